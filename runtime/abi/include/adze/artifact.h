@@ -1,0 +1,133 @@
+/* The descriptor that a compiled artifact exports, and the frame that its code runs in.
+ *
+ * An artifact is a shared object or relocatable object with one global symbol: an adze_artifact named
+ * `adze_artifact` (.so, executable) or `adze_model_<name>` (.o with its header). All else is local.
+ * The runtime (adze_runtime.h) reads the descriptor; nothing here needs the compiler.
+ */
+#ifndef ADZE_ARTIFACT_H
+#define ADZE_ARTIFACT_H
+
+#include <adze/abi.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ADZE_ARTIFACT_MAGIC UINT64_C(0x0031545241455a44) /* "DZEART1\0", little endian */
+
+/* Dim expressions are stored as postfix code so that one evaluator serves every target.
+ * A DIM_CONST and a DIM_SYMBOL are followed by one operand word. */
+enum adze_dim_code {
+    ADZE_DIM_CODE_CONST,
+    ADZE_DIM_CODE_SYMBOL, /* operand: index into `symbols` */
+    ADZE_DIM_CODE_ADD,
+    ADZE_DIM_CODE_MUL,
+    ADZE_DIM_CODE_FLOORDIV, /* division by 0 and overflow are ADZE_ERR_DIM */
+    ADZE_DIM_CODE_CEILDIV,
+    ADZE_DIM_CODE_MOD, /* result has the divisor's sign */
+    ADZE_DIM_CODE_MIN,
+    ADZE_DIM_CODE_MAX
+};
+
+typedef struct adze_artifact_dim {
+    const int64_t *code;
+    uint64_t n_code;
+} adze_artifact_dim;
+
+typedef struct adze_artifact_symbol {
+    const char *name;
+    uint32_t input; /* the input and dim that give the symbol its value first */
+    uint32_t dim;
+} adze_artifact_symbol;
+
+typedef struct adze_artifact_io {
+    const char *name;
+    uint32_t dtype; /* adze_dtype */
+    uint32_t rank;
+    const uint32_t *dims; /* rank indices into adze_artifact.dims; every dim is checked or computed by it */
+} adze_artifact_io;
+
+/* Parallel work: calls `chunk(arg, i, worker)` for every i in [0, n) in any order, on any of the workers
+ * 0 .. n_workers-1, and returns when all are done. */
+typedef void adze_chunk_fn(void *arg, int64_t chunk, int64_t worker);
+typedef void adze_parallel_for_fn(void *pool, adze_chunk_fn *chunk, void *arg, int64_t n);
+
+/* What generated code sees during one run. */
+typedef struct adze_frame {
+    uint32_t struct_size;
+    uint32_t n_workers;
+    char *arena;           /* 64-byte aligned; size = dims[arena_bytes] */
+    char *scratch;         /* n_workers x scratch_bytes, 64-byte aligned */
+    uint64_t scratch_bytes;
+    const char *weights;   /* 64-byte aligned */
+    void *const *io;       /* data of the inputs, then of the outputs */
+    const int64_t *dims;   /* values of adze_artifact.dims, in order */
+    adze_parallel_for_fn *parallel_for;
+    void *pool;
+    const adze_env *env;   /* for ops that run their evaluation: allocation, errors */
+} adze_frame;
+
+typedef adze_status adze_step_fn(const adze_frame *frame);
+
+typedef struct adze_artifact_step {
+    const char *name;   /* kernel or op */
+    const char *nodes;  /* ONNX node names, separated by '\n' */
+    uint32_t macs;      /* index into dims: multiply-accumulates of one run; UINT32_MAX = none */
+    uint32_t bytes;     /* index into dims: bytes read and written; UINT32_MAX = unknown */
+    uint32_t flags;     /* ADZE_STEP_* */
+    uint32_t reserved;
+} adze_artifact_step;
+
+enum {
+    ADZE_STEP_FLOOR = 1,         /* runs the op's evaluation: no better lowering yet */
+    ADZE_STEP_DATA_DEPENDENT = 2 /* allocates during run */
+};
+
+/* CPU features by CPUID, as bits of adze_artifact_level.features. */
+enum adze_cpu_feature {
+    ADZE_CPU_X86_64_V2 = 1 << 0,
+    ADZE_CPU_X86_64_V3 = 1 << 1,
+    ADZE_CPU_X86_64_V4 = 1 << 2,
+    ADZE_CPU_AVX512_VNNI = 1 << 3,
+    ADZE_CPU_AVX512_BF16 = 1 << 4,
+    ADZE_CPU_AVX512_FP16 = 1 << 5,
+    ADZE_CPU_AVX_VNNI = 1 << 6,
+    ADZE_CPU_AMX_BF16 = 1 << 7,
+    ADZE_CPU_AMX_INT8 = 1 << 8
+};
+
+/* Code for one CPU level. Levels stand best first; open takes the first that the CPU can run. */
+typedef struct adze_artifact_level {
+    const char *name;
+    uint64_t features;
+    adze_step_fn *const *steps; /* n_steps functions, run in order */
+} adze_artifact_level;
+
+typedef struct adze_artifact {
+    uint64_t magic;
+    uint32_t abi;
+    uint32_t struct_size;
+    const char *name;
+    const char *version; /* of the compiler */
+    uint32_t n_inputs, n_outputs, n_symbols, n_dims, n_steps, n_levels;
+    const adze_artifact_io *inputs;
+    const adze_artifact_io *outputs;
+    const adze_artifact_symbol *symbols;
+    const adze_artifact_dim *dims;
+    const adze_artifact_step *steps;
+    const adze_artifact_level *levels;
+    uint32_t arena_bytes;   /* index into dims */
+    uint32_t scratch_bytes; /* index into dims: bytes of one worker */
+    const char *weights;    /* in the artifact's own read-only segment; NULL where weights_file is set */
+    uint64_t weights_size;
+    const char *weights_file; /* file name beside the artifact, or NULL */
+    uint32_t flags;           /* ADZE_ARTIFACT_* */
+    uint32_t reserved;
+} adze_artifact;
+
+enum { ADZE_ARTIFACT_KEEP_DENORMALS = 1 /* --precision=strict: leave FTZ and DAZ as they are */ };
+
+#ifdef __cplusplus
+}
+#endif
+#endif
