@@ -1,7 +1,9 @@
 /* The descriptor that a compiled artifact exports, and the frame that its code runs in.
  *
  * An artifact is a shared object or relocatable object with one global symbol: an adze_artifact named
- * `adze_artifact` (.so, executable) or `adze_model_<name>` (.o with its header). All else is local.
+ * `adze_artifact` (.so, executable) or `adze_compiled_<name>` (.o with its header). All else is local.
+ * In a .so the symbol must stand in the dynamic symbol table and its first 16 bytes (magic, abi,
+ * struct_size) must be plain file content: the runtime reads them before it lets the loader run.
  * The runtime (adze_runtime.h) reads the descriptor; nothing here needs the compiler.
  */
 #ifndef ADZE_ARTIFACT_H
@@ -44,8 +46,11 @@ typedef struct adze_artifact_io {
     const char *name;
     uint32_t dtype; /* adze_dtype */
     uint32_t rank;
-    const uint32_t *dims; /* rank indices into adze_artifact.dims; every dim is checked or computed by it */
+    const uint32_t *dims; /* rank indices into adze_artifact.dims; every dim is checked or computed by it.
+                             ADZE_DIM_UNKNOWN in an output: known only once a run has computed it */
 } adze_artifact_io;
+
+#define ADZE_DIM_UNKNOWN UINT32_MAX
 
 /* Parallel work: calls `chunk(arg, i, worker)` for every i in [0, n) in any order, on any of the workers
  * 0 .. n_workers-1, and returns when all are done. */
@@ -58,13 +63,20 @@ typedef struct adze_frame {
     uint32_t n_workers;
     char *arena;           /* 64-byte aligned; size = dims[arena_bytes] */
     char *scratch;         /* n_workers x scratch_bytes, 64-byte aligned */
-    uint64_t scratch_bytes;
+    uint64_t scratch_bytes; /* of one worker, a multiple of 64: worker w's is scratch + w * scratch_bytes */
     const char *weights;   /* 64-byte aligned */
     void *const *io;       /* data of the inputs, then of the outputs */
     const int64_t *dims;   /* values of adze_artifact.dims, in order */
     adze_parallel_for_fn *parallel_for;
     void *pool;
-    const adze_env *env;   /* for ops that run their evaluation: allocation, errors */
+    /* For ops that run their evaluation: allocation, errors. Its functions read env->self, never other
+     * fields, so code that adds `region` copies the struct. `scratch` lives to the end of the step, memory
+     * from `output` to the end of the session's next run. Only for the thread that runs the steps;
+     * `error` may be called from chunks too. */
+    const adze_env *env;
+    /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_DIM_UNKNOWN. `value`
+     * is a tensor; its memory came from env->output, the arena or the weights. */
+    adze_status (*set_output)(const struct adze_frame *frame, uint32_t index, const adze_value *value);
 } adze_frame;
 
 typedef adze_status adze_step_fn(const adze_frame *frame);
@@ -125,7 +137,7 @@ typedef struct adze_artifact {
     uint32_t reserved;
 } adze_artifact;
 
-enum { ADZE_ARTIFACT_KEEP_DENORMALS = 1 /* --precision=strict: leave FTZ and DAZ as they are */ };
+enum { ADZE_ARTIFACT_KEEP_DENORMALS = 1 /* --precision=strict: FTZ and DAZ are off in a run */ };
 
 #ifdef __cplusplus
 }
