@@ -289,7 +289,7 @@ typedef enum adze_attr_kind {
 
 typedef struct adze_attr_dims {
     uint32_t count;
-    const adze_dim *dims[];
+    const adze_dim *const *dims;
 } adze_attr_dims;
 
 /* One row of an op's attribute list. `fallback` in IR text ("1", "[1, 1]", "\"NOTSET\""); NULL = optional

@@ -9,10 +9,10 @@
 
 #if defined(__GNUC__)
 #define ADZE_API __attribute__((visibility("default")))
-#define ADZE_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ADZE_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
 #else
 #define ADZE_API
-#define ADZE_PRINTF(format, first)
+#define ADZE_PRINTF(text, first)
 #endif
 
 #endif
