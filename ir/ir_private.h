@@ -1,0 +1,152 @@
+/* Structures behind the public handles. Only ir/ sees them. */
+#ifndef ADZE_IR_PRIVATE_H
+#define ADZE_IR_PRIVATE_H
+
+#include <adze/ir.h>
+
+#include "ir/support/arena.h"
+#include "ir/support/table.h"
+
+struct adze_dim {
+    adze_dim_kind kind;
+    bool unknown;     /* unknown is somewhere inside */
+    uint32_t id;      /* order of creation: the order of terms and factors */
+    int64_t value;    /* CONST, AXIS */
+    const char *name; /* SYMBOL, interned */
+    const adze_dim *a, *b;
+};
+
+struct adze_type {
+    adze_type_kind kind;
+    adze_dtype dtype; /* of elements; of a map's keys */
+    bool ranked;
+    uint8_t rank;
+    uint32_t align, alias; /* BUFFER */
+    adze_context *context;
+    const adze_dim *const *dims;
+    const adze_dim *const *strides; /* BUFFER, always filled */
+    const adze_layout *layout;      /* never NULL */
+    const adze_type *element;       /* SEQUENCE, OPTIONAL, MAP value */
+};
+
+/* A text that errors can quote. */
+typedef struct adze_source {
+    const char *file; /* interned */
+    const char *text;
+    size_t size;
+    struct adze_source *next;
+} adze_source;
+
+struct adze_context {
+    adze_arena arena; /* everything interned */
+    adze_table strings, dims, types;
+    uint32_t n_dims;
+    const adze_dim *unknown, *any;
+    const adze_type *none;
+    adze_layout dense;
+    adze_sink *sink;
+    void *sink_self;
+    uint64_t errors;
+    uint64_t max_memory;
+    adze_source *sources;
+    const adze_op_row **rows; /* built-in rows first, then plug-ins'; sorted index in row_table */
+    uint32_t n_rows, rows_capacity;
+    adze_table row_names, row_onnx;
+};
+
+struct adze_use {
+    adze_ir_value *value; /* NULL = absent operand */
+    adze_op *op;
+    uint32_t index;
+    adze_use *prev, *next; /* among the uses of value */
+};
+
+struct adze_ir_value {
+    const adze_type *type;
+    const char *name; /* interned or NULL */
+    adze_def_kind def;
+    uint32_t index;
+    union {
+        adze_op *op;
+        adze_region *region;
+        adze_const *constant;
+    } owner;
+    adze_use *uses;
+};
+
+struct adze_op {
+    const adze_op_row *row;
+    adze_region *parent;
+    adze_op *prev, *next;
+    adze_use *operands;
+    adze_ir_value *results; /* array */
+    adze_region *regions;   /* array */
+    adze_slot *attrs;       /* 1 + row->n_attrs slots */
+    const char **nodes;     /* ONNX node names */
+    uint32_t n_operands, operands_capacity, n_results, n_regions, n_nodes, nodes_capacity;
+    adze_loc loc;
+};
+
+struct adze_region {
+    adze_func *func;
+    adze_op *op; /* NULL for a function's body */
+    adze_op *first, *last;
+    adze_ir_value **args;
+    uint32_t n_args, args_capacity;
+};
+
+typedef struct adze_attr_list {
+    adze_attr *items;
+    uint32_t count, capacity;
+} adze_attr_list;
+
+struct adze_func {
+    adze_module *module;
+    const char *name;
+    adze_region body;
+    const adze_type **result_types;
+    const char **result_names;
+    uint32_t n_results;
+    adze_attr_list attrs;
+    adze_func *prev, *next;
+    adze_loc loc;
+};
+
+struct adze_const {
+    adze_module *module;
+    const char *name;
+    const adze_type *type;
+    adze_data *data;
+    adze_ir_value value;
+    adze_const *prev, *next;
+    bool erased;
+};
+
+struct adze_module {
+    adze_context *context;
+    adze_arena arena;
+    const char *name;
+    adze_func *first_func, *last_func;
+    adze_const *first_const, *last_const;
+    adze_table const_names;
+    adze_attr_list attrs;
+};
+
+/* attr.c: copies what a slot points to into `arena`; fills defaults of a row; compares; parses a fallback. */
+adze_slot adze_slot_copy(adze_arena *arena, adze_attr_kind kind, adze_slot value);
+bool adze_slot_equal(adze_attr_kind kind, adze_slot a, adze_slot b);
+uint64_t adze_slot_hash(adze_attr_kind kind, adze_slot value);
+/* False for a NULL or "!" fallback: the slot stays zero. */
+bool adze_slot_default(adze_context *context, const adze_attr_row *row, adze_slot *out);
+int adze_row_attr_index(const adze_op_row *row, const char *name); /* -1 = none */
+
+/* op.c: an op with no operands set and results untyped, not yet inserted. */
+adze_op *adze_op_new(adze_module *module, const adze_op_row *row, uint32_t n_operands, uint32_t n_results,
+                     uint32_t n_regions);
+void adze_op_insert(adze_region *region, adze_op *before, adze_op *op);
+void adze_region_init(adze_region *region, adze_func *func, adze_op *op);
+/* context.c: keeps a copy of a text for errors. */
+adze_source *adze_source_add(adze_context *context, const char *file, const char *text, size_t size);
+bool adze_verror(adze_severity severity, adze_loc loc, const char *format, va_list args);
+
+#endif
