@@ -1,0 +1,73 @@
+/* Memory of models and sessions: the default allocator, and a session's count against its bound. */
+#include "internal.h"
+#include <stdlib.h>
+
+static void *default_alloc(void *self, size_t bytes, size_t alignment)
+{
+    (void)self;
+    void *memory = NULL;
+    if (alignment < sizeof(void *)) alignment = sizeof(void *);
+    if (posix_memalign(&memory, alignment, bytes ? bytes : 1)) return NULL;
+    return memory;
+}
+
+static void default_free(void *self, void *memory, size_t bytes)
+{
+    (void)self, (void)bytes;
+    free(memory);
+}
+
+const adze_allocator adze_rt_malloc = {NULL, default_alloc, default_free};
+
+void *adze_rt_model_alloc(const adze_allocator *a, size_t bytes, size_t alignment)
+{
+    return a->alloc(a->self, bytes, alignment);
+}
+
+void *adze_rt_session_alloc(adze_session *s, uint64_t bytes)
+{
+    if (bytes > PTRDIFF_MAX) return NULL;
+    if (s->max_memory && (bytes > s->max_memory || s->memory > s->max_memory - bytes)) return NULL;
+    void *memory = adze_rt_model_alloc(&s->allocator, bytes, 64);
+    if (memory) s->memory += bytes;
+    return memory;
+}
+
+void adze_rt_session_free(adze_session *s, void *memory, uint64_t bytes)
+{
+    if (!memory) return;
+    s->allocator.free(s->allocator.self, memory, bytes);
+    s->memory -= bytes;
+}
+
+block *adze_rt_block_create(adze_session *s, uint64_t bytes)
+{
+    if (bytes > PTRDIFF_MAX - 64) return NULL;
+    block *b = adze_rt_session_alloc(s, bytes + 64);
+    if (b) *b = (block){.capacity = bytes};
+    return b;
+}
+
+void adze_rt_block_list_free(adze_session *s, block **list)
+{
+    for (block *b = *list, *next; b; b = next) {
+        next = b->next;
+        adze_rt_session_free(s, b, b->capacity + 64);
+    }
+    *list = NULL;
+}
+
+bool adze_rt_tensor_bytes(uint32_t dtype, uint32_t rank, const int64_t *dims, uint64_t *out)
+{
+    uint64_t count = 1;
+    bool empty = false;
+    for (uint32_t i = 0; i < rank; i++) {
+        if (dims[i] < 0) return false;
+        if (dims[i] == 0) empty = true;
+        else if (__builtin_mul_overflow(count, (uint64_t)dims[i], &count)) return false;
+    }
+    /* 2^56 elements of 128 bits still fit 63 bits of bytes. */
+    if (count > UINT64_C(1) << 56) return false;
+    *out = empty ? 0 : adze_dtype_bytes((adze_dtype)dtype, count);
+    return true;
+}

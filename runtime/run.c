@@ -1,0 +1,139 @@
+/* Running: the steps of the chosen level in order, under the run's floating-point state.
+ *
+ * A session is also the pool that generated code sees: its parallel_for hands chunks to the session's own
+ * or the caller's threads and sets the floating-point state around each of them. */
+#include "internal.h"
+#include <string.h>
+#include <time.h>
+
+typedef struct job {
+    adze_session *session;
+    adze_chunk_fn *chunk;
+    void *arg;
+} job;
+
+static void run_chunk(void *arg, int64_t i, int64_t worker)
+{
+    const job *j = arg;
+    adze_session *s = j->session;
+    if (worker < 0 || worker >= s->n_workers) {
+        s->env.error(&s->env, ADZE_ERR_ARGUMENT, "parallel_for gave a worker number out of range");
+        return;
+    }
+    uint32_t saved = adze_rt_fp_enter(s->fp_control);
+    j->chunk(j->arg, i, worker);
+    adze_rt_fp_leave(saved);
+}
+
+static void parallel_for(void *self, adze_chunk_fn *chunk, void *arg, int64_t n)
+{
+    adze_session *s = self;
+    if (n > 1 && s->parallel_for) {
+        job j = {s, chunk, arg};
+        s->parallel_for(s->parallel_self, run_chunk, &j, n);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) chunk(arg, i, 0);
+}
+
+static adze_status set_output(const adze_frame *frame, uint32_t index, const adze_value *value)
+{
+    adze_session *s = frame->pool;
+    const adze_artifact *a = s->model->artifact;
+    uint64_t bytes;
+    if (index >= a->n_outputs || !value)
+        return s->env.error(&s->env, ADZE_ERR_ARGUMENT, "set_output: no such output");
+    slot *k = &s->slots[a->n_inputs + index];
+    if (!k->is_late || value->kind != ADZE_VALUE_TENSOR || value->dtype != k->info->dtype ||
+        value->rank != k->rank || !adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
+        return s->env.error(&s->env, ADZE_ERR_ARGUMENT, "set_output: not what the output can be");
+    for (uint32_t d = 0; d < k->rank; d++)
+        if (k->dim_index[d] != ADZE_DIM_UNKNOWN && value->dims[d] != s->dims[k->dim_index[d]])
+            return s->env.error(&s->env, ADZE_ERR_DIM, "set_output: a dim differs from the model's");
+    if (k->rank) memcpy(k->dims, value->dims, k->rank * sizeof *k->dims);
+    k->data = value->data;
+    k->bytes = bytes;
+    k->is_ready = true;
+    return ADZE_OK;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+static adze_status run_step(adze_session *s, uint32_t i)
+{
+    adze_rt_env_step_begin(s);
+    uint64_t start = s->is_profiled ? now_ns() : 0;
+    adze_status status = s->model->level->steps[i](&s->frame);
+    if (s->is_profiled) {
+        step_times *t = &s->times[i];
+        t->last_ns = now_ns() - start;
+        t->total_ns += t->last_ns;
+        if (t->runs++ == 0 || t->last_ns < t->min_ns) t->min_ns = t->last_ns;
+    }
+    int reported = atomic_load(&s->step_error);
+    if (!status) status = (adze_status)reported;
+    if (!status) return ADZE_OK;
+    const adze_artifact_step *step = &s->model->artifact->steps[i];
+    const char *node = step->nodes ? step->nodes : "";
+    return adze_rt_fail(s->error, status, "step '%s' (node '%.*s'): %s", step->name, (int)strcspn(node, "\n"), node,
+                reported ? s->step_message : adze_status_text(status));
+}
+
+static void prepare(adze_session *s)
+{
+    const adze_artifact *a = s->model->artifact;
+    adze_frame *f = &s->frame;
+    f->struct_size = sizeof *f;
+    f->n_workers = s->n_workers;
+    f->weights = s->model->weights;
+    f->io = s->io;
+    f->dims = s->dims;
+    f->parallel_for = parallel_for;
+    f->pool = s;
+    f->env = &s->env;
+    f->set_output = set_output;
+    s->has_run = false;
+    for (uint32_t i = 0; i < a->n_outputs; i++) s->slots[a->n_inputs + i].is_ready = false;
+    adze_rt_env_run_begin(s);
+}
+
+static adze_status check_late_outputs(adze_session *s)
+{
+    const adze_artifact *a = s->model->artifact;
+    for (uint32_t i = a->n_inputs; i < a->n_inputs + a->n_outputs; i++)
+        if (s->slots[i].is_late && !s->slots[i].is_ready)
+            return adze_rt_fail(s->error, ADZE_ERR_VALUE, "the run did not compute output '%s'",
+                        s->slots[i].info->name);
+    return ADZE_OK;
+}
+
+adze_status adze_session_run(adze_session *s)
+{
+    adze_status status = adze_session_bind(s);
+    if (status) return status;
+    prepare(s);
+    uint32_t saved = adze_rt_fp_enter(s->fp_control);
+    for (uint32_t i = 0; i < s->model->artifact->n_steps && !status; i++) status = run_step(s, i);
+    adze_rt_fp_leave(saved);
+    if (!status) status = check_late_outputs(s);
+    s->has_run = !status;
+    return status;
+}
+
+adze_status adze_session_output(adze_session *s, uint32_t index, adze_value *out_value)
+{
+    if (!s) return ADZE_ERR_ARGUMENT;
+    if (index >= s->model->artifact->n_outputs || !out_value)
+        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output: no output %u", index);
+    const slot *k = &s->slots[s->model->artifact->n_inputs + index];
+    if (!s->is_bound || (k->is_late && !s->has_run))
+        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output '%s' is not known before %s", k->info->name,
+                    k->is_late ? "a run" : "bind");
+    *out_value = adze_value_tensor(k->info->dtype, k->rank, k->dims, k->data);
+    return ADZE_OK;
+}
