@@ -1,0 +1,41 @@
+/* The bodies as symbols for generated code, compiled by clang to bitcode only.
+ *
+ * Scalars are adze_body_<name>_<dtype>; vectors of 16 lanes add x16 and take and return their
+ * operands by value. All are always_inline: after linking nothing of this file remains but what its
+ * callers became. Compile for a target whose registers hold 16 floats, so that the calling
+ * convention keeps vectors whole.
+ */
+#pragma clang diagnostic ignored "-Wmissing-prototypes"
+
+#define ADZE_BODY __attribute__((always_inline))
+#include "bodies.h"
+
+#include "lanes_x16.h"
+
+#define LANE f64x16
+#include "bodies_compare.inc"
+#include "math_round.inc"
+#include "math_f64.inc"
+#include "bodies_float.inc"
+#undef LANE
+#define LANE f32x16
+#include "bodies_compare.inc"
+#include "math_round.inc"
+#include "math_f32.inc"
+#include "bodies_float.inc"
+#undef LANE
+#define LANE boolx16
+#include "bodies_bool.inc"
+#undef LANE
+#define SIGNED 1
+#define LANE i32x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
+#define LANE i64x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
+#undef SIGNED
+
+#include "lanes_end.h"

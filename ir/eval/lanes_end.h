@@ -1,0 +1,24 @@
+/* Forgets the macros of lanes_scalar.h or lanes_x16.h. */
+#undef T
+#undef S
+#undef I
+#undef U
+#undef B
+#undef N
+#undef W
+#undef K
+#undef KI
+#undef SEL
+#undef SELI
+#undef UP
+#undef NOT
+#undef BOOL
+#undef MASK
+#undef BITS
+#undef FLOAT
+#undef TO_I
+#undef TO_F
+#undef WIDE
+#undef NARROW
+#undef ANY
+#undef LANES
