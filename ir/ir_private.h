@@ -10,7 +10,6 @@
 struct adze_dim {
     adze_dim_kind kind;
     bool unknown;     /* unknown is somewhere inside */
-    uint32_t id;      /* order of creation: the order of terms and factors */
     int64_t value;    /* CONST, AXIS */
     const char *name; /* SYMBOL, interned */
     const adze_dim *a, *b;
@@ -40,14 +39,13 @@ typedef struct adze_source {
 struct adze_context {
     adze_arena arena; /* everything interned */
     adze_table strings, dims, types;
-    uint32_t n_dims;
     const adze_dim *unknown, *any;
     const adze_type *none;
     adze_layout dense;
     adze_sink *sink;
     void *sink_self;
     uint64_t errors;
-    uint64_t max_memory;
+    uint64_t max_memory, held_memory; /* bytes; held by loaded constants */
     adze_source *sources;
     const adze_op_row **rows; /* built-in rows first, then plug-ins'; sorted index in row_table */
     uint32_t n_rows, rows_capacity;
@@ -119,7 +117,7 @@ struct adze_const {
     adze_data *data;
     adze_ir_value value;
     adze_const *prev, *next;
-    bool erased;
+    uint32_t n_derived; /* derived constants that read this one */
 };
 
 struct adze_module {
@@ -143,10 +141,21 @@ int adze_row_attr_index(const adze_op_row *row, const char *name); /* -1 = none 
 /* op.c: an op with no operands set and results untyped, not yet inserted. */
 adze_op *adze_op_new(adze_module *module, const adze_op_row *row, uint32_t n_operands, uint32_t n_results,
                      uint32_t n_regions);
+/* Drops all uses that the op and what is inside it make. */
+void adze_op_forget(adze_op *op);
 void adze_op_insert(adze_region *region, adze_op *before, adze_op *op);
 void adze_region_init(adze_region *region, adze_func *func, adze_op *op);
 /* context.c: keeps a copy of a text for errors. */
 adze_source *adze_source_add(adze_context *context, const char *file, const char *text, size_t size);
+/* data.c: the reference environment: malloc'ed outputs and scratch, errors to the context. */
+typedef struct adze_host {
+    adze_env env;
+    adze_loc loc;
+    void **blocks; /* scratch, freed by adze_host_free */
+    uint32_t n_blocks, capacity;
+} adze_host;
+void adze_host_init(adze_host *host, adze_loc loc);
+void adze_host_free(adze_host *host);
 bool adze_verror(adze_severity severity, adze_loc loc, const char *format, va_list args);
 
 #endif

@@ -155,7 +155,7 @@ typedef struct adze_layout {
     uint8_t perm[ADZE_MAX_RANK];  /* perm[i] = logical axis at physical position i, outermost first */
     uint32_t halo[ADZE_MAX_RANK]; /* zero elements stored before and after the axis */
     uint32_t pad[ADZE_MAX_RANK];  /* storage extent is rounded up to a multiple; 0 and 1 = none */
-    uint32_t block[ADZE_MAX_RANK]; /* the axis is split by this factor, inner part innermost; 0 = none */
+    uint32_t block[ADZE_MAX_RANK]; /* reserved: the axis is split by this factor, inner part innermost; 0 = none */
 } adze_layout;
 
 ADZE_API const adze_type *adze_type_tensor(adze_context *context, adze_dtype dtype, uint32_t rank,
@@ -418,6 +418,8 @@ ADZE_API adze_const *adze_module_add_const(adze_module *module, const char *name
 ADZE_API adze_const *adze_module_find_const(const adze_module *module, const char *name);
 ADZE_API adze_const *adze_module_first_const(const adze_module *module);
 ADZE_API adze_const *adze_const_next(const adze_const *constant);
+/* Read by an op or by a derived constant. */
+ADZE_API bool adze_const_has_uses(const adze_const *constant);
 ADZE_API void adze_const_erase(adze_const *constant); /* must have no uses */
 ADZE_API const char *adze_const_name(const adze_const *constant);
 ADZE_API const adze_type *adze_const_type(const adze_const *constant);

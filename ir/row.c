@@ -1,0 +1,81 @@
+/* Op rows of a context: built-in ones first, then those of plug-ins. */
+#include "ir/ir_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const adze_op_row *adze_row_find(adze_context *context, const char *name)
+{
+    return adze_table_get_name(&context->row_names, name);
+}
+
+static bool is_default_domain(const char *domain) { return !domain || !*domain || !strcmp(domain, "ai.onnx"); }
+
+const adze_op_row *adze_row_find_onnx(adze_context *context, const char *domain, const char *onnx)
+{
+    const char *key = is_default_domain(domain) ? adze_intern_z(context, onnx)
+                                                : adze_internf(context, "%s::%s", domain, onnx);
+    return adze_table_get_name(&context->row_onnx, key);
+}
+
+uint32_t adze_row_count(const adze_context *context) { return context->n_rows; }
+
+const adze_op_row *adze_row_get(const adze_context *context, uint32_t index) { return context->rows[index]; }
+
+/* What in the row contradicts itself; NULL = nothing. */
+static const char *contradiction(const adze_op_row *row)
+{
+    if (row->struct_size < sizeof *row) return "is shorter than this version's";
+    if (row->abi != ADZE_ABI) return "has another ABI number";
+    if (!row->name || !*row->name) return "has no name";
+    if (row->in_min > row->in_max) return "wants more operands than it allows";
+    if (row->out_min > row->out_max) return "has more results than it allows";
+    if (row->regions > row->regions_max) return "wants more regions than it allows";
+    if ((row->traits & ADZE_TERMINATOR) && row->out_max) return "ends a region but has results";
+    if ((row->traits & ADZE_COMMUTATIVE) && row->in_max < 2) return "is commutative with fewer than two operands";
+    if ((row->traits & ADZE_CONTRACTION) && row->in_max < 2) return "contracts fewer than two operands";
+    if ((row->traits & ADZE_REGION) && !row->regions_max) return "has the trait REGION but no region";
+    if (row->n_attrs > 63) return "has more than 63 attributes";
+    if (row->n_attrs && !row->attrs) return "counts attributes but lists none";
+    for (uint32_t i = 0; i < row->n_attrs; i++) {
+        if (!row->attrs[i].name) return "has an attribute without a name";
+        for (uint32_t k = 0; k < i; k++)
+            if (!strcmp(row->attrs[i].name, row->attrs[k].name)) return "names an attribute twice";
+    }
+    return NULL;
+}
+
+bool adze_row_add(adze_context *context, const adze_op_row *row)
+{
+    adze_loc loc = adze_loc_unknown(context);
+    const char *why = contradiction(row);
+    if (why) return adze_error(loc, "op '%s': the row %s", row->name ? row->name : "?", why);
+    if (adze_row_find(context, row->name)) return adze_error(loc, "op '%s': the name is taken", row->name);
+    if (row->onnx && adze_row_find_onnx(context, row->domain, row->onnx))
+        return adze_error(loc, "op '%s': ONNX op %s is taken", row->name, row->onnx);
+    if (context->n_rows == context->rows_capacity) {
+        context->rows_capacity = context->rows_capacity ? 2 * context->rows_capacity : 256;
+        context->rows = adze_realloc(context->rows, context->rows_capacity * sizeof *context->rows);
+    }
+    context->rows[context->n_rows++] = row;
+    adze_table_put_name(&context->row_names, row->name, (void *)(uintptr_t)row);
+    if (row->onnx) {
+        const char *key = is_default_domain(row->domain) ? adze_intern_z(context, row->onnx)
+                                                         : adze_internf(context, "%s::%s", row->domain, row->onnx);
+        adze_table_put_name(&context->row_onnx, key, (void *)(uintptr_t)row);
+    }
+    return true;
+}
+
+bool adze_op_access(const adze_op *op, adze_access *out)
+{
+    *out = (adze_access){0};
+    return op->row->access && op->row->access(op, out);
+}
+
+int adze_row_attr_index(const adze_op_row *row, const char *name)
+{
+    for (uint32_t i = 0; i < row->n_attrs; i++)
+        if (!strcmp(row->attrs[i].name, name)) return (int)i;
+    return -1;
+}

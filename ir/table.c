@@ -1,0 +1,82 @@
+/* The op table as data: ops.def expanded into rows. */
+#include "ir/rows.h"
+
+#include <adze/ops_attrs.h>
+
+/* WEAK goes away once every meaning is linked in. */
+#define WEAK __attribute__((weak))
+
+/* ---- Declarations of what the rows name ---- */
+
+extern adze_access_fn access_elementwise WEAK, access_matmul WEAK, access_gemm WEAK, access_conv WEAK,
+    access_pool WEAK, access_global_pool WEAK, access_reduction WEAK, access_transpose WEAK, access_slice WEAK,
+    access_pad WEAK, access_depth_to_space WEAK, access_space_to_depth WEAK;
+#define access_none NULL
+
+#define INFER(name) extern adze_infer_fn infer_##name WEAK;
+INFER(same) INFER(compare) INFER(cast) INFER(broadcast) INFER(pow) INFER(where) INFER(dropout)
+INFER(quantize) INFER(dequantize) INFER(matmul) INFER(gemm) INFER(conv) INFER(attention)
+INFER(pack_panels) INFER(pool) INFER(global_pool) INFER(reduce) INFER(argreduce) INFER(layer_norm)
+INFER(reshape) INFER(flatten) INFER(squeeze) INFER(unsqueeze) INFER(transpose) INFER(relayout)
+INFER(expand) INFER(concat) INFER(split) INFER(slice) INFER(pad) INFER(gather) INFER(gather_elements)
+INFER(gather_nd) INFER(tile) INFER(resize) INFER(depth_to_space) INFER(space_to_depth) INFER(shape)
+INFER(size) INFER(constant_of_shape) INFER(range) INFER(dims) INFER(stated) INFER(random_normal)
+INFER(kernel) INFER(apply) INFER(for) INFER(mask) INFER(splat) INFER(lanes) INFER(reduce_lanes)
+#define infer_none NULL
+
+#define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs) \
+    extern adze_eval_fn eval_##name WEAK;
+#define BODY(name, onnx, n_in, traits, infer, help, attrs) extern adze_eval_fn eval_##name WEAK;
+#define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs)
+#define ATTR(name, kind, fallback)
+#include <adze/ops.def>
+
+/* ---- Attribute lists ---- */
+
+#define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs) \
+    static const adze_attr_row attrs_##name[] = {attrs{NULL, ADZE_ATTR_INT, NULL}};
+#define BODY(name, onnx, n_in, traits, infer, help, attrs) OP(name, , , , , , , , , , attrs)
+#define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs) \
+    OP(name, , , , , , , , , , attrs)
+#define ATTR(name, kind, fallback) {#name, ADZE_ATTR_##kind, fallback},
+#include <adze/ops.def>
+
+/* ---- Rows ---- */
+
+enum {
+    PURE = ADZE_PURE,
+    ELEMWISE = ADZE_ELEMWISE,
+    COMMUTATIVE = ADZE_COMMUTATIVE,
+    VIEW = ADZE_VIEW,
+    REDUCE = ADZE_REDUCE,
+    CONTRACTION = ADZE_CONTRACTION,
+    WINDOW = ADZE_WINDOW,
+    MOVE = ADZE_MOVE,
+    NORMALIZE = ADZE_NORMALIZE,
+    TERMINATOR = ADZE_TERMINATOR,
+    LOOP = ADZE_LOOP,
+    SHAPE = ADZE_SHAPE,
+    QUANT = ADZE_QUANT,
+    REGION = ADZE_REGION,
+    IDEMPOTENT = ADZE_IDEMPOTENT,
+    FREE = ADZE_FREE
+};
+
+#define ROW(n, o, imin, imax, omin, omax, rmin, rmax, t, a, i, h, e)                 \
+    {.struct_size = sizeof(adze_op_row), .abi = ADZE_ABI, .name = #n, .onnx = o, .help = h, .in_min = imin,  \
+     .in_max = imax, .out_min = omin, .out_max = omax, .regions = rmin, .regions_max = rmax,                 \
+     .n_attrs = sizeof attrs_##n / sizeof *attrs_##n - 1, .traits = t, .access = a, .infer = i, .eval = e,   \
+     .attrs = attrs_##n},
+#define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs)                           \
+    ROW(name, onnx, imin, imax, omin, omax, 0, 0, traits, access_##access, infer_##infer, help, eval_##name)
+#define BODY(name, onnx, n_in, traits, infer, help, attrs)                                                   \
+    ROW(name, onnx, n_in, n_in, 1, 1, 0, 0, PURE | ELEMWISE | (traits), access_elementwise, infer_##infer,   \
+        help, eval_##name)
+#define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs)                         \
+    ROW(name, NULL, imin, imax, omin, omax, rmin, rmax, traits, NULL, infer_##infer, help, NULL)
+#define ATTR(name, kind, fallback)
+
+const adze_op_row adze_builtin_rows[] = {
+#include <adze/ops.def>
+};
+const uint32_t adze_n_builtin_rows = sizeof adze_builtin_rows / sizeof *adze_builtin_rows;
