@@ -33,11 +33,11 @@ INFER(kernel) INFER(apply) INFER(for) INFER(mask) INFER(splat) INFER(lanes) INFE
 
 /* ---- Attribute lists ---- */
 
-#define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs) \
-    static const adze_attr_row attrs_##name[] = {attrs{NULL, ADZE_ATTR_INT, NULL}};
-#define BODY(name, onnx, n_in, traits, infer, help, attrs) OP(name, , , , , , , , , , attrs)
-#define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs) \
-    OP(name, , , , , , , , , , attrs)
+#define LIST(name, ...) \
+    static const adze_attr_row attrs_##name[] = {__VA_ARGS__{NULL, ADZE_ATTR_INT, NULL}};
+#define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs) LIST(name, attrs)
+#define BODY(name, onnx, n_in, traits, infer, help, attrs) LIST(name, attrs)
+#define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs) LIST(name, attrs)
 #define ATTR(name, kind, fallback) {#name, ADZE_ATTR_##kind, fallback},
 #include <adze/ops.def>
 
