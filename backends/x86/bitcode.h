@@ -15,6 +15,12 @@ typedef struct adze_bitcode {
 extern const adze_bitcode adze_bitcode_eval[];
 extern const size_t adze_bitcode_eval_count;
 
+/* The scalar bodies as symbols (ir/eval/bodies_symbols.c): adze_body_<op>_<dtype>, and with x16 appended
+ * for 16 lanes, everything by value and in LLVM's default calling convention. Its triple and data layout
+ * are UEFI's: set the module's own before linking, and strip target attributes. */
+extern const adze_bitcode adze_bitcode_bodies[];
+extern const size_t adze_bitcode_bodies_count;
+
 /* The micro-kernels for x86-64-v4 and x86-64-v3, one source compiled twice. */
 extern const adze_bitcode adze_bitcode_ukernels_v4[];
 extern const size_t adze_bitcode_ukernels_v4_count;

@@ -5,6 +5,7 @@
 #ifndef ADZE_BODIES_H
 #define ADZE_BODIES_H
 
+#include "casts.h"
 #include "math.h"
 
 #include "lanes_scalar.h"

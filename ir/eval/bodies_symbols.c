@@ -39,3 +39,5 @@
 #undef SIGNED
 
 #include "lanes_end.h"
+
+#include "casts_x16.h"

@@ -22,3 +22,4 @@
 #undef NARROW
 #undef ANY
 #undef LANES
+#pragma pop_macro("bool")

@@ -101,24 +101,28 @@ static inline double adze_float_f64(uint64_t u)
 
 #endif
 
-#define T           ADZE_PASTE(ADZE_C_, LANE)
-#define S           ADZE_PASTE(ADZE_C_, LANE)
-#define I           ADZE_PASTE(ADZE_I_, LANE)
-#define U           ADZE_PASTE(ADZE_U_, LANE)
-#define B           uint8_t
-#define N(f)        ADZE_PASTE(adze_body_##f##_, LANE)
-#define W(f)        adze_body_##f##_f64
-#define K(c)        ((T)(c))
-#define KI(c)       ((I)(c))
+/* LANE may be bool, which is a macro to whoever includes <stdbool.h>. */
+#pragma push_macro("bool")
+#undef bool
+
+#define T             ADZE_PASTE(ADZE_C_, LANE)
+#define S             ADZE_PASTE(ADZE_C_, LANE)
+#define I             ADZE_PASTE(ADZE_I_, LANE)
+#define U             ADZE_PASTE(ADZE_U_, LANE)
+#define B             uint8_t
+#define N(f)          ADZE_PASTE(adze_body_##f##_, LANE)
+#define W(f)          adze_body_##f##_f64
+#define K(c)          ((T)(c))
+#define KI(c)         ((I)(c))
 #define SEL(m, a, b)  ((T)((m) ? (a) : (b)))
 #define SELI(m, a, b) ((I)((m) ? (a) : (b)))
-#define UP(x)       ((U)(x) + 0u)
-#define NOT(m)      (!(m))
-#define BOOL(m)     ((uint8_t)(m))
-#define MASK(b)     ((b) != 0)
-#define BITS(x)     ADZE_PASTE(adze_bits_, LANE)(x)
-#define FLOAT(u)    ADZE_PASTE(adze_float_, LANE)(u)
-#define TO_I(x)     ((I)(x))
-#define TO_F(i)     ((T)(i))
-#define WIDE(x)     ((double)(x))
-#define NARROW(x)   ((float)(x))
+#define UP(x)         ((U)(x) + 0u)
+#define NOT(m)        (!(m))
+#define BOOL(m)       ((uint8_t)(m))
+#define MASK(b)       ((b) != 0)
+#define BITS(x)       ADZE_PASTE(adze_bits_, LANE)(x)
+#define FLOAT(u)      ADZE_PASTE(adze_float_, LANE)(u)
+#define TO_I(x)       ((I)(x))
+#define TO_F(i)       ((T)(i))
+#define WIDE(x)       ((double)(x))
+#define NARROW(x)     ((float)(x))

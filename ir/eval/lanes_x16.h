@@ -23,6 +23,8 @@ typedef uint64_t adze_u64x16 __attribute__((vector_size(128)));
 #define ADZE_C_f64x16  adze_f64x16
 #define ADZE_C_i8x16   adze_i8x16
 #define ADZE_C_u8x16   adze_u8x16
+#define ADZE_C_u16x16  adze_u16x16
+#define ADZE_C_u32x16  adze_u32x16
 #define ADZE_C_i32x16  adze_i32x16
 #define ADZE_C_i64x16  adze_i64x16
 #define ADZE_C_boolx16 adze_u8x16
@@ -37,6 +39,8 @@ typedef uint64_t adze_u64x16 __attribute__((vector_size(128)));
 #define ADZE_I_f64x16  adze_i64x16
 #define ADZE_I_i8x16   adze_i8x16
 #define ADZE_I_u8x16   adze_i8x16
+#define ADZE_I_u16x16  adze_i16x16
+#define ADZE_I_u32x16  adze_i32x16
 #define ADZE_I_i32x16  adze_i32x16
 #define ADZE_I_i64x16  adze_i64x16
 #define ADZE_I_boolx16 adze_i8x16
@@ -60,6 +64,9 @@ static inline int adze_any_f64x16(adze_i64x16 m)
 }
 
 #endif
+
+#pragma push_macro("bool")
+#undef bool
 
 #define LANES       16
 #define T           ADZE_PASTE(ADZE_C_, LANE)
