@@ -3,6 +3,7 @@
 #define ADZE_BODIES_TABLE_H
 
 #include <adze/abi.h>
+#include <adze/export.h>
 
 /* Applies a body to n elements: out[i] = body(args[0][i * steps[0]], ...). Steps count elements: 1 along
  * an operand, 0 where it is repeated. Operands come first, then parameters. Memory holds the element
@@ -27,12 +28,12 @@ typedef struct adze_body {
 
 /* The body of op `name` over `dtype`; NULL if there is none. quantize and dequantize go by the
  * quantized type, cast by the type it converts from with adze_cast_find. */
-const adze_body *adze_body_find(const char *name, adze_dtype dtype);
+ADZE_API const adze_body *adze_body_find(const char *name, adze_dtype dtype);
 
-/* The body that converts; NULL if one of the types has no body (see small_types.h). */
-const adze_body *adze_cast_find(adze_dtype from, adze_dtype to);
+/* The body that converts; NULL if one of the types has no body (small floats and sub-byte integers go by convert.h). */
+ADZE_API const adze_body *adze_cast_find(adze_dtype from, adze_dtype to);
 
 /* All bodies in the order of bodies.def, casts last; for tests and listings. */
-const adze_body *adze_body_all(size_t *out_count);
+ADZE_API const adze_body *adze_body_all(size_t *out_count);
 
 #endif
