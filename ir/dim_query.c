@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ir/text.h"
+
 adze_dim_kind adze_dim_get_kind(const adze_dim *dim) { return dim->kind; }
 const adze_dim *adze_dim_operand(const adze_dim *dim, uint32_t index) { return index ? dim->b : dim->a; }
 bool adze_dim_is_unknown(const adze_dim *dim) { return dim->unknown; }
@@ -213,6 +215,15 @@ static void put_int(writer *w, int64_t value)
     put(w, buffer);
 }
 
+/* Quoted where the name is no identifier. */
+static void put_symbol(writer *w, const char *name)
+{
+    adze_text text = {0};
+    adze_text_id(&text, name);
+    put(w, text.data);
+    adze_text_free(&text);
+}
+
 static void print(writer *w, const adze_dim *dim, int level);
 
 static void print_call(writer *w, const char *name, const adze_dim *dim)
@@ -250,7 +261,7 @@ static void print(writer *w, const adze_dim *dim, int level)
 {
     switch (dim->kind) {
     case ADZE_DIM_CONST: put_int(w, dim->value); return;
-    case ADZE_DIM_SYMBOL: put(w, dim->name); return;
+    case ADZE_DIM_SYMBOL: put_symbol(w, dim->name); return;
     case ADZE_DIM_AXIS:
         put(w, "$");
         put_int(w, dim->value);

@@ -1,0 +1,168 @@
+/* Growing text buffers, quoting and numbers: what the IR's printers are made of. */
+#include "ir/text.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/support/arena.h"
+
+static void reserve(adze_text *text, size_t more)
+{
+    if (text->capacity - text->size > more) return;
+    size_t capacity = text->capacity ? text->capacity : 256;
+    while (capacity - text->size <= more) capacity *= 2;
+    text->data = adze_realloc(text->data, capacity);
+    text->capacity = capacity;
+}
+
+void adze_text_write(adze_text *text, const char *bytes, size_t size)
+{
+    reserve(text, size);
+    if (size) memcpy(text->data + text->size, bytes, size);
+    text->size += size;
+    text->data[text->size] = 0;
+}
+
+void adze_text_append(adze_text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    reserve(text, 80);
+    int length = vsnprintf(text->data + text->size, text->capacity - text->size, format, args);
+    va_end(args);
+    if (length < 0) return;
+    if ((size_t)length >= text->capacity - text->size) {
+        reserve(text, (size_t)length);
+        va_start(args, format);
+        vsnprintf(text->data + text->size, text->capacity - text->size, format, args);
+        va_end(args);
+    }
+    text->size += (size_t)length;
+}
+
+void adze_text_free(adze_text *text)
+{
+    free(text->data);
+    *text = (adze_text){0};
+}
+
+size_t adze_utf8_length(const char *at, const char *end)
+{
+    const unsigned char *p = (const unsigned char *)at;
+    size_t left = (size_t)(end - at);
+    if (left == 0) return 0;
+    if (p[0] < 0x80) return 1;
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || left < n) return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f)) return 0;
+    if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)) return 0;
+    return n;
+}
+
+void adze_text_quoted(adze_text *text, const char *bytes, size_t size)
+{
+    const char *end = bytes + size, *at = bytes;
+    adze_text_write(text, "\"", 1);
+    while (at < end) {
+        unsigned char c = (unsigned char)*at;
+        size_t n = adze_utf8_length(at, end);
+        bool twin = at > bytes && (c == '[' || c == '{') && at[-1] == *at;
+        if (c == '"' || c == '\\')
+            adze_text_append(text, "\\%c", c);
+        else if (c == '\n')
+            adze_text_append(text, "\\n");
+        else if (n == 0 || c < 0x20 || c == 0x7f || twin)
+            adze_text_append(text, "\\x%02x", c);
+        else
+            adze_text_write(text, at, n);
+        at += n ? n : 1;
+    }
+    adze_text_write(text, "\"", 1);
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool adze_is_id(const char *name)
+{
+    if (!is_letter(*name)) return false;
+    while (is_letter(*name) || is_digit(*name)) name++;
+    return *name == 0;
+}
+
+void adze_text_id(adze_text *text, const char *name)
+{
+    if (adze_is_id(name))
+        adze_text_write(text, name, strlen(name));
+    else
+        adze_text_quoted(text, name, strlen(name));
+}
+
+void adze_text_symbol(adze_text *text, char sigil, const char *name)
+{
+    const char *at = name;
+    adze_text_write(text, &sigil, 1);
+    if (is_letter(*at))
+        while (is_letter(*at) || is_digit(*at) || *at == '.') at++;
+    if (*at == 0 && at > name)
+        adze_text_write(text, name, (size_t)(at - name));
+    else
+        adze_text_quoted(text, name, strlen(name));
+}
+
+double adze_text_to_double(const char *text, char **end)
+{
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    double value = c ? strtod_l(text, end, c) : strtod(text, end);
+    if (c) freelocale(c);
+    return value;
+}
+
+/* Shortest of %.1g … %.17g for which `same` bits come back; in f32, 9 digits always suffice. */
+static void write_number(adze_text *text, double value, bool single)
+{
+    char digits[40];
+    if (isnan(value) || isinf(value)) {
+        adze_text_append(text, "%s%s", signbit(value) ? "-" : "", isnan(value) ? "nan" : "inf");
+        return;
+    }
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        for (char *c = digits; *c; c++)
+            if (!is_digit(*c) && !strchr("+-e", *c)) *c = '.'; /* whatever the locale's point is */
+        double back = adze_text_to_double(digits, NULL);
+        if (single ? (float)back == (float)value : back == value) break;
+    }
+    adze_text_append(text, "%s%s", digits, strpbrk(digits, ".e") ? "" : ".0");
+}
+
+void adze_text_double(adze_text *text, double value)
+{
+    write_number(text, value, false);
+}
+
+void adze_text_float(adze_text *text, float value)
+{
+    write_number(text, (double)value, true);
+}
+
+void adze_text_dim(adze_text *text, const adze_dim *dim)
+{
+    size_t size = adze_dim_print(dim, NULL, 0);
+    reserve(text, size);
+    adze_dim_print(dim, text->data + text->size, size + 1);
+    text->size += size;
+}
