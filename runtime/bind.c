@@ -108,16 +108,16 @@ uint64_t adze_rt_session_arena_bytes(const adze_session *s)
     return (uint64_t)total;
 }
 
-adze_status adze_session_output_dims(adze_session *s, uint32_t index, int64_t dims[ADZE_MAX_RANK])
+adze_status adze_session_output_dims(adze_session *s, uint32_t index, int64_t *out_dims)
 {
     if (!s) return ADZE_ERR_ARGUMENT;
-    if (index >= s->model->artifact->n_outputs || !dims)
+    if (index >= s->model->artifact->n_outputs || !out_dims)
         return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output_dims: no output %u", index);
     adze_status status = solve(s);
     if (status) return status;
     const slot *k = &s->slots[s->model->artifact->n_inputs + index];
     for (uint32_t d = 0; d < k->rank; d++)
-        dims[d] = k->dim_index[d] == ADZE_DIM_UNKNOWN ? -1 : s->dims[k->dim_index[d]];
+        out_dims[d] = k->dim_index[d] == ADZE_DIM_UNKNOWN ? -1 : s->dims[k->dim_index[d]];
     return ADZE_OK;
 }
 

@@ -61,6 +61,9 @@ static adze_status check_head(file *f)
     if (h->e_machine != HOST_MACHINE)
         return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: made for another machine (ELF machine %u)", f->path,
                     h->e_machine);
+    if (!in_file(f, h->e_phoff, (uint64_t)h->e_phnum * h->e_phentsize) ||
+        !in_file(f, h->e_shoff, (uint64_t)h->e_shnum * h->e_shentsize))
+        return truncated(f);
     return ADZE_OK;
 }
 

@@ -150,8 +150,9 @@ adze_status adze_session_set_output(adze_session *session, uint32_t index, const
 /* Memory for arena and scratch, 64-byte aligned, adze_session_memory(session) bytes. NULL: allocate. */
 adze_status adze_session_set_arena(adze_session *session, void *memory, uint64_t bytes);
 
-/* What follows from the inputs set so far, without taking memory. Errors: MISSING, DIM, SYMBOL. */
-adze_status adze_session_output_dims(adze_session *session, uint32_t index, int64_t dims[ADZE_MAX_RANK]);
+/* What follows from the inputs set so far, without taking memory. `out_dims` has room for the output's rank;
+ * -1 stands for a dim that a run computes. Errors: MISSING, DIM, SYMBOL. */
+adze_status adze_session_output_dims(adze_session *session, uint32_t index, int64_t *out_dims);
 adze_status adze_session_memory(adze_session *session, uint64_t *out_bytes);
 
 /* Checks everything and takes the memory that a run needs; keeps it while shapes stay the same.
