@@ -215,6 +215,7 @@ static void check_kinds(adze_verifier *v, const adze_op *op)
 static void check_op(adze_verifier *v, const adze_op *op, uint32_t barrier)
 {
     const adze_op_row *row = op->row;
+    uint32_t before = v->violations;
     bool counts = check_count(v, op, "operands", op->n_operands, row->in_min, row->in_max);
     counts = check_count(v, op, "results", op->n_results, row->out_min, row->out_max) && counts;
     counts = check_count(v, op, "regions", op->n_regions, row->regions, row->regions_max) && counts;
@@ -229,9 +230,8 @@ static void check_op(adze_verifier *v, const adze_op *op, uint32_t barrier)
         if (!uses_agree(result))
             adze_verify_fail(v, op, "%s: the use list of result %u is broken", row->name, i);
     }
-    if (!counts || !can_infer(op)) return;
+    if (!counts || !can_infer(op) || v->violations > before) return;
     check_kinds(v, op);
-    uint32_t before = v->violations;
     adze_verify_structure(v, op);
     if (v->violations > before) return;
     if (row->infer) check_inference(v, op);
