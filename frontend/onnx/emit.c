@@ -1,0 +1,90 @@
+/* Making ops and constants for a node. */
+#include "import.h"
+
+#include <stdlib.h>
+
+adze_ir_value *adze_onnx_operand(const adze_onnx_node *node, uint32_t index)
+{
+    return index < node->n_in ? node->in[index] : NULL;
+}
+
+static adze_op *build(adze_onnx_node *node, const char *op, adze_ir_value *const *operands,
+                      uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs,
+                      uint32_t n_results)
+{
+    adze_onnx_import *import = node->import;
+    import->builder.loc = node->loc;
+    adze_op *result =
+        adze_build(&import->builder, op, operands, n_operands, attrs, n_attrs, NULL, n_results);
+    if (!result) {
+        return NULL;
+    }
+    adze_op_add_node(result, node->name);
+    return result;
+}
+
+adze_ir_value *adze_onnx_emit(adze_onnx_node *node, const char *op, adze_ir_value *const *operands,
+                              uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs)
+{
+    adze_op *made = build(node, op, operands, n_operands, attrs, n_attrs, 1);
+    return made ? adze_op_result(made, 0) : NULL;
+}
+
+bool adze_onnx_finish(adze_onnx_node *node, const char *op, const adze_attr *attrs,
+                      uint32_t n_attrs)
+{
+    const adze_op_row *row = adze_row_find(node->import->context, op);
+    if (!row) return adze_onnx_unsupported(node, "the op table has no '%s'", op);
+    if (node->n_in < row->in_min || (row->in_max != ADZE_VARIADIC && node->n_in > row->in_max))
+        return adze_onnx_invalid(node, "has %u inputs; %u to %u are expected", node->n_in,
+                                 row->in_min, row->in_max);
+    if (row->out_max != ADZE_VARIADIC && node->n_out > row->out_max)
+        return adze_onnx_unsupported(node, "output %u ('%s') is not known", row->out_max,
+                                     node->proto->output[row->out_max]);
+    adze_attr *all = calloc((size_t)row->n_attrs + n_attrs + 1, sizeof *all);
+    if (!all) return adze_onnx_invalid(node, "out of memory");
+    uint32_t n = 0;
+    for (; n < n_attrs; n++) all[n] = attrs[n];
+    bool ok = adze_onnx_attr_convert(node, row, all, &n);
+    if (ok) {
+        uint32_t results = node->n_out > row->out_min ? node->n_out : row->out_min;
+        adze_op *made = build(node, op, node->in, node->n_in, all, n, results);
+        ok = made != NULL;
+        for (uint32_t i = 0; ok && i < node->n_out; i++) node->out[i] = adze_op_result(made, i);
+    }
+    free(all);
+    return ok;
+}
+
+bool adze_onnx_set_operand(adze_onnx_node *node, uint32_t index, adze_ir_value *value)
+{
+    if (!value) {
+        return false;
+    }
+    if (index < node->n_in && node->in[index])
+        return adze_onnx_invalid(node, "has both an attribute and input %u for the same thing",
+                                 index);
+    if (index >= node->in_capacity) return adze_onnx_invalid(node, "has too few inputs");
+    while (node->n_in <= index) node->in[node->n_in++] = NULL;
+    node->in[index] = value;
+    return true;
+}
+
+static const char *constant_name(adze_onnx_node *node, const char *what)
+{
+    return adze_internf(node->import->context, "%s_%s", node->name, what);
+}
+
+adze_ir_value *adze_onnx_ints(adze_onnx_node *node, const char *what, const int64_t *values,
+                              size_t count)
+{
+    static const int64_t none[1];
+    return adze_const_ints(node->import->module, constant_name(node, what), count ? values : none,
+                           (int)count);
+}
+
+adze_ir_value *adze_onnx_scalar(adze_onnx_node *node, const char *what, adze_dtype dtype,
+                                double value)
+{
+    return adze_const_scalar(node->import->module, constant_name(node, what), dtype, value);
+}

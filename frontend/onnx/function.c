@@ -1,0 +1,113 @@
+/* Model-local functions: a node that calls one is replaced by the function's body.
+ *
+ * A body has its own names and its own opset versions; its attributes may refer to the call's.
+ * Calls inside calls recurse here, bounded by MAX_CALLS, so a function that calls itself is an
+ * error.
+ */
+#include "import.h"
+
+#include <stdlib.h>
+
+enum { MAX_CALLS = 32 };
+
+static const char *key_of(adze_context *context, const char *domain, const char *name,
+                          const char *overload)
+{
+    return adze_internf(context, "%s:%s:%s", domain ? domain : "", name ? name : "",
+                        overload ? overload : "");
+}
+
+/* Fills the table on first use. */
+static bool list_functions(adze_onnx_import *import)
+{
+    import->functions = adze_map_create();
+    if (!import->functions) return false;
+    adze_onnx_piece piece = {0};
+    for (uint32_t i = 0; i < import->index.n_functions; i++) {
+        Pb__FunctionHead *head =
+            adze_onnx_piece_unpack(&piece, &import->source, import->index.functions[i].body,
+                                   &pb__function_head__descriptor);
+        if (!head) {
+            continue;
+        }
+        const char *key = key_of(import->context, head->domain, head->name, head->overload);
+        adze_map_set(import->functions, key, (void *)(uintptr_t)(i + 1));
+    }
+    adze_onnx_piece_free(&piece);
+    return true;
+}
+
+const adze_onnx_function_index *adze_onnx_function_find(adze_onnx_import *import,
+                                                        const adze_onnx_node *node)
+{
+    if (import->index.n_functions == 0) return NULL;
+    if (!import->functions && !list_functions(import)) return NULL;
+    const char *key = key_of(import->context, node->domain, node->op_type, node->proto->overload);
+    uintptr_t found = (uintptr_t)adze_map_get(import->functions, key);
+    return found ? &import->index.functions[found - 1] : NULL;
+}
+
+/* The names that the body sees from outside, and those seen from there. */
+static bool bind_names(adze_onnx_node *node, const adze_onnx_scope *scope,
+                       const Pb__FunctionHead *head)
+{
+    if (node->n_in > head->n_input)
+        return adze_onnx_invalid(node, "has %u inputs; the function takes %zu", node->n_in,
+                                 head->n_input);
+    for (uint32_t i = 0; i < head->n_input; i++) {
+        adze_ir_value *value = adze_onnx_operand(node, i);
+        adze_map_set(scope->values, adze_intern_z(node->import->context, head->input[i]),
+                     value ? value : adze_onnx_absent());
+    }
+    for (uint32_t i = 0; i < head->n_output; i++)
+        adze_map_set(scope->used, adze_intern_z(node->import->context, head->output[i]), node);
+    return true;
+}
+
+static bool take_outputs(adze_onnx_node *node, const adze_onnx_scope *scope,
+                         const Pb__FunctionHead *head)
+{
+    if (node->n_out > head->n_output)
+        return adze_onnx_invalid(node, "has %u outputs; the function gives %zu", node->n_out,
+                                 head->n_output);
+    for (uint32_t i = 0; i < node->n_out; i++) {
+        const char *name = adze_intern_z(node->import->context, head->output[i]);
+        adze_ir_value *value = adze_map_get(scope->values, name);
+        if (!value || value == adze_onnx_absent())
+            return adze_onnx_invalid(node, "the function does not make its output '%s'", name);
+        node->out[i] = value == adze_onnx_poison() ? NULL : value;
+    }
+    return true;
+}
+
+/* A value that a function hands through keeps the name it has. */
+bool adze_onnx_function_inline(adze_onnx_node *node, const adze_onnx_function_index *function)
+{
+    adze_onnx_import *import = node->import;
+    if (node->scope->depth == MAX_CALLS)
+        return adze_onnx_invalid(node, "functions call each other more than %d deep", MAX_CALLS);
+    adze_onnx_piece piece = {0};
+    Pb__FunctionHead *head = adze_onnx_piece_unpack(&piece, &import->source, function->body,
+                                                    &pb__function_head__descriptor);
+    adze_onnx_scope scope = {.outer = node->scope,
+                             .prefix = adze_internf(import->context, "%s/", node->name),
+                             .depth = node->scope->depth + 1,
+                             .values = adze_map_create(),
+                             .used = adze_map_create(),
+                             .call = node};
+    bool ok = head && scope.values && scope.used;
+    if (ok) {
+        scope.opsets = head->opset_import;
+        scope.n_opsets = head->n_opset_import;
+        scope.defaults = head->attribute_proto;
+        scope.n_defaults = head->n_attribute_proto;
+        ok = bind_names(node, &scope, head) &&
+             adze_onnx_import_nodes(import, &scope, &function->nodes) &&
+             take_outputs(node, &scope, head);
+    } else {
+    }
+    if (scope.values) adze_map_destroy(scope.values);
+    if (scope.used) adze_map_destroy(scope.used);
+    adze_onnx_piece_free(&piece);
+    return ok;
+}

@@ -1,0 +1,295 @@
+/* Nodes: the order they are imported in, and one node into the IR.
+ *
+ * The format wants nodes sorted so that values are made before they are used. Not every exporter
+ * keeps to that, so a node whose inputs are not there yet waits until their makers are done, with
+ * an explicit stack; a wait that comes back to itself is a cycle.
+ */
+#include "import.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Bound on nodes after expansion of functions: few nodes of file can stand for very many. */
+enum { MAX_NODES = 1 << 23 };
+
+enum { UNSEEN, WAITING, DONE };
+
+/* The nodes of one body. */
+typedef struct body {
+    adze_onnx_import *import;
+    adze_onnx_scope *scope;
+    const adze_onnx_list *nodes;
+    adze_map *makers; /* interned value name -> index + 1 of the node that makes it */
+    uint8_t *state;
+    uint32_t *stack;
+    size_t depth, capacity;
+    adze_onnx_piece piece;
+} body;
+
+static const char *intern(const body *self, const char *text)
+{
+    return adze_intern_z(self->import->context, text);
+}
+
+static bool fail(const body *self, const char *what)
+{
+    return adze_error(adze_onnx_source_loc(&self->import->source), "%s", what);
+}
+
+static const char *node_name(const body *self, const char *name, const char *op_type,
+                             uint32_t index)
+{
+    adze_context *context = self->import->context;
+    if (name && *name) return adze_internf(context, "%s%s", self->scope->prefix, name);
+    return adze_internf(context, "%s%s_%u", self->scope->prefix, op_type, index);
+}
+
+static adze_loc node_loc(const body *self, const char *name, const char *op_type)
+{
+    adze_loc loc = adze_onnx_source_loc(&self->import->source);
+    loc.node = name;
+    loc.op_type = op_type;
+    return loc;
+}
+
+/* Notes who makes what, and what is used; a value has one maker. */
+static bool find_makers(body *self)
+{
+    for (uint32_t i = 0; i < self->nodes->count; i++) {
+        Pb__NodeHead *head = adze_onnx_piece_unpack(
+            &self->piece, &self->import->source, self->nodes->items[i], &pb__node_head__descriptor);
+        if (!head) return false;
+        for (size_t k = 0; k < head->n_input; k++)
+            if (head->input[k][0])
+                adze_map_set(self->scope->used, intern(self, head->input[k]), self->scope);
+        for (size_t k = 0; k < head->n_output; k++) {
+            if (!head->output[k][0]) continue;
+            const char *value = intern(self, head->output[k]);
+            if (adze_map_get(self->makers, value) || adze_map_get(self->scope->values, value)) {
+                const char *op_type = intern(self, head->op_type ? head->op_type : "");
+                return adze_error(node_loc(self, node_name(self, head->name, op_type, i), op_type),
+                                  "output '%s' has the name of another value", value);
+            }
+            adze_map_set(self->makers, value, (void *)(uintptr_t)(i + 1));
+        }
+    }
+    return true;
+}
+
+static bool push(body *self, uint32_t index)
+{
+    if (self->depth == self->capacity) {
+        size_t capacity = self->capacity ? self->capacity * 2 : 64;
+        uint32_t *stack = realloc(self->stack, capacity * sizeof *stack);
+        if (!stack) return fail(self, "out of memory");
+        self->stack = stack;
+        self->capacity = capacity;
+    }
+    self->stack[self->depth++] = index;
+    return true;
+}
+
+/* Pushes the makers of inputs that are not there yet. */
+static bool push_makers(body *self, const Pb__Node *proto, uint32_t index)
+{
+    for (size_t i = 0; i < proto->n_input; i++) {
+        const char *value = intern(self, proto->input[i]);
+        if (!*value || adze_map_get(self->scope->values, value)) continue;
+        uintptr_t maker = (uintptr_t)adze_map_get(self->makers, value);
+        if (maker == 0) continue;
+        if (self->state[maker - 1] == WAITING) {
+            const char *op_type = intern(self, proto->op_type ? proto->op_type : "");
+            return adze_error(node_loc(self, node_name(self, proto->name, op_type, index), op_type),
+                              "the graph has a cycle: input '%s' depends on this node", value);
+        }
+        if (self->state[maker - 1] == UNSEEN && !push(self, (uint32_t)maker - 1)) return false;
+    }
+    return true;
+}
+
+/* ---- One node ---- */
+
+static bool find_version(adze_onnx_node *node)
+{
+    const adze_onnx_scope *scope = node->scope;
+    for (size_t i = 0; i < scope->n_opsets; i++) {
+        const char *domain = scope->opsets[i]->domain ? scope->opsets[i]->domain : "";
+        if (strcmp(domain, "ai.onnx") == 0) domain = "";
+        if (strcmp(domain, node->domain) == 0) {
+            node->version = scope->opsets[i]->version;
+            return true;
+        }
+    }
+    return adze_onnx_invalid(node,
+                             "the model does not say which version of the domain '%s' it uses",
+                             *node->domain ? node->domain : "ai.onnx");
+}
+
+static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
+{
+    *out_poisoned = false;
+    for (size_t i = 0; i < node->proto->n_input; i++) {
+        const char *name = adze_intern_z(node->import->context, node->proto->input[i]);
+        adze_ir_value *value = *name ? adze_map_get(node->scope->values, name) : NULL;
+        if (*name && !value) return adze_onnx_invalid(node, "input '%s' is defined nowhere", name);
+        if (value == adze_onnx_poison()) *out_poisoned = true;
+        if (value == adze_onnx_absent()) value = NULL;
+        node->in[i] = value;
+        if (value) node->n_in = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+/* The op's row, form or function, and the import itself. */
+static bool import_op(adze_onnx_node *node, bool poisoned)
+{
+    bool standard = *node->domain == 0;
+    const adze_onnx_upgrade *upgrade = standard ? adze_onnx_upgrade_find(node->op_type) : NULL;
+    const adze_op_row *row =
+        adze_row_find_onnx(node->import->context, standard ? NULL : node->domain, node->op_type);
+    if (!row && !upgrade) {
+        const adze_onnx_function_index *function = adze_onnx_function_find(node->import, node);
+        if (!function)
+            return adze_onnx_unsupported(node, "the op is not known%s%s",
+                                         standard ? "" : " in domain ", node->domain);
+        return poisoned || adze_onnx_function_inline(node, function);
+    }
+    if (standard && (node->version < ADZE_ONNX_OPSET_MIN || node->version > ADZE_ONNX_OPSET_MAX))
+        return adze_onnx_unsupported(node, "opsets %d to %d are read", ADZE_ONNX_OPSET_MIN,
+                                     ADZE_ONNX_OPSET_MAX);
+    if (!adze_onnx_attr_check(node, row, upgrade ? upgrade->attrs : NULL)) return false;
+    if (poisoned) return true;
+    return upgrade ? upgrade->run(node) : adze_onnx_finish(node, row->name, NULL, 0);
+}
+
+/* What value_info says of a result: it must not contradict, and it may know a dim that inference
+ * does not. */
+static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char *name)
+{
+    const adze_type *declared = adze_map_get(node->import->declared, name);
+    const adze_type *type = adze_value_type(value);
+    if (!declared || node->scope->outer || !adze_type_is_tensor(type) ||
+        !adze_type_is_tensor(declared))
+        return true;
+    if (adze_type_dtype(type) != adze_type_dtype(declared))
+        return adze_onnx_invalid(node, "output '%s' is %s by its op but declared otherwise", name,
+                                 "of another element type");
+    if (!adze_type_is_ranked(declared)) return true;
+    if (!adze_type_compatible(type, declared)) {
+        char got[256], want[256];
+        adze_type_print(type, got, sizeof got);
+        adze_type_print(declared, want, sizeof want);
+        adze_warning(node->loc, "output '%s' is %s; the model declares %s", name, got, want);
+        return true;
+    }
+    adze_op *op = adze_value_op(value);
+    if (!op || adze_op_has_trait(op, ADZE_DATA_DEPENDENT)) return true;
+    if (!adze_type_is_ranked(type)) {
+        adze_value_set_type(value, declared);
+        return true;
+    }
+    const adze_dim *dims[ADZE_MAX_RANK];
+    uint32_t rank = adze_type_rank(type);
+    bool better = false;
+    for (uint32_t i = 0; i < rank; i++) {
+        dims[i] = adze_type_dim(type, i);
+        const adze_dim *other = adze_type_dim(declared, i);
+        if (!adze_dim_is_unknown(dims[i]) || adze_dim_is_unknown(other)) continue;
+        dims[i] = other;
+        better = true;
+    }
+    if (better) adze_value_set_type(value, adze_type_with_dims(type, rank, dims));
+    return true;
+}
+
+/* Puts the results where users find them; poison where there are none. */
+static void bind_outputs(adze_onnx_node *node)
+{
+    adze_context *context = node->import->context;
+    for (uint32_t i = 0; i < node->proto->n_output; i++) {
+        const char *name = adze_intern_z(context, node->proto->output[i]);
+        if (!*name) continue;
+        adze_ir_value *value = i < node->n_out ? node->out[i] : NULL;
+        if (value && !meet_declared(node, value, name)) value = NULL;
+        if (value && adze_value_def(value) == ADZE_DEF_RESULT && !adze_value_name(value))
+            adze_value_set_name(value, adze_internf(context, "%s%s", node->scope->prefix, name));
+        adze_map_set(node->scope->values, name, value ? value : adze_onnx_poison());
+    }
+}
+
+/* Reports go to the context; false only if the import cannot go on. */
+static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
+{
+    adze_onnx_import *import = self->import;
+    if (++import->n_nodes > MAX_NODES) return fail(self, "more than 8 million nodes");
+    adze_onnx_node node = {.import = import, .scope = self->scope, .proto = proto};
+    node.op_type = intern(self, proto->op_type ? proto->op_type : "");
+    node.domain = intern(self, proto->domain ? proto->domain : "");
+    if (strcmp(node.domain, "ai.onnx") == 0) node.domain = intern(self, "");
+    node.name = node_name(self, proto->name, node.op_type, index);
+    node.loc = node_loc(self, node.name, node.op_type);
+    enum { EXTRA = 4 }; /* operands that upgrades add */
+    node.in_capacity = (uint32_t)proto->n_input + EXTRA;
+    node.in = calloc(node.in_capacity, sizeof *node.in);
+    node.out = calloc(proto->n_output + 1, sizeof *node.out);
+    node.used = calloc(proto->n_attribute + 1, sizeof *node.used);
+    bool ok = node.in && node.out && node.used, poisoned = false;
+    if (ok) {
+        node.n_out = 1;
+        for (uint32_t i = 1; i < proto->n_output; i++)
+            if (adze_map_get(self->scope->used, intern(self, proto->output[i]))) node.n_out = i + 1;
+        if (!*node.op_type)
+            adze_onnx_invalid(&node, "the node has no op type");
+        else if (proto->n_output == 0)
+            adze_onnx_invalid(&node, "the node has no outputs");
+        else if (find_version(&node) && find_inputs(&node, &poisoned))
+            import_op(&node, poisoned);
+        bind_outputs(&node);
+    } else {
+        fail(self, "out of memory");
+    }
+    free(node.in);
+    free(node.out);
+    free(node.used);
+    free(node.floats);
+    return ok && adze_onnx_may_report(import);
+}
+
+/* Imports what is on the stack and whatever that waits for. */
+static bool drain(body *self)
+{
+    while (self->depth > 0) {
+        uint32_t index = self->stack[self->depth - 1];
+        if (self->state[index] == DONE) {
+            self->depth--;
+            continue;
+        }
+        Pb__Node *proto = adze_onnx_piece_unpack(&self->piece, &self->import->source,
+                                                 self->nodes->items[index], &pb__node__descriptor);
+        if (!proto) return false;
+        self->state[index] = WAITING;
+        size_t before = self->depth;
+        if (!push_makers(self, proto, index)) return false;
+        if (self->depth > before) continue;
+        if (!import_node(self, proto, index)) return false;
+        self->state[index] = DONE;
+        self->depth--;
+    }
+    return true;
+}
+
+bool adze_onnx_import_nodes(adze_onnx_import *import, adze_onnx_scope *scope,
+                            const adze_onnx_list *nodes)
+{
+    body self = {.import = import, .scope = scope, .nodes = nodes, .makers = adze_map_create()};
+    self.state = calloc((size_t)nodes->count + 1, 1);
+    bool ok = (self.makers && self.state) || fail(&self, "out of memory");
+    ok = ok && find_makers(&self);
+    for (uint32_t i = 0; ok && i < nodes->count; i++)
+        ok = self.state[i] == DONE || (push(&self, i) && drain(&self));
+    if (self.makers) adze_map_destroy(self.makers);
+    free(self.state);
+    free(self.stack);
+    adze_onnx_piece_free(&self.piece);
+    return ok;
+}

@@ -1,0 +1,351 @@
+/* Reading a model: the entry points, the head of the file, inputs, initializers, outputs. */
+#include "import.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Errors after which the rest is not worth reading. */
+enum { MAX_ERRORS = 1000 };
+
+/* The marks are never read through, only compared. */
+static const char poison, absent;
+
+adze_ir_value *adze_onnx_poison(void) { return (adze_ir_value *)(uintptr_t)&poison; }
+
+adze_ir_value *adze_onnx_absent(void) { return (adze_ir_value *)(uintptr_t)&absent; }
+
+bool adze_onnx_invalid(const adze_onnx_node *node, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return adze_error(node->loc, "%s", message);
+}
+
+bool adze_onnx_unsupported(const adze_onnx_node *node, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return adze_error(node->loc, "not supported (opset %lld): %s", (long long)node->version,
+                      message);
+}
+
+bool adze_onnx_may_report(adze_onnx_import *import)
+{
+    if (adze_context_errors(import->context) - import->errors_before < MAX_ERRORS) return true;
+    return adze_error(adze_onnx_source_loc(&import->source), "too many errors");
+}
+
+static bool is_clean(const adze_onnx_import *import)
+{
+    return adze_context_errors(import->context) == import->errors_before;
+}
+
+static bool fail(adze_onnx_import *import, const char *what)
+{
+    return adze_error(adze_onnx_source_loc(&import->source), "%s", what);
+}
+
+/* ---- The parts of the graph ---- */
+
+/* The declared types of results, by name. Those of inputs are read with the inputs. */
+static bool read_declared(adze_onnx_import *import, const adze_onnx_list *list)
+{
+    adze_onnx_piece piece = {0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < list->count; i++) {
+        Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
+                                                     &pb__value_info__descriptor);
+        ok = info != NULL;
+        if (!ok || !info->name || !info->type || !info->type->tensor_type ||
+            info->type->tensor_type->elem_type == 0)
+            continue;
+        const char *name = adze_intern_z(import->context, info->name);
+        const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_KNOWN_SYMBOLS);
+        ok = type != NULL;
+        if (ok) adze_map_set(import->declared, name, (void *)(uintptr_t)type);
+    }
+    adze_onnx_piece_free(&piece);
+    return ok;
+}
+
+static bool read_initializers(adze_onnx_import *import, const adze_onnx_scope *scope)
+{
+    const adze_onnx_list *list = &import->index.initializers;
+    adze_onnx_piece piece = {0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < list->count; i++) {
+        Pb__Tensor *tensor = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
+                                                    &pb__tensor__descriptor);
+        if (!tensor) {
+            ok = false;
+            break;
+        }
+        if (!tensor->name || !tensor->name[0]) {
+            ok = fail(import, "an initializer without a name");
+            break;
+        }
+        const char *name = adze_intern_z(import->context, tensor->name);
+        if (adze_map_get(scope->values, name)) {
+            ok = adze_error(adze_onnx_source_loc(&import->source),
+                            "initializer '%s' is given twice", name);
+            break;
+        }
+        adze_ir_value *value =
+            adze_onnx_tensor_const(import, tensor, name, adze_onnx_source_loc(&import->source));
+        adze_map_set(scope->values, name, value ? value : adze_onnx_poison());
+        ok = adze_onnx_may_report(import);
+    }
+    adze_onnx_piece_free(&piece);
+    return ok;
+}
+
+static bool mark_outputs(adze_onnx_import *import, const adze_onnx_scope *scope)
+{
+    const adze_onnx_list *list = &import->index.outputs;
+    adze_onnx_piece piece = {0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < list->count; i++) {
+        Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
+                                                     &pb__value_info__descriptor);
+        ok = info != NULL;
+        if (ok && info->name)
+            adze_map_set(scope->used, adze_intern_z(import->context, info->name), import);
+    }
+    adze_onnx_piece_free(&piece);
+    return ok;
+}
+
+/* Inputs that an initializer gives a value are no arguments. */
+static bool read_inputs(adze_onnx_import *import, const adze_onnx_scope *scope)
+{
+    const adze_onnx_list *list = &import->index.inputs;
+    adze_onnx_piece piece = {0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < list->count; i++) {
+        Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
+                                                     &pb__value_info__descriptor);
+        if (!info) {
+            ok = false;
+            break;
+        }
+        if (!info->name || !info->name[0]) {
+            ok = fail(import, "an input without a name");
+            break;
+        }
+        const char *name = adze_intern_z(import->context, info->name);
+        adze_ir_value *known = adze_map_get(scope->values, name);
+        if (known && (known == adze_onnx_poison() || adze_value_def(known) == ADZE_DEF_CONST))
+            continue;
+        if (known) {
+            ok = adze_error(adze_onnx_source_loc(&import->source), "input '%s' is given twice",
+                            name);
+            break;
+        }
+        const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_NEW_SYMBOLS);
+        adze_ir_value *value =
+            type ? adze_region_add_arg(import->builder.region, type, name) : adze_onnx_poison();
+        adze_map_set(scope->values, name, value);
+        ok = adze_onnx_may_report(import);
+    }
+    adze_onnx_piece_free(&piece);
+    return ok;
+}
+
+/* Collects the graph's outputs and ends the function with them. */
+static bool finish(adze_onnx_import *import, const adze_onnx_scope *scope, adze_func *func)
+{
+    const adze_onnx_list *list = &import->index.outputs;
+    uint32_t count = list->count;
+    adze_ir_value **values = calloc((size_t)count + 1, sizeof(adze_ir_value *));
+    const char **names = calloc((size_t)count + 1, sizeof(const char *));
+    const adze_type **types = calloc((size_t)count + 1, sizeof(const adze_type *));
+    adze_onnx_piece piece = {0};
+    bool ok = (values && names && types) || fail(import, "out of memory");
+    for (uint32_t i = 0; ok && i < count; i++) {
+        Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
+                                                     &pb__value_info__descriptor);
+        if (!info) {
+            ok = false;
+            break;
+        }
+        names[i] = adze_intern_z(import->context, info->name ? info->name : "");
+        values[i] = adze_map_get(scope->values, names[i]);
+        if (!values[i]) {
+            adze_error(adze_onnx_source_loc(&import->source), "output '%s' is defined nowhere",
+                       names[i]);
+        } else if (values[i] != adze_onnx_poison()) {
+            types[i] = adze_value_type(values[i]);
+        }
+    }
+    ok = ok && (count > 0 || fail(import, "the graph has no outputs"));
+    if (ok && is_clean(import)) {
+        import->builder.loc = adze_onnx_source_loc(&import->source);
+        adze_func_set_results(func, types, names, count);
+        ok = adze_build(&import->builder, "return", values, count, NULL, 0, NULL, 0) != NULL;
+    }
+    free(values);
+    free(names);
+    free(types);
+    adze_onnx_piece_free(&piece);
+    return ok;
+}
+
+static bool read_graph(adze_onnx_import *import, const Pb__ModelHead *head)
+{
+    adze_func *func = adze_module_add_func(import->module, "main");
+    import->builder = adze_builder_at_end(import->module, adze_func_body(func));
+    adze_onnx_scope scope = {.prefix = "",
+                             .values = adze_map_create(),
+                             .used = adze_map_create(),
+                             .opsets = head->opset_import,
+                             .n_opsets = head->n_opset_import};
+    bool ok = ((scope.values && scope.used) || fail(import, "out of memory")) &&
+              mark_outputs(import, &scope) && read_initializers(import, &scope) &&
+              read_inputs(import, &scope) && read_declared(import, &import->index.infos) &&
+              read_declared(import, &import->index.outputs) &&
+              adze_onnx_import_nodes(import, &scope, &import->index.nodes) &&
+              finish(import, &scope, func);
+    if (scope.values) adze_map_destroy(scope.values);
+    if (scope.used) adze_map_destroy(scope.used);
+    return ok;
+}
+
+/* ---- The head of the file ---- */
+
+/* Version of the default domain; 0 if the model does not use it. */
+static int64_t default_opset(const Pb__ModelHead *head)
+{
+    for (size_t i = 0; i < head->n_opset_import; i++) {
+        const char *domain = head->opset_import[i]->domain;
+        if (!domain || !*domain || strcmp(domain, "ai.onnx") == 0)
+            return head->opset_import[i]->version;
+    }
+    return 0;
+}
+
+static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
+{
+    const char *name = head->producer_name ? head->producer_name : "";
+    const char *version = head->producer_version ? head->producer_version : "";
+    const char *producer =
+        adze_internf(import->context, "%s%s%s", name, *name && *version ? " " : "", version);
+    int64_t opset = default_opset(head);
+    if (opset > 0) adze_module_set_attr(import->module, adze_attr_int("opset", opset));
+    adze_module_set_attr(import->module, adze_attr_int("ir_version", head->ir_version));
+    if (*producer) adze_module_set_attr(import->module, adze_attr_str("producer", producer));
+}
+
+static bool check_dims_used(const adze_onnx_import *import)
+{
+    bool ok = true;
+    for (uint32_t i = 0; i < import->options.n_dims; i++)
+        if (!import->dim_used[i])
+            ok = adze_error(adze_onnx_source_loc(&import->source),
+                            "no input has a symbolic dim '%s'", import->options.dims[i].name);
+    return ok;
+}
+
+static const char *graph_name(adze_onnx_import *import)
+{
+    adze_onnx_piece piece = {0};
+    Pb__GraphHead *head = adze_onnx_piece_unpack(&piece, &import->source, import->index.graph,
+                                                 &pb__graph_head__descriptor);
+    const char *name = NULL;
+    if (head)
+        name = adze_intern_z(import->context, head->name && *head->name ? head->name : "model");
+    adze_onnx_piece_free(&piece);
+    return name;
+}
+
+static bool read_model(adze_onnx_import *import)
+{
+    if (!adze_onnx_index_build(&import->index, &import->source)) return false;
+    if (import->index.sparse_initializers.count)
+        return fail(import, "sparse initializers are not supported");
+    const char *name = graph_name(import);
+    adze_onnx_piece piece = {0};
+    Pb__ModelHead *head =
+        adze_onnx_piece_unpack(&piece, &import->source, (adze_onnx_range){0, import->source.size},
+                               &pb__model_head__descriptor);
+    import->module = head && name ? adze_module_create(import->context, name) : NULL;
+    bool ok = import->module != NULL;
+    if (ok) {
+        set_attributes(import, head);
+        ok = read_graph(import, head) && is_clean(import) && check_dims_used(import);
+    }
+    adze_onnx_piece_free(&piece);
+    return ok;
+}
+
+/* ---- Entry points ---- */
+
+static bool begin(adze_onnx_import *import, const adze_onnx_options *options)
+{
+    if (options) {
+        size_t size =
+            options->struct_size < sizeof *options ? options->struct_size : sizeof *options;
+        memcpy(&import->options, options, size);
+    }
+    import->errors_before = adze_context_errors(import->context);
+    if (import->options.data_folder) import->folder = import->options.data_folder;
+    import->symbols = adze_map_create();
+    import->taken = adze_map_create();
+    import->declared = adze_map_create();
+    import->dim_used = calloc((size_t)import->options.n_dims + 1, sizeof *import->dim_used);
+    for (uint32_t i = 0; i < import->options.n_dims; i++)
+        if (import->options.dims[i].value < 0)
+            return adze_error(adze_onnx_source_loc(&import->source), "dim '%s' cannot be %lld",
+                              import->options.dims[i].name,
+                              (long long)import->options.dims[i].value);
+    return (import->symbols && import->taken && import->declared && import->dim_used) ||
+           fail(import, "out of memory");
+}
+
+static void end(adze_onnx_import *import)
+{
+    adze_map *const maps[] = {import->symbols, import->taken, import->declared, import->functions};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        if (maps[i]) adze_map_destroy(maps[i]);
+    free(import->dim_used);
+    adze_onnx_index_free(&import->index);
+    adze_onnx_source_close(&import->source);
+}
+
+static adze_module *run(adze_onnx_import *import, const adze_onnx_options *options)
+{
+    bool ok = begin(import, options) && read_model(import);
+    if (!ok && import->module) adze_module_destroy(import->module);
+    end(import);
+    return ok ? import->module : NULL;
+}
+
+adze_module *adze_onnx_read(adze_context *context, const char *path,
+                            const adze_onnx_options *options)
+{
+    adze_onnx_import import = {.context = context};
+    if (!adze_onnx_source_open(&import.source, context, path)) {
+        adze_onnx_source_close(&import.source);
+        return NULL;
+    }
+    const char *slash = strrchr(path, '/');
+    import.folder = !slash          ? "."
+                    : slash == path ? "/"
+                                    : adze_intern(context, path, (size_t)(slash - path));
+    return run(&import, options);
+}
+
+adze_module *adze_onnx_read_memory(adze_context *context, const char *name, const void *bytes,
+                                   size_t size, const adze_onnx_options *options)
+{
+    adze_onnx_import import = {.context = context};
+    adze_onnx_source_open_memory(&import.source, context, name, bytes, size);
+    return run(&import, options);
+}

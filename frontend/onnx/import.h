@@ -1,0 +1,173 @@
+/* The state of one import, shared by the files that bring ONNX to IR. Private. */
+#ifndef ADZE_ONNX_IMPORT_H
+#define ADZE_ONNX_IMPORT_H
+
+#include "index.h"
+#include "piece.h"
+#include <adze/onnx.h>
+
+typedef struct adze_onnx_import {
+    adze_context *context;
+    adze_module *module;
+    adze_onnx_source source;
+    adze_onnx_index index;
+    adze_onnx_options options;
+    const char *folder; /* external data lies under it; NULL = not allowed */
+    adze_builder builder;
+    adze_map *symbols;      /* interned dim_param -> adze_dim */
+    adze_map *taken;        /* interned symbol -> anything: names in use */
+    adze_map *declared;     /* interned value name -> adze_type, from value_info and outputs */
+    bool *dim_used;         /* per entry of options.dims */
+    uint64_t n_nodes;       /* imported so far, functions expanded */
+    uint64_t errors_before; /* of the context */
+    adze_map *functions;    /* interned "domain:name:overload" -> index + 1 */
+} adze_onnx_import;
+
+/* A graph's or function body's names and versions. */
+typedef struct adze_onnx_scope {
+    const struct adze_onnx_scope *outer; /* NULL for the graph */
+    const char *prefix;                  /* of the names inside: "" or "call/" */
+    uint32_t depth;
+    adze_map *values; /* interned ONNX name -> adze_ir_value, or one of the two marks below */
+    adze_map *used;   /* interned ONNX name -> anything: values that somebody reads */
+    Pb__Opset **opsets;
+    size_t n_opsets;
+    /* What ref_attr_name in a function body refers to: the call's attributes, then the defaults. */
+    const struct adze_onnx_node *call;
+    Pb__Attribute **defaults;
+    size_t n_defaults;
+} adze_onnx_scope;
+
+/* Stands for the results of what could not be imported; users of it are skipped without another
+ * error. */
+adze_ir_value *adze_onnx_poison(void);
+/* Stands for a function's input that the call leaves out. */
+adze_ir_value *adze_onnx_absent(void);
+
+/* One node on its way into the IR. */
+typedef struct adze_onnx_node {
+    adze_onnx_import *import;
+    const adze_onnx_scope *scope;
+    const Pb__Node *proto;
+    const char *name; /* the node's, or made from type and position */
+    const char *op_type;
+    const char *domain; /* "" = the default one */
+    int64_t version;    /* of the domain's opset */
+    adze_loc loc;
+    adze_ir_value **in; /* absent ones NULL, no absent ones at the end */
+    uint32_t n_in, in_capacity;
+    adze_ir_value **out; /* to be filled in; room for all outputs of the node */
+    uint32_t n_out;      /* outputs up to the last one that is used, at least 1 */
+    bool *used;          /* per attribute: read already */
+    double *floats;      /* values of lists of floats, until the node is built */
+    size_t n_floats;
+} adze_onnx_node;
+
+/* ---- Errors (import.c) ---- */
+
+/* Both return false. An error in the model, and a thing that Adze does not know. */
+bool adze_onnx_invalid(const adze_onnx_node *node, const char *format, ...) ADZE_PRINTF(2, 3);
+bool adze_onnx_unsupported(const adze_onnx_node *node, const char *format, ...) ADZE_PRINTF(2, 3);
+/* False, and reported, once so many errors were found that the rest is not worth reading. */
+bool adze_onnx_may_report(adze_onnx_import *import);
+
+/* ---- Types and symbols (type.c) ---- */
+
+typedef enum adze_onnx_dims { ADZE_ONNX_NEW_SYMBOLS, ADZE_ONNX_KNOWN_SYMBOLS } adze_onnx_dims;
+
+/* IR type of a declared type. With NEW_SYMBOLS (inputs) dim_params and unknown dims become symbols;
+ * otherwise names that no input has become unknown dims. NULL after an error. */
+const adze_type *adze_onnx_type(adze_onnx_import *import, const Pb__Type *type, const char *value,
+                                adze_onnx_dims mode);
+/* The IR's element type for TensorProto's number; NONE if there is none. */
+adze_dtype adze_onnx_dtype(int64_t number);
+int32_t adze_onnx_dtype_number(adze_dtype dtype);
+
+/* ---- Tensors (tensor.c, external.c) ---- */
+
+typedef struct adze_onnx_shape {
+    adze_dtype dtype;
+    uint32_t rank;
+    int64_t dims[ADZE_MAX_RANK];
+    uint64_t count; /* elements */
+    uint64_t bytes;
+} adze_onnx_shape;
+
+/* Element type and dims of a tensor, checked. Errors go to `loc`. */
+bool adze_onnx_tensor_shape(const Pb__Tensor *tensor, adze_loc loc, adze_onnx_shape *out);
+/* The contents in a malloc'ed buffer (never NULL on success), dense, as adze_value has them;
+ * strings point into the same buffer. External data is not read here. */
+bool adze_onnx_tensor_bytes(adze_onnx_source *source, const Pb__Tensor *tensor,
+                            const adze_onnx_shape *shape, adze_loc loc, uint8_t **out_bytes);
+/* The contents as constant data: a range of the file where the bytes there are the constant's. */
+adze_data *adze_onnx_tensor_data(adze_onnx_import *import, const Pb__Tensor *tensor,
+                                 const adze_onnx_shape *shape, adze_loc loc);
+/* Makes a module constant. NULL after an error. */
+adze_ir_value *adze_onnx_tensor_const(adze_onnx_import *import, const Pb__Tensor *tensor,
+                                      const char *name, adze_loc loc);
+/* Data outside the model file, under the path rules of external.c. */
+adze_data *adze_onnx_external_data(adze_context *context, const char *folder,
+                                   const Pb__Tensor *tensor, uint64_t bytes, adze_loc loc);
+
+/* ---- Nodes (graph.c) ---- */
+
+/* Imports a list of nodes in an order in which every value is there before it is used. False if
+ * that cannot go on; unsupported nodes alone are reported and leave poison. */
+bool adze_onnx_import_nodes(adze_onnx_import *import, adze_onnx_scope *scope,
+                            const adze_onnx_list *nodes);
+
+/* ---- Attributes (attr.c) ---- */
+
+/* The node's attribute, ref_attr_name resolved; NULL if it has none. Marks it as read. */
+const Pb__Attribute *adze_onnx_attr(adze_onnx_node *node, const char *name);
+/* False after an error (wrong kind); `out` keeps its value if the attribute is absent. */
+bool adze_onnx_attr_int(adze_onnx_node *node, const char *name, int64_t *out);
+bool adze_onnx_attr_float(adze_onnx_node *node, const char *name, double *out);
+bool adze_onnx_attr_str(adze_onnx_node *node, const char *name, const char **out);
+bool adze_onnx_attr_ints(adze_onnx_node *node, const char *name, const int64_t **out,
+                         size_t *out_count);
+/* Every attribute must be one of the row's or stand in `more` (names between spaces). */
+bool adze_onnx_attr_check(const adze_onnx_node *node, const adze_op_row *row, const char *more);
+/* Unread attributes as the row has them, appended to `attrs` (room for row->n_attrs). */
+bool adze_onnx_attr_convert(adze_onnx_node *node, const adze_op_row *row, adze_attr *attrs,
+                            uint32_t *n_attrs);
+
+/* ---- Building (emit.c) ---- */
+
+/* One op with one result; NULL after an error. */
+adze_ir_value *adze_onnx_emit(adze_onnx_node *node, const char *op, adze_ir_value *const *operands,
+                              uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs);
+/* The node as one op: its operands, unread attributes plus `attrs`, and as many results as it has.
+ */
+bool adze_onnx_finish(adze_onnx_node *node, const char *op, const adze_attr *attrs,
+                      uint32_t n_attrs);
+/* Sets operand `index`, which must be absent so far. */
+bool adze_onnx_set_operand(adze_onnx_node *node, uint32_t index, adze_ir_value *value);
+/* Constants named after the node. */
+adze_ir_value *adze_onnx_ints(adze_onnx_node *node, const char *what, const int64_t *values,
+                              size_t count);
+adze_ir_value *adze_onnx_scalar(adze_onnx_node *node, const char *what, adze_dtype dtype,
+                                double value);
+/* Operand or NULL. */
+adze_ir_value *adze_onnx_operand(const adze_onnx_node *node, uint32_t index);
+
+/* ---- Older and other forms (upgrade.c and upgrade_*.c) ---- */
+
+typedef struct adze_onnx_upgrade {
+    const char *op_type;
+    const char *attrs; /* attributes beyond the row's, each between spaces */
+    bool (*run)(adze_onnx_node *node);
+} adze_onnx_upgrade;
+
+/* NULL: the op's row says everything. Default domain only. */
+const adze_onnx_upgrade *adze_onnx_upgrade_find(const char *op_type);
+
+/* ---- Functions (function.c) ---- */
+
+/* The model's function for a node; NULL if it has none. */
+const adze_onnx_function_index *adze_onnx_function_find(adze_onnx_import *import,
+                                                        const adze_onnx_node *node);
+/* Imports the body in the node's place. */
+bool adze_onnx_function_inline(adze_onnx_node *node, const adze_onnx_function_index *function);
+
+#endif

@@ -1,0 +1,63 @@
+/* ONNX in: models, and the tensors of ONNX's test data sets in and out.
+ *
+ * A model is read in two steps: a scanner of ours checks the whole wire format and remembers where
+ * each tensor's payload lies; then payload-free pieces are unpacked one node at a time. Weights
+ * become constants that are ranges of the file, so the file must stay as it is while the module
+ * lives; a file that shrinks meanwhile is an error when the constant is read.
+ */
+#ifndef ADZE_ONNX_H
+#define ADZE_ONNX_H
+
+#include <adze/ir.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Opsets of the default domain that are understood. */
+enum { ADZE_ONNX_OPSET_MIN = 7, ADZE_ONNX_OPSET_MAX = 28 };
+
+/* Fixes a symbolic dim of the inputs. `name` is the model's dim_param or the symbol made of it. */
+typedef struct adze_onnx_dim {
+    const char *name;
+    int64_t value;
+} adze_onnx_dim;
+
+typedef struct adze_onnx_options {
+    uint32_t struct_size;
+    uint32_t n_dims;
+    const adze_onnx_dim *dims;
+    /* Folder in which external data must lie. NULL: the model's own folder; models from memory have
+     * none then, and external data is an error. */
+    const char *data_folder;
+} adze_onnx_options;
+
+/* Reads a model of opset 7 to 28. The module has one function, `main`, with the graph's inputs
+ * (those that no initializer gives a value) and outputs under their ONNX names; module attributes
+ * `opset`, `ir_version` and `producer` say where it came from. Symbolic dims keep their names where
+ * these are identifiers; unnamed unknown dims of inputs become fresh symbols. NULL after an error;
+ * everything unsupported in the model is reported before that, one error a node. The caller owns
+ * the module. `options` may be NULL. */
+ADZE_API adze_module *adze_onnx_read(adze_context *context, const char *path,
+                                     const adze_onnx_options *options);
+/* The same from memory; `name` stands for the file in messages. Payloads are copied. */
+ADZE_API adze_module *adze_onnx_read_memory(adze_context *context, const char *name,
+                                            const void *bytes, size_t size,
+                                            const adze_onnx_options *options);
+
+/* Reads a stored value (TensorProto, SequenceProto or OptionalProto: the file does not say which,
+ * so `kind` must). The value is the caller's, freed by adze_onnx_value_free; so is the interned
+ * name in `out_name` (may be NULL) the context's. False after an error, with `out` empty. */
+ADZE_API bool adze_onnx_read_value(adze_context *context, const char *path, adze_value_kind kind,
+                                   adze_value *out, const char **out_name);
+/* Writes a tensor, or a sequence or optional of tensors. The file is written whole or not at all.
+ */
+ADZE_API bool adze_onnx_write_value(adze_context *context, const char *path, const char *name,
+                                    const adze_value *value);
+/* Frees what adze_onnx_read_value made and clears it. */
+ADZE_API void adze_onnx_value_free(adze_value *value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
