@@ -48,6 +48,10 @@ function(adze_bitcode)
   set(ADZE_BITCODE_COUNT ${count})
   set(table ${PROJECT_BINARY_DIR}/bitcode/${arg_NAME}.c)
   configure_file(${PROJECT_SOURCE_DIR}/cmake/bitcode.c.in ${table} @ONLY)
-  set_source_files_properties(${table} PROPERTIES OBJECT_DEPENDS "${modules}")
+  # The caller may stand in a folder below the target's, which does not see the rules made here.
+  set_source_files_properties(${table} TARGET_DIRECTORY ${arg_TARGET}
+    PROPERTIES OBJECT_DEPENDS "${modules}")
+  add_custom_target(bitcode_${arg_NAME} DEPENDS ${modules})
+  add_dependencies(${arg_TARGET} bitcode_${arg_NAME})
   target_sources(${arg_TARGET} PRIVATE ${table})
 endfunction()

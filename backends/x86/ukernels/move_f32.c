@@ -1,0 +1,59 @@
+/* f32 transposes and packing of matrices that are made at run time (attention, MatMul of activations). */
+#include "ukernels.h"
+#include "vector.h"
+
+/* Four rounds that interleave row i with row i + 8 transpose 16 x 16: each moves one bit of the row
+ * number into the column number. */
+INLINE void transpose_tile(v16 r[16])
+{
+    for (int round = 0; round < 4; round++) {
+        v16 t[16];
+        UNROLL for (int i = 0; i < 8; i++)
+        {
+            t[2 * i] = __builtin_shufflevector(r[i], r[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                               21, 6, 22, 7, 23);
+            t[2 * i + 1] = __builtin_shufflevector(r[i], r[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                   28, 13, 29, 14, 30, 15, 31);
+        }
+        UNROLL for (int i = 0; i < 16; i++) r[i] = t[i];
+    }
+}
+
+void adze_uk_transpose_f32_16x16(float *y, int64_t y_row, const float *x, int64_t x_row)
+{
+    v16 r[16];
+    UNROLL for (int i = 0; i < 16; i++) r[i] = load16(x + i * x_row);
+    transpose_tile(r);
+    UNROLL for (int i = 0; i < 16; i++) store16(y + i * y_row, r[i]);
+}
+
+/* One panel of `width` columns, element by element; clears the rest. */
+static void pack_some(float *y, const float *x, int64_t k, int64_t width, int64_t x_k, int64_t x_n)
+{
+    for (int64_t kk = 0; kk < k; kk++)
+        for (int64_t j = 0; j < PANEL; j++)
+            y[kk * PANEL + j] = j < width ? x[kk * x_k + j * x_n] : 0;
+}
+
+void adze_uk_pack_f32(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n)
+{
+    for (int64_t first = 0; first < n; first += PANEL, y += k * PANEL) {
+        const float *from = x + first * x_n;
+        int64_t width = n - first, done = 0;
+        if (width < PANEL) {
+            pack_some(y, from, k, width, x_k, x_n);
+        } else if (x_n == 1) {
+            for (int64_t kk = 0; kk < k; kk++) {
+                store16(y + kk * PANEL, load16(from + kk * x_k));
+                store16(y + kk * PANEL + 16, load16(from + kk * x_k + 16));
+            }
+        } else {
+            if (x_k == 1)
+                for (; done + 16 <= k; done += 16)
+                    for (int64_t half = 0; half < PANEL; half += 16)
+                        adze_uk_transpose_f32_16x16(y + done * PANEL + half, PANEL,
+                                                    from + half * x_n + done, x_n);
+            pack_some(y + done * PANEL, from + done * x_k, k - done, PANEL, x_k, x_n);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+/* Micro-kernels: the innermost loops of contractions, and data movement that vectors pay for.
+ *
+ * Generated code calls adze_uk_<name> and inlines it with its constants; the interpreter calls the
+ * native twin. ukernels.def lists all. Pointers need the alignment of a float only. No micro-kernel
+ * allocates, fails, or touches memory beyond what is stated.
+ */
+#ifndef ADZE_UKERNELS_H
+#define ADZE_UKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* gemm_f32_<mr>x<nr>: a tile of mr rows and nr columns of a matrix product or direct convolution.
+ *
+ *   acc[m][n] = sum over i0 < t0, i1 < t1, kk < k of
+ *       a[m / m_cols * a_row + m % m_cols * a_col + i0 * s0 + i1 * s1 + kk] * b[(i0 * t1 + i1) * k + kk][n]
+ *
+ * in that order. acc is dense. b is a packed panel with 32 columns a row; for nr = 16, b points to its
+ * first or seventeenth column. Strides count floats. A plain product has t0 = t1 = 1, m_cols >= mr and
+ * a_col the row stride of A; a convolution of channels-last rows has k = channels (or kernel width times
+ * channels), t0 and t1 the taps, m_cols output columns a row. */
+#define UK_GEMM(mr, nr)                                                                            \
+    void adze_uk_gemm_f32_##mr##x##nr(float *acc, const float *a, int64_t m_cols, int64_t a_col,   \
+                                      int64_t a_row, const float *b, int64_t t0, int64_t s0,       \
+                                      int64_t t1, int64_t s1, int64_t k);
+
+/* dw_f32_<mw>: depthwise convolution of 16 channels at mw neighbouring pixels.
+ *
+ *   acc[p][c] = sum over i < kh, j < kw of x[p * x_col + i * s0 + j * s1 + c] * w[(i * kw + j) * w_tap + c] */
+#define UK_DEPTHWISE(mw)                                                                           \
+    void adze_uk_dw_f32_##mw(float *acc, const float *x, int64_t x_col, const float *w,            \
+                             int64_t w_tap, int64_t kh, int64_t s0, int64_t kw, int64_t s1);
+
+/* transpose_f32_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16. */
+#define UK_TRANSPOSE(name) void adze_uk_##name(float *y, int64_t y_row, const float *x, int64_t x_row);
+
+/* pack_f32: a matrix of k rows and n columns with any strides into panels that gemm_f32 reads:
+ *
+ *   y[ceil(n / 32)][k][32], y[p][kk][j] = x[kk * x_k + (32 p + j) * x_n], zeros beyond n */
+#define UK_PACK(name) \
+    void adze_uk_##name(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n);
+
+#include "ukernels.def"
+
+/* An argument of a micro-kernel: p pointer, i int64_t, in the order of the signature. */
+typedef union adze_uk_arg {
+    void *p;
+    const void *cp;
+    int64_t i;
+} adze_uk_arg;
+
+typedef struct adze_uk {
+    const char *name;      /* without adze_uk_ */
+    const char *symbol;
+    const char *signature; /* a letter an argument: p pointer, i int64_t */
+    void (*function)(void);
+    void (*invoke)(const adze_uk_arg *args); /* calls `function` with unpacked arguments */
+} adze_uk;
+
+/* All micro-kernels in the order of ukernels.def, compiled for the host that built this library. */
+extern const adze_uk adze_uk_table[];
+extern const size_t adze_uk_count;
+
+/* NULL if there is none of that name. */
+const adze_uk *adze_uk_find(const char *name);
+
+#endif

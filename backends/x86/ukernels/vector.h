@@ -1,0 +1,41 @@
+/* The 16-float vector that all micro-kernels are written in.
+ *
+ * One source serves every level: where registers hold 8 floats the compiler takes two. Loads and stores
+ * name elements of any alignment. Sums are written so that compilers for machines with a fused
+ * multiply-add use it; the native twins, built for plain x86-64, round twice.
+ */
+#ifndef ADZE_UKERNELS_VECTOR_H
+#define ADZE_UKERNELS_VECTOR_H
+
+#include <stdint.h>
+
+typedef float v16 __attribute__((vector_size(64)));
+/* The same in memory: aligned to an element, and it may be any float array. */
+typedef float v16_memory __attribute__((vector_size(64), aligned(4), may_alias));
+
+#ifndef __clang__
+/* Vectors only pass between functions that are always inlined. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
+enum { PANEL = 32 }; /* columns of a packed panel */
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Macros, because gcc 12 warns of functions that take vectors wider than the target's, even inlined. */
+#define load16(p)     ((v16)(*(const v16_memory *)(p)))
+#define store16(p, v) (*(v16_memory *)(p) = (v))
+
+/* A true splat: adding a scalar to a zero vector keeps an addition and hides the memory broadcast. */
+INLINE v16 splat16(float x)
+{
+    return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#endif

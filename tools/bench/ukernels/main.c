@@ -1,0 +1,96 @@
+/* Prints the speed of the f32 micro-kernels at shapes of real models, and their share of this CPU's peak.
+ *
+ *     bench_ukernels_v4 [TEXT]     only cases whose name holds TEXT; likewise bench_ukernels_v3
+ *
+ * The peak is measured between the cases, because neighbours on a shared machine change it. Each
+ * figure is the best of its runs.
+ */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { FLOATS = 16 << 20, ROUNDS = 12 };
+
+float *bench_in, *bench_weights, *bench_out;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Best rate, of `unit` a run, over runs of at least 2 ms. */
+static double best_rate(void (*run)(void), double unit)
+{
+    double best = 0;
+    run();
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now(), spent;
+        int runs = 0;
+        do {
+            run();
+            runs++;
+            spent = now() - start;
+        } while (spent < 2e-3);
+        double rate = unit * runs / spent;
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
+static double best_peak(const bench_level *level)
+{
+    double best = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now(), flops = level->peak(), rate = flops / (now() - start);
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
+static void bench(const bench_level *level, const char *filter)
+{
+    printf("%s\n", level->name);
+    for (size_t i = 0; i < level->count; i++) {
+        const bench_case *c = &level->cases[i];
+        if (filter && !strstr(c->name, filter)) continue;
+        if (c->flops > 0) {
+            double before = best_peak(level), rate = best_rate(c->run, c->flops);
+            double after = best_peak(level), peak = before > after ? before : after;
+            printf("  %-28s %7.1f GF  %5.1f %% of %.0f\n", c->name, rate * 1e-9, 100 * rate / peak,
+                   peak * 1e-9);
+        } else {
+            printf("  %-28s %7.1f GB/s\n", c->name, best_rate(c->run, c->bytes) * 1e-9);
+        }
+        fflush(stdout);
+    }
+}
+
+static float *filled(void)
+{
+    float *p = aligned_alloc(64, FLOATS * sizeof *p);
+    if (!p) {
+        fprintf(stderr, "bench_ukernels: out of memory\n");
+        exit(1);
+    }
+    for (size_t i = 0; i < FLOATS; i++) p[i] = (float)(i * 2654435761u % 1000) * 1e-3f - 0.5f;
+    return p;
+}
+
+int main(int argc, char **argv)
+{
+    const bench_level *level = &bench_this;
+    if (level->avx512 ? !__builtin_cpu_supports("avx512f") : !__builtin_cpu_supports("fma")) {
+        fprintf(stderr, "bench_ukernels: this CPU is below %s\n", level->name);
+        return 1;
+    }
+    bench_in = filled();
+    bench_weights = filled();
+    bench_out = filled();
+    bench(level, argc > 1 ? argv[1] : NULL);
+    return 0;
+}
