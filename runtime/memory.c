@@ -26,7 +26,8 @@ void *adze_rt_model_alloc(const adze_allocator *a, size_t bytes, size_t alignmen
 
 void *adze_rt_session_alloc(adze_session *s, uint64_t bytes)
 {
-    if (bytes > PTRDIFF_MAX) return NULL;
+    enum { ADDRESS_BITS = 47 };
+    if (bytes >> ADDRESS_BITS) return NULL;
     if (s->max_memory && (bytes > s->max_memory || s->memory > s->max_memory - bytes)) return NULL;
     void *memory = adze_rt_model_alloc(&s->allocator, bytes, 64);
     if (memory) s->memory += bytes;

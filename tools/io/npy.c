@@ -143,7 +143,7 @@ static void unpack(const adze_array *a, uint64_t count, uint8_t *out)
     bool is_signed = adze_dtype_get_kind(a->dtype) == ADZE_KIND_INT;
     const uint8_t *in = a->data;
     for (uint64_t i = 0; i < count; i++) {
-        unsigned v = (in[i / per_byte] >> (i % per_byte * bits)) & mask;
+        unsigned v = ((unsigned)in[i / per_byte] >> (i % per_byte * bits)) & mask;
         if (is_signed && v >> (bits - 1)) v |= 0xffu & ~mask;
         out[i] = (uint8_t)v;
     }
