@@ -10,7 +10,7 @@ static char folder[] = "/tmp/adze-io-XXXXXX";
 
 static const char *in_folder(const char *name)
 {
-    static char path[2][128];
+    static char path[2][512];
     static int turn;
     turn = !turn;
     snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
