@@ -1,4 +1,4 @@
-/* The built-in op rows, expanded from ops.def in table.c. */
+/* The built-in op rows, expanded from ops.def in table.c, and the functions that they name. */
 #ifndef ADZE_ROWS_H
 #define ADZE_ROWS_H
 
@@ -6,5 +6,21 @@
 
 extern const adze_op_row adze_builtin_rows[];
 extern const uint32_t adze_n_builtin_rows;
+
+/* Columns `access` (access_*.c) and `infer` (infer_*.c). */
+adze_access_fn access_elementwise, access_matmul, access_gemm, access_conv, access_pool, access_global_pool,
+    access_reduction, access_transpose, access_slice, access_pad, access_depth_to_space, access_space_to_depth;
+
+adze_infer_fn infer_same, infer_compare, infer_cast, infer_broadcast, infer_pow, infer_where, infer_dropout;
+adze_infer_fn infer_quantize, infer_dequantize;
+adze_infer_fn infer_matmul, infer_gemm, infer_conv, infer_attention, infer_pack_panels;
+adze_infer_fn infer_pool, infer_global_pool, infer_reduce, infer_argreduce, infer_layer_norm;
+adze_infer_fn infer_reshape, infer_flatten, infer_squeeze, infer_unsqueeze, infer_transpose, infer_relayout,
+    infer_expand, infer_concat, infer_split, infer_slice, infer_pad, infer_tile, infer_resize,
+    infer_depth_to_space, infer_space_to_depth;
+adze_infer_fn infer_gather, infer_gather_elements, infer_gather_nd;
+adze_infer_fn infer_shape, infer_size, infer_constant_of_shape, infer_range, infer_dims, infer_stated,
+    infer_random_normal;
+adze_infer_fn infer_kernel, infer_apply, infer_for, infer_mask, infer_splat, infer_lanes, infer_reduce_lanes;
 
 #endif

@@ -13,15 +13,6 @@ extern adze_access_fn access_elementwise WEAK, access_matmul WEAK, access_gemm W
     access_pad WEAK, access_depth_to_space WEAK, access_space_to_depth WEAK;
 #define access_none NULL
 
-#define INFER(name) extern adze_infer_fn infer_##name WEAK;
-INFER(same) INFER(compare) INFER(cast) INFER(broadcast) INFER(pow) INFER(where) INFER(dropout)
-INFER(quantize) INFER(dequantize) INFER(matmul) INFER(gemm) INFER(conv) INFER(attention)
-INFER(pack_panels) INFER(pool) INFER(global_pool) INFER(reduce) INFER(argreduce) INFER(layer_norm)
-INFER(reshape) INFER(flatten) INFER(squeeze) INFER(unsqueeze) INFER(transpose) INFER(relayout)
-INFER(expand) INFER(concat) INFER(split) INFER(slice) INFER(pad) INFER(gather) INFER(gather_elements)
-INFER(gather_nd) INFER(tile) INFER(resize) INFER(depth_to_space) INFER(space_to_depth) INFER(shape)
-INFER(size) INFER(constant_of_shape) INFER(range) INFER(dims) INFER(stated) INFER(random_normal)
-INFER(kernel) INFER(apply) INFER(for) INFER(mask) INFER(splat) INFER(lanes) INFER(reduce_lanes)
 #define infer_none NULL
 
 #define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs) \

@@ -1,0 +1,165 @@
+/* Result types of contractions: matmul, gemm, conv, attention, and of pack_panels. */
+#include "ir/infer.h"
+#include "ir/rows.h"
+#include "ir/window.h"
+
+static bool same_dtype(const adze_op *op, const inferred *a, const inferred *b)
+{
+    if (a->dtype == b->dtype) return true;
+    return adze_error(adze_op_loc(op), "%s has operands of two element types: %s and %s", adze_op_name(op),
+                      infer_type_text(op, 0), infer_type_text(op, 1));
+}
+
+bool infer_matmul(adze_op *op, const adze_type **out_types)
+{
+    adze_context *context = adze_op_context(op);
+    inferred a, b;
+    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &a) || !infer_ranked(op, 1, 1, ADZE_MAX_RANK, &b)) return false;
+    if (!same_dtype(op, &a, &b)) return false;
+    if (!a.ranked || !b.ranked) {
+        inferred none = infer_unranked(a.dtype);
+        return infer_result(op, out_types, 0, &none);
+    }
+    const adze_dim *k_a = a.dims[a.rank - 1], *k_b = b.dims[b.rank > 1 ? b.rank - 2 : 0];
+    if (!infer_same_dim(k_a, k_b))
+        return adze_error(adze_op_loc(op), "matmul of %s and %s: inner dims are %s and %s", infer_type_text(op, 0),
+                          infer_type_text(op, 1), infer_dim_text(op, k_a), infer_dim_text(op, k_b));
+    /* Batch dims broadcast; a vector has no row or no column dim. */
+    inferred out = {.dtype = a.dtype, .ranked = true, .rank = a.rank > 2 ? a.rank - 2 : 0};
+    inferred batch = {.dtype = a.dtype, .ranked = true, .rank = b.rank > 2 ? b.rank - 2 : 0};
+    for (uint32_t i = 0; i < out.rank; i++) out.dims[i] = a.dims[i];
+    for (uint32_t i = 0; i < batch.rank; i++) batch.dims[i] = b.dims[i];
+    if (!infer_broadcast_into(context, &out, &batch))
+        return adze_error(adze_op_loc(op), "batch dims of matmul do not broadcast together: %s and %s",
+                          infer_type_text(op, 0), infer_type_text(op, 1));
+    if (a.rank > 1) out.dims[out.rank++] = a.dims[a.rank - 2];
+    if (b.rank > 1) out.dims[out.rank++] = b.dims[b.rank - 1];
+    return infer_result(op, out_types, 0, &out);
+}
+
+bool infer_gemm(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_gemm_attrs *at = (const void *)adze_op_attrs(op);
+    adze_context *context = adze_op_context(op);
+    inferred a, b, c;
+    if (!infer_ranked(op, 0, 2, 2, &a) || !infer_ranked(op, 1, 2, 2, &b) || !same_dtype(op, &a, &b)) return false;
+    inferred out = infer_unknown_dims(op, a.dtype, 2);
+    if (a.ranked) out.dims[0] = a.dims[at->transA ? 1 : 0];
+    if (b.ranked) out.dims[1] = b.dims[at->transB ? 0 : 1];
+    if (a.ranked && b.ranked) {
+        const adze_dim *k_a = a.dims[at->transA ? 0 : 1], *k_b = b.dims[at->transB ? 1 : 0];
+        if (!infer_same_dim(k_a, k_b))
+            return adze_error(adze_op_loc(op), "gemm of %s and %s (transA = %d, transB = %d): inner dims are %s and %s",
+                              infer_type_text(op, 0), infer_type_text(op, 1), at->transA != 0, at->transB != 0,
+                              infer_dim_text(op, k_a), infer_dim_text(op, k_b));
+    }
+    if (infer_operand(op, 2)) {
+        inferred whole = out;
+        if (!infer_ranked(op, 2, 0, 2, &c)) return false;
+        if (!infer_broadcast_into(context, &whole, &c) || (whole.ranked && (!infer_same_dim(whole.dims[0], out.dims[0]) ||
+                                                                           !infer_same_dim(whole.dims[1], out.dims[1]))))
+            return adze_error(adze_op_loc(op), "the bias %s of gemm does not broadcast to [%s,%s]",
+                              infer_type_text(op, 2), infer_dim_text(op, out.dims[0]),
+                              infer_dim_text(op, out.dims[1]));
+    }
+    return infer_result(op, out_types, 0, &out);
+}
+
+/* Input channels, groups and output channels agree as far as they are known. */
+static bool check_channels(const adze_op *op, const inferred *x, const inferred *w, int64_t group)
+{
+    int64_t channels, per_group, out;
+    if (group < 1)
+        return adze_error(adze_op_loc(op), "group of conv is %lld", (long long)group);
+    if (adze_dim_is_const(x->dims[1], &channels) && adze_dim_is_const(w->dims[1], &per_group) &&
+        channels != per_group * group) {
+        adze_error(adze_op_loc(op), "weight is %s but the input has %lld channels and group is %lld",
+                   infer_type_text(op, 1), (long long)channels, (long long)group);
+        if (channels % group == 0)
+            adze_note(adze_op_loc(op), "expected the weight's second dim to be %lld", (long long)(channels / group));
+        return false;
+    }
+    if (adze_dim_is_const(w->dims[0], &out) && out % group)
+        return adze_error(adze_op_loc(op), "weight is %s: %lld groups do not divide its first dim",
+                          infer_type_text(op, 1), (long long)group);
+    return true;
+}
+
+static bool check_bias(const adze_op *op, const inferred *w)
+{
+    inferred bias;
+    if (!infer_operand(op, 2)) return true;
+    if (!infer_ranked(op, 2, 1, 1, &bias)) return false;
+    if (!bias.ranked || infer_same_dim(bias.dims[0], w->dims[0])) return true;
+    return adze_error(adze_op_loc(op), "bias is %s but the weight %s has %s output channels", infer_type_text(op, 2),
+                      infer_type_text(op, 1), infer_dim_text(op, w->dims[0]));
+}
+
+bool infer_conv(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_conv_attrs *a = (const void *)adze_op_attrs(op);
+    inferred x, w;
+    if (!infer_ranked(op, 0, 3, ADZE_MAX_RANK, &x) || !infer_ranked(op, 1, 3, ADZE_MAX_RANK, &w)) return false;
+    if (!same_dtype(op, &x, &w)) return false;
+    if (!x.ranked || !w.ranked) {
+        inferred unknown = x.ranked   ? infer_unknown_dims(op, x.dtype, x.rank)
+                           : w.ranked ? infer_unknown_dims(op, x.dtype, w.rank)
+                                      : infer_unranked(x.dtype);
+        return infer_result(op, out_types, 0, &unknown);
+    }
+    if (x.rank != w.rank)
+        return adze_error(adze_op_loc(op), "weight is %s but the input is %s: ranks differ", infer_type_text(op, 1),
+                          infer_type_text(op, 0));
+    if (!check_channels(op, &x, &w, a->group) || !check_bias(op, &w)) return false;
+    adze_window window[ADZE_MAX_RANK];
+    inferred out = {.dtype = x.dtype, .ranked = true, .rank = x.rank};
+    out.dims[0] = x.dims[0];
+    out.dims[1] = w.dims[0];
+    if (!adze_windows(op, x.rank - 2, &x.dims[2], &w.dims[2], window)) return false;
+    for (uint32_t i = 2; i < x.rank; i++) out.dims[i] = window[i - 2].out;
+    return infer_result(op, out_types, 0, &out);
+}
+
+bool infer_attention(adze_op *op, const adze_type **out_types)
+{
+    inferred q, k, v;
+    if (!infer_ranked(op, 0, 4, 4, &q) || !infer_ranked(op, 1, 4, 4, &k) || !infer_ranked(op, 2, 4, 4, &v))
+        return false;
+    inferred out = infer_unknown_dims(op, q.dtype, 4);
+    if (q.ranked)
+        for (uint32_t i = 0; i < 3; i++) out.dims[i] = q.dims[i];
+    if (v.ranked) out.dims[3] = v.dims[3];
+    if (q.ranked && k.ranked && v.ranked) {
+        bool ok = infer_same_dim(q.dims[3], k.dims[3]) && infer_same_dim(k.dims[2], v.dims[2]);
+        for (uint32_t i = 0; i < 2; i++)
+            ok = ok && infer_same_dim(q.dims[i], k.dims[i]) && infer_same_dim(q.dims[i], v.dims[i]);
+        if (!ok)
+            return adze_error(adze_op_loc(op), "queries %s, keys %s and values %s of attention do not agree",
+                              infer_type_text(op, 0), infer_type_text(op, 1), infer_type_text(op, 2));
+    }
+    return infer_result(op, out_types, 0, &out);
+}
+
+bool infer_pack_panels(adze_op *op, const adze_type **out_types)
+{
+    const char *form = adze_op_attr_str(op, "form");
+    int64_t width = adze_op_attr_int(op, "width"), group = adze_op_attr_int(op, "group");
+    adze_context *context = adze_op_context(op);
+    inferred w;
+    bool conv = form[0] == 'c';
+    if (!infer_ranked(op, 0, conv ? 3 : 2, conv ? ADZE_MAX_RANK : 2, &w)) return false;
+    if (width < 1 || group < 1)
+        return adze_error(adze_op_loc(op), "width %lld, group %lld of pack_panels", (long long)width, (long long)group);
+    inferred out = infer_unknown_dims(op, w.dtype, 4);
+    out.dims[0] = adze_dim_const(context, group);
+    out.dims[3] = adze_dim_const(context, width);
+    if (w.ranked) {
+        bool kn = form[0] == 'k';
+        const adze_dim *n = w.dims[kn ? 1 : 0], *k = w.dims[kn ? 0 : 1];
+        n = adze_dim_binary(context, ADZE_DIM_FLOORDIV, n, out.dims[0]);
+        for (uint32_t i = 2; conv && i < w.rank; i++) k = adze_dim_mul(context, k, w.dims[i]);
+        out.dims[1] = adze_dim_binary(context, ADZE_DIM_CEILDIV, n, out.dims[3]);
+        out.dims[2] = k;
+    }
+    return infer_result(op, out_types, 0, &out);
+}

@@ -1,0 +1,59 @@
+/* Result types of quantize and dequantize. */
+#include "ir/infer.h"
+#include "ir/rows.h"
+
+/* The scale is one element, one per index of `axis`, or one per block along it; the zero point is alike. */
+static bool check_scale(const adze_op *op, const inferred *x, int64_t wanted, int64_t block)
+{
+    inferred scale, zero;
+    uint32_t axis;
+    if (!infer_tensor(op, 1, &scale)) return false;
+    if (infer_operand(op, 2)) {
+        if (!infer_tensor(op, 2, &zero)) return false;
+        inferred whole = scale;
+        if (!infer_broadcast_into(adze_op_context(op), &whole, &zero) ||
+            (scale.ranked && zero.ranked && scale.rank != zero.rank))
+            return adze_error(adze_op_loc(op), "scale is %s but the zero point is %s", infer_type_text(op, 1),
+                              infer_type_text(op, 2));
+    }
+    if (!x->ranked || !scale.ranked || scale.rank == 0) return true;
+    if (scale.rank == 1 && !block) {
+        if (adze_dim_is_value(scale.dims[0], 1)) return true;
+        if (!infer_axis(op, wanted, x->rank, &axis)) return false;
+        if (infer_same_dim(scale.dims[0], x->dims[axis])) return true;
+        return adze_error(adze_op_loc(op), "scale is %s but dim %u of the operand %s is %s", infer_type_text(op, 1),
+                          axis, infer_type_text(op, 0), infer_dim_text(op, x->dims[axis]));
+    }
+    if (scale.rank != x->rank || !block)
+        return adze_error(adze_op_loc(op), "scale is %s and the operand %s, with block_size %lld",
+                          infer_type_text(op, 1), infer_type_text(op, 0), (long long)block);
+    return infer_axis(op, wanted, x->rank, &axis);
+}
+
+bool infer_quantize(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_quantize_attrs *a = (const void *)adze_op_attrs(op);
+    inferred x;
+    if (!infer_tensor(op, 0, &x) || !check_scale(op, &x, a->axis, a->block_size)) return false;
+    const adze_type *zero = infer_operand(op, 2);
+    adze_dtype stated = infer_onnx_dtype(a->output_dtype);
+    if (zero && stated && adze_type_dtype(zero) != stated)
+        return adze_error(adze_op_loc(op), "output_dtype of quantize is not the element type of the zero point %s",
+                          infer_type_text(op, 2));
+    x.dtype = zero ? adze_type_dtype(zero) : stated ? stated : ADZE_DTYPE_u8;
+    return infer_result(op, out_types, 0, &x);
+}
+
+bool infer_dequantize(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_dequantize_attrs *a = (const void *)adze_op_attrs(op);
+    inferred x;
+    if (!infer_tensor(op, 0, &x) || !check_scale(op, &x, a->axis, a->block_size)) return false;
+    const adze_type *zero = infer_operand(op, 2);
+    if (zero && adze_type_dtype(zero) != x.dtype)
+        return adze_error(adze_op_loc(op), "the zero point is %s but the operand is %s", infer_type_text(op, 2),
+                          infer_type_text(op, 0));
+    adze_dtype stated = infer_onnx_dtype(a->output_dtype);
+    x.dtype = stated ? stated : adze_type_dtype(infer_operand(op, 1));
+    return infer_result(op, out_types, 0, &x);
+}

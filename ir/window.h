@@ -1,0 +1,20 @@
+/* Sliding windows of conv and pooling ops along each spatial axis, for inference and access (private). */
+#ifndef ADZE_WINDOW_H
+#define ADZE_WINDOW_H
+
+#include <adze/ir.h>
+
+typedef struct adze_window {
+    const adze_dim *in, *out;  /* extents */
+    const adze_dim *kernel;    /* elements of the window */
+    int64_t stride, dilation;
+    const adze_dim *before, *after; /* padding */
+} adze_window;
+
+/* Reads strides, dilations, pads, auto_pad, kernel_shape and ceil_mode, as far as the op has them, for
+ * `n` axes of extents `in`. `kernel` gives the windows' extents; NULL = kernel_shape does. Reports
+ * attributes of the wrong length or range and windows that do not fit. */
+bool adze_windows(const adze_op *op, uint32_t n, const adze_dim *const *in, const adze_dim *const *kernel,
+                  adze_window *out);
+
+#endif
