@@ -1,7 +1,7 @@
 /* Binding: from the dims of the inputs to the values of all symbols and sizes, then to memory.
  *
- * Memory is kept while it is big enough, so a caller that changes only pointers or goes back to a smaller
- * shape takes none. */
+ * Memory is kept while it is big enough, so a caller that changes only pointers or goes back to a
+ * smaller shape takes none. */
 #include "internal.h"
 #include <string.h>
 
@@ -20,7 +20,8 @@ static adze_status check_inputs_set(adze_session *s)
         memcpy(missing + length, name, strlen(name) + 1);
         length += strlen(name);
     }
-    return any ? adze_rt_fail(s->error, ADZE_ERR_MISSING, "no value for input: %s", missing) : ADZE_OK;
+    return any ? adze_rt_fail(s->error, ADZE_ERR_MISSING, "no value for input: %s", missing)
+               : ADZE_OK;
 }
 
 static adze_status eval_dims(adze_session *s)
@@ -30,7 +31,8 @@ static adze_status eval_dims(adze_session *s)
         s->symbols[i] = s->slots[a->symbols[i].input].dims[a->symbols[i].dim];
     for (uint32_t i = 0; i < a->n_dims; i++)
         if (!adze_rt_dim_eval(&a->dims[i], s->symbols, &s->dims[i]))
-            return adze_rt_fail(s->error, ADZE_ERR_DIM, "with these inputs, a size of the model overflows");
+            return adze_rt_fail(s->error, ADZE_ERR_DIM,
+                                "with these inputs, a size of the model overflows");
     return ADZE_OK;
 }
 
@@ -41,11 +43,13 @@ static adze_status check_dim(adze_session *s, const slot *k, uint32_t d, const c
     if (k->dims[d] == expected) return ADZE_OK;
     bool is_symbol = adze_rt_dim_is_symbol(&a->dims[k->dim_index[d]], &symbol);
     if (is_symbol && what[0] == 'i')
-        return adze_rt_fail(s->error, ADZE_ERR_SYMBOL, "input '%s': dim %u says %s = %lld but input '%s' says %lld",
-                    k->info->name, d, a->symbols[symbol].name, (long long)k->dims[d],
-                    a->inputs[a->symbols[symbol].input].name, (long long)expected);
-    return adze_rt_fail(s->error, ADZE_ERR_DIM, "%s '%s': dim %u is %lld but %s = %lld", what, k->info->name, d,
-                (long long)k->dims[d], k->info->dims_text[d], (long long)expected);
+        return adze_rt_fail(s->error, ADZE_ERR_SYMBOL,
+                            "input '%s': dim %u says %s = %lld but input '%s' says %lld",
+                            k->info->name, d, a->symbols[symbol].name, (long long)k->dims[d],
+                            a->inputs[a->symbols[symbol].input].name, (long long)expected);
+    return adze_rt_fail(s->error, ADZE_ERR_DIM, "%s '%s': dim %u is %lld but %s = %lld", what,
+                        k->info->name, d, (long long)k->dims[d], k->info->dims_text[d],
+                        (long long)expected);
 }
 
 static adze_status check_slot(adze_session *s, const slot *k, const char *what)
@@ -102,7 +106,8 @@ uint64_t adze_rt_session_arena_bytes(const adze_session *s)
     if (arena < 0 || scratch < 0 || arena > INT64_MAX - SLACK || scratch > INT64_MAX - SLACK)
         return UINT64_MAX;
     arena = (int64_t)align64((uint64_t)arena);
-    if (__builtin_mul_overflow((int64_t)align64((uint64_t)scratch), (int64_t)s->n_workers, &total) ||
+    if (__builtin_mul_overflow((int64_t)align64((uint64_t)scratch), (int64_t)s->n_workers,
+                               &total) ||
         __builtin_add_overflow(total, arena, &total))
         return UINT64_MAX;
     return (uint64_t)total;
@@ -142,8 +147,9 @@ static adze_status check_overlap(adze_session *s)
         const slot *out = &s->slots[i];
         for (uint32_t k = 0; out->is_set && k < i; k++)
             if (s->slots[k].is_set && overlaps(out, &s->slots[k]))
-                return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output '%s' overlaps %s '%s'", out->info->name,
-                            k < a->n_inputs ? "input" : "output", s->slots[k].info->name);
+                return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output '%s' overlaps %s '%s'",
+                                    out->info->name, k < a->n_inputs ? "input" : "output",
+                                    s->slots[k].info->name);
     }
     return ADZE_OK;
 }
@@ -165,14 +171,15 @@ static adze_status take_arena(adze_session *s, char **out_arena)
     if (s->given_arena) {
         *out_arena = s->given_arena;
         if (s->given_arena_bytes >= bytes) return ADZE_OK;
-        return adze_rt_fail(s->error, ADZE_ERR_NO_MEMORY, "the given arena has %llu bytes, the model needs %llu",
-                    (unsigned long long)s->given_arena_bytes, (unsigned long long)bytes);
+        return adze_rt_fail(s->error, ADZE_ERR_NO_MEMORY,
+                            "the given arena has %llu bytes, the model needs %llu",
+                            (unsigned long long)s->given_arena_bytes, (unsigned long long)bytes);
     }
     bool ok = reserve(s, &memory, &s->own_arena_bytes, bytes);
     s->own_arena = *out_arena = memory;
     return ok ? ADZE_OK
               : adze_rt_fail(s->error, ADZE_ERR_NO_MEMORY, "no memory for an arena of %llu bytes",
-                     (unsigned long long)bytes);
+                             (unsigned long long)bytes);
 }
 
 static adze_status take_outputs(adze_session *s)
@@ -182,8 +189,9 @@ static adze_status take_outputs(adze_session *s)
         slot *k = &s->slots[i];
         if (k->is_set || k->is_late) continue;
         if (!reserve(s, &k->owned, &k->owned_bytes, k->bytes))
-            return adze_rt_fail(s->error, ADZE_ERR_NO_MEMORY, "no memory for output '%s' of %llu bytes",
-                        k->info->name, (unsigned long long)k->bytes);
+            return adze_rt_fail(s->error, ADZE_ERR_NO_MEMORY,
+                                "no memory for output '%s' of %llu bytes", k->info->name,
+                                (unsigned long long)k->bytes);
         k->data = k->owned;
     }
     return ADZE_OK;

@@ -1,8 +1,8 @@
 /* What the CPU and its operating system can run, and the floating-point state of a run.
  *
- * CPUID says what the chip has; XGETBV says which register sets the system saves. Both must agree before
- * an instruction may run. AMX tiles must moreover be asked for (Linux arch_prctl).
- * Source: Intel SDM vol. 1, ch. 13-14 and 17-18; x86-64 psABI, table of micro-architecture levels. */
+ * CPUID says what the chip has; XGETBV says which register sets the system saves. Both must agree
+ * before an instruction may run. AMX tiles must moreover be asked for (Linux arch_prctl). Source:
+ * Intel SDM vol. 1, ch. 13-14 and 17-18; x86-64 psABI, table of micro-architecture levels. */
 #include "internal.h"
 
 #if defined(__x86_64__)
@@ -40,7 +40,8 @@ uint64_t adze_cpu_features(void)
     if (one.ecx & bit_OSXSAVE) xcr0 = read_xcr0();
 
     enum { LAHF = 1, LZCNT = 1 << 5 }; /* of leaf 0x80000001, ecx */
-    if (!has(one.ecx, bit_SSE3 | bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT | bit_CMPXCHG16B) ||
+    if (!has(one.ecx,
+             bit_SSE3 | bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT | bit_CMPXCHG16B) ||
         !has(ext.ecx, LAHF))
         return 0;
     found |= ADZE_CPU_X86_64_V2;

@@ -35,8 +35,10 @@ static int64_t floor_mod(int64_t a, int64_t b)
 static bool apply(int64_t code, int64_t a, int64_t b, int64_t *out)
 {
     switch (code) {
-    case ADZE_DIM_CODE_ADD: return !__builtin_add_overflow(a, b, out);
-    case ADZE_DIM_CODE_MUL: return !__builtin_mul_overflow(a, b, out);
+    case ADZE_DIM_CODE_ADD:
+        return !__builtin_add_overflow(a, b, out);
+    case ADZE_DIM_CODE_MUL:
+        return !__builtin_mul_overflow(a, b, out);
     case ADZE_DIM_CODE_FLOORDIV:
     case ADZE_DIM_CODE_CEILDIV:
         if (b == 0 || (a == INT64_MIN && b == -1)) return false;
@@ -51,8 +53,12 @@ static bool apply(int64_t code, int64_t a, int64_t b, int64_t *out)
         if (b == 0) return false;
         *out = floor_mod(a, b);
         return true;
-    case ADZE_DIM_CODE_MIN: *out = a < b ? a : b; return true;
-    default: *out = a > b ? a : b; return true;
+    case ADZE_DIM_CODE_MIN:
+        *out = a < b ? a : b;
+        return true;
+    default:
+        *out = a > b ? a : b;
+        return true;
     }
 }
 
@@ -103,15 +109,17 @@ static void put(sink *s, const char *text)
         if (s->length + 1 < s->size) s->out[s->length] = *text;
 }
 
-/* The code word before `end` is an operator or a leaf's operand; gives where that subexpression starts.
- * Walking forward and keeping starts is what tells operands from operators. */
+/* The code word before `end` is an operator or a leaf's operand; gives where that subexpression
+ * starts. Walking forward and keeping starts is what tells operands from operators. */
 static uint64_t start_of(const adze_artifact_dim *dim, uint64_t from, uint64_t end)
 {
     uint64_t starts[MAX_DIM_DEPTH];
     uint32_t depth = 0;
     for (uint64_t i = from; i < end; i++) {
-        if (has_operand(dim->code[i])) starts[depth++] = i++;
-        else depth--;
+        if (has_operand(dim->code[i]))
+            starts[depth++] = i++;
+        else
+            depth--;
     }
     return starts[depth - 1];
 }
@@ -119,7 +127,8 @@ static uint64_t start_of(const adze_artifact_dim *dim, uint64_t from, uint64_t e
 static void print(sink *s, const adze_artifact_dim *dim, const adze_artifact_symbol *symbols,
                   uint64_t from, uint64_t end, bool in_product)
 {
-    static const char *const names[] = {"", "", "+", "*", "floordiv", "ceildiv", "mod", "min", "max"};
+    static const char *const names[] = {"",        "",    "+",   "*",  "floordiv",
+                                        "ceildiv", "mod", "min", "max"};
     if (end - from == 2) {
         char number[24];
         snprintf(number, sizeof number, "%" PRId64, dim->code[from + 1]);
@@ -138,11 +147,14 @@ static void print(sink *s, const adze_artifact_dim *dim, const adze_artifact_sym
     if (paren) put(s, ")");
 }
 
-size_t adze_rt_dim_text(const adze_artifact_dim *dim, const adze_artifact_symbol *symbols, char *out, size_t size)
+size_t adze_rt_dim_text(const adze_artifact_dim *dim, const adze_artifact_symbol *symbols,
+                        char *out, size_t size)
 {
     sink s = {out, size, 0};
-    if (dim->n_code > MAX_DIM_TEXT_CODE) put(&s, "...");
-    else print(&s, dim, symbols, 0, dim->n_code, false);
+    if (dim->n_code > MAX_DIM_TEXT_CODE)
+        put(&s, "...");
+    else
+        print(&s, dim, symbols, 0, dim->n_code, false);
     if (size) out[s.length < size ? s.length : size - 1] = 0;
     return s.length;
 }

@@ -1,8 +1,9 @@
-/* Looks into a shared object before the loader does: only a file that is whole, for this machine, and
- * exports a descriptor of our magic number may be loaded, because loading runs its constructors.
+/* Looks into a shared object before the loader does: only a file that is whole, for this machine,
+ * and exports a descriptor of our magic number may be loaded, because loading runs its
+ * constructors.
  *
- * Reads by pread, so that a file that shrinks meanwhile is a read error. Source: System V gABI, chapters
- * 4 and 5 (ELF-64). */
+ * Reads by pread, so that a file that shrinks meanwhile is a read error. Source: System V gABI,
+ * chapters 4 and 5 (ELF-64). */
 #include "internal.h"
 #include <elf.h>
 #include <errno.h>
@@ -55,21 +56,23 @@ static adze_status check_head(file *f)
     Elf64_Ehdr *h = &f->head;
     if (!read_at(f, 0, h, sizeof *h) || memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
         return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: not a shared object", f->path);
-    if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != ELFDATA2LSB || h->e_type != ET_DYN ||
-        h->e_phentsize != sizeof(Elf64_Phdr) || h->e_shentsize != sizeof(Elf64_Shdr))
+    if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != ELFDATA2LSB ||
+        h->e_type != ET_DYN || h->e_phentsize != sizeof(Elf64_Phdr) ||
+        h->e_shentsize != sizeof(Elf64_Shdr))
         return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: not a 64-bit shared object", f->path);
     if (h->e_machine != HOST_MACHINE)
-        return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: made for another machine (ELF machine %u)", f->path,
-                    h->e_machine);
+        return adze_rt_fail(f->error, ADZE_ERR_FORMAT,
+                            "%s: made for another machine (ELF machine %u)", f->path, h->e_machine);
     if (!in_file(f, h->e_phoff, (uint64_t)h->e_phnum * h->e_phentsize) ||
         !in_file(f, h->e_shoff, (uint64_t)h->e_shnum * h->e_shentsize))
         return truncated(f);
     return ADZE_OK;
 }
 
-/* All segments must lie in the file: the loader maps them without looking, and touching a page past the
- * end kills the process. With `address` given, finds where in the file it is stored. */
-static adze_status check_segments(const file *f, uint64_t address, uint64_t bytes, uint64_t *out_offset)
+/* All segments must lie in the file: the loader maps them without looking, and touching a page past
+ * the end kills the process. With `address` given, finds where in the file it is stored. */
+static adze_status check_segments(const file *f, uint64_t address, uint64_t bytes,
+                                  uint64_t *out_offset)
 {
     if (out_offset) *out_offset = UINT64_MAX;
     for (uint32_t i = 0; i < f->head.e_phnum; i++) {
@@ -97,21 +100,24 @@ static adze_status find_descriptor(const file *f, Elf64_Sym *out_symbol)
 {
     for (uint32_t i = 0; i < f->head.e_shnum; i++) {
         Elf64_Shdr table, strings;
-        if (!read_at(f, f->head.e_shoff + i * sizeof table, &table, sizeof table)) return truncated(f);
+        if (!read_at(f, f->head.e_shoff + i * sizeof table, &table, sizeof table))
+            return truncated(f);
         if (table.sh_type != SHT_DYNSYM || table.sh_entsize != sizeof(Elf64_Sym)) continue;
         if (table.sh_link >= f->head.e_shnum ||
-            !read_at(f, f->head.e_shoff + table.sh_link * sizeof strings, &strings, sizeof strings) ||
+            !read_at(f, f->head.e_shoff + table.sh_link * sizeof strings, &strings,
+                     sizeof strings) ||
             !in_file(f, table.sh_offset, table.sh_size) ||
             !in_file(f, strings.sh_offset, strings.sh_size))
             return truncated(f);
         for (uint64_t k = 0; k < table.sh_size / sizeof(Elf64_Sym); k++) {
-            if (!read_at(f, table.sh_offset + k * sizeof *out_symbol, out_symbol, sizeof *out_symbol))
+            if (!read_at(f, table.sh_offset + k * sizeof *out_symbol, out_symbol,
+                         sizeof *out_symbol))
                 return truncated(f);
             if (is_descriptor(f, out_symbol, &strings)) return ADZE_OK;
         }
     }
-    return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: not an Adze artifact (it exports no adze_artifact)",
-                f->path);
+    return adze_rt_fail(f->error, ADZE_ERR_FORMAT,
+                        "%s: not an Adze artifact (it exports no adze_artifact)", f->path);
 }
 
 static adze_status check_descriptor(const file *f)
@@ -127,12 +133,15 @@ static adze_status check_descriptor(const file *f)
     if (status) return status;
     if (offset == UINT64_MAX || !read_at(f, offset, &start, sizeof start) ||
         start.magic != ADZE_ARTIFACT_MAGIC)
-        return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: not an Adze artifact (bad magic number)", f->path);
+        return adze_rt_fail(f->error, ADZE_ERR_FORMAT,
+                            "%s: not an Adze artifact (bad magic number)", f->path);
     if (start.abi != ADZE_ABI)
-        return adze_rt_fail(f->error, ADZE_ERR_ABI, "%s: artifact has binary interface %u, this runtime has %u",
-                    f->path, start.abi, (unsigned)ADZE_ABI);
+        return adze_rt_fail(f->error, ADZE_ERR_ABI,
+                            "%s: artifact has binary interface %u, this runtime has %u", f->path,
+                            start.abi, (unsigned)ADZE_ABI);
     if (start.struct_size < sizeof(adze_artifact) || symbol.st_size < sizeof(adze_artifact))
-        return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: the artifact's descriptor is too small", f->path);
+        return adze_rt_fail(f->error, ADZE_ERR_FORMAT, "%s: the artifact's descriptor is too small",
+                            f->path);
     return ADZE_OK;
 }
 

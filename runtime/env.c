@@ -1,8 +1,9 @@
-/* What steps that run an op's evaluation ask of a session: memory for outputs whose size only they know,
- * scratch, and a place for their error.
+/* What steps that run an op's evaluation ask of a session: memory for outputs whose size only they
+ * know, scratch, and a place for their error.
  *
- * Outputs live to the end of the session's next run. Scratch is a stack of growing blocks that is emptied
- * before each step; once a run needed more than one block, the next run starts with one big enough. */
+ * Outputs live to the end of the session's next run. Scratch is a stack of growing blocks that is
+ * emptied before each step; once a run needed more than one block, the next run starts with one big
+ * enough. */
 #include "internal.h"
 #include <string.h>
 
@@ -23,7 +24,8 @@ static adze_status env_output(const adze_env *env, adze_value *out, adze_dtype d
     adze_session *s = env->self;
     uint64_t bytes, head = align64(rank * sizeof *dims);
     if (dtype == ADZE_DTYPE_NONE || dtype >= ADZE_DTYPE_COUNT || rank > ADZE_MAX_RANK)
-        return env_error(env, ADZE_ERR_UNSUPPORTED, "an output has an unknown type or too high a rank");
+        return env_error(env, ADZE_ERR_UNSUPPORTED,
+                         "an output has an unknown type or too high a rank");
     if (!adze_rt_tensor_bytes(dtype, rank, dims, &bytes))
         return env_error(env, ADZE_ERR_DIM, "an output is too big");
     block *b = adze_rt_block_create(s, head + bytes);
@@ -57,8 +59,8 @@ static void *env_scratch(const adze_env *env, uint64_t bytes)
     return memory;
 }
 
-static adze_status env_region(const adze_env *env, uint32_t index, const adze_value *in, uint32_t n_in,
-                              adze_value *out, uint32_t n_out)
+static adze_status env_region(const adze_env *env, uint32_t index, const adze_value *in,
+                              uint32_t n_in, adze_value *out, uint32_t n_out)
 {
     (void)index, (void)in, (void)n_in, (void)out, (void)n_out;
     return env_error(env, ADZE_ERR_UNSUPPORTED, "the op has no region");

@@ -6,7 +6,13 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 
-enum { ERROR_SIZE = 256, MAX_THREADS = 1024, MAX_DIM_DEPTH = 64, MAX_DIM_CODE = 1 << 20, MAX_DIM_TEXT_CODE = 512 };
+enum {
+    ERROR_SIZE = 256,
+    MAX_THREADS = 1024,
+    MAX_DIM_DEPTH = 64,
+    MAX_DIM_CODE = 1 << 20,
+    MAX_DIM_TEXT_CODE = 512
+};
 
 struct adze_model {
     const adze_artifact *artifact;
@@ -34,12 +40,12 @@ typedef struct slot {
     const uint32_t *dim_index; /* indices into session.dims */
     int64_t dims[ADZE_MAX_RANK];
     void *data;
-    uint64_t bytes;   /* of the tensor, known once bound */
-    bool is_set;      /* the caller gave it */
-    bool is_late;     /* an output whose dims a run computes */
-    bool is_ready;    /* late and handed over by the last run */
-    uint32_t rank;    /* of `dims` */
-    void *owned;      /* an output's memory when the caller gave none */
+    uint64_t bytes; /* of the tensor, known once bound */
+    bool is_set;    /* the caller gave it */
+    bool is_late;   /* an output whose dims a run computes */
+    bool is_ready;  /* late and handed over by the last run */
+    uint32_t rank;  /* of `dims` */
+    void *owned;    /* an output's memory when the caller gave none */
     uint64_t owned_bytes;
 } slot;
 
@@ -67,8 +73,8 @@ struct adze_session {
     uint64_t given_arena_bytes;
     char *own_arena;
     uint64_t own_arena_bytes;
-    block *kept;            /* from env->output, to the end of the next run */
-    block *scratch;         /* from env->scratch, newest first */
+    block *kept;             /* from env->output, to the end of the next run */
+    block *scratch;          /* from env->scratch, newest first */
     uint64_t scratch_wanted; /* most that one step took so far */
 
     adze_env env;
@@ -92,8 +98,8 @@ bool adze_rt_tensor_bytes(uint32_t dtype, uint32_t rank, const int64_t *dims, ui
 static inline uint64_t align64(uint64_t n) { return (n + 63) & ~UINT64_C(63); }
 
 /* status.c: writes the text and gives the status back. */
-__attribute__((format(printf, 3, 4))) adze_status adze_rt_fail(char error[ERROR_SIZE], adze_status status,
-                                                       const char *format, ...);
+__attribute__((format(printf, 3, 4))) adze_status
+adze_rt_fail(char error[ERROR_SIZE], adze_status status, const char *format, ...);
 
 /* cpu.c */
 adze_status adze_rt_cpu_enable(uint64_t features);
@@ -108,7 +114,8 @@ bool adze_rt_dim_eval(const adze_artifact_dim *dim, const int64_t *symbols, int6
 int64_t adze_rt_dim_fixed(const adze_artifact_dim *dim);
 bool adze_rt_dim_is_symbol(const adze_artifact_dim *dim, int64_t *out_symbol);
 /* Like snprintf: the length needed without the zero byte. Very long expressions print as "...". */
-size_t adze_rt_dim_text(const adze_artifact_dim *dim, const adze_artifact_symbol *symbols, char *out, size_t size);
+size_t adze_rt_dim_text(const adze_artifact_dim *dim, const adze_artifact_symbol *symbols,
+                        char *out, size_t size);
 
 /* validate.c */
 adze_status adze_rt_artifact_check(const adze_artifact *artifact, char error[ERROR_SIZE]);
@@ -116,17 +123,20 @@ adze_status adze_rt_artifact_check(const adze_artifact *artifact, char error[ERR
 /* model.c: the steps after the descriptor is at hand. */
 adze_status adze_rt_model_create(const adze_open_options *options, adze_model **out_model);
 adze_status adze_rt_model_finish(adze_model *model, const adze_artifact *artifact,
-                         const adze_open_options *options, const char *folder, size_t folder_size);
+                                 const adze_open_options *options, const char *folder,
+                                 size_t folder_size);
 
 /* weights.c */
 adze_status adze_rt_weights_open(adze_model *model, const char *folder, size_t folder_size);
 void adze_rt_weights_close(adze_model *model);
 
-/* elf.c: FORMAT, ABI or FILE unless `path` is a shared object with a descriptor that we can read. */
+/* elf.c: FORMAT, ABI or FILE unless `path` is a shared object with a descriptor that we can read.
+ */
 adze_status adze_rt_elf_check(const char *path, char error[ERROR_SIZE]);
 
 /* pool.c */
-adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *allocator, adze_pool **out_pool);
+adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *allocator,
+                                adze_pool **out_pool);
 
 /* bind.c */
 adze_status adze_rt_session_shapes(adze_session *s);

@@ -64,8 +64,10 @@ bool adze_rt_tensor_bytes(uint32_t dtype, uint32_t rank, const int64_t *dims, ui
     bool empty = false;
     for (uint32_t i = 0; i < rank; i++) {
         if (dims[i] < 0) return false;
-        if (dims[i] == 0) empty = true;
-        else if (__builtin_mul_overflow(count, (uint64_t)dims[i], &count)) return false;
+        if (dims[i] == 0)
+            empty = true;
+        else if (__builtin_mul_overflow(count, (uint64_t)dims[i], &count))
+            return false;
     }
     /* 2^56 elements of 128 bits still fit 63 bits of bytes. */
     if (count > UINT64_C(1) << 56) return false;

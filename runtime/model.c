@@ -1,4 +1,5 @@
-/* Models: opening a descriptor that is linked in, choosing the level, describing inputs and outputs. */
+/* Models: opening a descriptor that is linked in, choosing the level, describing inputs and
+ * outputs. */
 #include "internal.h"
 #include <string.h>
 
@@ -13,8 +14,9 @@ adze_status adze_rt_model_create(const adze_open_options *options, adze_model **
     *model = (adze_model){.allocator = *allocator};
     *out_model = model;
     if (options && options->struct_size != sizeof *options)
-        return adze_rt_fail(model->error, ADZE_ERR_ARGUMENT, "open: options.struct_size is %u, expected %zu",
-                    options->struct_size, sizeof *options);
+        return adze_rt_fail(model->error, ADZE_ERR_ARGUMENT,
+                            "open: options.struct_size is %u, expected %zu", options->struct_size,
+                            sizeof *options);
     return ADZE_OK;
 }
 
@@ -29,15 +31,19 @@ static adze_status choose_level(adze_model *model, const adze_open_options *opti
         if (wanted && strcmp(wanted, level->name) != 0) continue;
         if (level->features & ~features || adze_rt_cpu_enable(level->features)) {
             if (wanted)
-                return adze_rt_fail(model->error, ADZE_ERR_CPU, "this CPU cannot run level '%s'", wanted);
+                return adze_rt_fail(model->error, ADZE_ERR_CPU, "this CPU cannot run level '%s'",
+                                    wanted);
             continue;
         }
         model->level = level;
         return ADZE_OK;
     }
-    if (wanted) return adze_rt_fail(model->error, ADZE_ERR_ARGUMENT, "the artifact has no level '%s'", wanted);
-    return adze_rt_fail(model->error, ADZE_ERR_CPU, "the CPU is too old: the artifact needs at least level '%s'",
-                a->levels[a->n_levels - 1].name);
+    if (wanted)
+        return adze_rt_fail(model->error, ADZE_ERR_ARGUMENT, "the artifact has no level '%s'",
+                            wanted);
+    return adze_rt_fail(model->error, ADZE_ERR_CPU,
+                        "the CPU is too old: the artifact needs at least level '%s'",
+                        a->levels[a->n_levels - 1].name);
 }
 
 static const adze_artifact_io *io_row(const adze_artifact *a, uint32_t i)
@@ -60,9 +66,11 @@ static adze_status describe(adze_model *model)
     for (uint32_t i = 0; i < n; i++) {
         const adze_artifact_io *row = io_row(a, i);
         n_dims += row->rank;
-        for (uint32_t d = 0; d < row->rank; d++) text_bytes += text_of(a, row->dims[d], NULL, 0) + 1;
+        for (uint32_t d = 0; d < row->rank; d++)
+            text_bytes += text_of(a, row->dims[d], NULL, 0) + 1;
     }
-    model->io_bytes = n * sizeof *model->io + n_dims * (sizeof(int64_t) + sizeof(char *)) + text_bytes;
+    model->io_bytes =
+        n * sizeof *model->io + n_dims * (sizeof(int64_t) + sizeof(char *)) + text_bytes;
     if (model->io_bytes == 0) return ADZE_OK;
     model->io = adze_rt_model_alloc(&model->allocator, model->io_bytes, alignof(max_align_t));
     if (!model->io) return adze_rt_fail(model->error, ADZE_ERR_NO_MEMORY, "out of memory");
@@ -74,7 +82,8 @@ static adze_status describe(adze_model *model)
         const adze_artifact_io *row = io_row(a, i);
         model->io[i] = (adze_io_info){row->name, (adze_dtype)row->dtype, row->rank, dims, texts};
         for (uint32_t d = 0; d < row->rank; d++) {
-            *dims++ = row->dims[d] == ADZE_DIM_UNKNOWN ? -1 : adze_rt_dim_fixed(&a->dims[row->dims[d]]);
+            *dims++ =
+                row->dims[d] == ADZE_DIM_UNKNOWN ? -1 : adze_rt_dim_fixed(&a->dims[row->dims[d]]);
             *texts++ = text;
             text += text_of(a, row->dims[d], text, (size_t)(end - text)) + 1;
         }
@@ -83,7 +92,8 @@ static adze_status describe(adze_model *model)
 }
 
 adze_status adze_rt_model_finish(adze_model *model, const adze_artifact *artifact,
-                         const adze_open_options *options, const char *folder, size_t folder_size)
+                                 const adze_open_options *options, const char *folder,
+                                 size_t folder_size)
 {
     adze_status status = adze_rt_artifact_check(artifact, model->error);
     if (status) return status;
@@ -118,7 +128,10 @@ void adze_model_close(adze_model *model)
     allocator.free(allocator.self, model, sizeof *model);
 }
 
-const char *adze_model_error(const adze_model *model) { return model ? model->error : "out of memory"; }
+const char *adze_model_error(const adze_model *model)
+{
+    return model ? model->error : "out of memory";
+}
 
 uint32_t adze_model_num_inputs(const adze_model *model)
 {

@@ -1,8 +1,9 @@
-/* Opening a shared object. Apart from the other files, so that a program with a linked-in model needs no
- * dlopen.
+/* Opening a shared object. Apart from the other files, so that a program with a linked-in model
+ * needs no dlopen.
  *
- * The loader keys libraries by path: a file that is replaced under the same name while an older model of
- * that name is open gives the older code again. Close first, or open under another name. */
+ * The loader keys libraries by path: a file that is replaced under the same name while an older
+ * model of that name is open gives the older code again. Close first, or open under another name.
+ */
 #include "internal.h"
 #include <dlfcn.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ static void *load(adze_model *model, const char *path)
     return library;
 }
 
-adze_status adze_model_open(const char *path, const adze_open_options *options, adze_model **out_model)
+adze_status adze_model_open(const char *path, const adze_open_options *options,
+                            adze_model **out_model)
 {
     if (!out_model) return ADZE_ERR_ARGUMENT;
     adze_status status = adze_rt_model_create(options, out_model);

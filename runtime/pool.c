@@ -1,12 +1,12 @@
 /* A pool of threads that share one queue of chunks: the caller and n - 1 workers.
  *
- * A job is open while its chunks are handed out, one atomic addition each. Workers spin a bounded time for
- * the next job, then sleep; a worker that wakes too late finds the gate closed and goes back, so a job
- * never waits for threads that the system does not run. Which thread takes a chunk is chance, what a chunk
- * computes is not: results do not depend on the number of threads.
+ * A job is open while its chunks are handed out, one atomic addition each. Workers spin a bounded
+ * time for the next job, then sleep; a worker that wakes too late finds the gate closed and goes
+ * back, so a job never waits for threads that the system does not run. Which thread takes a chunk
+ * is chance, what a chunk computes is not: results do not depend on the number of threads.
  *
- * The gate counts workers inside; its top bit says closed. A worker adds itself first and looks at the bit
- * it got back, so the job's fields are written only while nobody can read them. */
+ * The gate counts workers inside; its top bit says closed. A worker adds itself first and looks at
+ * the bit it got back, so the job's fields are written only while nobody can read them. */
 #include "internal.h"
 #include <pthread.h>
 #include <sched.h>
@@ -111,8 +111,10 @@ static void wake(adze_pool *p, int64_t n)
     atomic_fetch_add(&p->epoch, 1);
     if (atomic_load(&p->sleepers) == 0) return;
     pthread_mutex_lock(&p->lock);
-    if (n >= p->n_workers) pthread_cond_broadcast(&p->job);
-    else for (int64_t i = 0; i < n; i++) pthread_cond_signal(&p->job);
+    if (n >= p->n_workers)
+        pthread_cond_broadcast(&p->job);
+    else
+        for (int64_t i = 0; i < n; i++) pthread_cond_signal(&p->job);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -169,7 +171,8 @@ static bool start_workers(adze_pool *p, uint32_t n)
     return p->n_workers == n;
 }
 
-adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *allocator, adze_pool **out_pool)
+adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *allocator,
+                                adze_pool **out_pool)
 {
     uint32_t n_cpus = available_cpus();
     if (n_threads == 0) n_threads = n_cpus;

@@ -15,7 +15,8 @@ adze_status adze_session_profile(adze_session *s, uint32_t index, adze_step_prof
     if (!s) return ADZE_ERR_ARGUMENT;
     const adze_artifact *a = s->model->artifact;
     if (index >= a->n_steps || !out_profile || !s->is_bound)
-        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "profile: no step %u, or nothing is bound", index);
+        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "profile: no step %u, or nothing is bound",
+                            index);
     const adze_artifact_step *step = &a->steps[index];
     const step_times *t = &s->times[index];
     *out_profile = (adze_step_profile){

@@ -1,7 +1,7 @@
 /* Running: the steps of the chosen level in order, under the run's floating-point state.
  *
- * A session is also the pool that generated code sees: its parallel_for hands chunks to the session's own
- * or the caller's threads and sets the floating-point state around each of them. */
+ * A session is also the pool that generated code sees: its parallel_for hands chunks to the
+ * session's own or the caller's threads and sets the floating-point state around each of them. */
 #include "internal.h"
 #include <string.h>
 #include <time.h>
@@ -45,11 +45,13 @@ static adze_status set_output(const adze_frame *frame, uint32_t index, const adz
         return s->env.error(&s->env, ADZE_ERR_ARGUMENT, "set_output: no such output");
     slot *k = &s->slots[a->n_inputs + index];
     if (!k->is_late || value->kind != ADZE_VALUE_TENSOR || value->dtype != k->info->dtype ||
-        value->rank != k->rank || !adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
+        value->rank != k->rank ||
+        !adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
         return s->env.error(&s->env, ADZE_ERR_ARGUMENT, "set_output: not what the output can be");
     for (uint32_t d = 0; d < k->rank; d++)
         if (k->dim_index[d] != ADZE_DIM_UNKNOWN && value->dims[d] != s->dims[k->dim_index[d]])
-            return s->env.error(&s->env, ADZE_ERR_DIM, "set_output: a dim differs from the model's");
+            return s->env.error(&s->env, ADZE_ERR_DIM,
+                                "set_output: a dim differs from the model's");
     if (k->rank) memcpy(k->dims, value->dims, k->rank * sizeof *k->dims);
     k->data = value->data;
     k->bytes = bytes;
@@ -80,8 +82,9 @@ static adze_status run_step(adze_session *s, uint32_t i)
     if (!status) return ADZE_OK;
     const adze_artifact_step *step = &s->model->artifact->steps[i];
     const char *node = step->nodes ? step->nodes : "";
-    return adze_rt_fail(s->error, status, "step '%s' (node '%.*s'): %s", step->name, (int)strcspn(node, "\n"), node,
-                reported ? s->step_message : adze_status_text(status));
+    return adze_rt_fail(s->error, status, "step '%s' (node '%.*s'): %s", step->name,
+                        (int)strcspn(node, "\n"), node,
+                        reported ? s->step_message : adze_status_text(status));
 }
 
 static void prepare(adze_session *s)
@@ -108,7 +111,7 @@ static adze_status check_late_outputs(adze_session *s)
     for (uint32_t i = a->n_inputs; i < a->n_inputs + a->n_outputs; i++)
         if (s->slots[i].is_late && !s->slots[i].is_ready)
             return adze_rt_fail(s->error, ADZE_ERR_VALUE, "the run did not compute output '%s'",
-                        s->slots[i].info->name);
+                                s->slots[i].info->name);
     return ADZE_OK;
 }
 
@@ -132,8 +135,8 @@ adze_status adze_session_output(adze_session *s, uint32_t index, adze_value *out
         return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output: no output %u", index);
     const slot *k = &s->slots[s->model->artifact->n_inputs + index];
     if (!s->is_bound || (k->is_late && !s->has_run))
-        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output '%s' is not known before %s", k->info->name,
-                    k->is_late ? "a run" : "bind");
+        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output '%s' is not known before %s",
+                            k->info->name, k->is_late ? "a run" : "bind");
     *out_value = adze_value_tensor(k->info->dtype, k->rank, k->dims, k->data);
     return ADZE_OK;
 }

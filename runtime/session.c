@@ -110,42 +110,50 @@ const char *adze_session_error(const adze_session *s) { return s ? s->error : "n
 static size_t alignment_of(adze_dtype dtype)
 {
     switch (adze_dtype_get_kind(dtype)) {
-    case ADZE_KIND_STRING: return alignof(adze_string);
-    case ADZE_KIND_COMPLEX: return adze_dtype_bits(dtype) / 16;
-    default: return adze_dtype_bits(dtype) < 8 ? 1 : adze_dtype_bits(dtype) / 8;
+    case ADZE_KIND_STRING:
+        return alignof(adze_string);
+    case ADZE_KIND_COMPLEX:
+        return adze_dtype_bits(dtype) / 16;
+    default:
+        return adze_dtype_bits(dtype) < 8 ? 1 : adze_dtype_bits(dtype) / 8;
     }
 }
 
 /* Checks what does not depend on symbols. */
-static adze_status check_value(adze_session *s, const slot *k, const adze_value *v, const char *what)
+static adze_status check_value(adze_session *s, const slot *k, const adze_value *v,
+                               const char *what)
 {
     const adze_io_info *info = k->info;
     uint64_t bytes;
     if (v->kind != ADZE_VALUE_TENSOR)
         return adze_rt_fail(s->error, ADZE_ERR_DTYPE, "%s '%s' must be a tensor", what, info->name);
     if (v->dtype != info->dtype)
-        return adze_rt_fail(s->error, ADZE_ERR_DTYPE, "%s '%s' is %s but the model has %s", what, info->name,
-                    adze_dtype_name((adze_dtype)v->dtype), adze_dtype_name(info->dtype));
+        return adze_rt_fail(s->error, ADZE_ERR_DTYPE, "%s '%s' is %s but the model has %s", what,
+                            info->name, adze_dtype_name((adze_dtype)v->dtype),
+                            adze_dtype_name(info->dtype));
     if (v->rank != info->rank)
-        return adze_rt_fail(s->error, ADZE_ERR_RANK, "%s '%s' has rank %u but the model has %u", what, info->name,
-                    v->rank, info->rank);
+        return adze_rt_fail(s->error, ADZE_ERR_RANK, "%s '%s' has rank %u but the model has %u",
+                            what, info->name, v->rank, info->rank);
     if (v->rank && !v->dims)
-        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "%s '%s' comes without dims", what, info->name);
+        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "%s '%s' comes without dims", what,
+                            info->name);
     for (uint32_t d = 0; d < v->rank; d++) {
         if (v->dims[d] < 0)
-            return adze_rt_fail(s->error, ADZE_ERR_DIM, "%s '%s': dim %u is %lld", what, info->name, d,
-                        (long long)v->dims[d]);
+            return adze_rt_fail(s->error, ADZE_ERR_DIM, "%s '%s': dim %u is %lld", what, info->name,
+                                d, (long long)v->dims[d]);
         if (info->dims[d] >= 0 && info->dims[d] != v->dims[d])
-            return adze_rt_fail(s->error, ADZE_ERR_DIM, "%s '%s': dim %u is %lld but the model has %lld", what,
-                        info->name, d, (long long)v->dims[d], (long long)info->dims[d]);
+            return adze_rt_fail(s->error, ADZE_ERR_DIM,
+                                "%s '%s': dim %u is %lld but the model has %lld", what, info->name,
+                                d, (long long)v->dims[d], (long long)info->dims[d]);
     }
     if (!adze_rt_tensor_bytes(v->dtype, v->rank, v->dims, &bytes))
         return adze_rt_fail(s->error, ADZE_ERR_DIM, "%s '%s' is too big", what, info->name);
     if (bytes && !v->data)
-        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "%s '%s' comes without data", what, info->name);
+        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "%s '%s' comes without data", what,
+                            info->name);
     if ((uintptr_t)v->data % alignment_of(info->dtype))
-        return adze_rt_fail(s->error, ADZE_ERR_ALIGNMENT, "%s '%s' is not aligned to its element", what,
-                    info->name);
+        return adze_rt_fail(s->error, ADZE_ERR_ALIGNMENT, "%s '%s' is not aligned to its element",
+                            what, info->name);
     return ADZE_OK;
 }
 
@@ -162,7 +170,8 @@ adze_status adze_session_set_input(adze_session *s, uint32_t index, const adze_v
     if (!s) return ADZE_ERR_ARGUMENT;
     s->is_bound = false;
     if (index >= s->model->artifact->n_inputs || !value)
-        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "set_input: no input %u or no value", index);
+        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "set_input: no input %u or no value",
+                            index);
     slot *k = &s->slots[index];
     adze_status status = check_value(s, k, value, "input");
     bool same = !status && k->is_set &&
@@ -184,9 +193,10 @@ adze_status adze_session_set_output(adze_session *s, uint32_t index, const adze_
     s->has_shapes = false;
     if (!value) return ADZE_OK;
     if (k->is_late)
-        return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT,
-                    "output '%s' has dims that only a run knows, so no memory can be given for it",
-                    k->info->name);
+        return adze_rt_fail(
+            s->error, ADZE_ERR_ARGUMENT,
+            "output '%s' has dims that only a run knows, so no memory can be given for it",
+            k->info->name);
     adze_status status = check_value(s, k, value, "output");
     if (!status) take_value(k, value);
     return status;

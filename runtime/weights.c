@@ -1,7 +1,7 @@
 /* Weights: inside the artifact, or in a file beside it that is mapped read-only and shared.
  *
- * The file is checked for its size when it is opened. Cutting it short while a model runs is like cutting
- * short the program itself: the system kills the process. */
+ * The file is checked for its size when it is opened. Cutting it short while a model runs is like
+ * cutting short the program itself: the system kills the process. */
 #include "internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -27,12 +27,14 @@ static adze_status map(adze_model *model, const char *path)
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         status = adze_rt_fail(model->error, ADZE_ERR_FILE, "%s: not a regular file", path);
     } else if ((uint64_t)info.st_size != size) {
-        status = adze_rt_fail(model->error, ADZE_ERR_FORMAT, "%s: has %lld bytes, the model needs %llu", path,
-                      (long long)info.st_size, (unsigned long long)size);
+        status =
+            adze_rt_fail(model->error, ADZE_ERR_FORMAT, "%s: has %lld bytes, the model needs %llu",
+                         path, (long long)info.st_size, (unsigned long long)size);
     } else if (size) {
         void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED) {
-            status = adze_rt_fail(model->error, ADZE_ERR_FILE, "%s: cannot be mapped: %s", path, strerror(errno));
+            status = adze_rt_fail(model->error, ADZE_ERR_FILE, "%s: cannot be mapped: %s", path,
+                                  strerror(errno));
         } else {
             model->mapping = memory;
             model->mapping_bytes = size;
@@ -50,7 +52,7 @@ adze_status adze_rt_weights_open(adze_model *model, const char *folder, size_t f
     if (!name) return ADZE_OK;
     if (!is_plain_name(name))
         return adze_rt_fail(model->error, ADZE_ERR_FORMAT,
-                    "artifact: its weights file '%s' is not a plain file name", name);
+                            "artifact: its weights file '%s' is not a plain file name", name);
     size_t bytes = folder_size + strlen(name) + 2;
     char *path = adze_rt_model_alloc(&model->allocator, bytes, 1);
     if (!path) return adze_rt_fail(model->error, ADZE_ERR_NO_MEMORY, "out of memory");

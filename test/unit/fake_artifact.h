@@ -4,9 +4,9 @@
  * outputs  sum f32[N,4] = (x + y) * weights[4], by chunks of one row, through the arena
  *          tiny f32[2*N+1] = 1e-30 * 1e-10, a denormal
  *          where i64[?] = rows whose x[0] is negative (a step that allocates while it runs)
- * flags[0]: 1 = the last step fails with a message, 2 = fails silently, 3 = a chunk reports an error,
- *           4 = `where` is not handed over, 5 = takes much scratch
- * flags[1]: bytes of scratch to take when flags[0] is 5
+ * flags[0]: 1 = the last step fails with a message, 2 = fails silently, 3 = a chunk reports an
+ * error, 4 = `where` is not handed over, 5 = takes much scratch flags[1]: bytes of scratch to take
+ * when flags[0] is 5
  *
  * Define FAKE_SYMBOL for the descriptor's name. */
 #ifndef FAKE_ARTIFACT_H
@@ -27,11 +27,13 @@ typedef struct fake_add {
     bool report;
 } fake_add;
 
-/* Goes through the worker's scratch and back, so that two workers with one scratch would be seen. */
+/* Goes through the worker's scratch and back, so that two workers with one scratch would be seen.
+ */
 static void fake_add_row(void *arg, int64_t row, int64_t worker)
 {
     const fake_add *a = arg;
-    float *scratch = (float *)(void *)(a->frame->scratch + (uint64_t)worker * a->frame->scratch_bytes);
+    float *scratch =
+        (float *)(void *)(a->frame->scratch + (uint64_t)worker * a->frame->scratch_bytes);
     if (a->report) a->frame->env->error(a->frame->env, ADZE_ERR_VALUE, "a chunk is not happy");
     for (int c = 0; c < 4; c++) scratch[c] = a->x[row * 4 + c] + a->y[row * 4 + c];
     for (volatile int spin = 0; spin < 50; spin++) continue;
@@ -40,7 +42,8 @@ static void fake_add_row(void *arg, int64_t row, int64_t worker)
 
 static adze_status fake_step_add(const adze_frame *f)
 {
-    fake_add a = {f, f->io[0], f->io[1], (float *)(void *)f->arena, ((const int *)f->io[2])[0] == 3};
+    fake_add a = {f, f->io[0], f->io[1], (float *)(void *)f->arena,
+                  ((const int *)f->io[2])[0] == 3};
     f->parallel_for(f->pool, fake_add_row, &a, f->dims[FAKE_DN]);
     return ADZE_OK;
 }
@@ -76,7 +79,8 @@ static adze_status fake_step_where(const adze_frame *f)
     if (first[bytes - 1] != 1) return ADZE_ERR_VALUE;
     adze_status status = env->output(env, &out, ADZE_DTYPE_i64, 1, &count);
     if (status) return status;
-    for (int64_t i = 0; i < count; i++) ((int64_t *)out.data)[i] += rows[i]; /* memory starts as zero */
+    for (int64_t i = 0; i < count; i++)
+        ((int64_t *)out.data)[i] += rows[i]; /* memory starts as zero */
     return f->set_output(f, 2, &out);
 }
 
@@ -85,12 +89,13 @@ static adze_status fake_step_where(const adze_frame *f)
         (const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)   \
     }
 #define FAKE_CONST(n) ADZE_DIM_CODE_CONST, n
-#define FAKE_N ADZE_DIM_CODE_SYMBOL, 0
+#define FAKE_N        ADZE_DIM_CODE_SYMBOL, 0
 
 static const adze_artifact_dim fake_dims[FAKE_N_DIMS] = {
     [FAKE_D4] = FAKE_DIM(FAKE_CONST(4)),
     [FAKE_DN] = FAKE_DIM(FAKE_N),
-    [FAKE_D2N1] = FAKE_DIM(FAKE_CONST(2), FAKE_N, ADZE_DIM_CODE_MUL, FAKE_CONST(1), ADZE_DIM_CODE_ADD),
+    [FAKE_D2N1] =
+        FAKE_DIM(FAKE_CONST(2), FAKE_N, ADZE_DIM_CODE_MUL, FAKE_CONST(1), ADZE_DIM_CODE_ADD),
     [FAKE_D2] = FAKE_DIM(FAKE_CONST(2)),
     [FAKE_ARENA] = FAKE_DIM(FAKE_CONST(16), FAKE_N, ADZE_DIM_CODE_MUL),
     [FAKE_SCRATCH] = FAKE_DIM(FAKE_CONST(16)),

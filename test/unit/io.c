@@ -42,7 +42,8 @@ static int files_in_folder(void)
     return n;
 }
 
-static adze_array array_of(char *name, adze_dtype dtype, uint32_t rank, const int64_t *dims, void *data)
+static adze_array array_of(char *name, adze_dtype dtype, uint32_t rank, const int64_t *dims,
+                           void *data)
 {
     adze_array a = {.name = name, .dtype = dtype, .rank = rank, .data = data};
     uint64_t count = 1;
@@ -91,7 +92,8 @@ TEST(round_trips)
         CHECK_INT(adze_array_retype(&a, arrays[i].dtype, &error), ADZE_OK);
         CHECK(memcmp(a.dims, arrays[i].dims, sizeof a.dims) == 0);
         CHECK_INT((int64_t)a.bytes, (int64_t)arrays[i].bytes);
-        uint64_t whole = adze_dtype_bits(a.dtype) * 15 / 8; /* spare bits of the last byte are zero */
+        uint64_t whole =
+            adze_dtype_bits(a.dtype) * 15 / 8; /* spare bits of the last byte are zero */
         CHECK(memcmp(a.data, data, whole) == 0);
         CHECK((uintptr_t)a.data % 64 == 0);
         adze_array_free(&a);
@@ -130,9 +132,12 @@ TEST(edge_shapes)
 TEST(strings)
 {
     static const int64_t dims[] = {2, 2};
-    adze_string s[] = {{"a", 1}, {"", 0}, {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x8c\xb3", 11}, {"\xff\xe2\x82", 3}};
-    static const adze_string back[] = {
-        {"a", 1}, {"", 0}, {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x8c\xb3", 11}, {"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 9}};
+    adze_string s[] = {
+        {"a", 1}, {"", 0}, {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x8c\xb3", 11}, {"\xff\xe2\x82", 3}};
+    static const adze_string back[] = {{"a", 1},
+                                       {"", 0},
+                                       {"gr\xc3\xbc\xc3\x9f \xf0\x9f\x8c\xb3", 11},
+                                       {"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", 9}};
     adze_io_error error = {""};
     adze_array a = array_of(NULL, ADZE_DTYPE_str, 2, dims, s), b;
     CHECK_INT(adze_npy_write(in_folder("s.npy"), &a, &error), ADZE_OK);
@@ -163,7 +168,8 @@ TEST(retypes)
 }
 
 /* A .npy of the header's dict and n bytes of elements, read back. */
-static adze_status read_npy(unsigned version, const char *dict, size_t n, adze_array *out, adze_io_error *error)
+static adze_status read_npy(unsigned version, const char *dict, size_t n, adze_array *out,
+                            adze_io_error *error)
 {
     uint8_t bytes[1024] = "\x93NUMPY";
     size_t length = strlen(dict), at = version == 1 ? 10 : 12;
@@ -189,30 +195,38 @@ TEST(headers)
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3L,), }", 12, ADZE_OK, ""},
         {"{'descr': '|S2', 'fortran_order': False, 'shape': (3,), }", 6, ADZE_OK, ""},
         {"{'descr': '|V2', 'fortran_order': False, 'shape': (3,), }", 6, ADZE_OK, ""},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 20, ADZE_ERR_FORMAT, "20 bytes"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 25, ADZE_ERR_FORMAT, "25 bytes"},
-        {"{'descr': '>f4', 'fortran_order': False, 'shape': (), }", 4, ADZE_ERR_UNSUPPORTED, "big-endian"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 20, ADZE_ERR_FORMAT,
+         "20 bytes"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 25, ADZE_ERR_FORMAT,
+         "25 bytes"},
+        {"{'descr': '>f4', 'fortran_order': False, 'shape': (), }", 4, ADZE_ERR_UNSUPPORTED,
+         "big-endian"},
         {"{'descr': '|O', 'fortran_order': False, 'shape': (), }", 4, ADZE_ERR_UNSUPPORTED, "'|O'"},
-        {"{'descr': '<f16', 'fortran_order': False, 'shape': (), }", 16, ADZE_ERR_UNSUPPORTED, "'<f16'"},
-        {"{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (), }", 8, ADZE_ERR_UNSUPPORTED, "M8"},
-        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (), }", 4, ADZE_ERR_UNSUPPORTED,
-         "structured"},
+        {"{'descr': '<f16', 'fortran_order': False, 'shape': (), }", 16, ADZE_ERR_UNSUPPORTED,
+         "'<f16'"},
+        {"{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (), }", 8, ADZE_ERR_UNSUPPORTED,
+         "M8"},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (), }", 4,
+         ADZE_ERR_UNSUPPORTED, "structured"},
         {"{'descr': '', 'fortran_order': False, 'shape': (), }", 4, ADZE_ERR_FORMAT, "descr"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4, ADZE_ERR_FORMAT, "no number"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 4, ADZE_ERR_FORMAT,
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 4, ADZE_ERR_FORMAT,
          "no number"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 0, ADZE_ERR_FORMAT,
-         "absurd"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }", 4, ADZE_ERR_FORMAT,
-         "header says 4000000000000"},
-        {"{'descr': '|S0', 'fortran_order': False, 'shape': (1000000000000,), }", 0, ADZE_ERR_FORMAT, "absurd"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 4,
+         ADZE_ERR_FORMAT, "no number"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }", 0,
+         ADZE_ERR_FORMAT, "absurd"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }", 4,
+         ADZE_ERR_FORMAT, "header says 4000000000000"},
+        {"{'descr': '|S0', 'fortran_order': False, 'shape': (1000000000000,), }", 0,
+         ADZE_ERR_FORMAT, "absurd"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1,1,1,1), }", 4,
          ADZE_ERR_UNSUPPORTED, "more than 12"},
         {"{'descr': '<f4', 'fortran_order': Maybe, 'shape': (), }", 4, ADZE_ERR_FORMAT, "neither"},
         {"{'descr': '<f4', 'fortran_order': False, }", 4, ADZE_ERR_FORMAT, "missing"},
         {"{'descr': '<f4', 'descr': '<f4', 'shape': (), }", 4, ADZE_ERR_FORMAT, "repeated"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (), } x", 4, ADZE_ERR_FORMAT, "behind"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2", 8, ADZE_ERR_FORMAT, "does not end"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2", 8, ADZE_ERR_FORMAT,
+         "does not end"},
         {"{'descr': '<f4", 8, ADZE_ERR_FORMAT, "descr"},
         {"", 8, ADZE_ERR_FORMAT, "no dict"},
     };
@@ -221,7 +235,8 @@ TEST(headers)
             adze_io_error error = {""};
             adze_array a;
             CHECK_INT(read_npy(version, rows[i].dict, rows[i].bytes, &a, &error), rows[i].status);
-            if (!unit_check(strstr(error.text, rows[i].text) != NULL, __FILE__, __LINE__, rows[i].text))
+            if (!unit_check(strstr(error.text, rows[i].text) != NULL, __FILE__, __LINE__,
+                            rows[i].text))
                 printf("  got \"%s\"\n", error.text);
             CHECK(rows[i].status == ADZE_OK || a.data == NULL);
             adze_array_free(&a);
@@ -233,12 +248,14 @@ TEST(headers)
 TEST(fortran_order)
 {
     adze_array a;
-    REQUIRE(read_npy(1, "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 2), }", 12, &a, NULL) == ADZE_OK);
+    REQUIRE(read_npy(1, "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 2), }", 12, &a,
+                     NULL) == ADZE_OK);
     static const uint8_t want[] = {0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11};
     CHECK_INT((int64_t)a.bytes, 12);
     CHECK(memcmp(a.data, want, 12) == 0);
     adze_array_free(&a);
-    REQUIRE(read_npy(1, "{'descr': '|b1', 'fortran_order': True, 'shape': (4,), }", 4, &a, NULL) == ADZE_OK);
+    REQUIRE(read_npy(1, "{'descr': '|b1', 'fortran_order': True, 'shape': (4,), }", 4, &a, NULL) ==
+            ADZE_OK);
     CHECK(memcmp(a.data, "\0\1\1\1", 4) == 0); /* a truth value is 0 or 1 */
     adze_array_free(&a);
 }
@@ -249,12 +266,15 @@ static bool read_all(const char *path)
     adze_npz *npz;
     adze_io_error error = {""};
     bool ok = adze_npz_open(path, &npz, &error) == ADZE_OK;
-    if (!ok) return error.text[0] == 0; /* a failure without a message counts as success: a mistake */
+    if (!ok)
+        return error.text[0] == 0; /* a failure without a message counts as success: a mistake */
     for (uint32_t i = 0; i < adze_npz_count(npz); i++) {
         adze_array a;
         if (adze_npz_describe(npz, i, &a, &error) == ADZE_OK) adze_array_free(&a);
-        if (adze_npz_read(npz, i, &a, &error)) ok = false;
-        else adze_array_free(&a);
+        if (adze_npz_read(npz, i, &a, &error))
+            ok = false;
+        else
+            adze_array_free(&a);
     }
     adze_npz_close(npz);
     return ok;
@@ -307,7 +327,8 @@ TEST(truncated_at_every_byte)
     CHECK(n > 100);
 }
 
-/* Each byte replaced by several values: an error or other values, never a crash (sanitizers watch). */
+/* Each byte replaced by several values: an error or other values, never a crash (sanitizers watch).
+ */
 TEST(damaged_at_every_byte)
 {
     static const uint8_t values[] = {0x00, 0x01, 0x7f, 0xff};
@@ -370,8 +391,12 @@ TEST(inflate)
         io_inflate result;
         const char *out;
     } rows[] = {
-        {"\x01\x03\x00\xfc\xff" "abc", 8, INFLATE_DONE, "abc"},
-        {"\x01\x03\x00\xfc\xfe" "abc", 8, INFLATE_BAD, ""},
+        {"\x01\x03\x00\xfc\xff"
+         "abc",
+         8, INFLATE_DONE, "abc"},
+        {"\x01\x03\x00\xfc\xfe"
+         "abc",
+         8, INFLATE_BAD, ""},
         {"\x4b\x4c\x4a\x06\x00", 5, INFLATE_DONE, "abc"},
         {"\x4b\x4c\x84\x01\x00", 5, INFLATE_DONE, "aaaaaaaaaa"},
         {"\x4b\x4c\x4a", 3, INFLATE_SHORT, "abc"},
@@ -390,7 +415,8 @@ TEST(inflate)
             CHECK_INT((int64_t)taken, (int64_t)rows[i].n);
         }
     }
-    CHECK_INT(adze_io_inflate((const uint8_t *)"\x4b\x4c\x84\x01\x00", 5, out, 4, &used, &taken), INFLATE_FULL);
+    CHECK_INT(adze_io_inflate((const uint8_t *)"\x4b\x4c\x84\x01\x00", 5, out, 4, &used, &taken),
+              INFLATE_FULL);
     CHECK_INT((int64_t)used, 4);
 }
 

@@ -16,7 +16,8 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* *out_arrays is malloc'd, each array to be freed. */
-static adze_status read_all(const char *path, adze_array **out_arrays, uint32_t *out_n, adze_io_error *error)
+static adze_status read_all(const char *path, adze_array **out_arrays, uint32_t *out_n,
+                            adze_io_error *error)
 {
     adze_npz *npz;
     adze_status status = adze_npz_open(path, &npz, error);

@@ -69,12 +69,14 @@ TEST(prints_dims)
         adze_artifact_dim dim;
         const char *text;
     } rows[] = {
-        {FAKE_DIM(FAKE_N, FAKE_CONST(1), ADZE_DIM_CODE_ADD, ADZE_DIM_CODE_SYMBOL, 1, ADZE_DIM_CODE_MUL),
+        {FAKE_DIM(FAKE_N, FAKE_CONST(1), ADZE_DIM_CODE_ADD, ADZE_DIM_CODE_SYMBOL, 1,
+                  ADZE_DIM_CODE_MUL),
          "(N+1)*T"},
         {FAKE_DIM(FAKE_N, FAKE_CONST(1), ADZE_DIM_CODE_ADD, FAKE_CONST(2), ADZE_DIM_CODE_FLOORDIV,
                   FAKE_CONST(-3), ADZE_DIM_CODE_ADD),
          "floordiv(N+1, 2)+-3"},
-        {FAKE_DIM(FAKE_N, ADZE_DIM_CODE_SYMBOL, 1, ADZE_DIM_CODE_MIN, FAKE_CONST(7), ADZE_DIM_CODE_MAX),
+        {FAKE_DIM(FAKE_N, ADZE_DIM_CODE_SYMBOL, 1, ADZE_DIM_CODE_MIN, FAKE_CONST(7),
+                  ADZE_DIM_CODE_MAX),
          "max(min(N, T), 7)"},
     };
     adze_artifact_dim dims[FAKE_N_DIMS];
@@ -95,7 +97,8 @@ TEST(prints_dims)
         a.symbols = two;
         a.n_symbols = 2;
         CHECK_INT(adze_model_open_linked(&a, NULL, &model), ADZE_OK);
-        if (adze_model_output(model, 1, &info) == ADZE_OK) CHECK_STR(info.dims_text[0], rows[i].text);
+        if (adze_model_output(model, 1, &info) == ADZE_OK)
+            CHECK_STR(info.dims_text[0], rows[i].text);
         adze_model_close(model);
     }
 }
@@ -166,7 +169,8 @@ TEST(levels)
     uint64_t features = adze_cpu_features();
     if (!(features & ADZE_CPU_X86_64_V3)) SKIP("needs x86-64-v3");
     adze_model *model;
-    adze_open_options options = {.struct_size = sizeof options, .hide_features = ADZE_CPU_X86_64_V4};
+    adze_open_options options = {.struct_size = sizeof options,
+                                 .hide_features = ADZE_CPU_X86_64_V4};
     CHECK_INT(adze_model_open_linked(&fake, &options, &model), ADZE_OK);
     CHECK_STR(adze_model_level(model), "x86-64-v3");
     adze_model_close(model);
@@ -178,7 +182,8 @@ TEST(levels)
 
     options.hide_features = UINT64_MAX;
     CHECK_INT(adze_model_open_linked(&fake, &options, &model), ADZE_ERR_CPU);
-    CHECK_STR(adze_model_error(model), "the CPU is too old: the artifact needs at least level 'x86-64-v2'");
+    CHECK_STR(adze_model_error(model),
+              "the CPU is too old: the artifact needs at least level 'x86-64-v2'");
     adze_model_close(model);
 
     options = (adze_open_options){.struct_size = sizeof options, .level = "x86-64-v2"};

@@ -5,7 +5,8 @@
 #endif
 
 /* Sets input `index` and checks status and message. */
-static void refuse(adze_session *s, uint32_t index, adze_value v, adze_status status, const char *text)
+static void refuse(adze_session *s, uint32_t index, adze_value v, adze_status status,
+                   const char *text)
 {
     CHECK_INT(adze_session_set_input(s, index, &v), status);
     if (!unit_check(strstr(adze_session_error(s), text) != NULL, __FILE__, __LINE__, text))
@@ -50,10 +51,12 @@ TEST(checks_inputs)
            "dim 1 is 5 but the model has 4");
     refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, negative, f->y), ADZE_ERR_DIM, "dim 0 is -3");
     refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, absurd, f->y), ADZE_ERR_DIM, "too big");
-    refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, f->dims, (char *)f->y + 2), ADZE_ERR_ALIGNMENT,
-           "not aligned");
-    refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, f->dims, NULL), ADZE_ERR_ARGUMENT, "without data");
-    refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, NULL, f->y), ADZE_ERR_ARGUMENT, "without dims");
+    refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, f->dims, (char *)f->y + 2),
+           ADZE_ERR_ALIGNMENT, "not aligned");
+    refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, f->dims, NULL), ADZE_ERR_ARGUMENT,
+           "without data");
+    refuse(s, 1, adze_value_tensor(ADZE_DTYPE_f32, 2, NULL, f->y), ADZE_ERR_ARGUMENT,
+           "without dims");
     y.kind = ADZE_VALUE_SEQUENCE;
     refuse(s, 1, y, ADZE_ERR_DTYPE, "must be a tensor");
     refuse(s, 5, y, ADZE_ERR_ARGUMENT, "no input 5");
@@ -90,11 +93,14 @@ TEST(checks_sizes)
         {FAKE_DIM(FAKE_CONST(-1)), ADZE_ERR_DIM},
         {FAKE_DIM(FAKE_CONST(INT64_MAX - 8)), ADZE_ERR_DIM},
         {FAKE_DIM(FAKE_CONST(INT64_C(1) << 60)), ADZE_ERR_NO_MEMORY},
-        {FAKE_DIM(FAKE_CONST(-7), FAKE_CONST(2), ADZE_DIM_CODE_FLOORDIV, FAKE_CONST(4), ADZE_DIM_CODE_ADD),
+        {FAKE_DIM(FAKE_CONST(-7), FAKE_CONST(2), ADZE_DIM_CODE_FLOORDIV, FAKE_CONST(4),
+                  ADZE_DIM_CODE_ADD),
          ADZE_OK}, /* -4 + 4 */
-        {FAKE_DIM(FAKE_CONST(-7), FAKE_CONST(2), ADZE_DIM_CODE_CEILDIV, FAKE_CONST(3), ADZE_DIM_CODE_ADD),
+        {FAKE_DIM(FAKE_CONST(-7), FAKE_CONST(2), ADZE_DIM_CODE_CEILDIV, FAKE_CONST(3),
+                  ADZE_DIM_CODE_ADD),
          ADZE_OK}, /* -3 + 3 */
-        {FAKE_DIM(FAKE_CONST(-7), FAKE_CONST(4), ADZE_DIM_CODE_MOD, FAKE_CONST(-1), ADZE_DIM_CODE_ADD),
+        {FAKE_DIM(FAKE_CONST(-7), FAKE_CONST(4), ADZE_DIM_CODE_MOD, FAKE_CONST(-1),
+                  ADZE_DIM_CODE_ADD),
          ADZE_OK}, /* 1 - 1 */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -212,7 +218,8 @@ TEST(steps_that_fail)
         f->flags[0] = rows[i].flag;
         CHECK_INT(adze_session_run(f->session), rows[i].status);
         if (rows[i].status) CHECK_STR(adze_session_error(f->session), rows[i].text);
-        CHECK_INT(adze_session_output(f->session, 2, &v), rows[i].status ? ADZE_ERR_ARGUMENT : ADZE_OK);
+        CHECK_INT(adze_session_output(f->session, 2, &v),
+                  rows[i].status ? ADZE_ERR_ARGUMENT : ADZE_OK);
     }
     CHECK_INT(fixture_errors(f, f->session), 0);
     fixture_destroy(f);

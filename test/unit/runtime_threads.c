@@ -36,7 +36,8 @@ TEST(pool_runs_each_chunk_once)
             int wrong = 0;
             memset(m->seen, 0, sizeof m->seen);
             adze_pool_parallel_for(pool, mark, m, counts[c]);
-            for (int64_t i = 0; i < 10000; i++) wrong += atomic_load(&m->seen[i]) != (i < counts[c]);
+            for (int64_t i = 0; i < 10000; i++)
+                wrong += atomic_load(&m->seen[i]) != (i < counts[c]);
             CHECK_INT(wrong, 0);
         }
         adze_pool_destroy(pool);

@@ -1,8 +1,9 @@
 /* Files of arrays: numpy's .npy and .npz, and writing files whole or not at all.
  *
- * Linked into the `adze` command and into standalone executables; depends on libc alone. Files are hostile
- * until proved otherwise: each function that fails gives a status and one line in `error` that starts with
- * the path, takes no more memory than the file justifies, and leaves nothing behind.
+ * Linked into the `adze` command and into standalone executables; depends on libc alone. Files are
+ * hostile until proved otherwise: each function that fails gives a status and one line in `error`
+ * that starts with the path, takes no more memory than the file justifies, and leaves nothing
+ * behind.
  */
 #ifndef ADZE_IO_H
 #define ADZE_IO_H
@@ -14,7 +15,8 @@ typedef struct adze_io_error {
     char text[512];
 } adze_io_error;
 
-/* A dense row-major array. Strings are adze_string elements; their bytes lie behind them in `data`. */
+/* A dense row-major array. Strings are adze_string elements; their bytes lie behind them in `data`.
+ */
 typedef struct adze_array {
     char *name; /* key in an .npz; NULL for a .npy */
     adze_dtype dtype;
@@ -26,19 +28,21 @@ typedef struct adze_array {
 
 /* Frees what a read function put into `array`, not the struct. */
 void adze_array_free(adze_array *array);
-/* Makes an array that was read fit an input of type `dtype`: numpy has no name for bf16 (stored as u16 or
- * void of 2 bytes), 8-bit floats (u8 or void of 1 byte) and sub-byte integers (one per byte, i8 or u8).
- * Nothing else is converted. DTYPE if the two do not go together, VALUE if a number does not fit. */
+/* Makes an array that was read fit an input of type `dtype`: numpy has no name for bf16 (stored as
+ * u16 or void of 2 bytes), 8-bit floats (u8 or void of 1 byte) and sub-byte integers (one per byte,
+ * i8 or u8). Nothing else is converted. DTYPE if the two do not go together, VALUE if a number does
+ * not fit. */
 adze_status adze_array_retype(adze_array *array, adze_dtype dtype, adze_io_error *error);
 
-/* Versions 1.0, 2.0 and 3.0, little endian, either order of elements; bool, integers, f16, f32, f64, complex,
- * strings (U and S), void of 1 and 2 bytes (read as u8 and u16).
- * Errors: FILE, FORMAT, UNSUPPORTED, NO_MEMORY. */
+/* Versions 1.0, 2.0 and 3.0, little endian, either order of elements; bool, integers, f16, f32,
+ * f64, complex, strings (U and S), void of 1 and 2 bytes (read as u8 and u16). Errors: FILE,
+ * FORMAT, UNSUPPORTED, NO_MEMORY. */
 adze_status adze_npy_read(const char *path, adze_array *out_array, adze_io_error *error);
 /* Types that numpy lacks are written as adze_array_retype reads them back. */
 adze_status adze_npy_write(const char *path, const adze_array *array, adze_io_error *error);
 
-/* A zip archive of .npy entries, stored or deflated, open for reading. Other entries are left out. */
+/* A zip archive of .npy entries, stored or deflated, open for reading. Other entries are left out.
+ */
 typedef struct adze_npz adze_npz;
 
 adze_status adze_npz_open(const char *path, adze_npz **out_npz, adze_io_error *error);
@@ -54,11 +58,13 @@ adze_status adze_npz_describe(const adze_npz *npz, uint32_t index, adze_array *o
 /* Reads entry `index` and checks its CRC. */
 adze_status adze_npz_read(const adze_npz *npz, uint32_t index, adze_array *out_array,
                           adze_io_error *error);
-/* Stored entries in the order given, zip64 where sizes ask for it; the same arrays give the same bytes. */
-adze_status adze_npz_write(const char *path, const adze_array *arrays, uint32_t n, adze_io_error *error);
+/* Stored entries in the order given, zip64 where sizes ask for it; the same arrays give the same
+ * bytes. */
+adze_status adze_npz_write(const char *path, const adze_array *arrays, uint32_t n,
+                           adze_io_error *error);
 
-/* A file that appears under its name only when it is complete. "-" is stdout, and what is no regular file
- * (a pipe, /dev/null) is written in place. */
+/* A file that appears under its name only when it is complete. "-" is stdout, and what is no
+ * regular file (a pipe, /dev/null) is written in place. */
 typedef struct adze_outfile adze_outfile;
 
 /* `mode` as open(2) takes it: 0666, or 0777 for a program; the umask applies. */

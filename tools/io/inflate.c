@@ -1,6 +1,7 @@
 /* Decompression of deflate streams (RFC 1951), as compressed .npz files hold them.
  *
- * Codes up to FAST_BITS are looked up in one step, longer ones by walking the canonical code's lengths. */
+ * Codes up to FAST_BITS are looked up in one step, longer ones by walking the canonical code's
+ * lengths. */
 #include "io_private.h"
 #include <string.h>
 
@@ -25,8 +26,10 @@ typedef struct stream {
 static void refill(stream *s)
 {
     while (s->n_bits <= 56) {
-        if (s->in < s->in_end) s->bits |= (uint64_t)*s->in++ << s->n_bits;
-        else s->missing += 8;
+        if (s->in < s->in_end)
+            s->bits |= (uint64_t)*s->in++ << s->n_bits;
+        else
+            s->missing += 8;
         s->n_bits += 8;
     }
 }
@@ -115,13 +118,14 @@ static io_inflate stored_block(stream *s)
 
 static io_inflate copy_match(stream *s, int symbol)
 {
-    static const uint16_t length_base[] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
-                                           31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
+    static const uint16_t length_base[] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                           15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+                                           67, 83, 99, 115, 131, 163, 195, 227, 258};
     static const uint8_t length_bits[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
                                           2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-    static const uint16_t distance_base[] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,
-                                             33,  49,  65,  97,  129, 193,  257,  385,  513,  769,
-                                             1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+    static const uint16_t distance_base[] = {
+        1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
+        193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
     if (symbol > 285) return INFLATE_BAD;
     symbol -= 257;
     size_t length = length_base[symbol] + take(s, length_bits[symbol]);
@@ -190,7 +194,8 @@ static io_inflate read_lengths(stream *s, uint8_t *lengths, unsigned n)
 
 static io_inflate dynamic_codes(stream *s)
 {
-    static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+    static const uint8_t order[19] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                      11, 4,  12, 3, 13, 2, 14, 1, 15};
     uint8_t lengths[MAX_LITERALS + MAX_DISTANCES] = {0};
     refill(s);
     unsigned n_literals = 257 + take(s, 5), n_distances = 1 + take(s, 5), n_codes = 4 + take(s, 4);
@@ -229,7 +234,8 @@ static io_inflate run_block(stream *s, bool *out_last)
 io_inflate adze_io_inflate(const uint8_t *in, uint64_t n_in, uint8_t *out, uint64_t n_out,
                            uint64_t *out_used, uint64_t *out_read)
 {
-    stream s = {.in = in, .in_end = in + n_in, .out = out, .out_start = out, .out_end = out + n_out};
+    stream s = {
+        .in = in, .in_end = in + n_in, .out = out, .out_start = out, .out_end = out + n_out};
     io_inflate result = INFLATE_DONE;
     for (bool last = false; !last && result == INFLATE_DONE;) result = run_block(&s, &last);
     *out_used = (uint64_t)(s.out - out);

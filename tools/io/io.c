@@ -89,8 +89,8 @@ void adze_io_crc_add(io_crc *crc, const void *data, uint64_t bytes)
     uint32_t r = crc->value;
     for (; bytes >= 4; bytes -= 4, p += 4) {
         r ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-        r = crc->table[3][r & 0xff] ^ crc->table[2][(r >> 8) & 0xff] ^ crc->table[1][(r >> 16) & 0xff] ^
-            crc->table[0][r >> 24];
+        r = crc->table[3][r & 0xff] ^ crc->table[2][(r >> 8) & 0xff] ^
+            crc->table[1][(r >> 16) & 0xff] ^ crc->table[0][r >> 24];
     }
     for (; bytes; bytes--, p++) r = (r >> 8) ^ crc->table[0][(r ^ *p) & 0xff];
     crc->value = r;

@@ -5,8 +5,8 @@
 #include "adze_io.h"
 
 /* Writes the text and gives the status back. */
-__attribute__((format(printf, 3, 4))) adze_status adze_io_fail(adze_io_error *error, adze_status status,
-                                                               const char *format, ...);
+__attribute__((format(printf, 3, 4))) adze_status
+adze_io_fail(adze_io_error *error, adze_status status, const char *format, ...);
 
 /* A regular file open for reading; its size is taken once. */
 typedef struct io_file {
@@ -40,7 +40,8 @@ typedef enum io_inflate {
 io_inflate adze_io_inflate(const uint8_t *in, uint64_t n_in, uint8_t *out, uint64_t n_out,
                            uint64_t *out_used, uint64_t *out_read);
 
-/* What the header of a .npy says. `item` is the size of a stored element; UNICODE and BYTES become str. */
+/* What the header of a .npy says. `item` is the size of a stored element; UNICODE and BYTES become
+ * str. */
 typedef enum npy_kind { NPY_PLAIN, NPY_UNICODE, NPY_BYTES } npy_kind;
 typedef struct npy_head {
     adze_dtype dtype;
@@ -56,8 +57,8 @@ typedef struct npy_head {
 enum { NPY_MAX_HEAD = 64 << 10 };
 
 /* Parses the start of a .npy; `bytes` of it are at hand. `where` begins the error. */
-adze_status adze_io_npy_parse(const uint8_t *start, uint64_t bytes, npy_head *out_head, const char *where,
-                              adze_io_error *error);
+adze_status adze_io_npy_parse(const uint8_t *start, uint64_t bytes, npy_head *out_head,
+                              const char *where, adze_io_error *error);
 /* From stored elements (malloc'd, taken over on success and failure) to an array. */
 adze_status adze_io_npy_decode(const npy_head *head, void *stored, const char *where,
                                adze_array *out_array, adze_io_error *error);
@@ -80,7 +81,7 @@ adze_status adze_io_strings_encode(const adze_string *strings, uint64_t count, v
                                    uint64_t *out_item, adze_io_error *error);
 
 /* Sizes and offsets from `limit` on go to zip64 records; 0xffffffff but in tests. */
-adze_status adze_io_npz_write(const char *path, const adze_array *arrays, uint32_t n, uint32_t limit,
-                              adze_io_error *error);
+adze_status adze_io_npz_write(const char *path, const adze_array *arrays, uint32_t n,
+                              uint32_t limit, adze_io_error *error);
 
 #endif

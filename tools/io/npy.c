@@ -30,8 +30,8 @@ static adze_status to_row_major(const npy_head *h, void **stored)
     return ADZE_OK;
 }
 
-adze_status adze_io_npy_decode(const npy_head *h, void *stored, const char *where, adze_array *out_array,
-                               adze_io_error *error)
+adze_status adze_io_npy_decode(const npy_head *h, void *stored, const char *where,
+                               adze_array *out_array, adze_io_error *error)
 {
     *out_array = (adze_array){.dtype = h->dtype, .rank = h->rank};
     memcpy(out_array->dims, h->dims, sizeof h->dims);
@@ -73,9 +73,9 @@ adze_status adze_npy_read(const char *path, adze_array *out_array, adze_io_error
     status = adze_io_npy_parse(start, some, &head, path, error);
     if (status) goto done;
     if (head.data_bytes != file.size - head.head_bytes) {
-        status = adze_io_fail(error, ADZE_ERR_FORMAT, "%s: has %llu bytes of elements, its header says %llu",
-                              path, (unsigned long long)(file.size - head.head_bytes),
-                              (unsigned long long)head.data_bytes);
+        status = adze_io_fail(
+            error, ADZE_ERR_FORMAT, "%s: has %llu bytes of elements, its header says %llu", path,
+            (unsigned long long)(file.size - head.head_bytes), (unsigned long long)head.data_bytes);
         goto done;
     }
     data = adze_io_alloc(head.data_bytes);
@@ -98,23 +98,37 @@ done:
 static const char *descr_of(adze_dtype dtype)
 {
     switch (dtype) {
-    case ADZE_DTYPE_bool: return "|b1";
+    case ADZE_DTYPE_bool:
+        return "|b1";
     case ADZE_DTYPE_i8:
     case ADZE_DTYPE_i4:
-    case ADZE_DTYPE_i2: return "|i1";
-    case ADZE_DTYPE_i16: return "<i2";
-    case ADZE_DTYPE_i32: return "<i4";
-    case ADZE_DTYPE_i64: return "<i8";
+    case ADZE_DTYPE_i2:
+        return "|i1";
+    case ADZE_DTYPE_i16:
+        return "<i2";
+    case ADZE_DTYPE_i32:
+        return "<i4";
+    case ADZE_DTYPE_i64:
+        return "<i8";
     case ADZE_DTYPE_u16:
-    case ADZE_DTYPE_bf16: return "<u2";
-    case ADZE_DTYPE_u32: return "<u4";
-    case ADZE_DTYPE_u64: return "<u8";
-    case ADZE_DTYPE_f16: return "<f2";
-    case ADZE_DTYPE_f32: return "<f4";
-    case ADZE_DTYPE_f64: return "<f8";
-    case ADZE_DTYPE_c64: return "<c8";
-    case ADZE_DTYPE_c128: return "<c16";
-    default: return "|u1"; /* u8, 8-bit floats, u4, u2, f4 */
+    case ADZE_DTYPE_bf16:
+        return "<u2";
+    case ADZE_DTYPE_u32:
+        return "<u4";
+    case ADZE_DTYPE_u64:
+        return "<u8";
+    case ADZE_DTYPE_f16:
+        return "<f2";
+    case ADZE_DTYPE_f32:
+        return "<f4";
+    case ADZE_DTYPE_f64:
+        return "<f8";
+    case ADZE_DTYPE_c64:
+        return "<c8";
+    case ADZE_DTYPE_c128:
+        return "<c16";
+    default:
+        return "|u1"; /* u8, 8-bit floats, u4, u2, f4 */
     }
 }
 
@@ -123,7 +137,8 @@ static void write_head(npy_stored *out, const char *descr, const adze_array *a)
 {
     char *dict = out->head + 10;
     int room = (int)sizeof out->head - 10;
-    int n = snprintf(dict, (size_t)room, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    int n =
+        snprintf(dict, (size_t)room, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
     for (uint32_t d = 0; d < a->rank; d++)
         n += snprintf(dict + n, (size_t)(room - n), "%s%lld%s", d ? " " : "", (long long)a->dims[d],
                       d + 1 < a->rank || a->rank == 1 ? "," : "");

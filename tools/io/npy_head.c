@@ -2,7 +2,8 @@
  *
  *     {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
  *
- * Source: numpy/lib/format.py's description of versions 1.0, 2.0 (32-bit length) and 3.0 (UTF-8). */
+ * Source: numpy/lib/format.py's description of versions 1.0, 2.0 (32-bit length) and 3.0 (UTF-8).
+ */
 #include "io_private.h"
 #include <string.h>
 
@@ -21,7 +22,8 @@ static adze_status bad(const cursor *c, const char *what)
 
 static void skip_space(cursor *c)
 {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\t' || *c->at == '\r')) c->at++;
+    while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\t' || *c->at == '\r'))
+        c->at++;
 }
 
 static bool eat(cursor *c, char wanted)
@@ -59,7 +61,8 @@ static bool eat_number(cursor *c, int64_t *out)
     const char *start = c->at;
     int64_t value = 0;
     for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++)
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *c->at - '0', &value))
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *c->at - '0', &value))
             return false;
     if (c->at == start) return false;
     if (c->at < c->end && *c->at == 'L') c->at++; /* Python 2 wrote long integers so */
@@ -89,10 +92,10 @@ static adze_dtype plain_dtype(char kind, int64_t size)
         char kind;
         uint8_t size, dtype;
     } rows[] = {
-        {'b', 1, ADZE_DTYPE_bool}, {'i', 1, ADZE_DTYPE_i8},   {'i', 2, ADZE_DTYPE_i16},
-        {'i', 4, ADZE_DTYPE_i32},  {'i', 8, ADZE_DTYPE_i64},  {'u', 1, ADZE_DTYPE_u8},
-        {'u', 2, ADZE_DTYPE_u16},  {'u', 4, ADZE_DTYPE_u32},  {'u', 8, ADZE_DTYPE_u64},
-        {'f', 2, ADZE_DTYPE_f16},  {'f', 4, ADZE_DTYPE_f32},  {'f', 8, ADZE_DTYPE_f64},
+        {'b', 1, ADZE_DTYPE_bool}, {'i', 1, ADZE_DTYPE_i8},    {'i', 2, ADZE_DTYPE_i16},
+        {'i', 4, ADZE_DTYPE_i32},  {'i', 8, ADZE_DTYPE_i64},   {'u', 1, ADZE_DTYPE_u8},
+        {'u', 2, ADZE_DTYPE_u16},  {'u', 4, ADZE_DTYPE_u32},   {'u', 8, ADZE_DTYPE_u64},
+        {'f', 2, ADZE_DTYPE_f16},  {'f', 4, ADZE_DTYPE_f32},   {'f', 8, ADZE_DTYPE_f64},
         {'c', 8, ADZE_DTYPE_c64},  {'c', 16, ADZE_DTYPE_c128}, {'V', 1, ADZE_DTYPE_u8},
         {'V', 2, ADZE_DTYPE_u16},
     };
@@ -108,8 +111,8 @@ static adze_status parse_descr(cursor *c, npy_head *h)
     size_t size;
     int64_t item = 0;
     if (eat(c, '['))
-        return adze_io_fail(c->error, ADZE_ERR_UNSUPPORTED, "%s: structured arrays are not supported",
-                            c->where);
+        return adze_io_fail(c->error, ADZE_ERR_UNSUPPORTED,
+                            "%s: structured arrays are not supported", c->where);
     if (!eat_string(c, &text, &size) || size == 0) return bad(c, "descr is no string");
     char order = strchr("<>|=", *text) ? *text : '|';
     cursor digits = *c;
@@ -129,11 +132,12 @@ static adze_status parse_descr(cursor *c, npy_head *h)
         h->dtype = plain_dtype(kind, item);
     }
     if (h->dtype == ADZE_DTYPE_NONE)
-        return adze_io_fail(c->error, ADZE_ERR_UNSUPPORTED, "%s: element type '%.*s' is not supported",
-                            c->where, (int)(size < 60 ? size : 60), text);
+        return adze_io_fail(c->error, ADZE_ERR_UNSUPPORTED,
+                            "%s: element type '%.*s' is not supported", c->where,
+                            (int)(size < 60 ? size : 60), text);
     if (order == '>' && (h->kind == NPY_UNICODE || (h->kind == NPY_PLAIN && h->item > 1)))
-        return adze_io_fail(c->error, ADZE_ERR_UNSUPPORTED, "%s: big-endian arrays are not supported",
-                            c->where);
+        return adze_io_fail(c->error, ADZE_ERR_UNSUPPORTED,
+                            "%s: big-endian arrays are not supported", c->where);
     return ADZE_OK;
 }
 
@@ -147,7 +151,7 @@ static adze_status parse_dict(cursor *c, npy_head *h)
         const char *key;
         size_t size;
         if (!eat_string(c, &key, &size) || !eat(c, ':')) return bad(c, "a key is missing");
-        unsigned bit = size == 5 && !memcmp(key, "descr", 5)            ? DESCR
+        unsigned bit = size == 5 && !memcmp(key, "descr", 5)             ? DESCR
                        : size == 13 && !memcmp(key, "fortran_order", 13) ? ORDER
                        : size == 5 && !memcmp(key, "shape", 5)           ? SHAPE
                                                                          : 0;
@@ -178,20 +182,21 @@ static adze_status count_bytes(const cursor *c, npy_head *h)
     }
     h->count = empty ? 0 : count;
     overflow |= h->item == 0 && h->count > MAX_WITHOUT_BYTES; /* nothing in the file backs them */
-    overflow |= count > UINT64_C(1) << 48 || __builtin_mul_overflow(h->count, h->item, &h->data_bytes);
+    overflow |=
+        count > UINT64_C(1) << 48 || __builtin_mul_overflow(h->count, h->item, &h->data_bytes);
     return overflow ? bad(c, "the shape is absurd") : ADZE_OK;
 }
 
-adze_status adze_io_npy_parse(const uint8_t *start, uint64_t bytes, npy_head *out_head, const char *where,
-                              adze_io_error *error)
+adze_status adze_io_npy_parse(const uint8_t *start, uint64_t bytes, npy_head *out_head,
+                              const char *where, adze_io_error *error)
 {
     *out_head = (npy_head){0};
     cursor c = {.where = where, .error = error};
     if (bytes < 10 || memcmp(start, "\x93NUMPY", 6) != 0)
         return adze_io_fail(error, ADZE_ERR_FORMAT, "%s: not a .npy", where);
     if (start[6] < 1 || start[6] > 3 || start[7] != 0)
-        return adze_io_fail(error, ADZE_ERR_UNSUPPORTED, "%s: .npy version %u.%u is not supported", where,
-                            start[6], start[7]);
+        return adze_io_fail(error, ADZE_ERR_UNSUPPORTED, "%s: .npy version %u.%u is not supported",
+                            where, start[6], start[7]);
     uint64_t at = start[6] == 1 ? 10 : 12;
     uint64_t length = (uint64_t)start[8] | (uint64_t)start[9] << 8;
     if (at > bytes) return bad(&c, "it is cut short");

@@ -1,7 +1,7 @@
 /* Reading .npz: a zip archive whose entries are .npy files, stored or deflated.
  *
- * The central directory at the end is what counts; a local header only tells where its entry's bytes
- * start. Source: PKWARE APPNOTE 6.3, sections 4.3-4.5 (zip64 included). */
+ * The central directory at the end is what counts; a local header only tells where its entry's
+ * bytes start. Source: PKWARE APPNOTE 6.3, sections 4.3-4.5 (zip64 included). */
 #include "io_private.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ enum {
 enum { MAX_RATIO = 1032 };
 
 typedef struct entry {
-    char *name; /* without ".npy" */
+    char *name;                    /* without ".npy" */
     uint64_t offset, stored, size; /* of the local header; compressed; plain */
     uint32_t crc;
     bool is_deflated;
@@ -54,7 +54,8 @@ typedef struct directory {
 static adze_status read_end64(adze_npz *z, uint64_t end, directory *d, adze_io_error *error)
 {
     uint8_t locator[LOCATOR_BYTES], record[END64_BYTES];
-    if (end < LOCATOR_BYTES || !adze_io_pread(&z->file, end - LOCATOR_BYTES, locator, sizeof locator) ||
+    if (end < LOCATOR_BYTES ||
+        !adze_io_pread(&z->file, end - LOCATOR_BYTES, locator, sizeof locator) ||
         get(locator, 4) != 0x07064b50)
         return bad(z, error, "its zip64 record is missing");
     uint64_t at = get(locator + 8, 8);
@@ -117,8 +118,8 @@ static bool ends_with_npy(const char *name, uint64_t bytes)
     return bytes > 4 && memcmp(name + bytes - 4, ".npy", 4) == 0;
 }
 
-static adze_status add_entry(adze_npz *z, const uint8_t *p, uint64_t name_bytes, uint64_t extra_bytes,
-                             adze_io_error *error)
+static adze_status add_entry(adze_npz *z, const uint8_t *p, uint64_t name_bytes,
+                             uint64_t extra_bytes, adze_io_error *error)
 {
     const char *name = (const char *)p + CENTRAL_BYTES;
     uint64_t flags = get(p + 8, 2), method = get(p + 10, 2);
@@ -129,8 +130,9 @@ static adze_status add_entry(adze_npz *z, const uint8_t *p, uint64_t name_bytes,
         return bad(z, error, "an entry's extra field is damaged");
     if (flags & 1) return adze_io_fail(error, ADZE_ERR_UNSUPPORTED, "%s: is encrypted", z->path);
     if (method != 0 && method != 8)
-        return adze_io_fail(error, ADZE_ERR_UNSUPPORTED, "%s: '%.*s' has compression method %u", z->path,
-                            (int)(name_bytes < 200 ? name_bytes : 200), name, (unsigned)method);
+        return adze_io_fail(error, ADZE_ERR_UNSUPPORTED, "%s: '%.*s' has compression method %u",
+                            z->path, (int)(name_bytes < 200 ? name_bytes : 200), name,
+                            (unsigned)method);
     e.is_deflated = method == 8;
     e.crc = (uint32_t)get(p + 16, 4);
     if (e.offset > z->directory || e.stored > z->directory - e.offset ||
@@ -155,7 +157,8 @@ static adze_status check_unique(const adze_npz *z, adze_io_error *error)
     for (uint32_t i = 0; i < z->n; i++) names[i] = z->entries[i].name;
     qsort(names, z->n, sizeof *names, by_name);
     for (uint32_t i = 1; i < z->n && !status; i++)
-        if (strcmp(names[i - 1], names[i]) == 0) status = bad(z, error, "a name stands in it twice");
+        if (strcmp(names[i - 1], names[i]) == 0)
+            status = bad(z, error, "a name stands in it twice");
     free(names);
     return status;
 }
@@ -198,8 +201,9 @@ adze_status adze_npz_open(const char *path, adze_npz **out_npz, adze_io_error *e
     if (!z) return adze_io_fail(error, ADZE_ERR_NO_MEMORY, "%s: out of memory", path);
     z->file.fd = -1;
     z->path = strdup(path);
-    adze_status status = z->path ? adze_io_open(z->path, &z->file, error)
-                                 : adze_io_fail(error, ADZE_ERR_NO_MEMORY, "%s: out of memory", path);
+    adze_status status = z->path
+                             ? adze_io_open(z->path, &z->file, error)
+                             : adze_io_fail(error, ADZE_ERR_NO_MEMORY, "%s: out of memory", path);
     if (!status) status = read_directory(z, error);
     if (status) {
         adze_npz_close(z);
@@ -234,7 +238,8 @@ int64_t adze_npz_find(const adze_npz *z, const char *name)
 }
 
 /* Where the entry's bytes start in the file. */
-static adze_status locate(const adze_npz *z, const entry *e, uint64_t *out_offset, adze_io_error *error)
+static adze_status locate(const adze_npz *z, const entry *e, uint64_t *out_offset,
+                          adze_io_error *error)
 {
     uint8_t p[LOCAL_BYTES];
     if (!adze_io_pread(&z->file, e->offset, p, sizeof p) || get(p, 4) != 0x04034b50)
@@ -247,8 +252,8 @@ static adze_status locate(const adze_npz *z, const entry *e, uint64_t *out_offse
 }
 
 /* The first `wanted` plain bytes of an entry, or fewer; *out_got says how many. */
-static adze_status unpack(const adze_npz *z, const entry *e, uint8_t *out, uint64_t wanted, uint64_t *out_got,
-                          const char *where, adze_io_error *error)
+static adze_status unpack(const adze_npz *z, const entry *e, uint8_t *out, uint64_t wanted,
+                          uint64_t *out_got, const char *where, adze_io_error *error)
 {
     uint64_t offset = 0, n_read, n_in = e->stored;
     adze_status status = locate(z, e, &offset, error);
@@ -267,7 +272,8 @@ static adze_status unpack(const adze_npz *z, const entry *e, uint8_t *out, uint6
     } else {
         io_inflate result = adze_io_inflate(in, n_in, out, wanted, out_got, &n_read);
         if (result == INFLATE_BAD || (is_whole && (result != INFLATE_DONE || *out_got != wanted)))
-            status = adze_io_fail(error, ADZE_ERR_FORMAT, "%s: its compressed data is damaged", where);
+            status =
+                adze_io_fail(error, ADZE_ERR_FORMAT, "%s: its compressed data is damaged", where);
     }
     free(in);
     return status;
@@ -285,7 +291,8 @@ adze_status adze_npz_describe(const adze_npz *z, uint32_t index, adze_array *out
     npy_head head;
     uint64_t got = 0;
     *out_array = (adze_array){0};
-    if (index >= z->n) return adze_io_fail(error, ADZE_ERR_ARGUMENT, "%s: no entry %u", z->path, index);
+    if (index >= z->n)
+        return adze_io_fail(error, ADZE_ERR_ARGUMENT, "%s: no entry %u", z->path, index);
     const entry *e = &z->entries[index];
     name_place(z, e, where);
     uint64_t some = e->size < NPY_MAX_HEAD ? e->size : NPY_MAX_HEAD;
@@ -300,7 +307,8 @@ adze_status adze_npz_describe(const adze_npz *z, uint32_t index, adze_array *out
     memcpy(out_array->dims, head.dims, sizeof head.dims);
     out_array->bytes = head.kind == NPY_PLAIN ? head.data_bytes : 0;
     out_array->name = strdup(e->name);
-    return out_array->name ? ADZE_OK : adze_io_fail(error, ADZE_ERR_NO_MEMORY, "%s: out of memory", where);
+    return out_array->name ? ADZE_OK
+                           : adze_io_fail(error, ADZE_ERR_NO_MEMORY, "%s: out of memory", where);
 }
 
 /* Takes `whole`, an entry's plain bytes. */
@@ -316,9 +324,9 @@ static adze_status decode(const entry *e, uint8_t *whole, const char *where, adz
         status = adze_io_fail(error, ADZE_ERR_FORMAT, "%s: its CRC is wrong", where);
     if (!status) status = adze_io_npy_parse(whole, e->size, &head, where, error);
     if (!status && head.data_bytes != e->size - head.head_bytes)
-        status = adze_io_fail(error, ADZE_ERR_FORMAT, "%s: has %llu bytes of elements, its header says %llu",
-                              where, (unsigned long long)(e->size - head.head_bytes),
-                              (unsigned long long)head.data_bytes);
+        status = adze_io_fail(
+            error, ADZE_ERR_FORMAT, "%s: has %llu bytes of elements, its header says %llu", where,
+            (unsigned long long)(e->size - head.head_bytes), (unsigned long long)head.data_bytes);
     if (status) {
         free(whole);
         return status;
@@ -327,12 +335,14 @@ static adze_status decode(const entry *e, uint8_t *whole, const char *where, adz
     return adze_io_npy_decode(&head, whole, where, out_array, error);
 }
 
-adze_status adze_npz_read(const adze_npz *z, uint32_t index, adze_array *out_array, adze_io_error *error)
+adze_status adze_npz_read(const adze_npz *z, uint32_t index, adze_array *out_array,
+                          adze_io_error *error)
 {
     char where[300];
     uint64_t got;
     *out_array = (adze_array){0};
-    if (index >= z->n) return adze_io_fail(error, ADZE_ERR_ARGUMENT, "%s: no entry %u", z->path, index);
+    if (index >= z->n)
+        return adze_io_fail(error, ADZE_ERR_ARGUMENT, "%s: no entry %u", z->path, index);
     const entry *e = &z->entries[index];
     name_place(z, e, where);
     uint8_t *whole = adze_io_alloc(e->size);

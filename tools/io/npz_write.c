@@ -32,7 +32,10 @@ static void emit(writer *w, const void *data, uint64_t bytes)
     w->at += bytes;
 }
 
-static uint64_t clipped(const writer *w, uint64_t value) { return value < w->limit ? value : 0xffffffffu; }
+static uint64_t clipped(const writer *w, uint64_t value)
+{
+    return value < w->limit ? value : 0xffffffffu;
+}
 
 static unsigned name_flags(const char *name)
 {
@@ -42,7 +45,8 @@ static unsigned name_flags(const char *name)
 }
 
 /* What local and central headers have in common. */
-static void put_common(fields *f, const writer *w, const record *r, const char *name, unsigned extra)
+static void put_common(fields *f, const writer *w, const record *r, const char *name,
+                       unsigned extra)
 {
     bool is_big = extra != 0;
     put(f, is_big ? VERSION64 : VERSION, 2);
@@ -145,18 +149,19 @@ static adze_status write_entry(writer *w, const adze_array *array, record *r, ad
     return ADZE_OK;
 }
 
-adze_status adze_io_npz_write(const char *path, const adze_array *arrays, uint32_t n, uint32_t limit,
-                              adze_io_error *error)
+adze_status adze_io_npz_write(const char *path, const adze_array *arrays, uint32_t n,
+                              uint32_t limit, adze_io_error *error)
 {
     writer w = {.limit = limit};
     for (uint32_t i = 0; i < n; i++)
         if (!arrays[i].name || strlen(arrays[i].name) > MAX_NAME)
-            return adze_io_fail(error, ADZE_ERR_ARGUMENT, "%s: array %u has no name or too long a one",
-                                path, i);
+            return adze_io_fail(error, ADZE_ERR_ARGUMENT,
+                                "%s: array %u has no name or too long a one", path, i);
     record *records = calloc(n + 1u, sizeof *records);
     if (!records) return adze_io_fail(error, ADZE_ERR_NO_MEMORY, "%s: out of memory", path);
     adze_status status = adze_outfile_create(path, 0666, &w.file, error);
-    for (uint32_t i = 0; i < n && !status; i++) status = write_entry(&w, &arrays[i], &records[i], error);
+    for (uint32_t i = 0; i < n && !status; i++)
+        status = write_entry(&w, &arrays[i], &records[i], error);
     if (!status) {
         uint64_t start = w.at;
         for (uint32_t i = 0; i < n; i++) write_central(&w, &records[i], arrays[i].name);
@@ -169,7 +174,8 @@ adze_status adze_io_npz_write(const char *path, const adze_array *arrays, uint32
     return status;
 }
 
-adze_status adze_npz_write(const char *path, const adze_array *arrays, uint32_t n, adze_io_error *error)
+adze_status adze_npz_write(const char *path, const adze_array *arrays, uint32_t n,
+                           adze_io_error *error)
 {
     return adze_io_npz_write(path, arrays, n, UINT32_MAX, error);
 }

@@ -1,4 +1,5 @@
-/* Files that are written whole or not at all: under a temporary name beside the target, then renamed. */
+/* Files that are written whole or not at all: under a temporary name beside the target, then
+ * renamed. */
 #include "io_private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -73,8 +74,10 @@ void adze_outfile_write(adze_outfile *file, const void *data, uint64_t bytes)
         size_t some = bytes < (1u << 30) ? (size_t)bytes : (size_t)1 << 30;
         ssize_t n = write(file->fd, from, some);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) file->failure = errno;
-        else from += n, bytes -= (uint64_t)n;
+        if (n < 0)
+            file->failure = errno;
+        else
+            from += n, bytes -= (uint64_t)n;
     }
 }
 

@@ -29,7 +29,8 @@ static adze_status pack(adze_array *a, adze_dtype dtype, adze_io_error *error)
         int v = is_signed ? (int8_t)in[i] : in[i];
         if (v < low || v > high) {
             free(out);
-            return adze_io_fail(error, ADZE_ERR_VALUE, "element %llu is %d, which %u bits cannot hold",
+            return adze_io_fail(error, ADZE_ERR_VALUE,
+                                "element %llu is %d, which %u bits cannot hold",
                                 (unsigned long long)i, v, bits);
         }
         unsigned field = (unsigned)v & ((1u << bits) - 1);

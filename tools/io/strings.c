@@ -21,13 +21,20 @@ static size_t utf8_put(uint32_t c, char *out)
 static uint32_t utf8_get(const char **at, const char *end)
 {
     const uint8_t *p = (const uint8_t *)*at;
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    size_t n = p[0] < 0x80   ? 1
+               : p[0] < 0xc2 ? 0
+               : p[0] < 0xe0 ? 2
+               : p[0] < 0xf0 ? 3
+               : p[0] < 0xf5 ? 4
+                             : 0;
     uint32_t c = n == 1 ? p[0] : n ? p[0] & (0x7fu >> n) : REPLACEMENT;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     if (n > (size_t)(end - *at)) n = 0;
     for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) n = 0;
-        else c = c << 6 | (p[i] & 0x3f);
+        if ((p[i] & 0xc0) != 0x80)
+            n = 0;
+        else
+            c = c << 6 | (p[i] & 0x3f);
     }
     if (n == 0 || c < least[n] || !is_character(c)) {
         *at += 1;
@@ -59,11 +66,14 @@ adze_status adze_io_strings_decode(const npy_head *h, const void *stored, const 
     char *text = (char *)(strings + count);
     for (uint64_t i = 0; i < count; i++) {
         const uint8_t *item = (const uint8_t *)stored + i * h->item;
-        uint64_t width = h->kind == NPY_UNICODE ? 4 : 1, n = trimmed(item, h->item, width), size = 0;
+        uint64_t width = h->kind == NPY_UNICODE ? 4 : 1, n = trimmed(item, h->item, width),
+                 size = 0;
         strings[i].data = text;
         for (uint64_t k = 0; k < n; k++) {
-            if (width == 1) text[size++] = (char)item[k];
-            else size += utf8_put(ucs4(item + 4 * k), text + size);
+            if (width == 1)
+                text[size++] = (char)item[k];
+            else
+                size += utf8_put(ucs4(item + 4 * k), text + size);
         }
         strings[i].size = size;
         text += size;
@@ -76,7 +86,8 @@ adze_status adze_io_strings_decode(const npy_head *h, const void *stored, const 
 static uint64_t characters(const adze_string *s)
 {
     uint64_t n = 0;
-    for (const char *at = s->data, *end = at + s->size; s->size && at < end; n++) utf8_get(&at, end);
+    for (const char *at = s->data, *end = at + s->size; s->size && at < end; n++)
+        utf8_get(&at, end);
     return n;
 }
 

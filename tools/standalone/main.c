@@ -1,8 +1,8 @@
 /* main of a standalone executable: a compiled model that reads and writes .npy and .npz.
  *
  * Linked with a model's object, which defines `adze_artifact`, and libadze_runtime.a.
- * Results go to stdout or --outputs, all else to stderr. Exit status: 0 done; 1 the inputs are at fault;
- * 2 the command line is wrong. */
+ * Results go to stdout or --outputs, all else to stderr. Exit status: 0 done; 1 the inputs are at
+ * fault; 2 the command line is wrong. */
 #include "adze_io.h"
 #include <adze_runtime.h>
 #include <stdio.h>
@@ -39,8 +39,10 @@ static void print_io(FILE *to, const char *kind, const adze_io_info *info)
 static void print_signature(FILE *to, const adze_model *model)
 {
     adze_io_info info;
-    for (uint32_t i = 0; adze_model_input(model, i, &info) == ADZE_OK; i++) print_io(to, "input", &info);
-    for (uint32_t i = 0; adze_model_output(model, i, &info) == ADZE_OK; i++) print_io(to, "output", &info);
+    for (uint32_t i = 0; adze_model_input(model, i, &info) == ADZE_OK; i++)
+        print_io(to, "input", &info);
+    for (uint32_t i = 0; adze_model_output(model, i, &info) == ADZE_OK; i++)
+        print_io(to, "output", &info);
 }
 
 static void print_help(const request *r, const adze_model *model)
@@ -155,10 +157,12 @@ static int give_inputs(const request *r, state *s)
         }
         if (a->dtype != info.dtype) {
             adze_io_error error = {""};
-            if (adze_array_retype(a, info.dtype, &error) == ADZE_ERR_VALUE) return fail(r, error.text);
+            if (adze_array_retype(a, info.dtype, &error) == ADZE_ERR_VALUE)
+                return fail(r, error.text);
         }
         adze_value value = adze_value_tensor(a->dtype, a->rank, a->dims, a->data);
-        if (adze_session_set_input(s->session, i, &value)) return fail(r, adze_session_error(s->session));
+        if (adze_session_set_input(s->session, i, &value))
+            return fail(r, adze_session_error(s->session));
     }
     if (!missing) return EXIT_DONE;
     fprintf(stderr, "the model has\n");
@@ -184,7 +188,8 @@ static int write_outputs(const request *r, state *s)
         if (value.rank) memcpy(arrays[i].dims, value.dims, value.rank * sizeof *value.dims);
         if (r->outputs) continue;
         printf("%s: %s[", info.name, adze_dtype_name(info.dtype));
-        for (uint32_t d = 0; d < value.rank; d++) printf("%s%lld", d ? "," : "", (long long)value.dims[d]);
+        for (uint32_t d = 0; d < value.rank; d++)
+            printf("%s%lld", d ? "," : "", (long long)value.dims[d]);
         printf("]\n");
     }
     adze_status status = r->outputs ? adze_npz_write(r->outputs, arrays, n, &error) : ADZE_OK;

@@ -14,10 +14,10 @@ static void print_shape(const char *name, const adze_value *v)
     printf("]\n");
 }
 
-/* Gives input `index` zeros, with `size` for every dim that the caller chooses. The session borrows the
- * memory, so it goes to *out_data for the caller to free after the last run. */
-static adze_status give_zeros(adze_model *model, adze_session *session, uint32_t index, int64_t size,
-                              void **out_data)
+/* Gives input `index` zeros, with `size` for every dim that the caller chooses. The session borrows
+ * the memory, so it goes to *out_data for the caller to free after the last run. */
+static adze_status give_zeros(adze_model *model, adze_session *session, uint32_t index,
+                              int64_t size, void **out_data)
 {
     adze_io_info info;
     int64_t dims[ADZE_MAX_RANK];

@@ -70,20 +70,20 @@ static inline uint64_t adze_dtype_bytes(adze_dtype t, uint64_t count)
 /* Every function that can fail returns one of these. 0 is success. */
 typedef enum adze_status {
     ADZE_OK = 0,
-    ADZE_ERR_NO_MEMORY,    /* an allocation failed or a memory bound was met */
-    ADZE_ERR_ARGUMENT,     /* a null pointer, a bad index, a call out of order */
-    ADZE_ERR_DTYPE,        /* element type differs from the model's */
-    ADZE_ERR_RANK,         /* number of dims differs */
-    ADZE_ERR_DIM,          /* a fixed dim differs, or a dim is negative or absurd */
-    ADZE_ERR_SYMBOL,       /* one symbol was given two values */
-    ADZE_ERR_MISSING,      /* a required input was not bound */
-    ADZE_ERR_ALIGNMENT,    /* a pointer is not aligned to its element */
-    ADZE_ERR_CPU,          /* the CPU lacks what the artifact's lowest level needs */
-    ADZE_ERR_ABI,          /* the artifact or plug-in speaks another ABI number */
-    ADZE_ERR_FILE,         /* a file cannot be opened, read or mapped */
-    ADZE_ERR_FORMAT,       /* a file is not what it should be */
-    ADZE_ERR_UNSUPPORTED,  /* the combination of types or attributes is not implemented */
-    ADZE_ERR_VALUE,        /* a value is out of its domain, e.g. an index out of range */
+    ADZE_ERR_NO_MEMORY,   /* an allocation failed or a memory bound was met */
+    ADZE_ERR_ARGUMENT,    /* a null pointer, a bad index, a call out of order */
+    ADZE_ERR_DTYPE,       /* element type differs from the model's */
+    ADZE_ERR_RANK,        /* number of dims differs */
+    ADZE_ERR_DIM,         /* a fixed dim differs, or a dim is negative or absurd */
+    ADZE_ERR_SYMBOL,      /* one symbol was given two values */
+    ADZE_ERR_MISSING,     /* a required input was not bound */
+    ADZE_ERR_ALIGNMENT,   /* a pointer is not aligned to its element */
+    ADZE_ERR_CPU,         /* the CPU lacks what the artifact's lowest level needs */
+    ADZE_ERR_ABI,         /* the artifact or plug-in speaks another ABI number */
+    ADZE_ERR_FILE,        /* a file cannot be opened, read or mapped */
+    ADZE_ERR_FORMAT,      /* a file is not what it should be */
+    ADZE_ERR_UNSUPPORTED, /* the combination of types or attributes is not implemented */
+    ADZE_ERR_VALUE,       /* a value is out of its domain, e.g. an index out of range */
     ADZE_ERR_COUNT
 } adze_status;
 
@@ -109,8 +109,8 @@ typedef struct adze_value {
     uint32_t rank;
     uint32_t reserved;
     const int64_t *dims;
-    void *data;                /* tensor elements; items of a sequence or optional */
-    struct adze_value *items;  /* sequence, optional (0 or 1 item), map (keys, values) */
+    void *data;               /* tensor elements; items of a sequence or optional */
+    struct adze_value *items; /* sequence, optional (0 or 1 item), map (keys, values) */
     uint64_t n_items;
 } adze_value;
 
@@ -129,13 +129,15 @@ typedef struct adze_env {
     uint64_t seed;
     /* Storage for output `index` of an op marked DATA_DEPENDENT; other outputs arrive allocated,
      * with dims set. Copies `dims`. Zero-filled. */
-    adze_status (*output)(const struct adze_env *env, adze_value *out, adze_dtype dtype, uint32_t rank,
-                          const int64_t *dims);
-    /* Uninitialised memory, 64-byte aligned, valid until the evaluation returns; NULL if there is none. */
+    adze_status (*output)(const struct adze_env *env, adze_value *out, adze_dtype dtype,
+                          uint32_t rank, const int64_t *dims);
+    /* Uninitialised memory, 64-byte aligned, valid until the evaluation returns; NULL if there is
+     * none. */
     void *(*scratch)(const struct adze_env *env, uint64_t bytes);
-    /* Runs region `index` of the op (if, loop, scan). Outputs are allocated by the caller of eval. */
-    adze_status (*region)(const struct adze_env *env, uint32_t index, const adze_value *in, uint32_t n_in,
-                          adze_value *out, uint32_t n_out);
+    /* Runs region `index` of the op (if, loop, scan). Outputs are allocated by the caller of eval.
+     */
+    adze_status (*region)(const struct adze_env *env, uint32_t index, const adze_value *in,
+                          uint32_t n_in, adze_value *out, uint32_t n_out);
     /* One line about what is wrong with the operands; returns `status`. */
     adze_status (*error)(const struct adze_env *env, adze_status status, const char *message);
 } adze_env;
@@ -162,8 +164,8 @@ typedef union adze_slot {
     uint64_t words[2];
 } adze_slot;
 
-typedef adze_status adze_eval_fn(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
-                                 uint32_t n_out, const void *attrs);
+typedef adze_status adze_eval_fn(const adze_env *env, const adze_value *in, uint32_t n_in,
+                                 adze_value *out, uint32_t n_out, const void *attrs);
 
 #ifdef __cplusplus
 }

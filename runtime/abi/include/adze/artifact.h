@@ -1,10 +1,12 @@
 /* The descriptor that a compiled artifact exports, and the frame that its code runs in.
  *
- * An artifact is a shared object or relocatable object with one global symbol: an adze_artifact named
- * `adze_artifact` (.so, executable) or `adze_compiled_<name>` (.o with its header). All else is local.
- * In a .so the symbol must stand in the dynamic symbol table and its first 16 bytes (magic, abi,
- * struct_size) must be plain file content: the runtime reads them before it lets the loader run.
- * The runtime (adze_runtime.h) reads the descriptor; nothing here needs the compiler.
+ * An artifact is a shared object or relocatable object with one global symbol: an adze_artifact
+ * named `adze_artifact` (.so, executable) or `adze_compiled_<name>` (.o with its header). All else
+ * is local. In a .so the symbol must stand in the dynamic symbol table and its first 16 bytes
+ * (magic, abi, struct_size) must be plain file content: the runtime reads them before it lets the
+ * loader run. The runtime (adze_runtime.h) reads the descriptor; nothing here needs the compiler.
+ * C code cannot name a variable like its type, so it declares the first as
+ *     extern const adze_artifact linked __asm__("adze_artifact");
  */
 #ifndef ADZE_ARTIFACT_H
 #define ADZE_ARTIFACT_H
@@ -46,14 +48,15 @@ typedef struct adze_artifact_io {
     const char *name;
     uint32_t dtype; /* adze_dtype */
     uint32_t rank;
-    const uint32_t *dims; /* rank indices into adze_artifact.dims; every dim is checked or computed by it.
-                             ADZE_DIM_UNKNOWN in an output: known only once a run has computed it */
+    const uint32_t
+        *dims; /* rank indices into adze_artifact.dims; every dim is checked or computed by it.
+                  ADZE_DIM_UNKNOWN in an output: known only once a run has computed it */
 } adze_artifact_io;
 
 #define ADZE_DIM_UNKNOWN UINT32_MAX
 
-/* Parallel work: calls `chunk(arg, i, worker)` for every i in [0, n) in any order, on any of the workers
- * 0 .. n_workers-1, and returns when all are done. */
+/* Parallel work: calls `chunk(arg, i, worker)` for every i in [0, n) in any order, on any of the
+ * workers 0 .. n_workers-1, and returns when all are done. */
 typedef void adze_chunk_fn(void *arg, int64_t chunk, int64_t worker);
 typedef void adze_parallel_for_fn(void *pool, adze_chunk_fn *chunk, void *arg, int64_t n);
 
@@ -61,32 +64,34 @@ typedef void adze_parallel_for_fn(void *pool, adze_chunk_fn *chunk, void *arg, i
 typedef struct adze_frame {
     uint32_t struct_size;
     uint32_t n_workers;
-    char *arena;           /* 64-byte aligned; size = dims[arena_bytes] */
-    char *scratch;         /* n_workers x scratch_bytes, 64-byte aligned */
-    uint64_t scratch_bytes; /* of one worker, a multiple of 64: worker w's is scratch + w * scratch_bytes */
-    const char *weights;   /* 64-byte aligned */
-    void *const *io;       /* data of the inputs, then of the outputs */
-    const int64_t *dims;   /* values of adze_artifact.dims, in order */
+    char *arena;            /* 64-byte aligned; size = dims[arena_bytes] */
+    char *scratch;          /* n_workers x scratch_bytes, 64-byte aligned */
+    uint64_t scratch_bytes; /* of one worker, a multiple of 64: worker w's is scratch + w *
+                               scratch_bytes */
+    const char *weights;    /* 64-byte aligned */
+    void *const *io;        /* data of the inputs, then of the outputs */
+    const int64_t *dims;    /* values of adze_artifact.dims, in order */
     adze_parallel_for_fn *parallel_for;
     void *pool;
-    /* For ops that run their evaluation: allocation, errors. Its functions read env->self, never other
-     * fields, so code that adds `region` copies the struct. `scratch` lives to the end of the step, memory
-     * from `output` to the end of the session's next run. Only for the thread that runs the steps;
-     * `error` may be called from chunks too. */
+    /* For ops that run their evaluation: allocation, errors. Its functions read env->self, never
+     * other fields, so code that adds `region` copies the struct. `scratch` lives to the end of the
+     * step, memory from `output` to the end of the session's next run. Only for the thread that
+     * runs the steps; `error` may be called from chunks too. */
     const adze_env *env;
-    /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_DIM_UNKNOWN. `value`
-     * is a tensor; its memory came from env->output, the arena or the weights. */
-    adze_status (*set_output)(const struct adze_frame *frame, uint32_t index, const adze_value *value);
+    /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_DIM_UNKNOWN.
+     * `value` is a tensor; its memory came from env->output, the arena or the weights. */
+    adze_status (*set_output)(const struct adze_frame *frame, uint32_t index,
+                              const adze_value *value);
 } adze_frame;
 
 typedef adze_status adze_step_fn(const adze_frame *frame);
 
 typedef struct adze_artifact_step {
-    const char *name;   /* kernel or op */
-    const char *nodes;  /* ONNX node names, separated by '\n' */
-    uint32_t macs;      /* index into dims: multiply-accumulates of one run; UINT32_MAX = none */
-    uint32_t bytes;     /* index into dims: bytes read and written; UINT32_MAX = unknown */
-    uint32_t flags;     /* ADZE_STEP_* */
+    const char *name;  /* kernel or op */
+    const char *nodes; /* ONNX node names, separated by '\n' */
+    uint32_t macs;     /* index into dims: multiply-accumulates of one run; UINT32_MAX = none */
+    uint32_t bytes;    /* index into dims: bytes read and written; UINT32_MAX = unknown */
+    uint32_t flags;    /* ADZE_STEP_* */
     uint32_t reserved;
 } adze_artifact_step;
 
@@ -130,7 +135,8 @@ typedef struct adze_artifact {
     const adze_artifact_level *levels;
     uint32_t arena_bytes;   /* index into dims */
     uint32_t scratch_bytes; /* index into dims: bytes of one worker */
-    const char *weights;    /* in the artifact's own read-only segment; NULL where weights_file is set */
+    const char
+        *weights; /* in the artifact's own read-only segment; NULL where weights_file is set */
     uint64_t weights_size;
     const char *weights_file; /* file name beside the artifact, or NULL */
     uint32_t flags;           /* ADZE_ARTIFACT_* */
