@@ -7,7 +7,9 @@
  */
 #pragma clang diagnostic ignored "-Wmissing-prototypes"
 
+#ifndef ADZE_BODY
 #define ADZE_BODY __attribute__((always_inline))
+#endif
 #include "bodies.h"
 
 #include "lanes_x16.h"

@@ -1,0 +1,199 @@
+/* Micro-kernels against plain loops, through the table that the interpreter uses. */
+#include "unit.h"
+
+#include "backends/x86/ukernels/ukernels.h"
+
+#include <stdlib.h>
+
+enum { GUARD = 32 };
+static const float guard = -77.25f;
+
+static float random_float(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (float)(int32_t)*state * 0x1p-31f;
+}
+
+static float *filled(size_t count, uint32_t seed)
+{
+    float *p = malloc(count * sizeof *p);
+    if (!p) abort();
+    for (size_t i = 0; i < count; i++) p[i] = random_float(&seed);
+    return p;
+}
+
+/* An output of `count` floats between guards. */
+static float *guarded(size_t count)
+{
+    float *p = malloc((count + 2 * GUARD) * sizeof *p);
+    if (!p) abort();
+    for (size_t i = 0; i < count + 2 * GUARD; i++) p[i] = guard;
+    return p + GUARD;
+}
+
+static bool guards_hold(const float *p, size_t count)
+{
+    for (int i = 1; i <= GUARD; i++)
+        if (p[-i] != guard || p[count + (size_t)i - 1] != guard) return false;
+    return true;
+}
+
+static void release(float *p)
+{
+    free(p - GUARD);
+}
+
+typedef struct gemm_shape {
+    int64_t m_cols, a_col, a_row, t0, s0, t1, s1, k;
+} gemm_shape;
+
+static double gemm_element(const gemm_shape *g, const float *a, const float *b, int64_t m, int64_t n)
+{
+    double sum = 0;
+    const float *row = a + m / g->m_cols * g->a_row + m % g->m_cols * g->a_col;
+    for (int64_t i0 = 0; i0 < g->t0; i0++)
+        for (int64_t i1 = 0; i1 < g->t1; i1++)
+            for (int64_t kk = 0; kk < g->k; kk++)
+                sum += (double)row[i0 * g->s0 + i1 * g->s1 + kk] *
+                       (double)b[((i0 * g->t1 + i1) * g->k + kk) * 32 + n];
+    return sum;
+}
+
+static void check_gemm(const adze_uk *uk, int mr, int nr, const gemm_shape *g)
+{
+    float *a = filled(4096, 1), *b = filled(65536, 2), *acc = guarded((size_t)(mr * nr));
+    int64_t first = nr == 16 ? 16 : 0; /* the second half of a panel */
+    uk->invoke((adze_uk_arg[]){{.p = acc}, {.cp = a}, {.i = g->m_cols}, {.i = g->a_col}, {.i = g->a_row},
+                               {.cp = b + first}, {.i = g->t0}, {.i = g->s0}, {.i = g->t1},
+                               {.i = g->s1}, {.i = g->k}});
+    double worst = 0;
+    for (int m = 0; m < mr; m++)
+        for (int n = 0; n < nr; n++) {
+            double error = fabs((double)acc[m * nr + n] - gemm_element(g, a, b, m, first + n));
+            if (!(error <= worst)) worst = error;
+        }
+    if (!unit_check(worst <= 2e-5, __FILE__, __LINE__, uk->name)) printf("  error %g\n", worst);
+    CHECK(guards_hold(acc, (size_t)(mr * nr)));
+    release(acc);
+    free(a);
+    free(b);
+}
+
+TEST(gemm_tiles)
+{
+    static const gemm_shape shapes[] = {
+        {14, 37, 0, 1, 0, 1, 0, 37},  /* plain product */
+        {7, 8, 72, 3, 72, 3, 8, 8},   /* 3 x 3 convolution, two rows of 7 */
+        {14, 16, 0, 3, 256, 1, 0, 24}, /* taps joined to one run a row, stride 2 */
+        {14, 1, 0, 1, 0, 1, 0, 1},    /* one step */
+        {14, 1, 0, 1, 0, 1, 0, 0},    /* nothing to add up */
+    };
+    int tiles = 0;
+    for (size_t i = 0; i < adze_uk_count; i++) {
+        int mr, nr;
+        if (sscanf(adze_uk_table[i].name, "gemm_f32_%dx%d", &mr, &nr) != 2) continue;
+        tiles++;
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+            check_gemm(&adze_uk_table[i], mr, nr, &shapes[s]);
+    }
+    CHECK_INT(tiles, 20);
+}
+
+TEST(depthwise)
+{
+    enum { CHANNELS = 24, COLUMNS = 20 };
+    float *x = filled(CHANNELS * COLUMNS * 8, 3), *w = filled(25 * CHANNELS, 4);
+    for (int mw = 1; mw <= 8; mw++)
+        for (int64_t taps = 1; taps <= 5; taps += 2)
+            for (int64_t stride = 1; stride <= 2; stride++) {
+                char name[16];
+                snprintf(name, sizeof name, "dw_f32_%d", mw);
+                const adze_uk *uk = adze_uk_find(name);
+                REQUIRE(uk != NULL);
+                float *acc = guarded((size_t)mw * 16);
+                int64_t row = CHANNELS * COLUMNS;
+                uk->invoke((adze_uk_arg[]){{.p = acc}, {.cp = x}, {.i = stride * CHANNELS}, {.cp = w},
+                                           {.i = CHANNELS}, {.i = taps}, {.i = row}, {.i = taps},
+                                           {.i = CHANNELS}});
+                double worst = 0;
+                for (int64_t p = 0; p < mw; p++)
+                    for (int64_t c = 0; c < 16; c++) {
+                        double sum = 0;
+                        for (int64_t i = 0; i < taps; i++)
+                            for (int64_t j = 0; j < taps; j++)
+                                sum += (double)x[(p * stride + j) * CHANNELS + i * row + c] *
+                                       (double)w[(i * taps + j) * CHANNELS + c];
+                        double error = fabs(sum - (double)acc[p * 16 + c]);
+                        if (!(error <= worst)) worst = error;
+                    }
+                CHECK(worst <= 2e-6);
+                CHECK(guards_hold(acc, (size_t)mw * 16));
+                release(acc);
+            }
+    free(x);
+    free(w);
+}
+
+TEST(transpose)
+{
+    enum { X_ROW = 21, Y_ROW = 19 };
+    float *x = filled(16 * X_ROW, 5), *y = guarded(15 * Y_ROW + 16);
+    adze_uk_find("transpose_f32_16x16")->invoke(
+        (adze_uk_arg[]){{.p = y}, {.i = Y_ROW}, {.cp = x}, {.i = X_ROW}});
+    bool right = true;
+    for (int i = 0; i < 16; i++)
+        for (int j = 0; j < Y_ROW && (i < 15 || j < 16); j++)
+            right &= y[i * Y_ROW + j] == (j < 16 ? x[j * X_ROW + i] : guard);
+    CHECK(right);
+    CHECK(guards_hold(y, 15 * Y_ROW + 16));
+    free(x);
+    release(y);
+}
+
+TEST(pack)
+{
+    static const struct {
+        int64_t k, n, x_k, x_n;
+    } cases[] = {{5, 64, 64, 1},  {5, 70, 71, 1}, {37, 32, 1, 37}, {37, 33, 1, 40},
+                 {16, 31, 1, 16}, {3, 65, 130, 2}, {0, 40, 1, 1},   {4, 0, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t k = cases[i].k, n = cases[i].n, panels = (n + 31) / 32;
+        size_t count = (size_t)(panels * k * 32);
+        float *x = filled(8192, 6), *y = guarded(count);
+        adze_uk_find("pack_f32")->invoke((adze_uk_arg[]){
+            {.p = y}, {.cp = x}, {.i = k}, {.i = n}, {.i = cases[i].x_k}, {.i = cases[i].x_n}});
+        bool right = true;
+        for (int64_t p = 0; p < panels; p++)
+            for (int64_t kk = 0; kk < k; kk++)
+                for (int64_t j = 0; j < 32; j++) {
+                    int64_t column = 32 * p + j;
+                    float want = column < n ? x[kk * cases[i].x_k + column * cases[i].x_n] : 0;
+                    right &= y[(p * k + kk) * 32 + j] == want;
+                }
+        CHECK(right);
+        CHECK(guards_hold(y, count));
+        free(x);
+        release(y);
+    }
+}
+
+TEST(table)
+{
+    for (size_t i = 0; i < adze_uk_count; i++) {
+        const adze_uk *uk = &adze_uk_table[i];
+        CHECK(adze_uk_find(uk->name) == uk);
+        CHECK(strncmp(uk->symbol, "adze_uk_", 8) == 0 && !strcmp(uk->symbol + 8, uk->name));
+        CHECK(strspn(uk->signature, "pi") == strlen(uk->signature));
+    }
+    CHECK(adze_uk_find("gemm_f32_15x32") == NULL);
+}
+
+int main(void)
+{
+    RUN(gemm_tiles);
+    RUN(depthwise);
+    RUN(transpose);
+    RUN(pack);
+    RUN(table);
+    return unit_end();
+}
