@@ -1,0 +1,153 @@
+"""check: builds Adze and runs all its tests; the last line is "N passed, N failed, N skipped".
+
+Stages: release build, lit, ctest (unit tests and drivers); then the same tests, without the long
+drivers, in a build with address and undefined-behaviour sanitizers. A test program that prints a
+line of counts is counted by its cases, any other as one. A build that fails counts as one failure.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+JOBS = str(len(os.sched_getaffinity(0)))
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
+    "LSAN_OPTIONS": f"suppressions={ROOT}/test/lsan.supp:print_suppressions=0",
+}
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def lit_counts(report):
+    """Counts of lit's JSON report; a code that is not known counts as failed."""
+    passed, skipped = {"PASS", "XFAIL", "FLAKYPASS"}, {"UNSUPPORTED", "SKIPPED", "EXCLUDED"}
+    codes = [test["code"] for test in report["tests"]]
+    count = Count(sum(code in passed for code in codes), 0, sum(code in skipped for code in codes))
+    count.failed = len(codes) - count.passed - count.skipped
+    return count
+
+
+def case_counts(status, output):
+    """Counts of one ctest case from its status and what it printed. The last line of counts in the
+    output speaks for the cases inside, but cannot hide that the program as a whole failed."""
+    lines = COUNTS.findall(output)
+    inside = Count(*map(int, lines[-1])) if lines else None
+    if status in ("notrun", "disabled", "skipped"):
+        return Count(skipped=max(1, inside.skipped if inside else 1))
+    if status == "run":
+        return inside or Count(passed=1)
+    if inside is None:
+        return Count(failed=1)
+    inside.failed = max(1, inside.failed)
+    return inside
+
+
+def ctest_counts(junit):
+    """Counts of a JUnit report by ctest. A test that could not be started is a failure, one that
+    said so (exit status 77) is skipped."""
+    count = Count()
+    for case in ElementTree.fromstring(junit).iter("testcase"):
+        status = case.get("status", "fail")
+        reason = case.find("skipped")
+        if status == "notrun" and (reason is None or "SKIP_RETURN_CODE" not in reason.get("message", "")):
+            status = "fail"
+        count.add(case_counts(status, case.findtext("system-out") or ""))
+    return count
+
+
+def run(command, env=None):
+    """Runs with the output going through; the exit status."""
+    print("$ " + " ".join(map(str, command)), flush=True)
+    return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL,
+                          env={**os.environ, **(env or {})}).returncode
+
+
+def build(preset):
+    if run(["cmake", "--preset", preset, f"-DADZE_PYTHON={sys.executable}"]):
+        return Count(failed=1)
+    return Count(failed=1) if run(["cmake", "--build", "--preset", preset, "-j", JOBS]) else Count()
+
+
+def run_lit(preset, env):
+    tree = ROOT / "build" / preset
+    report = tree / "lit.json"
+    report.unlink(missing_ok=True)
+    status = run([sys.executable, "-m", "lit.main", "-sv", "-j", JOBS, "--timeout=600",
+                  f"--output={report}", tree / "test"], env)
+    if not report.exists():
+        return Count(failed=1)
+    count = lit_counts(json.loads(report.read_text()))
+    if status and not count.failed:
+        count.failed = 1
+    return count
+
+
+def run_ctest(preset, env, label):
+    report = ROOT / "build" / preset / "ctest.xml"
+    report.unlink(missing_ok=True)
+    status = run(["ctest", "--preset", preset, "-j", JOBS, "--output-junit", report, "--quiet",
+                  "--test-output-size-passed", "65536", "--test-output-size-failed", "1048576",
+                  "--test-output-truncation", "head", *(["-L", label] if label else [])], env)
+    if not report.exists():
+        return Count(failed=1)
+    text = report.read_text(errors="replace")
+    count = ctest_counts(text)
+    for case in ElementTree.fromstring(text).iter("testcase"):
+        if case.get("status") == "fail":
+            print(f"--- {case.get('name')}\n{case.findtext('system-out') or ''}")
+    if status and not count.failed:
+        count.failed = 1
+    return count
+
+
+def check(preset, label=None, env=None):
+    """Builds and tests one preset; the counts."""
+    total = Count()
+    for name, stage in (("build", lambda: build(preset)), ("lit", lambda: run_lit(preset, env)),
+                        ("ctest", lambda: run_ctest(preset, env, label))):
+        start = time.monotonic()
+        count = stage()
+        total.add(count)
+        counts = "failed" if count.failed else "done"
+        print(f"== {preset} {name}: {counts if name == 'build' else count} "
+              f"({time.monotonic() - start:.0f} s)", flush=True)
+        if name == "build" and count.failed:
+            break
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="check", description=__doc__.split("\n")[0])
+    parser.add_argument("--no-sanitizers", action="store_true", help="only the release build")
+    args = parser.parse_args()
+    total = check("release")
+    if not args.no_sanitizers:
+        total.add(check("asan-ubsan", label="unit", env=SANITIZER_ENV))
+    print(total, flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
