@@ -39,7 +39,9 @@ target_compile_definitions(adze_build INTERFACE _GNU_SOURCE)
 target_include_directories(adze_build INTERFACE ${PROJECT_SOURCE_DIR})
 if(ADZE_SANITIZE)
   target_compile_options(adze_build INTERFACE
-    -fsanitize=${ADZE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    -fsanitize=${ADZE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+    # gcc warns about conversions that its own instrumentation wrote.
+    -Wno-conversion -Wno-sign-conversion -Wno-error=maybe-uninitialized)
   target_link_options(adze_build INTERFACE -fsanitize=${ADZE_SANITIZE})
 else()
   target_link_options(adze_build INTERFACE -Wl,--no-undefined)

@@ -7,7 +7,6 @@ Features for REQUIRES: x86, models (the folder of public models is there), sanit
 import os
 
 import lit.formats
-import lit.llvm  # noqa: F401  (fails early where lit is not the pinned one)
 
 config.name = "adze"
 config.test_format = lit.formats.ShTest(execute_external=False)

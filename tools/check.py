@@ -94,7 +94,7 @@ def run_lit(preset, env):
     tree = ROOT / "build" / preset
     report = tree / "lit.json"
     report.unlink(missing_ok=True)
-    status = run([sys.executable, "-m", "lit.main", "-sv", "-j", JOBS, "--timeout=600",
+    status = run([Path(sys.prefix) / "bin/lit", "-sv", "-j", JOBS, "--timeout=600",
                   f"--output={report}", tree / "test"], env)
     if not report.exists():
         return Count(failed=1)
