@@ -45,7 +45,7 @@ typedef struct f32_case {
 #define OWN(name, bound) {#name, adze_body_##name##_f32, reference_##name, bound}
 static const f32_case f32_cases[] = {
     F(exp, 1.0),       F(expm1, 1.6),     F(log, 0.85),      F(log1p, 1.5),  F(tanh, 6.2),
-    F(erf, 7.5),       OWN(sigmoid, 2.2), OWN(softplus, 2.2), OWN(rsqrt, 1.5), F(sqrt, 0.5),
+    F(erf, 7.5),       OWN(sigmoid, 2.4), OWN(softplus, 2.2), OWN(rsqrt, 1.5), F(sqrt, 0.5),
     F(sin, 0.501),     F(cos, 0.501),     F(tan, 0.501),     F(asin, 0.501), F(acos, 0.501),
     F(atan, 0.501),    F(sinh, 0.501),    F(cosh, 0.501),    F(asinh, 0.501), F(acosh, 0.501),
     F(atanh, 0.501),   F(floor, 0),       F(ceil, 0),        F(trunc, 0),
