@@ -122,7 +122,7 @@ adze_status adze_session_output_dims(adze_session *s, uint32_t index, int64_t *o
     if (status) return status;
     const slot *k = &s->slots[s->model->artifact->n_inputs + index];
     for (uint32_t d = 0; d < k->rank; d++)
-        out_dims[d] = k->dim_index[d] == ADZE_DIM_UNKNOWN ? -1 : s->dims[k->dim_index[d]];
+        out_dims[d] = k->dim_index[d] == ADZE_ARTIFACT_DIM_UNKNOWN ? -1 : s->dims[k->dim_index[d]];
     return ADZE_OK;
 }
 

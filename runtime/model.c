@@ -53,7 +53,7 @@ static const adze_artifact_io *io_row(const adze_artifact *a, uint32_t i)
 
 static size_t text_of(const adze_artifact *a, uint32_t dim, char *out, size_t size)
 {
-    if (dim != ADZE_DIM_UNKNOWN) return adze_rt_dim_text(&a->dims[dim], a->symbols, out, size);
+    if (dim != ADZE_ARTIFACT_DIM_UNKNOWN) return adze_rt_dim_text(&a->dims[dim], a->symbols, out, size);
     if (size > 1) memcpy(out, "?", 2);
     return 1;
 }
@@ -83,7 +83,7 @@ static adze_status describe(adze_model *model)
         model->io[i] = (adze_io_info){row->name, (adze_dtype)row->dtype, row->rank, dims, texts};
         for (uint32_t d = 0; d < row->rank; d++) {
             *dims++ =
-                row->dims[d] == ADZE_DIM_UNKNOWN ? -1 : adze_rt_dim_fixed(&a->dims[row->dims[d]]);
+                row->dims[d] == ADZE_ARTIFACT_DIM_UNKNOWN ? -1 : adze_rt_dim_fixed(&a->dims[row->dims[d]]);
             *texts++ = text;
             text += text_of(a, row->dims[d], text, (size_t)(end - text)) + 1;
         }

@@ -49,7 +49,7 @@ static adze_status set_output(const adze_frame *frame, uint32_t index, const adz
         !adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
         return s->env.error(&s->env, ADZE_ERR_ARGUMENT, "set_output: not what the output can be");
     for (uint32_t d = 0; d < k->rank; d++)
-        if (k->dim_index[d] != ADZE_DIM_UNKNOWN && value->dims[d] != s->dims[k->dim_index[d]])
+        if (k->dim_index[d] != ADZE_ARTIFACT_DIM_UNKNOWN && value->dims[d] != s->dims[k->dim_index[d]])
             return s->env.error(&s->env, ADZE_ERR_DIM,
                                 "set_output: a dim differs from the model's");
     if (k->rank) memcpy(k->dims, value->dims, k->rank * sizeof *k->dims);

@@ -33,7 +33,7 @@ static void lay_out(adze_session *s)
         k->info = &s->model->io[i];
         k->dim_index = is_input ? a->inputs[i].dims : a->outputs[i - a->n_inputs].dims;
         k->rank = k->info->rank;
-        for (uint32_t d = 0; d < k->rank; d++) k->is_late |= k->dim_index[d] == ADZE_DIM_UNKNOWN;
+        for (uint32_t d = 0; d < k->rank; d++) k->is_late |= k->dim_index[d] == ADZE_ARTIFACT_DIM_UNKNOWN;
     }
 }
 

@@ -20,7 +20,7 @@ static adze_status check_io(const adze_artifact *a, bool is_output, char error[E
             return adze_rt_fail(error, ADZE_ERR_FORMAT, "artifact: %s '%s' has bad rank %u", what,
                                 io[i].name, io[i].rank);
         for (uint32_t d = 0; d < io[i].rank; d++)
-            if (io[i].dims[d] >= a->n_dims && !(is_output && io[i].dims[d] == ADZE_DIM_UNKNOWN))
+            if (io[i].dims[d] >= a->n_dims && !(is_output && io[i].dims[d] == ADZE_ARTIFACT_DIM_UNKNOWN))
                 return adze_rt_fail(error, ADZE_ERR_FORMAT, "artifact: %s '%s' has a bad dim index",
                                     what, io[i].name);
     }

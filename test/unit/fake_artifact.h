@@ -111,7 +111,7 @@ static const adze_artifact_io fake_inputs[] = {
 static const adze_artifact_io fake_outputs[] = {
     {"sum", ADZE_DTYPE_f32, 2, (const uint32_t[]){FAKE_DN, FAKE_D4}},
     {"tiny", ADZE_DTYPE_f32, 1, (const uint32_t[]){FAKE_D2N1}},
-    {"where", ADZE_DTYPE_i64, 1, (const uint32_t[]){ADZE_DIM_UNKNOWN}},
+    {"where", ADZE_DTYPE_i64, 1, (const uint32_t[]){ADZE_ARTIFACT_DIM_UNKNOWN}},
 };
 
 static const adze_artifact_symbol fake_symbols[] = {{"N", 0, 0}};

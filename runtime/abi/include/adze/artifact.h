@@ -50,10 +50,10 @@ typedef struct adze_artifact_io {
     uint32_t rank;
     const uint32_t
         *dims; /* rank indices into adze_artifact.dims; every dim is checked or computed by it.
-                  ADZE_DIM_UNKNOWN in an output: known only once a run has computed it */
+                  ADZE_ARTIFACT_DIM_UNKNOWN in an output: known only once a run has computed it */
 } adze_artifact_io;
 
-#define ADZE_DIM_UNKNOWN UINT32_MAX
+#define ADZE_ARTIFACT_DIM_UNKNOWN UINT32_MAX
 
 /* Parallel work: calls `chunk(arg, i, worker)` for every i in [0, n) in any order, on any of the
  * workers 0 .. n_workers-1, and returns when all are done. */
@@ -78,7 +78,7 @@ typedef struct adze_frame {
      * step, memory from `output` to the end of the session's next run. Only for the thread that
      * runs the steps; `error` may be called from chunks too. */
     const adze_env *env;
-    /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_DIM_UNKNOWN.
+    /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_ARTIFACT_DIM_UNKNOWN.
      * `value` is a tensor; its memory came from env->output, the arena or the weights. */
     adze_status (*set_output)(const struct adze_frame *frame, uint32_t index,
                               const adze_value *value);
