@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bound on nodes after expansion of functions: few nodes of file can stand for very many. */
-enum { MAX_NODES = 1 << 23 };
+/* Bound on nodes that come from functions: a few functions can stand for very many nodes. */
+enum { MAX_INLINED = 1 << 20 };
 
 enum { UNSEEN, WAITING, DONE };
 
@@ -221,7 +221,8 @@ static void bind_outputs(adze_onnx_node *node)
 static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
 {
     adze_onnx_import *import = self->import;
-    if (++import->n_nodes > MAX_NODES) return fail(self, "more than 8 million nodes");
+    if (self->scope->outer && ++import->n_inlined > MAX_INLINED)
+        return fail(self, "functions expand to more than a million nodes");
     adze_onnx_node node = {.import = import, .scope = self->scope, .proto = proto};
     node.op_type = intern(self, proto->op_type ? proto->op_type : "");
     node.domain = intern(self, proto->domain ? proto->domain : "");

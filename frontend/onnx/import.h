@@ -18,7 +18,7 @@ typedef struct adze_onnx_import {
     adze_map *taken;        /* interned symbol -> anything: names in use */
     adze_map *declared;     /* interned value name -> adze_type, from value_info and outputs */
     bool *dim_used;         /* per entry of options.dims */
-    uint64_t n_nodes;       /* imported so far, functions expanded */
+    uint32_t n_inlined;     /* nodes of functions imported so far */
     uint64_t errors_before; /* of the context */
     adze_map *functions;    /* interned "domain:name:overload" -> index + 1 */
 } adze_onnx_import;

@@ -173,6 +173,14 @@ static inline wire m_value(const char *name, int64_t elem_type, const char *dims
     return value;
 }
 
+static inline wire m_opset(const char *domain, int64_t version)
+{
+    wire w = {0};
+    w_str(&w, 1, domain);
+    w_int(&w, 2, version);
+    return w;
+}
+
 /* Model around a graph. */
 static inline wire m_model(wire graph, int64_t opset)
 {
