@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Bound on nodes that come from functions: a few functions can stand for very many nodes. */
-enum { MAX_INLINED = 1 << 20 };
+enum { MAX_INLINED = 1 << 18 };
 
 enum { UNSEEN, WAITING, DONE };
 
@@ -222,7 +222,7 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
 {
     adze_onnx_import *import = self->import;
     if (self->scope->outer && ++import->n_inlined > MAX_INLINED)
-        return fail(self, "functions expand to more than a million nodes");
+        return fail(self, "functions expand to more than 262144 nodes");
     adze_onnx_node node = {.import = import, .scope = self->scope, .proto = proto};
     node.op_type = intern(self, proto->op_type ? proto->op_type : "");
     node.domain = intern(self, proto->domain ? proto->domain : "");

@@ -341,7 +341,7 @@ TEST(functions_that_multiply)
         w_msg(&model, 25, f);
     }
     free(version.bytes);
-    refused(model, "functions expand to more than a million nodes");
+    refused(model, "functions expand to more than 262144 nodes");
 }
 
 /* ---- Files beside the model ---- */
