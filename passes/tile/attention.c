@@ -1,0 +1,294 @@
+/* tile: attention, a chunk a (batch, head): keys and values are packed once, then for a few queries at a
+ * time the scores stay in the cache through scale, mask and softmax to the product with the values.
+ *
+ * The rows of exponentials are not divided by their sum; the last product's epilogue does it.
+ */
+#include "passes/tile/tile.h"
+
+enum { PANEL = 32 };
+
+typedef struct attention {
+    adze_op *op;
+    const adze_type *q, *k, *v, *y;
+    adze_ir_value *keys, *values; /* packed: [panels, depth, 32] */
+    adze_ir_value *scores, *sums; /* [mr, keys rounded up], [mr] */
+    const adze_dim *n_keys, *padded_keys, *key_stride;
+    int64_t depth, value_depth, mr, nr;
+    tile_point at; /* batch, head of this chunk */
+    const adze_dim *first; /* query of the tile's first row */
+    const adze_dim *row;   /* of the tile, while a row is worked on */
+    adze_ir_value *acc, *shift;
+    const adze_dim *key; /* first key of a block */
+} attention;
+
+static adze_ir_value *buffer_of(tile *t, const adze_op *op, uint32_t i) { return tile_buffer(t, adze_op_operand(op, i)); }
+
+static adze_ir_value *scratch(tile *t, uint32_t rank, const adze_dim *const *dims)
+{
+    const adze_type *type = adze_type_buffer(t->context, ADZE_DTYPE_f32, rank, dims, NULL, 64, 0);
+    return adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &type, 1), 0);
+}
+
+/* A buffer moved to a logical position of its tensor. */
+static adze_ir_value *view(tile *t, adze_ir_value *buffer, const adze_type *tensor, const tile_point *at)
+{
+    const adze_layout *layout = adze_type_layout(tensor);
+    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {buffer};
+    for (uint32_t i = 0; i < at->rank; i++)
+        operands[i + 1] = tile_index(t, at->at[layout->has_perm ? layout->perm[i] : i]);
+    const adze_type *type = adze_value_type(buffer);
+    return adze_op_result(adze_build(&t->b, "subview", operands, at->rank + 1, NULL, 0, &type, 1), 0);
+}
+
+static void call(tile *t, const char *name, adze_ir_value **args, uint32_t n)
+{
+    adze_attr attr = adze_attr_str("name", name);
+    adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
+}
+
+static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const adze_type *type, bool transposed)
+{
+    const adze_dim *strides[ADZE_MAX_RANK];
+    adze_layout_strides(type, strides);
+    const adze_dim *k = adze_type_dim(type, transposed ? 3 : 2), *n = adze_type_dim(type, transposed ? 2 : 3);
+    const adze_dim *dims[] = {adze_dim_binary(t->context, ADZE_DIM_CEILDIV, n, tile_dim(t, PANEL)), k, tile_dim(t, PANEL)};
+    adze_ir_value *panels = scratch(t, 3, dims);
+    tile_point at = a->at;
+    at.at[2] = at.at[3] = tile_dim(t, 0);
+    adze_ir_value *args[] = {panels,
+                             view(t, buffer_of(t, a->op, operand), type, &at),
+                             tile_index(t, k),
+                             tile_index(t, n),
+                             tile_index(t, strides[transposed ? 3 : 2]),
+                             tile_index(t, strides[transposed ? 2 : 3])};
+    call(t, "pack_f32", args, 6);
+    return panels;
+}
+
+/* acc[mr][nr] = rows at `a` (stride `row_stride`) times the panel columns from `column` on. */
+static void product(tile *t, attention *a, adze_ir_value *rows, const adze_dim *row_stride, adze_ir_value *panels,
+                    const adze_dim *column, const adze_dim *k, int64_t mr)
+{
+    adze_ir_value *operands[] = {
+        panels, tile_index(t, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, column, tile_dim(t, PANEL))),
+        adze_build_index(&t->b, 0), tile_index(t, adze_dim_binary(t->context, ADZE_DIM_MOD, column, tile_dim(t, PANEL)))};
+    const adze_type *type = adze_value_type(panels);
+    adze_ir_value *b = adze_op_result(adze_build(&t->b, "subview", operands, 4, NULL, 0, &type, 1), 0);
+    adze_ir_value *one = adze_build_index(&t->b, 1), *zero = adze_build_index(&t->b, 0);
+    adze_ir_value *args[] = {a->acc, rows, adze_build_index(&t->b, mr), tile_index(t, row_stride), zero, b,
+                             one,    zero, one, zero, tile_index(t, k)};
+    call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)a->nr), args, 11);
+}
+
+static adze_ir_value *load_acc(tile *t, const attention *a, const adze_dim *m, const adze_dim *column)
+{
+    adze_ir_value *operands[] = {a->acc, NULL, tile_index(t, m), tile_index(t, column)};
+    const adze_type *type = adze_type_vector(t->context, ADZE_DTYPE_f32);
+    return adze_op_result(adze_build(&t->b, "load", operands, 4, NULL, 0, &type, 1), 0);
+}
+
+/* Runs `body` for every row and vector of the accumulator tile, unrolled. */
+typedef void acc_body(tile *t, attention *a, const adze_dim *m, const adze_dim *column);
+
+static void for_acc(tile *t, attention *a, int64_t mr, acc_body *body)
+{
+    tile_loop rows = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, mr), 1, true, NULL, 0);
+    t->extents[rows.axis] = tile_dim(t, mr);
+    tile_loop lanes = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, a->nr), ADZE_LANES, true, NULL, 0);
+    t->extents[lanes.axis] = tile_dim(t, a->nr);
+    body(t, a, adze_dim_axis(t->context, rows.axis), adze_dim_axis(t->context, lanes.axis));
+    tile_end(t, &lanes, NULL, 0);
+    tile_end(t, &rows, NULL, 0);
+}
+
+/* Scores of one vector: scaled, mask added, stored; lanes past the last key are stored too but never read. */
+static void put_scores(tile *t, attention *a, const adze_dim *m, const adze_dim *column)
+{
+    adze_ir_value *value = load_acc(t, a, m, column);
+    double scale = adze_op_attr_float(a->op, "scale");
+    if (scale != 1) value = tile_op2(t, "mul", value, tile_lit(t, ADZE_DTYPE_f32, scale));
+    uint32_t lane = tile_axis(t, tile_index(t, adze_dim_add(t->context, a->key, column)), a->padded_keys);
+    adze_ir_value *mask = adze_op_operand(a->op, 3);
+    t->lane = (int)lane;
+    if (mask) {
+        const adze_type *type = adze_value_type(mask);
+        tile_point at = a->at, point = {.rank = adze_type_rank(type)};
+        at.at[2] = adze_dim_add(t->context, a->first, m);
+        at.at[3] = adze_dim_axis(t->context, lane);
+        for (uint32_t d = 0; d < point.rank; d++)
+            point.at[d] = adze_dim_is_value(adze_type_dim(type, d), 1) ? tile_dim(t, 0) : at.at[4 - point.rank + d];
+        adze_ir_value *left = tile_index(t, adze_dim_sub(t->context, a->n_keys, adze_dim_axis(t->context, lane)));
+        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
+        adze_ir_value *bias = tile_value(t, mask, &point);
+        t->mask = NULL;
+        if (bias) value = tile_op2(t, "add", value, bias);
+    }
+    adze_ir_value *operands[] = {value, a->scores, NULL, tile_index(t, m), t->axes[lane]};
+    adze_build(&t->b, "store", operands, 5, NULL, 0, NULL, 0);
+    t->lane = -1;
+}
+
+static const adze_type *scores_type(tile *t, const attention *a)
+{
+    const adze_dim *dims[] = {tile_dim(t, a->mr), a->padded_keys};
+    return adze_type_tensor(t->context, ADZE_DTYPE_f32, 2, dims, NULL);
+}
+
+static void pass_max(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    attention *a = self;
+    tile_point at = {2, {a->row, adze_dim_axis(t->context, axis)}};
+    adze_ir_value *x = tile_load(t, a->scores, scores_type(t, a), &at);
+    carried[0] = tile_combine_masked(t, ADZE_COMBINE_MAX, carried[0], x);
+}
+
+static void pass_exp(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    attention *a = self;
+    tile_point at = {2, {a->row, adze_dim_axis(t->context, axis)}};
+    adze_ir_value *x = tile_load(t, a->scores, scores_type(t, a), &at);
+    x = tile_op2(t, "sub", x, a->shift);
+    x = tile_op(t, "exp", &x, 1);
+    tile_store(t, x, a->scores, scores_type(t, a), &at);
+    carried[0] = tile_combine_masked(t, ADZE_COMBINE_ADD, carried[0], x);
+}
+
+static adze_ir_value *row_pass(tile *t, attention *a, tile_body *body, adze_combine combine)
+{
+    adze_ir_value *acc = tile_splat(t, tile_identity(t, combine, ADZE_DTYPE_f32));
+    tile_lanes(t, a->n_keys, body, a, &acc, 1);
+    return tile_reduce_lanes(t, combine, acc);
+}
+
+static void put_values(tile *t, attention *a, const adze_dim *m, const adze_dim *column)
+{
+    adze_ir_value *value = load_acc(t, a, m, column);
+    adze_ir_value *operands[] = {a->sums, NULL, tile_index(t, m)};
+    const adze_type *scalar = adze_type_scalar(t->context, ADZE_DTYPE_f32);
+    adze_ir_value *inverse = adze_op_result(adze_build(&t->b, "load", operands, 3, NULL, 0, &scalar, 1), 0);
+    value = tile_op2(t, "mul", value, inverse);
+    const adze_dim *at_column = adze_dim_add(t->context, a->key, column);
+    uint32_t lane = tile_axis(t, tile_index(t, at_column), tile_dim(t, a->value_depth));
+    t->lane = (int)lane;
+    if (a->value_depth % a->nr) {
+        adze_ir_value *left =
+            tile_index(t, adze_dim_sub(t->context, tile_dim(t, a->value_depth), adze_dim_axis(t->context, lane)));
+        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
+    }
+    tile_point at = a->at;
+    at.at[2] = adze_dim_add(t->context, a->first, m);
+    at.at[3] = adze_dim_axis(t->context, lane);
+    tile_store(t, value, tile_result(t, 0), a->y, &at);
+    t->lane = -1;
+    t->mask = NULL;
+}
+
+/* Blocks of nr columns of [0, extent). */
+static tile_loop for_blocks(tile *t, attention *a, const adze_dim *extent)
+{
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, extent), a->nr, false, NULL, 0);
+    a->key = adze_dim_axis(t->context, loop.axis);
+    return loop;
+}
+
+static void softmax_rows(tile *t, attention *a, int64_t mr)
+{
+    tile_loop rows = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, mr), 1, false, NULL, 0);
+    t->extents[rows.axis] = tile_dim(t, mr);
+    a->row = adze_dim_axis(t->context, rows.axis);
+    a->shift = row_pass(t, a, pass_max, ADZE_COMBINE_MAX);
+    adze_ir_value *sum = row_pass(t, a, pass_exp, ADZE_COMBINE_ADD);
+    adze_ir_value *inverse = tile_op(t, "reciprocal", &sum, 1);
+    adze_ir_value *operands[] = {inverse, a->sums, NULL, t->axes[rows.axis]};
+    adze_build(&t->b, "store", operands, 4, NULL, 0, NULL, 0);
+    tile_end(t, &rows, NULL, 0);
+}
+
+static void queries(tile *t, attention *a, const adze_dim *first, int64_t mr)
+{
+    const adze_dim *strides[ADZE_MAX_RANK];
+    adze_layout_strides(a->q, strides);
+    a->first = first;
+    tile_point at = a->at;
+    at.at[2] = first;
+    at.at[3] = tile_dim(t, 0);
+    adze_ir_value *rows = view(t, buffer_of(t, a->op, 0), a->q, &at);
+    const adze_dim *acc_dims[] = {tile_dim(t, mr), tile_dim(t, a->nr)};
+    a->acc = scratch(t, 2, acc_dims);
+    tile_loop loop = for_blocks(t, a, a->n_keys);
+    product(t, a, rows, strides[2], a->keys, a->key, tile_dim(t, a->depth), mr);
+    for_acc(t, a, mr, put_scores);
+    tile_end(t, &loop, NULL, 0);
+    softmax_rows(t, a, mr);
+    loop = for_blocks(t, a, tile_dim(t, a->value_depth));
+    product(t, a, a->scores, a->key_stride, a->values, a->key, a->n_keys, mr);
+    for_acc(t, a, mr, put_values);
+    tile_end(t, &loop, NULL, 0);
+}
+
+/* Queries in tiles of mr, then fours, then ones; nothing is emitted for sizes that cannot occur. */
+static void all_queries(tile *t, attention *a)
+{
+    const adze_dim *count = adze_type_dim(a->q, 2), *at = tile_dim(t, 0);
+    const int64_t sizes[] = {a->mr, 4, 1};
+    for (uint32_t i = 0; i < 3; i++) {
+        const adze_dim *size = tile_dim(t, sizes[i]);
+        const adze_dim *left = adze_dim_sub(t->context, count, at);
+        const adze_dim *whole =
+            adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, left, size), size);
+        const adze_dim *stop = adze_dim_add(t->context, at, whole);
+        if (adze_dim_equal(stop, at)) continue;
+        tile_loop loop = tile_for(t, tile_index(t, at), tile_index(t, stop), sizes[i], false, NULL, 0);
+        t->extents[loop.axis] = count;
+        queries(t, a, adze_dim_axis(t->context, loop.axis), sizes[i]);
+        tile_end(t, &loop, NULL, 0);
+        at = stop;
+    }
+}
+
+static bool describe(tile *t, attention *a)
+{
+    a->op = adze_region_first(t->region);
+    if (!a->op || !adze_op_is(a->op, "attention") || adze_op_operand(adze_region_last(t->region), 0) != adze_op_result(a->op, 0))
+        return false;
+    a->q = adze_value_type(adze_op_operand(a->op, 0));
+    a->k = adze_value_type(adze_op_operand(a->op, 1));
+    a->v = adze_value_type(adze_op_operand(a->op, 2));
+    a->y = adze_value_type(adze_op_result(t->kernel, 0));
+    for (uint32_t i = 0; i < 3; i++)
+        if (adze_value_def(adze_op_operand(a->op, i)) != ADZE_DEF_ARGUMENT) return false;
+    if (adze_type_rank(a->q) != 4 || adze_type_dtype(a->q) != ADZE_DTYPE_f32) return false;
+    const adze_dim *strides[ADZE_MAX_RANK];
+    adze_layout_strides(a->q, strides);
+    return adze_dim_is_value(strides[3], 1) && adze_dim_is_const(adze_type_dim(a->q, 3), &a->depth) &&
+           adze_dim_is_const(adze_type_dim(a->v, 3), &a->value_depth);
+}
+
+bool tile_attention(tile *t)
+{
+    attention a = {0};
+    if (!describe(t, &a)) return false;
+    a.nr = adze_target_number(t->run->target, "gemm-nr", 16);
+    a.mr = adze_target_number(t->run->target, "gemm-mr", 6);
+    a.n_keys = adze_type_dim(a.k, 2);
+    a.padded_keys = adze_dim_mul_const(
+        t->context, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, a.n_keys, tile_dim(t, PANEL)), PANEL);
+    a.key_stride = a.padded_keys;
+    const adze_dim *batch = adze_type_dim(a.q, 0), *heads = adze_type_dim(a.q, 1);
+    tile_zero_halo(t, 0);
+    tile_loop loop = tile_parallel(t, adze_dim_mul(t->context, batch, heads));
+    const adze_dim *number = adze_dim_axis(t->context, loop.axis);
+    const adze_dim *b = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, number, heads);
+    const adze_dim *h = adze_dim_binary(t->context, ADZE_DIM_MOD, number, heads);
+    a.at.rank = 4;
+    a.at.at[0] = adze_dim_axis(t->context, tile_axis(t, tile_index(t, b), batch));
+    a.at.at[1] = adze_dim_axis(t->context, tile_axis(t, tile_index(t, h), heads));
+    a.keys = pack(t, &a, 1, a.k, true);
+    a.values = pack(t, &a, 2, a.v, false);
+    const adze_dim *score_dims[] = {tile_dim(t, a.mr), a.padded_keys};
+    a.scores = scratch(t, 2, score_dims);
+    a.sums = scratch(t, 1, score_dims);
+    all_queries(t, &a);
+    tile_end_parallel(t, &loop);
+    return !t->failed;
+}

@@ -1,0 +1,367 @@
+/* tile: kernels without a contraction become one loop nest a result: chunks over the outer axes, then
+ * loops, then lanes along the axis that is contiguous in the result. */
+#include "passes/tile/tile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Elements that a chunk should at least handle, so that handing it out is cheap beside it (20 us). */
+enum { CHUNK_ELEMENTS = 32768 };
+
+typedef struct nest {
+    adze_ir_value *value;    /* of the region */
+    const adze_type *domain; /* its type: the space of the loops */
+    adze_ir_value *buffer;
+    const adze_type *tensor; /* the kernel's result */
+    int shift_axis;          /* concat: the value lies `shift` further along this axis; -1 = none */
+    const adze_dim *shift;
+    uint32_t order[ADZE_MAX_RANK]; /* logical axes, outermost first, lane axis left out */
+    uint32_t n_order;
+    int lane_axis; /* logical; -1 for rank 0 */
+    tile_point at;
+} nest;
+
+static const adze_op *find_normalization(const adze_region *region)
+{
+    for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op))
+        if (adze_op_has_trait(op, ADZE_NORMALIZE)) return op;
+    return NULL;
+}
+
+static void choose_axes(tile *t, nest *n)
+{
+    uint32_t rank = adze_type_rank(n->domain);
+    const adze_layout *layout = adze_type_layout(n->tensor);
+    const adze_op *row = find_normalization(t->region);
+    n->lane_axis = -1;
+    if (row && adze_type_rank(adze_value_type(adze_op_result(row, 0))) == rank) n->lane_axis = tile_row_axis(row);
+    for (uint32_t i = rank; i-- && n->lane_axis < 0;) {
+        uint32_t axis = layout->has_perm ? layout->perm[i] : i;
+        if (!adze_dim_is_value(adze_type_dim(n->domain, axis), 1)) n->lane_axis = (int)axis;
+    }
+    if (n->lane_axis < 0 && rank) n->lane_axis = (int)rank - 1;
+    n->n_order = 0;
+    for (uint32_t i = 0; i < rank; i++) {
+        uint32_t axis = layout->has_perm ? layout->perm[i] : i;
+        if ((int)axis != n->lane_axis) n->order[n->n_order++] = axis;
+    }
+    n->at.rank = rank;
+}
+
+static void store_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    nest *n = self;
+    (void)carried;
+    uint32_t n_memo = t->n_memo;
+    if (n->lane_axis >= 0) n->at.at[n->lane_axis] = adze_dim_axis(t->context, axis);
+    tile_point to = n->at;
+    if (n->shift_axis >= 0) to.at[n->shift_axis] = adze_dim_add(t->context, to.at[n->shift_axis], n->shift);
+    tile_store(t, tile_value(t, n->value, &n->at), n->buffer, n->tensor, &to);
+    t->n_memo = n_memo;
+}
+
+static void row(tile *t, nest *n)
+{
+    if (n->lane_axis < 0) {
+        tile_prepare(t, n->value, &n->at, 0);
+        store_lane(t, n, 0, NULL);
+        return;
+    }
+    const adze_dim *extent = adze_type_dim(n->domain, (uint32_t)n->lane_axis);
+    uint32_t lane = tile_axis(t, NULL, extent); /* only named, never read, while the row is prepared */
+    n->at.at[n->lane_axis] = adze_dim_axis(t->context, lane);
+    tile_prepare(t, n->value, &n->at, lane);
+    tile_lanes(t, extent, store_lane, n, NULL, 0);
+}
+
+static void inner_loops(tile *t, nest *n, uint32_t i)
+{
+    if (i == n->n_order) {
+        row(t, n);
+        return;
+    }
+    uint32_t axis = n->order[i];
+    const adze_dim *extent = adze_type_dim(n->domain, axis);
+    if (adze_dim_is_value(extent, 1)) {
+        n->at.at[axis] = tile_dim(t, 0);
+        inner_loops(t, n, i + 1);
+        return;
+    }
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, extent), 1, false, NULL, 0);
+    t->extents[loop.axis] = extent;
+    n->at.at[axis] = adze_dim_axis(t->context, loop.axis);
+    inner_loops(t, n, i + 1);
+    tile_end(t, &loop, NULL, 0);
+}
+
+/* Positions of the first `n_flat` outer axes from one index over their product. */
+static void unflatten(tile *t, nest *n, uint32_t n_flat, uint32_t axis)
+{
+    const adze_dim *rest = adze_dim_axis(t->context, axis), *inner = tile_dim(t, 1);
+    for (uint32_t i = n_flat; i--;) {
+        const adze_dim *extent = adze_type_dim(n->domain, n->order[i]);
+        const adze_dim *at = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, rest, inner);
+        bool outermost = true;
+        for (uint32_t k = 0; k < i; k++) outermost &= adze_dim_is_value(adze_type_dim(n->domain, n->order[k]), 1);
+        if (!outermost) at = adze_dim_binary(t->context, ADZE_DIM_MOD, at, extent);
+        if (adze_dim_is_value(extent, 1)) {
+            at = tile_dim(t, 0);
+        } else { /* bind it to an axis of its own, so that bounds are known and code stays short */
+            uint32_t own = tile_axis(t, tile_index(t, at), extent);
+            at = adze_dim_axis(t->context, own);
+        }
+        n->at.at[n->order[i]] = at;
+        inner = adze_dim_mul(t->context, inner, extent);
+    }
+}
+
+/* How many outer axes are dealt out in chunks, and how many positions a chunk takes. */
+static uint32_t plan_chunks(tile *t, const nest *n, const adze_dim **out_positions, int64_t *out_chunk)
+{
+    const adze_dim *positions = tile_dim(t, 1), *inner = tile_dim(t, 1);
+    uint32_t n_flat = 0;
+    int64_t count = 1, size;
+    for (; n_flat < n->n_order && count < 64; n_flat++) {
+        const adze_dim *extent = adze_type_dim(n->domain, n->order[n_flat]);
+        positions = adze_dim_mul(t->context, positions, extent);
+        if (!adze_dim_is_const(positions, &count)) count = 1;
+    }
+    for (uint32_t i = n_flat; i < n->n_order; i++)
+        inner = adze_dim_mul(t->context, inner, adze_type_dim(n->domain, n->order[i]));
+    if (n->lane_axis >= 0) inner = adze_dim_mul(t->context, inner, adze_type_dim(n->domain, (uint32_t)n->lane_axis));
+    *out_positions = positions;
+    *out_chunk = 1;
+    if (adze_dim_is_const(inner, &size) && size > 0 && size < CHUNK_ELEMENTS) *out_chunk = CHUNK_ELEMENTS / size;
+    if (adze_dim_is_const(positions, &count) && *out_chunk > count) *out_chunk = count > 0 ? count : 1;
+    return n_flat;
+}
+
+static void chunk_body(tile *t, nest *n, uint32_t n_flat, const adze_dim *positions, int64_t chunk, const adze_dim *first)
+{
+    if (adze_dim_is_value(positions, 1)) {
+        for (uint32_t i = 0; i < n_flat; i++) n->at.at[n->order[i]] = tile_dim(t, 0);
+        inner_loops(t, n, n_flat);
+        return;
+    }
+    const adze_dim *last =
+        adze_dim_binary(t->context, ADZE_DIM_MIN, adze_dim_add_const(t->context, first, chunk), positions);
+    tile_loop loop = tile_for(t, tile_index(t, first), tile_index(t, last), 1, false, NULL, 0);
+    t->extents[loop.axis] = positions;
+    unflatten(t, n, n_flat, loop.axis);
+    inner_loops(t, n, n_flat);
+    tile_end(t, &loop, NULL, 0);
+}
+
+static void emit_nest(tile *t, nest *n)
+{
+    const adze_dim *positions;
+    int64_t chunk;
+    choose_axes(t, n);
+    uint32_t n_flat = plan_chunks(t, n, &positions, &chunk);
+    const adze_dim *chunks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, positions, tile_dim(t, chunk));
+    if (adze_dim_is_value(chunks, 1)) {
+        chunk_body(t, n, n_flat, positions, chunk, tile_dim(t, 0));
+        return;
+    }
+    tile_loop loop = tile_parallel(t, chunks);
+    chunk_body(t, n, n_flat, positions, chunk,
+               adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), chunk));
+    tile_end_parallel(t, &loop);
+}
+
+/* ---- All dims as one, where every operand has the result's shape or one element ---- */
+
+static bool same_space(const adze_type *a, const adze_type *b)
+{
+    if (adze_type_rank(a) != adze_type_rank(b)) return false;
+    for (uint32_t i = 0; i < adze_type_rank(a); i++)
+        if (!adze_dim_equal(adze_type_dim(a, i), adze_type_dim(b, i))) return false;
+    const adze_layout *x = adze_type_layout(a), *y = adze_type_layout(b);
+    for (uint32_t i = 0; i < adze_type_rank(a); i++)
+        if (x->halo[i] || y->halo[i] || x->pad[i] || y->pad[i]) return false;
+    return !memcmp(x, y, sizeof *x);
+}
+
+static bool is_single(const adze_type *type) { return adze_dim_is_value(adze_type_count(type), 1); }
+
+bool tile_is_flat(const adze_op *kernel)
+{
+    const adze_region *region = adze_op_region(kernel, 0);
+    const adze_type *tensor = adze_value_type(adze_op_result(kernel, 0));
+    if (adze_op_num_results(kernel) != 1 || !adze_type_is_ranked(tensor)) return false;
+    if (is_single(tensor)) return false;
+    for (uint32_t i = 0; i < adze_region_num_args(region); i++) {
+        const adze_type *type = adze_value_type(adze_region_arg(region, i));
+        if (!is_single(type) && !same_space(type, tensor)) return false;
+    }
+    for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        if (adze_op_has_trait(op, ADZE_TERMINATOR)) continue;
+        if (!adze_op_has_trait(op, ADZE_ELEMWISE)) return false;
+        const adze_type *type = adze_value_type(adze_op_result(op, 0));
+        if (!is_single(type) && adze_type_rank(type) != adze_type_rank(tensor)) return false;
+    }
+    return true;
+}
+
+static adze_ir_value *flat_buffer(tile *t, adze_ir_value *buffer, const adze_dim *count)
+{
+    const adze_type *type = adze_value_type(buffer);
+    const adze_type *flat = adze_type_buffer(t->context, adze_type_dtype(type), 1, &count, NULL, adze_type_align(type),
+                                             adze_type_alias(type));
+    if (flat == type) return buffer;
+    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {buffer};
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) operands[i + 1] = adze_build_index(&t->b, 0);
+    return adze_op_result(adze_build(&t->b, "subview", operands, adze_type_rank(type) + 1, NULL, 0, &flat, 1), 0);
+}
+
+static void flatten_nest(tile *t, nest *n)
+{
+    const adze_dim *count = adze_type_count(n->tensor);
+    uint32_t n_args = adze_region_num_args(t->region);
+    t->flat = true;
+    t->flat_buffers = calloc(n_args + 1u, sizeof *t->flat_buffers);
+    for (uint32_t i = 0; t->flat_buffers && i < n_args; i++) {
+        adze_ir_value *arg = adze_region_arg(t->region, i);
+        if (!is_single(adze_value_type(arg))) t->flat_buffers[i] = flat_buffer(t, tile_buffer(t, arg), count);
+    }
+    n->buffer = flat_buffer(t, n->buffer, count);
+    /* Two axes, so that there is something to deal out: blocks of a whole number of vectors, if they fit. */
+    n->tensor = n->domain = adze_type_tensor(t->context, adze_type_dtype(n->tensor), 1, &count, NULL);
+}
+
+static void flat_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    nest *n = self;
+    (void)carried;
+    uint32_t n_memo = t->n_memo;
+    tile_point at = {.rank = 1, .at = {adze_dim_add(t->context, n->at.at[0], adze_dim_axis(t->context, axis))}};
+    tile_store(t, tile_value(t, n->value, &at), n->buffer, n->tensor, &at);
+    t->n_memo = n_memo;
+}
+
+/* Chunks of CHUNK_ELEMENTS of the one axis; the last may be shorter. */
+static void emit_flat(tile *t, nest *n)
+{
+    const adze_dim *count = adze_type_dim(n->domain, 0), *size = tile_dim(t, CHUNK_ELEMENTS);
+    int64_t total;
+    n->at.rank = 1;
+    n->at.at[0] = tile_dim(t, 0);
+    if (adze_dim_is_const(count, &total) && total <= 2 * CHUNK_ELEMENTS) {
+        tile_lanes(t, count, flat_lane, n, NULL, 0);
+        return;
+    }
+    tile_loop loop = tile_parallel(t, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, count, size));
+    const adze_dim *first = adze_dim_mul(t->context, adze_dim_axis(t->context, loop.axis), size);
+    uint32_t start = tile_axis(t, tile_index(t, first), count);
+    const adze_dim *left = adze_dim_sub(t->context, count, adze_dim_axis(t->context, start));
+    uint32_t length = tile_axis(t, tile_index(t, adze_dim_binary(t->context, ADZE_DIM_MIN, size, left)), count);
+    n->at.at[0] = adze_dim_axis(t->context, start);
+    tile_lanes(t, adze_dim_axis(t->context, length), flat_lane, n, NULL, 0);
+    tile_end_parallel(t, &loop);
+}
+
+/* ---- Halo ---- */
+
+typedef struct slab {
+    const adze_type *tensor; /* with the interior grown by the halo of the axes that are filled whole */
+    adze_ir_value *buffer;
+    const uint32_t *order;
+    uint32_t rank, axis; /* physical position of the slab's axis */
+    bool after;          /* the slab behind the interior, not before it */
+    tile_point at;
+} slab;
+
+static void zero_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    slab *s = self;
+    (void)carried;
+    s->at.at[s->order[s->rank - 1]] = adze_dim_axis(t->context, axis);
+    tile_store(t, tile_lit(t, adze_type_dtype(s->tensor), 0), s->buffer, s->tensor, &s->at);
+}
+
+static void zero_loops(tile *t, slab *s, uint32_t i)
+{
+    uint32_t axis = s->order[i];
+    uint32_t halo = adze_type_layout(s->tensor)->halo[axis];
+    const adze_dim *extent = adze_type_dim(s->tensor, axis);
+    const adze_dim *lo = tile_dim(t, 0), *hi = extent;
+    if (i == s->axis) {
+        lo = s->after ? extent : tile_dim(t, -(int64_t)halo);
+        hi = s->after ? adze_dim_add_const(t->context, extent, halo) : tile_dim(t, 0);
+    } else if (i > s->axis) {
+        lo = tile_dim(t, -(int64_t)halo);
+        hi = adze_dim_add_const(t->context, extent, halo);
+    }
+    if (i + 1 == s->rank && !halo) {
+        tile_lanes(t, extent, zero_lane, s, NULL, 0);
+        return;
+    }
+    tile_loop loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), 1, false, NULL, 0);
+    s->at.at[axis] = adze_dim_axis(t->context, loop.axis);
+    if (i + 1 == s->rank)
+        tile_store(t, tile_lit(t, adze_type_dtype(s->tensor), 0), s->buffer, s->tensor, &s->at);
+    else
+        zero_loops(t, s, i + 1);
+    tile_end(t, &loop, NULL, 0);
+}
+
+void tile_zero_halo(tile *t, uint32_t index)
+{
+    const adze_type *tensor = adze_value_type(adze_op_result(t->kernel, index));
+    const adze_layout *layout = adze_type_layout(tensor);
+    uint32_t rank = adze_type_rank(tensor), order[ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) order[i] = layout->has_perm ? layout->perm[i] : i;
+    for (uint32_t i = 0; i < rank; i++)
+        for (int after = 0; layout->halo[order[i]] && after < 2; after++) {
+            slab s = {.tensor = tensor, .buffer = tile_result(t, index), .order = order, .rank = rank, .axis = i,
+                      .after = after, .at = {.rank = rank}};
+            zero_loops(t, &s, 0);
+        }
+}
+
+/* ---- A kernel's results, one after another ---- */
+
+static void emit_value(tile *t, nest *n)
+{
+    adze_op *op = adze_value_op(n->value);
+    if (op && adze_op_is(op, "concat")) {
+        nest part = *n;
+        int64_t axis = adze_op_attr_int(op, "axis");
+        if (axis < 0) axis += adze_type_rank(n->tensor);
+        const adze_dim *shift = tile_dim(t, 0);
+        if (n->shift_axis >= 0) t->failed = true; /* fuse never nests them */
+        for (uint32_t i = 0; i < adze_op_num_operands(op) && !t->failed; i++) {
+            part.value = adze_op_operand(op, i);
+            part.domain = adze_value_type(part.value);
+            part.shift_axis = (int)axis;
+            part.shift = shift;
+            emit_nest(t, &part);
+            shift = adze_dim_add(t->context, shift, adze_type_dim(part.domain, (uint32_t)axis));
+        }
+        return;
+    }
+    if (tile_is_flat(t->kernel)) {
+        flatten_nest(t, n);
+        emit_flat(t, n);
+        free(t->flat_buffers);
+        t->flat_buffers = NULL;
+        t->flat = false;
+        return;
+    }
+    emit_nest(t, n);
+}
+
+bool tile_nest(tile *t)
+{
+    adze_op *yield = adze_region_last(t->region);
+    for (uint32_t i = 0; i < adze_op_num_results(t->kernel) && !t->failed; i++) {
+        const adze_type *tensor = adze_value_type(adze_op_result(t->kernel, i));
+        if (!adze_type_is_ranked(tensor)) return false;
+        nest n = {.value = adze_op_operand(yield, i), .buffer = tile_result(t, i), .tensor = tensor, .shift_axis = -1};
+        n.domain = adze_value_type(n.value);
+        tile_zero_halo(t, i);
+        emit_value(t, &n);
+        t->n_memo = 0;
+    }
+    return !t->failed;
+}

@@ -1,0 +1,362 @@
+/* tile: reductions in place, and the row statistics of normalizations ahead of the row's loop. */
+#include "passes/tile/tile.h"
+
+#include <string.h>
+
+static bool mentions(tile *t, const adze_dim *expr, uint32_t axis)
+{
+    int64_t coef;
+    return !adze_dim_axis_coefficient(t->context, expr, axis, &coef, NULL) || coef;
+}
+
+bool tile_depends(tile *t, const tile_point *at, uint32_t axis, int except)
+{
+    for (uint32_t d = 0; d < at->rank; d++)
+        if ((int)d != except && mentions(t, at->at[d], axis)) return true;
+    return false;
+}
+
+/* ---- Reductions ---- */
+
+typedef struct reduction {
+    adze_op *op;
+    adze_access access;
+    const adze_dim *with[ADZE_MAX_AXES];
+    uint32_t axes[ADZE_MAX_AXES]; /* those to loop over */
+    uint32_t n;
+    adze_ir_value *inside; /* i64: points that a mean divides by */
+} reduction;
+
+static bool reduction_begin(adze_op *op, const tile_point *at, reduction *r)
+{
+    *r = (reduction){.op = op};
+    if (!adze_op_access(op, &r->access) || r->access.combine == ADZE_COMBINE_NONE || r->access.body) return false;
+    for (uint32_t d = 0; d < r->access.result[0].rank; d++) {
+        const adze_dim *expr = r->access.result[0].dims[d];
+        if (adze_dim_get_kind(expr) == ADZE_DIM_AXIS) r->with[adze_dim_axis_index(expr)] = at->at[d];
+    }
+    for (uint32_t k = 0; k < r->access.n_axes; k++)
+        if (r->access.kind[k] != ADZE_AXIS_PARALLEL) r->axes[r->n++] = k;
+    return true;
+}
+
+/* Bounds of window axis k that keep every guarded index inside the operand. */
+static bool window_bounds(tile *t, const reduction *r, uint32_t k, const adze_dim **lo, const adze_dim **hi)
+{
+    const adze_access_map *map = &r->access.operand[0];
+    const adze_type *type = adze_value_type(adze_op_operand(r->op, 0));
+    *lo = tile_dim(t, 0);
+    *hi = r->access.extent[k];
+    for (uint32_t d = 0; map->guarded && d < map->rank; d++) {
+        int64_t coef;
+        const adze_dim *rest;
+        if (!adze_dim_axis_coefficient(t->context, map->dims[d], k, &coef, &rest)) return false;
+        if (!coef) continue;
+        rest = adze_dim_substitute(t->context, rest, r->with, ADZE_MAX_AXES, NULL, NULL);
+        if (coef < 0 || (t->lane >= 0 && mentions(t, rest, (uint32_t)t->lane))) return false;
+        const adze_dim *step = tile_dim(t, coef);
+        const adze_dim *below = adze_dim_mul_const(t->context, rest, -1);
+        const adze_dim *above = adze_dim_sub(t->context, adze_type_dim(type, d), rest);
+        *lo = adze_dim_binary(t->context, ADZE_DIM_MAX, *lo, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, below, step));
+        *hi = adze_dim_binary(t->context, ADZE_DIM_MIN, *hi, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, above, step));
+    }
+    return true;
+}
+
+static adze_ir_value *element(tile *t, reduction *r)
+{
+    const adze_access_map *map = &r->access.operand[0];
+    tile_point point = {.rank = map->rank};
+    for (uint32_t d = 0; d < map->rank; d++)
+        point.at[d] = adze_dim_substitute(t->context, map->dims[d], r->with, ADZE_MAX_AXES, NULL, NULL);
+    return tile_value(t, adze_op_operand(r->op, 0), &point);
+}
+
+static void reduce_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    reduction *r = self;
+    r->with[r->axes[r->n - 1]] = adze_dim_axis(t->context, axis);
+    carried[0] = tile_combine_masked(t, r->access.combine, carried[0], element(t, r));
+}
+
+/* Loops over axes i.. and gives the accumulator. `lanes`: the last axis runs 16 at a time. */
+static adze_ir_value *reduce_axes(tile *t, reduction *r, uint32_t i, bool lanes, adze_ir_value *acc)
+{
+    if (i == r->n) return tile_combine_masked(t, r->access.combine, acc, element(t, r));
+    uint32_t k = r->axes[i];
+    const adze_dim *lo, *hi;
+    if (!window_bounds(t, r, k, &lo, &hi)) {
+        t->failed = true;
+        return acc;
+    }
+    if (lanes && i + 1 == r->n) {
+        tile_lanes(t, hi, reduce_lane, r, &acc, 1);
+        return acc;
+    }
+    tile_loop loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), 1, false, &acc, 1);
+    t->extents[loop.axis] = r->access.extent[k];
+    r->with[k] = adze_dim_axis(t->context, loop.axis);
+    acc = reduce_axes(t, r, i + 1, lanes, acc);
+    tile_end(t, &loop, &acc, 1);
+    return acc;
+}
+
+/* Points that a mean divides by. */
+static void count_inside(tile *t, reduction *r)
+{
+    const adze_dim *count = tile_dim(t, 1);
+    for (uint32_t i = 0; i < r->n; i++) {
+        const adze_dim *lo, *hi;
+        if (!window_bounds(t, r, r->axes[i], &lo, &hi)) {
+            t->failed = true;
+            return;
+        }
+        const adze_dim *points = r->access.mean_all ? r->access.extent[r->axes[i]] : adze_dim_sub(t->context, hi, lo);
+        count = adze_dim_mul(t->context, count, points);
+    }
+    r->inside = tile_index(t, count);
+}
+
+adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at)
+{
+    reduction r;
+    if (t->flat || !reduction_begin(op, at, &r)) {
+        t->failed = true;
+        return NULL;
+    }
+    adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    adze_ir_value *acc = tile_identity(t, r.access.combine, dtype);
+    bool over_lane = t->lane >= 0 && tile_depends(t, at, (uint32_t)t->lane, -1);
+    bool lanes = t->lane < 0 && !t->scalar && r.n && !r.access.operand[0].guarded;
+    if (over_lane || lanes) acc = tile_splat(t, acc);
+    if (r.access.mean) count_inside(t, &r);
+    acc = reduce_axes(t, &r, 0, lanes, acc);
+    if (t->failed) return NULL;
+    if (lanes) acc = tile_reduce_lanes(t, r.access.combine, acc);
+    if (!r.access.mean) return acc;
+    adze_attr attr = adze_attr_type("to", dtype);
+    adze_ir_value *n = adze_build1(&t->b, "cast", &r.inside, 1, &attr, 1);
+    return tile_op2(t, "div", acc, n);
+}
+
+/* ---- Normalizations ---- */
+
+int tile_row_axis(const adze_op *op)
+{
+    const adze_type *type = adze_value_type(adze_op_operand(op, 0));
+    int64_t rank = adze_type_rank(type), axis = adze_op_attr_int(op, "axis");
+    if (!adze_type_is_ranked(type)) return -1;
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis >= rank) return -1;
+    if (adze_op_is(op, "softmax") || adze_op_is(op, "log_softmax")) return (int)axis;
+    int row = -1;
+    for (int64_t d = axis; d < rank; d++) {
+        if (adze_dim_is_value(adze_type_dim(type, (uint32_t)d), 1)) continue;
+        if (row >= 0) return -1;
+        row = (int)d;
+    }
+    return row < 0 ? (int)rank - 1 : row;
+}
+
+typedef struct row {
+    adze_op *op;
+    tile_point at;
+    uint32_t axis;
+    adze_ir_value *buffer;
+    const adze_type *type; /* of the row as a tensor */
+    adze_ir_value *shift;
+    bool square;
+} row;
+
+static adze_ir_value *row_load(tile *t, const row *r, uint32_t axis)
+{
+    tile_point point = {.rank = 1, .at = {adze_dim_axis(t->context, axis)}};
+    return tile_load(t, r->buffer, r->type, &point);
+}
+
+static void row_store(tile *t, const row *r, uint32_t axis, adze_ir_value *value)
+{
+    tile_point point = {.rank = 1, .at = {adze_dim_axis(t->context, axis)}};
+    tile_store(t, value, r->buffer, r->type, &point);
+}
+
+static adze_ir_value *row_input(tile *t, row *r, uint32_t axis)
+{
+    tile_point point = r->at;
+    point.at[r->axis] = adze_dim_axis(t->context, axis);
+    adze_ir_value *value = tile_value(t, adze_op_operand(r->op, 0), &point);
+    if (value && t->lane >= 0) value = tile_splat(t, value);
+    return value;
+}
+
+static void pass_max(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    adze_ir_value *x = row_input(t, self, axis);
+    if (!x) return;
+    row_store(t, self, axis, x);
+    carried[0] = tile_combine_masked(t, ADZE_COMBINE_MAX, carried[0], x);
+}
+
+static void pass_exp(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    row *r = self;
+    adze_ir_value *x = tile_op2(t, "sub", row_load(t, r, axis), r->shift);
+    x = tile_op(t, "exp", &x, 1);
+    if (!adze_op_is(r->op, "log_softmax")) row_store(t, r, axis, x);
+    carried[0] = tile_combine_masked(t, ADZE_COMBINE_ADD, carried[0], x);
+}
+
+static void pass_sum(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    row *r = self;
+    adze_ir_value *x = row_input(t, r, axis);
+    if (!x) return;
+    row_store(t, r, axis, x);
+    if (r->square) x = tile_op2(t, "mul", x, x);
+    carried[0] = tile_combine_masked(t, ADZE_COMBINE_ADD, carried[0], x);
+}
+
+static void pass_variance(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    row *r = self;
+    adze_ir_value *x = tile_op2(t, "sub", row_load(t, r, axis), r->shift);
+    carried[0] = tile_combine_masked(t, ADZE_COMBINE_ADD, carried[0], tile_op2(t, "mul", x, x));
+}
+
+static adze_ir_value *row_pass(tile *t, row *r, tile_body *body, adze_combine combine)
+{
+    adze_dtype dtype = adze_type_dtype(r->type);
+    adze_ir_value *acc = tile_identity(t, combine, dtype);
+    if (!t->scalar) acc = tile_splat(t, acc);
+    tile_lanes(t, adze_type_dim(r->type, 0), body, r, &acc, 1);
+    return tile_reduce_lanes(t, combine, acc);
+}
+
+static adze_ir_value *row_count(tile *t, const row *r)
+{
+    adze_ir_value *n = tile_index(t, adze_type_dim(r->type, 0));
+    adze_attr attr = adze_attr_type("to", adze_type_dtype(r->type));
+    return adze_build1(&t->b, "cast", &n, 1, &attr, 1);
+}
+
+static adze_ir_value *inverse_root(tile *t, row *r, adze_ir_value *sum)
+{
+    adze_ir_value *mean = tile_op2(t, "div", sum, row_count(t, r));
+    adze_ir_value *epsilon = tile_lit(t, adze_type_dtype(r->type), adze_op_attr_float(r->op, "epsilon"));
+    adze_ir_value *root = tile_op2(t, "add", mean, epsilon);
+    root = tile_op(t, "sqrt", &root, 1);
+    return tile_op(t, "reciprocal", &root, 1);
+}
+
+static void normalize_row(tile *t, adze_op *op, const tile_point *at, int axis)
+{
+    const adze_type *type = adze_value_type(adze_op_result(op, 0));
+    const adze_dim *extent = adze_type_dim(type, (uint32_t)axis);
+    row r = {.op = op, .at = *at, .axis = (uint32_t)axis};
+    r.type = adze_type_tensor(t->context, adze_type_dtype(type), 1, &extent, NULL);
+    const adze_type *buffer = adze_type_buffer(t->context, adze_type_dtype(type), 1, &extent, NULL, 64, 0);
+    r.buffer = adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &buffer, 1), 0);
+    tile_memo memo = {.value = adze_op_result(op, 0), .point = *at, .axis = axis, .result = r.buffer};
+    if (adze_op_is(op, "layer_norm")) {
+        memo.shift = r.shift = tile_op2(t, "div", row_pass(t, &r, pass_sum, ADZE_COMBINE_ADD), row_count(t, &r));
+        if (!t->failed) memo.scale = inverse_root(t, &r, row_pass(t, &r, pass_variance, ADZE_COMBINE_ADD));
+    } else if (adze_op_is(op, "rms_norm")) {
+        r.square = true;
+        memo.scale = inverse_root(t, &r, row_pass(t, &r, pass_sum, ADZE_COMBINE_ADD));
+    } else {
+        r.shift = row_pass(t, &r, pass_max, ADZE_COMBINE_MAX);
+        if (t->failed) return;
+        adze_ir_value *sum = row_pass(t, &r, pass_exp, ADZE_COMBINE_ADD);
+        if (adze_op_is(op, "log_softmax"))
+            memo.shift = tile_op2(t, "add", r.shift, tile_op(t, "log", &sum, 1));
+        else
+            memo.scale = tile_op(t, "reciprocal", &sum, 1);
+    }
+    if (!t->failed) tile_remember(t, memo);
+}
+
+adze_ir_value *tile_normalized(tile *t, adze_op *op, const tile_point *at)
+{
+    const tile_memo *memo = tile_recall(t, adze_op_result(op, 0), at);
+    if (!memo) {
+        t->failed = true;
+        return NULL;
+    }
+    adze_ir_value *value = tile_row_value(t, memo, at);
+    for (uint32_t i = 1; value && i < adze_op_num_operands(op); i++) { /* scale, bias */
+        adze_ir_value *operand = adze_op_operand(op, i);
+        if (!operand) continue;
+        const adze_type *type = adze_value_type(operand);
+        tile_point point = {.rank = adze_type_rank(type)};
+        for (uint32_t d = 0; d < point.rank; d++)
+            point.at[d] = adze_dim_is_value(adze_type_dim(type, d), 1) ? tile_dim(t, 0)
+                                                                       : at->at[at->rank - point.rank + d];
+        adze_ir_value *factor = tile_value(t, operand, &point);
+        if (!factor) return NULL;
+        value = tile_op2(t, i == 1 ? "mul" : "add", value, factor);
+    }
+    return value;
+}
+
+/* ---- Ahead of a row ---- */
+
+typedef struct seen {
+    const adze_ir_value *value;
+    tile_point at;
+} seen;
+
+typedef struct visitor {
+    seen list[TILE_MAX_MEMO];
+    uint32_t n, lane;
+} visitor;
+
+static bool was_seen(visitor *v, const adze_ir_value *value, const tile_point *at)
+{
+    for (uint32_t i = 0; i < v->n; i++)
+        if (v->list[i].value == value && !memcmp(v->list[i].at.at, at->at, at->rank * sizeof *at->at)) return true;
+    if (v->n < TILE_MAX_MEMO) v->list[v->n++] = (seen){value, *at};
+    return false;
+}
+
+static void visit(tile *t, visitor *v, adze_ir_value *value, const tile_point *at)
+{
+    adze_op *op = adze_value_op(value);
+    if (!op || t->failed || was_seen(v, value, at)) return;
+    bool normalize = adze_op_has_trait(op, ADZE_NORMALIZE), reduce = adze_op_has_trait(op, ADZE_REDUCE);
+    int axis = normalize ? tile_row_axis(op) : -1;
+    if (normalize && axis < 0) {
+        t->failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+        tile_point point;
+        if (!adze_op_operand(op, i)) continue;
+        if (normalize && i == 0) {
+            point = *at;
+            point.at[axis] = adze_dim_axis(t->context, (uint32_t)t->dummy);
+        } else if (!tile_operand_point(t, op, i, at, &point)) {
+            continue;
+        }
+        visit(t, v, adze_op_operand(op, i), &point);
+    }
+    if (!normalize && !reduce) return;
+    if (tile_depends(t, at, v->lane, axis) || tile_depends(t, at, (uint32_t)t->dummy, axis)) {
+        t->failed |= normalize;
+        return;
+    }
+    if (normalize) {
+        normalize_row(t, op, at, axis);
+        return;
+    }
+    adze_ir_value *result = tile_reduction(t, op, at);
+    if (result) tile_remember(t, (tile_memo){.value = value, .point = *at, .axis = -1, .result = result});
+}
+
+void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t lane)
+{
+    if (t->flat) return;
+    visitor *v = &(visitor){.lane = lane};
+    t->dummy = (int)tile_axis(t, NULL, adze_dim_unknown(t->context));
+    visit(t, v, value, at);
+    t->dummy = -1;
+}

@@ -1,0 +1,230 @@
+/* tile: turn kernels into functions of loop IR, with sizes from the target description.
+ *
+ * Each kernel becomes a function over buffers and a `launch` of it; equal functions are shared. Weights
+ * of contractions are replaced by their packed panels. A kernel that has no form here is taken apart
+ * again: its ops then run on the floor, and reports name them.
+ * Needs fuse and layout. FAST: sums of a reduction run in 16 lanes.
+ *
+ *     %1 = kernel(%x) do {(%p: f32[64])        →    %1 = launch(%x) {callee = @k0} : f32[64]
+ *       %0 = relu(%p) : f32[64]                     func @k0(%a: buffer(f32[64]), %y: buffer(f32[64])) -> ()
+ *       yield(%0)                                     for (0, 64, 16) load, relu, store
+ *     } : f32[64]
+ */
+#include "passes/tile/tile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct known { /* a function by its text without the name */
+    uint64_t hash;
+    char *text;
+    adze_func *func;
+} known;
+
+typedef struct state {
+    adze_pass_run *run;
+    known *list;
+    uint32_t n, capacity, next_name;
+} state;
+
+/* ---- One kernel ---- */
+
+static void add_arguments(tile *t, adze_ir_value *const *operands)
+{
+    adze_region *body = adze_func_body(t->func);
+    bool flat = tile_is_flat(t->kernel); /* element i is read before it is written: may run in place */
+    uint32_t n = adze_op_num_operands(t->kernel), alias = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        alias = flat ? 1 : i + 1;
+        adze_region_add_arg(body, adze_layout_buffer(adze_value_type(operands[i]), alias),
+                            adze_internf(t->context, "a%u", i));
+    }
+    for (uint32_t i = 0; i < adze_op_num_results(t->kernel); i++)
+        adze_region_add_arg(body, adze_layout_buffer(adze_value_type(adze_op_result(t->kernel, i)), flat ? 1 : n + i + 1),
+                            adze_internf(t->context, "y%u", i));
+}
+
+typedef bool form(tile *t);
+
+/* Writes the kernel in one form; nothing stays behind where it does not fit. */
+static adze_func *try_form(state *s, adze_op *kernel, form *emit, bool scalar, adze_ir_value *const *operands,
+                           const char *name)
+{
+    adze_module *module = adze_op_module(kernel);
+    tile *t = calloc(1, sizeof *t);
+    if (!t) abort();
+    *t = (tile){.run = s->run, .context = adze_op_context(kernel), .module = module, .kernel = kernel,
+                .region = adze_op_region(kernel, 0), .lane = -1, .dummy = -1, .scalar = scalar};
+    t->func = adze_module_add_func(module, name);
+    add_arguments(t, operands);
+    t->b = adze_builder_at_end(module, adze_func_body(t->func));
+    bool ok = emit(t) && !t->failed;
+    if (ok) adze_build(&t->b, "return", NULL, 0, NULL, 0, NULL, 0);
+    adze_func *func = t->func;
+    free(t->flat_buffers);
+    free(t);
+    if (ok) return func;
+    adze_func_erase(func);
+    return NULL;
+}
+
+static adze_func *emit(state *s, adze_op *kernel, adze_ir_value **operands)
+{
+    adze_context *context = adze_op_context(kernel);
+    const char *name = adze_internf(context, "k%u", s->next_name);
+    adze_func *func = try_form(s, kernel, tile_attention, false, operands, name);
+    adze_op *root = func ? NULL : tile_root(kernel);
+    if (root) {
+        tile t = {.run = s->run, .context = context, .module = adze_op_module(kernel), .kernel = kernel};
+        uint32_t at = adze_value_index(adze_op_operand(root, 1));
+        adze_ir_value *weights = operands[at];
+        operands[at] = tile_pack(&t, root, weights);
+        if (operands[at]) func = try_form(s, kernel, tile_contract, false, operands, name);
+        if (!func) operands[at] = weights;
+    }
+    if (!func) func = try_form(s, kernel, tile_nest, false, operands, name);
+    if (!func) func = try_form(s, kernel, tile_nest, true, operands, name);
+    return func;
+}
+
+/* ---- Sharing equal functions ---- */
+
+static uint64_t hash_text(const char *text)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static adze_func *share(state *s, adze_func *func)
+{
+    adze_text text = {0};
+    adze_print_options options = {.struct_size = sizeof options};
+    adze_func_print(func, &options, &text);
+    char *body = text.data ? strchr(text.data, '(') : NULL;
+    if (!body) return func;
+    uint64_t hash = hash_text(body);
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->list[i].hash == hash && !strcmp(s->list[i].text, body)) {
+            adze_func_erase(func);
+            adze_text_free(&text);
+            return s->list[i].func;
+        }
+    if (s->n == s->capacity) {
+        s->capacity = s->capacity ? 2 * s->capacity : 64;
+        s->list = realloc(s->list, s->capacity * sizeof *s->list);
+        if (!s->list) abort();
+    }
+    s->list[s->n++] = (known){hash, strdup(body), func};
+    s->next_name++;
+    adze_text_free(&text);
+    return func;
+}
+
+/* ---- Launches ---- */
+
+static const adze_dim *multiply_adds(const adze_op *kernel)
+{
+    const adze_region *region = adze_op_region(kernel, 0);
+    adze_context *context = adze_op_context(kernel);
+    const adze_dim *total = NULL;
+    for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        adze_access access;
+        if (adze_op_is(op, "attention")) { /* two products over the keys */
+            const adze_type *q = adze_value_type(adze_op_operand(op, 0)), *k = adze_value_type(adze_op_operand(op, 1));
+            total = adze_dim_mul_const(context, adze_dim_mul(context, adze_type_count(q), adze_type_dim(k, 2)), 2);
+        }
+        if (!adze_op_has_trait(op, ADZE_CONTRACTION) || !adze_op_access(op, &access)) continue;
+        const adze_dim *points = adze_dim_const(context, 1);
+        for (uint32_t i = 0; i < access.n_axes; i++) points = adze_dim_mul(context, points, access.extent[i]);
+        total = total ? adze_dim_add(context, total, points) : points;
+    }
+    return total && !adze_dim_is_unknown(total) ? total : NULL;
+}
+
+static void launch(adze_op *kernel, adze_func *func, adze_ir_value *const *operands)
+{
+    adze_context *context = adze_op_context(kernel);
+    adze_builder b = adze_builder_before(kernel);
+    const adze_type **types = calloc(adze_op_num_results(kernel) + 1u, sizeof *types);
+    if (!types) abort();
+    const adze_dim *bytes = adze_dim_const(context, 0);
+    for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
+        types[i] = adze_value_type(adze_op_result(kernel, i));
+        bytes = adze_dim_add(context, bytes, adze_layout_bytes(types[i]));
+    }
+    for (uint32_t i = 0; i < adze_op_num_operands(kernel); i++)
+        bytes = adze_dim_add(context, bytes, adze_layout_bytes(adze_value_type(operands[i])));
+    adze_attr attrs[] = {adze_attr_sym("callee", adze_func_name(func)), adze_attr_dim("bytes", bytes),
+                         adze_attr_dim("macs", multiply_adds(kernel))};
+    adze_op *op = adze_build(&b, "launch", operands, adze_op_num_operands(kernel), attrs,
+                             2 + (attrs[2].value.object != NULL), types, adze_op_num_results(kernel));
+    free(types);
+    for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
+        adze_value_set_name(adze_op_result(op, i), adze_value_name(adze_op_result(kernel, i)));
+        adze_value_replace_uses(adze_op_result(kernel, i), adze_op_result(op, i));
+    }
+    adze_op_erase(kernel);
+}
+
+/* The kernel's ops, back in the function. */
+static void take_apart(adze_op *kernel)
+{
+    adze_region *region = adze_op_region(kernel, 0);
+    adze_builder b = adze_builder_before(kernel);
+    adze_map *map = adze_map_create();
+    for (uint32_t i = 0; i < adze_region_num_args(region); i++)
+        adze_map_set(map, adze_region_arg(region, i), adze_op_operand(kernel, i));
+    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        if (!adze_op_has_trait(op, ADZE_TERMINATOR)) {
+            adze_clone(&b, op, map);
+            continue;
+        }
+        for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
+            adze_ir_value *value = adze_op_operand(op, i), *mapped = adze_map_get(map, value);
+            adze_value_replace_uses(adze_op_result(kernel, i), mapped ? mapped : value);
+        }
+    }
+    adze_map_destroy(map);
+    adze_op_erase(kernel);
+}
+
+static void lower(state *s, adze_op *kernel)
+{
+    uint32_t n = adze_op_num_operands(kernel);
+    adze_ir_value **operands = calloc(n + 1u, sizeof *operands);
+    if (!operands) abort();
+    for (uint32_t i = 0; i < n; i++) operands[i] = adze_op_operand(kernel, i);
+    adze_func *func = emit(s, kernel, operands);
+    if (func)
+        launch(kernel, share(s, func), operands);
+    else
+        take_apart(kernel);
+    free(operands);
+}
+
+static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
+{
+    (void)options;
+    adze_func *func = adze_module_main(module);
+    if (!func) return ADZE_UNCHANGED;
+    state s = {.run = self};
+    bool changed = false;
+    for (adze_op *op = adze_region_first(adze_func_body(func)), *next; op; op = next) {
+        next = adze_op_next(op);
+        if (!adze_op_is(op, "kernel")) continue;
+        lower(&s, op);
+        changed = true;
+    }
+    for (uint32_t i = 0; i < s.n; i++) free(s.list[i].text);
+    free(s.list);
+    return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
+}
+
+const adze_pass adze_pass_tile = {
+    .struct_size = sizeof(adze_pass),
+    .name = "tile",
+    .help = "turn kernels into loop IR, sized for the target",
+    .numerics = ADZE_FAST,
+    .run_module = run,
+};

@@ -1,0 +1,131 @@
+/* tile: shared by the parts of the pass that turns kernels into loop IR.
+ *
+ * Positions are dim expressions over loop axes: axis $k stands for the SSA value axes[k]. One axis, the
+ * lane axis, is special: its value is that of lane 0, and lane l stands at value + l.
+ */
+#ifndef ADZE_TILE_H
+#define ADZE_TILE_H
+
+#include <adze/pass.h>
+
+enum { TILE_MAX_AXES = 96, TILE_MAX_MEMO = 512 };
+
+/* A position in a tensor: one expression a logical axis. */
+typedef struct tile_point {
+    uint32_t rank;
+    const adze_dim *at[ADZE_MAX_RANK];
+} tile_point;
+
+/* A value that was computed ahead for a row: a scalar, or a buffer that holds the row along `axis`. */
+typedef struct tile_memo {
+    const adze_ir_value *value;
+    tile_point point;      /* the row: entries of `axis` are ignored */
+    int axis;              /* -1: scalar or vector `result` */
+    adze_ir_value *result; /* the value, or the row's buffer */
+    adze_ir_value *scale;  /* the row's factor, or NULL */
+    adze_ir_value *shift;  /* subtracted before scaling, or NULL */
+} tile_memo;
+
+typedef struct tile {
+    adze_pass_run *run;
+    adze_context *context;
+    adze_module *module;
+    adze_op *kernel;
+    adze_region *region; /* the kernel's */
+    adze_func *func;     /* being written */
+    adze_builder b;
+    adze_ir_value *axes[TILE_MAX_AXES];
+    const adze_dim *extents[TILE_MAX_AXES];
+    uint32_t n_axes;
+    int lane;            /* lane axis, or -1 */
+    int dummy;           /* axis that stands for any reduction axis while a row is prepared, or -1 */
+    bool scalar;         /* vectors did not work out: one element at a time */
+    bool failed;         /* this form cannot be emitted */
+    adze_ir_value *mask; /* lanes in use, or NULL = all */
+    bool flat;           /* all dims are taken as one: positions have rank 1 */
+    adze_ir_value **flat_buffers; /* of the region's arguments; NULL = one element */
+    tile_memo memo[TILE_MAX_MEMO];
+    uint32_t n_memo;
+} tile;
+
+/* ---- emit.c: positions and values ---- */
+
+uint32_t tile_axis(tile *t, adze_ir_value *value, const adze_dim *extent);
+const adze_dim *tile_dim(tile *t, int64_t value);
+adze_ir_value *tile_index(tile *t, const adze_dim *expr); /* i64, lane 0 */
+adze_ir_value *tile_lit(tile *t, adze_dtype dtype, double value);
+adze_ir_value *tile_op(tile *t, const char *name, adze_ir_value *const *operands, uint32_t n);
+adze_ir_value *tile_op2(tile *t, const char *name, adze_ir_value *a, adze_ir_value *b);
+adze_ir_value *tile_splat(tile *t, adze_ir_value *value); /* scalar to vector; vectors stay */
+bool tile_is_vector(const adze_ir_value *value);
+/* The element (or lanes) of a value of the kernel's region at a position. NULL after t->failed. */
+adze_ir_value *tile_value(tile *t, adze_ir_value *value, const tile_point *at);
+/* Reads and writes through a tensor's buffer. */
+adze_ir_value *tile_load(tile *t, adze_ir_value *buffer, const adze_type *tensor, const tile_point *at);
+void tile_store(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_type *tensor,
+                const tile_point *at);
+adze_ir_value *tile_buffer(tile *t, const adze_ir_value *arg); /* of a region argument */
+adze_ir_value *tile_result(tile *t, uint32_t index);           /* buffer of a kernel result */
+const tile_memo *tile_remember(tile *t, tile_memo memo);
+const tile_memo *tile_recall(const tile *t, const adze_ir_value *value, const tile_point *at);
+
+/* What a memo holds, at a position of its row. */
+adze_ir_value *tile_row_value(tile *t, const tile_memo *memo, const tile_point *at);
+
+/* ---- loops.c: loops and their bodies ---- */
+
+/* Opens `for (i = lo; i < hi; i += step)`; later ops go inside until tile_end. Returns the new axis.
+ * `carried` in: initial values; during the loop: the current ones. */
+typedef struct tile_loop {
+    adze_op *op;
+    adze_builder outer;
+    uint32_t axis;
+    uint32_t n_memo;
+} tile_loop;
+tile_loop tile_for(tile *t, adze_ir_value *lo, adze_ir_value *hi, int64_t step, bool unroll,
+                   adze_ir_value **carried, uint32_t n_carried);
+/* Closes it; `carried` in: values to carry on; out: the loop's results. */
+void tile_end(tile *t, tile_loop *loop, adze_ir_value **carried, uint32_t n_carried);
+tile_loop tile_parallel(tile *t, const adze_dim *chunks);
+void tile_end_parallel(tile *t, tile_loop *loop);
+/* Runs `body` over [0, extent) of a new axis, 16 lanes at a time with a masked rest; one element at a time
+ * where t->scalar. */
+typedef void tile_body(tile *t, void *self, uint32_t axis, adze_ir_value **carried);
+void tile_lanes(tile *t, const adze_dim *extent, tile_body *body, void *self, adze_ir_value **carried,
+                uint32_t n_carried);
+adze_ir_value *tile_identity(tile *t, adze_combine combine, adze_dtype dtype);
+adze_ir_value *tile_combine(tile *t, adze_combine combine, adze_ir_value *a, adze_ir_value *b);
+adze_ir_value *tile_combine_masked(tile *t, adze_combine combine, adze_ir_value *acc, adze_ir_value *value);
+adze_ir_value *tile_reduce_lanes(tile *t, adze_combine combine, adze_ir_value *vector);
+
+/* ---- reduce.c: reductions and row statistics ---- */
+
+/* A reduction's result at a position, in place. */
+adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at);
+bool tile_depends(tile *t, const tile_point *at, uint32_t axis, int except);
+/* A normalization's result; its row statistics were prepared. */
+adze_ir_value *tile_normalized(tile *t, adze_op *op, const tile_point *at);
+/* The axis along which a normalization runs; -1 if it is not one axis. */
+int tile_row_axis(const adze_op *op);
+/* Computes ahead what the values below `value` need once a row (everything that does not vary over `lane`). */
+void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t lane);
+
+/* ---- nest.c, contract.c, attention.c: one kernel form each; false: not of this form ---- */
+
+bool tile_nest(tile *t);
+bool tile_contract(tile *t);
+bool tile_attention(tile *t);
+/* All of the kernel's ops are elementwise over operands of the result's shape or of one element. */
+bool tile_is_flat(const adze_op *kernel);
+/* The contraction of a kernel whose weights are a constant; NULL if there is none. */
+adze_op *tile_root(const adze_op *kernel);
+/* The panels of that constant (one constant each, however many kernels share it). */
+adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights);
+/* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known. */
+bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *out_pads);
+/* Where operand `index` of `op` is read when its result is wanted at `at`; false: no such form. */
+bool tile_operand_point(tile *t, const adze_op *op, uint32_t index, const tile_point *at, tile_point *out);
+/* Fills the halo of result `index` with zeros. */
+void tile_zero_halo(tile *t, uint32_t index);
+
+#endif
