@@ -145,3 +145,10 @@ void adze_note(adze_loc loc, const char *format, ...)
     adze_verror(ADZE_NOTE, loc, format, args);
     va_end(args);
 }
+
+void adze_context_add_ukernels(adze_context *context, const adze_ukernel *kernels, uint32_t count)
+{
+    adze_ukernel_set *set = ADZE_NEW(&context->arena, adze_ukernel_set);
+    *set = (adze_ukernel_set){kernels, count, context->ukernels};
+    context->ukernels = set;
+}

@@ -28,6 +28,13 @@ struct adze_type {
     const adze_type *element;       /* SEQUENCE, OPTIONAL, MAP value */
 };
 
+/* Micro-kernels that were added together. */
+typedef struct adze_ukernel_set {
+    const adze_ukernel *kernels;
+    uint32_t count;
+    struct adze_ukernel_set *next;
+} adze_ukernel_set;
+
 /* A text that errors can quote. */
 typedef struct adze_source {
     const char *file; /* interned */
@@ -47,6 +54,7 @@ struct adze_context {
     uint64_t errors;
     uint64_t max_memory, held_memory; /* bytes; held by loaded constants */
     adze_source *sources;
+    adze_ukernel_set *ukernels;
     const adze_op_row **rows; /* built-in rows first, then plug-ins'; sorted index in row_table */
     uint32_t n_rows, rows_capacity;
     adze_table row_names, row_onnx;

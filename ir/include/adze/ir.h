@@ -601,9 +601,21 @@ ADZE_API bool adze_module_verify(const adze_module *module);
 
 /* ---- Reference evaluation (interp.c) ---- */
 
+/* Native twin of a micro-kernel, for `ukernel` on the reference. `signature` has a letter an argument:
+ * p pointer to a buffer's base element, i int64_t, f float. */
+typedef struct adze_ukernel {
+    const char *name;
+    const char *signature;
+    void (*function)(void);
+} adze_ukernel;
+/* Adds micro-kernels; the array must outlive the context. Of equal names the last one added counts. */
+ADZE_API void adze_context_add_ukernels(adze_context *context, const adze_ukernel *kernels, uint32_t count);
+
 /* Runs `func` of the module on the reference. Inputs as the function's arguments; outputs are allocated
- * (malloc) and freed by adze_outputs_free. `observe`, if given, sees every op's results. Symbols are
- * bound from the inputs' dims. Reports errors to the context. */
+ * (malloc) and freed by adze_outputs_free. `observe`, if given, sees every op's results, dense in their
+ * logical dims whatever their layout. Symbols are bound from the inputs' dims. The module must have
+ * passed the verifier. Loop IR runs on real memory, and an access outside a buffer's allocation is an
+ * error; what micro-kernels access is not checked. Reports errors to the context. */
 typedef void adze_observer(void *self, const adze_op *op, const adze_value *results, uint32_t n);
 ADZE_API bool adze_interpret(const adze_func *func, const adze_value *inputs, uint32_t n_inputs,
                              adze_value *outputs, uint32_t n_outputs, adze_observer *observe, void *self);

@@ -138,13 +138,6 @@ ADZE_API const adze_rule_set *adze_registry_rule_set(const adze_registry *regist
 ADZE_API const adze_backend *adze_registry_backend(adze_registry *registry, const char *name);
 /* Target from text "x86", "x86:x86-64-v4", "x86:host"; owned by the registry. NULL after an error. */
 ADZE_API const adze_target *adze_registry_target(adze_registry *registry, const char *text);
-/* Native twin of a micro-kernel for the interpreter; signature: p pointer, i int64_t, f float. */
-typedef struct adze_ukernel {
-    const char *name;
-    const char *signature;
-    void (*function)(void);
-} adze_ukernel;
-
 /* ---- Pipelines (pipeline.c) ---- */
 
 typedef struct adze_pipeline adze_pipeline;

@@ -1,0 +1,59 @@
+/* What the files of the reference interpreter share. */
+#ifndef ADZE_INTERP_H
+#define ADZE_INTERP_H
+
+#include "ir/ir_private.h"
+
+/* A tensor-level value while it is needed. */
+typedef struct adze_cell {
+    adze_value value;
+    uint32_t remaining; /* uses still to come */
+    uint32_t level;     /* run of a region that it belongs to */
+    bool owned;
+} adze_cell;
+
+typedef struct adze_symbol {
+    const char *name; /* interned */
+    int64_t value;
+} adze_symbol;
+
+typedef struct adze_interp {
+    adze_context *context;
+    const adze_module *module;
+    adze_arena arena;
+    adze_table cells; /* value -> adze_cell */
+    adze_symbol *symbols;
+    uint32_t n_symbols, symbols_capacity;
+    adze_table loops; /* function -> compiled loop IR */
+    adze_table const_uses; /* constant -> adze_cell; only `remaining` counts */
+    adze_observer *observe;
+    void *self;
+    uint32_t level, depth;
+    uint64_t held; /* bytes of live tensors */
+} adze_interp;
+
+/* interp.c: a zero-filled tensor; false after an error at `loc`. */
+bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank, const int64_t *dims,
+                     adze_value *out);
+void adze_interp_free(adze_interp *interp, adze_value *value);
+bool adze_interp_symbol(void *self, const char *name, int64_t *out); /* adze_dim_value_of */
+bool adze_interp_dim(adze_interp *interp, const adze_dim *dim, int64_t *out);
+
+/* interp_dims.c: dims of result `index`: from its type and the symbols, else from inference over the actual
+ * operands. False after an error. */
+bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *in, uint32_t index, uint32_t *rank,
+                      int64_t *dims);
+
+/* interp_launch.c: runs the callee on physical copies of `in` and fills `out`, both dense. */
+bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
+
+/* interp_loop.c: runs a function of loop IR. */
+typedef struct adze_memory {
+    uint8_t *begin; /* of the allocation */
+    uint64_t size;
+    uint8_t *base; /* first interior element */
+} adze_memory;
+bool adze_interp_loop(adze_interp *interp, const adze_func *func, const adze_memory *buffers);
+void adze_interp_loops_free(adze_interp *interp);
+
+#endif
