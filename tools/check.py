@@ -1,7 +1,7 @@
 """check: builds Adze and runs all its tests; the last line is "N passed, N failed, N skipped".
 
-Stages: release build, lit, ctest (unit tests and drivers); then the same tests, without the long
-drivers, in a build with address and undefined-behaviour sanitizers. A test program that prints a
+Stages: release build, lit, ctest (unit tests and drivers); a build by clang for its warnings; lit and
+the unit tests in a build with address and undefined-behaviour sanitizers. A test program that prints a
 line of counts is counted by its cases, any other as one. A build that fails counts as one failure.
 """
 import argparse
@@ -122,11 +122,14 @@ def run_ctest(preset, env, label):
     return count
 
 
-def check(preset, label=None, env=None):
+def check(preset, label=None, env=None, tests=True):
     """Builds and tests one preset; the counts."""
     total = Count()
-    for name, stage in (("build", lambda: build(preset)), ("lit", lambda: run_lit(preset, env)),
-                        ("ctest", lambda: run_ctest(preset, env, label))):
+    stages = [("build", lambda: build(preset))]
+    if tests:
+        stages += [("lit", lambda: run_lit(preset, env)),
+                   ("ctest", lambda: run_ctest(preset, env, label))]
+    for name, stage in stages:
         start = time.monotonic()
         count = stage()
         total.add(count)
@@ -140,10 +143,11 @@ def check(preset, label=None, env=None):
 
 def main():
     parser = argparse.ArgumentParser(prog="check", description=__doc__.split("\n")[0])
-    parser.add_argument("--no-sanitizers", action="store_true", help="only the release build")
+    parser.add_argument("--quick", action="store_true", help="only the release build")
     args = parser.parse_args()
     total = check("release")
-    if not args.no_sanitizers:
+    if not args.quick:
+        total.add(check("clang", tests=False))
         total.add(check("asan-ubsan", label="unit", env=SANITIZER_ENV))
     print(total, flush=True)
     return 1 if total.failed or not total.passed else 0
