@@ -303,8 +303,8 @@ bool adze_data_read(adze_data *data, uint64_t offset, void *out, uint64_t size)
 bool adze_data_is_file(const adze_data *data, const char **out_path, uint64_t *out_offset)
 {
     if (data->kind != FROM_FILE) return false;
-    *out_path = data->path;
-    *out_offset = data->offset;
+    if (out_path) *out_path = data->path;
+    if (out_offset) *out_offset = data->offset;
     return true;
 }
 
@@ -312,9 +312,9 @@ bool adze_data_is_derived(const adze_data *data, const adze_op_row **out_row, co
                           adze_const *const **out_inputs, uint32_t *out_n_inputs)
 {
     if (data->kind != FROM_OP) return false;
-    *out_row = data->row;
-    *out_attrs = data->attrs;
-    *out_inputs = data->inputs;
-    *out_n_inputs = data->n_inputs;
+    if (out_row) *out_row = data->row;
+    if (out_attrs) *out_attrs = data->attrs;
+    if (out_inputs) *out_inputs = data->inputs;
+    if (out_n_inputs) *out_n_inputs = data->n_inputs;
     return true;
 }

@@ -233,7 +233,8 @@ ADZE_API const void *adze_data_load(adze_data *data);
 ADZE_API void adze_data_unload(adze_data *data);
 /* Reads a part without keeping the whole where the source allows. */
 ADZE_API bool adze_data_read(adze_data *data, uint64_t offset, void *out, uint64_t size);
-/* Where the bytes come from, for the printer; file sources give path and offset, derived ones row and inputs. */
+/* Where the bytes come from, for the printer; file sources give path and offset, derived ones row and inputs.
+ * Any out pointer may be NULL. */
 ADZE_API bool adze_data_is_file(const adze_data *data, const char **out_path, uint64_t *out_offset);
 ADZE_API bool adze_data_is_derived(const adze_data *data, const adze_op_row **out_row, const adze_slot **out_attrs,
                                    adze_const *const **out_inputs, uint32_t *out_n_inputs);

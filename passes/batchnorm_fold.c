@@ -1,0 +1,25 @@
+/* batchnorm-fold: batch normalization, and per-channel scales and shifts, go into the weights before them.
+ *
+ * Applies rules/batchnorm.rules. The new weights are ops over constants, which `fold` computes. What
+ * has no weights before it becomes one mul and one add. All of it is FAST: not done where the
+ * precision is strict.
+ *
+ *     %1 = conv(%x, @w) : f32[1,8,4,4]                       →      %s = div(@scale, sqrt(add(@variance, 1e-5)))
+ *     %2 = batch_norm(%1, @scale, @bias, @mean, @variance)         %2 = conv(%x, mul(@w, %s), sub(@bias, mul(@mean, %s)))
+ */
+#include "passes/rules.h"
+
+static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)options;
+    if (self->precision == ADZE_PRECISION_STRICT) return ADZE_UNCHANGED;
+    return adze_rules_run(func, self->registry, "batchnorm-fold", true);
+}
+
+const adze_pass adze_pass_batchnorm_fold = {
+    .struct_size = sizeof(adze_pass),
+    .name = "batchnorm-fold",
+    .help = "move batch normalization and per-channel scales into the weights before them",
+    .numerics = ADZE_FAST,
+    .run = run,
+};

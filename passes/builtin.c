@@ -1,0 +1,39 @@
+/* What is built in, registered through the same struct as a plug-in's: passes, rules, and the table of
+ * named pipelines. */
+#include "passes/registry_private.h"
+#include "passes/rules_embedded.h"
+
+#include <adze/version.h>
+
+#define PASS(name) extern const adze_pass adze_pass_##name;
+#include "passes/builtin.def"
+#undef PASS
+
+static const adze_pass *const passes[] = {
+#define PASS(name) &adze_pass_##name,
+#include "passes/builtin.def"
+#undef PASS
+    NULL,
+};
+
+const adze_plugin adze_builtin_plugin = {
+    .magic = ADZE_PLUGIN_MAGIC,
+    .abi = ADZE_ABI,
+    .struct_size = sizeof(adze_plugin),
+    .name = "builtin",
+    .version = ADZE_VERSION,
+    .passes = passes,
+    .rules = adze_embedded_rules,
+};
+
+/* Until nothing changes: what a rule makes constant is folded, what folding makes equal is merged. */
+#define SIMPLIFY "repeat(shape-fold,canonicalize,batchnorm-fold,fold,cse,dce)"
+
+const adze_named_pipeline adze_named_pipelines[] = {
+    {"O0", "shape-fold,fold,dce"},
+    {"O1", SIMPLIFY},
+    {"O2", SIMPLIFY},
+    {"O3", SIMPLIFY},
+    {"simplify", SIMPLIFY},
+    {NULL, NULL},
+};

@@ -1,0 +1,172 @@
+/* Runs a pipeline: every pass on every function, the verifier after each, and on request timing,
+ * printing and the check mode.
+ *
+ * Check mode prints the module before and after each pass. A pass that says UNCHANGED but changed the
+ * text fails, and so does a printout that does not read back to itself.
+ */
+#include "passes/pipeline.h"
+
+#include <string.h>
+#include <time.h>
+
+/* Rounds after which a repeat without n is taken to be without end. */
+enum { MAX_ROUNDS = 1000 };
+
+typedef struct run {
+    adze_pipeline *pipeline;
+    adze_module *module;
+    adze_run_options options;
+    adze_pass_run self;
+    uint32_t index;
+} run;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool print(const adze_module *module, adze_text *out)
+{
+    adze_print_options options = {.struct_size = sizeof options, .max_elements = 16};
+    return adze_module_print(module, &options, out);
+}
+
+static bool same_text(const adze_text *a, const adze_text *b)
+{
+    return a->size == b->size && (!a->size || !memcmp(a->data, b->data, a->size));
+}
+
+/* Line of the first difference. */
+static int differs_at(const adze_text *a, const adze_text *b)
+{
+    int line = 1;
+    for (size_t i = 0; i < a->size && i < b->size && a->data[i] == b->data[i]; i++)
+        if (a->data[i] == '\n') line++;
+    return line;
+}
+
+/* Print, parse, print must give the same text again. */
+static bool check_text(run *r, const char *pass, const adze_text *text)
+{
+    adze_loc loc = adze_loc_unknown(r->self.context);
+    adze_module *again = adze_module_parse(r->self.context, pass, text->data, text->size);
+    if (!again) return adze_error(loc, "pass '%s': its result does not read back", pass);
+    adze_text second = {0};
+    bool ok = print(again, &second);
+    if (ok && !same_text(text, &second))
+        ok = adze_error(loc, "pass '%s': line %d of its result prints differently after reading it back",
+                        pass, differs_at(text, &second));
+    adze_text_free(&second);
+    adze_module_destroy(again);
+    return ok;
+}
+
+static adze_outcome run_pass(run *r, const adze_step *step)
+{
+    const adze_pass *pass = step->pass;
+    if (pass->run_module) return pass->run_module(r->module, step->options, &r->self);
+    adze_outcome outcome = ADZE_UNCHANGED;
+    for (adze_func *func = adze_module_first_func(r->module), *next; func; func = next) {
+        next = adze_func_next(func);
+        adze_outcome one = pass->run(func, step->options, &r->self);
+        if (one == ADZE_FAILED) return one;
+        if (one == ADZE_CHANGED) outcome = one;
+    }
+    return outcome;
+}
+
+/* What must hold after a pass whatever it is. */
+static bool check_result(run *r, const adze_pass *pass, adze_outcome outcome, uint64_t errors,
+                         const adze_text *before)
+{
+    adze_loc loc = adze_loc_unknown(r->self.context);
+    if (outcome == ADZE_FAILED)
+        return adze_context_errors(r->self.context) > errors ? false
+                                                             : adze_error(loc, "pass '%s' failed", pass->name);
+    if (adze_context_errors(r->self.context) > errors)
+        return adze_error(loc, "pass '%s' reported an error but did not fail", pass->name);
+    if (!adze_module_verify(r->module))
+        return adze_error(loc, "pass '%s' left the module broken", pass->name);
+    bool wanted = r->options.print_after && r->options.print &&
+                  (!strcmp(r->options.print_after, "*") || !strcmp(r->options.print_after, pass->name));
+    if (!wanted && !r->options.check) return true;
+    adze_text after = {0};
+    bool ok = print(r->module, &after);
+    if (ok && wanted) r->options.print(r->options.self, pass->name, after.data, after.size);
+    if (ok && r->options.check && outcome == ADZE_UNCHANGED && !same_text(before, &after))
+        ok = adze_error(loc, "pass '%s' says UNCHANGED but line %d of the module differs", pass->name,
+                        differs_at(before, &after));
+    if (ok && r->options.check) ok = check_text(r, pass->name, &after);
+    adze_text_free(&after);
+    return ok;
+}
+
+static adze_outcome run_one(run *r, const adze_step *step)
+{
+    adze_text before = {0};
+    uint64_t errors = adze_context_errors(r->self.context);
+    uint32_t count = r->pipeline->n_passes;
+    if (r->options.check && !print(r->module, &before)) return ADZE_FAILED;
+    if (r->options.progress)
+        r->options.progress(r->options.self, step->pass->name, r->index, count, -1, ADZE_UNCHANGED);
+    double start = now();
+    adze_outcome outcome = run_pass(r, step);
+    double seconds = now() - start;
+    bool ok = check_result(r, step->pass, outcome, errors, &before);
+    if (r->options.progress)
+        r->options.progress(r->options.self, step->pass->name, r->index, count, seconds,
+                            ok ? outcome : ADZE_FAILED);
+    adze_text_free(&before);
+    r->index++;
+    return ok ? outcome : ADZE_FAILED;
+}
+
+static adze_outcome run_steps(run *r, const adze_step *step);
+
+static adze_outcome run_repeat(run *r, const adze_step *step)
+{
+    uint32_t index = r->index;
+    adze_outcome all = ADZE_UNCHANGED;
+    int64_t limit = step->rounds ? step->rounds : MAX_ROUNDS;
+    for (int64_t i = 0; i < limit; i++) {
+        r->index = index;
+        adze_outcome one = run_steps(r, step->first);
+        if (one == ADZE_FAILED) return one;
+        if (one == ADZE_UNCHANGED) return all;
+        all = one;
+    }
+    if (step->rounds) return all;
+    adze_error(adze_loc_unknown(r->self.context), "repeat: still changing after %d rounds", MAX_ROUNDS);
+    return ADZE_FAILED;
+}
+
+static adze_outcome run_steps(run *r, const adze_step *step)
+{
+    adze_outcome all = ADZE_UNCHANGED;
+    for (; step; step = step->next) {
+        adze_outcome one = step->pass ? run_one(r, step) : run_repeat(r, step);
+        if (one == ADZE_FAILED) return one;
+        if (one == ADZE_CHANGED) all = one;
+    }
+    return all;
+}
+
+bool adze_pipeline_run(adze_pipeline *pipeline, adze_module *module, const adze_run_options *options)
+{
+    run r = {.pipeline = pipeline, .module = module};
+    if (options) {
+        size_t size = options->struct_size < sizeof r.options ? options->struct_size : sizeof r.options;
+        memcpy(&r.options, options, size);
+    }
+    r.self = (adze_pass_run){.struct_size = sizeof r.self,
+                             .context = adze_module_context(module),
+                             .registry = pipeline->registry,
+                             .target = r.options.target,
+                             .precision = r.options.precision};
+    if (!options) r.self.precision = ADZE_PRECISION_F32;
+    if (!r.self.target) r.self.target = adze_registry_target(pipeline->registry, "x86:x86-64-v3");
+    if (!r.self.target || !adze_module_verify(module)) return false;
+    return run_steps(&r, pipeline->first) != ADZE_FAILED;
+}

@@ -1,0 +1,96 @@
+/* Loading a plug-in: what its file says is read before the loader may run any of its code.
+ *
+ * adze_plugin_peek (plugin_elf.c) finds the descriptor through the file's symbol table. Only a file
+ * whose magic, ABI number, size and names are right is handed to dlopen.
+ */
+#include "passes/plugin_elf.h"
+#include "passes/registry_private.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *adze_library_folder(adze_context *context)
+{
+    Dl_info info;
+    char path[PATH_MAX];
+    /* A data symbol: taking a function's address as an object is not ISO C. */
+    if (!dladdr(&adze_builtin_plugin, &info) || !info.dli_fname || !realpath(info.dli_fname, path))
+        return ".";
+    char *slash = strrchr(path, '/');
+    return slash && slash > path ? adze_intern(context, path, (size_t)(slash - path)) : "/";
+}
+
+static bool name_is_taken(const adze_registry *registry, adze_peek_kind kind, const char *name)
+{
+    switch (kind) {
+    case ADZE_PEEK_PLUGIN:
+        for (uint32_t i = 0; i < registry->n_plugins; i++)
+            if (!strcmp(registry->plugins[i], name)) return true;
+        return false;
+    case ADZE_PEEK_PASS: return adze_registry_find_pass(registry, name);
+    case ADZE_PEEK_OP: return adze_row_find(registry->context, name);
+    case ADZE_PEEK_RULE_SET:
+        for (uint32_t i = 0; i < registry->n_rule_sets; i++)
+            if (!strcmp(registry->rule_sets[i]->name, name)) return true;
+        return false;
+    case ADZE_PEEK_BACKEND:
+        for (uint32_t i = 0; i < registry->n_backends; i++)
+            if (!strcmp(registry->backends[i]->name, name)) return true;
+        return false;
+    }
+    return false;
+}
+
+static bool check_name(void *self, adze_peek_kind kind, const char *name, char *why, size_t why_size)
+{
+    static const char *const what[] = {"plug-in", "pass", "op", "rule set", "backend"};
+    if (!name_is_taken(self, kind, name)) return true;
+    snprintf(why, why_size, "the %s name '%s' is taken", what[kind], name);
+    return false;
+}
+
+/* Maps the file and checks it; reports one line. */
+static bool check_file(adze_registry *registry, const char *path)
+{
+    adze_loc loc = adze_file_loc(registry->context, path, 0);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        if (fd >= 0) close(fd);
+        return adze_error(loc, "cannot read the plug-in");
+    }
+    size_t size = (size_t)st.st_size;
+    void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    close(fd);
+    if (bytes == MAP_FAILED) return adze_error(loc, "cannot read the plug-in");
+    char why[256] = "";
+    bool ok = adze_plugin_peek(bytes, size, check_name, registry, why, sizeof why);
+    if (size) munmap(bytes, size);
+    return ok || adze_error(loc, "not loaded: %s", why);
+}
+
+bool adze_registry_load(adze_registry *registry, const char *path)
+{
+    if (!check_file(registry, path)) return false;
+    adze_loc loc = adze_file_loc(registry->context, path, 0);
+    char whole[PATH_MAX]; /* dlopen searches the library path for a name without a slash */
+    if (!realpath(path, whole)) return adze_error(loc, "cannot read the plug-in");
+    void *handle = dlopen(whole, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!handle) return adze_error(loc, "not loaded: %s", dlerror());
+    const adze_plugin *plugin = dlsym(handle, ADZE_PLUGIN_SYMBOL);
+    if (!plugin || !adze_registry_add(registry, plugin)) {
+        dlclose(handle);
+        return plugin ? false : adze_error(loc, "not loaded: %s", dlerror());
+    }
+    registry->handles = adze_arena_grow(&registry->arena, registry->handles, registry->n_handles,
+                                        &registry->handles_capacity, sizeof *registry->handles);
+    registry->handles[registry->n_handles++] = handle;
+    return true;
+}

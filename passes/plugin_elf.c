@@ -1,0 +1,217 @@
+/* Reads a plug-in's descriptor from its ELF file without loading it (System V gABI, ELF-64).
+ *
+ * Addresses go to file offsets through the program headers, as the loader does it. Pointers inside
+ * the descriptor are relocated at load time, so their values stand in the relocation tables; a
+ * pointer that cannot be followed here is checked after loading by adze_registry_add.
+ */
+#include "passes/plugin_elf.h"
+
+#include <adze/pass.h>
+
+#include <elf.h>
+#include <stdio.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+enum { MACHINE = EM_X86_64, RELATIVE = R_X86_64_RELATIVE, ABSOLUTE = R_X86_64_64 };
+#elif defined(__aarch64__)
+enum { MACHINE = EM_AARCH64, RELATIVE = R_AARCH64_RELATIVE, ABSOLUTE = R_AARCH64_ABS64 };
+#else
+enum { MACHINE = EM_NONE, RELATIVE = -1, ABSOLUTE = -1 };
+#endif
+
+/* Names and lists longer than this are not followed. */
+enum { MAX_NAME = 256, MAX_LIST = 4096 };
+
+typedef struct image {
+    const unsigned char *bytes;
+    size_t size;
+    Elf64_Ehdr head;
+} image;
+
+static bool read_at(const image *im, uint64_t offset, void *out, size_t size)
+{
+    if (offset > im->size || size > im->size - offset) return false;
+    memcpy(out, im->bytes + offset, size);
+    return true;
+}
+
+static bool read_section(const image *im, uint32_t index, Elf64_Shdr *out)
+{
+    return index < im->head.e_shnum && im->head.e_shentsize == sizeof *out &&
+           read_at(im, im->head.e_shoff + (uint64_t)index * sizeof *out, out, sizeof *out);
+}
+
+/* File offset of `size` bytes at a virtual address; false where no segment has them in the file. */
+static bool offset_of(const image *im, uint64_t address, uint64_t size, uint64_t *out)
+{
+    for (uint32_t i = 0; i < im->head.e_phnum && im->head.e_phentsize == sizeof(Elf64_Phdr); i++) {
+        Elf64_Phdr ph;
+        if (!read_at(im, im->head.e_phoff + (uint64_t)i * sizeof ph, &ph, sizeof ph)) return false;
+        if (ph.p_type != PT_LOAD || address < ph.p_vaddr) continue;
+        uint64_t inside = address - ph.p_vaddr;
+        if (inside > ph.p_filesz || size > ph.p_filesz - inside) continue;
+        *out = ph.p_offset + inside;
+        return *out >= inside;
+    }
+    return false;
+}
+
+static bool read_address(const image *im, uint64_t address, void *out, size_t size)
+{
+    uint64_t offset;
+    return offset_of(im, address, size, &offset) && read_at(im, offset, out, size);
+}
+
+/* A zero-ended string of at most MAX_NAME - 1 bytes at a file offset. */
+static bool read_text(const image *im, uint64_t offset, char out[MAX_NAME])
+{
+    if (offset >= im->size) return false;
+    size_t left = im->size - (size_t)offset;
+    size_t n = strnlen((const char *)im->bytes + offset, left < MAX_NAME ? left : MAX_NAME);
+    if (n == left || n == MAX_NAME) return false;
+    memcpy(out, im->bytes + offset, n + 1);
+    return true;
+}
+
+static bool find_section(const image *im, uint32_t type, uint32_t from, uint32_t *out_index,
+                         Elf64_Shdr *out)
+{
+    for (uint32_t i = from; i < im->head.e_shnum; i++)
+        if (read_section(im, i, out) && out->sh_type == type && out->sh_entsize > 0) {
+            *out_index = i;
+            return true;
+        }
+    return false;
+}
+
+/* The dynamic symbol that the loader would find. */
+static bool find_symbol(const image *im, const char *name, Elf64_Sym *out)
+{
+    uint32_t index;
+    Elf64_Shdr symbols, strings;
+    if (!find_section(im, SHT_DYNSYM, 0, &index, &symbols) || symbols.sh_entsize != sizeof *out ||
+        !read_section(im, symbols.sh_link, &strings))
+        return false;
+    for (uint64_t i = 0; i < symbols.sh_size / sizeof *out; i++) {
+        char text[MAX_NAME];
+        if (!read_at(im, symbols.sh_offset + i * sizeof *out, out, sizeof *out)) return false;
+        if (out->st_shndx == SHN_UNDEF || out->st_name >= strings.sh_size) continue;
+        if (read_text(im, strings.sh_offset + out->st_name, text) && !strcmp(text, name)) return true;
+    }
+    return false;
+}
+
+/* The value that a pointer at `address` has after loading, less the load address. */
+static bool read_pointer(const image *im, uint64_t address, uint64_t *out)
+{
+    uint32_t index = 0;
+    Elf64_Shdr section;
+    for (uint32_t from = 0; find_section(im, SHT_RELA, from, &index, &section); from = index + 1) {
+        if (section.sh_entsize != sizeof(Elf64_Rela)) continue;
+        for (uint64_t i = 0; i < section.sh_size / sizeof(Elf64_Rela); i++) {
+            Elf64_Rela rela;
+            if (!read_at(im, section.sh_offset + i * sizeof rela, &rela, sizeof rela)) return false;
+            if (rela.r_offset != address) continue;
+            uint64_t addend = (uint64_t)rela.r_addend;
+            uint32_t kind = (uint32_t)ELF64_R_TYPE(rela.r_info);
+            Elf64_Shdr symbols;
+            Elf64_Sym sym;
+            *out = addend;
+            if (kind == (uint32_t)RELATIVE) return true;
+            if (kind != (uint32_t)ABSOLUTE || !read_section(im, section.sh_link, &symbols) ||
+                !read_at(im, symbols.sh_offset + ELF64_R_SYM(rela.r_info) * sizeof sym, &sym,
+                         sizeof sym) ||
+                sym.st_shndx == SHN_UNDEF)
+                return false;
+            *out = sym.st_value + addend;
+            return true;
+        }
+    }
+    return read_address(im, address, out, sizeof *out); /* packed relative relocations, or null */
+}
+
+/* The name that the pointer at `address` points to. */
+static bool read_name(const image *im, uint64_t address, char out[MAX_NAME])
+{
+    uint64_t text, offset;
+    return read_pointer(im, address, &text) && text && offset_of(im, text, 1, &offset) &&
+           read_text(im, offset, out);
+}
+
+static bool refuse(char *why, size_t why_size, const char *reason)
+{
+    snprintf(why, why_size, "%s", reason);
+    return false;
+}
+
+static bool check_head(image *im, char *why, size_t why_size)
+{
+    Elf64_Ehdr *head = &im->head;
+    if (!im->bytes || !read_at(im, 0, head, sizeof *head) || memcmp(head->e_ident, ELFMAG, SELFMAG))
+        return refuse(why, why_size, "not an ELF file");
+    if (head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_ident[EI_DATA] != ELFDATA2LSB)
+        return refuse(why, why_size, "not a 64-bit little-endian ELF file");
+    if (head->e_machine != MACHINE) return refuse(why, why_size, "built for another machine");
+    if (head->e_type != ET_DYN) return refuse(why, why_size, "not a shared object");
+    return true;
+}
+
+/* Lets `check` see the names of one list of the descriptor. `name` is where a struct keeps its name. */
+static bool check_list(const image *im, uint64_t field, adze_peek_kind kind, size_t name,
+                       adze_peek_name *check, void *self, char *why, size_t why_size)
+{
+    uint64_t list, item;
+    char text[MAX_NAME];
+    if (!read_pointer(im, field, &list) || !list) return true;
+    for (uint64_t i = 0; i < MAX_LIST; i++) {
+        if (!read_pointer(im, list + i * sizeof(void *), &item) || !item) break;
+        if (read_name(im, item + name, text) && !check(self, kind, text, why, why_size)) return false;
+    }
+    return true;
+}
+
+bool adze_plugin_peek(const void *bytes, size_t size, adze_peek_name *check, void *self, char *why,
+                      size_t why_size)
+{
+    image im = {.bytes = bytes, .size = size};
+    Elf64_Sym sym;
+    struct {
+        uint64_t magic;
+        uint32_t abi, struct_size;
+    } start;
+    char text[MAX_NAME];
+    if (!check_head(&im, why, why_size)) return false;
+    if (!find_symbol(&im, ADZE_PLUGIN_SYMBOL, &sym))
+        return refuse(why, why_size, "it exports no " ADZE_PLUGIN_SYMBOL);
+    if (!read_address(&im, sym.st_value, &start, sizeof start) || start.magic != ADZE_PLUGIN_MAGIC)
+        return refuse(why, why_size, ADZE_PLUGIN_SYMBOL " has a bad magic number");
+    if (start.abi != ADZE_ABI) {
+        snprintf(why, why_size, "it speaks ABI %u, this Adze speaks %d", start.abi, ADZE_ABI);
+        return false;
+    }
+    if (start.struct_size < sizeof(adze_plugin) || sym.st_size < sizeof(adze_plugin)) {
+        snprintf(why, why_size, "its descriptor has %llu bytes, expected at least %zu",
+                 sym.st_size < start.struct_size ? (unsigned long long)sym.st_size
+                                                 : (unsigned long long)start.struct_size,
+                 sizeof(adze_plugin));
+        return false;
+    }
+    if (read_name(&im, sym.st_value + offsetof(adze_plugin, name), text) &&
+        !check(self, ADZE_PEEK_PLUGIN, text, why, why_size))
+        return false;
+    static const struct {
+        size_t field, name;
+        adze_peek_kind kind;
+    } lists[] = {
+        {offsetof(adze_plugin, passes), offsetof(adze_pass, name), ADZE_PEEK_PASS},
+        {offsetof(adze_plugin, ops), offsetof(adze_op_row, name), ADZE_PEEK_OP},
+        {offsetof(adze_plugin, rules), offsetof(adze_rule_set, name), ADZE_PEEK_RULE_SET},
+        {offsetof(adze_plugin, backends), offsetof(adze_backend, name), ADZE_PEEK_BACKEND},
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (!check_list(&im, sym.st_value + lists[i].field, lists[i].kind, lists[i].name, check, self,
+                        why, why_size))
+            return false;
+    return true;
+}

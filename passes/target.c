@@ -1,0 +1,217 @@
+/* Targets: text files of `key = value` lines, `#` starts a comment.
+ *
+ * `name` and `level` are text, `include = FILE` reads another description first, all other keys are
+ * whole numbers (K and M multiply by 1024 and 1024^2). "x86:LEVEL" is LEVEL.target in the folder of
+ * targets, or the file itself where LEVEL holds a slash. "x86:host" is the best level that the CPU's
+ * CPUID allows, with the cache sizes and cores that the system states.
+ */
+#include "passes/registry_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_INCLUDES = 8, MAX_FILE = 1 << 16 };
+
+const char *adze_target_name(const adze_target *target) { return target->name; }
+const char *adze_target_level(const adze_target *target) { return target->level; }
+
+int64_t adze_target_number(const adze_target *target, const char *key, int64_t fallback)
+{
+    for (uint32_t i = 0; i < target->n_entries; i++)
+        if (!strcmp(target->entries[i].key, key)) return target->entries[i].value;
+    return fallback;
+}
+
+static void set_number(adze_registry *registry, adze_target *target, const char *key, int64_t value)
+{
+    for (uint32_t i = 0; i < target->n_entries; i++)
+        if (!strcmp(target->entries[i].key, key)) {
+            target->entries[i].value = value;
+            return;
+        }
+    target->entries = adze_arena_grow(&registry->arena, target->entries, target->n_entries,
+                                      &target->entries_capacity, sizeof *target->entries);
+    target->entries[target->n_entries++] =
+        (adze_target_entry){adze_intern_z(registry->context, key), value};
+}
+
+/* A number with an optional K or M. */
+static bool read_number(const char *text, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    if (end == text || errno) return false;
+    int64_t unit = *end == 'K' ? 1024 : *end == 'M' ? 1024 * 1024 : 1;
+    if (unit > 1) end++;
+    return !*end && !__builtin_mul_overflow(*out, unit, out);
+}
+
+static char *trim(char *text)
+{
+    while (*text == ' ' || *text == '\t') text++;
+    size_t n = strlen(text);
+    while (n && strchr(" \t\r\n", text[n - 1])) text[--n] = '\0';
+    return text;
+}
+
+static const char *data_folder(adze_registry *registry)
+{
+    const char *given = getenv("ADZE_DATA_DIR");
+    if (given && *given) return given;
+    return adze_internf(registry->context, "%s/%s", adze_library_folder(registry->context),
+                        ADZE_DATA_FROM_LIB);
+}
+
+static bool read_file(adze_registry *registry, adze_target *target, const char *file, int depth);
+
+static bool read_line(adze_registry *registry, adze_target *target, adze_loc loc, char *line, int depth)
+{
+    line[strcspn(line, "#")] = '\0';
+    line = trim(line);
+    if (!*line) return true;
+    char *equals = strchr(line, '=');
+    if (!equals) return adze_error(loc, "expected 'key = value', got '%s'", line);
+    *equals = '\0';
+    const char *key = trim(line), *value = trim(equals + 1);
+    if (!adze_name_is_valid(key)) return adze_error(loc, "'%s' is no key", key);
+    if (!strcmp(key, "name") || !strcmp(key, "level")) {
+        if (!adze_name_is_valid(value)) return adze_error(loc, "'%s' is no name", value);
+        *(*key == 'n' ? &target->name : &target->level) = adze_intern_z(registry->context, value);
+        return true;
+    }
+    if (!strcmp(key, "include")) {
+        if (depth == MAX_INCLUDES) return adze_error(loc, "includes are nested too deeply");
+        if (!strchr(value, '/'))
+            value = adze_internf(registry->context, "%s/targets/%s.target", data_folder(registry),
+                                 value);
+        return read_file(registry, target, value, depth + 1);
+    }
+    int64_t number;
+    if (!read_number(value, &number) || number < 0)
+        return adze_error(loc, "'%s' takes a whole number, got '%s'", key, value);
+    set_number(registry, target, key, number);
+    return true;
+}
+
+static bool read_file(adze_registry *registry, adze_target *target, const char *file, int depth)
+{
+    adze_loc loc = adze_file_loc(registry->context, file, 0);
+    FILE *stream = fopen(file, "re");
+    if (!stream) return adze_error(loc, "cannot read the target description: %s", strerror(errno));
+    char *text = adze_malloc(MAX_FILE + 1);
+    size_t size = fread(text, 1, MAX_FILE + 1, stream);
+    bool ok = !ferror(stream) && size <= MAX_FILE && !memchr(text, 0, size);
+    fclose(stream);
+    if (!ok) {
+        adze_error(loc, "is no target description");
+    } else {
+        text[size] = '\0';
+        uint32_t number = 1;
+        for (char *line = text, *next; ok && line; line = next, number++) {
+            next = strchr(line, '\n');
+            if (next) *next++ = '\0';
+            loc.line = number;
+            ok = read_line(registry, target, loc, line, depth);
+        }
+    }
+    free(text);
+    return ok;
+}
+
+/* ---- The machine at hand ---- */
+
+/* First line of a sysfs file without its end; false if there is none. */
+static bool read_sysfs(int index, const char *leaf, char *out, int size)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, leaf);
+    FILE *stream = fopen(path, "re");
+    if (!stream) return false;
+    bool ok = fgets(out, size, stream);
+    fclose(stream);
+    if (ok) out[strcspn(out, "\n")] = '\0';
+    return ok;
+}
+
+static void add_host_facts(adze_registry *registry, adze_target *target)
+{
+    char type[32], level[32], size[32], key[32];
+    for (int i = 0; i < 16 && read_sysfs(i, "type", type, sizeof type); i++) {
+        int64_t bytes;
+        if (!strcmp(type, "Instruction") || !read_sysfs(i, "level", level, sizeof level) ||
+            !read_sysfs(i, "size", size, sizeof size) || !read_number(size, &bytes))
+            continue;
+        snprintf(key, sizeof key, "l%.8s", level);
+        set_number(registry, target, key, bytes);
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores > 0) set_number(registry, target, "cores", cores);
+}
+
+static const char *host_level(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v4")) return "x86-64-v4";
+    if (__builtin_cpu_supports("x86-64-v3")) return "x86-64-v3";
+#endif
+    return NULL;
+}
+
+/* ---- By name ---- */
+
+static const char *file_of(adze_registry *registry, const char *spec, adze_loc loc, bool *out_host)
+{
+    const char *colon = strchr(spec, ':');
+    const char *name = colon ? colon + 1 : spec;
+    *out_host = false;
+    if (colon && !strcmp(name, "host")) {
+        *out_host = true;
+        name = host_level();
+        if (!name || strncmp(spec, "x86:", 4) != 0) {
+            adze_error(loc, "target '%s': this machine's CPU has none of its levels", spec);
+            return NULL;
+        }
+    }
+    if (strchr(name, '/')) return name;
+    if (!adze_name_is_valid(name)) {
+        adze_error(loc, "'%s' is no target; write NAME or NAME:LEVEL, e.g. x86:x86-64-v4", spec);
+        return NULL;
+    }
+    return adze_internf(registry->context, "%s/targets/%s.target", data_folder(registry), name);
+}
+
+const adze_target *adze_registry_target(adze_registry *registry, const char *text)
+{
+    adze_loc loc = adze_loc_unknown(registry->context);
+    for (adze_target *t = registry->targets; t; t = t->next)
+        if (!strcmp(t->spec, text)) return t;
+    bool host;
+    const char *file = file_of(registry, text, loc, &host);
+    if (!file) return NULL;
+    if (access(file, R_OK)) {
+        adze_error(loc, "no target '%s': there is no file %s", text, file);
+        return NULL;
+    }
+    adze_target *target = ADZE_NEW(&registry->arena, adze_target);
+    if (!read_file(registry, target, file, 0)) return NULL;
+    size_t n = strcspn(text, ":");
+    if (!target->name || !target->level) {
+        adze_error(adze_file_loc(registry->context, file, 0), "the target has no name or no level");
+        return NULL;
+    }
+    if (strncmp(target->name, text, n) != 0 || target->name[n]) {
+        adze_error(adze_file_loc(registry->context, file, 0), "describes a level of '%s', not of '%.*s'",
+                   target->name, (int)n, text);
+        return NULL;
+    }
+    if (host) add_host_facts(registry, target);
+    target->spec = adze_intern_z(registry->context, text);
+    target->next = registry->targets;
+    registry->targets = target;
+    return target;
+}
