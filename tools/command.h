@@ -1,0 +1,97 @@
+/* What the subcommands of `adze` share: the table of commands, flags, models, messages.
+ *
+ * Exit status: 0 done; 1 the input, the model or the comparison is at fault; 2 the command line is wrong.
+ * Results go to stdout, everything else to stderr.
+ */
+#ifndef ADZE_COMMAND_H
+#define ADZE_COMMAND_H
+
+#include <adze/pass.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct adze_command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+} adze_command;
+
+#define COMMAND(name) extern const adze_command adze_command_##name;
+#include "commands.def"
+#undef COMMAND
+
+/* ---- Flags (flags.c) ---- */
+
+typedef enum adze_flag_kind {
+    ADZE_FLAG_BOOL, /* bool: --check */
+    ADZE_FLAG_INT,  /* int64_t: --threads=4 or --threads 4 */
+    ADZE_FLAG_TEXT, /* const char * */
+    ADZE_FLAG_LIST, /* adze_flag_list, repeatable */
+    ADZE_FLAG_LEVEL /* int: -O0 … -O3 */
+} adze_flag_kind;
+
+typedef struct adze_flag_list {
+    const char **items;
+    uint32_t count;
+} adze_flag_list;
+
+/* `name` with its dashes; `value` is what --help writes after "=", NULL for BOOL. Ends with a NULL name. */
+typedef struct adze_flag {
+    const char *name, *value, *help;
+    adze_flag_kind kind;
+    size_t offset;
+} adze_flag;
+
+/* Fills `out` (a struct that the flags' offsets describe) and moves what is no flag to the front of argv.
+ * Gives the number of those, or -1 after --help or an error: then *out_status is the exit status.
+ * `usage` is the text above the flags, with one example. */
+int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, const char *usage, int *out_status);
+void adze_flag_list_free(adze_flag_list *list);
+
+/* ---- Messages and models (session.c) ---- */
+
+/* What most commands hold: a context whose messages go to stderr, and its registry. */
+typedef struct adze_session {
+    adze_context *context;
+    adze_registry *registry;
+} adze_session;
+
+/* Flags that all commands share, for a struct that starts with adze_common. */
+typedef struct adze_common {
+    const char *target, *passes, *precision;
+    int level; /* -O; -1 = not given */
+    adze_flag_list plugins, dims;
+    int64_t threads;
+    bool verbose;
+} adze_common;
+
+#define ADZE_COMMON_FLAGS                                                                                          \
+    {"--target", "NAME[:LEVEL]", "what to compile for, e.g. x86:x86-64-v4 or x86:host", ADZE_FLAG_TEXT,            \
+     offsetof(adze_common, target)},                                                                               \
+        {"-O", "0..3", "named pipeline", ADZE_FLAG_LEVEL, offsetof(adze_common, level)},                           \
+        {"--passes", "PIPELINE", "passes to run instead, e.g. fold,dce", ADZE_FLAG_TEXT,                           \
+         offsetof(adze_common, passes)},                                                                           \
+        {"--plugin", "FILE.so", "load a plug-in; repeatable", ADZE_FLAG_LIST, offsetof(adze_common, plugins)},     \
+        {"--dim", "NAME=VALUE", "fix a symbolic dim; repeatable", ADZE_FLAG_LIST, offsetof(adze_common, dims)},    \
+        {"--threads", "N", "threads to run with", ADZE_FLAG_INT, offsetof(adze_common, threads)},                  \
+        {"--precision", "LEVEL", "strict, f32 or fast", ADZE_FLAG_TEXT, offsetof(adze_common, precision)},         \
+    {                                                                                                              \
+        "-v", NULL, "say more", ADZE_FLAG_BOOL, offsetof(adze_common, verbose)                                     \
+    }
+
+/* Creates context and registry and loads the plug-ins. False after an error. */
+bool adze_session_open(adze_session *session, const adze_common *common);
+void adze_session_close(adze_session *session);
+/* Prints a diagnostic to stderr; an adze_sink. */
+void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic);
+/* adze_precision, or -1 after an error. */
+int adze_common_precision(const adze_common *common);
+/* Reads an .onnx or .adz file; "-" is IR text on stdin. NULL after an error. */
+adze_module *adze_session_read(adze_session *session, const adze_common *common, const char *path);
+/* Whole file or stdin as malloc'ed text with a zero byte; NULL after an error was reported. */
+char *adze_read_text(adze_context *context, const char *path, size_t *out_size);
+/* One line about a wrong command line; gives the exit status 2. */
+int adze_usage_error(const char *format, ...) ADZE_PRINTF(1, 2);
+
+#endif

@@ -1,0 +1,251 @@
+/* adze opt: the pass writer's tool. Reads a model, runs a pipeline, prints the IR. */
+#include "adze_io.h"
+#include "command.h"
+#include "expect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    adze_common common;
+    const char *output, *print_after;
+    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, verify_diagnostics, split_input, check;
+    bool locations;
+} options;
+
+static const adze_flag flags[] = {
+    ADZE_COMMON_FLAGS,
+    {"-o", "FILE.adz", "write there instead of to stdout", ADZE_FLAG_TEXT, offsetof(options, output)},
+    {"--print-after", "PASS", "print the IR to stderr after that pass; * is every pass", ADZE_FLAG_TEXT,
+     offsetof(options, print_after)},
+    {"--print-pipeline", NULL, "print the pipeline with its options and stop", ADZE_FLAG_BOOL,
+     offsetof(options, print_pipeline)},
+    {"--time-passes", NULL, "print to stderr how long each pass took", ADZE_FLAG_BOOL,
+     offsetof(options, time_passes)},
+    {"--list-passes", NULL, "print all passes with their options and stop", ADZE_FLAG_BOOL,
+     offsetof(options, list_passes)},
+    {"--list-ops", NULL, "print the op table and stop", ADZE_FLAG_BOOL, offsetof(options, list_ops)},
+    {"--list-rules", NULL, "print the rule sets and stop", ADZE_FLAG_BOOL, offsetof(options, list_rules)},
+    {"--verify-diagnostics", NULL, "succeed if the messages are the ones that // expected-error comments say",
+     ADZE_FLAG_BOOL, offsetof(options, verify_diagnostics)},
+    {"--split-input", NULL, "the file holds several modules between lines // -----", ADZE_FLAG_BOOL,
+     offsetof(options, split_input)},
+    {"--check", NULL, "re-read each pass's result; fail a pass that lies about UNCHANGED", ADZE_FLAG_BOOL,
+     offsetof(options, check)},
+    {"--locations", NULL, "print ONNX node names", ADZE_FLAG_BOOL, offsetof(options, locations)},
+    {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
+};
+
+static const char usage[] = "Usage: adze opt [FLAGS] IN\n\n"
+                            "Reads IN (.adz or .onnx; - is IR text on stdin), runs passes and prints the IR.\n\n"
+                            "Example: adze opt model.onnx --passes=shape-fold,fold,dce --time-passes\n";
+
+/* ---- Lists ---- */
+
+static void list_passes(const adze_registry *registry)
+{
+    for (uint32_t i = 0; i < adze_registry_num_passes(registry); i++) {
+        const adze_pass *pass = adze_registry_pass(registry, i);
+        printf("%-16s %s\n", pass->name, pass->help);
+        for (uint32_t k = 0; k < pass->n_options; k++) {
+            const adze_option *o = &pass->options[k];
+            printf("    %s=%s: %s\n", o->name, o->fallback ? o->fallback : "", o->help);
+        }
+    }
+}
+
+static void list_ops(const adze_context *context)
+{
+    for (uint32_t i = 0; i < adze_row_count(context); i++) {
+        const adze_op_row *row = adze_row_get(context, i);
+        printf("%-18s %s%s%s\n", row->name, row->help ? row->help : "", row->onnx ? "; ONNX " : "",
+               row->onnx ? row->onnx : "");
+    }
+}
+
+static void list_rules(const adze_registry *registry)
+{
+    for (uint32_t i = 0; i < adze_registry_num_rule_sets(registry); i++)
+        printf("%s\n", adze_registry_rule_set(registry, i)->name);
+}
+
+/* ---- Running ---- */
+
+/* Seconds by pass name, in the order of first use. */
+typedef struct timing {
+    const char *names[256];
+    double seconds[256];
+    uint32_t runs[256], count;
+} timing;
+
+typedef struct job {
+    const options *options;
+    adze_session *session;
+    adze_pipeline *pipeline;
+    const adze_target *target;
+    adze_text out;
+    timing timing;
+} job;
+
+static void print_after(void *self, const char *pass, const char *text, size_t size)
+{
+    (void)self;
+    fprintf(stderr, "// after %s\n", pass);
+    if (size) fwrite(text, 1, size, stderr);
+}
+
+static void add_time(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
+                     adze_outcome outcome)
+{
+    timing *t = &((job *)self)->timing;
+    (void)index, (void)count, (void)outcome;
+    if (seconds < 0) return;
+    uint32_t i = 0;
+    while (i < t->count && strcmp(t->names[i], pass) != 0) i++;
+    if (i == sizeof t->names / sizeof *t->names) return;
+    if (i == t->count) t->names[t->count++] = pass;
+    t->seconds[i] += seconds;
+    t->runs[i]++;
+}
+
+static void print_times(const timing *t)
+{
+    double total = 0;
+    for (uint32_t i = 0; i < t->count; i++) total += t->seconds[i];
+    fprintf(stderr, "%10s %6s %5s  pass\n", "ms", "share", "runs");
+    for (uint32_t i = 0; i < t->count; i++)
+        fprintf(stderr, "%10.3f %5.1f%% %5u  %s\n", t->seconds[i] * 1e3,
+                total > 0 ? 100 * t->seconds[i] / total : 0, t->runs[i], t->names[i]);
+    fprintf(stderr, "%10.3f               total\n", total * 1e3);
+}
+
+/* Runs the pipeline on one module and appends its text to the output. Takes the module. */
+static bool process(job *j, adze_module *module)
+{
+    if (!module) return false;
+    adze_run_options run = {.struct_size = sizeof run,
+                            .target = j->target,
+                            .precision = adze_common_precision(&j->options->common),
+                            .check = j->options->check,
+                            .time_passes = j->options->time_passes,
+                            .print_after = j->options->print_after,
+                            .print = print_after,
+                            .progress = add_time,
+                            .self = j};
+    bool ok = adze_pipeline_run(j->pipeline, module, &run);
+    if (ok) {
+        adze_print_options print = {.struct_size = sizeof print, .locations = j->options->locations, .max_elements = 16};
+        ok = adze_module_print(module, &print, &j->out);
+    }
+    adze_module_destroy(module);
+    return ok;
+}
+
+/* Each part of a split file is parsed with the lines before it blanked, so that places stay right. */
+static bool process_text(job *j, const char *path, char *text, size_t size)
+{
+    static const char mark[] = "// -----";
+    bool ok = true;
+    char *part = malloc(size + 1);
+    if (!part) return adze_usage_error("out of memory"), false;
+    for (char *at = text, *next; at; at = next) {
+        char *end = strstr(at, mark);
+        while (end && end > text && end[-1] != '\n') end = strstr(end + 1, mark);
+        next = end ? end + strlen(mark) : NULL;
+        size_t head = (size_t)(at - text), n = end ? (size_t)(end - at) : size - head, lines = 0;
+        for (size_t i = 0; i < head; i++)
+            if (text[i] == '\n') part[lines++] = '\n';
+        memcpy(part + lines, at, n);
+        if (at > text && ok) adze_text_append(&j->out, "// -----\n");
+        ok &= process(j, adze_module_parse(j->session->context, path, part, lines + n));
+    }
+    free(part);
+    return ok;
+}
+
+static bool write_output(const options *o, const adze_text *out)
+{
+    adze_io_error error;
+    adze_outfile *file;
+    const char *path = o->output ? o->output : "-";
+    if (adze_outfile_create(path, 0666, &file, &error) == ADZE_OK) {
+        if (out->size) adze_outfile_write(file, out->data, out->size);
+        if (adze_outfile_commit(file, &error) == ADZE_OK) return true;
+    }
+    fprintf(stderr, "adze: %s\n", error.text);
+    return false;
+}
+
+static bool run_input(job *j, const char *path)
+{
+    const options *o = j->options;
+    if (!o->split_input && !o->verify_diagnostics)
+        return process(j, adze_session_read(j->session, &o->common, path)) && write_output(o, &j->out);
+    size_t size;
+    char *text = adze_read_text(j->session->context, path, &size);
+    if (!text) return false;
+    adze_expectations *expected = NULL;
+    if (o->verify_diagnostics) {
+        expected = adze_expect_read(path, text);
+        adze_context_set_sink(j->session->context, adze_expect_sink, expected);
+    }
+    bool ok = o->split_input ? process_text(j, path, text, size)
+                             : process(j, adze_module_parse(j->session->context, path, text, size));
+    if (o->verify_diagnostics) ok = adze_expect_finish(expected);
+    adze_context_set_sink(j->session->context, adze_print_to_stderr, NULL);
+    free(text);
+    return ok && (o->verify_diagnostics || write_output(o, &j->out));
+}
+
+static int run_job(const options *o, adze_session *session, const char *path)
+{
+    static const char *const levels[] = {"O0", "O1", "O2", "O3"};
+    job j = {.options = o, .session = session};
+    const char *passes = o->common.passes ? o->common.passes : o->common.level >= 0 ? levels[o->common.level] : "";
+    j.pipeline = adze_pipeline_parse(session->registry, passes);
+    if (!j.pipeline) return 2;
+    int status = 0;
+    if (o->common.target && !(j.target = adze_registry_target(session->registry, o->common.target))) status = 2;
+    if (!status && o->print_pipeline) {
+        adze_text text = {0};
+        adze_pipeline_print(j.pipeline, &text);
+        printf("%.*s\n", (int)text.size, text.data ? text.data : "");
+        adze_text_free(&text);
+    } else if (!status) {
+        status = !run_input(&j, path);
+        if (o->time_passes) print_times(&j.timing);
+    }
+    adze_text_free(&j.out);
+    adze_pipeline_destroy(j.pipeline);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    options o = {.common.level = -1};
+    int status, files = adze_flags_parse(argc, argv, flags, &o, usage, &status);
+    bool lists = o.list_passes || o.list_ops || o.list_rules;
+    if (files >= 0 && adze_common_precision(&o.common) < 0) files = -1, status = 2;
+    if (files >= 0 && !lists && !o.print_pipeline && files != 1)
+        files = -1, status = adze_usage_error("opt takes one input, got %d; try adze opt --help", files);
+    adze_session session = {0};
+    if (files >= 0 && !adze_session_open(&session, &o.common)) {
+        status = 1;
+    } else if (files >= 0) {
+        if (o.list_passes) list_passes(session.registry);
+        if (o.list_ops) list_ops(session.context);
+        if (o.list_rules) list_rules(session.registry);
+        if (!lists) status = run_job(&o, &session, files ? argv[0] : NULL);
+        adze_session_close(&session);
+    }
+    adze_flag_list_free(&o.common.plugins);
+    adze_flag_list_free(&o.common.dims);
+    return status;
+}
+
+const adze_command adze_command_opt = {
+    .name = "opt",
+    .summary = "run passes on IR and print it; for writers of passes",
+    .run = run,
+};
