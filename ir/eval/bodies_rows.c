@@ -11,7 +11,7 @@
 #define CALL(name, t) ADZE_PASTE(adze_body_##name##_, t)
 
 #define ROW_HEAD(row)                                                                              \
-    static void row(void *out, const void *const *args, const int64_t *steps, int64_t n)
+    void row(void *out, const void *const *args, const int64_t *steps, int64_t n)
 
 #define ROW1(t, name, r, a)                                                                        \
     ROW_HEAD(adze_row_##name##_##t)                                                                \
@@ -56,34 +56,24 @@
         const M(a) *x0 = args[0];                                                                  \
         for (int64_t i = 0; i < n; i++) y[i] = adze_body_cast_##a##_##b(x0[i * steps[0]]);         \
     }
-/* X(a, b, lanes) for each pair of types with a cast body. */
-#define CAST_TO(X, a, lanes)                                                                       \
-    X(a, f32, lanes)                                                                               \
-    X(a, f64, lanes) X(a, bool, lanes) X(a, i8, lanes) X(a, i16, 0) X(a, i32, lanes)               \
-        X(a, i64, lanes) X(a, u8, lanes) X(a, u16, 0) X(a, u32, 0) X(a, u64, 0)
-#define CAST_PAIRS(X)                                                                              \
-    CAST_TO(X, f32, 1)                                                                             \
-    CAST_TO(X, f64, 1) CAST_TO(X, bool, 1) CAST_TO(X, i8, 1) CAST_TO(X, i16, 0) CAST_TO(X, i32, 1) \
-        CAST_TO(X, i64, 1) CAST_TO(X, u8, 1) CAST_TO(X, u16, 0) CAST_TO(X, u32, 0)                 \
-            CAST_TO(X, u64, 0) X(f32, f16, 1) X(f16, f32, 1) X(f32, bf16, 1) X(bf16, f32, 1)
 CAST_PAIRS(CAST_ROW)
 
-/* Sets of element types with vectors of 16 lanes: a bit for rows with lanes 1, a bit for lanes 8.
+/* Sets of element types with vectors of 16 lanes: the bits of column lanes.
  */
 enum {
-    LANES_f32 = 1,
-    LANES_f64 = 1,
+    LANES_f32 = 3,
+    LANES_f64 = 3,
     LANES_i8 = 8,
     LANES_i16 = 0,
-    LANES_i32 = 9,
-    LANES_i64 = 1,
+    LANES_i32 = 13,
+    LANES_i64 = 5,
     LANES_u8 = 8,
     LANES_u16 = 0,
     LANES_u32 = 0,
     LANES_u64 = 0,
     LANES_bool = 1,
-    LANES_f16 = 1,
-    LANES_bf16 = 1,
+    LANES_f16 = 3,
+    LANES_bf16 = 3,
 };
 
 #define QUOTE_(t)   #t
