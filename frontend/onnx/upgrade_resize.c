@@ -37,14 +37,15 @@ static bool rounding(adze_onnx_node *node, uint32_t index, const char **out)
     return *out || adze_onnx_unsupported(node, "enlarging one axis and shrinking another");
 }
 
-/* Resize-10 and Upsample-9 with operands (x, scales), Upsample-7 with scales made one. */
-static bool simple_resize(adze_onnx_node *node)
+/* Resize-10 and Upsample-9 with operands (x, scales), Upsample-7 with scales made one. Upsample only
+ * enlarges. */
+static bool simple_resize(adze_onnx_node *node, bool shrinks)
 {
     const char *mode = "nearest", *nearest = "floor";
     if (!adze_onnx_attr_str(node, "mode", &mode)) return false;
     if (strcmp(mode, "bilinear") == 0) mode = "linear";
     if (node->n_in != 2) return adze_onnx_invalid(node, "has %u inputs, not 2", node->n_in);
-    if (strcmp(mode, "nearest") == 0 && !rounding(node, 1, &nearest)) return false;
+    if (shrinks && strcmp(mode, "nearest") == 0 && !rounding(node, 1, &nearest)) return false;
     adze_ir_value *operands[] = {node->in[0], NULL, node->in[1]};
     adze_attr attrs[] = {adze_attr_str("coordinate_transformation_mode", "asymmetric"),
                          adze_attr_str("mode", mode), adze_attr_str("nearest_mode", nearest)};
@@ -63,12 +64,12 @@ bool adze_onnx_upgrade_upsample(adze_onnx_node *node)
         adze_ir_value *value = adze_const_make(node->import->module, name, type, scales->floats);
         if (!adze_onnx_set_operand(node, 1, value)) return false;
     }
-    return simple_resize(node);
+    return simple_resize(node, false);
 }
 
 bool adze_onnx_upgrade_resize(adze_onnx_node *node)
 {
-    if (node->version < 11) return simple_resize(node);
+    if (node->version < 11) return simple_resize(node, true);
     for (uint32_t i = 1; i < node->n_in; i++) {
         const adze_type *type = node->in[i] ? adze_value_type(node->in[i]) : NULL;
         if (type && adze_type_rank(type) == 1 && adze_dim_is_value(adze_type_dim(type, 0), 0))
