@@ -1,0 +1,90 @@
+/* From MLIR modules to machine code: levels, jobs, linking of bitcode.
+ *
+ * A job is one part of the program for one CPU level, with MLIR and LLVM contexts of its own, so jobs run
+ * on several threads. The partition depends on the program alone: the same input gives the same bytes.
+ */
+#ifndef ADZE_X86_CODEGEN_H
+#define ADZE_X86_CODEGEN_H
+
+#include "backends/x86/bitcode.h"
+#include "backends/x86/program.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+#include <mlir-c/IR.h>
+
+/* A CPU level that code is generated for. */
+typedef struct x86_level {
+    const char *name;        /* "x86-64-v4" */
+    const char *cpu, *tune;  /* as LLVM names them */
+    const char *features;    /* "+avx512vnni,…" on top of the CPU's */
+    uint64_t bits;           /* ADZE_CPU_* */
+    bool wide;               /* 512-bit vectors */
+} x86_level;
+
+/* ---- level.c ---- */
+
+/* "x86-64-v3" or "x86-64-v4"; NULL for other names. */
+const x86_level *x86_level_find(const char *name);
+
+typedef enum x86_output { X86_OBJECT, X86_ASSEMBLY, X86_LLVM, X86_MLIR } x86_output;
+
+/* Which bitcode module defines a function; read-only once made. */
+typedef struct x86_symbols {
+    adze_arena arena;
+    adze_table names[2]; /* for levels without and with 512-bit vectors: name -> adze_bitcode */
+} x86_symbols;
+
+bool x86_symbols_make(x86_symbols *symbols);
+void x86_symbols_free(x86_symbols *symbols);
+bool x86_symbols_have(const x86_symbols *symbols, bool wide, const char *name);
+
+typedef struct x86_job {
+    struct x86_job *next; /* in the queue */
+    const x86_program *program;
+    const x86_symbols *symbols;
+    const x86_level *level;
+    uint32_t level_index, part;
+    const uint32_t *part_of_step; /* steps whose entry is `part` belong to this job */
+    int opt;                      /* LLVM's -O level */
+    x86_output output;
+    MlirContext mlir;
+    MlirModule module;
+    LLVMContextRef context;
+    LLVMModuleRef llvm;
+    /* Result: an object, or text. */
+    char *bytes;
+    size_t size;
+    bool ok;
+    char error[1024];
+} x86_job;
+
+/* ---- job.c ---- */
+
+MlirContext x86_mlir_context(void);
+/* Everything after emission: lowers, adds steps, links, optimises, generates. Sets ok or error. */
+void x86_job_run(x86_job *job);
+void x86_job_free(x86_job *job);
+bool x86_job_fail(x86_job *job, const char *format, ...) ADZE_PRINTF(2, 3);
+/* Generates code for a finished module into job->bytes. */
+bool x86_job_generate(x86_job *job);
+/* "adze_step_<level>_<index>" */
+void x86_step_symbol(char *buffer, size_t size, uint32_t level, uint32_t step);
+
+/* ---- lower.c ---- */
+
+bool x86_lower(x86_job *job);
+/* ---- link_bitcode.c ---- */
+
+/* Brings in what the module calls, under the level's target attributes, all of it internal. */
+bool x86_link_bitcode(x86_job *job);
+/* ---- step.c ---- */
+
+void x86_build_steps(x86_job *job);
+/* ---- descriptor.c ---- */
+
+/* The artifact's descriptor as a module of its own. `symbol` is its name. */
+bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model, const x86_level *const *levels,
+                          uint32_t n_levels, int precision);
+
+#endif

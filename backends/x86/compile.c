@@ -1,0 +1,213 @@
+/* Compiles a planned module into the file that the output's suffix asks for. */
+#include "backends/x86/compile.h"
+#include "backends/x86/emit.h"
+
+#include <adze/pass.h>
+
+#include <llvm-c/Target.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_PARTS = 4, MAX_LEVELS = 8 };
+
+typedef enum form { SHARED, OBJECT, EXECUTABLE, MLIR_TEXT, LLVM_TEXT, ASSEMBLY } form;
+
+const char *const x86_suffixes[] = {".so", ".o", "", ".mlir", ".ll", ".s", NULL};
+
+static bool find_form(const x86_compile *c, form *out)
+{
+    const char *slash = strrchr(c->options->output, '/');
+    const char *name = slash ? slash + 1 : c->options->output;
+    const char *dot = strrchr(name, '.');
+    if (!dot) dot = "";
+    for (int i = 0; x86_suffixes[i]; i++)
+        if (!strcmp(x86_suffixes[i], dot)) {
+            *out = i == 0 ? SHARED : i == 1 ? OBJECT : i == 2 ? EXECUTABLE : i == 3 ? MLIR_TEXT : i == 4 ? LLVM_TEXT : ASSEMBLY;
+            return true;
+        }
+    return adze_error(adze_loc_unknown(c->context), "%s: the x86 backend does not write '%s' files", c->options->output, dot);
+}
+
+static bool find_levels(x86_compile *c)
+{
+    for (uint32_t i = 0; i < c->options->n_levels && c->n_levels < MAX_LEVELS; i++) {
+        const char *name = adze_target_level(c->options->levels[i]);
+        const x86_level *level = x86_level_find(name);
+        if (!level) return adze_error(adze_loc_unknown(c->context), "the x86 backend has no level '%s'", name);
+        bool again = false;
+        for (uint32_t k = 0; k < c->n_levels; k++) again = again || c->levels[k] == level;
+        if (!again) c->levels[c->n_levels++] = level;
+    }
+    return c->n_levels || adze_error(adze_loc_unknown(c->context), "no CPU level to compile for");
+}
+
+/* ---- Jobs ---- */
+
+static void init_job(const x86_compile *c, x86_job *job, uint32_t level, uint32_t part, x86_output output)
+{
+    memset(job, 0, sizeof *job);
+    job->program = &c->program;
+    job->symbols = &c->symbols;
+    job->level = c->levels[level];
+    job->level_index = level;
+    job->part = part;
+    job->part_of_step = c->part_of_step;
+    job->opt = 3;
+    job->output = output;
+}
+
+/* The MLIR of one part. */
+static bool emit_part(x86_compile *c, x86_job *job)
+{
+    job->mlir = x86_mlir_context();
+    job->module = mlirModuleCreateEmpty(mlirLocationUnknownGet(job->mlir));
+    x86_emit e;
+    x86_emit_init(&e, &c->program, job->mlir, job->module, c->options->precision != ADZE_PRECISION_STRICT);
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < c->program.n_kernels; i++)
+        if (c->part_of_kernel[i] == job->part) ok = x86_emit_kernel(&e, &c->program.kernels[i]);
+    x86_emit_free(&e);
+    return ok;
+}
+
+static bool check_jobs(x86_compile *c)
+{
+    for (uint32_t i = 0; i < c->n_jobs; i++)
+        if (!c->jobs[i].ok) return adze_error(adze_loc_unknown(c->context), "x86: %s", c->jobs[i].error);
+    return true;
+}
+
+static bool run_jobs(x86_compile *c, x86_output output)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    c->jobs = calloc(c->n_levels * c->n_parts + 1u, sizeof *c->jobs);
+    x86_queue *queue = c->jobs ? x86_queue_create(cores > 1 ? (uint32_t)cores - 1 : 0) : NULL;
+    if (!queue) return adze_error(adze_loc_unknown(c->context), "out of memory");
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < c->n_levels * c->n_parts; i++) {
+        x86_job *job = &c->jobs[c->n_jobs++];
+        init_job(c, job, i / c->n_parts, i % c->n_parts, output);
+        ok = emit_part(c, job);
+        if (ok) x86_queue_add(queue, job);
+    }
+    x86_queue_finish(queue);
+    return ok && check_jobs(c);
+}
+
+static bool run_descriptor(x86_compile *c, const char *symbol)
+{
+    x86_job *job = &c->jobs[c->n_jobs++];
+    init_job(c, job, 0, UINT32_MAX, X86_OBJECT);
+    job->ok = x86_build_descriptor(job, symbol, c->options->name ? c->options->name : "model", c->levels, c->n_levels,
+                                   c->options->precision);
+    if (job->llvm) LLVMDisposeModule(job->llvm);
+    if (job->context) LLVMContextDispose(job->context);
+    return job->ok || adze_error(adze_loc_unknown(c->context), "x86: %s", job->error);
+}
+
+/* ---- Files ---- */
+
+static const char *object_symbol(x86_compile *c)
+{
+    const char *name = c->options->name ? c->options->name : "model";
+    char *symbol = adze_arena_alloc(&c->program.arena, strlen(name) + sizeof "adze_compiled_");
+    sprintf(symbol, "adze_compiled_%s", name);
+    for (char *at = symbol; *at; at++)
+        if (!isalnum((unsigned char)*at)) *at = '_';
+    return symbol;
+}
+
+static void describe(adze_text *out, const char *what, const x86_io *io, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        char type[512];
+        adze_type_print(io[i].type, type, sizeof type);
+        adze_text_append(out, " *   %s %u: %s %s\n", what, i, io[i].name, type);
+    }
+}
+
+/* The header that goes with a relocatable object. Names from the model cannot end its comment. */
+static bool write_header(x86_compile *c, x86_work *work, const char *symbol)
+{
+    size_t n = strlen(c->options->output);
+    adze_text out = {0};
+    adze_text_append(&out, "/* Compiled by adze. Open with adze_model_open_linked(&%s, NULL, &model).\n", symbol);
+    size_t comment = out.size;
+    describe(&out, "input", c->program.inputs, c->program.n_inputs);
+    describe(&out, "output", c->program.outputs, c->program.n_outputs);
+    for (size_t i = comment; i + 1 < out.size; i++)
+        if ((out.data[i] == '*' && out.data[i + 1] == '/') || (out.data[i] == '/' && out.data[i + 1] == '*')) out.data[i] = '?';
+    adze_text_append(&out,
+                     " */\n#ifndef %s_H\n#define %s_H\n\n#include <adze/artifact.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n"
+                     "#endif\n\nextern const adze_artifact %s;\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
+                     symbol, symbol, symbol);
+    const char *path = x86_work_path(work, "header");
+    const char *target = adze_internf(c->context, "%.*sh", (int)(n - 1), c->options->output);
+    bool ok = x86_work_write(work, path, out.data, out.size) && x86_work_commit(work, path, target, 0644);
+    adze_text_free(&out);
+    return ok;
+}
+
+static bool write_linked(x86_compile *c, x86_work *work, form to)
+{
+    const char *symbol = to == OBJECT ? object_symbol(c) : "adze_artifact";
+    if (!run_descriptor(c, symbol)) return false;
+    for (uint32_t i = 0; i < c->n_jobs; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%u.o", i);
+        if (!x86_work_add_object(work, name, c->jobs[i].bytes, c->jobs[i].size)) return false;
+    }
+    const char *path = x86_work_path(work, "result");
+    x86_link_kind kind = to == SHARED ? X86_LINK_SHARED : to == OBJECT ? X86_LINK_RELOCATABLE : X86_LINK_EXECUTABLE;
+    if (!x86_link(work, kind, path)) return false;
+    if (to == OBJECT && !x86_elf_localize(c->context, path, symbol)) return false;
+    if (!x86_elf_add_weights(&c->program, path)) return false;
+    if (to == OBJECT && !write_header(c, work, symbol)) return false;
+    return x86_work_commit(work, path, c->options->output, to == OBJECT ? 0666 : 0777);
+}
+
+static bool write_text(x86_compile *c, x86_work *work)
+{
+    const char *path = x86_work_path(work, "result");
+    return x86_work_write(work, path, c->jobs[0].bytes, c->jobs[0].size) &&
+           x86_work_commit(work, path, c->options->output, 0666);
+}
+
+static bool compile(x86_compile *c, const adze_module *module)
+{
+    form to = SHARED;
+    if (!find_form(c, &to) || !find_levels(c) || !x86_program_make(&c->program, module)) return false;
+    bool text = to == MLIR_TEXT || to == LLVM_TEXT || to == ASSEMBLY;
+    if (text) c->n_levels = 1; /* the best */
+    if (!x86_symbols_make(&c->symbols))
+        return adze_error(adze_loc_unknown(c->context), "the bitcode in the x86 backend cannot be read");
+    x86_parts_make(c, text ? 1 : MAX_PARTS);
+    x86_output output = to == MLIR_TEXT ? X86_MLIR : to == LLVM_TEXT ? X86_LLVM : to == ASSEMBLY ? X86_ASSEMBLY : X86_OBJECT;
+    if (!run_jobs(c, output) || !x86_program_finish(&c->program)) return false;
+    x86_work work;
+    bool ok = x86_work_begin(&work, c->context, c->options->output);
+    ok = ok && (text ? write_text(c, &work) : write_linked(c, &work, to));
+    x86_work_end(&work);
+    return ok;
+}
+
+bool x86_emit_artifact(const adze_module *module, adze_registry *registry, const adze_emit_options *options)
+{
+    (void)registry;
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser();
+    x86_compile c = {.context = adze_module_context(module), .options = options};
+    bool ok = compile(&c, module);
+    for (uint32_t i = 0; i < c.n_jobs; i++) x86_job_free(&c.jobs[i]);
+    free(c.jobs);
+    x86_symbols_free(&c.symbols);
+    x86_program_free(&c.program);
+    return ok;
+}

@@ -1,0 +1,195 @@
+/* One job: a part of the program for one level, from MLIR to an object or text. */
+#include "backends/x86/codegen.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool x86_job_fail(x86_job *job, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(job->error, sizeof job->error, format, args);
+    va_end(args);
+    return false;
+}
+
+void x86_step_symbol(char *buffer, size_t size, uint32_t level, uint32_t step)
+{
+    snprintf(buffer, size, "adze_step_%u_%u", level, step);
+}
+
+static bool take_text(x86_job *job, const char *text, size_t size)
+{
+    job->bytes = adze_malloc(size);
+    memcpy(job->bytes, text, size);
+    job->size = size;
+    return true;
+}
+
+/* ---- MLIR text ---- */
+
+static void append_text(MlirStringRef text, void *self)
+{
+    x86_job *job = self;
+    job->bytes = adze_realloc(job->bytes, job->size + text.length);
+    memcpy(job->bytes + job->size, text.data, text.length);
+    job->size += text.length;
+}
+
+/* ---- LLVM ---- */
+
+static void keep_diagnostic(LLVMDiagnosticInfoRef info, void *self)
+{
+    x86_job *job = self;
+    if (LLVMGetDiagInfoSeverity(info) != LLVMDSError) return;
+    char *text = LLVMGetDiagInfoDescription(info);
+    if (!job->error[0]) x86_job_fail(job, "LLVM: %s", text);
+    LLVMDisposeMessage(text);
+}
+
+static const char *triple(void)
+{
+    return "x86_64-pc-linux-gnu";
+}
+
+static LLVMTargetMachineRef make_machine(x86_job *job)
+{
+    LLVMTargetRef target;
+    char *message = NULL;
+    if (LLVMGetTargetFromTriple(triple(), &target, &message)) {
+        x86_job_fail(job, "LLVM: %s", message);
+        LLVMDisposeMessage(message);
+        return NULL;
+    }
+    LLVMTargetMachineRef machine = LLVMCreateTargetMachine(
+        target, triple(), job->level->cpu, job->level->features,
+        job->opt ? LLVMCodeGenLevelAggressive : LLVMCodeGenLevelNone, LLVMRelocPIC, LLVMCodeModelSmall);
+    if (!machine) x86_job_fail(job, "LLVM cannot generate code for %s", job->level->cpu);
+    return machine;
+}
+
+static void set_layout(LLVMModuleRef module, LLVMTargetMachineRef machine)
+{
+    LLVMTargetDataRef data = LLVMCreateTargetDataLayout(machine);
+    char *layout = LLVMCopyStringRepOfTargetData(data);
+    LLVMSetTarget(module, triple());
+    LLVMSetDataLayout(module, layout);
+    LLVMDisposeMessage(layout);
+    LLVMDisposeTargetData(data);
+}
+
+static bool optimize(x86_job *job, LLVMTargetMachineRef machine)
+{
+    char passes[32];
+    snprintf(passes, sizeof passes, "default<O%d>", job->opt > 3 ? 3 : job->opt);
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(job->llvm, passes, machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (!error) return true;
+    char *message = LLVMGetErrorMessage(error);
+    x86_job_fail(job, "LLVM: %s", message);
+    LLVMDisposeErrorMessage(message);
+    return false;
+}
+
+static bool verify(x86_job *job)
+{
+    char *message = NULL;
+    bool bad = LLVMVerifyModule(job->llvm, LLVMReturnStatusAction, &message);
+    if (bad) x86_job_fail(job, "generated LLVM IR is not valid: %s", message);
+    LLVMDisposeMessage(message);
+    return !bad;
+}
+
+static bool emit_code(x86_job *job, LLVMTargetMachineRef machine)
+{
+    if (job->output == X86_LLVM) {
+        char *text = LLVMPrintModuleToString(job->llvm);
+        take_text(job, text, strlen(text));
+        LLVMDisposeMessage(text);
+        return true;
+    }
+    LLVMMemoryBufferRef buffer;
+    char *message = NULL;
+    LLVMCodeGenFileType type = job->output == X86_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, job->llvm, type, &message, &buffer)) {
+        if (!job->error[0]) x86_job_fail(job, "LLVM: %s", message);
+        LLVMDisposeMessage(message);
+        return false;
+    }
+    if (!job->error[0]) take_text(job, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+    return !job->error[0];
+}
+
+static bool generate(x86_job *job, LLVMTargetMachineRef machine)
+{
+    return verify(job) && optimize(job, machine) && emit_code(job, machine) && !job->error[0];
+}
+
+bool x86_job_generate(x86_job *job)
+{
+    LLVMTargetMachineRef machine = make_machine(job);
+    if (!machine) return false;
+    set_layout(job->llvm, machine);
+    bool ok = generate(job, machine);
+    LLVMDisposeTargetMachine(machine);
+    return ok;
+}
+
+/* Names that show in objects and listings do not depend on folders. */
+static void name_module(x86_job *job)
+{
+    char name[64];
+    int n = snprintf(name, sizeof name, "adze_%s_%u", job->level->name, job->part);
+    LLVMSetModuleIdentifier(job->llvm, name, (size_t)n);
+    LLVMSetSourceFileName(job->llvm, name, (size_t)n);
+}
+
+static bool run(x86_job *job)
+{
+    if (job->output == X86_MLIR) {
+        MlirOpPrintingFlags flags = mlirOpPrintingFlagsCreate();
+        mlirOperationPrintWithFlags(mlirModuleGetOperation(job->module), flags, append_text, job);
+        mlirOpPrintingFlagsDestroy(flags);
+        return true;
+    }
+    job->context = LLVMContextCreate();
+    LLVMContextSetDiagnosticHandler(job->context, keep_diagnostic, job);
+    if (!x86_lower(job)) return false;
+    mlirModuleDestroy(job->module); /* frees most of the memory early */
+    job->module = (MlirModule){NULL};
+    mlirContextDestroy(job->mlir);
+    job->mlir = (MlirContext){NULL};
+    name_module(job);
+    x86_build_steps(job);
+    LLVMTargetMachineRef machine = make_machine(job);
+    if (!machine) return false;
+    set_layout(job->llvm, machine);
+    bool ok = x86_link_bitcode(job) && generate(job, machine);
+    LLVMDisposeTargetMachine(machine);
+    return ok;
+}
+
+void x86_job_run(x86_job *job)
+{
+    job->ok = run(job);
+    if (job->llvm) LLVMDisposeModule(job->llvm);
+    if (job->context) LLVMContextDispose(job->context);
+    job->llvm = NULL;
+    job->context = NULL;
+}
+
+void x86_job_free(x86_job *job)
+{
+    if (!mlirModuleIsNull(job->module)) mlirModuleDestroy(job->module);
+    if (!mlirContextIsNull(job->mlir)) mlirContextDestroy(job->mlir);
+    free(job->bytes);
+}

@@ -1,0 +1,21 @@
+/* CPU levels: what LLVM is told about them and what the runtime asks CPUID for. */
+#include "backends/x86/codegen.h"
+
+#include <string.h>
+
+enum {
+    V3_BITS = ADZE_CPU_X86_64_V2 | ADZE_CPU_X86_64_V3,
+    V4_BITS = V3_BITS | ADZE_CPU_X86_64_V4
+};
+
+static const x86_level levels[] = {
+    {"x86-64-v3", "x86-64-v3", "generic", "", V3_BITS, false},
+    {"x86-64-v4", "x86-64-v4", "sapphirerapids", "", V4_BITS, true},
+};
+
+const x86_level *x86_level_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        if (!strcmp(levels[i].name, name)) return &levels[i];
+    return NULL;
+}

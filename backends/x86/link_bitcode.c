@@ -1,0 +1,242 @@
+/* Links bodies, micro-kernels and evaluations, embedded as bitcode, into a job's module.
+ *
+ * Modules are read lazily and their definitions marked linkonce, so that linking takes only what is called.
+ * A function that clang's calling convention passes vectors to in memory (128-byte vectors) is called through
+ * an adapter, which inlining removes. Target attributes of the bitcode are replaced by the level's: functions
+ * of different targets do not inline into each other.
+ */
+#include "backends/x86/codegen.h"
+
+#include <llvm-c/BitReader.h>
+#include <llvm-c/Linker.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* LLVMAttributeFunctionIndex as the unsigned number that the functions take. */
+static const LLVMAttributeIndex ON_FUNCTION = UINT32_MAX;
+
+static LLVMModuleRef read_lazily(LLVMContextRef context, const adze_bitcode *bitcode)
+{
+    LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange(
+        (const char *)bitcode->start, (size_t)(bitcode->end - bitcode->start), bitcode->name, false);
+    LLVMModuleRef module = NULL;
+    return LLVMGetBitcodeModuleInContext2(context, buffer, &module) ? NULL : module;
+}
+
+/* ---- Which module defines what ---- */
+
+static bool index_list(x86_symbols *s, adze_table *names, const adze_bitcode *list, size_t count)
+{
+    LLVMContextRef context = LLVMContextCreate();
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        LLVMModuleRef module = read_lazily(context, &list[i]);
+        ok = module != NULL;
+        for (LLVMValueRef f = ok ? LLVMGetFirstFunction(module) : NULL; f; f = LLVMGetNextFunction(f)) {
+            LLVMLinkage linkage = LLVMGetLinkage(f);
+            if (LLVMIsDeclaration(f) || linkage == LLVMInternalLinkage || linkage == LLVMPrivateLinkage) continue;
+            size_t size;
+            const char *name = LLVMGetValueName2(f, &size);
+            if (!adze_table_get_name(names, name))
+                adze_table_put_name(names, adze_arena_text(&s->arena, name, size), (void *)(uintptr_t)&list[i]);
+        }
+        if (module) LLVMDisposeModule(module);
+    }
+    LLVMContextDispose(context);
+    return ok;
+}
+
+bool x86_symbols_make(x86_symbols *s)
+{
+    memset(s, 0, sizeof *s);
+    bool ok = index_list(s, &s->names[0], adze_bitcode_ukernels_v3, adze_bitcode_ukernels_v3_count) &&
+              index_list(s, &s->names[1], adze_bitcode_ukernels_v4, adze_bitcode_ukernels_v4_count);
+    for (int i = 0; ok && i < 2; i++)
+        ok = index_list(s, &s->names[i], adze_bitcode_bodies, adze_bitcode_bodies_count) &&
+             index_list(s, &s->names[i], adze_bitcode_eval, adze_bitcode_eval_count);
+    return ok;
+}
+
+void x86_symbols_free(x86_symbols *s)
+{
+    for (int i = 0; i < 2; i++) adze_table_free(&s->names[i]);
+    adze_arena_free(&s->arena);
+}
+
+bool x86_symbols_have(const x86_symbols *s, bool wide, const char *name)
+{
+    return adze_table_get_name(&s->names[wide], name) != NULL;
+}
+
+/* ---- Linking ---- */
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return !strncmp(text, prefix, strlen(prefix));
+}
+
+static void remove_attribute(LLVMValueRef f, const char *name)
+{
+    LLVMRemoveStringAttributeAtIndex(f, ON_FUNCTION, name, (unsigned)strlen(name));
+}
+
+static void set_attribute(LLVMContextRef c, LLVMValueRef f, const char *name, const char *value)
+{
+    LLVMAttributeRef attr =
+        LLVMCreateStringAttribute(c, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(f, ON_FUNCTION, attr);
+}
+
+static unsigned enum_kind(const char *name)
+{
+    return LLVMGetEnumAttributeKindForName(name, strlen(name));
+}
+
+static void add_flag(LLVMContextRef c, LLVMValueRef f, const char *name)
+{
+    LLVMAddAttributeAtIndex(f, ON_FUNCTION, LLVMCreateEnumAttribute(c, enum_kind(name), 0));
+}
+
+/* Definitions of a module that is about to be linked: taken only where called. */
+static void make_optional(LLVMModuleRef module)
+{
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
+        if (!LLVMIsDeclaration(f) && LLVMGetLinkage(f) == LLVMExternalLinkage) LLVMSetLinkage(f, LLVMLinkOnceODRLinkage);
+    for (LLVMValueRef g = LLVMGetFirstGlobal(module); g; g = LLVMGetNextGlobal(g))
+        if (!LLVMIsDeclaration(g) && LLVMGetLinkage(g) == LLVMExternalLinkage) LLVMSetLinkage(g, LLVMLinkOnceODRLinkage);
+}
+
+/* Gives `caller_view`, a declaration of the type that the emission assumes, a body that calls the function of
+ * the bitcode's type: vectors that it takes by reference go through the stack. False if they do not match. */
+static bool adapt(LLVMModuleRef module, LLVMValueRef caller_view, LLVMTypeRef type)
+{
+    LLVMContextRef c = LLVMGetModuleContext(module);
+    LLVMTypeRef seen = LLVMGlobalGetValueType(caller_view);
+    unsigned n = LLVMCountParamTypes(seen), m = LLVMCountParamTypes(type);
+    LLVMTypeRef params[16], result = LLVMGetReturnType(seen);
+    bool by_memory = LLVMGetReturnType(type) != result;
+    if (m > 16 || m != n + by_memory || (by_memory && LLVMGetTypeKind(LLVMGetReturnType(type)) != LLVMVoidTypeKind)) return false;
+    LLVMGetParamTypes(type, params);
+    char name[128], inner[160];
+    snprintf(name, sizeof name, "%s", LLVMGetValueName(caller_view));
+    snprintf(inner, sizeof inner, "%s_adapter", name);
+    LLVMSetValueName2(caller_view, inner, strlen(inner));
+    LLVMValueRef callee = LLVMAddFunction(module, name, type), args[16];
+    LLVMBuilderRef b = LLVMCreateBuilderInContext(c);
+    LLVMPositionBuilderAtEnd(b, LLVMAppendBasicBlockInContext(c, caller_view, ""));
+    LLVMValueRef out = by_memory ? LLVMBuildAlloca(b, result, "") : NULL;
+    bool ok = true;
+    if (out) args[0] = out;
+    for (unsigned i = 0; i < n; i++) {
+        LLVMValueRef v = LLVMGetParam(caller_view, i);
+        unsigned at = i + by_memory;
+        if (LLVMTypeOf(v) != params[at]) {
+            ok = ok && LLVMGetTypeKind(params[at]) == LLVMPointerTypeKind;
+            LLVMValueRef slot = LLVMBuildAlloca(b, LLVMTypeOf(v), "");
+            LLVMBuildStore(b, v, slot);
+            v = slot;
+        }
+        args[at] = v;
+    }
+    if (ok) {
+        LLVMValueRef call = LLVMBuildCall2(b, type, callee, args, m, "");
+        LLVMValueRef value = out ? LLVMBuildLoad2(b, result, out, "") : call;
+        if (LLVMGetTypeKind(result) == LLVMVoidTypeKind)
+            LLVMBuildRetVoid(b);
+        else
+            LLVMBuildRet(b, value);
+        add_flag(c, caller_view, "alwaysinline");
+        LLVMSetLinkage(caller_view, LLVMInternalLinkage);
+    }
+    LLVMDisposeBuilder(b);
+    return ok;
+}
+
+/* Links the module that defines declaration `f`. */
+static bool link_one(x86_job *job, LLVMValueRef f, const adze_bitcode *bitcode)
+{
+    LLVMModuleRef source = read_lazily(job->context, bitcode);
+    if (!source) return x86_job_fail(job, "embedded bitcode '%s' cannot be read", bitcode->name);
+    LLVMValueRef definition = LLVMGetNamedFunction(source, LLVMGetValueName(f));
+    LLVMTypeRef type = LLVMGlobalGetValueType(definition);
+    if (type != LLVMGlobalGetValueType(f) && !adapt(job->llvm, f, type)) {
+        x86_job_fail(job, "%s is called with other parameters than it has", LLVMGetValueName(definition));
+        LLVMDisposeModule(source);
+        return false;
+    }
+    LLVMSetTarget(source, LLVMGetTarget(job->llvm));
+    LLVMSetDataLayout(source, LLVMGetDataLayoutStr(job->llvm));
+    make_optional(source);
+    if (LLVMLinkModules2(job->llvm, source))
+        return job->error[0] ? false : x86_job_fail(job, "bitcode '%s' cannot be linked", bitcode->name);
+    return true;
+}
+
+/* Functions of libc that generated code may call, and what LLVM turns into calls of libm. */
+static bool is_allowed(const char *name)
+{
+    static const char *const allowed[] = {"memcpy", "memmove", "memset", "memcmp", "fmod", "fmodf", "fma", "fmaf", NULL};
+    for (const char *const *a = allowed; *a; a++)
+        if (!strcmp(*a, name)) return true;
+    return starts_with(name, "llvm.") || starts_with(name, "adze_weights");
+}
+
+static LLVMValueRef first_missing(LLVMModuleRef module)
+{
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
+        if (LLVMIsDeclaration(f) && !is_allowed(LLVMGetValueName(f))) return f;
+    return NULL;
+}
+
+static void set_target(x86_job *job, LLVMValueRef f)
+{
+    static const char *const stale[] = {"target-cpu", "target-features", "tune-cpu", "min-legal-vector-width",
+                                        "prefer-vector-width", "stack-protector-buffer-size", "frame-pointer"};
+    const x86_level *level = job->level;
+    for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++) remove_attribute(f, stale[i]);
+    set_attribute(job->context, f, "target-cpu", level->cpu);
+    set_attribute(job->context, f, "tune-cpu", level->tune);
+    if (level->features[0]) set_attribute(job->context, f, "target-features", level->features);
+    set_attribute(job->context, f, "prefer-vector-width", level->wide ? "512" : "256");
+    add_flag(job->context, f, "nounwind");
+}
+
+static void finish_functions(x86_job *job)
+{
+    LLVMContextRef c = job->context;
+    for (LLVMValueRef f = LLVMGetFirstFunction(job->llvm); f; f = LLVMGetNextFunction(f)) {
+        if (LLVMIsDeclaration(f)) continue;
+        const char *name = LLVMGetValueName(f);
+        set_target(job, f);
+        if (starts_with(name, "adze_step_")) {
+            LLVMSetVisibility(f, LLVMHiddenVisibility);
+            continue;
+        }
+        LLVMSetVisibility(f, LLVMDefaultVisibility);
+        LLVMSetLinkage(f, LLVMInternalLinkage);
+        if (starts_with(name, "adze_body_") || starts_with(name, "adze_uk_")) {
+            LLVMRemoveEnumAttributeAtIndex(f, ON_FUNCTION, enum_kind("noinline"));
+            add_flag(c, f, "alwaysinline");
+        } else if (starts_with(name, "adze_kernel_") && !strstr(name, "_chunk")) {
+            add_flag(c, f, "noinline");
+        }
+    }
+    for (LLVMValueRef g = LLVMGetFirstGlobal(job->llvm); g; g = LLVMGetNextGlobal(g))
+        if (!LLVMIsDeclaration(g)) {
+            LLVMSetVisibility(g, LLVMDefaultVisibility);
+            LLVMSetLinkage(g, LLVMInternalLinkage);
+        }
+}
+
+bool x86_link_bitcode(x86_job *job)
+{
+    LLVMValueRef f;
+    while ((f = first_missing(job->llvm))) {
+        const adze_bitcode *bitcode = adze_table_get_name(&job->symbols->names[job->level->wide], LLVMGetValueName(f));
+        if (!bitcode) return x86_job_fail(job, "there is no function %s for level %s", LLVMGetValueName(f), job->level->name);
+        if (!link_one(job, f, bitcode)) return false;
+    }
+    finish_functions(job);
+    return true;
+}

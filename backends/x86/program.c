@@ -1,0 +1,464 @@
+/* Reads a planned module into tables (see program.h).
+ *
+ * A planned `main` holds launches, view ops and ops that run their evaluation. Its attribute `offsets`
+ * lists, for every result of every op in order, the byte offset of its allocation in the arena, or -1:
+ * the memory of a model output (a launch may carry its own `offsets` instead). Views without an offset of
+ * their own are their operand's bytes.
+ */
+#include "backends/x86/program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct reader {
+    x86_program *p;
+    adze_table places;        /* adze_ir_value -> x86_place */
+    adze_table offsets;       /* adze_ir_value -> adze_dim */
+    adze_table kernels;       /* adze_func -> index + 1 */
+    bool ok;
+} reader;
+
+static const adze_dim *element_bytes(adze_context *c, const adze_type *type, const adze_dim *elements)
+{
+    uint32_t bits = adze_dtype_bits(adze_type_dtype(type));
+    return adze_dim_binary(c, ADZE_DIM_CEILDIV, adze_dim_mul_const(c, elements, bits), adze_dim_const(c, 8));
+}
+
+static const adze_dim *origin_bytes(adze_context *c, const adze_type *type)
+{
+    if (!adze_type_is_tensor(type) || !adze_type_has_layout(type)) return adze_dim_const(c, 0);
+    return element_bytes(c, type, adze_layout_origin(type));
+}
+
+static bool is_minus_one(const adze_dim *dim)
+{
+    int64_t value;
+    return adze_dim_is_const(dim, &value) && value < 0;
+}
+
+/* Offsets of all results of `main`, from the function's attribute and the launches' own. */
+static bool read_offsets(reader *r)
+{
+    const adze_attr *attr = adze_func_find_attr(r->p->main, "offsets");
+    const adze_attr_dims *all = attr && attr->kind == ADZE_ATTR_DIMS ? attr->value.object : NULL;
+    uint32_t at = 0;
+    for (adze_op *op = adze_region_first(adze_func_body(r->p->main)); op; op = adze_op_next(op)) {
+        const adze_attr_dims *own =
+            adze_op_is(op, "launch") && adze_op_attr_is_set(op, "offsets") ? adze_op_attr_dims(op, "offsets") : NULL;
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++, at++) {
+            const adze_dim *dim = own && i < own->count ? own->dims[i] : all && at < all->count ? all->dims[at] : NULL;
+            if (dim) adze_table_put(&r->offsets, adze_op_result(op, i), (void *)(uintptr_t)dim);
+        }
+    }
+    if (all && at != all->count)
+        return adze_error(adze_op_loc(adze_region_first(adze_func_body(r->p->main))),
+                          "`offsets` of @%s has %u entries for %u results", adze_func_name(r->p->main),
+                          all->count, at);
+    return true;
+}
+
+/* Which model output a value without arena memory is, looking through views; -1 = none. */
+static int64_t output_of(reader *r, const adze_ir_value *value)
+{
+    const adze_op *end = adze_func_return(r->p->main);
+    for (uint32_t i = 0; i < adze_op_num_operands(end); i++)
+        if (adze_op_operand(end, i) == value) return i;
+    for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use)) {
+        const adze_op *op = adze_use_op(use);
+        if (!adze_op_has_trait(op, ADZE_VIEW) || adze_use_index(use) != 0) continue;
+        const adze_dim *offset = adze_table_get(&r->offsets, adze_op_result(op, 0));
+        if (offset && !is_minus_one(offset)) continue;
+        int64_t found = output_of(r, adze_op_result(op, 0));
+        if (found >= 0) return found;
+    }
+    return -1;
+}
+
+static void put_place(reader *r, const adze_ir_value *value, x86_place place)
+{
+    adze_table_put(&r->places, value, adze_arena_copy(&r->p->arena, &place, sizeof place));
+}
+
+static bool place_const(reader *r, const adze_ir_value *value, x86_place *out)
+{
+    x86_program *p = r->p;
+    adze_const *c = adze_value_const(value);
+    const adze_type *type = adze_const_type(c);
+    int64_t origin;
+    if (!adze_dim_is_const(origin_bytes(p->context, type), &origin))
+        return adze_error(adze_loc_unknown(p->context), "constant @%s has dims that are not fixed",
+                          adze_const_name(c));
+    p->weights = adze_arena_grow(&p->arena, p->weights, p->n_weights, &p->weights_capacity, sizeof *p->weights);
+    x86_weight *w = &p->weights[p->n_weights++];
+    w->constant = c;
+    w->offset = (p->weights_size + 63) & ~UINT64_C(63);
+    w->size = adze_data_size(adze_const_data(c));
+    p->weights_size = w->offset + w->size;
+    *out = (x86_place){.kind = X86_WEIGHTS, .at = {.is_const = true, .value = (int64_t)w->offset + origin}};
+    put_place(r, value, *out);
+    return true;
+}
+
+/* The place of an operand: set for arguments and results when their op is read, made here for constants. */
+static bool find_place(reader *r, const adze_ir_value *value, x86_place *out)
+{
+    *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
+    if (!value) return true;
+    const x86_place *known = adze_table_get(&r->places, value);
+    if (known) {
+        *out = *known;
+        return true;
+    }
+    return adze_value_const(value) ? place_const(r, value, out) : false;
+}
+
+static bool place_result(reader *r, adze_op *op, uint32_t index, x86_place *out)
+{
+    x86_program *p = r->p;
+    const adze_ir_value *value = adze_op_result(op, index);
+    const adze_dim *offset = adze_table_get(&r->offsets, value);
+    *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
+    if (offset && !is_minus_one(offset)) {
+        const adze_dim *at = adze_dim_add(p->context, offset, origin_bytes(p->context, adze_value_type(value)));
+        out->kind = X86_ARENA;
+        out->at = x86_dims_size(&p->dims, at);
+    } else {
+        int64_t output = output_of(r, value);
+        if (output < 0)
+            return adze_error(adze_op_loc(op), "result %u of '%s' has no memory: the module is not planned", index,
+                              adze_op_name(op));
+        out->kind = X86_IO;
+        out->io = p->n_inputs + (uint32_t)output;
+    }
+    put_place(r, value, *out);
+    return true;
+}
+
+static bool same_place(const x86_place *a, const x86_place *b)
+{
+    return a->kind == b->kind && a->io == b->io && a->at.is_const == b->at.is_const && a->at.value == b->at.value &&
+           a->at.dim == b->at.dim;
+}
+
+static const char *join_nodes(x86_program *p, const adze_op *op)
+{
+    size_t size = 1;
+    uint32_t n = adze_op_num_nodes(op);
+    for (uint32_t i = 0; i < n; i++) size += strlen(adze_op_node(op, i)) + 1;
+    char *text = adze_arena_alloc(&p->arena, size), *at = text;
+    for (uint32_t i = 0; i < n; i++)
+        at += snprintf(at, size - (size_t)(at - text), "%s%s", i ? "\n" : "", adze_op_node(op, i));
+    return text;
+}
+
+static x86_step *new_step(reader *r, adze_op *op, x86_step_kind kind, uint32_t n_operands)
+{
+    x86_program *p = r->p;
+    p->steps = adze_arena_grow(&p->arena, p->steps, p->n_steps, &p->steps_capacity, sizeof *p->steps);
+    x86_step *step = &p->steps[p->n_steps++];
+    memset(step, 0, sizeof *step);
+    step->kind = kind;
+    step->macs = step->bytes = UINT32_MAX;
+    step->name = adze_op_name(op);
+    step->nodes = join_nodes(p, op);
+    step->operands = ADZE_NEW_ARRAY(&p->arena, x86_operand, n_operands);
+    return step;
+}
+
+static bool fill_operand(reader *r, adze_op *op, const adze_ir_value *value, const x86_place *place,
+                         x86_operand *out)
+{
+    x86_program *p = r->p;
+    out->place = *place;
+    if (!value) return true;
+    const adze_type *type = adze_value_type(value);
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
+        return adze_error(adze_op_loc(op), "'%s': only tensors of known rank can be compiled yet", adze_op_name(op));
+    out->dtype = adze_type_dtype(type);
+    out->rank = adze_type_rank(type);
+    x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, out->rank);
+    for (uint32_t i = 0; i < out->rank; i++) {
+        if (adze_dim_is_unknown(adze_type_dim(type, i)))
+            return adze_error(adze_op_loc(op), "'%s': dim %u of a value is known only when it runs", adze_op_name(op), i);
+        dims[i] = x86_dims_size(&p->dims, adze_type_dim(type, i));
+    }
+    out->dims = dims;
+    return true;
+}
+
+static bool fill_operands(reader *r, adze_op *op, x86_step *step)
+{
+    uint32_t n = adze_op_num_operands(op), m = adze_op_num_results(op);
+    x86_operand *operands = ADZE_NEW_ARRAY(&r->p->arena, x86_operand, n + m);
+    for (uint32_t i = 0; i < n + m; i++) {
+        const adze_ir_value *value = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
+        x86_place place;
+        if (!(i < n ? find_place(r, value, &place) : place_result(r, op, i - n, &place))) return false;
+        if (!fill_operand(r, op, value, &place, &operands[i])) return false;
+    }
+    step->operands = operands;
+    step->n_inputs = n;
+    step->n_outputs = m;
+    return true;
+}
+
+static uint64_t region_cost(const adze_region *region)
+{
+    uint64_t cost = 0;
+    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        uint64_t inner = adze_op_is(op, "ukernel") ? 60 : 1;
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) inner += region_cost(adze_op_region(op, i));
+        cost += inner;
+    }
+    return cost;
+}
+
+static uint32_t find_kernel(reader *r, const adze_func *func)
+{
+    x86_program *p = r->p;
+    uintptr_t known = (uintptr_t)adze_table_get(&r->kernels, func);
+    if (known) return (uint32_t)(known - 1);
+    p->kernels = adze_arena_grow(&p->arena, p->kernels, p->n_kernels, &p->kernels_capacity, sizeof *p->kernels);
+    x86_kernel *k = &p->kernels[p->n_kernels++];
+    k->func = func;
+    k->name = adze_func_name(func);
+    k->may_alias = ADZE_NEW_ARRAY(&p->arena, bool, adze_region_num_args(adze_func_body(func)));
+    k->cost = 20 + region_cost(adze_func_body(func));
+    adze_table_put(&r->kernels, func, (void *)(uintptr_t)p->n_kernels);
+    return p->n_kernels - 1;
+}
+
+static bool read_launch(reader *r, adze_op *op)
+{
+    x86_program *p = r->p;
+    const char *callee = adze_op_attr_str(op, "callee");
+    const adze_func *func = adze_module_find_func(p->module, callee);
+    uint32_t n = adze_op_num_operands(op) + adze_op_num_results(op);
+    if (!func || adze_region_num_args(adze_func_body(func)) != n)
+        return adze_error(adze_op_loc(op), "launch of @%s: no such function with %u buffers", callee, n);
+    x86_step *step = new_step(r, op, X86_STEP_KERNEL, 0);
+    if (!fill_operands(r, op, step)) return false;
+    step->kernel = find_kernel(r, func);
+    step->name = callee;
+    const adze_dim *macs = adze_op_attr_dim(op, "macs"), *bytes = adze_op_attr_dim(op, "bytes");
+    if (macs && !adze_dim_is_unknown(macs)) step->macs = x86_dims_add(&p->dims, macs);
+    if (bytes && !adze_dim_is_unknown(bytes)) step->bytes = x86_dims_add(&p->dims, bytes);
+    bool *may_alias = p->kernels[step->kernel].may_alias;
+    for (uint32_t i = step->n_inputs; i < n; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (same_place(&step->operands[i].place, &step->operands[j].place))
+                may_alias[i] = may_alias[j] = true;
+    return true;
+}
+
+static bool add_copy(reader *r, adze_op *op, const adze_ir_value *value, const x86_place *from, const x86_place *to)
+{
+    x86_program *p = r->p;
+    x86_step *step = new_step(r, op, X86_STEP_COPY, 2);
+    step->name = "copy";
+    x86_operand *operands = ADZE_NEW_ARRAY(&p->arena, x86_operand, 2);
+    operands[0].place = *from;
+    operands[1].place = *to;
+    step->operands = operands;
+    step->n_inputs = step->n_outputs = 1;
+    const adze_type *type = adze_value_type(value);
+    const adze_dim *bytes = element_bytes(p->context, type, adze_type_count(type));
+    if (adze_dim_is_unknown(bytes) || adze_type_has_layout(type))
+        return adze_error(adze_op_loc(op), "'%s': a copy needs a dense tensor of known dims", adze_op_name(op));
+    step->copy_bytes = x86_dims_size(&p->dims, bytes);
+    step->bytes = x86_dims_add(&p->dims, adze_dim_mul_const(p->context, bytes, 2));
+    return true;
+}
+
+/* A view is its operand's memory, unless the plan gave it its own. */
+static bool read_view(reader *r, adze_op *op)
+{
+    const adze_ir_value *source = adze_op_operand(op, 0), *result = adze_op_result(op, 0);
+    x86_place from, to;
+    if (!find_place(r, source, &from)) return false;
+    const adze_dim *offset = adze_table_get(&r->offsets, result);
+    bool own = offset ? !is_minus_one(offset) : false;
+    if (!own && output_of(r, result) < 0) {
+        put_place(r, result, from);
+        return true;
+    }
+    if (!own && from.kind != X86_IO) { /* the return copies it */
+        put_place(r, result, from);
+        return true;
+    }
+    if (!place_result(r, op, 0, &to)) return false;
+    return same_place(&from, &to) || add_copy(r, op, result, &from, &to);
+}
+
+static bool read_dims(reader *r, adze_op *op)
+{
+    x86_program *p = r->p;
+    const adze_attr_dims *dims = adze_op_attr_dims(op, "dims");
+    x86_step *step = new_step(r, op, X86_STEP_DIMS, 0);
+    if (!fill_operands(r, op, step)) return false;
+    x86_size *sizes = ADZE_NEW_ARRAY(&p->arena, x86_size, dims->count);
+    for (uint32_t i = 0; i < dims->count; i++) sizes[i] = x86_dims_size(&p->dims, dims->dims[i]);
+    step->dims = sizes;
+    step->n_dims = dims->count;
+    return true;
+}
+
+static bool read_floor(reader *r, adze_op *op)
+{
+    const adze_op_row *row = adze_op_get_row(op);
+    if (!row->eval || adze_op_num_regions(op))
+        return adze_error(adze_op_loc(op), "'%s' has no lowering for x86", adze_op_name(op));
+    x86_step *step = new_step(r, op, X86_STEP_FLOOR, 0);
+    if (!fill_operands(r, op, step)) return false;
+    for (uint32_t i = 0; i < step->n_inputs + step->n_outputs; i++) {
+        const adze_ir_value *v =
+            i < step->n_inputs ? adze_op_operand(op, i) : adze_op_result(op, i - step->n_inputs);
+        if (v && adze_type_has_layout(adze_value_type(v)))
+            return adze_error(adze_op_loc(op), "'%s' runs its evaluation, which needs dense operands", adze_op_name(op));
+    }
+    step->row = row;
+    step->attrs = adze_op_attrs(op);
+    step->flags = ADZE_STEP_FLOOR;
+    return true;
+}
+
+static bool read_op(reader *r, adze_op *op)
+{
+    if (adze_op_is(op, "launch")) return read_launch(r, op);
+    if (adze_op_is(op, "dims")) return read_dims(r, op);
+    bool dense = true;
+    for (uint32_t i = 0; i < 2; i++) {
+        const adze_ir_value *v = i ? adze_op_num_results(op) ? adze_op_result(op, 0) : NULL : adze_op_operand(op, 0);
+        if (v && adze_type_is_tensor(adze_value_type(v)) && adze_type_has_layout(adze_value_type(v))) dense = false;
+    }
+    if (adze_op_has_trait(op, ADZE_VIEW) && dense) return read_view(r, op);
+    return read_floor(r, op);
+}
+
+/* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end. */
+static bool read_return(reader *r, adze_op *op)
+{
+    bool ok = true;
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+        x86_place from, to = {X86_IO, r->p->n_inputs + i, {true, 0, 0}};
+        if (!find_place(r, adze_op_operand(op, i), &from))
+            ok = false;
+        else if (!same_place(&from, &to))
+            ok = add_copy(r, op, adze_op_operand(op, i), &from, &to) && ok;
+    }
+    return ok;
+}
+
+static bool read_io(reader *r, x86_io *io, const char *name, const adze_type *type)
+{
+    x86_program *p = r->p;
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_has_layout(type))
+        return adze_error(adze_loc_unknown(p->context), "'%s': inputs and outputs must be dense tensors of known rank",
+                          name);
+    uint32_t rank = adze_type_rank(type);
+    uint32_t *dims = ADZE_NEW_ARRAY(&p->arena, uint32_t, rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        if (adze_dim_is_unknown(adze_type_dim(type, i)))
+            return adze_error(adze_loc_unknown(p->context), "'%s': dim %u is unknown", name, i);
+        dims[i] = x86_dims_add(&p->dims, adze_type_dim(type, i));
+    }
+    *io = (x86_io){name, type, dims};
+    return true;
+}
+
+static bool read_signature(reader *r)
+{
+    x86_program *p = r->p;
+    const adze_region *body = adze_func_body(p->main);
+    p->n_inputs = adze_region_num_args(body);
+    p->n_outputs = adze_func_num_results(p->main);
+    p->inputs = ADZE_NEW_ARRAY(&p->arena, x86_io, p->n_inputs);
+    p->outputs = ADZE_NEW_ARRAY(&p->arena, x86_io, p->n_outputs);
+    for (uint32_t i = 0; i < p->n_inputs; i++) {
+        const adze_ir_value *arg = adze_region_arg(body, i);
+        const char *name = adze_value_name(arg);
+        if (!name) name = adze_internf(p->context, "input%u", i);
+        if (!read_io(r, &p->inputs[i], name, adze_value_type(arg))) return false;
+        put_place(r, arg, (x86_place){X86_IO, i, {true, 0, 0}});
+    }
+    for (uint32_t i = 0; i < p->n_outputs; i++) {
+        const char *name = adze_func_result_name(p->main, i);
+        if (!name) name = adze_internf(p->context, "output%u", i);
+        if (!read_io(r, &p->outputs[i], name, adze_func_result_type(p->main, i))) return false;
+    }
+    return true;
+}
+
+static bool read_arena(x86_program *p)
+{
+    const adze_attr *attr = adze_func_find_attr(p->main, "arena_bytes");
+    const adze_dim *bytes = NULL;
+    if (attr && attr->kind == ADZE_ATTR_INT) bytes = adze_dim_const(p->context, attr->value.i);
+    if (attr && attr->kind == ADZE_ATTR_DIM) bytes = attr->value.object;
+    if (!bytes) bytes = adze_dim_const(p->context, 0);
+    p->arena_bytes = x86_dims_add(&p->dims, bytes);
+    return true;
+}
+
+bool x86_program_make(x86_program *p, const adze_module *module)
+{
+    memset(p, 0, sizeof *p);
+    p->module = module;
+    p->context = adze_module_context(module);
+    p->main = adze_module_main(module);
+    p->dims.arena = &p->arena;
+    p->dims.context = p->context;
+    p->scratch_bytes = adze_dim_const(p->context, 0);
+    if (!p->main || !adze_func_return(p->main))
+        return adze_error(adze_loc_unknown(p->context), "the module has no finished function to compile");
+    reader r = {.p = p};
+    bool ok = read_signature(&r) && read_arena(p) && read_offsets(&r);
+    for (adze_op *op = adze_region_first(adze_func_body(p->main)); ok && op; op = adze_op_next(op))
+        ok = adze_op_is(op, "return") ? read_return(&r, op) : read_op(&r, op);
+    adze_table_free(&r.places);
+    adze_table_free(&r.offsets);
+    adze_table_free(&r.kernels);
+    return ok;
+}
+
+/* Symbols of a dim, with the input dim that gives each its value. */
+static bool add_symbols(x86_program *p, const adze_dim *dim)
+{
+    adze_dim_kind kind = adze_dim_get_kind(dim);
+    if (kind == ADZE_DIM_CONST) return true;
+    if (kind != ADZE_DIM_SYMBOL)
+        return add_symbols(p, adze_dim_operand(dim, 0)) && add_symbols(p, adze_dim_operand(dim, 1));
+    const char *name = adze_dim_symbol_name(dim);
+    for (uint32_t i = 0; i < p->n_symbols; i++)
+        if (!strcmp(p->symbols[i].name, name)) return true;
+    for (uint32_t i = 0; i < p->n_inputs; i++)
+        for (uint32_t k = 0; k < adze_type_rank(p->inputs[i].type); k++)
+            if (adze_type_dim(p->inputs[i].type, k) == dim) {
+                p->symbols = adze_arena_grow(&p->arena, p->symbols, p->n_symbols, &p->symbols_capacity, sizeof *p->symbols);
+                p->symbols[p->n_symbols++] = (x86_symbol){name, i, k};
+                return true;
+            }
+    return adze_error(adze_loc_unknown(p->context), "no input has the dim %s that the model needs", name);
+}
+
+bool x86_program_finish(x86_program *p)
+{
+    p->scratch_dim = x86_dims_add(&p->dims, p->scratch_bytes);
+    for (uint32_t i = 0; i < p->dims.count; i++)
+        if (!add_symbols(p, p->dims.items[i])) return false;
+    return true;
+}
+
+void x86_program_free(x86_program *p)
+{
+    adze_table_free(&p->dims.index);
+    adze_arena_free(&p->arena);
+}
+
+const char *x86_kernel_symbol(adze_arena *arena, const char *name)
+{
+    size_t size = strlen(name) + sizeof "adze_kernel_";
+    char *symbol = adze_arena_alloc(arena, size);
+    snprintf(symbol, size, "adze_kernel_%s", name);
+    return symbol;
+}
