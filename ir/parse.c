@@ -119,6 +119,7 @@ adze_module *adze_module_parse(adze_context *context, const char *file, const ch
         p.module = NULL;
     }
     adze_table_free(&p.values);
+    adze_table_free(&p.broken);
     adze_table_free(&p.costs);
     adze_arena_free(&p.arena);
     return p.module;

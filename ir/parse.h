@@ -31,9 +31,11 @@ typedef struct adze_parser {
     adze_table values; /* interned name -> adze_scope_entry */
     adze_scope_entry **scope;
     uint32_t n_scope, scope_capacity;
+    adze_table broken; /* names of constants whose definition had an error -> themselves */
     adze_table costs; /* derived constant -> evaluations it needs, as an integer */
     uintptr_t cost;
     uint32_t depth, terms, errors;
+    uint32_t braces; /* open ones before the next token */
     bool stop; /* no more errors: unwinding */
 } adze_parser;
 
@@ -84,8 +86,8 @@ bool adze_parse_region(adze_parser *p, adze_region *region);
 void adze_parse_define(adze_parser *p, const adze_token *name, adze_ir_value *value);
 bool adze_parse_args(adze_parser *p, adze_region *region);
 void adze_parse_close_scope(adze_parser *p, uint32_t mark);
-/* After an error: skips the rest of the line with whatever braces it opens. Where the line was read to
- * its end already (`start` is no longer the next token), nothing is skipped. */
-void adze_parse_skip_line(adze_parser *p, const char *start);
+/* After an error: skips the rest of the line, up to where as many braces are open as `braces` says.
+ * Moves on by at least one token if the next one is still `start`. */
+void adze_parse_skip_line(adze_parser *p, const char *start, uint32_t braces);
 
 #endif

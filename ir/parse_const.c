@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ir/eval/convert.h"
 #include "ir/parse.h"
 
 /* Elements and bytes of a static tensor type. */
@@ -68,12 +69,14 @@ static bool dense_float(adze_parser *p, adze_dtype dtype, uint8_t *bytes, uint64
     else
         return adze_parse_unexpected(p, "a number, inf or nan");
     if (negative) value = -value;
-    if (dtype == ADZE_DTYPE_f64) {
+    const ev_format *small = ev_small_float(dtype);
+    float single = (float)value;
+    if (small)
+        put_bits(bytes, index, adze_dtype_bits(dtype), ev_encode(small, value, false));
+    else if (dtype == ADZE_DTYPE_f64)
         memcpy(bytes + index * 8, &value, 8);
-    } else {
-        float single = (float)value;
+    else
         memcpy(bytes + index * 4, &single, 4);
-    }
     adze_parse_next(p);
     return true;
 }
@@ -102,7 +105,7 @@ static bool dense_element(adze_parser *p, adze_dtype dtype, uint8_t *bytes, uint
     case ADZE_KIND_UINT: return dense_integer(p, dtype, bytes, index);
     case ADZE_KIND_STRING: return dense_string(p, bytes, index);
     case ADZE_KIND_FLOAT:
-        if (dtype == ADZE_DTYPE_f32 || dtype == ADZE_DTYPE_f64) return dense_float(p, dtype, bytes, index);
+        if (dtype != ADZE_DTYPE_f8e8m0) return dense_float(p, dtype, bytes, index);
         break;
     default: break;
     }
@@ -114,7 +117,7 @@ static adze_data *parse_dense(adze_parser *p, const adze_type *type, uint64_t co
 {
     adze_token start = p->token;
     if (!adze_parse_expect(p, '[', "'['")) return NULL;
-    if (count > (uint64_t)(p->lexer.end - p->lexer.at)) {
+    if (count > (uint64_t)(p->lexer.end - p->lexer.at) + 16) { /* the next token is read already */
         adze_parse_error(p, &start, "the type has %llu elements, the text fewer",
                          (unsigned long long)count);
         return NULL;
@@ -195,7 +198,7 @@ static const char *blob_path(adze_parser *p, const adze_token *token)
     size_t n = folder ? strlen(folder) : 0;
     if (!real || !folder)
         adze_parse_error(p, token, "there is no file '%s'", path);
-    else if (strncmp(real, folder, n) != 0 || (real[n] != '/' && n > 1))
+    else if (strncmp(real, folder, n) != 0 || (real[n] && real[n] != '/' && n > 1))
         adze_parse_error(p, token, "'%s' leads out of the text's folder", name);
     else
         out = path;
@@ -272,6 +275,7 @@ static adze_data *parse_derived(adze_parser *p, const adze_type *type)
 {
     adze_token name = p->token;
     adze_parse_list inputs = {0};
+    bool broken = false;
     if (name.kind != ADZE_TOKEN_ID && name.kind != ADZE_TOKEN_STRING) {
         adze_parse_unexpected(p, "an op");
         return NULL;
@@ -298,13 +302,18 @@ static adze_data *parse_derived(adze_parser *p, const adze_type *type)
         adze_parse_next(p);
         const char *from = adze_parse_name(p, &at);
         const adze_const *constant = from ? adze_module_find_const(p->module, from) : NULL;
-        if (!constant) {
+        if (!constant && (!from || !adze_table_get(&p->broken, from))) {
             if (from) adze_parse_error(p, &at, "no constant @%s above", from);
             return NULL;
         }
+        broken |= !constant;
         adze_parse_push(p, &inputs, constant);
     }
     adze_parse_next(p);
+    if (broken) { /* reported there */
+        if (p->token.kind == '{') adze_parse_skip_line(p, NULL, p->braces);
+        return NULL;
+    }
     uint32_t n = inputs.count;
     if (n < row->in_min || (n > row->in_max && row->in_max != ADZE_VARIADIC) || row->out_min > 1) {
         adze_parse_error(p, &name, "%s with %u operands cannot derive a constant", row->name, n);
@@ -332,19 +341,15 @@ static adze_data *parse_derived(adze_parser *p, const adze_type *type)
     return data;
 }
 
-bool adze_parse_const(adze_parser *p)
+/* After the colon: type and contents. */
+static bool parse_definition(adze_parser *p, const adze_token *name, const char *text)
 {
-    adze_token name = p->token;
     uint64_t count = 0, size = 0;
-    if (!adze_parse_expect(p, ADZE_TOKEN_SYMBOL, "a constant's name after '@'") ||
-        !adze_parse_expect(p, ':', "':'"))
-        return false;
-    const char *text = adze_parse_name(p, &name);
     adze_token at = p->token;
-    const adze_type *type = text ? adze_parse_type(p) : NULL;
+    const adze_type *type = adze_parse_type(p);
     if (!type || !type_bytes(p, &at, type, &count, &size) || !adze_parse_expect(p, '=', "'='")) return false;
     if (adze_module_find_const(p->module, text))
-        return adze_parse_error(p, &name, "@%s is defined twice", text);
+        return adze_parse_error(p, name, "@%s is defined twice", text);
     adze_token form = p->token;
     adze_data *data = NULL;
     p->cost = 0;
@@ -363,4 +368,15 @@ bool adze_parse_const(adze_parser *p)
     adze_const *constant = adze_module_add_const(p->module, text, type, data);
     if (p->cost) adze_table_put(&p->costs, constant, (void *)p->cost);
     return true;
+}
+
+bool adze_parse_const(adze_parser *p)
+{
+    adze_token name = p->token;
+    if (!adze_parse_expect(p, ADZE_TOKEN_SYMBOL, "a constant's name after '@'")) return false;
+    const char *text = adze_parse_name(p, &name);
+    if (!text) return false;
+    if (adze_parse_expect(p, ':', "':'") && parse_definition(p, &name, text)) return true;
+    adze_table_put(&p->broken, text, (void *)(uintptr_t)text);
+    return false;
 }

@@ -78,7 +78,8 @@ static bool parse_operand(adze_parser *p, op_text *text)
     } else if (token.kind == ADZE_TOKEN_SYMBOL) {
         const char *name = adze_parse_name(p, &token);
         adze_const *constant = name ? adze_module_find_const(p->module, name) : NULL;
-        if (name && !constant) adze_parse_error(p, &token, "no constant @%s", name);
+        if (name && !constant && !adze_table_get(&p->broken, name))
+            adze_parse_error(p, &token, "no constant @%s", name);
         if (!constant) text->poisoned = true;
         adze_parse_push(p, &text->operands, constant ? adze_const_value(constant) : NULL);
     } else if (token.kind == ADZE_TOKEN_VALUE) {
@@ -207,6 +208,7 @@ static bool check_count(adze_parser *p, const op_text *text, uint32_t got, uint3
 {
     if (got >= min && (got <= max || max == ADZE_VARIADIC)) return true;
     char range[32];
+    bool one = max == 1 || (max == ADZE_VARIADIC && min == 1);
     if (max == ADZE_VARIADIC)
         snprintf(range, sizeof range, "at least %u", min);
     else if (min == max)
@@ -214,7 +216,7 @@ static bool check_count(adze_parser *p, const op_text *text, uint32_t got, uint3
     else
         snprintf(range, sizeof range, "%u to %u", min, max);
     return adze_parse_error(p, &text->name, "%.*s %s %s %s%s, got %u", (int)text->name.size,
-                            text->name.text, verb, range, noun, max == 1 ? "" : "s", got);
+                            text->name.text, verb, range, noun, one ? "" : "s", got);
 }
 
 static adze_op *make_op(adze_parser *p, adze_region *region, const op_text *text)
@@ -255,12 +257,12 @@ static bool parse_op(adze_parser *p, adze_region *region)
 {
     op_text text = {0};
     const char *start = p->token.text;
-    uint32_t errors = p->errors;
+    uint32_t errors = p->errors, braces = p->braces;
     adze_op *op = NULL;
     bool ok = parse_head(p, &text);
     if (ok) ok = (op = make_op(p, region, &text)) != NULL;
     if (ok) ok = parse_tail(p, op, &text);
-    if (!ok && p->errors > errors) adze_parse_skip_line(p, start);
+    if (!ok && p->errors > errors) adze_parse_skip_line(p, start, braces);
     for (uint32_t i = 0; i < text.results.count; i++)
         adze_parse_define(p, text.results.items[i], ok ? &op->results[i] : NULL);
     return ok;
@@ -271,7 +273,7 @@ bool adze_parse_region(adze_parser *p, adze_region *region)
     bool ok = true;
     if (!adze_parse_expect(p, '{', "'{'")) return false;
     if (p->token.kind == '(' && !adze_parse_args(p, region)) {
-        adze_parse_skip_line(p, NULL);
+        adze_parse_skip_line(p, NULL, p->braces);
         ok = false;
     }
     while (p->token.kind != '}' && p->token.kind != ADZE_TOKEN_END) ok = parse_op(p, region) && ok;

@@ -15,6 +15,8 @@ void adze_parse_push(adze_parser *p, adze_parse_list *list, const void *item)
 void adze_parse_next(adze_parser *p)
 {
     p->last_line = p->token.line;
+    if (p->token.kind == '{') p->braces++;
+    if (p->token.kind == '}' && p->braces) p->braces--;
     p->token = adze_lexer_next(&p->lexer);
     if (p->stop) {
         p->token.kind = ADZE_TOKEN_END;
@@ -115,17 +117,11 @@ adze_token adze_parse_peek(const adze_parser *p)
     return adze_lexer_next(&lexer);
 }
 
-void adze_parse_skip_line(adze_parser *p, const char *start)
+void adze_parse_skip_line(adze_parser *p, const char *start, uint32_t braces)
 {
-    uint32_t line = p->token.line, open = 0;
-    if (p->token.text != start && line > p->last_line) return;
-    while (p->token.kind != ADZE_TOKEN_END && (p->token.line == line || open)) {
-        if (p->token.kind == '{') open++;
-        if (p->token.kind == '}') {
-            if (!open) return; /* closes what stands outside */
-            open--;
-        }
-        if (open == 0) line = p->token.line;
+    while (p->token.kind != ADZE_TOKEN_END) {
+        if (p->braces <= braces && (p->token.kind == '}' || (p->token.line > p->last_line && p->token.text != start)))
+            return;
         adze_parse_next(p);
     }
 }

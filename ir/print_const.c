@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ir/eval/convert.h"
 #include "ir/print.h"
 
 enum { CHUNK = 1 << 16, BLOB_ALIGN = 64 };
@@ -143,8 +144,12 @@ static int64_t integer_at(adze_dtype dtype, const uint8_t *bytes, uint64_t index
 /* NaNs other than the usual one have bits that decimal text would lose. */
 static bool plain_floats(adze_dtype dtype, const uint8_t *bytes, uint64_t count)
 {
+    const ev_format *small = ev_small_float(dtype);
     for (uint64_t i = 0; i < count; i++) {
-        if (dtype == ADZE_DTYPE_f32) {
+        if (small) {
+            uint32_t code = (uint32_t)integer_at(dtype, bytes, i);
+            if (ev_encode(small, ev_decode(small, code), false) != code) return false;
+        } else if (dtype == ADZE_DTYPE_f32) {
             uint32_t word;
             memcpy(&word, bytes + 4 * i, 4);
             if ((word & 0x7fffffff) > 0x7f800000 && (word & 0x7fffffff) != 0x7fc00000) return false;
@@ -168,8 +173,7 @@ static bool prints_dense(adze_dtype dtype, const uint8_t *bytes, uint64_t count)
         for (uint64_t i = 0; i < count; i++)
             if (bytes[i] > 1) return false;
         return true;
-    case ADZE_KIND_FLOAT:
-        return (dtype == ADZE_DTYPE_f32 || dtype == ADZE_DTYPE_f64) && plain_floats(dtype, bytes, count);
+    case ADZE_KIND_FLOAT: return dtype != ADZE_DTYPE_f8e8m0 && plain_floats(dtype, bytes, count);
     default: return false;
     }
 }
@@ -191,7 +195,11 @@ static void print_element(adze_text *text, adze_dtype dtype, const uint8_t *byte
         return;
     default: break;
     }
-    if (dtype == ADZE_DTYPE_f32) {
+    const ev_format *small = ev_small_float(dtype);
+    if (small) {
+        uint32_t code = (uint32_t)integer_at(dtype, bytes, index);
+        adze_text_float(text, (float)ev_decode(small, code));
+    } else if (dtype == ADZE_DTYPE_f32) {
         memcpy(&single, bytes + 4 * index, 4);
         adze_text_float(text, single);
     } else {

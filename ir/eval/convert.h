@@ -100,7 +100,7 @@ static inline double ev_decode(const ev_format *f, uint32_t code)
 static inline uint32_t ev_encode(const ev_format *f, double x, bool saturate)
 {
     uint32_t sign = ev_bits_of(x) >> 63 ? 1u << (f->exponent + f->mantissa) : 0;
-    double a = x < 0 ? -x : x;
+    double a = ev_double_of(ev_bits_of(x) & ~(UINT64_C(1) << 63)); /* of -0.0 too */
     uint32_t beyond = saturate || (!f->inf && !f->nan) ? f->largest : f->inf ? f->inf : f->nan;
     if (a != a) return f->nan ? (f->minus_zero ? sign | f->nan : f->nan) : sign | f->largest;
     uint32_t code;
