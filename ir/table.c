@@ -1,26 +1,10 @@
 /* The op table as data: ops.def expanded into rows. */
 #include "ir/rows.h"
 
-#include <adze/ops_attrs.h>
+#include "ir/eval/eval.h"
 
-/* WEAK goes away once every meaning is linked in. */
-#define WEAK __attribute__((weak))
-
-/* ---- Declarations of what the rows name ---- */
-
-extern adze_access_fn access_elementwise WEAK, access_matmul WEAK, access_gemm WEAK, access_conv WEAK,
-    access_pool WEAK, access_global_pool WEAK, access_reduction WEAK, access_transpose WEAK, access_slice WEAK,
-    access_pad WEAK, access_depth_to_space WEAK, access_space_to_depth WEAK;
 #define access_none NULL
-
-#define infer_none NULL
-
-#define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs) \
-    extern adze_eval_fn eval_##name WEAK;
-#define BODY(name, onnx, n_in, traits, infer, help, attrs) extern adze_eval_fn eval_##name WEAK;
-#define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs)
-#define ATTR(name, kind, fallback)
-#include <adze/ops.def>
+#define infer_none  NULL
 
 /* ---- Attribute lists ---- */
 

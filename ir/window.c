@@ -108,3 +108,25 @@ bool adze_windows(const adze_op *op, uint32_t n, const adze_dim *const *in, cons
     }
     return true;
 }
+
+const adze_dim *adze_window_index(const adze_op *op, const adze_window *window, uint32_t at, uint32_t tap)
+{
+    adze_context *context = adze_op_context(op);
+    const adze_dim *start = adze_dim_mul_const(context, adze_dim_axis(context, at), window->stride);
+    const adze_dim *step = adze_dim_mul_const(context, adze_dim_axis(context, tap), window->dilation);
+    return adze_dim_sub(context, adze_dim_add(context, start, step), window->before);
+}
+
+bool adze_window_leaves(const adze_op *op, const adze_window *window)
+{
+    adze_context *context = adze_op_context(op);
+    if (!adze_dim_is_value(window->before, 0)) return true;
+    const adze_dim *last = adze_dim_mul_const(context, adze_dim_add_const(context, window->out, -1), window->stride);
+    const adze_dim *end = adze_dim_add(context, last, reach(context, window));
+    int64_t low, high;
+    adze_dim_range(adze_dim_sub(context, end, window->in), NULL, 0, &low, &high);
+    if (high <= 0) return false;
+    /* Without padding or rounding up, windows end inside by construction. */
+    bool ceil = has_attr(op, "ceil_mode") && adze_op_attr_int(op, "ceil_mode");
+    return ceil || !adze_dim_is_value(window->after, 0);
+}

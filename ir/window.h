@@ -16,5 +16,9 @@ typedef struct adze_window {
  * attributes of the wrong length or range and windows that do not fit. */
 bool adze_windows(const adze_op *op, uint32_t n, const adze_dim *const *in, const adze_dim *const *kernel,
                   adze_window *out);
+/* Where along one axis the window at axis $at of an iteration space reads its element $tap. */
+const adze_dim *adze_window_index(const adze_op *op, const adze_window *window, uint32_t at, uint32_t tap);
+/* Could some window read outside of the input? */
+bool adze_window_leaves(const adze_op *op, const adze_window *window);
 
 #endif
