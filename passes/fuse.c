@@ -1,0 +1,316 @@
+/* fuse: group ops into kernels, each of which runs as one loop nest.
+ *
+ * A contraction with constant weights takes the elementwise ops that follow it; elementwise ops grow into
+ * chains; reductions, windows and row normalizations take the elementwise ops before and after them.
+ * An op joins the kernel of its operand only where that value has no other user and where its elements
+ * are read exactly where they are written (both from `access`), so nothing is computed twice.
+ * Views stay outside: they cost nothing. What no kernel can hold stays an op of its own.
+ * Exact.
+ *
+ *     %0 = conv(%x, @w, @b)         →    %1 = kernel(%x, @w, @b) do {(%p, %q, %r)
+ *     %1 = relu(%0)                        %2 = conv(%p, %q, %r)  %3 = relu(%2)  yield(%3) }
+ */
+#include <adze/ir.h>
+#include <adze/pass.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct fuse_options {
+    int64_t max_ops;
+    bool single; /* one op a kernel: for comparison */
+} fuse_options;
+
+typedef enum form {
+    FORM_NONE,       /* not for kernels */
+    FORM_ELEMENTWISE,
+    FORM_CONTRACT,
+    FORM_REDUCE,     /* reductions and windows */
+    FORM_NORMALIZE,
+    FORM_ALONE       /* moves, attention: kernels of one op */
+} form;
+
+typedef struct group {
+    form form;
+    adze_op **ops; /* in order */
+    uint32_t n, capacity;
+    adze_op *last;
+    struct group *into; /* merged into another */
+} group;
+
+typedef struct fuser {
+    const fuse_options *options;
+    adze_map *groups; /* op to group */
+    group **all;
+    uint32_t n, capacity;
+} fuser;
+
+/* ---- What an op can be ---- */
+
+static bool dtype_fits(const adze_ir_value *value)
+{
+    const adze_type *type = adze_value_type(value);
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return false;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++)
+        if (adze_dim_is_unknown(adze_type_dim(type, i))) return false;
+    switch (adze_type_dtype(type)) {
+    case ADZE_DTYPE_f32:
+    case ADZE_DTYPE_i32:
+    case ADZE_DTYPE_i64:
+    case ADZE_DTYPE_bool:
+    case ADZE_DTYPE_u8:
+    case ADZE_DTYPE_i8: return true;
+    default: return false;
+    }
+}
+
+static bool types_fit(const adze_op *op)
+{
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
+        if (adze_op_operand(op, i) && !dtype_fits(adze_op_operand(op, i))) return false;
+    for (uint32_t i = 0; i < adze_op_num_results(op); i++)
+        if (!dtype_fits(adze_op_result(op, i))) return false;
+    return true;
+}
+
+/* Vectors of 8-bit integers are converted, never computed with. */
+static bool small_integers(const adze_op *op)
+{
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
+        if (adze_op_operand(op, i) && adze_dtype_bits(adze_type_dtype(adze_value_type(adze_op_operand(op, i)))) == 8 &&
+            adze_type_dtype(adze_value_type(adze_op_operand(op, i))) != ADZE_DTYPE_bool)
+            return true;
+    return false;
+}
+
+static form form_of(const adze_op *op)
+{
+    adze_access access;
+    if (!adze_op_has_trait(op, ADZE_PURE) || adze_op_num_regions(op) || adze_op_has_trait(op, ADZE_VIEW) ||
+        adze_op_is(op, "kernel") || adze_op_is(op, "launch") || !types_fit(op))
+        return FORM_NONE;
+    if (adze_op_has_trait(op, ADZE_CONTRACTION)) {
+        adze_ir_value *weights = adze_op_operand(op, 1);
+        bool real = adze_type_dtype(adze_value_type(weights)) == ADZE_DTYPE_f32;
+        return adze_value_const(weights) && real && adze_op_access(op, &access) ? FORM_CONTRACT : FORM_NONE;
+    }
+    if (adze_op_num_results(op) != 1 && !adze_op_is(op, "split")) return FORM_NONE;
+    if (adze_op_has_trait(op, ADZE_NORMALIZE)) return FORM_NORMALIZE;
+    if (adze_op_has_trait(op, ADZE_REDUCE)) return adze_op_access(op, &access) ? FORM_REDUCE : FORM_NONE;
+    if (adze_op_has_trait(op, ADZE_QUANT))
+        return adze_op_attr_int(op, "block_size") == 0 ? FORM_ELEMENTWISE : FORM_NONE;
+    if (adze_op_has_trait(op, ADZE_ELEMWISE) && !adze_op_has_trait(op, ADZE_MOVE))
+        return small_integers(op) && !adze_op_is(op, "cast") ? FORM_NONE : FORM_ELEMENTWISE;
+    if (adze_op_is(op, "attention") || adze_op_is(op, "concat") || adze_op_is(op, "split")) return FORM_ALONE;
+    if (adze_op_has_trait(op, ADZE_MOVE)) return adze_op_access(op, &access) ? FORM_ALONE : FORM_NONE;
+    return FORM_NONE;
+}
+
+/* ---- Groups ---- */
+
+static group *group_of(const fuser *f, const adze_op *op)
+{
+    group *g = op ? adze_map_get(f->groups, op) : NULL;
+    while (g && g->into) g = g->into;
+    return g;
+}
+
+static void append(group *g, adze_op *op)
+{
+    if (g->n == g->capacity) {
+        g->capacity = g->capacity ? 2 * g->capacity : 4;
+        g->ops = realloc(g->ops, g->capacity * sizeof *g->ops);
+        if (!g->ops) abort();
+    }
+    g->ops[g->n++] = op;
+}
+
+static group *new_group(fuser *f, adze_op *op, form kind)
+{
+    group *g = calloc(1, sizeof *g);
+    if (!g) abort();
+    if (f->n == f->capacity) {
+        f->capacity = f->capacity ? 2 * f->capacity : 64;
+        f->all = realloc(f->all, f->capacity * sizeof *f->all);
+        if (!f->all) abort();
+    }
+    f->all[f->n++] = g;
+    g->form = kind;
+    g->last = op;
+    append(g, op);
+    adze_map_set(f->groups, op, g);
+    return g;
+}
+
+static bool same_dims(const adze_ir_value *a, const adze_ir_value *b)
+{
+    const adze_type *x = adze_value_type(a), *y = adze_value_type(b);
+    if (adze_type_rank(x) != adze_type_rank(y)) return false;
+    for (uint32_t i = 0; i < adze_type_rank(x); i++)
+        if (!adze_dim_equal(adze_type_dim(x, i), adze_type_dim(y, i))) return false;
+    return true;
+}
+
+/* The value has no user but `op`. */
+static bool only_used_by(const adze_ir_value *value, const adze_op *op)
+{
+    for (const adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
+        if (adze_use_op(use) != op) return false;
+    return true;
+}
+
+/* Does `op` read operand i exactly where its own result lies? */
+static bool reads_in_place(const adze_op *op, uint32_t i)
+{
+    adze_access access;
+    const adze_ir_value *operand = adze_op_operand(op, i);
+    if (!same_dims(operand, adze_op_result(op, 0))) return false;
+    if (adze_op_has_trait(op, ADZE_QUANT) || adze_op_is(op, "clip")) return i == 0;
+    if (!adze_op_access(op, &access)) return false;
+    const adze_access_map *from = &access.operand[i], *to = &access.result[0];
+    if (from->guarded || from->rank != to->rank) return false;
+    for (uint32_t d = 0; d < to->rank; d++)
+        if (from->dims[d] != to->dims[d] && !adze_dim_is_value(adze_type_dim(adze_value_type(operand), d), 1)) return false;
+    return true;
+}
+
+/* May `op`, of form `kind`, join the group that makes its operand i? */
+static bool may_join(const fuser *f, const group *g, const adze_op *op, form kind, uint32_t i)
+{
+    const adze_ir_value *operand = adze_op_operand(op, i);
+    if (f->options->single || adze_value_op(operand) != g->last || !only_used_by(operand, op) ||
+        adze_op_num_results(g->last) != 1 || g->n >= (uint32_t)f->options->max_ops)
+        return false;
+    if (kind == FORM_ELEMENTWISE) return g->form != FORM_ALONE && reads_in_place(op, i);
+    if (kind == FORM_REDUCE || kind == FORM_NORMALIZE) return g->form == FORM_ELEMENTWISE && i == 0;
+    return false;
+}
+
+static int order_of(const void *a, const void *b)
+{
+    const adze_op *x = *(adze_op *const *)a, *y = *(adze_op *const *)b;
+    for (const adze_op *up = x, *down = x; up || down;) { /* near ops are found fast */
+        if (up == y) return 1;
+        if (down == y) return x == y ? 0 : -1;
+        if (up) up = adze_op_prev(up);
+        if (down) down = adze_op_next(down);
+    }
+    return 0;
+}
+
+static void merge(group *into, group *from)
+{
+    for (uint32_t i = 0; i < from->n; i++) append(into, from->ops[i]);
+    from->into = into;
+    if (from->form != FORM_ELEMENTWISE) into->form = from->form;
+}
+
+static void place(fuser *f, adze_op *op)
+{
+    form kind = form_of(op);
+    if (kind == FORM_NONE) return;
+    group *own = new_group(f, op, kind);
+    /* The heaviest producer first: contractions keep their epilogue. */
+    static const form preference[] = {FORM_CONTRACT, FORM_NORMALIZE, FORM_REDUCE, FORM_ELEMENTWISE};
+    for (uint32_t p = 0; p < 4; p++)
+        for (uint32_t i = adze_op_num_operands(op); i--;) {
+            adze_ir_value *operand = adze_op_operand(op, i);
+            group *g = operand ? group_of(f, adze_value_op(operand)) : NULL;
+            if (!g || g == own || g->form != preference[p]) continue;
+            bool rooted = own->form != FORM_ELEMENTWISE && !(kind == FORM_REDUCE || kind == FORM_NORMALIZE);
+            if (rooted && g->form != FORM_ELEMENTWISE) continue;
+            if (own->n + g->n <= (uint32_t)f->options->max_ops && may_join(f, g, op, kind, i)) merge(own, g);
+        }
+}
+
+/* ---- Kernels ---- */
+
+static bool inside(const fuser *f, const group *g, const adze_ir_value *value)
+{
+    return adze_value_op(value) && group_of(f, adze_value_op(value)) == g;
+}
+
+static void make_kernel(fuser *f, group *g)
+{
+    adze_op *last = g->last;
+    adze_context *context = adze_op_context(last);
+    qsort(g->ops, g->n, sizeof *g->ops, order_of);
+    adze_builder b = adze_builder_before(last);
+    uint32_t n_results = adze_op_num_results(last), n_operands = 0, capacity = 0;
+    for (uint32_t i = 0; i < g->n; i++) capacity += adze_op_num_operands(g->ops[i]);
+    adze_ir_value **operands = calloc(capacity + 1u, sizeof *operands);
+    const adze_type **types = calloc(n_results + 1u, sizeof *types);
+    adze_ir_value **yields = calloc(n_results + 1u, sizeof *yields);
+    if (!operands || !types || !yields) abort();
+    adze_map *map = adze_map_create();
+    for (uint32_t i = 0; i < g->n; i++)
+        for (uint32_t k = 0; k < adze_op_num_operands(g->ops[i]); k++) {
+            adze_ir_value *value = adze_op_operand(g->ops[i], k);
+            if (!value || inside(f, g, value) || adze_map_get(map, value)) continue;
+            operands[n_operands++] = value;
+            adze_map_set(map, value, value);
+        }
+    for (uint32_t i = 0; i < n_results; i++) types[i] = adze_value_type(adze_op_result(last, i));
+    adze_op *kernel = adze_build(&b, "kernel", operands, n_operands, NULL, 0, types, n_results);
+    adze_region *region = adze_op_region(kernel, 0);
+    for (uint32_t i = 0; i < n_operands; i++)
+        adze_map_set(map, operands[i], adze_region_add_arg(region, adze_value_type(operands[i]), NULL));
+    adze_builder in = adze_builder_at_end(b.module, region);
+    in.loc = adze_loc_unknown(context);
+    for (uint32_t i = 0; i < g->n; i++) {
+        adze_clone(&in, g->ops[i], map);
+        adze_op_add_nodes_of(kernel, g->ops[i]);
+    }
+    for (uint32_t i = 0; i < n_results; i++) yields[i] = adze_map_get(map, adze_op_result(last, i));
+    adze_build(&in, "yield", yields, n_results, NULL, 0, NULL, 0);
+    for (uint32_t i = 0; i < n_results; i++) {
+        adze_ir_value *from = adze_op_result(last, i), *to = adze_op_result(kernel, i);
+        adze_value_set_name(to, adze_value_name(from));
+        adze_value_replace_uses(from, to);
+    }
+    for (uint32_t i = g->n; i--;) adze_op_erase(g->ops[i]);
+    adze_map_destroy(map);
+    free(operands);
+    free(types);
+    free(yields);
+}
+
+static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)self;
+    fuser f = {.options = options, .groups = adze_map_create()};
+    if (func != adze_module_main(adze_func_module(func))) {
+        adze_map_destroy(f.groups);
+        return ADZE_UNCHANGED;
+    }
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) place(&f, op);
+    bool changed = false;
+    for (uint32_t i = 0; i < f.n; i++)
+        if (!f.all[i]->into) {
+            make_kernel(&f, f.all[i]);
+            changed = true;
+        }
+    for (uint32_t i = 0; i < f.n; i++) {
+        free(f.all[i]->ops);
+        free(f.all[i]);
+    }
+    free(f.all);
+    adze_map_destroy(f.groups);
+    return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
+}
+
+static const adze_option fuse_option_rows[] = {
+    {"max-ops", "largest number of ops in a kernel", ADZE_OPTION_INT, offsetof(fuse_options, max_ops), "64"},
+    {"single", "one op a kernel, for comparison", ADZE_OPTION_BOOL, offsetof(fuse_options, single), "false"},
+};
+
+const adze_pass adze_pass_fuse = {
+    .struct_size = sizeof(adze_pass),
+    .name = "fuse",
+    .help = "group ops into kernels that run as one loop nest",
+    .numerics = ADZE_EXACT,
+    .options = fuse_option_rows,
+    .n_options = sizeof fuse_option_rows / sizeof *fuse_option_rows,
+    .options_size = sizeof(fuse_options),
+    .run = run,
+};

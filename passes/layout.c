@@ -1,0 +1,319 @@
+/* layout: choose how tensors between kernels lie in memory.
+ *
+ * Images go channels last, with a halo of zeros as wide as the padding of the convolutions that read
+ * them, so that no loop tests for edges. Transposes become views where the kernel before or after can
+ * walk the other order. Views, ops outside kernels, and the model's inputs and outputs stay dense; a
+ * `relayout` kernel converts where the two meet. Needs fuse. Exact.
+ *
+ *     %0 = kernel(%x, @w) conv, pads 1     →    %1 = kernel(%x) relayout : f32[1,64,56,56]<perm=[0,2,3,1], halo=[0,0,1,1]>
+ *                                               %0 = kernel(%1, @w) conv : f32[1,64,56,56]<perm=[0,2,3,1]>
+ */
+#include "passes/tile/tile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_kernel(const adze_op *op) { return op && adze_op_is(op, "kernel"); }
+
+/* The op of a kernel's region that has all of `traits`. */
+static adze_op *find_trait(const adze_op *kernel, uint64_t traits)
+{
+    if (!is_kernel(kernel)) return NULL;
+    for (adze_op *op = adze_region_first(adze_op_region(kernel, 0)); op; op = adze_op_next(op))
+        if (adze_op_has_trait(op, traits)) return op;
+    return NULL;
+}
+
+static adze_op *conv_of(const adze_op *kernel) { return find_trait(kernel, ADZE_CONTRACTION | ADZE_WINDOW); }
+
+/* Operand `index` of the kernel is what its contraction slides over or multiplies. */
+static bool is_data_of(const adze_op *kernel, uint32_t index, const adze_op *root)
+{
+    return root && adze_op_operand(root, 0) == adze_region_arg(adze_op_region(kernel, 0), index);
+}
+
+static bool is_data_of_use(const adze_use *use, const adze_op *root)
+{
+    return root && is_data_of(adze_use_op(use), adze_use_index(use), root);
+}
+
+static void set_type(adze_ir_value *value, const adze_type *type)
+{
+    adze_value_set_type(value, type);
+    for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
+        if (is_kernel(adze_use_op(use)))
+            adze_value_set_type(adze_region_arg(adze_op_region(adze_use_op(use), 0), adze_use_index(use)), type);
+}
+
+/* ---- Conversions ---- */
+
+/* A kernel that copies `value` into `type`, above `before`. */
+static adze_ir_value *convert(adze_op *before, adze_ir_value *value, const adze_type *type)
+{
+    adze_builder b = adze_builder_before(before);
+    adze_op *kernel = adze_build(&b, "kernel", &value, 1, NULL, 0, &type, 1);
+    adze_region *region = adze_op_region(kernel, 0);
+    adze_ir_value *arg = adze_region_add_arg(region, adze_value_type(value), NULL);
+    adze_builder in = adze_builder_at_end(b.module, region);
+    adze_op *copy = adze_build(&in, "relayout", &arg, 1, NULL, 0, &type, 1);
+    adze_ir_value *result = adze_op_result(copy, 0);
+    adze_build(&in, "yield", &result, 1, NULL, 0, NULL, 0);
+    return adze_op_result(kernel, 0);
+}
+
+static void set_operand(adze_op *op, uint32_t index, adze_ir_value *value)
+{
+    adze_op_set_operand(op, index, value);
+    if (is_kernel(op)) adze_value_set_type(adze_region_arg(adze_op_region(op, 0), index), adze_value_type(value));
+}
+
+/* ---- Transposes ---- */
+
+static adze_op *transpose_of(const adze_op *kernel)
+{
+    if (!is_kernel(kernel)) return NULL;
+    adze_op *op = adze_region_first(adze_op_region(kernel, 0));
+    return adze_op_is(op, "transpose") && adze_op_next(op) == adze_region_last(adze_op_region(kernel, 0)) ? op : NULL;
+}
+
+static void permutation(const adze_op *transpose, uint32_t rank, uint8_t *out)
+{
+    adze_ints perm = adze_op_attr_ints(transpose, "perm");
+    for (uint32_t i = 0; i < rank; i++) out[i] = (uint8_t)(perm.count ? perm.data[i] : (int64_t)(rank - 1 - i));
+}
+
+/* Can every user walk the value in any order? */
+static bool users_walk(const adze_ir_value *value)
+{
+    for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use)) {
+        adze_op *user = adze_use_op(use);
+        adze_op *root = find_trait(user, ADZE_CONTRACTION);
+        if (!is_kernel(user) || is_data_of(user, adze_use_index(use), root)) return false;
+    }
+    return adze_value_has_uses(value);
+}
+
+/* Replaces the kernel by the bare op with a result type that makes it the same bytes. */
+static void make_view(adze_op *kernel, adze_op *transpose, const adze_layout *layout)
+{
+    adze_builder b = adze_builder_before(kernel);
+    adze_ir_value *operand = adze_op_operand(kernel, 0), *from = adze_op_result(kernel, 0);
+    const adze_type *type = adze_type_with_layout(adze_value_type(from), layout);
+    adze_attr perm = {"perm", ADZE_ATTR_INTS, {.ints = adze_op_attr_ints(transpose, "perm")}};
+    adze_op *op = adze_build(&b, "transpose", &operand, 1, &perm, perm.value.ints.count != 0, &type, 1);
+    adze_ir_value *to = adze_op_result(op, 0);
+    adze_value_set_name(to, adze_value_name(from));
+    adze_value_replace_uses(from, to);
+    set_type(to, type);
+    adze_op_erase(kernel);
+}
+
+static bool fold_transpose(adze_op *kernel)
+{
+    adze_op *transpose = transpose_of(kernel);
+    if (!transpose) return false;
+    adze_ir_value *x = adze_op_operand(kernel, 0), *y = adze_op_result(kernel, 0);
+    uint32_t rank = adze_type_rank(adze_value_type(y));
+    adze_op *producer = adze_value_op(x);
+    adze_layout layout = {.has_perm = true};
+    permutation(transpose, rank, layout.perm);
+    if (is_kernel(producer) && !conv_of(producer) && !transpose_of(producer) && adze_value_num_uses(x) == 1 &&
+        !adze_type_has_layout(adze_value_type(x))) {
+        set_type(x, adze_type_with_layout(adze_value_type(x), &layout)); /* written in the order it is read */
+        make_view(kernel, transpose, NULL);
+        return true;
+    }
+    if (!users_walk(y) || adze_value_const(x)) return false;
+    const adze_layout *from = adze_type_layout(adze_value_type(x));
+    uint8_t inverse[ADZE_MAX_RANK], perm[ADZE_MAX_RANK];
+    permutation(transpose, rank, perm);
+    for (uint32_t i = 0; i < rank; i++) {
+        if (from->halo[i] || from->pad[i]) return false;
+        inverse[perm[i]] = (uint8_t)i;
+    }
+    for (uint32_t i = 0; i < rank; i++) layout.perm[i] = inverse[from->has_perm ? from->perm[i] : i];
+    make_view(kernel, transpose, &layout);
+    return true;
+}
+
+/* ---- Channels last ---- */
+
+static bool is_image(const adze_type *type)
+{
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return false;
+    uint32_t rank = adze_type_rank(type);
+    if (rank != 3 && rank != 4) return false;
+    for (uint32_t i = 2; i < rank; i++)
+        if (!adze_dim_is_value(adze_type_dim(type, i), 1)) return true;
+    return false; /* one pixel: both orders are the same */
+}
+
+static adze_layout channels_last(uint32_t rank)
+{
+    adze_layout layout = {.has_perm = true};
+    for (uint32_t i = 1; i + 1 < rank; i++) layout.perm[i] = (uint8_t)(i + 1);
+    layout.perm[rank - 1] = 1;
+    return layout;
+}
+
+static bool is_channels_last(const adze_type *type)
+{
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_rank(type) < 3) return false;
+    const adze_layout *layout = adze_type_layout(type);
+    return layout->has_perm && layout->perm[adze_type_rank(type) - 1] == 1;
+}
+
+/* The widest padding of the convolutions that slide over the value. */
+static void widen_halo(const adze_ir_value *value, adze_layout *layout)
+{
+    uint32_t spatial = adze_type_rank(adze_value_type(value)) - 2;
+    for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use)) {
+        adze_op *user = adze_use_op(use), *conv = conv_of(user);
+        int64_t pads[2 * ADZE_MAX_RANK];
+        if (!is_data_of_use(use, conv) || !tile_conv_pads(conv, spatial, pads)) continue;
+        for (uint32_t i = 0; i < 2 * spatial; i++)
+            if (pads[i] > 0 && (uint32_t)pads[i] > layout->halo[2 + i % spatial])
+                layout->halo[2 + i % spatial] = (uint32_t)pads[i];
+    }
+}
+
+static bool wants_channels_last(const adze_op *kernel, const adze_ir_value *value)
+{
+    if (find_trait(kernel, ADZE_WINDOW)) return true;
+    for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
+        if (find_trait(adze_use_op(use), ADZE_WINDOW) && is_data_of_use(use, find_trait(adze_use_op(use), ADZE_WINDOW)))
+            return true;
+    for (uint32_t i = 0; i < adze_op_num_operands(kernel); i++) {
+        const adze_type *type = adze_value_type(adze_op_operand(kernel, i));
+        if (is_channels_last(type) && adze_type_rank(type) == adze_type_rank(adze_value_type(value))) return true;
+    }
+    return false;
+}
+
+static bool choose(adze_op *kernel)
+{
+    bool changed = false;
+    for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
+        adze_ir_value *value = adze_op_result(kernel, i);
+        const adze_type *type = adze_value_type(value);
+        if (!is_image(type) || adze_type_has_layout(type) || !wants_channels_last(kernel, value)) continue;
+        adze_layout layout = channels_last(adze_type_rank(type));
+        widen_halo(value, &layout);
+        set_type(value, adze_type_with_layout(type, &layout));
+        changed = true;
+    }
+    return changed;
+}
+
+/* ---- Meeting points ---- */
+
+/* The type in which this use wants the value; the value's own where it does not matter. */
+static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
+{
+    const adze_type *type = adze_value_type(value);
+    adze_op *user = adze_use_op(use);
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return type;
+    adze_op *conv = conv_of(user), *root = find_trait(user, ADZE_CONTRACTION);
+    if (is_data_of_use(use, conv) && adze_type_rank(type) >= 3) {
+        adze_layout need = channels_last(adze_type_rank(type));
+        widen_halo(value, &need);
+        const adze_layout *have = adze_type_layout(type);
+        const adze_dim *strides[ADZE_MAX_RANK];
+        adze_layout_strides(type, strides);
+        bool fits = adze_dim_is_value(strides[1], 1);
+        for (uint32_t i = 2; i < adze_type_rank(type); i++) fits &= have->halo[i] >= need.halo[i];
+        return fits ? type : adze_type_with_layout(type, &need);
+    }
+    if (is_data_of_use(use, root)) {
+        const adze_dim *strides[ADZE_MAX_RANK];
+        uint32_t rank = adze_type_rank(type);
+        adze_layout_strides(type, strides);
+        return rank && adze_dim_is_value(strides[rank - 1], 1) ? type : adze_type_with_layout(type, NULL);
+    }
+    if (is_kernel(user)) return type;
+    if (adze_op_is(user, "transpose") && adze_type_has_layout(adze_value_type(adze_op_result(user, 0)))) return type;
+    if (adze_op_is(user, "transpose") && adze_type_has_layout(type) && !is_channels_last(type)) return type;
+    return adze_type_with_layout(type, NULL);
+}
+
+/* Gives every use the layout it wants, one conversion a layout. */
+static bool meet(adze_func *func, adze_ir_value *value)
+{
+    adze_ir_value *made[4] = {NULL};
+    uint32_t n_made = 0;
+    bool changed = false;
+    for (adze_use *use = adze_value_first_use(value), *next; use; use = next) {
+        next = adze_use_next(use);
+        adze_op *user = adze_use_op(use);
+        uint32_t index = adze_use_index(use);
+        if (adze_region_op(adze_op_parent(user))) continue; /* inside a kernel */
+        const adze_type *type = wanted(value, use);
+        if (type == adze_value_type(value)) continue;
+        adze_ir_value *to = NULL;
+        for (uint32_t i = 0; i < n_made; i++)
+            if (adze_value_type(made[i]) == type) to = made[i];
+        if (!to) {
+            adze_op *producer = adze_value_op(value);
+            adze_op *above = producer ? adze_op_next(producer) : adze_region_first(adze_func_body(func));
+            to = convert(above, value, type);
+            if (producer) adze_op_add_nodes_of(adze_value_op(to), producer);
+            if (n_made < 4) made[n_made++] = to;
+        }
+        set_operand(user, index, to);
+        changed = true;
+    }
+    return changed;
+}
+
+/* An argument, a constant or a value that is returned already must be copied to be returned. */
+static bool copy_returns(adze_func *func)
+{
+    adze_op *ret = adze_func_return(func);
+    bool changed = false;
+    for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
+        adze_ir_value *value = adze_op_operand(ret, i), *root = value;
+        if (!adze_type_is_tensor(adze_value_type(value))) continue;
+        while (adze_value_op(root) && adze_op_has_trait(adze_value_op(root), ADZE_VIEW))
+            root = adze_op_operand(adze_value_op(root), 0);
+        bool copy = !adze_value_op(root);
+        for (uint32_t k = 0; k < i && !copy; k++) {
+            adze_ir_value *other = adze_op_operand(ret, k);
+            while (adze_value_op(other) && adze_op_has_trait(adze_value_op(other), ADZE_VIEW))
+                other = adze_op_operand(adze_value_op(other), 0);
+            copy = other == root;
+        }
+        if (!copy) continue;
+        adze_op_set_operand(ret, i, convert(ret, value, adze_type_with_layout(adze_value_type(value), NULL)));
+        changed = true;
+    }
+    return changed;
+}
+
+static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)options, (void)self;
+    if (func != adze_module_main(adze_func_module(func))) return ADZE_UNCHANGED;
+    adze_region *body = adze_func_body(func);
+    bool changed = false;
+    for (adze_op *op = adze_region_first(body), *next; op; op = next) {
+        next = adze_op_next(op);
+        changed |= fold_transpose(op);
+    }
+    for (adze_op *op = adze_region_first(body); op; op = adze_op_next(op))
+        if (is_kernel(op)) changed |= choose(op);
+    for (uint32_t i = 0; i < adze_region_num_args(body); i++) changed |= meet(func, adze_region_arg(body, i));
+    for (adze_op *op = adze_region_first(body), *next; op; op = next) {
+        next = adze_op_next(op);
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) changed |= meet(func, adze_op_result(op, i));
+    }
+    changed |= copy_returns(func);
+    return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
+}
+
+const adze_pass adze_pass_layout = {
+    .struct_size = sizeof(adze_pass),
+    .name = "layout",
+    .help = "channels last with a halo for convolutions, transposes as views",
+    .numerics = ADZE_EXACT,
+    .run = run,
+};

@@ -1,0 +1,311 @@
+/* plan: give every tensor of the main function a place in one arena.
+ *
+ * Values live from their op to their last use, views included. Where all sizes are known, values are
+ * placed from the largest down at the lowest fitting offset; where some are symbolic, values share slots
+ * whose sizes are maxima of expressions. A launch whose callee allows it (one alias class) writes over
+ * an operand that dies there. Results of the function are written where the caller wants them.
+ * Needs tile. Exact. Sources: greedy by size, Pisarchyk and Lee, arXiv 2001.03288.
+ *
+ *     func @main(…) {…}    →    func @main(…) {arena_bytes = 4096, offsets = [0, 1024, -1]} {…}
+ */
+#include <adze/ir.h>
+#include <adze/pass.h>
+#include <adze/plan.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, SLACK = 64 }; /* kernels may read a vector past the end of a row */
+
+typedef struct block {
+    adze_ir_value *value;
+    const adze_dim *size, *offset;
+    uint32_t from, to; /* first and last op, inclusive */
+    bool output;       /* lives in the caller's memory */
+    struct block *shares; /* in place of another */
+} block;
+
+typedef struct plan {
+    adze_context *context;
+    block *blocks;
+    uint32_t n;
+    adze_map *of; /* value to block */
+} plan;
+
+/* ---- Views ---- */
+
+/* Physical order of the axes that matter; false where the tensor is not dense in that order. */
+static bool physical_axes(const adze_type *type, uint32_t *out, uint32_t *out_n)
+{
+    const adze_layout *layout = adze_type_layout(type);
+    *out_n = 0;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) {
+        uint32_t axis = layout->has_perm ? layout->perm[i] : i;
+        if (layout->halo[axis] || layout->pad[axis]) return false;
+        if (!adze_dim_is_value(adze_type_dim(type, axis), 1)) out[(*out_n)++] = axis;
+    }
+    return true;
+}
+
+bool adze_plan_is_view(const adze_op *op)
+{
+    if (!adze_op_has_trait(op, ADZE_MOVE) || adze_op_num_results(op) != 1 || !adze_op_operand(op, 0)) return false;
+    const adze_type *x = adze_value_type(adze_op_operand(op, 0)), *y = adze_value_type(adze_op_result(op, 0));
+    if (adze_op_has_trait(op, ADZE_VIEW)) return !adze_type_has_layout(x) && !adze_type_has_layout(y);
+    if (!adze_op_is(op, "transpose") || !adze_type_is_ranked(x)) return false;
+    uint32_t from[ADZE_MAX_RANK], to[ADZE_MAX_RANK], n, m, rank = adze_type_rank(x);
+    if (!physical_axes(x, from, &n) || !physical_axes(y, to, &m) || n != m) return false;
+    adze_ints perm = adze_op_attr_ints(op, "perm");
+    for (uint32_t i = 0; i < n; i++)
+        if (from[i] != (perm.count ? (uint32_t)perm.data[to[i]] : rank - 1 - to[i])) return false;
+    return true;
+}
+
+static adze_ir_value *root_of(const adze_ir_value *value)
+{
+    while (adze_value_op(value) && adze_plan_is_view(adze_value_op(value)))
+        value = adze_op_operand(adze_value_op(value), 0);
+    return (adze_ir_value *)(uintptr_t)value;
+}
+
+/* ---- Lifetimes ---- */
+
+static const adze_dim *rounded(adze_context *context, const adze_dim *bytes)
+{
+    const adze_dim *align = adze_dim_const(context, ALIGN);
+    bytes = adze_dim_add_const(context, bytes, SLACK);
+    return adze_dim_mul(context, adze_dim_binary(context, ADZE_DIM_CEILDIV, bytes, align), align);
+}
+
+static void collect(plan *p, const adze_func *func)
+{
+    uint32_t at = 0, count = 0;
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) count += adze_op_num_results(op);
+    p->blocks = calloc(count + 1u, sizeof *p->blocks);
+    if (!p->blocks) abort();
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op), at++) {
+        for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+            block *b = adze_op_operand(op, i) ? adze_map_get(p->of, root_of(adze_op_operand(op, i))) : NULL;
+            if (b) b->to = at;
+        }
+        for (uint32_t i = 0; i < adze_op_num_results(op) && !adze_plan_is_view(op); i++) {
+            adze_ir_value *value = adze_op_result(op, i);
+            if (!adze_type_is_tensor(adze_value_type(value))) continue;
+            block *b = &p->blocks[p->n++];
+            *b = (block){.value = value, .from = at, .to = at};
+            b->size = rounded(p->context, adze_layout_bytes(adze_value_type(value)));
+            adze_map_set(p->of, value, b);
+        }
+    }
+}
+
+static void mark_outputs(plan *p, const adze_func *func)
+{
+    adze_op *ret = adze_func_return(func);
+    for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
+        block *b = adze_map_get(p->of, root_of(adze_op_operand(ret, i)));
+        if (b) b->output = true;
+    }
+}
+
+/* ---- In place ---- */
+
+static bool may_overwrite(const adze_op *launch, uint32_t operand)
+{
+    adze_func *callee = adze_module_find_func(adze_op_module(launch), adze_op_attr_str(launch, "callee"));
+    if (!callee || adze_op_num_results(launch) != 1) return false;
+    adze_region *body = adze_func_body(callee);
+    uint32_t x = adze_type_alias(adze_value_type(adze_region_arg(body, operand)));
+    uint32_t y = adze_type_alias(adze_value_type(adze_region_arg(body, adze_op_num_operands(launch))));
+    return x && x == y;
+}
+
+static void share_in_place(plan *p)
+{
+    for (uint32_t i = 0; i < p->n; i++) {
+        block *y = &p->blocks[i];
+        adze_op *op = adze_value_op(y->value);
+        if (y->output || !adze_op_is(op, "launch")) continue;
+        for (uint32_t k = 0; k < adze_op_num_operands(op) && !y->shares; k++) {
+            block *x = adze_map_get(p->of, root_of(adze_op_operand(op, k)));
+            if (!x || x->output || x->to != y->from || x->size != y->size || !may_overwrite(op, k)) continue;
+            while (x->shares) x = x->shares;
+            y->shares = x;
+            x->to = y->to;
+        }
+    }
+}
+
+/* ---- Placing ---- */
+
+static bool overlap(const block *a, const block *b) { return a->from <= b->to && b->from <= a->to; }
+
+static int larger_first(const void *a, const void *b)
+{
+    const block *x = *(block *const *)a, *y = *(block *const *)b;
+    int64_t n = 0, m = 0;
+    adze_dim_is_const(x->size, &n);
+    adze_dim_is_const(y->size, &m);
+    if (n != m) return n < m ? 1 : -1;
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* Lowest offset at which `b` fits between the placed blocks that live at the same time. */
+static int64_t lowest_fit(block *const *placed, uint32_t n, const block *b)
+{
+    int64_t at = 0, size;
+    adze_dim_is_const(b->size, &size);
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (uint32_t i = 0; i < n; i++) {
+            int64_t other, length;
+            if (!overlap(placed[i], b)) continue;
+            adze_dim_is_const(placed[i]->offset, &other);
+            adze_dim_is_const(placed[i]->size, &length);
+            if (at < other + length && other < at + size) {
+                at = other + length;
+                moved = true;
+            }
+        }
+    }
+    return at;
+}
+
+static const adze_dim *place_known(plan *p, block **list, uint32_t n)
+{
+    int64_t total = 0;
+    qsort(list, n, sizeof *list, larger_first);
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t size, at = lowest_fit(list, i, list[i]);
+        adze_dim_is_const(list[i]->size, &size);
+        list[i]->offset = adze_dim_const(p->context, at);
+        if (at + size > total) total = at + size;
+    }
+    return adze_dim_const(p->context, total);
+}
+
+typedef struct slot {
+    const adze_dim *size, *offset;
+    uint32_t until;
+} slot;
+
+/* In order of birth: a slot that is free again, best of the same size, grows to the maximum. */
+static const adze_dim *place_symbolic(plan *p, block **list, uint32_t n)
+{
+    slot *slots = calloc(n + 1u, sizeof *slots);
+    uint32_t *of = calloc(n + 1u, sizeof *of), n_slots = 0;
+    if (!slots || !of) abort();
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t best = n_slots;
+        for (uint32_t k = 0; k < n_slots; k++)
+            if (slots[k].until < list[i]->from && (best == n_slots || slots[k].size == list[i]->size)) best = k;
+        if (best == n_slots) slots[n_slots++].size = list[i]->size;
+        slots[best].size = adze_dim_binary(p->context, ADZE_DIM_MAX, slots[best].size, list[i]->size);
+        slots[best].until = list[i]->to;
+        of[i] = best;
+    }
+    const adze_dim *total = adze_dim_const(p->context, 0);
+    for (uint32_t k = 0; k < n_slots; k++) {
+        slots[k].offset = total;
+        total = adze_dim_add(p->context, total, slots[k].size);
+    }
+    for (uint32_t i = 0; i < n; i++) list[i]->offset = slots[of[i]].offset;
+    free(slots);
+    free(of);
+    return total;
+}
+
+static const adze_dim *place_all(plan *p)
+{
+    block **list = calloc(p->n + 1u, sizeof *list);
+    uint32_t n = 0;
+    bool known = true;
+    if (!list) abort();
+    for (uint32_t i = 0; i < p->n; i++) {
+        block *b = &p->blocks[i];
+        if (b->output || b->shares || adze_dim_is_unknown(b->size)) continue;
+        known &= adze_dim_is_const(b->size, NULL);
+        list[n++] = b;
+    }
+    const adze_dim *total = known ? place_known(p, list, n) : place_symbolic(p, list, n);
+    free(list);
+    return total;
+}
+
+/* ---- The pass ---- */
+
+static void write_down(plan *p, adze_func *func, const adze_dim *total)
+{
+    const adze_dim **offsets = calloc(p->n + 1u, sizeof *offsets);
+    uint32_t n = 0, capacity = p->n + 1;
+    if (!offsets) abort();
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op))
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
+            block *b = adze_map_get(p->of, adze_op_result(op, i));
+            while (b && b->shares) b = b->shares;
+            if (n == capacity) {
+                capacity *= 2;
+                offsets = realloc(offsets, capacity * sizeof *offsets);
+                if (!offsets) abort();
+            }
+            offsets[n++] = b && b->offset ? b->offset : adze_dim_const(p->context, -1);
+        }
+    adze_func_set_attr(func, adze_attr_dim("arena_bytes", total));
+    adze_func_set_attr(func, adze_attr_dims_make(p->context, "offsets", offsets, n));
+    free(offsets);
+}
+
+static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)options;
+    if (func != adze_module_main(adze_func_module(func)) || adze_func_find_attr(func, "arena_bytes")) return ADZE_UNCHANGED;
+    plan p = {.context = self->context, .of = adze_map_create()};
+    collect(&p, func);
+    mark_outputs(&p, func);
+    share_in_place(&p);
+    write_down(&p, func, place_all(&p));
+    adze_map_destroy(p.of);
+    free(p.blocks);
+    return ADZE_CHANGED;
+}
+
+const adze_pass adze_pass_plan = {
+    .struct_size = sizeof(adze_pass),
+    .name = "plan",
+    .help = "give every tensor a place in one arena",
+    .numerics = ADZE_EXACT,
+    .run = run,
+};
+
+/* ---- For backends ---- */
+
+const adze_dim *adze_plan_arena_bytes(const adze_func *func)
+{
+    const adze_attr *attr = adze_func_find_attr(func, "arena_bytes");
+    return attr ? attr->value.object : NULL;
+}
+
+static adze_place output_place(const adze_func *func, const adze_ir_value *value)
+{
+    adze_op *ret = adze_func_return(func);
+    for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++)
+        if (root_of(adze_op_operand(ret, i)) == value) return (adze_place){.kind = ADZE_PLACE_OUTPUT, .index = i};
+    return (adze_place){.kind = ADZE_PLACE_NONE};
+}
+
+adze_place adze_plan_place(const adze_ir_value *value)
+{
+    value = root_of(value);
+    if (adze_value_const(value)) return (adze_place){.kind = ADZE_PLACE_CONST, .constant = adze_value_const(value)};
+    adze_op *own = adze_value_op(value);
+    if (!own) return (adze_place){.kind = ADZE_PLACE_INPUT, .index = adze_value_index(value)};
+    const adze_func *func = adze_op_func(own);
+    const adze_attr *attr = adze_func_find_attr(func, "offsets");
+    if (!attr) return (adze_place){.kind = ADZE_PLACE_NONE};
+    const adze_attr_dims *offsets = attr->value.object;
+    uint32_t n = adze_value_index(value);
+    for (adze_op *op = adze_op_prev(own); op; op = adze_op_prev(op)) n += adze_op_num_results(op);
+    if (n >= offsets->count) return (adze_place){.kind = ADZE_PLACE_NONE};
+    if (adze_dim_is_value(offsets->dims[n], -1)) return output_place(func, value);
+    return (adze_place){.kind = ADZE_PLACE_ARENA, .offset = offsets->dims[n]};
+}
