@@ -29,11 +29,15 @@ const adze_plugin adze_builtin_plugin = {
 /* Until nothing changes: what a rule makes constant is folded, what folding makes equal is merged. */
 #define SIMPLIFY "repeat(shape-fold,canonicalize,batchnorm-fold,fold,cse,dce)"
 
+/* From kernels to a planned module, for backends that take loop IR. */
+#define LOWER "layout,tile,plan"
+
 const adze_named_pipeline adze_named_pipelines[] = {
-    {"O0", "shape-fold,fold,dce"},
-    {"O1", SIMPLIFY},
-    {"O2", SIMPLIFY},
-    {"O3", SIMPLIFY},
+    {"O0", "shape-fold,fold,dce,fuse{single=true}," LOWER},
+    {"O1", SIMPLIFY ",fuse{single=true}," LOWER},
+    {"O2", SIMPLIFY ",fuse," LOWER},
+    {"O3", SIMPLIFY ",fuse," LOWER},
+    {"lower", LOWER},
     {"simplify", SIMPLIFY},
     {NULL, NULL},
 };

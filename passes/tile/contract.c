@@ -543,7 +543,7 @@ bool tile_contract(tile *t)
     if (adze_type_rank(of) != adze_type_rank(c.y)) return false;
     if (!(adze_op_is(c.root, "conv") ? describe_conv(t, &c) : describe_matmul(t, &c))) return false;
     c.nr = c.depthwise ? ADZE_LANES : adze_target_number(t->run->target, "gemm-nr", 16);
-    c.mr = c.depthwise ? 8 : adze_target_number(t->run->target, "gemm-mr", 6);
+    c.mr = c.depthwise ? adze_target_number(t->run->target, "dw-mw", 4) : adze_target_number(t->run->target, "gemm-mr", 6);
     if (c.mr < 1 || c.mr > MAX_MR || (c.nr != 16 && c.nr != 32)) return false;
     c.at.rank = adze_type_rank(c.y);
     c.cols = adze_type_dim(c.y, (uint32_t)c.col_axis);
