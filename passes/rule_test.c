@@ -132,10 +132,10 @@ static bool variable(bench *b, uint32_t var, adze_dtype dtype, adze_ir_value **o
     return true;
 }
 
-/* Element type for numbers among an op's operands: that of the operands whose type is known. */
+/* Element type for numbers among an op's operands: that of the first operand whose type is known. */
 static adze_dtype number_type(const bench *b, const adze_rule_op *op)
 {
-    for (uint32_t i = op->n_operands; i-- > 0;) {
+    for (uint32_t i = 0; i < op->n_operands; i++) {
         const adze_term *term = &op->operands[i];
         if (term->kind != ADZE_TERM_VAR && term->kind != ADZE_TERM_OPTIONAL) continue;
         const adze_rule_binding *binding = binding_of(b, term->var);
