@@ -100,8 +100,10 @@ static int build_op(build *b, const adze_rule_op *op)
     for (uint32_t i = 0; i < op->n_operands; i++)
         if (!operand(b, &op->operands[i], &operands[i])) return 0;
     if (!collect_attrs(b, op, attrs, &n_attrs)) return 0;
+    uint32_t n = op->n_operands; /* an optional operand that is absent at the end is left out */
+    while (n > op->row->in_min && !operands[n - 1] && op->operands[n - 1].kind == ADZE_TERM_OPTIONAL) n--;
     const adze_type *type = op->type_of >= 0 ? adze_value_type(b->found[op->type_of].value) : NULL;
-    adze_op *made = adze_build(&b->builder, op->row->name, operands, op->n_operands, attrs, n_attrs,
+    adze_op *made = adze_build(&b->builder, op->row->name, operands, n, attrs, n_attrs,
                                type ? &type : NULL, 1);
     if (!made) return -1;
     b->made[op->result] = adze_op_result(made, 0);
