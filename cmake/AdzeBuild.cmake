@@ -41,7 +41,7 @@ if(ADZE_SANITIZE)
   target_compile_options(adze_build INTERFACE
     -fsanitize=${ADZE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
     # gcc warns about conversions that its own instrumentation wrote.
-    -Wno-conversion -Wno-sign-conversion -Wno-error=maybe-uninitialized)
+    "$<$<C_COMPILER_ID:GNU>:-Wno-conversion;-Wno-sign-conversion;-Wno-error=maybe-uninitialized>")
   target_link_options(adze_build INTERFACE -fsanitize=${ADZE_SANITIZE})
 else()
   target_link_options(adze_build INTERFACE -Wl,--no-undefined)
