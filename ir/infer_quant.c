@@ -11,8 +11,9 @@ static bool check_scale(const adze_op *op, const inferred *x, int64_t wanted, in
     if (infer_operand(op, 2)) {
         if (!infer_tensor(op, 2, &zero)) return false;
         inferred whole = scale;
+        bool single = scale.rank + zero.rank < 2; /* one element may have one dim or none */
         if (!infer_broadcast_into(adze_op_context(op), &whole, &zero) ||
-            (scale.ranked && zero.ranked && scale.rank != zero.rank))
+            (scale.ranked && zero.ranked && scale.rank != zero.rank && !single))
             return adze_error(adze_op_loc(op), "scale is %s but the zero point is %s", infer_type_text(op, 1),
                               infer_type_text(op, 2));
     }

@@ -96,13 +96,13 @@ static inline double ev_decode(const ev_format *f, uint32_t code)
 }
 
 /* What lies beyond the largest value becomes it if `saturate`, else infinity, NaN where there is
- * none, and the largest value where there is neither. */
+ * none, and the largest value where there is neither. A type without NaN has -0 in its place. */
 static inline uint32_t ev_encode(const ev_format *f, double x, bool saturate)
 {
     uint32_t sign = ev_bits_of(x) >> 63 ? 1u << (f->exponent + f->mantissa) : 0;
     double a = ev_double_of(ev_bits_of(x) & ~(UINT64_C(1) << 63)); /* of -0.0 too */
     uint32_t beyond = saturate || (!f->inf && !f->nan) ? f->largest : f->inf ? f->inf : f->nan;
-    if (a != a) return f->nan ? (f->minus_zero ? sign | f->nan : f->nan) : sign | f->largest;
+    if (a != a) return f->nan ? (f->minus_zero ? sign | f->nan : f->nan) : 1u << (f->exponent + f->mantissa);
     uint32_t code;
     if (a > 0x1p200) {
         code = beyond;
@@ -343,12 +343,14 @@ static inline void ev_load_f64(uint32_t dtype, const void *data, int64_t first, 
     }
 }
 
-/* Toward zero; values outside become the nearest one of the type, NaN 0. */
+/* Toward zero; values outside become the nearest one of the type, NaN 0. Types below a byte wrap, as
+ * integers do. */
 static inline int64_t ev_f64_to_int(uint32_t dtype, double x)
 {
     uint32_t bits = adze_dtype_bits((adze_dtype)dtype);
     if (dtype == ADZE_DTYPE_bool) return x != 0;
     if (x != x) return 0;
+    if (bits < 8) return x > -0x1p62 && x < 0x1p62 ? (int64_t)x : 0;
     if (ev_is_unsigned(dtype)) {
         double limit = ev_power2((int)bits);
         if (x <= 0) return 0;
