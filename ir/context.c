@@ -26,6 +26,7 @@ void adze_context_destroy(adze_context *context)
     adze_table_free(&context->types);
     adze_table_free(&context->row_names);
     adze_table_free(&context->row_onnx);
+    for (adze_source *source = context->sources; source; source = source->next) free(source->text);
     free(context->rows);
     adze_arena_free(&context->arena);
     free(context);
@@ -89,12 +90,19 @@ const char *adze_internf(adze_context *context, const char *format, ...)
 
 adze_source *adze_source_add(adze_context *context, const char *file, const char *text, size_t size)
 {
-    adze_source *source = ADZE_NEW(&context->arena, adze_source);
-    source->file = adze_intern_z(context, file);
-    source->text = adze_arena_text(&context->arena, text, size);
+    const char *name = adze_intern_z(context, file);
+    adze_source *source = context->sources;
+    while (source && source->file != name) source = source->next;
+    if (!source) {
+        source = ADZE_NEW(&context->arena, adze_source);
+        source->file = name;
+        source->next = context->sources;
+        context->sources = source;
+    }
+    free(source->text);
+    source->text = adze_malloc(size + 1);
+    if (size) memcpy(source->text, text, size);
     source->size = size;
-    source->next = context->sources;
-    context->sources = source;
     return source;
 }
 

@@ -35,10 +35,10 @@ typedef struct adze_ukernel_set {
     struct adze_ukernel_set *next;
 } adze_ukernel_set;
 
-/* A text that errors can quote. */
+/* A text that errors can quote: the last one read under that name. */
 typedef struct adze_source {
     const char *file; /* interned */
-    const char *text;
+    char *text;
     size_t size;
     struct adze_source *next;
 } adze_source;

@@ -213,7 +213,7 @@ bool adze_module_print(const adze_module *module, const adze_print_options *opti
     for (const adze_func *func = module->first_func; ok && func; func = func->next)
         print_func(func, &full, out, 1);
     adze_text_append(out, "}\n");
-    return adze_blob_writer_close(&blobs, module->context) && ok;
+    return adze_blob_writer_close(&blobs, module->context, ok) && ok;
 }
 
 void adze_op_print(const adze_op *op, adze_text *out)

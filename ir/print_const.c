@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,11 +35,15 @@ bool adze_blob_writer_open(adze_blob_writer *blobs, adze_context *context, const
     return !folder || blobs->folder;
 }
 
-bool adze_blob_writer_close(adze_blob_writer *blobs, adze_context *context)
+bool adze_blob_writer_close(adze_blob_writer *blobs, adze_context *context, bool keep)
 {
-    bool ok = blobs->file < 0 || close(blobs->file) == 0;
-    if (!ok)
-        adze_error(adze_loc_unknown(context), "%s: %s", blobs->options->blob_file, strerror(errno));
+    bool ok = true;
+    if (blobs->file >= 0) {
+        ok = close(blobs->file) == 0;
+        ok = (keep && ok ? rename(blobs->temporary, blobs->options->blob_file) : unlink(blobs->temporary)) == 0 && ok;
+        if (!ok) adze_error(adze_loc_unknown(context), "%s: %s", blobs->options->blob_file, strerror(errno));
+    }
+    free(blobs->temporary);
     free(blobs->folder);
     *blobs = (adze_blob_writer){.file = -1};
     return ok;
@@ -72,7 +77,10 @@ static bool print_blob(adze_text *text, const adze_const *constant, adze_blob_wr
     adze_context *context = constant->module->context;
     const char *path = blobs->options->blob_file;
     if (blobs->file < 0) {
-        blobs->file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        size_t room = strlen(path) + 32;
+        blobs->temporary = adze_malloc(room);
+        snprintf(blobs->temporary, room, "%s.%ld.tmp", path, (long)getpid());
+        blobs->file = open(blobs->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (blobs->file < 0) return adze_error(adze_loc_unknown(context), "%s: %s", path, strerror(errno));
     }
     size_t pad = (size_t)(-blobs->offset % BLOB_ALIGN);
@@ -92,7 +100,8 @@ static bool print_blob(adze_text *text, const adze_const *constant, adze_blob_wr
     return true;
 }
 
-/* The path of a file range as text that stands in blobs->folder would write it; NULL = not inside it. */
+/* The path of a file range as text that stands in blobs->folder would write it; NULL where it lies
+ * elsewhere, or in the blob file itself, which is about to be replaced. */
 static char *relative_path(const char *path, const adze_blob_writer *blobs)
 {
     if (!blobs->folder) return strdup(path);
@@ -100,7 +109,10 @@ static char *relative_path(const char *path, const adze_blob_writer *blobs)
     size_t n = strlen(blobs->folder);
     if (n == 1) n = 0; /* the root */
     char *out = NULL;
-    if (real && strncmp(real, blobs->folder, n) == 0 && real[n] == '/') out = strdup(real + n + 1);
+    char *blob = blobs->options->blob_file ? realpath(blobs->options->blob_file, NULL) : NULL;
+    bool replaced = real && blob && strcmp(real, blob) == 0;
+    if (real && !replaced && strncmp(real, blobs->folder, n) == 0 && real[n] == '/') out = strdup(real + n + 1);
+    free(blob);
     free(real);
     return out;
 }

@@ -27,9 +27,9 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static bool print(const adze_module *module, adze_text *out)
+static bool print(const adze_module *module, const char *folder, adze_text *out)
 {
-    adze_print_options options = {.struct_size = sizeof options, .max_elements = 16};
+    adze_print_options options = {.struct_size = sizeof options, .max_elements = 16, .folder = folder};
     return adze_module_print(module, &options, out);
 }
 
@@ -51,10 +51,11 @@ static int differs_at(const adze_text *a, const adze_text *b)
 static bool check_text(run *r, const char *pass, const adze_text *text)
 {
     adze_loc loc = adze_loc_unknown(r->self.context);
-    adze_module *again = adze_module_parse(r->self.context, pass, text->data, text->size);
+    /* Printed for the root folder, so that every file of a constant can be named. */
+    adze_module *again = adze_module_parse(r->self.context, "/re-read", text->data, text->size);
     if (!again) return adze_error(loc, "pass '%s': its result does not read back", pass);
     adze_text second = {0};
-    bool ok = print(again, &second);
+    bool ok = print(again, "/", &second);
     if (ok && !same_text(text, &second))
         ok = adze_error(loc, "pass '%s': line %d of its result prints differently after reading it back",
                         pass, differs_at(text, &second));
@@ -93,7 +94,7 @@ static bool check_result(run *r, const adze_pass *pass, adze_outcome outcome, ui
                   (!strcmp(r->options.print_after, "*") || !strcmp(r->options.print_after, pass->name));
     if (!wanted && !r->options.check) return true;
     adze_text after = {0};
-    bool ok = print(r->module, &after);
+    bool ok = print(r->module, r->options.check ? "/" : NULL, &after);
     if (ok && wanted) r->options.print(r->options.self, pass->name, after.data, after.size);
     if (ok && r->options.check && outcome == ADZE_UNCHANGED && !same_text(before, &after))
         ok = adze_error(loc, "pass '%s' says UNCHANGED but line %d of the module differs", pass->name,
@@ -108,7 +109,7 @@ static adze_outcome run_one(run *r, const adze_step *step)
     adze_text before = {0};
     uint64_t errors = adze_context_errors(r->self.context);
     uint32_t count = r->pipeline->n_passes;
-    if (r->options.check && !print(r->module, &before)) return ADZE_FAILED;
+    if (r->options.check && !print(r->module, "/", &before)) return ADZE_FAILED;
     if (r->options.progress)
         r->options.progress(r->options.self, step->pass->name, r->index, count, -1, ADZE_UNCHANGED);
     double start = now();

@@ -84,6 +84,7 @@ typedef struct job {
     adze_session *session;
     adze_pipeline *pipeline;
     const adze_target *target;
+    const char *blob_file; /* beside a named output: constants that do not lie in its folder */
     adze_text out;
     timing timing;
 } job;
@@ -135,7 +136,10 @@ static bool process(job *j, adze_module *module)
                             .self = j};
     bool ok = adze_pipeline_run(j->pipeline, module, &run);
     if (ok) {
-        adze_print_options print = {.struct_size = sizeof print, .locations = j->options->locations, .max_elements = 16};
+        adze_print_options print = {.struct_size = sizeof print,
+                                    .locations = j->options->locations,
+                                    .max_elements = 16,
+                                    .blob_file = j->blob_file};
         ok = adze_module_print(module, &print, &j->out);
     }
     adze_module_destroy(module);
@@ -205,6 +209,8 @@ static int run_job(const options *o, adze_session *session, const char *path)
     const char *passes = o->common.passes ? o->common.passes : o->common.level >= 0 ? levels[o->common.level] : "";
     j.pipeline = adze_pipeline_parse(session->registry, passes);
     if (!j.pipeline) return 2;
+    if (o->output && strcmp(o->output, "-") != 0 && !o->split_input)
+        j.blob_file = adze_internf(session->context, "%s.bin", o->output);
     int status = 0;
     if (o->common.target && !(j.target = adze_registry_target(session->registry, o->common.target))) status = 2;
     if (!status && o->print_pipeline) {
