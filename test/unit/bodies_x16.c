@@ -66,14 +66,16 @@
 #define ROLE_PARAM(t) t
 /* Rows of bodies.def with lanes 0 have none. */
 #define IF0(...)
-#define IF1(...) __VA_ARGS__
-#define IF8(...) __VA_ARGS__
+#define IF1(types, ...) X16_##types(__VA_ARGS__)
+#define IF2(types, ...) X16_FLOAT(__VA_ARGS__)
+#define IF4(types, ...) X16_INT(__VA_ARGS__)
+#define IF8(types, ...) X16_##types(__VA_ARGS__)
 
-#define BODY1(name, operands, params, types, lanes, r, a) IF##lanes(X16_##types(ROW1, name, r, a))
+#define BODY1(name, operands, params, types, lanes, r, a) IF##lanes(types, ROW1, name, r, a)
 #define BODY2(name, operands, params, types, lanes, r, a, b) \
-    IF##lanes(X16_##types(ROW2, name, r, a, b))
+    IF##lanes(types, ROW2, name, r, a, b)
 #define BODY3(name, operands, params, types, lanes, r, a, b, c) \
-    IF##lanes(X16_##types(ROW3, name, r, a, b, c))
+    IF##lanes(types, ROW3, name, r, a, b, c)
 #include "ir/eval/bodies.def"
 
 #define CAST_ROW(a, b)                                                                             \
@@ -93,11 +95,11 @@ typedef adze_u16x16 ADZE_C_f16x16, ADZE_C_bf16x16;
 CASTS(CAST_ROW)
 
 static const x16_row rows[] = {
-#define BODY1(name, operands, params, types, lanes, r, a) IF##lanes(X16_##types(TABLE, name, r, a))
+#define BODY1(name, operands, params, types, lanes, r, a) IF##lanes(types, TABLE, name, r, a)
 #define BODY2(name, operands, params, types, lanes, r, a, b) \
-    IF##lanes(X16_##types(TABLE, name, r, a, b))
+    IF##lanes(types, TABLE, name, r, a, b)
 #define BODY3(name, operands, params, types, lanes, r, a, b, c) \
-    IF##lanes(X16_##types(TABLE, name, r, a, b, c))
+    IF##lanes(types, TABLE, name, r, a, b, c)
 #include "ir/eval/bodies.def"
     CASTS(CAST_TABLE)
 };
