@@ -192,7 +192,7 @@ static LLVMValueRef first_missing(LLVMModuleRef module)
 static void set_target(x86_job *job, LLVMValueRef f)
 {
     static const char *const stale[] = {"target-cpu", "target-features", "tune-cpu", "min-legal-vector-width",
-                                        "prefer-vector-width", "stack-protector-buffer-size", "frame-pointer"};
+                                        "prefer-vector-width", "stack-protector-buffer-size", "frame-pointer", "no-builtins"};
     const x86_level *level = job->level;
     for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++) remove_attribute(f, stale[i]);
     set_attribute(job->context, f, "target-cpu", level->cpu);
