@@ -28,10 +28,10 @@ static bool supports(const adze_op *op, char *why, size_t why_size)
     return snprintf(why, why_size, "it has neither a lowering nor an evaluation"), false;
 }
 
-/* Each ends in tile and plan, which this backend's input is the result of. */
+/* The named pipelines end in tile and plan, which this backend's input is the result of. */
 static const char *pipeline(int level)
 {
-    static const char *const pipelines[] = {"O0,tile,plan", "O1,tile,plan", "O2,layout,tile,plan", "O3,layout,tile,plan"};
+    static const char *const pipelines[] = {"O0", "O1", "O2", "O3"};
     return pipelines[level < 0 ? 0 : level > 3 ? 3 : level];
 }
 

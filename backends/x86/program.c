@@ -2,10 +2,12 @@
  *
  * A planned `main` holds launches, view ops and ops that run their evaluation. Its attribute `offsets`
  * lists, for every result of every op in order, the byte offset of its allocation in the arena, or -1:
- * the memory of a model output (a launch may carry its own `offsets` instead). Views without an offset of
- * their own are their operand's bytes.
+ * the memory of a model output (a launch may carry its own `offsets` instead). Views are their operand's
+ * bytes.
  */
 #include "backends/x86/program.h"
+
+#include <adze/plan.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +16,7 @@ typedef struct reader {
     x86_program *p;
     adze_table places;        /* adze_ir_value -> x86_place */
     adze_table offsets;       /* adze_ir_value -> adze_dim */
+    adze_table outputs;       /* root of a returned value -> output + 1 */
     adze_table kernels;       /* adze_func -> index + 1 */
     bool ok;
 } reader;
@@ -57,21 +60,24 @@ static bool read_offsets(reader *r)
     return true;
 }
 
-/* Which model output a value without arena memory is, looking through views; -1 = none. */
+static const adze_ir_value *root_of(const adze_ir_value *value)
+{
+    while (adze_value_op(value) && adze_plan_is_view(adze_value_op(value)))
+        value = adze_op_operand(adze_value_op(value), 0);
+    return value;
+}
+
+/* The first model output that is the value or a view of it; -1 = none. */
 static int64_t output_of(reader *r, const adze_ir_value *value)
 {
+    return (int64_t)(uintptr_t)adze_table_get(&r->outputs, value) - 1;
+}
+
+static void read_outputs(reader *r)
+{
     const adze_op *end = adze_func_return(r->p->main);
-    for (uint32_t i = 0; i < adze_op_num_operands(end); i++)
-        if (adze_op_operand(end, i) == value) return i;
-    for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use)) {
-        const adze_op *op = adze_use_op(use);
-        if (!adze_op_has_trait(op, ADZE_VIEW) || adze_use_index(use) != 0) continue;
-        const adze_dim *offset = adze_table_get(&r->offsets, adze_op_result(op, 0));
-        if (offset && !is_minus_one(offset)) continue;
-        int64_t found = output_of(r, adze_op_result(op, 0));
-        if (found >= 0) return found;
-    }
-    return -1;
+    for (uint32_t i = adze_op_num_operands(end); i-- > 0;)
+        adze_table_put(&r->outputs, root_of(adze_op_operand(end, i)), (void *)(uintptr_t)(i + 1));
 }
 
 static void put_place(reader *r, const adze_ir_value *value, x86_place place)
@@ -270,24 +276,12 @@ static bool add_copy(reader *r, adze_op *op, const adze_ir_value *value, const x
     return true;
 }
 
-/* A view is its operand's memory, unless the plan gave it its own. */
 static bool read_view(reader *r, adze_op *op)
 {
-    const adze_ir_value *source = adze_op_operand(op, 0), *result = adze_op_result(op, 0);
-    x86_place from, to;
-    if (!find_place(r, source, &from)) return false;
-    const adze_dim *offset = adze_table_get(&r->offsets, result);
-    bool own = offset ? !is_minus_one(offset) : false;
-    if (!own && output_of(r, result) < 0) {
-        put_place(r, result, from);
-        return true;
-    }
-    if (!own && from.kind != X86_IO) { /* the return copies it */
-        put_place(r, result, from);
-        return true;
-    }
-    if (!place_result(r, op, 0, &to)) return false;
-    return same_place(&from, &to) || add_copy(r, op, result, &from, &to);
+    x86_place from;
+    if (!find_place(r, adze_op_operand(op, 0), &from)) return false;
+    put_place(r, adze_op_result(op, 0), from);
+    return true;
 }
 
 static bool read_dims(reader *r, adze_op *op)
@@ -326,12 +320,7 @@ static bool read_op(reader *r, adze_op *op)
 {
     if (adze_op_is(op, "launch")) return read_launch(r, op);
     if (adze_op_is(op, "dims")) return read_dims(r, op);
-    bool dense = true;
-    for (uint32_t i = 0; i < 2; i++) {
-        const adze_ir_value *v = i ? adze_op_num_results(op) ? adze_op_result(op, 0) : NULL : adze_op_operand(op, 0);
-        if (v && adze_type_is_tensor(adze_value_type(v)) && adze_type_has_layout(adze_value_type(v))) dense = false;
-    }
-    if (adze_op_has_trait(op, ADZE_VIEW) && dense) return read_view(r, op);
+    if (adze_plan_is_view(op)) return read_view(r, op);
     return read_floor(r, op);
 }
 
@@ -413,10 +402,12 @@ bool x86_program_make(x86_program *p, const adze_module *module)
         return adze_error(adze_loc_unknown(p->context), "the module has no finished function to compile");
     reader r = {.p = p};
     bool ok = read_signature(&r) && read_arena(p) && read_offsets(&r);
+    read_outputs(&r);
     for (adze_op *op = adze_region_first(adze_func_body(p->main)); ok && op; op = adze_op_next(op))
         ok = adze_op_is(op, "return") ? read_return(&r, op) : read_op(&r, op);
     adze_table_free(&r.places);
     adze_table_free(&r.offsets);
+    adze_table_free(&r.outputs);
     adze_table_free(&r.kernels);
     return ok;
 }
