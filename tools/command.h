@@ -7,6 +7,7 @@
 #define ADZE_COMMAND_H
 
 #include <adze/pass.h>
+#include <adze_runtime.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,13 +50,13 @@ typedef struct adze_flag {
 int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, const char *usage, int *out_status);
 void adze_flag_list_free(adze_flag_list *list);
 
-/* ---- Messages and models (session.c) ---- */
+/* ---- Messages and models (work.c) ---- */
 
 /* What most commands hold: a context whose messages go to stderr, and its registry. */
-typedef struct adze_session {
+typedef struct adze_work {
     adze_context *context;
     adze_registry *registry;
-} adze_session;
+} adze_work;
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
 typedef struct adze_common {
@@ -81,16 +82,26 @@ typedef struct adze_common {
     }
 
 /* Creates context and registry and loads the plug-ins. False after an error. */
-bool adze_session_open(adze_session *session, const adze_common *common);
-void adze_session_close(adze_session *session);
+bool adze_work_open(adze_work *session, const adze_common *common);
+void adze_work_close(adze_work *session);
 /* Prints a diagnostic to stderr; an adze_sink. */
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic);
 /* adze_precision, or -1 after an error. */
 int adze_common_precision(const adze_common *common);
 /* Reads an .onnx or .adz file; "-" is IR text on stdin. NULL after an error. */
-adze_module *adze_session_read(adze_session *session, const adze_common *common, const char *path);
+adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path);
 /* Whole file or stdin as malloc'ed text with a zero byte; NULL after an error was reported. */
 char *adze_read_text(adze_context *context, const char *path, size_t *out_size);
+/* ---- Lowering and artifacts (lower.c) ---- */
+
+/* Runs --passes, or the backend's pipeline for -O (default 2), for --target (default x86:host). */
+bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module);
+/* The same, then writes the artifact; the suffix of `output` says what. */
+bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *module, const char *output);
+/* Opens an artifact, or compiles a model to a temporary one and opens that. The caller closes it. */
+adze_model *adze_work_device(adze_work *session, const adze_common *common, const char *path);
+bool adze_is_artifact(const char *path);
+
 /* One line about a wrong command line; gives the exit status 2. */
 int adze_usage_error(const char *format, ...) ADZE_PRINTF(1, 2);
 

@@ -81,7 +81,7 @@ typedef struct timing {
 
 typedef struct job {
     const options *options;
-    adze_session *session;
+    adze_work *session;
     adze_pipeline *pipeline;
     const adze_target *target;
     const char *blob_file; /* beside a named output: constants that do not lie in its folder */
@@ -185,7 +185,7 @@ static bool run_input(job *j, const char *path)
 {
     const options *o = j->options;
     if (!o->split_input && !o->verify_diagnostics)
-        return process(j, adze_session_read(j->session, &o->common, path)) && write_output(o, &j->out);
+        return process(j, adze_work_read(j->session, &o->common, path)) && write_output(o, &j->out);
     size_t size;
     char *text = adze_read_text(j->session->context, path, &size);
     if (!text) return false;
@@ -202,7 +202,7 @@ static bool run_input(job *j, const char *path)
     return ok && (o->verify_diagnostics || write_output(o, &j->out));
 }
 
-static int run_job(const options *o, adze_session *session, const char *path)
+static int run_job(const options *o, adze_work *session, const char *path)
 {
     static const char *const levels[] = {"O0", "O1", "O2", "O3"};
     job j = {.options = o, .session = session};
@@ -235,15 +235,15 @@ static int run(int argc, char **argv)
     if (files >= 0 && adze_common_precision(&o.common) < 0) files = -1, status = 2;
     if (files >= 0 && !lists && !o.print_pipeline && files != 1)
         files = -1, status = adze_usage_error("opt takes one input, got %d; try adze opt --help", files);
-    adze_session session = {0};
-    if (files >= 0 && !adze_session_open(&session, &o.common)) {
+    adze_work session = {0};
+    if (files >= 0 && !adze_work_open(&session, &o.common)) {
         status = 1;
     } else if (files >= 0) {
         if (o.list_passes) list_passes(session.registry);
         if (o.list_ops) list_ops(session.context);
         if (o.list_rules) list_rules(session.registry);
         if (!lists) status = run_job(&o, &session, files ? argv[0] : NULL);
-        adze_session_close(&session);
+        adze_work_close(&session);
     }
     adze_flag_list_free(&o.common.plugins);
     adze_flag_list_free(&o.common.dims);

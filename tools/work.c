@@ -18,24 +18,24 @@ void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic)
     adze_text_free(&text);
 }
 
-bool adze_session_open(adze_session *session, const adze_common *common)
+bool adze_work_open(adze_work *session, const adze_common *common)
 {
-    *session = (adze_session){.context = adze_context_create()};
+    *session = (adze_work){.context = adze_context_create()};
     if (!session->context) return adze_usage_error("out of memory"), false;
     adze_context_set_sink(session->context, adze_print_to_stderr, NULL);
     session->registry = adze_registry_create(session->context);
     bool ok = session->registry != NULL;
     for (uint32_t i = 0; ok && i < common->plugins.count; i++)
         ok = adze_registry_load(session->registry, common->plugins.items[i]);
-    if (!ok) adze_session_close(session);
+    if (!ok) adze_work_close(session);
     return ok;
 }
 
-void adze_session_close(adze_session *session)
+void adze_work_close(adze_work *session)
 {
     adze_registry_destroy(session->registry);
     adze_context_destroy(session->context);
-    *session = (adze_session){0};
+    *session = (adze_work){0};
 }
 
 int adze_common_precision(const adze_common *common)
@@ -86,7 +86,7 @@ static bool has_suffix(const char *path, const char *suffix)
     return n >= m && !strcmp(path + n - m, suffix);
 }
 
-static adze_module *read_onnx(adze_session *session, const adze_common *common, const char *path)
+static adze_module *read_onnx(adze_work *session, const adze_common *common, const char *path)
 {
     adze_onnx_dim *dims = calloc(common->dims.count + 1u, sizeof *dims);
     adze_onnx_options options = {.struct_size = sizeof options, .n_dims = common->dims.count, .dims = dims};
@@ -109,7 +109,7 @@ static adze_module *read_onnx(adze_session *session, const adze_common *common, 
     return module;
 }
 
-adze_module *adze_session_read(adze_session *session, const adze_common *common, const char *path)
+adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path)
 {
     if (has_suffix(path, ".onnx")) return read_onnx(session, common, path);
     size_t size;
