@@ -5,6 +5,8 @@
 #include "ir/interp_loop.h"
 #include "ir/text.h"
 
+enum { MAX_UKERNEL_ARGS = 32 };
+
 static int64_t index_in(const adze_loop_machine *m, const adze_loop_op *op, uint32_t i)
 {
     return m->registers[op->in[i]].i;
@@ -226,31 +228,21 @@ static bool run_scratch(adze_loop_machine *m, const adze_loop_op *op)
     return true;
 }
 
-enum { MAX_INTEGERS = 16, MAX_FLOATS = 4 };
-
-/* Pointers and integers travel in one sequence of 8-byte arguments and floats in another on every ABI that
- * the reference is built for (System V x86-64, AAPCS64), and surplus arguments are ignored, so one call
- * with all slots serves every signature. */
 static bool run_ukernel(adze_loop_machine *m, const adze_loop_op *op)
 {
-    typedef void call(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
-                      int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, float, float, float, float);
-    int64_t i[MAX_INTEGERS] = {0};
-    float f[MAX_FLOATS] = {0};
-    uint32_t n = 0, k = 0;
+    adze_ukernel_arg args[MAX_UKERNEL_ARGS];
     const char *letters = op->kernel->signature;
-    for (uint32_t a = 0; a < op->n_in; a++) {
-        const adze_register *reg = &m->registers[op->in[a]];
-        if (letters[a] == 'f' ? k == MAX_FLOATS : n == MAX_INTEGERS)
-            return adze_error(adze_op_loc(op->op), "ukernel: too many arguments");
-        if (letters[a] == 'f')
-            f[k++] = reg->f;
+    if (op->n_in > MAX_UKERNEL_ARGS) return adze_error(adze_op_loc(op->op), "ukernel: too many arguments");
+    for (uint32_t i = 0; i < op->n_in; i++) {
+        const adze_register *reg = &m->registers[op->in[i]];
+        if (letters[i] == 'p')
+            args[i].p = reg->buffer.memory.base;
+        else if (letters[i] == 'i')
+            args[i].i = reg->i;
         else
-            i[n++] = letters[a] == 'p' ? (int64_t)(intptr_t)reg->buffer.memory.base : reg->i;
+            args[i].f = reg->f;
     }
-    call *function = (call *)op->kernel->function;
-    function(i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11], i[12], i[13], i[14], i[15],
-             f[0], f[1], f[2], f[3]);
+    op->kernel->invoke(args);
     return true;
 }
 

@@ -257,6 +257,8 @@ bool adze_registry_add(adze_registry *registry, const adze_plugin *plugin)
     for (const adze_backend *const *b = plugin->backends; b && *b; b++) {
         PUSH(registry, backends, n_backends, *b);
         registry->n_backends++;
+        if ((*b)->n_ukernels)
+            adze_context_add_ukernels(registry->context, (*b)->ukernels, *(*b)->n_ukernels);
     }
     PUSH(registry, plugins, n_plugins, plugin->name);
     registry->n_plugins++;

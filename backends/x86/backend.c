@@ -1,5 +1,6 @@
 /* The x86 backend as the registry sees it. */
 #include "backends/x86/compile.h"
+#include "backends/x86/ukernels/native.h"
 
 #include <adze/pass.h>
 #include <adze/version.h>
@@ -43,6 +44,8 @@ static const adze_backend backend = {
     .pipeline = pipeline,
     .emit = x86_emit_artifact,
     .suffixes = x86_suffixes,
+    .ukernels = adze_uk_table,
+    .n_ukernels = &adze_uk_count,
 };
 
 static const adze_backend *const backends[] = {&backend, NULL};

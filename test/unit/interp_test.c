@@ -21,12 +21,13 @@ static void observe(void *self, const adze_op *op, const adze_value *results, ui
     ((capture *)self)->observed++;
 }
 
-static void scale(float *out, const float *in, int64_t n, float factor)
+/* out, in, count, factor */
+static void scale(const adze_ukernel_arg *x)
 {
-    for (int64_t i = 0; i < n; i++) out[i] = in[i] * factor;
+    for (int64_t i = 0; i < x[2].i; i++) ((float *)x[0].p)[i] = ((const float *)x[1].cp)[i] * x[3].f;
 }
 
-static const adze_ukernel kernels[] = {{"scale", "ppif", (void (*)(void))scale}};
+static const adze_ukernel kernels[] = {{"scale", "ppif", scale}};
 
 /* Parses, verifies and runs `text` on f32 inputs 0, 1, 2, … of `rank` and `dims`. With `want_error`, the run
  * must fail with that message; else output 0 (f32, `n` elements) must be `want`. */

@@ -1,7 +1,7 @@
 /* Micro-kernels against plain loops, through the table that the interpreter uses. */
 #include "unit.h"
 
-#include "backends/x86/ukernels/ukernels.h"
+#include "backends/x86/ukernels/native.h"
 
 #include <stdlib.h>
 
@@ -59,11 +59,11 @@ static double gemm_element(const gemm_shape *g, const float *a, const float *b, 
     return sum;
 }
 
-static void check_gemm(const adze_uk *uk, int mr, int nr, const gemm_shape *g)
+static void check_gemm(const adze_ukernel *uk, int mr, int nr, const gemm_shape *g)
 {
     float *a = filled(4096, 1), *b = filled(65536, 2), *acc = guarded((size_t)(mr * nr));
     int64_t first = nr == 16 ? 16 : 0; /* the second half of a panel */
-    uk->invoke((adze_uk_arg[]){{.p = acc}, {.cp = a}, {.i = g->m_cols}, {.i = g->a_col}, {.i = g->a_row},
+    uk->invoke((adze_ukernel_arg[]){{.p = acc}, {.cp = a}, {.i = g->m_cols}, {.i = g->a_col}, {.i = g->a_row},
                                {.cp = b + first}, {.i = g->t0}, {.i = g->s0}, {.i = g->t1},
                                {.i = g->s1}, {.i = g->k}});
     double worst = 0;
@@ -108,11 +108,11 @@ TEST(depthwise)
             for (int64_t stride = 1; stride <= 2; stride++) {
                 char name[16];
                 snprintf(name, sizeof name, "dw_f32_%d", mw);
-                const adze_uk *uk = adze_uk_find(name);
+                const adze_ukernel *uk = adze_uk_find(name);
                 REQUIRE(uk != NULL);
                 float *acc = guarded((size_t)mw * 16);
                 int64_t row = CHANNELS * COLUMNS;
-                uk->invoke((adze_uk_arg[]){{.p = acc}, {.cp = x}, {.i = stride * CHANNELS}, {.cp = w},
+                uk->invoke((adze_ukernel_arg[]){{.p = acc}, {.cp = x}, {.i = stride * CHANNELS}, {.cp = w},
                                            {.i = CHANNELS}, {.i = taps}, {.i = row}, {.i = taps},
                                            {.i = CHANNELS}});
                 double worst = 0;
@@ -139,7 +139,7 @@ TEST(transpose)
     enum { X_ROW = 21, Y_ROW = 19 };
     float *x = filled(16 * X_ROW, 5), *y = guarded(15 * Y_ROW + 16);
     adze_uk_find("transpose_f32_16x16")->invoke(
-        (adze_uk_arg[]){{.p = y}, {.i = Y_ROW}, {.cp = x}, {.i = X_ROW}});
+        (adze_ukernel_arg[]){{.p = y}, {.i = Y_ROW}, {.cp = x}, {.i = X_ROW}});
     bool right = true;
     for (int i = 0; i < 16; i++)
         for (int j = 0; j < Y_ROW && (i < 15 || j < 16); j++)
@@ -160,7 +160,7 @@ TEST(pack)
         int64_t k = cases[i].k, n = cases[i].n, panels = (n + 31) / 32;
         size_t count = (size_t)(panels * k * 32);
         float *x = filled(8192, 6), *y = guarded(count);
-        adze_uk_find("pack_f32")->invoke((adze_uk_arg[]){
+        adze_uk_find("pack_f32")->invoke((adze_ukernel_arg[]){
             {.p = y}, {.cp = x}, {.i = k}, {.i = n}, {.i = cases[i].x_k}, {.i = cases[i].x_n}});
         bool right = true;
         for (int64_t p = 0; p < panels; p++)
@@ -180,9 +180,8 @@ TEST(pack)
 TEST(table)
 {
     for (size_t i = 0; i < adze_uk_count; i++) {
-        const adze_uk *uk = &adze_uk_table[i];
+        const adze_ukernel *uk = &adze_uk_table[i];
         CHECK(adze_uk_find(uk->name) == uk);
-        CHECK(strncmp(uk->symbol, "adze_uk_", 8) == 0 && !strcmp(uk->symbol + 8, uk->name));
         CHECK(strspn(uk->signature, "pi") == strlen(uk->signature));
     }
     CHECK(adze_uk_find("gemm_f32_15x32") == NULL);

@@ -1,46 +1,47 @@
 /* The table of micro-kernels, compiled natively: what the interpreter and the unit tests call. */
+#include "native.h"
 #include "ukernels.h"
 
 #include <string.h>
 
 #define UK_GEMM(mr, nr)                                                                            \
-    static void invoke_gemm_##mr##x##nr(const adze_uk_arg *x)                                      \
+    static void invoke_gemm_##mr##x##nr(const adze_ukernel_arg *x)                                      \
     {                                                                                              \
         adze_uk_gemm_f32_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].cp, x[6].i,     \
                                      x[7].i, x[8].i, x[9].i, x[10].i);                             \
     }
 #define UK_DEPTHWISE(mw)                                                                           \
-    static void invoke_dw_##mw(const adze_uk_arg *x)                                               \
+    static void invoke_dw_##mw(const adze_ukernel_arg *x)                                               \
     {                                                                                              \
         adze_uk_dw_f32_##mw(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i, x[6].i, x[7].i,      \
                             x[8].i);                                                               \
     }
 #define UK_TRANSPOSE(name)                                                                         \
-    static void invoke_##name(const adze_uk_arg *x)                                                \
+    static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
         adze_uk_##name(x[0].p, x[1].i, x[2].cp, x[3].i);                                           \
     }
 #define UK_PACK(name)                                                                              \
-    static void invoke_##name(const adze_uk_arg *x)                                                \
+    static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
         adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i);                           \
     }
 #include "ukernels.def"
 
 #define ROW(name, signature, invoke)                                                               \
-    {#name, "adze_uk_" #name, signature, (void (*)(void))adze_uk_##name, invoke},
+    {#name, signature, invoke},
 #define UK_GEMM(mr, nr)    ROW(gemm_f32_##mr##x##nr, "ppiiipiiiii", invoke_gemm_##mr##x##nr)
 #define UK_DEPTHWISE(mw)   ROW(dw_f32_##mw, "ppipiiiii", invoke_dw_##mw)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name)
 #define UK_PACK(name)      ROW(name, "ppiiii", invoke_##name)
-const adze_uk adze_uk_table[] = {
+const adze_ukernel adze_uk_table[] = {
 #include "ukernels.def"
 };
-const size_t adze_uk_count = sizeof adze_uk_table / sizeof *adze_uk_table;
+const uint32_t adze_uk_count = sizeof adze_uk_table / sizeof *adze_uk_table;
 
-const adze_uk *adze_uk_find(const char *name)
+const adze_ukernel *adze_uk_find(const char *name)
 {
-    for (size_t i = 0; i < adze_uk_count; i++)
+    for (uint32_t i = 0; i < adze_uk_count; i++)
         if (strcmp(adze_uk_table[i].name, name) == 0) return &adze_uk_table[i];
     return NULL;
 }

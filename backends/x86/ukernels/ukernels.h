@@ -7,7 +7,6 @@
 #ifndef ADZE_UKERNELS_H
 #define ADZE_UKERNELS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 /* gemm_f32_<mr>x<nr>: a tile of mr rows and nr columns of a matrix product or direct convolution.
@@ -41,27 +40,5 @@
     void adze_uk_##name(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n);
 
 #include "ukernels.def"
-
-/* An argument of a micro-kernel: p pointer, i int64_t, in the order of the signature. */
-typedef union adze_uk_arg {
-    void *p;
-    const void *cp;
-    int64_t i;
-} adze_uk_arg;
-
-typedef struct adze_uk {
-    const char *name;      /* without adze_uk_ */
-    const char *symbol;
-    const char *signature; /* a letter an argument: p pointer, i int64_t */
-    void (*function)(void);
-    void (*invoke)(const adze_uk_arg *args); /* calls `function` with unpacked arguments */
-} adze_uk;
-
-/* All micro-kernels in the order of ukernels.def, compiled for the host that built this library. */
-extern const adze_uk adze_uk_table[];
-extern const size_t adze_uk_count;
-
-/* NULL if there is none of that name. */
-const adze_uk *adze_uk_find(const char *name);
 
 #endif

@@ -602,12 +602,20 @@ ADZE_API bool adze_module_verify(const adze_module *module);
 
 /* ---- Reference evaluation (interp.c) ---- */
 
+/* An argument of a micro-kernel. */
+typedef union adze_ukernel_arg {
+    void *p;
+    const void *cp;
+    int64_t i;
+    float f;
+} adze_ukernel_arg;
+
 /* Native twin of a micro-kernel, for `ukernel` on the reference. `signature` has a letter an argument:
  * p pointer to a buffer's base element, i int64_t, f float. */
 typedef struct adze_ukernel {
     const char *name;
     const char *signature;
-    void (*function)(void);
+    void (*invoke)(const adze_ukernel_arg *args);
 } adze_ukernel;
 /* Adds micro-kernels; the array must outlive the context. Of equal names the last one added counts. */
 ADZE_API void adze_context_add_ukernels(adze_context *context, const adze_ukernel *kernels, uint32_t count);

@@ -101,6 +101,9 @@ struct adze_backend {
     bool (*emit)(const adze_module *module, adze_registry *registry, const adze_emit_options *options);
     /* Suffixes that emit can write, NULL-ended: ".so", ".o", "", … */
     const char *const *suffixes;
+    /* Native twins of the backend's micro-kernels, for the reference. */
+    const adze_ukernel *ukernels;
+    const uint32_t *n_ukernels; /* NULL = none */
 };
 
 /* ---- Plug-ins ---- */
