@@ -1,0 +1,268 @@
+/* ONNX's operator conformance cases on the reference.
+ *
+ *   onnx_node [-v] [FOLDER [CASE...]]
+ *
+ * FOLDER holds a folder per case with model.onnx and test_data_set_*; without it the stored cases
+ * beside the models (ADZE_MODELS) are looked for. Without CASE all run. A case that the import does
+ * not support is skipped; -v says why. Tolerances are those of ONNX's own runner:
+ * |got - want| <= 1e-7 + 1e-3 |want|.
+ */
+#include <adze/onnx.h>
+
+#include <dirent.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Cases whose stored outputs are not what ONNX Runtime computes; they must go on differing. */
+static const struct {
+    const char *name, *why;
+} differing[] = {
+    {"test_resize_downsample_scales_cubic_align_corners", "corners aligned to a fractional length"},
+    {"test_resize_downsample_scales_linear_align_corners",
+     "corners aligned to a fractional length"},
+};
+
+typedef struct reports {
+    uint32_t unsupported, other;
+    char first[512];
+} reports;
+
+static void sink(void *self, const adze_diagnostic *d)
+{
+    reports *r = self;
+    if (d->severity != ADZE_ERROR) return;
+    if (!r->first[0])
+        snprintf(r->first, sizeof r->first, "%s: %s", d->loc.op_type ? d->loc.op_type : "",
+                 d->message);
+    if (strstr(d->message, "not supported"))
+        r->unsupported++;
+    else
+        r->other++;
+}
+
+/* ---- Comparing ---- */
+
+static double half(uint16_t bits)
+{
+    int exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    double value = exponent == 31 ? (fraction ? (double)NAN : (double)INFINITY)
+                   : exponent     ? ldexp(1024 + fraction, exponent - 25)
+                                  : ldexp(fraction, -24);
+    return bits & 0x8000 ? -value : value;
+}
+
+/* Element i as a double; exact compare by bytes where there is no such conversion. */
+static bool number(const adze_value *v, uint64_t i, double *out)
+{
+    const void *p = v->data;
+    uint32_t bits;
+    switch ((adze_dtype)v->dtype) {
+    case ADZE_DTYPE_f32:
+        *out = (double)((const float *)p)[i];
+        return true;
+    case ADZE_DTYPE_f64:
+        *out = ((const double *)p)[i];
+        return true;
+    case ADZE_DTYPE_f16:
+        *out = half(((const uint16_t *)p)[i]);
+        return true;
+    case ADZE_DTYPE_bf16: {
+        float f;
+        bits = (uint32_t)((const uint16_t *)p)[i] << 16;
+        memcpy(&f, &bits, 4);
+        *out = (double)f;
+        return true;
+    }
+    default:
+        return false;
+    }
+}
+
+static bool same_string(adze_string a, adze_string b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+ADZE_PRINTF(3, 4) static bool say(char *why, size_t size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, size, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool same_elements(const adze_value *got, const adze_value *want, char *why, size_t size)
+{
+    uint64_t count = adze_value_count(want);
+    for (uint64_t i = 0; i < count; i++) {
+        double a, b;
+        if (want->dtype == ADZE_DTYPE_str) {
+            if (!same_string(((adze_string *)got->data)[i], ((adze_string *)want->data)[i]))
+                return say(why, size, "string %llu differs", (unsigned long long)i);
+            continue;
+        }
+        if (!number(got, i, &a) || !number(want, i, &b)) {
+            uint64_t bytes = adze_dtype_bytes((adze_dtype)want->dtype, count);
+            return memcmp(got->data, want->data, bytes) == 0 || say(why, size, "other elements");
+        }
+        bool ok = (isnan(a) && isnan(b)) || a == b || fabs(a - b) <= 1e-7 + 1e-3 * fabs(b);
+        if (!ok)
+            return say(why, size, "element %llu is %.9g, want %.9g", (unsigned long long)i, a, b);
+    }
+    return true;
+}
+
+static bool same(const adze_value *got, const adze_value *want, char *why, size_t size)
+{
+    if (got->dtype != want->dtype)
+        return say(why, size, "dtype %u, want %u", got->dtype, want->dtype);
+    if (got->rank != want->rank) return say(why, size, "rank %u, want %u", got->rank, want->rank);
+    for (uint32_t i = 0; i < got->rank; i++)
+        if (got->dims[i] != want->dims[i])
+            return say(why, size, "dim %u is %lld, want %lld", i, (long long)got->dims[i],
+                       (long long)want->dims[i]);
+    return same_elements(got, want, why, size);
+}
+
+/* ---- Running ---- */
+
+static bool read_set(adze_context *context, const char *set, const char *what, adze_value *values,
+                     uint32_t count)
+{
+    char path[4096];
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s_%u.pb", set, what, i);
+        if (!adze_onnx_read_value(context, path, ADZE_VALUE_TENSOR, &values[i], NULL)) return false;
+    }
+    return true;
+}
+
+static bool run_set(adze_context *context, const adze_func *func, const char *set, char *why,
+                    size_t size)
+{
+    uint32_t n_in = adze_region_num_args(adze_func_body(func)), n_out = adze_func_num_results(func);
+    adze_value *in = calloc(n_in + 1, sizeof *in), *out = calloc(n_out + 1, sizeof *out),
+               *want = calloc(n_out + 1, sizeof *want);
+    if (!in || !out || !want) abort();
+    bool ok =
+        read_set(context, set, "input", in, n_in) && read_set(context, set, "output", want, n_out);
+    if (ok && adze_interpret(func, in, n_in, out, n_out, NULL, NULL)) {
+        for (uint32_t i = 0; ok && i < n_out; i++) ok = same(&out[i], &want[i], why, size);
+        adze_outputs_free(out, n_out);
+    } else {
+        ok = false;
+    }
+    for (uint32_t i = 0; i < n_in; i++) adze_onnx_value_free(&in[i]);
+    for (uint32_t i = 0; i < n_out; i++) adze_onnx_value_free(&want[i]);
+    free(in);
+    free(out);
+    free(want);
+    return ok;
+}
+
+/* The reference takes and gives tensors. */
+static bool only_tensors(const adze_func *func)
+{
+    const adze_region *body = adze_func_body(func);
+    for (uint32_t i = 0; i < adze_region_num_args(body); i++)
+        if (!adze_type_is_tensor(adze_value_type(adze_region_arg(body, i)))) return false;
+    for (uint32_t i = 0; i < adze_func_num_results(func); i++)
+        if (!adze_type_is_tensor(adze_func_result_type(func, i))) return false;
+    return true;
+}
+
+enum { PASSED, FAILED, SKIPPED };
+
+static int run_sets(adze_context *context, const adze_module *module, const char *folder,
+                    const char *name, char *why, size_t size)
+{
+    const adze_func *func = adze_module_main(module);
+    if (!only_tensors(func)) {
+        say(why, size, "values that are no tensors");
+        return SKIPPED;
+    }
+    int set = 0;
+    for (;; set++) {
+        char path[2048];
+        snprintf(path, sizeof path, "%s/%s/test_data_set_%d", folder, name, set);
+        if (access(path, R_OK) != 0) break;
+        if (!run_set(context, func, path, why, size)) return FAILED;
+    }
+    return set > 0 ? PASSED : FAILED;
+}
+
+static int judge(const char *name, int result, char *why, size_t size)
+{
+    for (size_t i = 0; i < sizeof differing / sizeof *differing; i++) {
+        if (strcmp(differing[i].name, name) != 0) continue;
+        if (result == PASSED) {
+            say(why, size, "is listed as differing but passes");
+            return FAILED;
+        }
+        if (result == FAILED) say(why, size, "%s", differing[i].why);
+        return SKIPPED;
+    }
+    return result;
+}
+
+static int run_case(const char *folder, const char *name, bool verbose)
+{
+    char path[2048], why[256] = "";
+    reports r = {0};
+    adze_context *context = adze_context_create();
+    adze_context_set_sink(context, sink, &r);
+    snprintf(path, sizeof path, "%s/%s/model.onnx", folder, name);
+    adze_module *module = adze_onnx_read(context, path, NULL);
+    int result = r.unsupported && !r.other ? SKIPPED : FAILED;
+    if (module) {
+        result = run_sets(context, module, folder, name, why, sizeof why);
+        adze_module_destroy(module);
+    }
+    result = judge(name, result, why, sizeof why);
+    if (result == FAILED || (verbose && result == SKIPPED))
+        printf("%s %s: %s%s\n", result == FAILED ? "FAILED" : "skipped", name, r.first, why);
+    adze_context_destroy(context);
+    return result;
+}
+
+static int is_case(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+
+/* Where the cases lie if nobody says. */
+static const char *default_folder(char *out, size_t size)
+{
+    const char *models = getenv("ADZE_MODELS"), *tree = getenv("ADZE_SOURCE_DIR");
+    if (models)
+        snprintf(out, size, "%s/../onnx_conformance_node/node", models);
+    else
+        snprintf(out, size, "%s/../shared/onnx_conformance_node/node", tree ? tree : ".");
+    return out;
+}
+
+int main(int argc, char **argv)
+{
+    char buffer[2048];
+    uint32_t count[3] = {0};
+    bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
+    argc -= verbose;
+    argv += verbose;
+    const char *folder = argc > 1 ? argv[1] : default_folder(buffer, sizeof buffer);
+    if (access(folder, R_OK) != 0) {
+        printf("skipped: no conformance cases in %s\n", folder);
+        return 77;
+    }
+    for (int i = 2; i < argc; i++) count[run_case(folder, argv[i], verbose)]++;
+    struct dirent **cases = NULL;
+    int n = argc > 2 ? 0 : scandir(folder, &cases, is_case, alphasort);
+    for (int i = 0; i < n; i++) {
+        count[run_case(folder, cases[i]->d_name, verbose)]++;
+        free(cases[i]);
+    }
+    free(cases);
+    printf("%u passed, %u failed, %u skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
+    return count[FAILED] > 0 || count[PASSED] == 0;
+}
