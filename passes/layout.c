@@ -108,24 +108,34 @@ static void make_view(adze_op *kernel, adze_op *transpose, const adze_layout *la
     adze_op_erase(kernel);
 }
 
-static bool fold_transpose(adze_op *kernel)
+/* The kernel that makes the operand writes it in the order in which it is read. */
+static bool fold_into_producer(adze_op *kernel)
 {
     adze_op *transpose = transpose_of(kernel);
     if (!transpose) return false;
-    adze_ir_value *x = adze_op_operand(kernel, 0), *y = adze_op_result(kernel, 0);
-    uint32_t rank = adze_type_rank(adze_value_type(y));
+    adze_ir_value *x = adze_op_operand(kernel, 0);
     adze_op *producer = adze_value_op(x);
     adze_layout layout = {.has_perm = true};
-    permutation(transpose, rank, layout.perm);
-    if (is_kernel(producer) && !conv_of(producer) && !transpose_of(producer) && adze_value_num_uses(x) == 1 &&
-        !adze_type_has_layout(adze_value_type(x))) {
-        set_type(x, adze_type_with_layout(adze_value_type(x), &layout)); /* written in the order it is read */
-        make_view(kernel, transpose, NULL);
-        return true;
-    }
-    if (!users_walk(y) || adze_value_const(x)) return false;
+    permutation(transpose, adze_type_rank(adze_value_type(x)), layout.perm);
+    if (!is_kernel(producer) || conv_of(producer) || transpose_of(producer) || adze_value_num_uses(x) != 1 ||
+        adze_type_has_layout(adze_value_type(x)))
+        return false;
+    set_type(x, adze_type_with_layout(adze_value_type(x), &layout));
+    make_view(kernel, transpose, NULL);
+    return true;
+}
+
+/* The kernels that use the result walk it in the operand's order. */
+static bool fold_into_users(adze_op *kernel)
+{
+    adze_op *transpose = transpose_of(kernel);
+    adze_ir_value *x = transpose ? adze_op_operand(kernel, 0) : NULL;
+    if (!x || !users_walk(adze_op_result(kernel, 0)) || adze_value_const(x)) return false;
+    if (adze_type_has_layout(adze_value_type(adze_op_result(kernel, 0)))) return false;
+    uint32_t rank = adze_type_rank(adze_value_type(x));
     const adze_layout *from = adze_type_layout(adze_value_type(x));
     uint8_t inverse[ADZE_MAX_RANK], perm[ADZE_MAX_RANK];
+    adze_layout layout = {.has_perm = true};
     permutation(transpose, rank, perm);
     for (uint32_t i = 0; i < rank; i++) {
         if (from->halo[i] || from->pad[i]) return false;
@@ -297,10 +307,14 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
     bool changed = false;
     for (adze_op *op = adze_region_first(body), *next; op; op = next) {
         next = adze_op_next(op);
-        changed |= fold_transpose(op);
+        changed |= fold_into_producer(op);
     }
     for (adze_op *op = adze_region_first(body); op; op = adze_op_next(op))
         if (is_kernel(op)) changed |= choose(op);
+    for (adze_op *op = adze_region_first(body), *next; op; op = next) {
+        next = adze_op_next(op);
+        changed |= fold_into_users(op);
+    }
     for (uint32_t i = 0; i < adze_region_num_args(body); i++) changed |= meet(func, adze_region_arg(body, i));
     for (adze_op *op = adze_region_first(body), *next; op; op = next) {
         next = adze_op_next(op);

@@ -142,7 +142,7 @@ static const adze_dim *multiply_adds(const adze_op *kernel)
     return total && !adze_dim_is_unknown(total) ? total : NULL;
 }
 
-static void launch(adze_op *kernel, adze_func *func, adze_ir_value *const *operands)
+static adze_op *launch(adze_op *kernel, adze_func *func, adze_ir_value *const *operands)
 {
     adze_context *context = adze_op_context(kernel);
     adze_builder b = adze_builder_before(kernel);
@@ -165,42 +165,73 @@ static void launch(adze_op *kernel, adze_func *func, adze_ir_value *const *opera
         adze_value_replace_uses(adze_op_result(kernel, i), adze_op_result(op, i));
     }
     adze_op_erase(kernel);
+    return op;
 }
 
-/* The kernel's ops, back in the function. */
-static void take_apart(adze_op *kernel)
+static adze_op *lower(state *s, adze_op *kernel);
+
+/* The value in another layout, copied by a kernel of its own above `before`. */
+static adze_ir_value *convert(state *s, adze_op *before, adze_ir_value *value, const adze_type *type)
+{
+    adze_builder b = adze_builder_before(before);
+    adze_op *kernel = adze_build(&b, "kernel", &value, 1, NULL, 0, &type, 1);
+    adze_region *region = adze_op_region(kernel, 0);
+    adze_ir_value *arg = adze_region_add_arg(region, adze_value_type(value), NULL);
+    adze_builder in = adze_builder_at_end(b.module, region);
+    adze_ir_value *copy = adze_op_result(adze_build(&in, "relayout", &arg, 1, NULL, 0, &type, 1), 0);
+    adze_build(&in, "yield", &copy, 1, NULL, 0, NULL, 0);
+    adze_op *launched = lower(s, kernel);
+    return launched ? adze_op_result(launched, 0) : value;
+}
+
+static const adze_type *dense(const adze_type *type)
+{
+    return adze_type_is_tensor(type) && adze_type_has_layout(type) ? adze_type_with_layout(type, NULL) : type;
+}
+
+/* The kernel's ops, back in the function and on dense tensors, as their evaluations want them. */
+static void take_apart(state *s, adze_op *kernel)
 {
     adze_region *region = adze_op_region(kernel, 0);
-    adze_builder b = adze_builder_before(kernel);
     adze_map *map = adze_map_create();
-    for (uint32_t i = 0; i < adze_region_num_args(region); i++)
-        adze_map_set(map, adze_region_arg(region, i), adze_op_operand(kernel, i));
+    for (uint32_t i = 0; i < adze_region_num_args(region); i++) {
+        adze_ir_value *value = adze_op_operand(kernel, i);
+        const adze_type *type = dense(adze_value_type(value));
+        if (type != adze_value_type(value)) value = convert(s, kernel, value, type);
+        adze_map_set(map, adze_region_arg(region, i), value);
+    }
+    adze_builder b = adze_builder_before(kernel);
     for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
         if (!adze_op_has_trait(op, ADZE_TERMINATOR)) {
-            adze_clone(&b, op, map);
+            adze_op *copy = adze_clone(&b, op, map);
+            for (uint32_t i = 0; i < adze_op_num_results(copy); i++)
+                adze_value_set_type(adze_op_result(copy, i), dense(adze_value_type(adze_op_result(copy, i))));
             continue;
         }
         for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
             adze_ir_value *value = adze_op_operand(op, i), *mapped = adze_map_get(map, value);
-            adze_value_replace_uses(adze_op_result(kernel, i), mapped ? mapped : value);
+            const adze_type *type = adze_value_type(adze_op_result(kernel, i));
+            value = mapped ? mapped : value;
+            if (adze_value_type(value) != type && adze_type_has_layout(type)) value = convert(s, kernel, value, type);
+            adze_value_replace_uses(adze_op_result(kernel, i), value);
         }
     }
     adze_map_destroy(map);
     adze_op_erase(kernel);
 }
 
-static void lower(state *s, adze_op *kernel)
+/* The launch that stands for the kernel now; NULL where it was taken apart. */
+static adze_op *lower(state *s, adze_op *kernel)
 {
     uint32_t n = adze_op_num_operands(kernel);
     adze_ir_value **operands = calloc(n + 1u, sizeof *operands);
     if (!operands) abort();
     for (uint32_t i = 0; i < n; i++) operands[i] = adze_op_operand(kernel, i);
     adze_func *func = emit(s, kernel, operands);
-    if (func)
-        launch(kernel, share(s, func), operands);
-    else
-        take_apart(kernel);
+    adze_op *launched = func ? launch(kernel, share(s, func), operands) : NULL;
+    if (!launched) take_apart(s, kernel);
     free(operands);
+    return launched;
 }
 
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
