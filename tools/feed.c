@@ -1,0 +1,226 @@
+/* Values for the inputs of a model: from .npz and .npy files, or seeded random ones (feed.h). */
+#include "feed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+adze_value adze_array_value(const adze_array *array)
+{
+    return adze_value_tensor(array->dtype, array->rank, array->dims, array->data);
+}
+
+adze_array adze_value_array(const char *name, const adze_value *value)
+{
+    adze_array a = {.name = (char *)(uintptr_t)name,
+                    .dtype = (adze_dtype)value->dtype,
+                    .rank = value->rank,
+                    .data = value->data,
+                    .bytes = adze_dtype_bytes((adze_dtype)value->dtype, adze_value_count(value))};
+    if (value->rank) memcpy(a.dims, value->dims, value->rank * sizeof *value->dims);
+    return a;
+}
+
+void adze_feed_free(adze_feed *feed)
+{
+    for (uint32_t i = 0; feed->arrays && i < feed->count; i++) adze_array_free(&feed->arrays[i]);
+    free(feed->arrays);
+    free(feed->values);
+    *feed = (adze_feed){0};
+}
+
+bool adze_array_fit(adze_work *work, adze_array *array, const adze_port *port, const char *from)
+{
+    adze_context *context = work->context;
+    adze_io_error error = {""};
+    char want[256], have[256];
+    adze_type_print(port->type, want, sizeof want);
+    adze_type_print(adze_type_tensor_const(context, array->dtype, array->rank, array->dims), have, sizeof have);
+    bool ok = adze_type_is_tensor(port->type);
+    if (ok && array->dtype != adze_type_dtype(port->type)) {
+        adze_status status = adze_array_retype(array, adze_type_dtype(port->type), &error);
+        if (status == ADZE_ERR_VALUE) return adze_error(adze_loc_unknown(context), "%s", error.text);
+        ok = !status;
+    }
+    if (ok && adze_type_is_ranked(port->type)) {
+        int64_t n;
+        ok = array->rank == adze_type_rank(port->type);
+        for (uint32_t k = 0; ok && k < array->rank; k++)
+            ok = !adze_dim_is_const(adze_type_dim(port->type, k), &n) || n == array->dims[k];
+    }
+    return ok || adze_error(adze_loc_unknown(context), "%s: input '%s' is %s, the file has %s", from, port->name,
+                            want, have);
+}
+
+/* ---- Files ---- */
+
+static bool read_npz(adze_feed *feed, const adze_device *d, const char *path)
+{
+    adze_io_error error = {""};
+    adze_npz *npz = NULL;
+    adze_status status = adze_npz_open(path, &npz, &error);
+    bool ok = !status;
+    for (uint32_t i = 0; i < d->n_inputs && ok; i++) {
+        int64_t index = adze_npz_find(npz, d->inputs[i].name);
+        if (index < 0) continue;
+        status = adze_npz_read(npz, (uint32_t)index, &feed->arrays[i], &error);
+        ok = !status && adze_array_fit(d->work, &feed->arrays[i], &d->inputs[i], path);
+    }
+    if (status) adze_error(adze_loc_unknown(d->work->context), "%s", error.text);
+    if (npz) adze_npz_close(npz);
+    return ok;
+}
+
+/* An input's name may hold '=', so the text is compared with the names. */
+static bool read_single(adze_feed *feed, const adze_device *d, const char *single)
+{
+    adze_io_error error = {""};
+    for (uint32_t i = 0; i < d->n_inputs; i++) {
+        size_t n = strlen(d->inputs[i].name);
+        if (strncmp(single, d->inputs[i].name, n) != 0 || single[n] != '=') continue;
+        const char *path = single + n + 1;
+        adze_array_free(&feed->arrays[i]);
+        feed->arrays[i] = (adze_array){0};
+        if (adze_npy_read(path, &feed->arrays[i], &error))
+            return adze_error(adze_loc_unknown(d->work->context), "%s", error.text);
+        return adze_array_fit(d->work, &feed->arrays[i], &d->inputs[i], path);
+    }
+    return adze_error(adze_loc_unknown(d->work->context), "--input %s: the model has no such input; it takes NAME=FILE.npy",
+                      single);
+}
+
+static bool read_files(adze_feed *feed, const adze_device *d, const adze_feed_flags *flags)
+{
+    bool ok = !flags->inputs || read_npz(feed, d, flags->inputs);
+    for (uint32_t i = 0; i < flags->singles.count && ok; i++) ok = read_single(feed, d, flags->singles.items[i]);
+    if (!ok) return false;
+    for (uint32_t i = 0; i < d->n_inputs; i++) {
+        char type[256];
+        if (feed->arrays[i].data) continue;
+        adze_type_print(d->inputs[i].type, type, sizeof type);
+        ok = adze_error(adze_loc_unknown(d->work->context), "%s: there is no value for input '%s', %s",
+                        flags->inputs ? flags->inputs : d->path, d->inputs[i].name, type);
+    }
+    return ok;
+}
+
+/* ---- Random values ---- */
+
+/* --dim NAME=VALUE of a symbol, else 1. */
+static bool value_of(void *self, const char *name, int64_t *out)
+{
+    const adze_flag_list *dims = self;
+    *out = 1;
+    for (uint32_t i = 0; i < dims->count; i++) {
+        const char *equals = strchr(dims->items[i], '=');
+        if (!equals || (size_t)(equals - dims->items[i]) != strlen(name)) continue;
+        if (!strncmp(dims->items[i], name, strlen(name))) *out = strtoll(equals + 1, NULL, 10);
+    }
+    return true;
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static uint64_t next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* One float of [-1, 1) with a 7-bit fraction, which every floating type of 16 bits and more holds. */
+static float coarse(uint64_t bits)
+{
+    return (float)((int64_t)(bits & 255) - 128) / 128.0F;
+}
+
+/* binary16 of a value that coarse gives: exact. */
+static uint16_t half(float value)
+{
+    uint32_t u;
+    memcpy(&u, &value, sizeof u);
+    if (value == 0) return 0;
+    uint32_t exponent = ((u >> 23) & 255) - 127 + 15;
+    return (uint16_t)((u >> 16 & 0x8000) | exponent << 10 | (u >> 13 & 0x3ff));
+}
+
+static void fill_floats(adze_array *a, uint64_t count, uint64_t *state)
+{
+    uint32_t wide = adze_dtype_bits(a->dtype);
+    if (a->dtype == ADZE_DTYPE_c64 || a->dtype == ADZE_DTYPE_c128) count *= 2, wide /= 2;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t bits = next(state);
+        float value = coarse(bits), fine = (float)((int64_t)(bits >> 40) - (1 << 23)) / (float)(1 << 23);
+        uint32_t u;
+        memcpy(&u, &value, sizeof u);
+        if (wide == 64)
+            ((double *)a->data)[i] = (double)fine;
+        else if (wide == 32)
+            ((float *)a->data)[i] = fine;
+        else if (a->dtype == ADZE_DTYPE_f16)
+            ((uint16_t *)a->data)[i] = half(value);
+        else if (a->dtype == ADZE_DTYPE_bf16)
+            ((uint16_t *)a->data)[i] = (uint16_t)(u >> 16);
+        else /* no special value of an 8-bit format lies here */
+            ((uint8_t *)a->data)[i] = bits & 0x3f;
+    }
+}
+
+static void fill(adze_array *a, uint64_t count, uint64_t *state)
+{
+    adze_dtype_kind kind = adze_dtype_get_kind(a->dtype);
+    uint32_t bits = adze_dtype_bits(a->dtype);
+    if ((kind == ADZE_KIND_FLOAT && bits >= 8) || kind == ADZE_KIND_COMPLEX) {
+        fill_floats(a, count, state);
+    } else if (kind == ADZE_KIND_BOOL || bits >= 32) {
+        size_t step = bits / 8;
+        for (uint64_t i = 0; i < count; i++) ((unsigned char *)a->data)[i * step] = (unsigned char)(next(state) >> 63);
+    } else {
+        for (uint64_t i = 0; i < a->bytes; i++) ((unsigned char *)a->data)[i] = (unsigned char)(next(state) >> 56);
+    }
+}
+
+static bool make_random(adze_array *a, const adze_device *d, const adze_port *port, adze_flag_list *dims,
+                        uint64_t *state)
+{
+    adze_loc loc = adze_loc_unknown(d->work->context);
+    char type[256];
+    uint64_t count = 1;
+    adze_type_print(port->type, type, sizeof type);
+    if (!adze_type_is_tensor(port->type) || !adze_type_is_ranked(port->type) ||
+        adze_type_dtype(port->type) == ADZE_DTYPE_str)
+        return adze_error(loc, "%s: input '%s', %s, needs a value; give --inputs", d->path, port->name, type);
+    *a = (adze_array){.dtype = adze_type_dtype(port->type), .rank = adze_type_rank(port->type)};
+    for (uint32_t k = 0; k < a->rank; k++) {
+        const adze_dim *dim = adze_type_dim(port->type, k);
+        if (!adze_dim_evaluate(dim, NULL, 0, value_of, dims, &a->dims[k]) || a->dims[k] < 0 ||
+            __builtin_mul_overflow(count, (uint64_t)a->dims[k], &count) || count > UINT64_C(1) << 40)
+            return adze_error(loc, "%s: input '%s', %s, has no size; give --dim or --inputs", d->path, port->name,
+                              type);
+    }
+    a->bytes = adze_dtype_bytes(a->dtype, count);
+    a->data = aligned_alloc(64, (a->bytes + 127) & ~UINT64_C(63));
+    if (!a->data) return adze_error(loc, "%s: out of memory for input '%s'", d->path, port->name);
+    memset(a->data, 0, (a->bytes + 127) & ~UINT64_C(63));
+    fill(a, count, state);
+    return true;
+}
+
+bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_common *common,
+                    const adze_feed_flags *flags)
+{
+    uint32_t n = device->n_inputs;
+    uint64_t state = (uint64_t)flags->seed;
+    adze_flag_list dims = common->dims;
+    *feed = (adze_feed){.count = n, .arrays = calloc(n + 1u, sizeof(adze_array)), .values = calloc(n + 1u, sizeof(adze_value))};
+    if (!feed->arrays || !feed->values)
+        return adze_error(adze_loc_unknown(device->work->context), "out of memory");
+    bool ok = true;
+    if (flags->inputs || flags->singles.count)
+        ok = read_files(feed, device, flags);
+    else
+        for (uint32_t i = 0; i < n && ok; i++)
+            ok = make_random(&feed->arrays[i], device, &device->inputs[i], &dims, &state);
+    for (uint32_t i = 0; i < n && ok; i++) feed->values[i] = adze_array_value(&feed->arrays[i]);
+    return ok;
+}
