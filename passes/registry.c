@@ -1,7 +1,8 @@
 /* The registry: passes, rules, backends and targets by name, whether built in or from a plug-in.
  *
  * Everything enters through adze_registry_add, built-ins first. A descriptor is checked whole before
- * anything of it is registered, so a refused one leaves no trace.
+ * anything of it is registered. Only its rules come later, since they may name its ops: where they do not
+ * parse, the op rows stay known to the context, and nothing else stays.
  */
 #include "passes/registry_private.h"
 
@@ -240,19 +241,28 @@ static void add_pass(adze_registry *registry, const adze_pass *pass)
     registry->n_passes++;
 }
 
+static bool add_rule_set(adze_registry *registry, const adze_rule_set *set)
+{
+    const adze_rules *rules =
+        adze_rules_parse(registry->context, &registry->arena, set->name, set->text);
+    if (!rules) return false;
+    PUSH(registry, rule_sets, n_rule_sets, set);
+    PUSH(registry, rules, n_rule_sets, rules);
+    registry->n_rule_sets++;
+    return true;
+}
+
 bool adze_registry_add(adze_registry *registry, const adze_plugin *plugin)
 {
     if (!check(registry, plugin)) return false;
+    uint32_t n_rule_sets = registry->n_rule_sets;
     for (const adze_op_row *const *r = plugin->ops; r && *r; r++)
         if (!adze_row_add(registry->context, *r)) return false;
-    for (const adze_rule_set *const *r = plugin->rules; r && *r; r++) {
-        const adze_rules *rules = adze_rules_parse(registry->context, &registry->arena, (*r)->name,
-                                                   (*r)->text);
-        if (!rules) return false;
-        PUSH(registry, rule_sets, n_rule_sets, *r);
-        PUSH(registry, rules, n_rule_sets, rules);
-        registry->n_rule_sets++;
-    }
+    for (const adze_rule_set *const *r = plugin->rules; r && *r; r++)
+        if (!add_rule_set(registry, *r)) {
+            registry->n_rule_sets = n_rule_sets;
+            return false;
+        }
     for (const adze_pass *const *p = plugin->passes; p && *p; p++) add_pass(registry, *p);
     for (const adze_backend *const *b = plugin->backends; b && *b; b++) {
         PUSH(registry, backends, n_backends, *b);

@@ -16,6 +16,8 @@ typedef struct build {
     const adze_rule_scope *scope;
     const adze_bound *found;
     adze_ir_value *made[ADZE_RULE_MAX_VARS]; /* results of the replacement so far */
+    adze_const *constants[ADZE_RULE_MAX_OPS * ADZE_RULE_MAX_TERMS]; /* made for it */
+    uint32_t n_constants;
     adze_builder builder;
 } build;
 
@@ -41,13 +43,20 @@ static bool evaluate(build *b, const adze_term *term, adze_bound *out)
     return false;
 }
 
+static bool note_constant(build *b, const adze_ir_value *value)
+{
+    adze_const *c = value ? adze_value_const(value) : NULL;
+    if (c) b->constants[b->n_constants++] = c;
+    return c;
+}
+
 /* Numbers become scalars of the root's element type, lists i64 tensors. */
 static bool operand(build *b, const adze_term *term, adze_ir_value **out)
 {
     adze_bound bound;
     if (!evaluate(b, term, &bound)) return false;
     *out = bound.value;
-    if (bound.kind == ADZE_BOUND_VALUE) return true;
+    if (bound.kind == ADZE_BOUND_VALUE) return term->kind != ADZE_TERM_CALL || note_constant(b, *out);
     adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(b->scope->root, 0)));
     adze_module *module = b->scope->module;
     switch (bound.attr_kind) {
@@ -58,7 +67,7 @@ static bool operand(build *b, const adze_term *term, adze_ir_value **out)
         break;
     default: return false;
     }
-    return *out;
+    return note_constant(b, *out);
 }
 
 static adze_attr named_attr(const adze_attr_row *row, adze_slot slot)
@@ -125,13 +134,15 @@ static bool type_fits(const adze_type *now, const adze_type *then)
     return true;
 }
 
-/* Erases what was built between `first` (exclusive) and the root. */
-static void undo(adze_op *before_first, adze_op *root)
+/* Erases what was built between `before_first` (exclusive) and the root, and the constants for it. */
+static adze_outcome undo(build *b, const adze_op *before_first)
 {
-    for (adze_op *op = adze_op_prev(root), *above; op && op != before_first; op = above) {
+    for (adze_op *op = adze_op_prev(b->scope->root), *above; op && op != before_first; op = above) {
         above = adze_op_prev(op);
         adze_op_erase(op);
     }
+    for (uint32_t i = 0; i < b->n_constants; i++) adze_const_erase(b->constants[i]);
+    return ADZE_UNCHANGED;
 }
 
 /* Found ops that nobody uses any more, bottom up. */
@@ -158,17 +169,14 @@ adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *a
     for (uint32_t i = 0; i < rule->n_replace; i++) {
         int built = build_op(&b, &rule->replace[i]);
         if (built > 0) continue;
-        undo(above, root);
+        undo(&b, above);
         if (!built) return ADZE_UNCHANGED;
         adze_error(rule->loc, "rule '%s' built an op that is not valid", rule->name);
         return ADZE_FAILED;
     }
     adze_ir_value *old = adze_op_result(root, 0), *with = b.made[rule->search[rule->n_search - 1].result];
-    if (!rule->n_replace && !operand(&b, &rule->with, &with)) return ADZE_UNCHANGED;
-    if (!with || !type_fits(adze_value_type(with), adze_value_type(old))) {
-        undo(above, root);
-        return ADZE_UNCHANGED;
-    }
+    if (!rule->n_replace && !operand(&b, &rule->with, &with)) return undo(&b, above);
+    if (!with || !type_fits(adze_value_type(with), adze_value_type(old))) return undo(&b, above);
     if (rule->n_replace && adze_value_name(old)) adze_value_set_name(with, adze_value_name(old));
     adze_value_replace_uses(old, with);
     erase_dead(rule, found);

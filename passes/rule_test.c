@@ -5,6 +5,7 @@
  * (NaN, infinities, -0, denormals, ends of the range) and both sides must agree bit by bit (any NaN equals
  * any NaN). Inputs of FAST rules are ordinary numbers, and the difference must be small.
  */
+#include "passes/registry_private.h"
 #include "passes/rules.h"
 
 #include "ir/ir_private.h"
@@ -316,4 +317,11 @@ adze_rules_report adze_rules_test(adze_context *context, const adze_rules *rules
         }
     }
     return report;
+}
+
+bool adze_registry_test_rules(const adze_registry *registry, uint32_t index, uint32_t *out_tests)
+{
+    adze_rules_report report = adze_rules_test(registry->context, registry->rules[index]);
+    *out_tests = report.tests;
+    return !report.failures && !report.rules_without_test;
 }

@@ -10,7 +10,7 @@
 typedef struct options {
     adze_common common;
     const char *output, *print_after;
-    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, verify_diagnostics, split_input, check;
+    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, split_input, check;
     bool locations;
 } options;
 
@@ -27,6 +27,8 @@ static const adze_flag flags[] = {
      offsetof(options, list_passes)},
     {"--list-ops", NULL, "print the op table and stop", ADZE_FLAG_BOOL, offsetof(options, list_ops)},
     {"--list-rules", NULL, "print the rule sets and stop", ADZE_FLAG_BOOL, offsetof(options, list_rules)},
+    {"--test-rules", NULL, "run the tests of all rewrite rules, those of plug-ins too, and stop", ADZE_FLAG_BOOL,
+     offsetof(options, test_rules)},
     {"--verify-diagnostics", NULL, "succeed if the messages are the ones that // expected-error comments say",
      ADZE_FLAG_BOOL, offsetof(options, verify_diagnostics)},
     {"--split-input", NULL, "the file holds several modules between lines // -----", ADZE_FLAG_BOOL,
@@ -68,6 +70,19 @@ static void list_rules(const adze_registry *registry)
 {
     for (uint32_t i = 0; i < adze_registry_num_rule_sets(registry); i++)
         printf("%s\n", adze_registry_rule_set(registry, i)->name);
+}
+
+/* The exit status. */
+static int test_rules(const adze_registry *registry)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < adze_registry_num_rule_sets(registry); i++) {
+        uint32_t tests;
+        bool ok = adze_registry_test_rules(registry, i, &tests);
+        printf("%-16s %u tests%s\n", adze_registry_rule_set(registry, i)->name, tests, ok ? "" : ", failed");
+        if (!ok) status = 1;
+    }
+    return status;
 }
 
 /* ---- Running ---- */
@@ -231,7 +246,7 @@ static int run(int argc, char **argv)
 {
     options o = {.common.level = -1};
     int status, files = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    bool lists = o.list_passes || o.list_ops || o.list_rules;
+    bool lists = o.list_passes || o.list_ops || o.list_rules || o.test_rules;
     if (files >= 0 && adze_common_precision(&o.common) < 0) files = -1, status = 2;
     if (files >= 0 && !lists && !o.print_pipeline && files != 1)
         files = -1, status = adze_usage_error("opt takes one input, got %d; try adze opt --help", files);
@@ -242,6 +257,7 @@ static int run(int argc, char **argv)
         if (o.list_passes) list_passes(session.registry);
         if (o.list_ops) list_ops(session.context);
         if (o.list_rules) list_rules(session.registry);
+        if (o.test_rules) status = test_rules(session.registry);
         if (!lists) status = run_job(&o, &session, files ? argv[0] : NULL);
         adze_work_close(&session);
     }

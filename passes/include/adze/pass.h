@@ -137,6 +137,9 @@ ADZE_API uint32_t adze_registry_num_passes(const adze_registry *registry);
 ADZE_API const adze_pass *adze_registry_pass(const adze_registry *registry, uint32_t index); /* sorted by name */
 ADZE_API uint32_t adze_registry_num_rule_sets(const adze_registry *registry);
 ADZE_API const adze_rule_set *adze_registry_rule_set(const adze_registry *registry, uint32_t index);
+/* Runs the tests of the rules of set `index`: each rule must match its own test, and both sides must agree on the
+ * reference, bit by bit if EXACT. Reports every failure; false if there is one, or a rule without a test. */
+ADZE_API bool adze_registry_test_rules(const adze_registry *registry, uint32_t index, uint32_t *out_tests);
 /* Loads backends/<name> on first use; NULL after an error. */
 ADZE_API const adze_backend *adze_registry_backend(adze_registry *registry, const char *name);
 /* Target from text "x86", "x86:x86-64-v4", "x86:host"; owned by the registry. NULL after an error. */
