@@ -249,7 +249,7 @@ static int run(int argc, char **argv)
     bool lists = o.list_passes || o.list_ops || o.list_rules || o.test_rules;
     if (files >= 0 && adze_common_precision(&o.common) < 0) files = -1, status = 2;
     if (files >= 0 && !lists && !o.print_pipeline && files != 1)
-        files = -1, status = adze_usage_error("opt takes one input, got %d; try adze opt --help", files);
+        status = adze_usage_error("opt takes one input, got %d; try adze opt --help", files), files = -1;
     adze_work session = {0};
     if (files >= 0 && !adze_work_open(&session, &o.common)) {
         status = 1;
