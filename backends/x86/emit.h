@@ -92,7 +92,6 @@ x86_handler x86_emit_load, x86_emit_store, x86_emit_subview, x86_emit_scratch, x
 x86_handler x86_emit_mask, x86_emit_splat, x86_emit_lanes, x86_emit_reduce_lanes, x86_emit_ukernel;
 /* emit_elementwise.c */
 x86_handler x86_emit_elementwise, x86_emit_cast;
-bool x86_has_body(const char *name);
 /* a op b, in floats and integers, scalars and vectors; `unsigned_` for max and min of integers. */
 MlirValue x86_arith(x86_emit *e, const char *op, MlirValue a, MlirValue b, bool unsigned_);
 

@@ -5,6 +5,7 @@
  * vector body exists, the scalar one runs per lane.
  */
 #include "backends/x86/emit.h"
+#include "ir/eval/bodies_table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,41 @@ static MlirType with_lanes(MlirType element, bool vector)
     return vector ? mb_vector(element, ADZE_LANES) : element;
 }
 
+/* ---- Calls of bodies ---- */
+
+static MlirValue lane(x86_emit *e, MlirValue v, int64_t i)
+{
+    MlirNamedAttribute at =
+        mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, &i));
+    return mb_op(&e->b, "vector.extract", 1, &v, 1, &at,
+                 mlirShapedTypeGetElementType(mlirValueGetType(v)));
+}
+
+static MlirValue call(x86_emit *e, const char *symbol, uint32_t n, const MlirValue *args, MlirType result)
+{
+    MlirType types[ADZE_BODY_MAX_ARGS];
+    for (uint32_t i = 0; i < n; i++) types[i] = mlirValueGetType(args[i]);
+    x86_declare(e, symbol, result, n, types);
+    return mb_call(&e->b, symbol, n, args, result);
+}
+
+/* The body over arguments of its types; per lane where it has no form for vectors. */
+static MlirValue call_body(x86_emit *e, const adze_body *body, bool vector, const MlirValue *args, MlirType element)
+{
+    uint32_t n = body->arguments;
+    if (!vector) return call(e, body->symbol, n, args, element);
+    if (body->symbol_x16) return call(e, body->symbol_x16, n, args, mb_vector(element, ADZE_LANES));
+    MlirValue all = mb_zero(&e->b, mb_vector(element, ADZE_LANES));
+    for (int64_t i = 0; i < ADZE_LANES; i++) {
+        MlirValue one[ADZE_BODY_MAX_ARGS];
+        for (uint32_t k = 0; k < n; k++) one[k] = lane(e, args[k], i);
+        MlirValue pair[2] = {call(e, body->symbol, n, one, element), all};
+        MlirNamedAttribute at = mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, &i));
+        all = mb_op(&e->b, "vector.insert", 2, pair, 1, &at, mlirValueGetType(all));
+    }
+    return all;
+}
+
 /* ---- Conversions ---- */
 
 static MlirValue compare_zero(x86_emit *e, MlirValue v, adze_dtype from, bool vector)
@@ -66,20 +102,40 @@ static MlirValue compare_zero(x86_emit *e, MlirValue v, adze_dtype from, bool ve
     return mb_op(&e->b, "arith.cmpf", 2, (MlirValue[]){v, zero}, 1, &attr, with_lanes(e->b.i1, vector));
 }
 
-/* Between numbers; what does not fit saturates, NaN becomes 0. */
+static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector);
+
+/* bf16 is the upper half of an f32; rounding to it is the body's. */
+static MlirValue convert_bf16(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector)
+{
+    mb *b = &e->b;
+    MlirType i16 = with_lanes(mlirIntegerTypeGet(b->context, 16), vector), i32 = with_lanes(b->i32, vector);
+    if (from == ADZE_DTYPE_bf16) {
+        v = mb_op1(b, "arith.extui", mb_op1(b, "arith.bitcast", v, i16), i32);
+        MlirValue by = mb_int(b, b->i32, 16);
+        v = mb_op2(b, "arith.shli", v, vector ? mb_splat(b, by, ADZE_LANES) : by, i32);
+        v = mb_op1(b, "arith.bitcast", v, with_lanes(b->f32, vector));
+        return convert(e, v, ADZE_DTYPE_f32, to, vector);
+    }
+    v = convert(e, v, from, ADZE_DTYPE_f32, vector);
+    const adze_body *body = adze_cast_find(ADZE_DTYPE_f32, ADZE_DTYPE_bf16);
+    v = call_body(e, body, vector, &v, mlirIntegerTypeGet(b->context, 16));
+    return mb_op1(b, "arith.bitcast", v, with_lanes(x86_element_type(e, to), vector));
+}
+
+/* Between numbers, as the cast bodies have it: floats saturate, integers wrap. */
 static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector)
 {
     mb *b = &e->b;
-    MlirType type = with_lanes(x86_element_type(e, to), vector);
+    MlirType element = x86_element_type(e, to), type = with_lanes(element, vector);
     bool from_real = adze_dtype_get_kind(from) == ADZE_KIND_FLOAT, to_real = adze_dtype_get_kind(to) == ADZE_KIND_FLOAT;
     uint32_t n = adze_dtype_bits(from), m = adze_dtype_bits(to);
     if (from == to) return v;
-    if (from_real && to_real) {
-        if (n == m) return convert(e, convert(e, v, from, ADZE_DTYPE_f32, vector), ADZE_DTYPE_f32, to, vector);
-        return mb_op1(b, n < m ? "arith.extf" : "arith.truncf", v, type);
-    }
+    if (from == ADZE_DTYPE_bf16 || to == ADZE_DTYPE_bf16) return convert_bf16(e, v, from, to, vector);
+    if (from_real && to_real) return mb_op1(b, n < m ? "arith.extf" : "arith.truncf", v, type);
+    if (from == ADZE_DTYPE_f16 || to == ADZE_DTYPE_f16)
+        return convert(e, convert(e, v, from, ADZE_DTYPE_f32, vector), ADZE_DTYPE_f32, to, vector);
     if (to_real) return mb_op1(b, no_sign(from) ? "arith.uitofp" : "arith.sitofp", v, type);
-    if (from_real) return mb_op1(b, no_sign(to) ? "llvm.intr.fptoui.sat" : "llvm.intr.fptosi.sat", v, type);
+    if (from_real) return call_body(e, adze_cast_find(from, to), vector, &v, element);
     if (n == m) return v;
     return mb_op1(b, n > m ? "arith.trunci" : no_sign(from) ? "arith.extui" : "arith.extsi", v, type);
 }
@@ -89,7 +145,8 @@ bool x86_emit_cast(x86_emit *e, const adze_op *op)
     const adze_ir_value *operand = adze_op_operand(op, 0);
     adze_dtype from = dtype_of(operand), to = dtype_of(adze_op_result(op, 0));
     bool vector = is_vector(operand);
-    if (mlirTypeIsNull(x86_element_type(e, from)) || mlirTypeIsNull(x86_element_type(e, to)))
+    if (mlirTypeIsNull(x86_element_type(e, from)) || mlirTypeIsNull(x86_element_type(e, to)) ||
+        !adze_cast_find(from, to))
         return adze_error(adze_op_loc(op), "'cast' between these types is not supported in a kernel on x86");
     x86_value v = *x86_get(e, operand);
     if (from == to)
@@ -159,150 +216,102 @@ static bool fold_index(x86_emit *e, const adze_op *op)
     return true;
 }
 
-/* ---- Bodies ---- */
+/* ---- Ops with bodies ---- */
 
-static bool has_vector_body(adze_dtype dtype)
+static adze_dtype compute_type(const adze_body *body, uint16_t type)
 {
-    return dtype == ADZE_DTYPE_f32 || dtype == ADZE_DTYPE_f64 || dtype == ADZE_DTYPE_i32 || dtype == ADZE_DTYPE_i64 ||
-           dtype == ADZE_DTYPE_bool;
+    return (adze_dtype)(type == body->dtype ? body->compute : type);
 }
 
-static const char *dtype_name(adze_dtype dtype)
+/* Parameters of the op (alpha and the like) follow the operands. */
+static void add_parameters(x86_emit *e, const adze_op *op, const adze_body *body, bool vector, MlirValue *args)
 {
-    static const char *const names[ADZE_DTYPE_COUNT] = {
-        "none",
-#define DTYPE(name, bits, kind, onnx) #name,
-#include <adze/dtype.def>
-#undef DTYPE
-    };
-    return names[dtype];
+    const char *at = body->params;
+    for (uint32_t i = body->operands; i < body->arguments; i++) {
+        char name[32];
+        size_t n = strcspn(at, " ");
+        snprintf(name, sizeof name, "%.*s", (int)n, at);
+        at += n + (at[n] == ' ');
+        const adze_op_row *row = adze_op_get_row(op);
+        bool is_float = false;
+        for (uint32_t k = 0; k < row->n_attrs; k++)
+            if (!strcmp(row->attrs[k].name, name)) is_float = row->attrs[k].kind == ADZE_ATTR_FLOAT;
+        double value = is_float ? adze_op_attr_float(op, name) : (double)adze_op_attr_int(op, name);
+        adze_dtype type = compute_type(body, body->args[i]);
+        MlirType element = x86_element_type(e, type);
+        MlirValue v = adze_dtype_get_kind(type) == ADZE_KIND_FLOAT ? mb_float(&e->b, element, value)
+                                                                   : mb_int(&e->b, element, (int64_t)value);
+        args[i] = vector ? mb_splat(&e->b, v, ADZE_LANES) : v;
+    }
 }
 
-/* The body's name: the op's, but for `mod` with fmod = 1. */
-static const char *body_name(const adze_op *op)
+/* Operand `index` as the body takes it; an absent one is zero. */
+static MlirValue body_operand(x86_emit *e, const adze_op *op, const adze_body *body, uint32_t index, bool vector)
+{
+    const adze_ir_value *operand = adze_op_operand(op, index);
+    adze_dtype type = compute_type(body, body->args[index]);
+    if (!operand) return mb_zero(&e->b, with_lanes(x86_element_type(e, type), vector));
+    return convert(e, operand_as(e, operand, vector), dtype_of(operand), type, vector);
+}
+
+/* The element type that an op's body goes by. */
+static adze_dtype body_dtype(const adze_op *op)
 {
     const char *name = adze_op_name(op);
-    return !strcmp(name, "mod") && adze_op_attr_int(op, "fmod") ? "fmod" : name;
+    if (!strcmp(name, "quantize")) return dtype_of(adze_op_result(op, 0));
+    return dtype_of(adze_op_operand(op, strcmp(name, "where") ? 0 : 1));
 }
 
-static MlirValue call_body(x86_emit *e, const char *body, adze_dtype dtype, bool vector, uint32_t n,
-                           const MlirValue *args, MlirType result)
+static bool no_body(const adze_op *op)
 {
-    char name[96];
-    MlirType types[8];
-    snprintf(name, sizeof name, "adze_body_%s_%s%s", body, dtype_name(dtype), vector ? "x16" : "");
-    for (uint32_t i = 0; i < n; i++) types[i] = mlirValueGetType(args[i]);
-    x86_declare(e, name, result, n, types);
-    return mb_call(&e->b, name, n, args, result);
-}
-
-static MlirValue lane(x86_emit *e, MlirValue v, int64_t i)
-{
-    MlirNamedAttribute at = mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, &i));
-    return mb_op(&e->b, "vector.extract", 1, &v, 1, &at, mlirShapedTypeGetElementType(mlirValueGetType(v)));
-}
-
-static MlirValue call_lanes(x86_emit *e, const char *body, adze_dtype dtype, uint32_t n, const MlirValue *args,
-                            MlirType element)
-{
-    MlirValue all = mb_zero(&e->b, mb_vector(element, ADZE_LANES));
-    for (int64_t i = 0; i < ADZE_LANES; i++) {
-        MlirValue one[8];
-        for (uint32_t k = 0; k < n; k++)
-            one[k] = mlirTypeIsAVector(mlirValueGetType(args[k])) ? lane(e, args[k], i) : args[k];
-        MlirValue pair[2] = {call_body(e, body, dtype, false, n, one, element), all};
-        MlirNamedAttribute at = mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, &i));
-        all = mb_op(&e->b, "vector.insert", 2, pair, 1, &at, mlirValueGetType(all));
-    }
-    return all;
-}
-
-/* Parameters of the op (alpha and the like) as values of the computing type. */
-static uint32_t add_parameters(x86_emit *e, const adze_op *op, adze_dtype dtype, bool vector, MlirValue *args, uint32_t n)
-{
-    const adze_op_row *row = adze_op_get_row(op);
-    const adze_slot *slots = adze_op_attrs(op);
-    if (!strcmp(row->name, "mod")) return n;
-    for (uint32_t i = 0; i < row->n_attrs && n < 8; i++) {
-        bool is_float = row->attrs[i].kind == ADZE_ATTR_FLOAT;
-        if (!is_float && row->attrs[i].kind != ADZE_ATTR_INT) continue;
-        double value = is_float ? slots[i + 1].f : (double)slots[i + 1].i;
-        MlirType type = x86_element_type(e, dtype);
-        MlirValue v = adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT ? mb_float(&e->b, type, value)
-                                                                    : mb_int(&e->b, type, (int64_t)value);
-        args[n++] = vector ? mb_splat(&e->b, v, ADZE_LANES) : v;
-    }
-    return n;
-}
-
-/* f16 and bf16 are computed through f32. */
-static adze_dtype compute_type(adze_dtype dtype)
-{
-    return dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16 ? ADZE_DTYPE_f32 : dtype;
+    return adze_error(adze_op_loc(op), "'%s' of this type is not supported in a kernel on x86", adze_op_name(op));
 }
 
 static bool emit_body_call(x86_emit *e, const adze_op *op, bool vector)
 {
-    const char *body = body_name(op);
-    uint32_t n = adze_op_num_operands(op);
-    bool where = !strcmp(body, "where");
-    adze_dtype dtype = dtype_of(adze_op_operand(op, where ? 1 : 0)), out = dtype_of(adze_op_result(op, 0));
-    adze_dtype wide = compute_type(dtype);
-    MlirValue args[8];
-    if (n > 4 || mlirTypeIsNull(x86_element_type(e, dtype)))
-        return adze_error(adze_op_loc(op), "'%s' of this type is not supported in a kernel on x86", adze_op_name(op));
-    for (uint32_t i = 0; i < n; i++) {
-        adze_dtype from = dtype_of(adze_op_operand(op, i));
-        args[i] = operand_as(e, adze_op_operand(op, i), vector);
-        if (!(where && i == 0)) args[i] = convert(e, args[i], from, wide, vector);
-    }
-    n = add_parameters(e, op, wide, vector, args, n);
-    bool to_bool = out == ADZE_DTYPE_bool;
-    MlirType element = to_bool ? e->b.i8 : x86_element_type(e, wide);
-    MlirValue v = vector && !has_vector_body(wide)
-                      ? call_lanes(e, body, wide, n, args, element)
-                      : call_body(e, body, wide, vector, n, args, with_lanes(element, vector));
-    x86_result(e, op, to_bool ? v : convert(e, v, wide, out, vector));
+    const adze_body *body = adze_body_find(adze_op_name(op), body_dtype(op));
+    if (!body || adze_op_num_operands(op) > body->operands) return no_body(op);
+    MlirValue args[ADZE_BODY_MAX_ARGS];
+    for (uint32_t i = 0; i < body->operands; i++) args[i] = body_operand(e, op, body, i, vector);
+    add_parameters(e, op, body, vector, args);
+    adze_dtype computed = compute_type(body, body->result);
+    MlirValue v = call_body(e, body, vector, args, x86_element_type(e, computed));
+    x86_result(e, op, convert(e, v, computed, dtype_of(adze_op_result(op, 0)), vector));
     return true;
 }
 
-/* clip and the n-ary ops reduce to two-operand bodies, which is also what their evaluation does. */
+/* The n-ary ops as chains of the two-operand body, which is what their evaluation does too. */
 static bool emit_chain(x86_emit *e, const adze_op *op, bool vector)
 {
     const char *name = adze_op_name(op);
-    adze_dtype dtype = dtype_of(adze_op_operand(op, 0)), wide = compute_type(dtype);
-    MlirType type = with_lanes(x86_element_type(e, wide), vector);
+    adze_dtype dtype = dtype_of(adze_op_operand(op, 0));
+    const adze_body *body =
+        adze_body_find(!strcmp(name, "sum_n") ? "add" : !strcmp(name, "max_n") ? "max" : "min", dtype);
+    if (!body) return no_body(op);
+    adze_dtype wide = compute_type(body, body->result);
     MlirValue v = convert(e, operand_as(e, adze_op_operand(op, 0), vector), dtype, wide, vector);
-    const char *body = !strcmp(name, "sum_n") ? "add" : !strcmp(name, "max_n") ? "max" : "min";
     for (uint32_t i = 1; i < adze_op_num_operands(op); i++) {
-        const adze_ir_value *operand = adze_op_operand(op, i);
-        if (!operand) continue;
-        MlirValue args[2] = {v, convert(e, operand_as(e, operand, vector), dtype, wide, vector)};
-        v = vector && !has_vector_body(wide) ? call_lanes(e, body, wide, 2, args, x86_element_type(e, wide))
-                                             : call_body(e, body, wide, vector, 2, args, type);
+        MlirValue next = convert(e, operand_as(e, adze_op_operand(op, i), vector), dtype, wide, vector);
+        v = call_body(e, body, vector, (MlirValue[]){v, next}, x86_element_type(e, wide));
     }
     x86_result(e, op, convert(e, v, wide, dtype, vector));
     return true;
 }
 
-/* A bound that is absent does not bind: the value itself stands in for it. */
+/* A bound that is absent does not bind: the value stands in for a low one, max(x, low) for a high one. */
 static bool emit_clip(x86_emit *e, const adze_op *op, bool vector)
 {
-    adze_dtype dtype = dtype_of(adze_op_operand(op, 0)), wide = compute_type(dtype);
-    MlirType type = with_lanes(x86_element_type(e, wide), vector);
+    adze_dtype dtype = dtype_of(adze_op_operand(op, 0));
+    const adze_body *body = adze_body_find("clip", dtype), *max = adze_body_find("max", dtype);
+    if (!body || !max) return no_body(op);
+    adze_dtype wide = compute_type(body, body->result);
     MlirValue args[3];
     for (uint32_t i = 0; i < 3; i++) {
         const adze_ir_value *operand = adze_op_operand(op, i);
         args[i] = operand ? convert(e, operand_as(e, operand, vector), dtype, wide, vector) : args[0];
     }
-    if (!adze_op_operand(op, 2)) { /* low alone: clip to [low, max(x, low)] */
-        MlirValue pair[2] = {args[0], args[1]};
-        args[2] = vector && !has_vector_body(wide) ? call_lanes(e, "max", wide, 2, pair, x86_element_type(e, wide))
-                                                   : call_body(e, "max", wide, vector, 2, pair, type);
-    }
-    MlirValue v = vector && !has_vector_body(wide) ? call_lanes(e, "clip", wide, 3, args, x86_element_type(e, wide))
-                                                   : call_body(e, "clip", wide, vector, 3, args, type);
-    x86_result(e, op, convert(e, v, wide, dtype, vector));
+    if (!adze_op_operand(op, 2)) args[2] = call_body(e, max, vector, args, x86_element_type(e, wide));
+    x86_result(e, op, convert(e, call_body(e, body, vector, args, x86_element_type(e, wide)), wide, dtype, vector));
     return true;
 }
 
