@@ -37,8 +37,8 @@ static bool rounding(adze_onnx_node *node, uint32_t index, const char **out)
     return *out || adze_onnx_unsupported(node, "enlarging one axis and shrinking another");
 }
 
-/* Resize-10 and Upsample-9 with operands (x, scales), Upsample-7 with scales made one. Upsample only
- * enlarges. */
+/* Resize-10 and Upsample-9 with operands (x, scales), Upsample-7 with scales made one. Upsample
+ * only enlarges. */
 static bool simple_resize(adze_onnx_node *node, bool shrinks)
 {
     const char *mode = "nearest", *nearest = "floor";
