@@ -29,6 +29,9 @@ typedef enum adze_flag_kind {
     ADZE_FLAG_INT,  /* int64_t: --threads=4 or --threads 4 */
     ADZE_FLAG_TEXT, /* const char * */
     ADZE_FLAG_LIST, /* adze_flag_list, repeatable */
+    ADZE_FLAG_DIMS, /* the same, of NAME=WHOLE NUMBER */
+    ADZE_FLAG_CHOICE, /* const char *, one of those that `value` lists: "a|b" */
+    ADZE_FLAG_BYTES, /* uint64_t: 1000, 64M, 2G */
     ADZE_FLAG_LEVEL /* int: -O0 … -O3 */
 } adze_flag_kind;
 
@@ -49,6 +52,9 @@ typedef struct adze_flag {
  * `usage` is the text above the flags, with one example. */
 int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, const char *usage, int *out_status);
 void adze_flag_list_free(adze_flag_list *list);
+/* Frees all lists among the flags. */
+void adze_flags_free(const adze_flag *flags, void *out);
+bool adze_has_suffix(const char *text, const char *suffix);
 
 /* ---- Messages and models (work.c) ---- */
 
@@ -56,16 +62,20 @@ void adze_flag_list_free(adze_flag_list *list);
 typedef struct adze_work {
     adze_context *context;
     adze_registry *registry;
+    bool color, progress; /* of and on stderr */
 } adze_work;
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
 typedef struct adze_common {
-    const char *target, *passes, *precision;
+    const char *target, *passes, *precision, *color, *progress;
+    uint64_t max_memory; /* bytes; 0 = no bound */
     int level; /* -O; -1 = not given */
     adze_flag_list plugins, dims;
     int64_t threads;
     bool verbose;
 } adze_common;
+
+#define ADZE_COMMON_START {.level = -1, .threads = 1}
 
 #define ADZE_COMMON_FLAGS                                                                                          \
     {"--target", "NAME[:LEVEL]", "what to compile for, e.g. x86:x86-64-v4 or x86:host", ADZE_FLAG_TEXT,            \
@@ -74,9 +84,17 @@ typedef struct adze_common {
         {"--passes", "PIPELINE", "passes to run instead, e.g. fold,dce", ADZE_FLAG_TEXT,                           \
          offsetof(adze_common, passes)},                                                                           \
         {"--plugin", "FILE.so", "load a plug-in; repeatable", ADZE_FLAG_LIST, offsetof(adze_common, plugins)},     \
-        {"--dim", "NAME=VALUE", "fix a symbolic dim; repeatable", ADZE_FLAG_LIST, offsetof(adze_common, dims)},    \
-        {"--threads", "N", "threads to run with", ADZE_FLAG_INT, offsetof(adze_common, threads)},                  \
-        {"--precision", "LEVEL", "strict, f32 or fast", ADZE_FLAG_TEXT, offsetof(adze_common, precision)},         \
+        {"--dim", "NAME=VALUE", "fix a symbolic dim; repeatable", ADZE_FLAG_DIMS, offsetof(adze_common, dims)},    \
+        {"--threads", "N", "threads to run with (default 1; 0 = one per CPU)", ADZE_FLAG_INT,                      \
+         offsetof(adze_common, threads)},                                                                          \
+        {"--precision", "strict|f32|fast", "what numerics may change (default f32)", ADZE_FLAG_CHOICE,             \
+         offsetof(adze_common, precision)},                                                                        \
+        {"--max-memory", "BYTES", "bound on constants and tables, e.g. 2G", ADZE_FLAG_BYTES,                       \
+         offsetof(adze_common, max_memory)},                                                                       \
+        {"--color", "always|never|auto", "colour in messages (default: on a terminal)", ADZE_FLAG_CHOICE,          \
+         offsetof(adze_common, color)},                                                                            \
+        {"--progress", "always|never|auto", "show what takes long (default: on a terminal)", ADZE_FLAG_CHOICE,     \
+         offsetof(adze_common, progress)},                                                                         \
     {                                                                                                              \
         "-v", NULL, "say more", ADZE_FLAG_BOOL, offsetof(adze_common, verbose)                                     \
     }
@@ -84,14 +102,15 @@ typedef struct adze_common {
 /* Creates context and registry and loads the plug-ins. False after an error. */
 bool adze_work_open(adze_work *session, const adze_common *common);
 void adze_work_close(adze_work *session);
-/* Prints a diagnostic to stderr; an adze_sink. */
+/* Prints a diagnostic to stderr; an adze_sink. `self` is an adze_work or NULL. */
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic);
 /* adze_precision, or -1 after an error. */
 int adze_common_precision(const adze_common *common);
-/* Reads an .onnx or .adz file; "-" is IR text on stdin. NULL after an error. */
+/* Reads an .onnx or .adz file and fixes the dims of --dim; "-" is IR text on stdin. NULL after an error. */
 adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path);
 /* Whole file or stdin as malloc'ed text with a zero byte; NULL after an error was reported. */
 char *adze_read_text(adze_context *context, const char *path, size_t *out_size);
+
 /* ---- Lowering and artifacts (lower.c) ---- */
 
 /* Runs --passes, or the backend's pipeline for -O (default 2), for --target (default x86:host). */
@@ -101,6 +120,18 @@ bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *
 /* Opens an artifact, or compiles a model to a temporary one and opens that. The caller closes it. */
 adze_model *adze_work_device(adze_work *session, const adze_common *common, const char *path);
 bool adze_is_artifact(const char *path);
+
+/* ---- Progress (progress.c) ---- */
+
+/* A line on stderr that appears after two seconds; a thread of its own redraws it. */
+typedef struct adze_progress adze_progress;
+/* NULL where nothing is to be shown; the other functions take that. `what` is borrowed. */
+adze_progress *adze_progress_begin(const adze_work *work, const char *what);
+/* `part` of 1 is done; below 0 = unknown. `detail` (copied) may be NULL. */
+void adze_progress_update(adze_progress *progress, double part, const char *detail);
+void adze_progress_end(adze_progress *progress);
+/* Seconds on a clock that only goes forward. */
+double adze_now(void);
 
 /* One line about a wrong command line; gives the exit status 2. */
 int adze_usage_error(const char *format, ...) ADZE_PRINTF(1, 2);

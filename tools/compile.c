@@ -41,7 +41,7 @@ static bool write_text(adze_work *session, const adze_module *module, const char
 
 static int run(int argc, char **argv)
 {
-    options o = {.common = {.level = -1}};
+    options o = {.common = ADZE_COMMON_START};
     int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
     if (n >= 0 && n != 1) status = adze_usage_error("compile takes one model, got %d", n), n = -1;
     if (n >= 0 && !o.output) status = adze_usage_error("compile needs -o OUT"), n = -1;

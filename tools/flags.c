@@ -23,17 +23,31 @@ static void print_help(const adze_flag *flags, const char *usage)
     printf("%s\nFlags:\n", usage);
     for (; flags->name; flags++) {
         char left[64];
-        const char *joint = !flags->value ? "" : flags->kind == ADZE_FLAG_LEVEL ? "" : "=";
+        bool dash = flags->name[1] != '-'; /* -o FILE, -O2 */
+        const char *joint = !flags->value || flags->kind == ADZE_FLAG_LEVEL ? "" : dash ? " " : "=";
         snprintf(left, sizeof left, "%s%s%s", flags->name, joint, flags->value ? flags->value : "");
-        printf("  %-24s %s\n", left, flags->help);
+        printf("  %-28s %s\n", left, flags->help);
     }
-    printf("  %-24s %s\n", "--help", "print this");
+    printf("  %-28s %s\n", "--help", "print this");
 }
 
 void adze_flag_list_free(adze_flag_list *list)
 {
     free(list->items);
     *list = (adze_flag_list){0};
+}
+
+void adze_flags_free(const adze_flag *flags, void *out)
+{
+    for (; flags->name; flags++)
+        if (flags->kind == ADZE_FLAG_LIST || flags->kind == ADZE_FLAG_DIMS)
+            adze_flag_list_free((adze_flag_list *)(void *)((char *)out + flags->offset));
+}
+
+bool adze_has_suffix(const char *text, const char *suffix)
+{
+    size_t n = strlen(text), m = strlen(suffix);
+    return n >= m && !strcmp(text + n - m, suffix);
 }
 
 static int add_item(adze_flag_list *list, const char *value)
@@ -43,6 +57,39 @@ static int add_item(adze_flag_list *list, const char *value)
     list->items = items;
     list->items[list->count++] = value;
     return 0;
+}
+
+static bool is_dim(const char *text)
+{
+    const char *equals = strchr(text, '=');
+    char *end;
+    errno = 0;
+    return equals && equals > text && strtoll(equals + 1, &end, 10) >= 0 && end > equals + 1 && !*end && !errno;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t n = strlen(value);
+    for (const char *at = choices; n && at; at = strchr(at, '|')) {
+        at += *at == '|';
+        if (!strncmp(at, value, n) && (!at[n] || at[n] == '|')) return true;
+    }
+    return false;
+}
+
+static bool read_bytes(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || errno) return false;
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (*end && (!unit || end[1])) return false;
+    int shift = unit ? 10 * (1 + (int)(unit - units)) : 0;
+    if (*out > UINT64_MAX >> shift) return false;
+    *out <<= shift;
+    return true;
 }
 
 /* 0, or the exit status. */
@@ -55,6 +102,16 @@ static int store(const adze_flag *flag, void *out, const char *value)
     case ADZE_FLAG_BOOL: *(bool *)field = true; return 0;
     case ADZE_FLAG_TEXT: *(const char **)field = value; return 0;
     case ADZE_FLAG_LIST: return add_item(field, value);
+    case ADZE_FLAG_DIMS:
+        if (is_dim(value)) return add_item(field, value);
+        return adze_usage_error("%s takes NAME=VALUE with a whole number, got '%s'", flag->name, value);
+    case ADZE_FLAG_CHOICE:
+        *(const char **)field = value;
+        if (is_choice(flag->value, value)) return 0;
+        return adze_usage_error("%s takes %s, got '%s'", flag->name, flag->value, value);
+    case ADZE_FLAG_BYTES:
+        if (read_bytes(value, field)) return 0;
+        return adze_usage_error("%s takes a number of bytes like 512M or 2G, got '%s'", flag->name, value);
     case ADZE_FLAG_LEVEL:
         if (strlen(value) != 1 || *value < '0' || *value > '3')
             return adze_usage_error("%s takes 0, 1, 2 or 3, got '%s'", flag->name, value);

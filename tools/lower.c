@@ -26,6 +26,13 @@ static uint32_t read_levels(adze_work *session, const char *text, const adze_tar
     return 0;
 }
 
+static void show_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
+                      adze_outcome outcome)
+{
+    (void)outcome;
+    if (seconds < 0) adze_progress_update(self, count ? (double)index / count : -1, pass);
+}
+
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module)
 {
     const adze_target *levels[MAX_LEVELS];
@@ -36,8 +43,14 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, text);
     if (!pipeline) return false;
-    adze_run_options options = {.struct_size = sizeof options, .target = levels[0], .precision = precision};
+    adze_progress *progress = adze_progress_begin(session, "passes");
+    adze_run_options options = {.struct_size = sizeof options,
+                                .target = levels[0],
+                                .precision = precision,
+                                .progress = show_pass,
+                                .self = progress};
     bool ok = adze_pipeline_run(pipeline, module, &options);
+    adze_progress_end(progress);
     adze_pipeline_destroy(pipeline);
     return ok;
 }
@@ -55,7 +68,11 @@ bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *
                                  .n_levels = n,
                                  .precision = adze_common_precision(common),
                                  .verbose = common->verbose};
-    return adze_work_lower(session, common, module) && backend->emit(module, session->registry, &options);
+    if (!adze_work_lower(session, common, module)) return false;
+    adze_progress *progress = adze_progress_begin(session, "code generation");
+    bool ok = backend->emit(module, session->registry, &options);
+    adze_progress_end(progress);
+    return ok;
 }
 
 adze_model *adze_work_device(adze_work *session, const adze_common *common, const char *path)
@@ -88,6 +105,5 @@ adze_model *adze_work_device(adze_work *session, const adze_common *common, cons
 
 bool adze_is_artifact(const char *path)
 {
-    size_t n = strlen(path);
-    return n > 3 && !strcmp(path + n - 3, ".so");
+    return adze_has_suffix(path, ".so");
 }

@@ -244,7 +244,7 @@ static int run_job(const options *o, adze_work *session, const char *path)
 
 static int run(int argc, char **argv)
 {
-    options o = {.common.level = -1};
+    options o = {.common = ADZE_COMMON_START};
     int status, files = adze_flags_parse(argc, argv, flags, &o, usage, &status);
     bool lists = o.list_passes || o.list_ops || o.list_rules || o.test_rules;
     if (files >= 0 && adze_common_precision(&o.common) < 0) files = -1, status = 2;

@@ -7,22 +7,55 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* "place: error: message" and the lines below it: the first with its severity coloured, the caret green. */
+static void print_coloured(const adze_diagnostic *diagnostic, const char *text, size_t size)
+{
+    static const char *const marks[] = {"note: ", "warning: ", "error: "};
+    static const char *const colours[] = {"\033[1;36m", "\033[1;35m", "\033[1;31m"};
+    const char *message = diagnostic->message, *mark = marks[diagnostic->severity];
+    const char *at = strstr(text, message);
+    size_t head = at ? (size_t)(at - text) : 0, n = strlen(mark);
+    bool marked = head >= n && !memcmp(text + head - n, mark, n);
+    if (marked) head -= n;
+    fprintf(stderr, "\033[1m%.*s\033[0m", (int)head, text);
+    if (marked) fprintf(stderr, "%s%s\033[0m", colours[diagnostic->severity], mark);
+    size_t tail = head + (marked ? n : 0), caret = size;
+    while (caret > tail && (text[caret - 1] == '\n' || text[caret - 1] == '^' || text[caret - 1] == '~')) caret--;
+    fprintf(stderr, "%.*s\033[1;32m%.*s\033[0m", (int)(caret - tail), text + tail, (int)(size - caret),
+            text + caret);
+}
 
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic)
 {
-    (void)self;
+    const adze_work *work = self;
     adze_text text = {0};
     adze_diagnostic_print(diagnostic, &text);
-    if (text.size) fwrite(text.data, 1, text.size, stderr);
-    if (text.size && text.data[text.size - 1] != '\n') fputc('\n', stderr);
+    adze_text_write(&text, "", 1);
+    if (work && work->color)
+        print_coloured(diagnostic, text.data, text.size - 1);
+    else
+        fwrite(text.data, 1, text.size - 1, stderr);
+    if (text.size > 1 && text.data[text.size - 2] != '\n') fputc('\n', stderr);
     adze_text_free(&text);
+}
+
+static bool is_shown(const char *when)
+{
+    const char *term = getenv("TERM");
+    if (when && strcmp(when, "auto") != 0) return !strcmp(when, "always");
+    return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
 bool adze_work_open(adze_work *session, const adze_common *common)
 {
-    *session = (adze_work){.context = adze_context_create()};
+    *session = (adze_work){.context = adze_context_create(),
+                             .color = is_shown(common->color),
+                             .progress = is_shown(common->progress)};
     if (!session->context) return adze_usage_error("out of memory"), false;
-    adze_context_set_sink(session->context, adze_print_to_stderr, NULL);
+    adze_context_set_sink(session->context, adze_print_to_stderr, session);
+    adze_context_set_max_memory(session->context, common->max_memory);
     session->registry = adze_registry_create(session->context);
     bool ok = session->registry != NULL;
     for (uint32_t i = 0; ok && i < common->plugins.count; i++)
@@ -80,42 +113,41 @@ char *adze_read_text(adze_context *context, const char *path, size_t *out_size)
     return NULL;
 }
 
-static bool has_suffix(const char *path, const char *suffix)
+/* Value of a NAME=VALUE that the flags have checked; the name goes to `out_name`. */
+static int64_t read_dim(adze_context *context, const char *item, const char **out_name)
 {
-    size_t n = strlen(path), m = strlen(suffix);
-    return n >= m && !strcmp(path + n - m, suffix);
+    size_t n = strcspn(item, "=");
+    *out_name = adze_intern(context, item, n);
+    return strtoll(item + n + 1, NULL, 10);
 }
 
 static adze_module *read_onnx(adze_work *session, const adze_common *common, const char *path)
 {
     adze_onnx_dim *dims = calloc(common->dims.count + 1u, sizeof *dims);
+    if (!dims) return adze_error(adze_loc_unknown(session->context), "out of memory"), NULL;
+    for (uint32_t i = 0; i < common->dims.count; i++)
+        dims[i].value = read_dim(session->context, common->dims.items[i], &dims[i].name);
     adze_onnx_options options = {.struct_size = sizeof options, .n_dims = common->dims.count, .dims = dims};
-    bool ok = dims != NULL;
-    for (uint32_t i = 0; ok && i < common->dims.count; i++) {
-        const char *item = common->dims.items[i], *equals = strchr(item, '=');
-        char *end = NULL;
-        long long value = equals ? strtoll(equals + 1, &end, 10) : -1;
-        ok = equals && equals > item && end > equals + 1 && !*end && value >= 0;
-        if (!ok) break;
-        dims[i].name = adze_intern(session->context, item, (size_t)(equals - item));
-        dims[i].value = value;
-    }
-    adze_module *module = NULL;
-    if (ok)
-        module = adze_onnx_read(session->context, path, &options);
-    else
-        adze_error(adze_loc_unknown(session->context), "--dim takes NAME=VALUE with a whole number");
+    adze_module *module = adze_onnx_read(session->context, path, &options);
     free(dims);
     return module;
 }
 
 adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path)
 {
-    if (has_suffix(path, ".onnx")) return read_onnx(session, common, path);
+    if (adze_has_suffix(path, ".onnx")) return read_onnx(session, common, path);
     size_t size;
     char *text = adze_read_text(session->context, path, &size);
     adze_module *module =
         text ? adze_module_parse(session->context, strcmp(path, "-") ? path : "stdin", text, size) : NULL;
     free(text);
-    return module;
+    bool ok = module != NULL;
+    for (uint32_t i = 0; ok && i < common->dims.count; i++) {
+        const char *name;
+        int64_t value = read_dim(session->context, common->dims.items[i], &name);
+        ok = adze_module_fix_dim(module, name, value);
+    }
+    if (ok) return module;
+    adze_module_destroy(module);
+    return NULL;
 }

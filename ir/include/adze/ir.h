@@ -384,6 +384,9 @@ ADZE_API void adze_module_destroy(adze_module *module);
 ADZE_API adze_module *adze_module_clone(const adze_module *module);
 ADZE_API adze_context *adze_module_context(const adze_module *module);
 ADZE_API const char *adze_module_name(const adze_module *module);
+/* Gives symbol `name` the value in all types and attributes (fix_dims.c). False after an error: there is no
+ * such symbol. */
+ADZE_API bool adze_module_fix_dim(adze_module *module, const char *name, int64_t value);
 ADZE_API adze_func *adze_module_first_func(const adze_module *module);
 ADZE_API adze_func *adze_module_find_func(const adze_module *module, const char *name);
 /* The function that `adze run` runs: `main`, else the first. */
