@@ -38,7 +38,12 @@ typedef struct adze_device {
     void *observe_self;
 } adze_device;
 
-/* What run and bench take: COMPILED for an artifact and with --target, LOWERED with --passes or -O,
+/* Checks --precision, --threads and --dim; false after a line about the wrong one: exit status 2. */
+bool adze_common_check(const adze_common *common);
+/* Frees the lists. */
+void adze_common_free(adze_common *common);
+
+/* What run takes: COMPILED for an artifact and with --target, LOWERED with --passes or -O,
  * else REFERENCE. */
 adze_device_kind adze_device_choose(const adze_common *common, const char *path);
 /* `common->threads`: 1 = the caller's only, 0 = one per CPU. Close the device either way. */
@@ -82,5 +87,12 @@ bool adze_array_fit(adze_work *work, adze_array *array, const adze_port *port, c
 /* A borrowed view, both ways; `value` must be a tensor. */
 adze_value adze_array_value(const adze_array *array);
 adze_array adze_value_array(const char *name, const adze_value *value);
+
+/* ---- Elements (element.c) ---- */
+
+/* All types but complex and string. */
+bool adze_element_is_number(adze_dtype dtype);
+/* Element `index` of a tensor of numbers, row-major; 64-bit integers are rounded. */
+double adze_element_get(const adze_value *value, uint64_t index);
 
 #endif
