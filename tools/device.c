@@ -8,22 +8,9 @@ enum { MAX_THREADS = 1024 };
 
 bool adze_common_check(const adze_common *common)
 {
-    if (adze_common_precision(common) < 0) return false;
-    if (common->threads < 0 || common->threads > MAX_THREADS)
-        return adze_usage_error("--threads takes a number from 0 to %d, got %lld", MAX_THREADS,
-                                (long long)common->threads), false;
-    for (uint32_t i = 0; i < common->dims.count; i++) {
-        const char *item = common->dims.items[i], *equals = strchr(item, '=');
-        if (!equals || equals == item || !equals[1] || equals[1 + strspn(equals + 1, "0123456789")])
-            return adze_usage_error("--dim takes NAME=VALUE with a whole number, got '%s'", item), false;
-    }
-    return true;
-}
-
-void adze_common_free(adze_common *common)
-{
-    adze_flag_list_free(&common->plugins);
-    adze_flag_list_free(&common->dims);
+    if (common->threads >= 0 && common->threads <= MAX_THREADS) return true;
+    adze_usage_error("--threads takes a number from 0 to %d, got %lld", MAX_THREADS, (long long)common->threads);
+    return false;
 }
 
 adze_device_kind adze_device_choose(const adze_common *common, const char *path)

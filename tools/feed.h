@@ -38,10 +38,8 @@ typedef struct adze_device {
     void *observe_self;
 } adze_device;
 
-/* Checks --precision, --threads and --dim; false after a line about the wrong one: exit status 2. */
+/* Checks --threads; false after a line about it: exit status 2. */
 bool adze_common_check(const adze_common *common);
-/* Frees the lists. */
-void adze_common_free(adze_common *common);
 
 /* What run takes: COMPILED for an artifact and with --target, LOWERED with --passes or -O,
  * else REFERENCE. */

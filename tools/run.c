@@ -117,7 +117,7 @@ static bool run_model(const options *o, adze_work *work, const char *path)
 
 static int run(int argc, char **argv)
 {
-    options o = {.common = {.level = -1, .threads = 1}};
+    options o = {.common = ADZE_COMMON_START};
     int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
     if (n >= 0 && n != 1) status = adze_usage_error("run takes one model, got %d", n), n = -1;
     if (n >= 0 && !adze_common_check(&o.common)) status = 2, n = -1;
@@ -128,8 +128,7 @@ static int run(int argc, char **argv)
     } else if (n >= 0) {
         status = 1;
     }
-    adze_flag_list_free(&o.feed.singles);
-    adze_common_free(&o.common);
+    adze_flags_free(flags, &o);
     return status;
 }
 
