@@ -67,13 +67,15 @@ bool infer_concat(adze_op *op, const adze_type **out_types)
     return infer_result(op, out_types, 0, &out);
 }
 
-/* Extents of the parts of a split; false after a report. */
+enum { MAX_PARTS = 256 };
+
+/* Extents of the parts of a split (room for MAX_PARTS); false after a report. */
 static bool split_parts(const adze_op *op, const adze_dim *whole, uint32_t n, const adze_dim **parts)
 {
     adze_context *context = adze_op_context(op);
     int64_t value;
     if (infer_operand(op, 1)) {
-        int count = infer_as_dims(op, 1, parts, (int)n);
+        int count = infer_as_dims(op, 1, parts, MAX_PARTS);
         if (count >= 0 && (uint32_t)count != n)
             return adze_error(adze_op_loc(op), "split has %d sizes but %u results", count, n);
         const adze_dim *sum = adze_dim_const(context, 0);
@@ -98,7 +100,6 @@ static bool split_parts(const adze_op *op, const adze_dim *whole, uint32_t n, co
 
 bool infer_split(adze_op *op, const adze_type **out_types)
 {
-    enum { MAX_PARTS = 256 };
     const adze_dim *parts[MAX_PARTS];
     const struct adze_split_attrs *a = (const void *)adze_op_attrs(op);
     uint32_t n = adze_op_num_results(op), axis = 0;
