@@ -38,7 +38,8 @@ static bool set_attrs(adze_op *op, const adze_attr *attrs, uint32_t n)
     for (uint32_t i = 0; i < n; i++)
         if (!adze_op_set_attr(op, attrs[i]))
             return adze_error(adze_op_loc(op), "%s has no attribute '%s' of that kind", op->row->name, attrs[i].name);
-    return true;
+    const char *missing = adze_op_missing_attr(op);
+    return !missing || adze_error(adze_op_loc(op), "%s needs attribute '%s'", op->row->name, missing);
 }
 
 static bool check_counts(adze_loc loc, const adze_op_row *row, uint32_t n_operands, uint32_t n_results)

@@ -144,6 +144,8 @@ bool adze_slot_equal(adze_attr_kind kind, adze_slot a, adze_slot b);
 uint64_t adze_slot_hash(adze_attr_kind kind, adze_slot value);
 /* False for a NULL or "!" fallback: the slot stays zero. */
 bool adze_slot_default(adze_context *context, const adze_attr_row *row, adze_slot *out);
+/* Name of a required attribute that the op does not have; NULL = none. */
+const char *adze_op_missing_attr(const adze_op *op);
 int adze_row_attr_index(const adze_op_row *row, const char *name); /* -1 = none */
 
 /* op.c: an op with no operands set and results untyped, not yet inserted. */

@@ -250,6 +250,10 @@ static adze_data *derive(adze_parser *p, adze_op *op, adze_const **inputs, uint3
     const adze_type *inferred = type;
     op->results[0].type = type;
     uint64_t errors = p->context->errors;
+    if (adze_op_missing_attr(op)) {
+        adze_parse_error(p, at, "%s needs attribute '%s'", op->row->name, adze_op_missing_attr(op));
+        return NULL;
+    }
     if (!op->row->eval || !(op->row->traits & ADZE_PURE) || (op->row->traits & ADZE_DATA_DEPENDENT)) {
         adze_parse_error(p, at, "%s cannot derive a constant", op->row->name);
         return NULL;

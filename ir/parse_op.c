@@ -243,7 +243,9 @@ static adze_op *make_op(adze_parser *p, adze_region *region, const op_text *text
 static bool parse_tail(adze_parser *p, adze_op *op, const op_text *text)
 {
     if (p->token.kind == '{' && !adze_parse_op_attrs(p, op)) return false;
-    bool ok = parse_regions(p, op);
+    const char *missing = adze_op_missing_attr(op);
+    bool ok = !missing || adze_parse_error(p, &text->name, "%s needs attribute '%s'", op->row->name, missing);
+    ok = parse_regions(p, op) && ok;
     if (!ok && p->token.line == text->name.line && op->n_regions == 0) return false;
     if (!parse_types(p, op, text, ok && !text->poisoned)) ok = false;
     if (ok && adze_token_is(&p->token, "loc")) {

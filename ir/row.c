@@ -79,3 +79,13 @@ int adze_row_attr_index(const adze_op_row *row, const char *name)
         if (!strcmp(row->attrs[i].name, name)) return (int)i;
     return -1;
 }
+
+const char *adze_op_missing_attr(const adze_op *op)
+{
+    for (uint32_t i = 0; i < op->row->n_attrs; i++) {
+        const adze_attr_row *attr = &op->row->attrs[i];
+        bool required = attr->fallback && !strcmp(attr->fallback, "!");
+        if (required && !(op->attrs[0].set >> i & 1)) return attr->name;
+    }
+    return NULL;
+}

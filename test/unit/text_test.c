@@ -223,6 +223,8 @@ TEST(op_errors)
         {"%0 = relu(%x) : f32[5]", "result 0 of relu is stated as f32[5], but is f32[4]"},
         {"%0 = relu(%x) {alpha = 1} : f32[4]", "relu has no attribute 'alpha'"},
         {"%0 = softmax(%x) {axis = 1, axis = 1}", "attribute 'axis' is given twice"},
+        {"%0 = concat(%x) : f32[4]", "concat needs attribute 'axis'"},
+        {"ukernel()", "ukernel needs attribute 'name'"},
         {"%0 = softmax(%x) {axis}", "expected '=', found '}'"},
         {"%0 = softmax(%x) {axis = a}", "expected an integer, found 'a'"},
         {"%0 = softmax(%x) {axis = 9223372036854775808}", "the integer does not fit 64 bits"},

@@ -94,12 +94,6 @@ TEST(regions)
           "argument must be an i64", 1);
 }
 
-TEST(attributes)
-{
-    check("func @f(%x: f32[4]) -> () {\n  %0 = concat(%x, %x) : f32[8]\n  return()\n}\n", "concat needs attribute 'axis'", 1);
-    check("func @f() -> () {\n  ukernel()\n  return()\n}\n", "ukernel needs attribute 'name'", 1);
-}
-
 TEST(loops)
 {
 #define LOOP(line) "func @f(%b: buffer(f32[4,4]), %i: i64, %v: f32, %w: f32x16, %m: boolx16) -> () {\n" line "\n  return()\n}\n"
@@ -135,11 +129,10 @@ TEST(launches)
 TEST(all_at_once)
 {
     check("func @f(%x: f32[4]) -> (f32[5], f32[6]) {\n"
-          "  %0 = concat(%x) : f32[4]\n"
-          "  ukernel()\n"
+          "  parallel(%x) do { (%i: i64)\n    yield(%x)\n  }\n"
           "  return(%x, %x)\n}\n"
           "func @g() -> () {\n}\n",
-          "ukernel needs attribute", 5);
+          "parallel: operand 0 must be an i64", 5);
 }
 
 /* Damage that no text can express. */
@@ -148,7 +141,8 @@ TEST(built_damage)
     capture c = {0};
     adze_context *context = adze_context_create();
     adze_context_set_sink(context, keep, &c);
-    const char text[] = "func @f(%x: f32[4]) -> (f32[4]) {\n  %0 = neg(%x) : f32[4]\n  %1 = neg(%0) : f32[4]\n  return(%1)\n}\n";
+    const char text[] = "func @f(%x: f32[4]) -> (f32[4]) {\n  %0 = neg(%x) : f32[4]\n  %1 = neg(%0) : f32[4]\n"
+                        "  %2 = cast(%1) {to = f32} : f32[4]\n  return(%2)\n}\n";
     adze_module *module = adze_module_parse(context, "v.adz", text, sizeof text - 1);
     REQUIRE(module);
     adze_op *first = adze_region_first(adze_func_body(adze_module_main(module)));
@@ -158,6 +152,10 @@ TEST(built_damage)
     adze_op_set_operand(first, 0, adze_op_result(adze_op_next(first), 0));
     CHECK(!adze_module_verify(module));
     CHECK(strstr(c.text.data, "is used above its definition"));
+    adze_op *cast = adze_op_next(adze_op_next(first));
+    ((adze_slot *)(uintptr_t)adze_op_attrs(cast))->set = 0;
+    CHECK(!adze_module_verify(module));
+    CHECK(strstr(c.text.data, "cast needs attribute 'to'"));
     adze_value_set_type(adze_op_result(first, 0), adze_type_none(context));
     CHECK(!adze_module_verify(module));
     CHECK(strstr(c.text.data, "result 0 has no type"));
@@ -171,7 +169,6 @@ int main(void)
     RUN(sound);
     RUN(functions);
     RUN(regions);
-    RUN(attributes);
     RUN(loops);
     RUN(launches);
     RUN(all_at_once);
