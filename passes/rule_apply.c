@@ -124,6 +124,7 @@ static bool type_fits(const adze_type *now, const adze_type *then)
 {
     if (now == then) return true;
     if (!adze_type_is_tensor(now) || !adze_type_is_tensor(then)) return false;
+    if (adze_type_has_layout(now) || adze_type_has_layout(then)) return false;
     if (adze_type_dtype(now) != adze_type_dtype(then)) return false;
     if (!adze_type_is_ranked(then)) return true;
     if (!adze_type_is_ranked(now) || adze_type_rank(now) != adze_type_rank(then)) return false;

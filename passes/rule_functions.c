@@ -83,6 +83,24 @@ FUNCTION(only)
     return bound_ints(&args[0], &axis, 1) == 1 && give_int(out, axis);
 }
 
+/* A list of one number. */
+FUNCTION(list)
+{
+    UNUSED;
+    int64_t value;
+    return bound_int(&args[0], &value) && give_ints(scope, out, &value, 1);
+}
+
+/* The end of a slice of one element that starts at the number. */
+FUNCTION(after)
+{
+    UNUSED;
+    int64_t value;
+    if (!bound_int(&args[0], &value)) return false;
+    value = value == -1 ? INT64_MAX : value + 1;
+    return give_ints(scope, out, &value, 1);
+}
+
 /* The first of the last axes that a list holds. */
 FUNCTION(first_axis)
 {
@@ -154,9 +172,17 @@ FUNCTION(add_pads)
 }
 
 static const adze_rule_function table[] = {
-    {"add_pads", 2, 2, add_pads},       {"channel_dims", 1, 1, channel_dims}, {"compose", 2, 2, compose},
-    {"filter_dims", 1, 1, filter_dims}, {"first_axis", 2, 2, first_axis},     {"number", 1, 1, number},
-    {"ones", 2, 2, ones},               {"only", 1, 1, only},                 {"reversed", 1, 1, reversed},
+    {"add_pads", 2, 2, add_pads},
+    {"after", 1, 1, after},
+    {"channel_dims", 1, 1, channel_dims},
+    {"compose", 2, 2, compose},
+    {"filter_dims", 1, 1, filter_dims},
+    {"first_axis", 2, 2, first_axis},
+    {"list", 1, 1, list},
+    {"number", 1, 1, number},
+    {"ones", 2, 2, ones},
+    {"only", 1, 1, only},
+    {"reversed", 1, 1, reversed},
     {"times", 2, 2, times},
 };
 

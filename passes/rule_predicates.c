@@ -272,6 +272,17 @@ PREDICATE(tail_axes)
     return type && bound_tail(&args[0], adze_type_rank(type), &first);
 }
 
+/* The index is one that axis args[2] of args[1] has. */
+PREDICATE(in_bounds)
+{
+    UNUSED;
+    const adze_type *type = ranked_type(&args[1]);
+    uint32_t axis;
+    int64_t index, dim;
+    return type && bound_axis(&args[2], adze_type_rank(type), &axis) && bound_int(&args[0], &index) &&
+           adze_dim_is_const(adze_type_dim(type, axis), &dim) && index >= -dim && index < dim;
+}
+
 PREDICATE(single)
 {
     UNUSED;
@@ -416,6 +427,7 @@ static const adze_rule_predicate table[] = {
     {"combine", 2, 2, combine},
     {"idempotent", 1, 1, idempotent},
     {"identity_perm", 1, 1, identity_perm},
+    {"in_bounds", 3, 3, in_bounds},
     {"is_constant", 1, 1, is_constant},
     {"is_float", 1, 1, is_float},
     {"is_integer", 1, 1, is_integer},
