@@ -45,6 +45,7 @@ static void slice_symbolic(adze_context *context, const adze_dim *d, const adze_
 {
     const adze_dim *unknown = adze_dim_unknown(context);
     int64_t s = 0, e = 0;
+    step = clamp(step, -END, END);
     bool s_const = adze_dim_is_const(start, &s), e_const = adze_dim_is_const(end, &e);
     *out = (adze_slice){unknown, unknown, step};
     if (step < 0) {
@@ -57,7 +58,7 @@ static void slice_symbolic(adze_context *context, const adze_dim *d, const adze_
     bool to_end = (e_const && e >= END) || adze_dim_equal(end, d);
     const adze_dim *from = s_const && s < 0 ? at_least(context, adze_dim_add_const(context, d, s), 0) : start;
     const adze_dim *length;
-    if (to_end && s_const && s < 0) {
+    if (to_end && s_const && s < 0 && s > -END) {
         length = adze_dim_binary(context, ADZE_DIM_MIN, adze_dim_const(context, -s), d);
     } else {
         const adze_dim *to = to_end              ? d

@@ -37,7 +37,7 @@ static adze_status find_scales(const adze_env *env, const adze_value *in, uint32
     s->block = block;
     s->blocks = scale->dims[axis];
     for (uint32_t i = 0; i < x->rank; i++)
-        if (i == axis ? s->blocks != (s->extent + block - 1) / block : scale->dims[i] != x->dims[i])
+        if (i == axis ? s->blocks != (s->extent ? (s->extent - 1) / block + 1 : 0) : scale->dims[i] != x->dims[i])
             return ev_fail(env, ADZE_ERR_DIM, "quantization: dims of the scale do not fit the blocks");
     return ADZE_OK;
 }

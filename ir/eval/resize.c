@@ -142,11 +142,13 @@ static adze_status read_plan(const adze_env *env, const struct adze_resize_attrs
         if (by_size) {
             p->out = ev_get_i64(asked, i);
             p->scale = p->in > 0 ? (double)p->out / (double)p->in : 1;
-            if (p->out < 0 || (p->in == 0 && p->out > 0)) return ev_fail(env, ADZE_ERR_DIM, "resize: absurd size");
+            if (p->out < 0 || p->out > INT64_C(1) << 52 || (p->in == 0 && p->out > 0)) return ev_fail(env, ADZE_ERR_DIM, "resize: absurd size");
         } else {
             p->scale = ev_get_f64(asked, i);
             if (!(p->scale > 0 && p->scale < 0x1p31)) return ev_fail(env, ADZE_ERR_VALUE, "resize: scale is not positive");
-            p->out = (int64_t)floor_of((double)p->in * p->scale);
+            double length = floor_of((double)p->in * p->scale);
+            if (length >= 0x1p53) return ev_fail(env, ADZE_ERR_VALUE, "resize: absurd scale");
+            p->out = (int64_t)length;
         }
     }
     if (by_size && n) keep_aspect(a->keep_aspect_ratio_policy, n, axes, plan);

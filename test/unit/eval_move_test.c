@@ -257,7 +257,7 @@ TEST(shapes)
     CHECK_INT(run(1), ADZE_OK);
     want_i64(0, "2", (int64_t[]){0, 2});
     begin("size");
-    operand(F32("2,3", 0));
+    operand(F32("2,3", 0, 0, 0, 0, 0, 0));
     CHECK_INT(run(1), ADZE_OK);
     want_i64(0, "", (int64_t[]){6});
     begin("constant_of_shape");
