@@ -1,7 +1,6 @@
 /* adze eval: what a model's answers on a data set are worth, alone or against another model's. */
 #include "dataset.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@ typedef struct options {
     adze_common common;
     const char *data, *metrics, *against, *against_target;
     int64_t limit, batch;
-    bool json;
 } options;
 
 static const adze_flag flags[] = {
@@ -26,7 +24,6 @@ static const adze_flag flags[] = {
      offsetof(options, against_target)},
     {"--limit", "N", "take the first N samples", ADZE_FLAG_INT, offsetof(options, limit)},
     {"--batch", "N", "samples a run, where the model lets one choose", ADZE_FLAG_INT, offsetof(options, batch)},
-    {"--json", NULL, "print one JSON object", ADZE_FLAG_BOOL, offsetof(options, json)},
     ADZE_COMMON_FLAGS,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
@@ -163,7 +160,7 @@ static bool cut(const job *j, const adze_device *device, const adze_value *all, 
 {
     for (uint32_t k = 0; k < j->device.n_outputs; k++) {
         bool leading = all[k].kind == ADZE_VALUE_TENSOR && all[k].rank && all[k].dims[0] == batch;
-        if (all[k].kind != ADZE_VALUE_TENSOR || !ev_is_number_dtype(all[k].dtype) || (batch > 1 && !leading))
+        if (all[k].kind != ADZE_VALUE_TENSOR || !adze_element_is_number((adze_dtype)all[k].dtype) || (batch > 1 && !leading))
             return fail(j, device->path, "an output is no tensor of numbers with an axis of samples");
         out[k] = leading ? adze_slice(&all[k], index) : all[k];
     }
@@ -237,31 +234,15 @@ static void print_text(const job *j)
     for (uint32_t m = 0; m < j->n_metrics; m++) {
         const adze_metric *metric = j->metrics[m];
         const adze_score *score = &j->scores[m];
-        printf("%-11s %*.*f%s%s", metric->name, 8 + metric->digits, metric->digits, metric->value(score),
+        printf("%-11s %*.*f%s%s", metric->name, 9 + metric->digits, metric->digits, metric->value(score),
                *metric->unit ? " " : "", metric->unit);
         if (metric->needs_other && score->count && !strcmp(metric->unit, "%"))
             printf("  (%llu of %llu answers changed)", (unsigned long long)(score->count - score->hits),
                    (unsigned long long)score->count);
         printf("\n");
     }
-    printf("%-11s %10lld\n", "samples", (long long)j->set.count);
+    printf("%-11s %8lld\n", "samples", (long long)j->set.count);
     fprintf(stderr, "%.3f ms a sample in the model\n", 1e3 * j->seconds / (double)j->set.count);
-}
-
-static void print_json(const job *j)
-{
-    printf("{\"model\": ");
-    adze_json_string(stdout, j->device.path);
-    printf(", \"samples\": %lld, \"ms_per_sample\": %.4f", (long long)j->set.count, 1e3 * j->seconds / (double)j->set.count);
-    for (uint32_t m = 0; m < j->n_metrics; m++) {
-        double value = j->metrics[m]->value(&j->scores[m]);
-        printf(", \"%s\": ", j->metrics[m]->name);
-        if (isfinite(value))
-            printf("%.9g", value);
-        else
-            printf("null");
-    }
-    printf("}\n");
 }
 
 static int run_job(job *j, const char *path)
@@ -279,8 +260,7 @@ static int run_job(job *j, const char *path)
     adze_progress *progress = adze_progress_begin(j->work, "eval");
     bool ok = run_batches(j, batch, progress);
     adze_progress_end(progress);
-    if (ok && o->json) print_json(j);
-    if (ok && !o->json) print_text(j);
+    if (ok) print_text(j);
     return ok ? 0 : 1;
 }
 
