@@ -12,7 +12,6 @@ static const struct {
     {"barrier", NULL}, /* a parallel op ends only when its chunks have */
     {"cast", x86_emit_cast},
     {"for", x86_emit_for},
-    {"if", x86_emit_if},
     {"lanes", x86_emit_lanes},
     {"lit", x86_emit_lit},
     {"load", x86_emit_load},

@@ -85,7 +85,7 @@ typedef bool x86_handler(x86_emit *e, const adze_op *op);
 x86_handler x86_emit_apply, x86_emit_lit;
 x86_value x86_emit_dim(x86_emit *e, const adze_dim *dim, const x86_value *axes, uint32_t n_axes);
 /* emit_loop.c */
-x86_handler x86_emit_for, x86_emit_if, x86_emit_parallel;
+x86_handler x86_emit_for, x86_emit_parallel;
 /* emit_memory.c */
 x86_handler x86_emit_load, x86_emit_store, x86_emit_subview, x86_emit_scratch, x86_emit_prefetch;
 /* emit_vector.c */

@@ -1,4 +1,4 @@
-/* Loops, branches and parallel regions.
+/* Loops and parallel regions.
  *
  * A loop of known bounds that asks for it, or that runs once, is emitted per iteration with known indices.
  * The body of `parallel` becomes a function of its own: values from outside are its parameters, so that
@@ -80,44 +80,6 @@ bool x86_emit_for(x86_emit *e, const adze_op *op)
     }
     if (!ok) return false;
     for (uint32_t i = 0; i < n; i++) x86_set(e, adze_op_result(op, i), carried[i]);
-    return true;
-}
-
-/* ---- if ---- */
-
-static bool emit_branch(x86_emit *e, const adze_op *op, uint32_t index, MlirBlock block)
-{
-    uint32_t n = adze_op_num_results(op);
-    MlirValue *results = ADZE_NEW_ARRAY(&e->arena, MlirValue, n + 1);
-    mb saved = e->b;
-    e->b.block = block;
-    e->b.before = (MlirOperation){NULL};
-    const adze_dim *offset = e->scope->offset;
-    const adze_op *end = NULL;
-    if (index < adze_op_num_regions(op) && !x86_emit_ops(e, adze_op_region(op, index), &end)) return false;
-    e->scope->offset = offset;
-    for (uint32_t i = 0; i < n; i++) results[i] = x86_use(e, adze_op_operand(end, i));
-    mb_op(&e->b, "scf.yield", n, results, 0, NULL, (MlirType){NULL});
-    e->b = saved;
-    return true;
-}
-
-bool x86_emit_if(x86_emit *e, const adze_op *op)
-{
-    uint32_t n = adze_op_num_results(op);
-    MlirType *types = ADZE_NEW_ARRAY(&e->arena, MlirType, n + 1);
-    for (uint32_t i = 0; i < n; i++) {
-        const adze_type *type = adze_value_type(adze_op_result(op, i));
-        types[i] = x86_type(e, type);
-        if (mlirTypeIsNull(types[i]) || adze_type_get_kind(type) == ADZE_TYPE_BUFFER)
-            return adze_error(adze_op_loc(op), "'if' cannot give a value of this type on x86");
-    }
-    if (n && adze_op_num_regions(op) < 2) return adze_error(adze_op_loc(op), "'if' with results needs two regions");
-    MlirBlock blocks[2];
-    MlirOperation branch = mb_if(&e->b, x86_use_mask(e, adze_op_operand(op, 0)), n, types, blocks);
-    if (!emit_branch(e, op, 0, blocks[0]) || !emit_branch(e, op, 1, blocks[1])) return false;
-    for (uint32_t i = 0; i < n; i++)
-        x86_set(e, adze_op_result(op, i), (x86_value){.v = mlirOperationGetResult(branch, i)});
     return true;
 }
 

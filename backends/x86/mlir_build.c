@@ -52,13 +52,13 @@ bool mb_is_null(MlirValue v)
 
 static MlirOperation create(mb *b, const char *name, intptr_t n, const MlirValue *operands, intptr_t n_attrs,
                             const MlirNamedAttribute *attrs, intptr_t n_results, const MlirType *results,
-                            intptr_t n_regions, MlirRegion *regions)
+                            MlirRegion *region)
 {
     MlirOperationState state = mlirOperationStateGet(mb_str(name), b->loc);
     mlirOperationStateAddOperands(&state, n, operands);
     mlirOperationStateAddAttributes(&state, n_attrs, attrs);
     mlirOperationStateAddResults(&state, n_results, results);
-    mlirOperationStateAddOwnedRegions(&state, n_regions, regions);
+    if (region) mlirOperationStateAddOwnedRegions(&state, 1, region);
     return mlirOperationCreate(&state);
 }
 
@@ -74,7 +74,7 @@ MlirValue mb_op(mb *b, const char *name, intptr_t n, const MlirValue *operands, 
                 const MlirNamedAttribute *attrs, MlirType result)
 {
     bool has = !mlirTypeIsNull(result);
-    MlirOperation op = create(b, name, n, operands, n_attrs, attrs, has, &result, 0, NULL);
+    MlirOperation op = create(b, name, n, operands, n_attrs, attrs, has, &result, NULL);
     insert(b, op);
     return has ? mlirOperationGetResult(op, 0) : (MlirValue){NULL};
 }
@@ -274,7 +274,7 @@ MlirBlock mb_func(mb *b, const char *name, MlirType result, intptr_t n, const Ml
         block = block_with(b, n, params);
         mlirRegionAppendOwnedBlock(region, block);
     }
-    MlirOperation op = create(b, "llvm.func", 0, NULL, 4, attrs, 0, NULL, 1, &region);
+    MlirOperation op = create(b, "llvm.func", 0, NULL, 4, attrs, 0, NULL, &region);
     mlirBlockAppendOwnedOperation(b->top, op);
     free(flags);
     return block;
@@ -294,22 +294,9 @@ MlirBlock mb_for(mb *b, MlirValue lo, MlirValue hi, MlirValue step, intptr_t n, 
     MlirBlock body = block_with(b, n + 1, types);
     MlirRegion region = mlirRegionCreate();
     mlirRegionAppendOwnedBlock(region, body);
-    *out_for = create(b, "scf.for", n + 3, operands, 0, NULL, n, types + 1, 1, &region);
+    *out_for = create(b, "scf.for", n + 3, operands, 0, NULL, n, types + 1, &region);
     insert(b, *out_for);
     free(operands);
     free(types);
     return body;
-}
-
-MlirOperation mb_if(mb *b, MlirValue condition, intptr_t n, const MlirType *types, MlirBlock out_blocks[2])
-{
-    MlirRegion regions[2];
-    for (int i = 0; i < 2; i++) {
-        regions[i] = mlirRegionCreate();
-        out_blocks[i] = mlirBlockCreate(0, NULL, NULL);
-        mlirRegionAppendOwnedBlock(regions[i], out_blocks[i]);
-    }
-    MlirOperation op = create(b, "scf.if", 1, &condition, 0, NULL, n, types, 2, regions);
-    insert(b, op);
-    return op;
 }

@@ -86,7 +86,5 @@ MlirBlock mb_func(mb *b, const char *name, MlirType result, intptr_t n, const Ml
  * index and the carried values. The caller fills it and ends with mb_op("scf.yield"). */
 MlirBlock mb_for(mb *b, MlirValue lo, MlirValue hi, MlirValue step, intptr_t n, const MlirValue *inits,
                  MlirOperation *out_for);
-/* Inserts a scf.if with `n` results; gives its two empty blocks, to be ended by "scf.yield". */
-MlirOperation mb_if(mb *b, MlirValue condition, intptr_t n, const MlirType *types, MlirBlock out_blocks[2]);
 
 #endif
