@@ -186,6 +186,24 @@ static uint32_t report_region(const adze_backend *backend, const adze_region *re
     return n;
 }
 
+static bool one(void *self, const char *name, int64_t *out)
+{
+    (void)self, (void)name;
+    *out = 1;
+    return true;
+}
+
+/* The sum over overlapping lives can be longer than anyone reads. */
+static void print_arena(const adze_dim *arena)
+{
+    char text[160];
+    int64_t bytes;
+    if (adze_dim_print(arena, text, sizeof text) < sizeof text)
+        printf("%-8s %s bytes\n", "arena", text);
+    else if (adze_dim_evaluate(arena, NULL, 0, one, NULL, &bytes))
+        printf("%-8s %lld bytes where symbolic dims are 1\n", "arena", (long long)bytes);
+}
+
 static bool print_kernels(const adze_device *d, const adze_target *target)
 {
     const adze_func *main = adze_module_main(d->module);
@@ -204,12 +222,7 @@ static bool print_kernels(const adze_device *d, const adze_target *target)
     printf("%-8s %s:%s\n", "target", adze_target_name(target), adze_target_level(target));
     printf("%-8s %u, launched %llu times; %llu views\n", "kernels", kernels.n, (unsigned long long)launches,
            (unsigned long long)views);
-    const adze_dim *arena = adze_plan_arena_bytes(main);
-    char text[1024];
-    if (arena) {
-        adze_dim_print(arena, text, sizeof text);
-        printf("%-8s %s bytes\n", "arena", text);
-    }
+    if (adze_plan_arena_bytes(main)) print_arena(adze_plan_arena_bytes(main));
     printf("%-8s %llu\n", "floor", (unsigned long long)steps);
     tally_print(&floor, "  ");
     tally_free(&floor);
