@@ -177,7 +177,7 @@ static uint32_t report_region(const adze_backend *backend, const adze_region *re
     for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
         char why[256] = "";
         bool code = adze_op_has_trait(op, ADZE_TERMINATOR) || adze_op_has_trait(op, ADZE_LOOP);
-        if (!code && !adze_op_has_trait(op, ADZE_VIEW) && !backend->supports(op, why, sizeof why)) {
+        if (!code && !backend->supports(op, why, sizeof why)) {
             n++;
             adze_error(adze_op_loc(op), "'%s' cannot be compiled for %s: %s", adze_op_name(op), backend->name, why);
         }
