@@ -1,0 +1,264 @@
+/* The registry refuses descriptors that contradict themselves or what is there; targets and pipelines
+ * through the public interface. */
+#include "unit.h"
+
+#include <adze/pass.h>
+
+typedef struct fixture {
+    adze_context *context;
+    adze_registry *registry;
+    char message[512]; /* the last error */
+    int errors;
+} fixture;
+
+static void keep(void *self, const adze_diagnostic *diagnostic)
+{
+    fixture *f = self;
+    snprintf(f->message, sizeof f->message, "%s", diagnostic->message);
+    f->errors++;
+}
+
+static void open_fixture(fixture *f)
+{
+    *f = (fixture){.context = adze_context_create()};
+    adze_context_set_sink(f->context, keep, f);
+    f->registry = adze_registry_create(f->context);
+}
+
+static void close_fixture(fixture *f)
+{
+    adze_registry_destroy(f->registry);
+    adze_context_destroy(f->context);
+}
+
+static adze_outcome nothing(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)func, (void)options, (void)self;
+    return ADZE_UNCHANGED;
+}
+
+static adze_outcome nothing_module(adze_module *module, const void *options, adze_pass_run *self)
+{
+    (void)module, (void)options, (void)self;
+    return ADZE_UNCHANGED;
+}
+
+static const adze_pass good_pass = {
+    .struct_size = sizeof(adze_pass), .name = "unit-pass", .help = "does nothing", .run = nothing};
+
+static adze_plugin plugin_of(const adze_pass *const *passes)
+{
+    return (adze_plugin){.magic = ADZE_PLUGIN_MAGIC,
+                         .abi = ADZE_ABI,
+                         .struct_size = sizeof(adze_plugin),
+                         .name = "unit",
+                         .version = "1",
+                         .passes = passes};
+}
+
+TEST(good_descriptor)
+{
+    fixture f;
+    open_fixture(&f);
+    const adze_pass *const passes[] = {&good_pass, NULL};
+    adze_plugin plugin = plugin_of(passes);
+    uint32_t before = adze_registry_num_passes(f.registry);
+    CHECK(adze_registry_add(f.registry, &plugin));
+    CHECK_INT(adze_registry_num_passes(f.registry), before + 1);
+    CHECK(adze_registry_find_pass(f.registry, "unit-pass") == &good_pass);
+    for (uint32_t i = 1; i <= before; i++)
+        CHECK(strcmp(adze_registry_pass(f.registry, i - 1)->name, adze_registry_pass(f.registry, i)->name) < 0);
+    CHECK(!adze_registry_add(f.registry, &plugin));
+    CHECK_STR(f.message, "the plug-in name 'unit' is taken");
+    close_fixture(&f);
+}
+
+/* Refused with that text, and nothing of it is registered. */
+static void check_refused(const adze_plugin *plugin, const char *wanted)
+{
+    fixture f;
+    open_fixture(&f);
+    uint32_t before = adze_registry_num_passes(f.registry);
+    CHECK(!adze_registry_add(f.registry, plugin));
+    CHECK_INT(f.errors, 1);
+    CHECK(strstr(f.message, wanted) != NULL);
+    if (!strstr(f.message, wanted)) printf("  got \"%s\", want \"%s\"\n", f.message, wanted);
+    CHECK_INT(adze_registry_num_passes(f.registry), before);
+    close_fixture(&f);
+}
+
+TEST(bad_head)
+{
+    adze_plugin plugin = plugin_of(NULL);
+    plugin.magic = 1;
+    check_refused(&plugin, "bad magic");
+    plugin = plugin_of(NULL);
+    plugin.abi = ADZE_ABI + 1;
+    check_refused(&plugin, "speaks ABI");
+    plugin = plugin_of(NULL);
+    plugin.struct_size = 8;
+    check_refused(&plugin, "has 8 bytes");
+    plugin = plugin_of(NULL);
+    plugin.name = "no name";
+    check_refused(&plugin, "no valid name");
+    plugin.name = NULL;
+    check_refused(&plugin, "no valid name");
+}
+
+static void check_pass_refused(adze_pass pass, const char *wanted)
+{
+    const adze_pass *const passes[] = {&good_pass, &pass, NULL};
+    adze_plugin plugin = plugin_of(passes);
+    check_refused(&plugin, wanted);
+}
+
+TEST(bad_pass)
+{
+    adze_pass pass = good_pass;
+    pass.name = "other";
+    pass.struct_size = 4;
+    check_pass_refused(pass, "struct_size 4");
+    pass = good_pass;
+    check_pass_refused(pass, "two passes named 'unit-pass'");
+    pass.name = "dce";
+    check_pass_refused(pass, "the pass name 'dce' is taken");
+    pass.name = "repeat";
+    check_pass_refused(pass, "the pass name 'repeat' is taken");
+    pass.name = "O2";
+    check_pass_refused(pass, "'O2' names a pipeline");
+    pass.name = "a,b";
+    check_pass_refused(pass, "no valid name");
+    pass.name = "other";
+    pass.help = NULL;
+    check_pass_refused(pass, "no help line");
+    pass.help = "helps";
+    pass.run = NULL;
+    check_pass_refused(pass, "exactly one of run and run_module");
+    pass.run = nothing;
+    pass.run_module = nothing_module;
+    check_pass_refused(pass, "exactly one of run and run_module");
+}
+
+TEST(bad_option)
+{
+    static const adze_option outside = {"n", "a number", ADZE_OPTION_INT, 4, "1"};
+    static const adze_option unknown = {"n", "a number", (adze_option_kind)9, 0, "1"};
+    static const adze_option fallback = {"n", "a number", ADZE_OPTION_INT, 0, "one"};
+    adze_pass pass = good_pass;
+    pass.name = "other";
+    pass.n_options = 1;
+    pass.options_size = 8;
+    pass.options = &outside;
+    check_pass_refused(pass, "option 0 of pass 'other' is malformed");
+    pass.options = &unknown;
+    check_pass_refused(pass, "option 0 of pass 'other' is malformed");
+    pass.options = &fallback;
+    check_pass_refused(pass, "option 'n' takes a whole number, got 'one'");
+}
+
+TEST(bad_rules)
+{
+    static const adze_rule_set broken = {sizeof broken, 0, "unit-rules", "rule r"};
+    static const adze_rule_set taken = {sizeof taken, 0, "views", ""};
+    static const adze_rule_set empty = {sizeof empty, 0, "unit-rules", NULL};
+    static const adze_rule_set shorter = {4, 0, "unit-rules", ""};
+    const struct {
+        const adze_rule_set *set;
+        const char *wanted;
+    } cases[] = {{&broken, "expected EXACT or FAST"},
+                 {&taken, "the rule set name 'views' is taken"},
+                 {&empty, "is incomplete"},
+                 {&shorter, "struct_size 4"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const adze_rule_set *const rules[] = {cases[i].set, NULL};
+        adze_plugin plugin = plugin_of(NULL);
+        plugin.rules = rules;
+        check_refused(&plugin, cases[i].wanted);
+    }
+}
+
+TEST(bad_backend)
+{
+    static const adze_backend incomplete = {.struct_size = sizeof incomplete, .name = "unit", .help = "none"};
+    const adze_backend *const backends[] = {&incomplete, NULL};
+    adze_plugin plugin = plugin_of(NULL);
+    plugin.backends = backends;
+    check_refused(&plugin, "a backend is incomplete");
+    fixture f;
+    open_fixture(&f);
+    CHECK(!adze_registry_backend(f.registry, "no_such"));
+    CHECK(strstr(f.message, "cannot read the plug-in") != NULL);
+    CHECK(!adze_registry_backend(f.registry, "../x"));
+    CHECK_STR(f.message, "'../x' cannot name a backend");
+    close_fixture(&f);
+}
+
+TEST(targets)
+{
+    fixture f;
+    open_fixture(&f);
+    const adze_target *v3 = adze_registry_target(f.registry, "x86");
+    REQUIRE(v3);
+    CHECK_STR(adze_target_name(v3), "x86");
+    CHECK_STR(adze_target_level(v3), "x86-64-v3");
+    CHECK_INT(adze_target_number(v3, "vector-bits", 0), 256);
+    CHECK_INT(adze_target_number(v3, "l1", 0), 32768);
+    CHECK_INT(adze_target_number(v3, "no-such-key", 42), 42);
+    const adze_target *v4 = adze_registry_target(f.registry, "x86:x86-64-v4");
+    REQUIRE(v4);
+    CHECK_INT(adze_target_number(v4, "vector-bits", 0), 512);
+    CHECK_INT(adze_target_number(v4, "l2", 0), 1 << 20);
+    CHECK(adze_registry_target(f.registry, "x86:x86-64-v4") == v4);
+    CHECK_INT(f.errors, 0);
+    close_fixture(&f);
+}
+
+/* The host is one of the levels, with at least one core; or its CPU has none of them. */
+TEST(host_target)
+{
+    fixture f;
+    open_fixture(&f);
+    const adze_target *host = adze_registry_target(f.registry, "x86:host");
+    if (!host) {
+        CHECK(strstr(f.message, "none of its levels") != NULL);
+    } else {
+        const char *level = adze_target_level(host);
+        CHECK(!strcmp(level, "x86-64-v3") || !strcmp(level, "x86-64-v4"));
+        CHECK(adze_target_number(host, "cores", 0) >= 1);
+        CHECK(adze_target_number(host, "l1", 0) >= 4096);
+    }
+    close_fixture(&f);
+}
+
+TEST(pipeline_runs_without_options)
+{
+    static const char text[] = "func @main(%x: f32[4]) -> (f32[4]) {\n"
+                               "  %0 = relu(%x) : f32[4]\n  return(%x)\n}\n";
+    fixture f;
+    open_fixture(&f);
+    adze_module *module = adze_module_parse(f.context, "unit", text, sizeof text - 1);
+    REQUIRE(module);
+    adze_pipeline *pipeline = adze_pipeline_parse(f.registry, "dce");
+    REQUIRE(pipeline);
+    CHECK(adze_pipeline_run(pipeline, module, NULL));
+    adze_op *first = adze_region_first(adze_func_body(adze_module_main(module)));
+    CHECK_STR(adze_op_name(first), "return");
+    adze_pipeline_destroy(pipeline);
+    adze_pipeline_destroy(NULL);
+    adze_module_destroy(module);
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    RUN(good_descriptor);
+    RUN(bad_head);
+    RUN(bad_pass);
+    RUN(bad_option);
+    RUN(bad_rules);
+    RUN(bad_backend);
+    RUN(targets);
+    RUN(host_target);
+    RUN(pipeline_runs_without_options);
+    return unit_end();
+}
