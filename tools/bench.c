@@ -79,6 +79,14 @@ static bool time_once(bench *b)
     return true;
 }
 
+/* Part of the way to is_done. */
+static double part_done(const options *o, const bench *b)
+{
+    if (o->runs) return (double)b->runs / (double)o->runs;
+    double runs = (double)b->runs / DEFAULT_RUNS, least = runs < b->spent ? runs : b->spent;
+    return least > b->spent / 10 ? least : b->spent / 10;
+}
+
 static bool is_done(const options *o, const bench *b)
 {
     if (o->runs) return b->runs >= o->runs;
@@ -94,6 +102,7 @@ static int by_time(const void *a, const void *b)
 static bool time_all(const options *o, bench *benches, uint32_t n)
 {
     bool ok = true;
+    adze_progress *progress = adze_progress_begin(benches->device.work, "bench");
     for (uint32_t i = 0; i < n && ok; i++)
         for (int64_t k = 0; k < o->warm_up && ok; k++) ok = run_once(&benches[i]);
     for (bool more = true; ok && more;) {
@@ -101,9 +110,11 @@ static bool time_all(const options *o, bench *benches, uint32_t n)
         for (uint32_t i = 0; i < n && ok; i++) {
             if (is_done(o, &benches[i])) continue;
             ok = time_once(&benches[i]);
+            adze_progress_update(progress, part_done(o, &benches[i]), benches[i].device.path);
             more = true;
         }
     }
+    adze_progress_end(progress);
     for (uint32_t i = 0; i < n && ok; i++) qsort(benches[i].times, benches[i].runs, sizeof(double), by_time);
     return ok;
 }

@@ -102,7 +102,10 @@ static bool run_model(const options *o, adze_work *work, const char *path)
     adze_feed feed = {0};
     const adze_value *results;
     bool ok = adze_device_open(&device, work, &o->common, path, adze_device_choose(&o->common, path)) &&
-              adze_feed_load(&feed, &device, &o->common, &o->feed) && adze_device_run(&device, feed.values, &results);
+              adze_feed_load(&feed, &device, &o->common, &o->feed);
+    adze_progress *progress = ok ? adze_progress_begin(work, "run") : NULL;
+    ok = ok && adze_device_run(&device, feed.values, &results);
+    adze_progress_end(progress);
     if (ok && o->outputs) ok = write_outputs(&device, results, o->outputs);
     bool quiet = o->outputs && !strcmp(o->outputs, "-"); /* stdout is the .npz then */
     for (uint32_t i = 0; ok && !quiet && i < device.n_outputs; i++) {
