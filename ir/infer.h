@@ -31,6 +31,9 @@ bool infer_result(const adze_op *op, const adze_type **out_types, uint32_t index
 /* A tensor of unknown dims. */
 inferred infer_unranked(adze_dtype dtype);
 inferred infer_unknown_dims(const adze_op *op, adze_dtype dtype, uint32_t rank);
+/* Operand `index` is absent or an integer tensor of rank 0 or 1 (as shapes, axes and indices are);
+ * reports if not. */
+bool infer_integers(const adze_op *op, uint32_t index);
 /* Axis counted from either end of `rank` axes; reports if out of range. */
 bool infer_axis(const adze_op *op, int64_t axis, uint32_t rank, uint32_t *out_axis);
 /* Axes in a constant operand as a bit set over `rank` axes. *out_known is false if the operand is no

@@ -8,6 +8,8 @@ bool infer_slice(adze_op *op, const adze_type **out_types)
     inferred x;
     adze_slice slice[ADZE_MAX_RANK];
     if (!infer_tensor(op, 0, &x)) return false;
+    for (uint32_t i = 1; i < 5; i++)
+        if (!infer_integers(op, i)) return false;
     if (!x.ranked) return infer_result(op, out_types, 0, &x);
     if (!adze_slices(op, x.rank, x.dims, slice)) return false;
     for (uint32_t i = 0; i < x.rank; i++) x.dims[i] = slice[i].count;

@@ -104,7 +104,7 @@ bool infer_split(adze_op *op, const adze_type **out_types)
     const struct adze_split_attrs *a = (const void *)adze_op_attrs(op);
     uint32_t n = adze_op_num_results(op), axis = 0;
     inferred x;
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1)) return false;
     if (n > MAX_PARTS) return adze_error(adze_op_loc(op), "split into %u parts; at most %d are possible", n, MAX_PARTS);
     if (adze_op_attr_is_set(op, "num_outputs") && a->num_outputs != n)
         return adze_error(adze_op_loc(op), "num_outputs of split is %lld but it has %u results",
@@ -151,7 +151,7 @@ bool infer_pad(adze_op *op, const adze_type **out_types)
     inferred x, out;
     for (int i = 0; i < 4; i++) found = found || !strcmp(mode, modes[i]);
     if (!found) return adze_error(adze_op_loc(op), "mode of pad is \"%s\"", mode);
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1) || !infer_integers(op, 3)) return false;
     const adze_type *constant = infer_operand(op, 2);
     if (constant && adze_type_dtype(constant) != x.dtype)
         return adze_error(adze_op_loc(op), "pad of %s with %s", infer_type_text(op, 0), infer_type_text(op, 2));
@@ -163,7 +163,7 @@ bool infer_tile(adze_op *op, const adze_type **out_types)
 {
     inferred x;
     const adze_dim *repeats[ADZE_MAX_RANK];
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1)) return false;
     if (!x.ranked) return infer_result(op, out_types, 0, &x);
     int n = infer_as_dims(op, 1, repeats, ADZE_MAX_RANK);
     if (n >= 0 && (uint32_t)n != x.rank)

@@ -18,7 +18,7 @@ static void drop_axes(const adze_op *op, inferred *shape, uint32_t set, bool kee
 bool infer_reduce(adze_op *op, const adze_type **out_types)
 {
     inferred x;
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1)) return false;
     bool keep = adze_op_attr_int(op, "keepdims") != 0, noop = adze_op_attr_int(op, "noop_with_empty_axes") != 0;
     if (!x.ranked) return infer_result(op, out_types, 0, &x);
     uint32_t set = 0, all = (1u << x.rank) - 1;

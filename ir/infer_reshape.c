@@ -88,7 +88,7 @@ static bool read_target(const adze_op *op, const inferred *x, bool allowzero, in
 bool infer_reshape(adze_op *op, const adze_type **out_types)
 {
     inferred x, out = {.ranked = true};
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1)) return false;
     out.dtype = x.dtype;
     if (!infer_operand(op, 1)) return take_stated(op, &x, out_types) && check_count(op, &x, out_types[0]);
     int n = infer_as_dims(op, 1, out.dims, ADZE_MAX_RANK);
@@ -129,7 +129,7 @@ bool infer_squeeze(adze_op *op, const adze_type **out_types)
     inferred x;
     uint32_t set = 0, rank = 0;
     bool known = true, all = !infer_operand(op, 1);
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1)) return false;
     if (x.ranked && !all && !infer_axes(op, 1, x.rank, &set, &known)) return false;
     for (uint32_t i = 0; all && i < x.rank; i++) known = known && adze_dim_is_const(x.dims[i], NULL);
     if (!x.ranked || !known) {
@@ -152,7 +152,7 @@ bool infer_unsqueeze(adze_op *op, const adze_type **out_types)
     uint32_t set, from = 0;
     bool known;
     int64_t axes[ADZE_MAX_RANK];
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1)) return false;
     int n = infer_as_ints(op, 1, axes, ADZE_MAX_RANK);
     if (!x.ranked || n < 0) {
         inferred out = infer_unranked(x.dtype);
@@ -172,7 +172,7 @@ bool infer_unsqueeze(adze_op *op, const adze_type **out_types)
 bool infer_expand(adze_op *op, const adze_type **out_types)
 {
     inferred x, shape = {.ranked = true};
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 1)) return false;
     if (!infer_operand(op, 1)) {
         if (!take_stated(op, &x, out_types)) return false;
         if (!x.ranked || !adze_type_is_ranked(out_types[0])) return true;

@@ -67,7 +67,7 @@ bool infer_resize(adze_op *op, const adze_type **out_types)
     adze_context *context = adze_op_context(op);
     const struct adze_resize_attrs *a = (const void *)adze_op_attrs(op);
     inferred x;
-    if (!infer_tensor(op, 0, &x)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_integers(op, 3)) return false;
     if (!x.ranked) return infer_result(op, out_types, 0, &x);
     uint32_t axes[ADZE_MAX_RANK], n = a->axes.count ? (uint32_t)a->axes.count : x.rank;
     if (a->axes.count > x.rank)

@@ -31,7 +31,7 @@ bool infer_constant_of_shape(adze_op *op, const adze_type **out_types)
     adze_dtype dtype = (adze_dtype)a->dtype;
     inferred shape, out = {.dtype = dtype, .ranked = true};
     int64_t rank;
-    if (!infer_ranked(op, 0, 1, 1, &shape)) return false;
+    if (!infer_ranked(op, 0, 1, 1, &shape) || !infer_integers(op, 0)) return false;
     int n = infer_as_dims(op, 0, out.dims, ADZE_MAX_RANK);
     if (n >= 0) {
         out.rank = (uint32_t)n;

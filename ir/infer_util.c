@@ -93,6 +93,16 @@ bool infer_result(const adze_op *op, const adze_type **out_types, uint32_t index
     return true;
 }
 
+bool infer_integers(const adze_op *op, uint32_t index)
+{
+    inferred v;
+    if (!infer_operand(op, index)) return true;
+    if (!infer_ranked(op, index, 0, 1, &v)) return false;
+    if (v.dtype == ADZE_DTYPE_i64 || v.dtype == ADZE_DTYPE_i32) return true;
+    return adze_error(adze_op_loc(op), "operand %u of %s is %s, not i32 or i64", index + 1, adze_op_name(op),
+                      infer_type_text(op, index));
+}
+
 bool infer_axis(const adze_op *op, int64_t axis, uint32_t rank, uint32_t *out_axis)
 {
     int64_t a = axis < 0 ? axis + rank : axis;

@@ -187,6 +187,7 @@ adze_status eval_attention(const adze_env *env, const adze_value *in, uint32_t n
         return ev_fail(env, ADZE_ERR_DIM, "attention: queries, keys and values do not agree");
     int64_t dims[4] = {q[0], q[1], q[2], v[3]}, scores_dims[4] = {q[0], q[1], q[2], k[2]}, mask_strides[4];
     const adze_value *mask = ev_has(in, n_in, 3) ? &in[3] : NULL;
+    if (mask && !ev_is_number(mask->dtype)) return ev_bad_dtype(env);
     if (mask && !ev_broadcast_strides(mask, 4, scores_dims, mask_strides))
         return ev_fail(env, ADZE_ERR_DIM, "attention: the mask does not broadcast to the scores");
     adze_status status = ev_result(env, out, in->dtype, 4, dims);

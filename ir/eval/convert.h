@@ -244,7 +244,8 @@ static inline bool ev_is_number(uint32_t dtype)
         return;                                                                                    \
     }
 
-/* `n` integer elements from `first` on, `stride` elements apart, as 64-bit integers (u64: its bits). */
+/* `n` integer elements from `first` on, `stride` elements apart, as 64-bit integers (u64: its bits); elements
+ * of other types give 0. */
 static inline void ev_load_i64(uint32_t dtype, const void *data, int64_t first, int64_t stride,
                                  int64_t n, int64_t *out)
 {
@@ -264,6 +265,10 @@ static inline void ev_load_i64(uint32_t dtype, const void *data, int64_t first, 
 #undef EV_TO
     uint32_t bits = adze_dtype_bits((adze_dtype)dtype);
     bool is_unsigned = ev_is_unsigned(dtype);
+    if (!ev_is_int(dtype)) {
+        memset(out, 0, (size_t)n * sizeof *out);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         int64_t code = ev_get_code(data, first + i * stride, bits);
         out[i] = !is_unsigned && code >> (bits - 1) ? code - (INT64_C(1) << bits) : code;
@@ -293,7 +298,7 @@ static inline void ev_store_i64(uint32_t dtype, void *data, int64_t first, int64
         ev_put_code(data, first + i * stride, bits, (uint32_t)in[i]);
 }
 
-/* The same for numbers of any kind as doubles. */
+/* The same for numbers of any kind as doubles; strings and complex numbers give 0. */
 static inline void ev_load_f64(uint32_t dtype, const void *data, int64_t first, int64_t stride,
                                  int64_t n, double *out)
 {
@@ -337,6 +342,10 @@ static inline void ev_load_f64(uint32_t dtype, const void *data, int64_t first, 
         return;
     }
     bool is_unsigned = ev_is_unsigned(dtype);
+    if (!ev_is_int(dtype)) {
+        memset(out, 0, (size_t)n * sizeof *out);
+        return;
+    }
     for (int64_t i = 0; i < n; i++) {
         int32_t code = (int32_t)ev_get_code(data, first + i * stride, bits);
         out[i] = !is_unsigned && code >> (bits - 1) ? code - (1 << bits) : code;

@@ -25,6 +25,9 @@ adze_status eval_dropout(const adze_env *env, const adze_value *in, uint32_t n_i
                          uint32_t n_out, const void *attrs)
 {
     (void)attrs;
+    for (uint32_t k = 1; k < 3; k++)
+        if (ev_has(in, n_in, k) && adze_value_count(&in[k]) != 1)
+            return ev_fail(env, ADZE_ERR_DIM, "dropout: ratio or mode is not one element");
     if (ev_has(in, n_in, 2) && ev_get_i64(&in[2], 0) &&
         !(ev_has(in, n_in, 1) && ev_get_f64(&in[1], 0) == 0))
         return ev_fail(env, ADZE_ERR_UNSUPPORTED, "dropout: training mode");

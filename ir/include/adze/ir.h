@@ -266,7 +266,8 @@ ADZE_API void adze_value_replace_uses(adze_ir_value *value, adze_ir_value *with)
 /* Contents of an integer constant of rank <= 1 (also of `dims`, where all are constant). Returns the
  * count, or -1 if the value is not such a constant or has more than `max` elements. */
 ADZE_API int adze_value_as_ints(const adze_ir_value *value, int64_t *out, int max);
-/* The same with symbolic entries: constants, `dims`, and what shape inference knows. */
+/* The same with symbolic entries: what shape arithmetic above the value comes to (shape, gather, concat,
+ * add, …); single entries may be unknown. At most 64 entries. */
 ADZE_API int adze_value_as_dims(const adze_ir_value *value, const adze_dim **out, int max);
 /* A floating or integer constant all of whose elements are equal (up to 1e6 elements are looked at). */
 ADZE_API bool adze_value_as_splat(const adze_ir_value *value, double *out);
