@@ -1,6 +1,9 @@
 /* Result types of elementwise ops, on tensors as well as on the scalars and vectors of loop IR. */
+#include "ir/eval/bodies_table.h"
 #include "ir/infer.h"
 #include "ir/rows.h"
+
+#include <string.h>
 
 static bool is_loop_type(const adze_type *type)
 {
@@ -41,11 +44,29 @@ static bool check_axis(const adze_op *op)
     return true;
 }
 
+/* An op with a scalar body has one for the element type. Copies and comparisons for equality work on
+ * types without arithmetic as well. */
+static bool check_body(const adze_op *op, adze_dtype dtype)
+{
+    size_t n;
+    const adze_body *bodies = adze_body_all(&n);
+    const char *name = adze_op_name(op);
+    bool known = false;
+    if (adze_op_has_trait(op, ADZE_MOVE) || (dtype == ADZE_DTYPE_str && !strcmp(name, "equal"))) return true;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(bodies[i].name, name)) continue;
+        if (bodies[i].dtype == dtype) return true;
+        known = true;
+    }
+    return !known || adze_error(adze_op_loc(op), "%s is not defined for the elements of %s", name, infer_type_text(op, 0));
+}
+
 bool infer_same(adze_op *op, const adze_type **out_types)
 {
     const adze_type *type = infer_operand(op, 0);
     if (!type) return adze_error(adze_op_loc(op), "%s needs its first operand", adze_op_name(op));
-    return check_axis(op) && like_operand(op, 0, adze_type_dtype(type), out_types);
+    return check_axis(op) && check_body(op, adze_type_dtype(type)) &&
+           like_operand(op, 0, adze_type_dtype(type), out_types);
 }
 
 /* All operands from `first` on, broadcast together, with one element type that `dtype` receives. */
@@ -79,6 +100,7 @@ static bool check_equal(const adze_op *op, uint32_t first)
 static bool broadcast(const adze_op *op, bool to_bool, const adze_type **out_types)
 {
     const adze_type *type = infer_operand(op, 0);
+    if (type && !check_body(op, adze_type_dtype(type))) return false;
     if (type && is_loop_type(type))
         return check_equal(op, 0) &&
                like_operand(op, 0, to_bool ? ADZE_DTYPE_bool : adze_type_dtype(type), out_types);
