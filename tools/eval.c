@@ -78,6 +78,8 @@ static int choose_metrics(job *j)
         bool wanted = is_usable(j, m) && (m->needs_other || (m->labels & 1U << j->set.label_kind));
         bool tokens = j->set.labels.rank > 1;
         if (!strcmp(m->name, "perplexity") || !strcmp(m->name, "entropy")) wanted = wanted && tokens;
+        bool answers = j->set.label_kind == ADZE_LABEL_NONE || j->set.label_kind == ADZE_LABEL_CLASSES;
+        if (!strcmp(m->name, "agreement")) wanted = wanted && answers;
         if (wanted && j->n_metrics < MAX_METRICS) j->metrics[j->n_metrics++] = m;
     }
     while (at && *at) {
