@@ -32,6 +32,7 @@ typedef enum adze_flag_kind {
     ADZE_FLAG_DIMS, /* the same, of NAME=WHOLE NUMBER */
     ADZE_FLAG_CHOICE, /* const char *, one of those that `value` lists: "a|b" */
     ADZE_FLAG_BYTES, /* uint64_t: 1000, 64M, 2G */
+    ADZE_FLAG_NUMBER, /* double, at least 0 */
     ADZE_FLAG_LEVEL /* int: -O0 … -O3 */
 } adze_flag_kind;
 
@@ -119,6 +120,8 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
 bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *module, const char *output);
 /* Opens an artifact, or compiles a model to a temporary one and opens that. The caller closes it. */
 adze_model *adze_work_device(adze_work *session, const adze_common *common, const char *path);
+/* The same for a module, which the passes change; `path` stands for it in messages. */
+adze_model *adze_work_compiled(adze_work *session, const adze_common *common, adze_module *module, const char *path);
 bool adze_is_artifact(const char *path);
 
 /* ---- Progress (progress.c) ---- */

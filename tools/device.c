@@ -15,7 +15,8 @@ bool adze_common_check(const adze_common *common)
 
 adze_device_kind adze_device_choose(const adze_common *common, const char *path)
 {
-    if (adze_is_artifact(path) || common->target) return ADZE_DEVICE_COMPILED;
+    bool reference = common->target && !strcmp(common->target, "reference");
+    if (adze_is_artifact(path) || (common->target && !reference)) return ADZE_DEVICE_COMPILED;
     return common->passes || common->level >= 0 ? ADZE_DEVICE_LOWERED : ADZE_DEVICE_REFERENCE;
 }
 
@@ -37,11 +38,10 @@ static bool make_ports(adze_device *d, uint32_t n_inputs, uint32_t n_outputs)
 
 /* ---- Reference ---- */
 
-static bool open_module(adze_device *d, const adze_common *common, bool lowered)
+static bool open_module(adze_device *d, const adze_common *common, adze_module *module, bool lowered)
 {
     adze_context *context = d->work->context;
-    if (adze_is_artifact(d->path)) return fail(d, "an artifact cannot run on the reference");
-    d->module = adze_work_read(d->work, common, d->path);
+    d->module = module;
     if (!d->module || (lowered && !adze_work_lower(d->work, common, d->module))) return false;
     if (!adze_module_verify(d->module)) return false;
     const adze_func *func = adze_module_main(d->module);
@@ -103,9 +103,9 @@ static adze_port read_port(adze_context *context, const adze_artifact *artifact,
                        adze_type_tensor(context, (adze_dtype)io->dtype, io->rank, dims, NULL)};
 }
 
-static bool open_model(adze_device *d, const adze_common *common)
+static bool open_model(adze_device *d, const adze_common *common, adze_model *model)
 {
-    d->model = adze_work_device(d->work, common, d->path);
+    d->model = model;
     if (!d->model) return false;
     const adze_artifact *artifact = adze_model_artifact(d->model);
     if (!make_ports(d, artifact->n_inputs, artifact->n_outputs)) return false;
@@ -137,8 +137,19 @@ bool adze_device_open(adze_device *device, adze_work *work, const adze_common *c
                       adze_device_kind kind)
 {
     *device = (adze_device){.work = work, .path = path};
-    return kind == ADZE_DEVICE_COMPILED ? open_model(device, common)
-                                        : open_module(device, common, kind == ADZE_DEVICE_LOWERED);
+    if (kind == ADZE_DEVICE_COMPILED) return open_model(device, common, adze_work_device(work, common, path));
+    if (adze_is_artifact(path)) return fail(device, "an artifact cannot run on the reference");
+    return open_module(device, common, adze_work_read(work, common, path), kind == ADZE_DEVICE_LOWERED);
+}
+
+bool adze_device_open_module(adze_device *device, adze_work *work, const adze_common *common, adze_module *module,
+                             const char *path, adze_device_kind kind)
+{
+    *device = (adze_device){.work = work, .path = path};
+    if (kind != ADZE_DEVICE_COMPILED) return open_module(device, common, module, kind == ADZE_DEVICE_LOWERED);
+    adze_model *model = adze_work_compiled(work, common, module, path);
+    adze_module_destroy(module);
+    return open_model(device, common, model);
 }
 
 void adze_device_close(adze_device *device)

@@ -138,7 +138,6 @@ static bool open_other(job *j)
     common.target = j->options->against_target;
     common.passes = NULL;
     common.level = -1;
-    if (common.target && !strcmp(common.target, "reference")) common.target = NULL;
     if (!adze_device_open(&j->other.device, j->work, &common, path, adze_device_choose(&common, path))) return false;
     if (j->other.device.n_inputs != j->device.n_inputs || j->other.device.n_outputs != j->device.n_outputs)
         return fail(j, path, "has other inputs or outputs");
@@ -250,9 +249,7 @@ static void print_text(const job *j)
 static int run_job(job *j, const char *path)
 {
     const options *o = j->options;
-    adze_common common = o->common;
-    if (common.target && !strcmp(common.target, "reference")) common.target = NULL;
-    if (!adze_device_open(&j->device, j->work, &common, path, adze_device_choose(&common, path)) ||
+    if (!adze_device_open(&j->device, j->work, &o->common, path, adze_device_choose(&o->common, path)) ||
         !adze_dataset_open(&j->set, &j->device, o->data, o->limit))
         return 1;
     int status = choose_metrics(j);

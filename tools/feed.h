@@ -47,6 +47,9 @@ adze_device_kind adze_device_choose(const adze_common *common, const char *path)
 /* `common->threads`: 1 = the caller's only, 0 = one per CPU. Close the device either way. */
 bool adze_device_open(adze_device *device, adze_work *work, const adze_common *common, const char *path,
                       adze_device_kind kind);
+/* The same for a module, which it takes and changes; `path` stands for it in messages. */
+bool adze_device_open_module(adze_device *device, adze_work *work, const adze_common *common, adze_module *module,
+                             const char *path, adze_device_kind kind);
 void adze_device_close(adze_device *device);
 /* `inputs` has n_inputs values. *out_results (n_outputs values) belongs to the device and is valid
  * until its next run or close. */

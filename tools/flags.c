@@ -109,6 +109,10 @@ static int store(const adze_flag *flag, void *out, const char *value)
         *(const char **)field = value;
         if (is_choice(flag->value, value)) return 0;
         return adze_usage_error("%s takes %s, got '%s'", flag->name, flag->value, value);
+    case ADZE_FLAG_NUMBER:
+        *(double *)field = strtod(value, &end);
+        if (end > value && !*end && *(double *)field >= 0) return 0;
+        return adze_usage_error("%s takes a number of at least 0, got '%s'", flag->name, value);
     case ADZE_FLAG_BYTES:
         if (read_bytes(value, field)) return 0;
         return adze_usage_error("%s takes a number of bytes like 512M or 2G, got '%s'", flag->name, value);

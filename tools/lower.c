@@ -8,6 +8,12 @@
 
 enum { MAX_LEVELS = 8 };
 
+/* The reference runs what the passes make for this machine. */
+static const char *target_of(const adze_common *common)
+{
+    return common->target && strcmp(common->target, "reference") != 0 ? common->target : "x86:host";
+}
+
 /* "x86:a,b" names several levels; each becomes a target of its own, in the given order (best first). */
 static uint32_t read_levels(adze_work *session, const char *text, const adze_target **out)
 {
@@ -37,7 +43,7 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
 {
     const adze_target *levels[MAX_LEVELS];
     int precision = adze_common_precision(common);
-    if (precision < 0 || !read_levels(session, common->target ? common->target : "x86:host", levels)) return false;
+    if (precision < 0 || !read_levels(session, target_of(common), levels)) return false;
     const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(levels[0]));
     if (!backend) return false;
     const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
@@ -58,7 +64,7 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
 bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *module, const char *output)
 {
     const adze_target *levels[MAX_LEVELS];
-    uint32_t n = read_levels(session, common->target ? common->target : "x86:host", levels);
+    uint32_t n = read_levels(session, target_of(common), levels);
     const adze_backend *backend = n ? adze_registry_backend(session->registry, adze_target_name(levels[0])) : NULL;
     if (!backend) return false;
     adze_emit_options options = {.struct_size = sizeof options,
@@ -75,31 +81,41 @@ bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *
     return ok;
 }
 
+static adze_model *open_model(adze_work *session, const char *path, const char *file)
+{
+    adze_model *model = NULL;
+    if (adze_model_open(file, NULL, &model) == ADZE_OK) return model;
+    adze_error(adze_loc_unknown(session->context), "%s: %s", path, model ? adze_model_error(model) : "out of memory");
+    adze_model_close(model);
+    return NULL;
+}
+
+adze_model *adze_work_compiled(adze_work *session, const adze_common *common, adze_module *module, const char *path)
+{
+    const char *folder = getenv("TMPDIR");
+    adze_text output = {0};
+    adze_text_append(&output, "%s/adze-XXXXXX.so", folder && *folder ? folder : "/tmp");
+    adze_text_write(&output, "", 1);
+    int handle = mkstemps(output.data, 3);
+    adze_model *model = NULL;
+    if (handle < 0)
+        adze_error(adze_loc_unknown(session->context), "%s: cannot make a temporary file", output.data);
+    else if (adze_work_emit(session, common, module, output.data))
+        model = open_model(session, path, output.data);
+    if (handle >= 0) {
+        close(handle);
+        unlink(output.data);
+    }
+    adze_text_free(&output);
+    return model;
+}
+
 adze_model *adze_work_device(adze_work *session, const adze_common *common, const char *path)
 {
-    char output[] = "/tmp/adze-XXXXXX.so";
-    const char *file = path;
-    adze_model *model = NULL;
-    adze_status status = ADZE_OK;
-    if (!adze_is_artifact(path)) {
-        int handle = mkstemps(output, 3);
-        if (handle < 0) {
-            adze_error(adze_loc_unknown(session->context), "cannot make a temporary file");
-            return NULL;
-        }
-        close(handle);
-        file = output;
-        adze_module *module = adze_work_read(session, common, path);
-        bool ok = module && adze_work_emit(session, common, module, output);
-        adze_module_destroy(module);
-        if (!ok) status = ADZE_ERR_UNSUPPORTED;
-    }
-    if (status == ADZE_OK && (status = adze_model_open(file, NULL, &model)) != ADZE_OK) {
-        adze_error(adze_loc_unknown(session->context), "%s: %s", path, model ? adze_model_error(model) : "cannot open");
-        adze_model_close(model);
-        model = NULL;
-    }
-    if (file == output) unlink(output);
+    if (adze_is_artifact(path)) return open_model(session, path, path);
+    adze_module *module = adze_work_read(session, common, path);
+    adze_model *model = module ? adze_work_compiled(session, common, module, path) : NULL;
+    adze_module_destroy(module);
     return model;
 }
 

@@ -1,0 +1,229 @@
+/* adze check: does compiled code compute what the reference, or a file of outputs, says? */
+#include "check.h"
+
+#include <adze/onnx.h>
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct options {
+    adze_common common;
+    adze_feed_flags feed;
+    const char *expect;
+    adze_flag_list sets;
+    double rtol, atol;
+} options;
+
+static const adze_flag flags[] = {
+    ADZE_FEED_FLAGS(options, feed),
+    {"--expect", "FILE.npz", "compare with these outputs, not with the reference", ADZE_FLAG_TEXT,
+     offsetof(options, expect)},
+    {"--data-set", "DIR", "compare with input_0.pb, output_0.pb, … of an ONNX test; repeatable", ADZE_FLAG_LIST,
+     offsetof(options, sets)},
+    {"--rtol", "X", "tolerance relative to the output's largest magnitude (default 1e-5)", ADZE_FLAG_NUMBER,
+     offsetof(options, rtol)},
+    {"--atol", "X", "absolute tolerance, also of integers (default 0; 1e-7 with --data-set)", ADZE_FLAG_NUMBER,
+     offsetof(options, atol)},
+    ADZE_COMMON_FLAGS,
+    {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
+};
+
+static const char usage[] =
+    "Usage: adze check IN [FLAGS]\n\n"
+    "Compiles IN (.onnx or .adz) for --target (default x86:host; an artifact runs as it is), runs it and compares\n"
+    "every output with the reference, --expect or --data-set (there --rtol is 1e-3). On a difference, names the\n"
+    "first op that differs, with its ONNX node. --target=reference checks the reference itself.\n\n"
+    "Example: adze check model.onnx --target=x86:x86-64-v3 --inputs=x.npz\n";
+
+static bool fail(const adze_check *c, const char *path, const char *what)
+{
+    return adze_error(adze_loc_unknown(c->work->context), "%s: %s", path, what);
+}
+
+/* Prints a line for each output; the number of those that differ. */
+static uint32_t compare_outputs(const adze_check *c, const adze_device *device, const adze_value *got,
+                                const adze_value *wanted)
+{
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < device->n_outputs; i++) {
+        adze_difference d;
+        char at[128] = "";
+        bool same = adze_values_compare(&got[i], &wanted[i], c->tolerance, &d);
+        if (same) {
+            printf("%s: ok, difference %.3g of the largest magnitude\n", device->outputs[i].name,
+                   d.largest > 0 ? d.largest / d.scale : 0.0);
+            continue;
+        }
+        bad++;
+        if (wanted[i].kind == ADZE_VALUE_TENSOR && !*d.why) adze_index_print(&wanted[i], d.where, at, sizeof at);
+        if (*d.why)
+            printf("%s: DIFFERS: %s\n", device->outputs[i].name, d.why);
+        else
+            printf("%s: DIFFERS: %.9g, not %.9g, at %s; %llu of %llu elements are off, difference %.3g of the largest "
+                   "magnitude\n",
+                   device->outputs[i].name, d.got, d.wanted, at, (unsigned long long)d.n_over,
+                   (unsigned long long)d.count, d.scale > 0 ? d.largest / d.scale : d.largest);
+    }
+    return bad;
+}
+
+/* The end of a comparison: the first op that differs, and one error. */
+static bool conclude(const adze_check *c, const adze_device *device, const adze_value *inputs, uint32_t bad)
+{
+    if (!bad) return true;
+    fflush(stdout);
+    if (!c->reference && !adze_is_artifact(c->path)) adze_check_first(c, inputs);
+    return adze_error(adze_loc_unknown(c->work->context), "%s: %u of %u outputs differ", c->path, bad, device->n_outputs);
+}
+
+/* ---- Against the reference ---- */
+
+static bool check_reference(const adze_check *c, adze_device *device, const adze_feed *feed)
+{
+    const adze_value *got, *wanted;
+    adze_device reference = {0};
+    if (c->reference || adze_is_artifact(c->path))
+        return fail(c, c->path, "there is nothing to compare with; give --expect or --data-set");
+    bool ok = adze_device_open(&reference, c->work, c->common, c->path, ADZE_DEVICE_REFERENCE) &&
+              adze_device_run(&reference, feed->values, &wanted) && adze_device_run(device, feed->values, &got);
+    ok = ok && conclude(c, device, feed->values, compare_outputs(c, device, got, wanted));
+    adze_device_close(&reference);
+    return ok;
+}
+
+/* ---- Against a file of outputs ---- */
+
+static bool read_expected(const adze_check *c, const adze_device *device, const char *path, adze_array *arrays)
+{
+    adze_io_error error = {""};
+    adze_npz *npz = NULL;
+    adze_status status = adze_npz_open(path, &npz, &error);
+    bool ok = !status;
+    for (uint32_t i = 0; ok && i < device->n_outputs; i++) {
+        int64_t index = adze_npz_find(npz, device->outputs[i].name);
+        adze_dtype dtype = adze_type_dtype(device->outputs[i].type);
+        if (index < 0) {
+            ok = adze_error(adze_loc_unknown(c->work->context), "%s: there is no array '%s', the model's output", path,
+                            device->outputs[i].name);
+            continue;
+        }
+        status = adze_npz_read(npz, (uint32_t)index, &arrays[i], &error);
+        /* Types that numpy lacks; any other mismatch is the comparison's to tell. */
+        if (!status && arrays[i].dtype != dtype && adze_array_retype(&arrays[i], dtype, &error) == ADZE_ERR_VALUE)
+            status = ADZE_ERR_VALUE;
+        ok = !status;
+    }
+    if (status) adze_error(adze_loc_unknown(c->work->context), "%s", error.text);
+    if (npz) adze_npz_close(npz);
+    return ok;
+}
+
+static bool check_expected(const adze_check *c, adze_device *device, const adze_feed *feed, const char *path)
+{
+    uint32_t n = device->n_outputs;
+    const adze_value *got;
+    adze_array *arrays = calloc(n + 1u, sizeof *arrays);
+    adze_value *wanted = calloc(n + 1u, sizeof *wanted);
+    bool ok = (arrays && wanted) || fail(c, path, "out of memory");
+    ok = ok && read_expected(c, device, path, arrays) && adze_device_run(device, feed->values, &got);
+    for (uint32_t i = 0; ok && i < n; i++) wanted[i] = adze_array_value(&arrays[i]);
+    ok = ok && conclude(c, device, feed->values, compare_outputs(c, device, got, wanted));
+    for (uint32_t i = 0; arrays && i < n; i++) adze_array_free(&arrays[i]);
+    free(arrays);
+    free(wanted);
+    return ok;
+}
+
+/* ---- Against an ONNX test data set ---- */
+
+static adze_value_kind kind_of(const adze_type *type)
+{
+    adze_type_kind kind = adze_type_get_kind(type);
+    return kind == ADZE_TYPE_SEQUENCE ? ADZE_VALUE_SEQUENCE : kind == ADZE_TYPE_OPTIONAL ? ADZE_VALUE_OPTIONAL
+                                                                                      : ADZE_VALUE_TENSOR;
+}
+
+/* Reads PREFIX_0.pb, PREFIX_1.pb, …: by position, or by the name in the file where that is a port's. */
+static bool read_set(const adze_check *c, const char *folder, const char *prefix, const adze_port *ports, uint32_t n,
+                     adze_value *out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const char *path = adze_internf(c->work->context, "%s/%s_%u.pb", folder, prefix, i);
+        adze_value value = {0};
+        const char *name = NULL;
+        if (access(path, R_OK) != 0 && i + 1 == n) break; /* told below */
+        if (!adze_onnx_read_value(c->work->context, path, kind_of(ports[i].type), &value, &name)) return false;
+        uint32_t to = i;
+        for (uint32_t k = 0; name && k < n; k++)
+            if (!strcmp(ports[k].name, name)) to = k;
+        if (out[to].kind != ADZE_VALUE_ABSENT) adze_onnx_value_free(&out[to]);
+        out[to] = value;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (out[i].kind == ADZE_VALUE_ABSENT)
+            return adze_error(adze_loc_unknown(c->work->context), "%s: there is no %s_%u.pb for '%s'", folder, prefix, i,
+                              ports[i].name);
+    return true;
+}
+
+static bool check_set(const adze_check *c, adze_device *device, const char *folder)
+{
+    uint32_t n_in = device->n_inputs, n_out = device->n_outputs;
+    adze_value *in = calloc(n_in + 1u, sizeof *in), *wanted = calloc(n_out + 1u, sizeof *wanted);
+    const adze_value *got;
+    bool ok = (in && wanted) || fail(c, folder, "out of memory");
+    ok = ok && read_set(c, folder, "input", device->inputs, n_in, in) &&
+         read_set(c, folder, "output", device->outputs, n_out, wanted);
+    printf("%s\n", folder);
+    ok = ok && adze_device_run(device, in, &got);
+    ok = ok && conclude(c, device, in, compare_outputs(c, device, got, wanted));
+    for (uint32_t i = 0; in && i < n_in; i++) adze_onnx_value_free(&in[i]);
+    for (uint32_t i = 0; wanted && i < n_out; i++) adze_onnx_value_free(&wanted[i]);
+    free(in);
+    free(wanted);
+    return ok;
+}
+
+/* ---- The command ---- */
+
+static bool run_check(const options *o, const adze_check *c, adze_device *device)
+{
+    if (!adze_device_open(device, c->work, c->common, c->path,
+                          c->reference ? ADZE_DEVICE_REFERENCE : ADZE_DEVICE_COMPILED))
+        return false;
+    bool ok = true;
+    for (uint32_t i = 0; i < o->sets.count; i++) ok &= check_set(c, device, o->sets.items[i]);
+    if (o->sets.count) return ok;
+    adze_feed feed;
+    ok = adze_feed_load(&feed, device, c->common, &o->feed) &&
+         (o->expect ? check_expected(c, device, &feed, o->expect) : check_reference(c, device, &feed));
+    adze_feed_free(&feed);
+    return ok;
+}
+
+static int run(int argc, char **argv)
+{
+    options o = {.common = ADZE_COMMON_START, .rtol = -1, .atol = -1};
+    int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
+    if (n >= 0 && n != 1) status = adze_usage_error("check takes one model, got %d", n), n = -1;
+    if (n >= 0 && o.sets.count && (o.expect || o.feed.inputs || o.feed.singles.count))
+        status = adze_usage_error("--data-set brings its own inputs and outputs"), n = -1;
+    bool reference = o.common.target && !strcmp(o.common.target, "reference");
+    adze_work work;
+    if (n >= 0 && !adze_work_open(&work, &o.common)) n = -1, status = 1;
+    if (n >= 0) {
+        double usual = o.sets.count ? 1e-3 : 1e-5, atol = o.atol < 0 && o.sets.count ? 1e-7 : o.atol;
+        adze_check check = {&work, &o.common, argv[0], {o.rtol, atol, usual}, reference};
+        adze_device device = {0};
+        status = run_check(&o, &check, &device) ? 0 : 1;
+        adze_device_close(&device);
+        adze_work_close(&work);
+    }
+    adze_flags_free(flags, &o);
+    return status;
+}
+
+const adze_command adze_command_check = {"check", "compare compiled code with the reference", run};
