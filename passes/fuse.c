@@ -279,10 +279,6 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
 {
     (void)self;
     fuser f = {.options = options, .groups = adze_map_create()};
-    if (func != adze_module_main(adze_func_module(func))) {
-        adze_map_destroy(f.groups);
-        return ADZE_UNCHANGED;
-    }
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) place(&f, op);
     bool changed = false;
     for (uint32_t i = 0; i < f.n; i++)

@@ -302,7 +302,6 @@ static bool copy_returns(adze_func *func)
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
     (void)options, (void)self;
-    if (func != adze_module_main(adze_func_module(func))) return ADZE_UNCHANGED;
     adze_region *body = adze_func_body(func);
     bool changed = false;
     for (adze_op *op = adze_region_first(body), *next; op; op = next) {

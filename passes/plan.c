@@ -255,10 +255,19 @@ static void write_down(plan *p, adze_func *func, const adze_dim *total)
     free(offsets);
 }
 
+/* Functions over buffers are what launches run; they have no tensors of their own. */
+static bool is_loop_ir(const adze_func *func)
+{
+    const adze_region *body = adze_func_body(func);
+    for (uint32_t i = 0; i < adze_region_num_args(body); i++)
+        if (adze_type_get_kind(adze_value_type(adze_region_arg(body, i))) == ADZE_TYPE_BUFFER) return true;
+    return false;
+}
+
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
     (void)options;
-    if (func != adze_module_main(adze_func_module(func)) || adze_func_find_attr(func, "arena_bytes")) return ADZE_UNCHANGED;
+    if (is_loop_ir(func) || adze_func_find_attr(func, "arena_bytes")) return ADZE_UNCHANGED;
     plan p = {.context = self->context, .of = adze_map_create()};
     collect(&p, func);
     mark_outputs(&p, func);

@@ -72,6 +72,7 @@ static adze_func *emit(state *s, adze_op *kernel, adze_ir_value **operands)
 {
     adze_context *context = adze_op_context(kernel);
     const char *name = adze_internf(context, "k%u", s->next_name);
+    while (adze_module_find_func(adze_op_module(kernel), name)) name = adze_internf(context, "k%u", ++s->next_name);
     adze_func *func = try_form(s, kernel, tile_attention, false, operands, name);
     adze_op *root = func ? NULL : tile_root(kernel);
     if (root) {
@@ -237,16 +238,17 @@ static adze_op *lower(state *s, adze_op *kernel)
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
 {
     (void)options;
-    adze_func *func = adze_module_main(module);
-    if (!func) return ADZE_UNCHANGED;
     state s = {.run = self};
     bool changed = false;
-    for (adze_op *op = adze_region_first(adze_func_body(func)), *next; op; op = next) {
-        next = adze_op_next(op);
-        if (!adze_op_is(op, "kernel")) continue;
-        lower(&s, op);
-        changed = true;
-    }
+    adze_func *last = NULL; /* functions behind it are made here */
+    for (adze_func *func = adze_module_first_func(module); func; func = adze_func_next(func)) last = func;
+    for (adze_func *func = adze_module_first_func(module); func; func = func == last ? NULL : adze_func_next(func))
+        for (adze_op *op = adze_region_first(adze_func_body(func)), *next; op; op = next) {
+            next = adze_op_next(op);
+            if (!adze_op_is(op, "kernel")) continue;
+            lower(&s, op);
+            changed = true;
+        }
     for (uint32_t i = 0; i < s.n; i++) free(s.list[i].text);
     free(s.list);
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
