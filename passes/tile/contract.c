@@ -483,7 +483,7 @@ static grid plan_grid(tile *t, contract *c, const adze_dim *n_units, const adze_
         adze_dim_is_const(c->k, &k);
         double taps = (double)c->kernel[0] * (c->depthwise || !adze_dim_is_value(c->t1, 1) ? (double)c->kernel[1] : 1);
         double flops = 2.0 * (double)rows * (double)cols * (double)channels * taps * (double)k;
-        int64_t wanted = (int64_t)(flops * (double)(c->groups * outer) / CHUNK_FLOPS);
+        int64_t wanted = (int64_t)(flops * (double)(c->groups * outer) / (double)CHUNK_FLOPS);
         wanted = wanted < 1 ? 1 : wanted > MAX_CHUNKS ? MAX_CHUNKS : wanted;
         int64_t share = ceil_div(wanted, outer * (c->depthwise ? 1 : c->groups));
         double in_bytes = 4.0 * (double)(rows * cols) * (double)(c->stride[0] * c->stride[1]) * (double)c->group_in;
