@@ -8,7 +8,7 @@ import numpy as np
 
 def save(path, **arrays):
     """Whole or not at all: written beside `path` and renamed."""
-    part = f"{path}.part"
+    part = f"{path}.{os.getpid()}.part"
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as out:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(name + ".npy", date_time=(1980, 1, 1, 0, 0, 0))

@@ -7,7 +7,6 @@ Files that are there already with the same limit are kept. `--scores` prints wha
 worth beside the score known for the model, and fails when one differs.
 """
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -34,25 +33,30 @@ def run_oracle(model, path, arrays):
     return {name: np.concatenate(column) for name, column in zip(names, zip(*rows))}
 
 
-class Store:
-    """Which files of the output folder are whole, and for which limit: prepared.json."""
+def stored(folder, file, limit, make):
+    """The arrays of `file`, from disk if it was made with the same limit, else made and written.
+    The limit stands in a file of its own, written last, so that runs side by side do no harm."""
+    path, mark = folder / file, folder / ".limits" / file
+    if path.exists() and mark.exists() and mark.read_text() == str(limit):
+        with np.load(path) as data:
+            return dict(data)
+    arrays = make()
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.unlink(missing_ok=True)
+    npz.save(path, **arrays)
+    mark.write_text(str(limit))
+    return arrays
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.path = folder / "prepared.json"
-        self.done = json.loads(self.path.read_text()) if self.path.exists() else {}
 
-    def get(self, file, limit, make):
-        """The arrays of `file`, from disk, or made and written."""
-        path = self.folder / file
-        if path.exists() and self.done.get(file) == [limit]:
-            with np.load(path) as data:
-                return dict(data)
-        arrays = make()
-        npz.save(path, **arrays)
-        self.done[file] = [limit]
-        self.path.write_text(json.dumps(self.done, indent=1, sort_keys=True) + "\n")
-        return arrays
+def prepare(model, folder, out, limit, oracle=True):
+    """(data set, oracle's outputs or None) of one row of the zoo, made where they are missing."""
+    out.mkdir(parents=True, exist_ok=True)
+    data = stored(out, f"{model.name}.npz", limit,
+                  lambda: model.read(folder / "data", model.input, limit))
+    if not oracle:
+        return data, None
+    return data, stored(out, f"{model.name}.oracle.npz", limit,
+                        lambda: run_oracle(model, folder / model.file, data))
 
 
 def score_lines(model, data, outputs, limited):
@@ -95,18 +99,14 @@ def main():
     if args.limit is not None and args.limit < 1:
         print("prepare: --limit must be 1 or more", file=sys.stderr)
         return 2
-    args.out.mkdir(parents=True, exist_ok=True)
-    store, rows, good = Store(args.out), [], True
+    rows, good = [], True
     for model in models:
         if args.names and model.name not in args.names:
             continue
-        data = store.get(f"{model.name}.npz", args.limit,
-                         lambda: model.read(folder / "data", model.input, args.limit))
+        data, outputs = prepare(model, folder, args.out, args.limit, not args.no_oracle)
         print(f"{model.name}: {len(data[model.input])} samples", file=sys.stderr, flush=True)
-        if args.no_oracle:
+        if outputs is None:
             continue
-        outputs = store.get(f"{model.name}.oracle.npz", args.limit,
-                            lambda: run_oracle(model, folder / model.file, data))
         if args.scores:
             lines, same = score_lines(model, data, outputs, args.limit is not None)
             rows += lines

@@ -1,0 +1,107 @@
+"""models.py NAME: one public model against ONNX Runtime, on the reference and compiled for x86.
+
+Both must give ONNX Runtime's answers on the same tensors (stored by tools/models/prepare; QDQ models
+computed as written, where 2 answers in 1,000 may differ), and the compiled code must be within
+1e-5 of the largest magnitude of the reference's output. Takes the first ADZE_MODEL_SAMPLES samples of the
+data set; with ADZE_MODEL_SAMPLES=all it takes all and compares the scores with the known ones too.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
+sys.path.insert(0, str(SOURCE / "tools/models"))
+import prepare  # noqa: E402
+import zoo  # noqa: E402
+
+ADZE = BUILD / "bin/adze"
+# Models of many operations a sample take fewer samples by default.
+SLOW = {"squeezenet": 4, "squeezenet_fp16": 4, "fastestdet": 4, "ultraface": 4,
+        "ultraface_simplified": 4, "supres": 2, "stories260K": 2, "mobilenet_v1": 8}
+# Names that adze eval has for the zoo's metrics.
+METRICS = {"top1": "top1", "top5": "top5", "ap50": "ap50", "psnr": "psnr", "nat/token": "entropy"}
+passed = failed = 0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
+
+
+def adze(*arguments):
+    return subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def evaluate(name, model, *arguments):
+    """Values that adze eval prints, by metric; `changed` = answers that differ from the other's."""
+    done = adze("eval", model, *arguments)
+    if done.returncode:
+        check(name, False, f"status {done.returncode}: {done.stderr.strip()}")
+        return None
+    values = {m[1]: float(m[2]) for m in re.finditer(r"^(\w+) +(-?[0-9.]+|inf)", done.stdout, re.M)}
+    changed = re.search(r"\((\d+) of (\d+) answers changed\)", done.stdout)
+    if changed:
+        values["changed"], values["answers"] = int(changed[1]), int(changed[2])
+    return values
+
+
+def compare_with_oracle(model, device, path, data, oracle, labels):
+    """One device against ONNX Runtime, and with all samples against the known scores."""
+    answers = any(name.startswith("top") for name in model.metrics)
+    wanted = ["difference"] + (["agreement"] if answers else [])
+    known = {METRICS[m]: row for m, row in model.metrics.items() if m in METRICS and labels}
+    values = evaluate(f"{device}: eval", path, f"--data={data}", f"--against={oracle}",
+                      f"--metric={','.join(wanted + list(known))}")
+    if values is None:
+        return
+    if answers:
+        allowed = int(values["answers"]) * 2 // 1000 if model.qdq else 0
+        check(f"{device}: answers of ONNX Runtime", values["changed"] <= allowed,
+              f"{values['changed']} of {values['answers']} differ")
+    if not model.qdq:
+        bound = 1e-2 if model.name.endswith("fp16") else 1e-4
+        check(f"{device}: outputs of ONNX Runtime", values["difference"] <= bound,
+              f"{values['difference']:.2g} of the largest")
+    if os.environ.get("ADZE_MODEL_SAMPLES") == "all":
+        for name, (_, score, digits) in known.items():
+            slack = 100 * 2 / 1000 if model.qdq else 0
+            check(f"{device}: {name}", abs(values[name] - score) <= 0.55 * 10.0**-digits + slack,
+                  f"{values[name]}, known {score}")
+
+
+def main(name):
+    folder = zoo.models_folder()
+    if folder is None:
+        print("skipped: no folder of public models (ADZE_MODELS)")
+        return 77
+    model = next(row for row in zoo.table(folder) if row.name == name)
+    wanted = os.environ.get("ADZE_MODEL_SAMPLES") or str(SLOW.get(name, 20))
+    limit = None if wanted == "all" else int(wanted)
+    out = SOURCE / "build/data" if limit is None else SOURCE / f"build/data-{limit}"
+    arrays, _ = prepare.prepare(model, folder, out, limit)
+    data, oracle = out / f"{name}.npz", out / f"{name}.oracle.npz"
+    source = folder / model.file
+    compare_with_oracle(model, "reference", source, data, oracle, "labels" in arrays)
+    with tempfile.TemporaryDirectory(prefix="adze-models-") as scratch:
+        artifact = Path(scratch) / "model.so"
+        done = adze("compile", source, "-o", artifact)
+        check("compile", done.returncode == 0, done.stderr.strip())
+        if done.returncode == 0:
+            compare_with_oracle(model, "x86", artifact, data, oracle, "labels" in arrays)
+            values = evaluate("x86: eval", artifact, f"--data={data}", f"--against={source}",
+                              "--metric=difference")
+            bound = 1e-2 if name.endswith("fp16") else 1e-5
+            if values is not None and not model.qdq:
+                check("x86: outputs of the reference", values["difference"] <= bound,
+                      f"{values['difference']:.2g} of the largest")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
