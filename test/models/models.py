@@ -19,8 +19,8 @@ import zoo  # noqa: E402
 
 ADZE = BUILD / "bin/adze"
 # Models of many operations a sample take fewer samples by default.
-SLOW = {"squeezenet": 4, "squeezenet_fp16": 4, "fastestdet": 4, "ultraface": 4,
-        "ultraface_simplified": 4, "supres": 2, "stories260K": 2, "mobilenet_v1": 8}
+SLOW = {"squeezenet": 16, "squeezenet_fp16": 8, "fastestdet": 8, "ultraface": 8,
+        "ultraface_simplified": 8, "supres": 4, "stories260K": 4, "magika": 20, "mobilenet_v1": 40}
 # Names that adze eval has for the zoo's metrics.
 METRICS = {"top1": "top1", "top5": "top5", "ap50": "ap50", "psnr": "psnr", "nat/token": "entropy"}
 passed = failed = 0
@@ -80,7 +80,7 @@ def main(name):
         print("skipped: no folder of public models (ADZE_MODELS)")
         return 77
     model = next(row for row in zoo.table(folder) if row.name == name)
-    wanted = os.environ.get("ADZE_MODEL_SAMPLES") or str(SLOW.get(name, 20))
+    wanted = os.environ.get("ADZE_MODEL_SAMPLES") or str(SLOW.get(name, 100))
     limit = None if wanted == "all" else int(wanted)
     out = SOURCE / "build/data" if limit is None else SOURCE / f"build/data-{limit}"
     arrays, _ = prepare.prepare(model, folder, out, limit)
