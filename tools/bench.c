@@ -5,6 +5,7 @@
  */
 #include "feed.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ typedef struct options {
     adze_common common;
     adze_feed_flags feed;
     int64_t runs, warm_up;
-    bool reference, profile, json;
+    bool profile, json;
 } options;
 
 static const adze_flag flags[] = {
@@ -25,7 +26,6 @@ static const adze_flag flags[] = {
     {"--profile", NULL, "a table of kernels: time, share, speed, ONNX nodes", ADZE_FLAG_BOOL,
      offsetof(options, profile)},
     {"--json", NULL, "print JSON", ADZE_FLAG_BOOL, offsetof(options, json)},
-    {"--reference", NULL, "time the reference", ADZE_FLAG_BOOL, offsetof(options, reference)},
     ADZE_FEED_FLAGS(options, feed),
     ADZE_COMMON_FLAGS,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
@@ -261,13 +261,19 @@ static bool report(const options *o, bench *b, bool first)
     return true;
 }
 
+/* Without --target, compiled code is timed. */
+static bool is_reference(const options *o)
+{
+    return o->common.target && adze_common_is_reference(&o->common);
+}
+
 static bool run_all(const options *o, adze_work *work, char **paths, uint32_t n)
 {
     bench *benches = calloc(n, sizeof *benches);
     bool ok = benches || adze_error(adze_loc_unknown(work->context), "out of memory");
     for (uint32_t i = 0; i < n && ok; i++)
         ok = adze_device_open(&benches[i].device, work, &o->common, paths[i],
-                              o->reference ? ADZE_DEVICE_REFERENCE : ADZE_DEVICE_COMPILED) &&
+                              is_reference(o) ? ADZE_DEVICE_REFERENCE : ADZE_DEVICE_COMPILED) &&
              adze_feed_load(&benches[i].feed, &benches[i].device, &o->common, &o->feed);
     ok = ok && time_all(o, benches, n);
     for (uint32_t i = 0; i < n && ok; i++) ok = report(o, &benches[i], i == 0);
@@ -281,25 +287,25 @@ static bool run_all(const options *o, adze_work *work, char **paths, uint32_t n)
     return ok;
 }
 
-static int run(int argc, char **argv)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
-    options o = {.common = ADZE_COMMON_START, .warm_up = DEFAULT_WARM_UP};
-    int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    if (n == 0) status = adze_usage_error("bench takes one model or more"), n = -1;
-    if (n > 0 && (o.runs < 0 || o.runs > MAX_RUNS || o.warm_up < 0 || o.warm_up > MAX_RUNS))
-        status = adze_usage_error("--runs and --warm-up take a number up to %d", MAX_RUNS), n = -1;
-    if (n > 0 && o.reference && o.profile)
-        status = adze_usage_error("--profile needs compiled code, not --reference"), n = -1;
-    if (n > 0 && !adze_common_check(&o.common)) status = 2, n = -1;
-    adze_work work;
-    if (n > 0 && adze_work_open(&work, &o.common)) {
-        status = !run_all(&o, &work, argv, (uint32_t)n);
-        adze_work_close(&work);
-    } else if (n > 0) {
-        status = 1;
-    }
-    adze_flags_free(flags, &o);
-    return status;
+    const options *o = given;
+    if (o->runs < 0 || o->runs > MAX_RUNS || o->warm_up < 0 || o->warm_up > MAX_RUNS)
+        return adze_usage_error("--runs and --warm-up take a number up to %d", MAX_RUNS);
+    if (is_reference(o) && o->profile) return adze_usage_error("--profile needs compiled code, not the reference");
+    return !run_all(o, work, files, (uint32_t)n_files);
 }
 
-const adze_command adze_command_bench = {"bench", "time models and their kernels", run};
+static const options defaults = {.common = ADZE_COMMON_START, .warm_up = DEFAULT_WARM_UP};
+
+const adze_command adze_command_bench = {
+    .name = "bench",
+    .summary = "time models and their kernels",
+    .usage = usage,
+    .flags = flags,
+    .options_size = sizeof(options),
+    .defaults = &defaults,
+    .files_min = 1,
+    .files_max = INT_MAX,
+    .run = run,
+};

@@ -204,26 +204,34 @@ static bool run_check(const options *o, const adze_check *c, adze_device *device
     return ok;
 }
 
-static int run(int argc, char **argv)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
-    options o = {.common = ADZE_COMMON_START, .rtol = -1, .atol = -1};
-    int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    if (n >= 0 && n != 1) status = adze_usage_error("check takes one model, got %d", n), n = -1;
-    if (n >= 0 && o.sets.count && (o.expect || o.feed.inputs || o.feed.singles.count))
-        status = adze_usage_error("--data-set brings its own inputs and outputs"), n = -1;
-    bool reference = o.common.target && !strcmp(o.common.target, "reference");
-    adze_work work;
-    if (n >= 0 && !adze_work_open(&work, &o.common)) n = -1, status = 1;
-    if (n >= 0) {
-        double usual = o.sets.count ? 1e-3 : 1e-5, atol = o.atol < 0 && o.sets.count ? 1e-7 : o.atol;
-        adze_check check = {&work, &o.common, argv[0], {o.rtol, atol, usual}, reference};
-        adze_device device = {0};
-        status = run_check(&o, &check, &device) ? 0 : 1;
-        adze_device_close(&device);
-        adze_work_close(&work);
-    }
-    adze_flags_free(flags, &o);
-    return status;
+    const options *o = given;
+    (void)n_files;
+    if (o->sets.count && (o->expect || o->feed.inputs || o->feed.singles.count))
+        return adze_usage_error("--data-set brings its own inputs and outputs");
+    double usual = o->sets.count ? 1e-3 : 1e-5, atol = o->atol < 0 && o->sets.count ? 1e-7 : o->atol;
+    adze_check check = {.work = work,
+                        .common = &o->common,
+                        .path = files[0],
+                        .tolerance = {o->rtol, atol, usual},
+                        .reference = o->common.target && adze_common_is_reference(&o->common)};
+    adze_device device = {0};
+    bool ok = run_check(o, &check, &device);
+    adze_device_close(&device);
+    return !ok;
 }
 
-const adze_command adze_command_check = {"check", "compare compiled code with the reference", run};
+static const options defaults = {.common = ADZE_COMMON_START, .rtol = -1, .atol = -1};
+
+const adze_command adze_command_check = {
+    .name = "check",
+    .summary = "compare compiled code with the reference",
+    .usage = usage,
+    .flags = flags,
+    .options_size = sizeof(options),
+    .defaults = &defaults,
+    .files_min = 1,
+    .files_max = 1,
+    .run = run,
+};

@@ -13,14 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct adze_command {
-    const char *name, *summary;
-    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
-} adze_command;
-
-#define COMMAND(name) extern const adze_command adze_command_##name;
-#include "commands.def"
-#undef COMMAND
+typedef struct adze_command adze_command;
 
 /* ---- Flags (flags.c) ---- */
 
@@ -52,7 +45,6 @@ typedef struct adze_flag {
  * Gives the number of those, or -1 after --help or an error: then *out_status is the exit status.
  * `usage` is the text above the flags, with one example. */
 int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, const char *usage, int *out_status);
-void adze_flag_list_free(adze_flag_list *list);
 /* Frees all lists among the flags. */
 void adze_flags_free(const adze_flag *flags, void *out);
 bool adze_has_suffix(const char *text, const char *suffix);
@@ -105,15 +97,44 @@ bool adze_work_open(adze_work *session, const adze_common *common);
 void adze_work_close(adze_work *session);
 /* Prints a diagnostic to stderr; an adze_sink. `self` is an adze_work or NULL. */
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic);
-/* adze_precision, or -1 after an error. */
+/* adze_precision. */
 int adze_common_precision(const adze_common *common);
 /* Reads an .onnx or .adz file and fixes the dims of --dim; "-" is IR text on stdin. NULL after an error. */
 adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path);
 /* Whole file or stdin as malloc'ed text with a zero byte; NULL after an error was reported. */
 char *adze_read_text(adze_context *context, const char *path, size_t *out_size);
 
+/* Prints a module to a file, whole or not at all; "-" is stdout. Constants that do not lie in the file's folder
+ * go to PATH.bin. */
+bool adze_write_module(adze_work *work, const adze_module *module, const char *path);
+/* Writes a text in the same way. */
+bool adze_write_text(adze_work *work, const char *path, const adze_text *text);
+
+/* ---- Commands (main.c) ---- */
+
+struct adze_command {
+    const char *name, *summary;
+    const char *usage; /* what --help prints above the flags, with one example */
+    const adze_flag *flags;
+    size_t options_size;  /* of a struct that starts with adze_common */
+    const void *defaults; /* such a struct; NULL = zeros after ADZE_COMMON_START */
+    int files_min, files_max;
+    /* Gives the exit status. The common flags have been checked: --target and --passes mean something. */
+    int (*run)(adze_work *work, const void *options, char **files, int n_files);
+};
+
+#define COMMAND(name) extern const adze_command adze_command_##name;
+#include "commands.def"
+#undef COMMAND
+
 /* ---- Lowering and artifacts (lower.c) ---- */
 
+/* --target=reference, or none. */
+bool adze_common_is_reference(const adze_common *common);
+/* The first level that --target names (default x86:host); NULL after an error. */
+const adze_target *adze_work_target(adze_work *session, const adze_common *common);
+/* Do --target and --passes mean something? */
+bool adze_work_check(adze_work *session, const adze_common *common);
 /* Runs --passes, or the backend's pipeline for -O (default 2), for --target (default x86:host). */
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module);
 /* The same, then writes the artifact; the suffix of `output` says what. */

@@ -1,8 +1,6 @@
 /* adze compile: a model to an artifact. */
 #include "command.h"
 
-#include <adze_io.h>
-
 #include <string.h>
 
 typedef struct options {
@@ -17,51 +15,54 @@ static const adze_flag flags[] = {
 };
 
 static const char usage[] =
-    "Usage: adze compile IN.onnx|IN.adz -o OUT [flags]\n"
-    "Compiles a model. OUT ends in .so (library), .o (object, with a .h beside it), nothing (a program that\n"
-    "reads and writes .npy and .npz), .adz (IR after the passes), .mlir, .ll or .s.\n"
-    "Several levels in one artifact: --target=x86:x86-64-v4,x86-64-v3 (the best one that the CPU has runs).\n"
+    "Usage: adze compile IN.onnx|IN.adz -o OUT [FLAGS]\n\n"
+    "Compiles a model for --target (default x86:host). OUT ends in .so (library), .o (object, with a .h beside\n"
+    "it), nothing (a program that reads and writes .npy and .npz), .adz (IR after the passes), .mlir, .ll, .s.\n"
+    "Several levels in one artifact: --target=x86:x86-64-v4,x86-64-v3 (the best one that the CPU has runs).\n\n"
     "Example: adze compile model.onnx -o model.so --target=x86:host\n";
 
-static bool write_text(adze_work *session, const adze_module *module, const char *path)
+static bool is_text(const char *output)
 {
-    adze_text text = {0};
-    adze_print_options print = {.struct_size = sizeof print, .locations = true};
-    adze_io_error error = {0};
-    adze_outfile *file = NULL;
-    bool ok = adze_module_print(module, &print, &text);
-    adze_status status = ok ? adze_outfile_create(path, 0666, &file, &error) : ADZE_OK;
-    if (ok && status == ADZE_OK) {
-        adze_outfile_write(file, text.data, text.size);
-        status = adze_outfile_commit(file, &error);
-    }
-    adze_text_free(&text);
-    return ok && (status == ADZE_OK || adze_error(adze_loc_unknown(session->context), "%s", error.text));
+    return !strcmp(output, "-") || adze_has_suffix(output, ".adz");
 }
 
-static int run(int argc, char **argv)
+/* 0, or the exit status: can the output be written at all? */
+static int check_output(adze_work *work, const options *o)
 {
-    options o = {.common = ADZE_COMMON_START};
-    int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    if (n >= 0 && n != 1) status = adze_usage_error("compile takes one model, got %d", n), n = -1;
-    if (n >= 0 && !o.output) status = adze_usage_error("compile needs -o OUT"), n = -1;
-    if (n >= 0 && adze_common_precision(&o.common) < 0) status = 2, n = -1;
-    adze_work session;
-    if (n >= 0 && adze_work_open(&session, &o.common)) {
-        adze_module *module = adze_work_read(&session, &o.common, argv[0]);
-        const char *dot = strrchr(o.output, '.');
-        bool text = dot && !strcmp(dot, ".adz");
-        bool ok = module && (text ? adze_work_lower(&session, &o.common, module) && write_text(&session, module, o.output)
-                                  : adze_work_emit(&session, &o.common, module, o.output));
-        adze_module_destroy(module);
-        adze_work_close(&session);
-        status = ok ? 0 : 1;
-    } else if (n >= 0) {
-        status = 1;
-    }
-    adze_flag_list_free(&o.common.plugins);
-    adze_flag_list_free(&o.common.dims);
-    return status;
+    if (!o->output) return adze_usage_error("compile needs -o OUT");
+    if (o->common.target && adze_common_is_reference(&o->common))
+        return adze_usage_error("the reference runs models, it does not compile them; try --target=x86");
+    if (is_text(o->output)) return 0;
+    const adze_target *target = adze_work_target(work, &o->common);
+    const adze_backend *backend = target ? adze_registry_backend(work->registry, adze_target_name(target)) : NULL;
+    if (!backend) return 1;
+    const char *slash = strrchr(o->output, '/'), *name = slash ? slash + 1 : o->output, *dot = strrchr(name, '.');
+    for (uint32_t i = 0; backend->suffixes[i]; i++)
+        if (!strcmp(backend->suffixes[i], dot ? dot : "")) return 0;
+    return adze_usage_error("%s: the %s backend does not write '%s' files", o->output, backend->name, dot ? dot : name);
 }
 
-const adze_command adze_command_compile = {"compile", "compile a model to an artifact", run};
+static int run(adze_work *work, const void *given, char **files, int n_files)
+{
+    const options *o = given;
+    (void)n_files;
+    int status = check_output(work, o);
+    if (status) return status;
+    adze_module *module = adze_work_read(work, &o->common, files[0]);
+    bool ok = module && (is_text(o->output) ? adze_work_lower(work, &o->common, module) &&
+                                                  adze_write_module(work, module, o->output)
+                                            : adze_work_emit(work, &o->common, module, o->output));
+    adze_module_destroy(module);
+    return !ok;
+}
+
+const adze_command adze_command_compile = {
+    .name = "compile",
+    .summary = "compile a model to an artifact",
+    .usage = usage,
+    .flags = flags,
+    .options_size = sizeof(options),
+    .files_min = 1,
+    .files_max = 1,
+    .run = run,
+};

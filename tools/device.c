@@ -4,19 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_THREADS = 1024 };
-
-bool adze_common_check(const adze_common *common)
-{
-    if (common->threads >= 0 && common->threads <= MAX_THREADS) return true;
-    adze_usage_error("--threads takes a number from 0 to %d, got %lld", MAX_THREADS, (long long)common->threads);
-    return false;
-}
-
 adze_device_kind adze_device_choose(const adze_common *common, const char *path)
 {
-    bool reference = common->target && !strcmp(common->target, "reference");
-    if (adze_is_artifact(path) || (common->target && !reference)) return ADZE_DEVICE_COMPILED;
+    if (adze_is_artifact(path) || !adze_common_is_reference(common)) return ADZE_DEVICE_COMPILED;
     return common->passes || common->level >= 0 ? ADZE_DEVICE_LOWERED : ADZE_DEVICE_REFERENCE;
 }
 

@@ -263,26 +263,28 @@ static int run_job(job *j, const char *path)
     return ok ? 0 : 1;
 }
 
-static int run(int argc, char **argv)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
-    options o = {.common = ADZE_COMMON_START};
-    int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    if (n >= 0 && n != 1) status = adze_usage_error("eval takes one model, got %d", n), n = -1;
-    if (n >= 0 && !o.data) status = adze_usage_error("eval needs --data=FILE.npz"), n = -1;
-    if (n >= 0 && (o.limit < 0 || o.batch < 0)) status = adze_usage_error("--limit and --batch take positive numbers"), n = -1;
-    adze_work work;
-    if (n >= 0 && !adze_work_open(&work, &o.common)) n = -1, status = 1;
-    if (n >= 0) {
-        job j = {.options = &o, .work = &work};
-        status = run_job(&j, argv[0]);
-        for (uint32_t m = 0; m < j.n_metrics; m++) adze_score_free(&j.scores[m]);
-        close_other(&j.other);
-        adze_dataset_free(&j.set);
-        if (j.device.work) adze_device_close(&j.device);
-        adze_work_close(&work);
-    }
-    adze_flags_free(flags, &o);
+    const options *o = given;
+    (void)n_files;
+    if (!o->data) return adze_usage_error("eval needs --data=FILE.npz");
+    if (o->limit < 0 || o->batch < 0) return adze_usage_error("--limit and --batch take positive numbers");
+    job j = {.options = o, .work = work};
+    int status = run_job(&j, files[0]);
+    for (uint32_t m = 0; m < j.n_metrics; m++) adze_score_free(&j.scores[m]);
+    close_other(&j.other);
+    adze_dataset_free(&j.set);
+    if (j.device.work) adze_device_close(&j.device);
     return status;
 }
 
-const adze_command adze_command_eval = {"eval", "accuracy of a model on a data set", run};
+const adze_command adze_command_eval = {
+    .name = "eval",
+    .summary = "accuracy of a model on a data set",
+    .usage = usage,
+    .flags = flags,
+    .options_size = sizeof(options),
+    .files_min = 1,
+    .files_max = 1,
+    .run = run,
+};

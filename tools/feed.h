@@ -38,9 +38,6 @@ typedef struct adze_device {
     void *observe_self;
 } adze_device;
 
-/* Checks --threads; false after a line about it: exit status 2. */
-bool adze_common_check(const adze_common *common);
-
 /* What run takes: COMPILED for an artifact and with --target, LOWERED with --passes or -O,
  * else REFERENCE. */
 adze_device_kind adze_device_choose(const adze_common *common, const char *path);

@@ -31,17 +31,14 @@ static void print_help(const adze_flag *flags, const char *usage)
     printf("  %-28s %s\n", "--help", "print this");
 }
 
-void adze_flag_list_free(adze_flag_list *list)
-{
-    free(list->items);
-    *list = (adze_flag_list){0};
-}
-
 void adze_flags_free(const adze_flag *flags, void *out)
 {
-    for (; flags->name; flags++)
-        if (flags->kind == ADZE_FLAG_LIST || flags->kind == ADZE_FLAG_DIMS)
-            adze_flag_list_free((adze_flag_list *)(void *)((char *)out + flags->offset));
+    for (; flags->name; flags++) {
+        if (flags->kind != ADZE_FLAG_LIST && flags->kind != ADZE_FLAG_DIMS) continue;
+        adze_flag_list *list = (adze_flag_list *)(void *)((char *)out + flags->offset);
+        free(list->items);
+        *list = (adze_flag_list){0};
+    }
 }
 
 bool adze_has_suffix(const char *text, const char *suffix)

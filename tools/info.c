@@ -234,7 +234,7 @@ static bool print_kernels(const adze_device *d, const adze_target *target)
  * fail, the model as imported is what can be told about. */
 static bool print_target(const adze_device *d, const adze_common *common)
 {
-    const adze_target *target = adze_registry_target(d->work->registry, common->target);
+    const adze_target *target = adze_work_target(d->work, common);
     const adze_backend *backend =
         target ? adze_registry_backend(d->work->registry, adze_target_name(target)) : NULL;
     if (!backend) return false;
@@ -280,26 +280,25 @@ static bool inform(const options *o, adze_work *work, const char *path)
     plain.target = plain.passes = NULL;
     ok = adze_device_open(&device, work, &plain, path, artifact ? ADZE_DEVICE_COMPILED : ADZE_DEVICE_REFERENCE);
     if (ok) ok = artifact ? print_artifact(&device) : print_module(&device);
-    if (ok && !artifact && o->common.target) ok = print_target(&device, &o->common);
+    if (ok && !artifact && !adze_common_is_reference(&o->common)) ok = print_target(&device, &o->common);
     adze_device_close(&device);
     return ok;
 }
 
-static int run(int argc, char **argv)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
-    options o = {.common = ADZE_COMMON_START};
-    int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    if (n >= 0 && n != 1) status = adze_usage_error("info takes one model, got %d", n), n = -1;
-    if (n >= 0 && !adze_common_check(&o.common)) status = 2, n = -1;
-    adze_work work;
-    if (n >= 0 && adze_work_open(&work, &o.common)) {
-        status = !inform(&o, &work, argv[0]);
-        adze_work_close(&work);
-    } else if (n >= 0) {
-        status = 1;
-    }
-    adze_flags_free(flags, &o);
-    return status;
+    const options *o = given;
+    (void)n_files;
+    return !inform(o, work, files[0]);
 }
 
-const adze_command adze_command_info = {"info", "tell what a model or an artifact is made of", run};
+const adze_command adze_command_info = {
+    .name = "info",
+    .summary = "tell what a model or an artifact is made of",
+    .usage = usage,
+    .flags = flags,
+    .options_size = sizeof(options),
+    .files_min = 1,
+    .files_max = 1,
+    .run = run,
+};

@@ -8,10 +8,15 @@
 
 enum { MAX_LEVELS = 8 };
 
+bool adze_common_is_reference(const adze_common *common)
+{
+    return !common->target || !strcmp(common->target, "reference");
+}
+
 /* The reference runs what the passes make for this machine. */
 static const char *target_of(const adze_common *common)
 {
-    return common->target && strcmp(common->target, "reference") != 0 ? common->target : "x86:host";
+    return adze_common_is_reference(common) ? "x86:host" : common->target;
 }
 
 /* "x86:a,b" names several levels; each becomes a target of its own, in the given order (best first). */
@@ -32,6 +37,21 @@ static uint32_t read_levels(adze_work *session, const char *text, const adze_tar
     return 0;
 }
 
+const adze_target *adze_work_target(adze_work *session, const adze_common *common)
+{
+    const adze_target *levels[MAX_LEVELS];
+    return read_levels(session, target_of(common), levels) ? levels[0] : NULL;
+}
+
+bool adze_work_check(adze_work *session, const adze_common *common)
+{
+    const adze_target *levels[MAX_LEVELS];
+    if (!adze_common_is_reference(common) && !read_levels(session, common->target, levels)) return false;
+    adze_pipeline *pipeline = common->passes ? adze_pipeline_parse(session->registry, common->passes) : NULL;
+    adze_pipeline_destroy(pipeline);
+    return pipeline || !common->passes;
+}
+
 static void show_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
                       adze_outcome outcome)
 {
@@ -42,8 +62,7 @@ static void show_pass(void *self, const char *pass, uint32_t index, uint32_t cou
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module)
 {
     const adze_target *levels[MAX_LEVELS];
-    int precision = adze_common_precision(common);
-    if (precision < 0 || !read_levels(session, target_of(common), levels)) return false;
+    if (!read_levels(session, target_of(common), levels)) return false;
     const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(levels[0]));
     if (!backend) return false;
     const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
@@ -52,7 +71,7 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     adze_progress *progress = adze_progress_begin(session, "passes");
     adze_run_options options = {.struct_size = sizeof options,
                                 .target = levels[0],
-                                .precision = precision,
+                                .precision = adze_common_precision(common),
                                 .progress = show_pass,
                                 .self = progress};
     bool ok = adze_pipeline_run(pipeline, module, &options);

@@ -1,10 +1,13 @@
-/* adze: finds the subcommand and hands over to it. */
+/* adze: finds the subcommand, reads its flags, opens what every command needs, and hands over. */
 #include "command.h"
 
 #include <adze/version.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { MAX_THREADS = 1024 };
 
 static const adze_command *const commands[] = {
 #define COMMAND(name) &adze_command_##name,
@@ -20,6 +23,36 @@ static void print_help(FILE *stream)
     fprintf(stream, "\nadze COMMAND --help says more. adze --version prints the version.\n");
 }
 
+static int run_parsed(const adze_command *command, const adze_common *options, char **files, int n_files)
+{
+    if (n_files < command->files_min || n_files > command->files_max)
+        return adze_usage_error("%s takes %s, got %d; adze %s --help says more", command->name,
+                                command->files_max > 1 ? "one model or more" : "one model", n_files, command->name);
+    if (options->threads < 0 || options->threads > MAX_THREADS)
+        return adze_usage_error("--threads takes a number from 0 to %d, got %lld", MAX_THREADS,
+                                (long long)options->threads);
+    adze_work work;
+    if (!adze_work_open(&work, options)) return 1;
+    int status = adze_work_check(&work, options) ? command->run(&work, options, files, n_files) : 2;
+    adze_work_close(&work);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    fprintf(stderr, "adze: stdout cannot be written\n");
+    return status ? status : 1;
+}
+
+static int run_command(const adze_command *command, int argc, char **argv)
+{
+    adze_common *options = calloc(1, command->options_size);
+    if (!options) return adze_usage_error("out of memory");
+    *options = (adze_common)ADZE_COMMON_START;
+    if (command->defaults) memcpy(options, command->defaults, command->options_size);
+    int status, n_files = adze_flags_parse(argc, argv, command->flags, options, command->usage, &status);
+    if (n_files >= 0) status = run_parsed(command, options, argv, n_files);
+    adze_flags_free(command->flags, options);
+    free(options);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -32,7 +65,7 @@ int main(int argc, char **argv)
         return 0;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(commands[i]->name, name)) return commands[i]->run(argc - 1, argv + 1);
+        if (!strcmp(commands[i]->name, name)) return run_command(commands[i], argc - 1, argv + 1);
     if (*name) fprintf(stderr, "adze: there is no command '%s'\n", name);
     print_help(stderr);
     return 2;

@@ -1,5 +1,4 @@
 /* adze opt: the pass writer's tool. Reads a model, runs a pipeline, prints the IR. */
-#include "adze_io.h"
 #include "command.h"
 #include "expect.h"
 
@@ -183,24 +182,11 @@ static bool process_text(job *j, const char *path, char *text, size_t size)
     return ok;
 }
 
-static bool write_output(const options *o, const adze_text *out)
-{
-    adze_io_error error;
-    adze_outfile *file;
-    const char *path = o->output ? o->output : "-";
-    if (adze_outfile_create(path, 0666, &file, &error) == ADZE_OK) {
-        if (out->size) adze_outfile_write(file, out->data, out->size);
-        if (adze_outfile_commit(file, &error) == ADZE_OK) return true;
-    }
-    fprintf(stderr, "adze: %s\n", error.text);
-    return false;
-}
-
 static bool run_input(job *j, const char *path)
 {
     const options *o = j->options;
     if (!o->split_input && !o->verify_diagnostics)
-        return process(j, adze_work_read(j->session, &o->common, path)) && write_output(o, &j->out);
+        return process(j, adze_work_read(j->session, &o->common, path)) && adze_write_text(j->session, o->output ? o->output : "-", &j->out);
     size_t size;
     char *text = adze_read_text(j->session->context, path, &size);
     if (!text) return false;
@@ -214,7 +200,7 @@ static bool run_input(job *j, const char *path)
     if (o->verify_diagnostics) ok = adze_expect_finish(expected);
     adze_context_set_sink(j->session->context, adze_print_to_stderr, NULL);
     free(text);
-    return ok && (o->verify_diagnostics || write_output(o, &j->out));
+    return ok && (o->verify_diagnostics || adze_write_text(j->session, o->output ? o->output : "-", &j->out));
 }
 
 static int run_job(const options *o, adze_work *session, const char *path)
@@ -242,32 +228,25 @@ static int run_job(const options *o, adze_work *session, const char *path)
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
-    options o = {.common = ADZE_COMMON_START};
-    int status, files = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    bool lists = o.list_passes || o.list_ops || o.list_rules || o.test_rules;
-    if (files >= 0 && adze_common_precision(&o.common) < 0) files = -1, status = 2;
-    if (files >= 0 && !lists && !o.print_pipeline && files != 1)
-        status = adze_usage_error("opt takes one input, got %d; try adze opt --help", files), files = -1;
-    adze_work session = {0};
-    if (files >= 0 && !adze_work_open(&session, &o.common)) {
-        status = 1;
-    } else if (files >= 0) {
-        if (o.list_passes) list_passes(session.registry);
-        if (o.list_ops) list_ops(session.context);
-        if (o.list_rules) list_rules(session.registry);
-        if (o.test_rules) status = test_rules(session.registry);
-        if (!lists) status = run_job(&o, &session, files ? argv[0] : NULL);
-        adze_work_close(&session);
-    }
-    adze_flag_list_free(&o.common.plugins);
-    adze_flag_list_free(&o.common.dims);
-    return status;
+    const options *o = given;
+    bool lists = o->list_passes || o->list_ops || o->list_rules || o->test_rules;
+    if (!lists && !o->print_pipeline && n_files != 1)
+        return adze_usage_error("opt takes one input, got %d; adze opt --help says more", n_files);
+    if (o->list_passes) list_passes(work->registry);
+    if (o->list_ops) list_ops(work->context);
+    if (o->list_rules) list_rules(work->registry);
+    if (o->test_rules) return test_rules(work->registry);
+    return lists ? 0 : run_job(o, work, n_files ? files[0] : NULL);
 }
 
 const adze_command adze_command_opt = {
     .name = "opt",
     .summary = "run passes on IR and print it; for writers of passes",
+    .usage = usage,
+    .flags = flags,
+    .options_size = sizeof(options),
+    .files_max = 1,
     .run = run,
 };

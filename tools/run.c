@@ -118,21 +118,20 @@ static bool run_model(const options *o, adze_work *work, const char *path)
     return ok;
 }
 
-static int run(int argc, char **argv)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
-    options o = {.common = ADZE_COMMON_START};
-    int status, n = adze_flags_parse(argc, argv, flags, &o, usage, &status);
-    if (n >= 0 && n != 1) status = adze_usage_error("run takes one model, got %d", n), n = -1;
-    if (n >= 0 && !adze_common_check(&o.common)) status = 2, n = -1;
-    adze_work work;
-    if (n >= 0 && adze_work_open(&work, &o.common)) {
-        status = !run_model(&o, &work, argv[0]);
-        adze_work_close(&work);
-    } else if (n >= 0) {
-        status = 1;
-    }
-    adze_flags_free(flags, &o);
-    return status;
+    const options *o = given;
+    (void)n_files;
+    return !run_model(o, work, files[0]);
 }
 
-const adze_command adze_command_run = {"run", "run a model or an artifact", run};
+const adze_command adze_command_run = {
+    .name = "run",
+    .summary = "run a model or an artifact",
+    .usage = usage,
+    .flags = flags,
+    .options_size = sizeof(options),
+    .files_min = 1,
+    .files_max = 1,
+    .run = run,
+};

@@ -2,6 +2,7 @@
 #include "command.h"
 
 #include <adze/onnx.h>
+#include <adze_io.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,11 +75,9 @@ void adze_work_close(adze_work *session)
 int adze_common_precision(const adze_common *common)
 {
     static const char *const names[] = {"strict", "f32", "fast"};
-    if (!common->precision) return ADZE_PRECISION_F32;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; common->precision && i < 3; i++)
         if (!strcmp(names[i], common->precision)) return i;
-    adze_usage_error("--precision takes strict, f32 or fast, got '%s'", common->precision);
-    return -1;
+    return ADZE_PRECISION_F32;
 }
 
 char *adze_read_text(adze_context *context, const char *path, size_t *out_size)
@@ -150,4 +149,27 @@ adze_module *adze_work_read(adze_work *session, const adze_common *common, const
     if (ok) return module;
     adze_module_destroy(module);
     return NULL;
+}
+
+/* ---- Writing ---- */
+
+bool adze_write_text(adze_work *work, const char *path, const adze_text *text)
+{
+    adze_io_error error = {""};
+    adze_outfile *file;
+    if (adze_outfile_create(path, 0666, &file, &error) == ADZE_OK) {
+        if (text->size) adze_outfile_write(file, text->data, text->size);
+        if (adze_outfile_commit(file, &error) == ADZE_OK) return true;
+    }
+    return adze_error(adze_loc_unknown(work->context), "%s", error.text);
+}
+
+bool adze_write_module(adze_work *work, const adze_module *module, const char *path)
+{
+    adze_text text = {0};
+    adze_print_options print = {.struct_size = sizeof print, .locations = true, .max_elements = 16};
+    if (strcmp(path, "-") != 0) print.blob_file = adze_internf(work->context, "%s.bin", path);
+    bool ok = adze_module_print(module, &print, &text) && adze_write_text(work, path, &text);
+    adze_text_free(&text);
+    return ok;
 }
