@@ -287,11 +287,13 @@ static adze_ir_value *index_value(tile *t, const adze_dim *expr)
 static adze_ir_value *guarded(tile *t, adze_ir_value *operand, const adze_access_map *map, const tile_point *at)
 {
     const adze_type *type = adze_value_type(operand);
-    adze_ir_value *inside = NULL, *outer_mask = t->mask;
+    adze_ir_value *inside = NULL, *lanes = NULL, *outer_mask = t->mask;
     tile_point safe = *at;
     for (uint32_t d = 0; d < at->rank; d++) {
         int64_t lo, hi, extent;
         const adze_dim *dim = adze_type_dim(type, d);
+        bool axis = adze_dim_get_kind(at->at[d]) == ADZE_DIM_AXIS;
+        if (axis && adze_dim_equal(t->extents[adze_dim_axis_index(at->at[d])], dim)) continue;
         if (adze_dim_range(at->at[d], t->extents, t->n_axes, &lo, &hi) && lo >= 0 &&
             adze_dim_is_const(dim, &extent) && hi < extent)
             continue;
@@ -300,13 +302,17 @@ static adze_ir_value *guarded(tile *t, adze_ir_value *operand, const adze_access
         adze_ir_value *high = tile_op2(t, "less", index, tile_index(t, dim));
         adze_ir_value *both = tile_op2(t, "and", low, high);
         inside = inside ? tile_op2(t, "and", inside, both) : both;
-        if (!tile_is_vector(index)) /* clamp, so that what is read exists */
+        if (tile_is_vector(index))
+            lanes = lanes ? tile_op2(t, "and", lanes, both) : both;
+        else /* clamp, so that what is read exists */
             safe.at[d] = adze_dim_binary(t->context, ADZE_DIM_MAX, tile_dim(t, 0),
                                          adze_dim_binary(t->context, ADZE_DIM_MIN, at->at[d],
                                                          adze_dim_add_const(t->context, dim, -1)));
     }
     if (!inside) return tile_value(t, operand, at);
-    if (tile_is_vector(inside)) t->mask = outer_mask ? tile_op2(t, "and", outer_mask, inside) : inside;
+    /* The load's mask holds what varies over the lanes and nothing else: with a half that is known to be
+     * off beside one that is not, LLVM 22 reads the half that is off when it splits the mask for AVX2. */
+    if (lanes) t->mask = outer_mask ? tile_op2(t, "and", outer_mask, lanes) : lanes;
     uint32_t n_memo = t->n_memo;
     adze_ir_value *value = tile_value(t, operand, &safe);
     t->n_memo = n_memo; /* lanes outside hold nothing of use */
