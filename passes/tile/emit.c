@@ -248,8 +248,8 @@ static bool map_point(tile *t, const adze_access *access, uint32_t index, const 
     }
     for (uint32_t k = 0; k < access->n_axes; k++)
         if (!with[k] && access->kind[k] != ADZE_AXIS_PARALLEL) {
-            if (t->dummy < 0) return false;
-            with[k] = adze_dim_axis(t->context, (uint32_t)t->dummy);
+            if (t->any_axis < 0) return false;
+            with[k] = adze_dim_axis(t->context, (uint32_t)t->any_axis);
         }
     const adze_access_map *map = &access->operand[index];
     out->rank = map->rank;

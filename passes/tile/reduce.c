@@ -333,14 +333,14 @@ static void visit(tile *t, visitor *v, adze_ir_value *value, const tile_point *a
         if (!adze_op_operand(op, i)) continue;
         if (normalize && i == 0) {
             point = *at;
-            point.at[axis] = adze_dim_axis(t->context, (uint32_t)t->dummy);
+            point.at[axis] = adze_dim_axis(t->context, (uint32_t)t->any_axis);
         } else if (!tile_operand_point(t, op, i, at, &point)) {
             continue;
         }
         visit(t, v, adze_op_operand(op, i), &point);
     }
     if (!normalize && !reduce) return;
-    if (tile_depends(t, at, v->lane, axis) || tile_depends(t, at, (uint32_t)t->dummy, axis)) {
+    if (tile_depends(t, at, v->lane, axis) || tile_depends(t, at, (uint32_t)t->any_axis, axis)) {
         t->failed |= normalize;
         return;
     }
@@ -356,7 +356,7 @@ void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t 
 {
     if (t->flat) return;
     visitor *v = &(visitor){.lane = lane};
-    t->dummy = (int)tile_axis(t, NULL, adze_dim_unknown(t->context));
+    t->any_axis = (int)tile_axis(t, NULL, adze_dim_unknown(t->context));
     visit(t, v, value, at);
-    t->dummy = -1;
+    t->any_axis = -1;
 }

@@ -38,7 +38,7 @@ typedef struct tile {
     const adze_dim *extents[TILE_MAX_AXES];
     uint32_t n_axes;
     int lane;            /* lane axis, or -1 */
-    int dummy;           /* axis that stands for any reduction axis while a row is prepared, or -1 */
+    int any_axis;        /* axis that stands for any reduction axis while a row is prepared, or -1 */
     bool scalar;         /* vectors did not work out: one element at a time */
     bool failed;         /* this form cannot be emitted */
     adze_ir_value *mask; /* lanes in use, or NULL = all */
