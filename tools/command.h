@@ -89,7 +89,7 @@ typedef struct adze_common {
         {"--progress", "always|never|auto", "show what takes long (default: on a terminal)", ADZE_FLAG_CHOICE,     \
          offsetof(adze_common, progress)},                                                                         \
     {                                                                                                              \
-        "-v", NULL, "say more", ADZE_FLAG_BOOL, offsetof(adze_common, verbose)                                     \
+        "-v", NULL, "say what runs, and for how long", ADZE_FLAG_BOOL, offsetof(adze_common, verbose)                                     \
     }
 
 /* Creates context and registry and loads the plug-ins. False after an error. */

@@ -52,11 +52,19 @@ bool adze_work_check(adze_work *session, const adze_common *common)
     return pipeline || !common->passes;
 }
 
+typedef struct watch {
+    adze_progress *progress;
+    bool verbose;
+} watch;
+
 static void show_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
                       adze_outcome outcome)
 {
-    (void)outcome;
-    if (seconds < 0) adze_progress_update(self, count ? (double)index / count : -1, pass);
+    const watch *w = self;
+    if (seconds < 0)
+        adze_progress_update(w->progress, count ? (double)index / count : -1, pass);
+    else if (w->verbose)
+        fprintf(stderr, "%10.3f ms  %s%s\n", 1e3 * seconds, pass, outcome == ADZE_UNCHANGED ? ", nothing changed" : "");
 }
 
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module)
@@ -68,14 +76,15 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, text);
     if (!pipeline) return false;
-    adze_progress *progress = adze_progress_begin(session, "passes");
+    if (common->verbose) fprintf(stderr, "%s:%s %s\n", adze_target_name(levels[0]), adze_target_level(levels[0]), text);
+    watch seen = {adze_progress_begin(session, "passes"), common->verbose};
     adze_run_options options = {.struct_size = sizeof options,
                                 .target = levels[0],
                                 .precision = adze_common_precision(common),
                                 .progress = show_pass,
-                                .self = progress};
+                                .self = &seen};
     bool ok = adze_pipeline_run(pipeline, module, &options);
-    adze_progress_end(progress);
+    adze_progress_end(seen.progress);
     adze_pipeline_destroy(pipeline);
     return ok;
 }
@@ -95,7 +104,9 @@ bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *
                                  .verbose = common->verbose};
     if (!adze_work_lower(session, common, module)) return false;
     adze_progress *progress = adze_progress_begin(session, "code generation");
+    double start = adze_now();
     bool ok = backend->emit(module, session->registry, &options);
+    if (common->verbose) fprintf(stderr, "%10.3f ms  code generation\n", 1e3 * (adze_now() - start));
     adze_progress_end(progress);
     return ok;
 }
