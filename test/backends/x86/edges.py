@@ -1,0 +1,328 @@
+"""Generated edge cases of the x86 backend against the reference: op x element type x shape.
+
+A group is one module with many results. Its symbolic dims N and M are bound at the run by one artifact
+(zero, one, around a vector's 16 lanes) and fixed at compilation by others. Values hold NaN, infinities,
+-0.0, denormals and the extremes of integers. `--precision=strict` keeps denormals, as the reference does;
+other runs flush them, so differences below 1e-37 do not count there.
+"""
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+ADZE = os.path.join(os.environ["ADZE_BUILD_DIR"], "bin/adze")
+DTYPES = {"f32": "f4", "f64": "f8", "i8": "i1", "i32": "i4", "i64": "i8", "u8": "u1", "bool": "?"}
+SPECIALS = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-40, -1e-40, 3.4028235e38, -3.4028235e38, 1.1754944e-38, 0.5, -0.5,
+            1.5, 2.5, -1.0, 1.0, 88.7, -88.7, 89.0, -104.0, 16777217.0, 2147483648.0, -2147483904.0, 9.3e18, 255.5, 1e-7]
+SIZES = [(0, 3), (1, 1), (15, 17), (16, 1), (17, 16), (33, 0), (33, 5)]  # of (N, M)
+FIXED = [(0, 5), (1, 33), (17, 15), (33, 1), (16, 17)]  # groups take turns
+
+
+class Group:
+    """One module: inputs {name: type text} and results [(op text, type text)]."""
+
+    def __init__(self, name, values="special", rtol=5e-7, scale=0.0, consts=""):
+        self.name, self.values, self.rtol, self.scale = name, values, rtol, scale
+        self.consts, self.inputs, self.ops = consts, {}, []
+
+    def input(self, kind, dims):
+        name = "%" + re.sub(r"\W+", "_", f"{kind}_{dims}")
+        self.inputs[name] = f"{kind}[{dims}]"
+        return name
+
+    def op(self, text, *types):
+        self.ops.append((text, types))
+
+    def text(self):
+        results, body, n = [], [], 0
+        for text, types in self.ops:
+            names = [f"%r{n + i}" for i in range(len(types))]
+            n += len(types)
+            results += [f"{a}: {t}" for a, t in zip(names, types)]
+            body.append(f"    {', '.join(names)} = {text} : {', '.join(types)}")
+        inputs = ", ".join(f"{a}: {t}" for a, t in self.inputs.items())
+        names = ", ".join(r.split(":")[0] for r in results)
+        return (f"module @{self.name} {{\n{self.consts}  func @main({inputs}) -> ({', '.join(results)}) {{\n"
+                + "\n".join(body) + f"\n    return({names})\n  }}\n}}\n")
+
+    def of(self, result):
+        """The op that result k comes from."""
+        return list(itertools.chain(*([text] * len(types) for text, types in self.ops)))[result]
+
+    def data(self, n, m):
+        rng = np.random.default_rng(n * 100 + m)
+        arrays = {}
+        for name, type_ in self.inputs.items():
+            kind, dims = re.fullmatch(r"(\w+)\[(.*)\]", type_).groups()
+            shape = [eval(d, {"N": n, "M": m}) for d in dims.split(",")] if dims else []
+            arrays[name[1:]] = self.array(rng, kind, shape)
+        return arrays
+
+    def array(self, rng, kind, shape):
+        count = int(np.prod(shape))
+        dtype = np.dtype(DTYPES[kind])
+        if kind == "bool":
+            flat = rng.random(count) < 0.5
+        elif dtype.kind == "f":
+            flat = rng.standard_normal(count).astype(dtype)
+            if self.values == "special":
+                with np.errstate(over="ignore"):
+                    pool = np.resize(rng.permutation(SPECIALS), count).astype(dtype)
+                flat = np.where(rng.random(count) < 0.6, pool, flat * 4)
+        else:
+            low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+            few = np.array([low, high, 0, 1, 2, 7, high // 2, 0 if low == 0 else -1], dtype)
+            wide = rng.integers(low, high, count, dtype, endpoint=True)
+            flat = np.where(rng.random(count) < 0.5, few[rng.integers(0, 8, count)], wide)
+            if self.values == "divide":  # zero divides nothing
+                flat = np.where(flat == 0, dtype.type(3), flat)
+        return flat.astype(dtype).reshape(shape)
+
+
+UNARY = """abs neg sign ceil floor round exp log sqrt rsqrt reciprocal sin cos tan asin acos atan sinh cosh tanh asinh
+acosh atanh erf sigmoid relu leaky_relu elu selu celu hard_sigmoid hard_swish softplus softsign thresholded_relu mish
+swish gelu gelu_tanh isnan isinf""".split()
+BINARY = "add sub mul div pow max min prelu equal less less_equal greater greater_equal".split()
+INT_BINARY = """add sub mul div mod max min equal less less_equal greater greater_equal bitwise_and bitwise_or
+bitwise_xor""".split()
+COMPARE = {"equal", "less", "less_equal", "greater", "greater_equal"}
+PAIRS = [("N,1", "1,M", "N,M"), ("N", "", "N"), ("M,N", "N", "M,N"), ("2,N,1", "M,1,1,5", "M,2,N,5"), ("", "", ""),
+         ("N", "N", "N")]
+
+
+def binary(group, ops, kind, turn=0):
+    for i, (op, at) in enumerate(itertools.product(ops, range(2))):
+        a, b, c = PAIRS[(i + 2 * at + turn) % len(PAIRS)]
+        left, right = group.input(kind, a), group.input(kind, b)
+        attributes = " {fmod = 1}" if op == "mod" and at else ""
+        group.op(f"{op}({left}, {right}){attributes}", f"{'bool' if op in COMPARE else kind}[{c}]")
+
+
+def unary(group, ops, kind):
+    for i, op in enumerate(ops):
+        dims = ["N", "M,N", "", "N,1"][i % 4]
+        group.op(f"{op}({group.input(kind, dims)})", f"{'bool' if op.startswith('is') else kind}[{dims}]")
+        if dims == "":
+            group.op(f"{op}({group.input(kind, 'N')})", f"{'bool' if op.startswith('is') else kind}[N]")
+
+
+def elementwise():
+    for part in range(2):
+        g = Group(f"unary_f32_{part}")
+        unary(g, UNARY[part::2], "f32")
+        yield g
+    g = Group("binary_f32")
+    binary(g, BINARY, "f32")
+    yield g
+    for kind in "i32", "i64", "i8", "u8":
+        g = Group(f"int_{kind}", values="divide")
+        binary(g, INT_BINARY, kind, turn=1)
+        unary(g, ["abs", "sign", "bitwise_not"] + ["neg", "relu"] * (kind != "u8"), kind)
+        yield g
+    g = Group("bool")
+    binary(g, ["and", "or", "xor", "equal"], "bool")
+    unary(g, ["not"], "bool")
+    for kind in "f32", "i32", "i64", "u8", "bool":
+        c, a, b = g.input("bool", "N,1"), g.input(kind, "1,M"), g.input(kind, "")
+        g.op(f"where({c}, {a}, {b})", f"{kind}[N,M]")
+        g.op(f"where({g.input('bool', 'N')}, {g.input(kind, 'N')}, {b})", f"{kind}[N]")
+    yield g
+    g = Group("cast")
+    for a, b in itertools.permutations(["f32", "f64", "i8", "i32", "i64", "u8", "bool"], 2):
+        dims = "M,N" if a == "f32" else "N"
+        g.op(f"cast({g.input(a, dims)}) {{to = {b}}}", f"{b}[{dims}]")
+    yield g
+    g = Group("many")
+    for kind in "f32", "i32", "i64":
+        x, y, s = g.input(kind, "M,N"), g.input(kind, "N"), g.input(kind, "")
+        for op in "max_n", "min_n":
+            g.op(f"{op}({x}, {y}, {s})", f"{kind}[M,N]")
+        g.op(f"clip({y}, {s}, _)", f"{kind}[N]")
+        g.op(f"clip({x}, _, {s})", f"{kind}[M,N]")
+    g.op("sum_n(%f32_M_N, %f32_N, %f32_)", "f32[M,N]")
+    yield g
+
+
+REDUCE = "reduce_sum reduce_mean reduce_max reduce_min reduce_prod".split()
+
+
+def reductions():
+    consts = "  const @a0: i64[1] = dense[0]\n  const @a1: i64[1] = dense[-1]\n  const @a2: i64[2] = dense[0, 2]\n"
+    for kind, values in ("f32", "normal"), ("i32", "special"), ("i64", "special"), ("f32", "special"):
+        g = Group(f"reduce_{kind}_{values}", values, 1e-5, 1e-5, consts)
+        if values == "special" and kind == "f32":
+            ops = ["reduce_max", "reduce_min"]
+        else:
+            ops = [op for op in REDUCE if kind == "f32" or op != "reduce_mean"]
+        for op in ops:
+            g.op(f"{op}({g.input(kind, 'M,N')}, @a1) {{keepdims = 0}}", f"{kind}[M]")
+            g.op(f"{op}({g.input(kind, 'N,M')}, @a0)", f"{kind}[1,M]")
+            g.op(f"{op}({g.input(kind, 'N')}) {{keepdims = 0}}", f"{kind}[]")
+            g.op(f"{op}({g.input(kind, '3,N,5')}, @a2)", f"{kind}[1,N,1]")
+        yield g
+    g = Group("normalize", "normal", 1e-5, 1e-5)
+    x, y = g.input("f32", "M,N"), g.input("f32", "N,3,M")
+    for op in "softmax", "log_softmax":
+        g.op(f"{op}({x})", "f32[M,N]")
+        g.op(f"{op}({y}) {{axis = 1}}", "f32[N,3,M]")
+    g.op(f"layer_norm({x}, {g.input('f32', 'N')}, %f32_N)", "f32[M,N]")
+    g.op(f"rms_norm({x}, %f32_N)", "f32[M,N]")
+    for axis, dims, out in (0, "17,N", "1,N"), (1, "M,17", "M,1"):
+        for op in "argmax", "argmin":
+            g.op(f"{op}({g.input('f32', dims)}) {{axis = {axis}}}", f"i64[{out}]")
+    yield g
+
+
+def contractions():
+    g = Group("matmul", "normal", 1e-5, 1e-5)
+    for a, b, c in [("M,N", "N,33", "M,33"), ("N,17", "17,M", "N,M"), ("2,M,N", "N,15", "2,M,15"),
+                    ("3,1,N,7", "2,7,M", "3,2,N,M"), ("N", "N,M", "M"), ("M,N", "N", "M"), ("N", "N", "")]:
+        g.op(f"matmul({g.input('f32', a)}, {g.input('f32', b)})", f"f32[{c}]")
+    for ta, tb in itertools.product((0, 1), repeat=2):
+        a, b = ("N,M" if ta else "M,N"), ("33,N" if tb else "N,33")
+        bias = ["33", "M,1", "", "M,33"][ta * 2 + tb]
+        g.op(f"gemm({g.input('f32', a)}, {g.input('f32', b)}, {g.input('f32', bias)}) "
+             f"{{alpha = 0.5, beta = 2.0, transA = {ta}, transB = {tb}}}", "f32[M,33]")
+    yield g
+    g = Group("conv", "normal", 1e-5, 1e-5)
+    for batch, c, oc, k, attrs, out in [
+            ("N", 3, 17, 3, "pads = [1, 1, 1, 1]", "9,9"), ("N", 16, 16, 3, "group = 16, pads = [1, 1, 1, 1]", "9,9"),
+            ("1", 15, 33, 1, "", "9,9"), ("M", 6, 4, 3, "group = 2, strides = [2, 2]", "4,4"),
+            ("N", 5, 1, 3, "dilations = [2, 2], pads = [2, 0, 2, 0]", "9,5")]:
+        w = g.input("f32", f"{oc},{c // (int(attrs[8:].split(',')[0]) if 'group' in attrs else 1)},{k},{k}")
+        g.op(f"conv({g.input('f32', f'{batch},{c},9,9')}, {w}, {g.input('f32', str(oc))})" +
+             (f" {{{attrs}}}" if attrs else ""), f"f32[{batch},{oc},{out}]")
+    g.op(f"conv({g.input('f32', '1,2,N,M')}, {g.input('f32', '3,2,1,1')})", "f32[1,3,N,M]")
+    yield g
+    for values in "normal", "special":
+        g = Group(f"pool_{values}", values, 1e-5, 1e-5 * (values == "normal"))
+        for dims, attrs, out in [("N,3,9,9", "kernel_shape = [3, 3], strides = [2, 2]", "N,3,4,4"),
+                                 ("1,17,5,7", "kernel_shape = [2, 3], pads = [1, 1, 0, 1]", "1,17,5,7"),
+                                 ("M,1,4,4", "kernel_shape = [2, 2], strides = [2, 2]", "M,1,2,2")]:
+            x = g.input("f32", dims)
+            g.op(f"max_pool({x}) {{{attrs}}}", f"f32[{out}]")
+            if values == "normal":
+                g.op(f"average_pool({x}) {{{attrs}}}", f"f32[{out}]")
+                g.op(f"average_pool({x}) {{count_include_pad = 1, {attrs}}}", f"f32[{out}]")
+                g.op(f"global_average_pool({x})", f"f32[{dims.split(',')[0]},{dims.split(',')[1]},1,1]")
+            g.op(f"global_max_pool({x})", f"f32[{dims.split(',')[0]},{dims.split(',')[1]},1,1]")
+        yield g
+
+
+def moves():
+    consts = """  const @one: i64[1] = dense[1]
+  const @zero: i64[1] = dense[0]
+  const @far: i64[1] = dense[9223372036854775807]
+  const @back: i64[1] = dense[-1]
+  const @low: i64[1] = dense[-9223372036854775807]
+  const @pads: i64[4] = dense[1, 2, 0, 17]
+  const @parts: i64[3] = dense[1, 15, 17]
+  const @scales: f32[4] = dense[1.0, 1.0, 2.0, 2.0]
+"""
+    for kind in DTYPES:
+        g = Group(f"move_{kind}", consts=consts)
+        x, y, v = g.input(kind, "M,N"), g.input(kind, "2,N,M"), g.input(kind, "N")
+        g.op(f"transpose({x})", f"{kind}[N,M]")
+        g.op(f"transpose({y}) {{perm = [2, 0, 1]}}", f"{kind}[M,2,N]")
+        g.op(f"slice({v}, @low, @back, @zero)", f"{kind}[max(N-1,0)]")
+        g.op(f"slice({x}, @back, @low, @one, @back)", f"{kind}[M,N]")
+        g.op(f"pad({x}, @pads)", f"{kind}[M+1,N+19]")
+        g.op(f"concat({x}, {x}, {g.input(kind, 'M,3')}) {{axis = 1}}", f"{kind}[M,2*N+3]")
+        g.op(f"concat({v}, {g.input(kind, '0')}, {v}) {{axis = 0}}", f"{kind}[2*N]")
+        g.op(f"split({g.input(kind, 'M,33')}, @parts) {{axis = 1}}", *(f"{kind}[M,{k}]" for k in (1, 15, 17)))
+        g.op(f"expand({g.input(kind, 'N,1')}, _)", f"{kind}[N,M]")
+        g.op(f"reshape({y}, _)", f"{kind}[2*N*M]")
+        if kind in ("f32", "u8"):
+            g.op(f"resize({g.input(kind, 'N,3,5,7')}, _, @scales)", f"{kind}[N,3,10,14]")
+        if kind == "f32":
+            g.op("resize(%f32_N_3_5_7, _, @scales) {mode = \"linear\"}", "f32[N,3,10,14]")
+        yield g
+
+
+def run(*words):
+    r = subprocess.run(words, capture_output=True, text=True)
+    return r.returncode, r.stderr.strip()
+
+
+def differ(group, got, want, strict):
+    """What is wrong with one result, or None."""
+    if got.dtype != want.dtype or got.shape != want.shape:
+        return f"{got.dtype}{got.shape}, not {want.dtype}{want.shape}"
+    if want.dtype.kind != "f":
+        bad = got != want
+    else:
+        a, b = got.astype("f8"), want.astype("f8")
+        finite = np.abs(b[np.isfinite(b)])
+        limit = (0 if strict else 1e-37) + group.scale * finite.max(initial=0)
+        with np.errstate(invalid="ignore"):
+            bad = ~((a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= limit + group.rtol * np.abs(b)))
+            bad |= np.isinf(b) & (a != b)
+    if bad.any():
+        at = tuple(int(i) for i in np.argwhere(bad)[0])
+        return f"{bad.sum()} of {bad.size} differ, first {at}: {got[at]!r}, not {want[at]!r}"
+    return None
+
+
+class Runner:
+    def __init__(self, folder):
+        self.folder, self.passed, self.failed = folder, 0, 0
+
+    def fail(self, name, why):
+        self.failed += 1
+        print(f"FAILED {name}: {why}")
+
+    def compare(self, group, program, size, label, strict):
+        """Runs one artifact on one binding of N and M, and compares all results with the reference."""
+        ins, out, ref = (f"{self.folder}/{x}.npz" for x in ("in", "out", f"{group.name}-{size[0]}-{size[1]}"))
+        np.savez(ins, **group.data(*size))
+        name = f"{group.name} N={size[0]} M={size[1]} {label}"
+        if not os.path.exists(ref):
+            code, err = run(ADZE, "run", f"{self.folder}/{group.name}.adz", f"--inputs={ins}", f"--outputs={ref}")
+            if code:
+                return self.fail(f"{name}: reference", err)
+        code, err = run(ADZE, "run", program, f"--inputs={ins}", f"--outputs={out}")
+        if code:
+            return self.fail(name, f"status {code}: {err}")
+        with np.load(out) as got, np.load(ref) as want:
+            for k, key in enumerate(want.files):
+                why = differ(group, got[key], want[key], strict)
+                if why:
+                    self.fail(f"{name} {key} = {group.of(k)}", why)
+                else:
+                    self.passed += 1
+
+    def group(self, group, turn):
+        text, program = f"{self.folder}/{group.name}.adz", f"{self.folder}/{group.name}.so"
+        with open(text, "w") as f:
+            f.write(group.text())
+        n, m = FIXED[turn % len(FIXED)]
+        for target, dims, bindings in [("host", [], SIZES), ("x86-64-v3", [], SIZES[:4]),
+                                       ("host", [f"--dim=N={n}", f"--dim=M={m}"], [(n, m)])]:
+            # Elementwise code has jumps at denormals, so it runs with them.
+            strict = ["--precision=strict"] if group.values == "special" else []
+            code, err = run(ADZE, "compile", text, "-o", program, f"--target=x86:{target}", *strict, *dims)
+            if code:
+                self.fail(f"{group.name} {target} {dims}: compile", err)
+                continue
+            for size in bindings:
+                self.compare(group, program, size, " ".join([target] + dims), bool(strict))
+
+
+def main():
+    only = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(folder)
+        groups = itertools.chain(elementwise(), reductions(), contractions(), moves())
+        for turn, group in enumerate(groups):
+            if not only or group.name in only:
+                runner.group(group, turn)
+    print(f"{runner.passed} passed, {runner.failed} failed, 0 skipped")
+    return runner.failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
