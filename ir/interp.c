@@ -1,8 +1,8 @@
 /* The reference: runs a function op by op through the rows' `eval`.
  *
- * Tensors are dense in their logical dims; layouts matter only to `launch` (interp_launch.c). Regions run
- * recursively. A value is freed after its last use, and a constant that can be read again is unloaded
- * after its own.
+ * Tensors are dense in their logical dims; layouts matter only to `launch` (interp_launch.c).
+ * Regions run recursively. A value is freed after its last use, and a constant that can be read
+ * again is unloaded after its own.
  */
 #include "ir/interp.h"
 
@@ -14,27 +14,31 @@ enum { MAX_DEPTH = 500, UNLOAD_ABOVE = 1 << 20 };
 
 /* ---- Storage ---- */
 
-bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank, const int64_t *dims,
-                     adze_value *out)
+bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank,
+                     const int64_t *dims, adze_value *out)
 {
     uint64_t count = 1, bound = interp->context->max_memory;
     for (uint32_t i = 0; i < rank; i++)
-        if (dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)dims[i], &count) || count > SIZE_MAX / 64)
+        if (dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)dims[i], &count) ||
+            count > SIZE_MAX / 64)
             return adze_error(loc, "a tensor of impossible size");
     uint64_t bytes = adze_dtype_bytes(dtype, count);
     if (bound && bytes > bound - (interp->held < bound ? interp->held : bound))
-        return adze_error(loc, "a tensor of %llu bytes goes over the memory bound", (unsigned long long)bytes);
+        return adze_error(loc, "a tensor of %llu bytes goes over the memory bound",
+                          (unsigned long long)bytes);
     uint64_t room = (bytes + 127) & ~(uint64_t)63;
     int64_t *copy = calloc(rank + 1u, sizeof *copy);
     void *data = aligned_alloc(64, room);
     if (!copy || !data) {
         free(copy);
         free(data);
-        return adze_error(loc, "out of memory for a tensor of %llu bytes", (unsigned long long)bytes);
+        return adze_error(loc, "out of memory for a tensor of %llu bytes",
+                          (unsigned long long)bytes);
     }
     memset(data, 0, room);
     if (rank) memcpy(copy, dims, rank * sizeof *copy);
-    *out = (adze_value){.kind = ADZE_VALUE_TENSOR, .dtype = dtype, .rank = rank, .dims = copy, .data = data};
+    *out = (adze_value){
+        .kind = ADZE_VALUE_TENSOR, .dtype = dtype, .rank = rank, .dims = copy, .data = data};
     interp->held += bytes;
     return true;
 }
@@ -70,7 +74,8 @@ void adze_outputs_free(adze_value *outputs, uint32_t n)
 static bool copy_value(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
 {
     if (from->kind != ADZE_VALUE_TENSOR) return adze_error(loc, "only tensors can be copied here");
-    if (!adze_interp_new(interp, loc, (adze_dtype)from->dtype, from->rank, from->dims, to)) return false;
+    if (!adze_interp_new(interp, loc, (adze_dtype)from->dtype, from->rank, from->dims, to))
+        return false;
     uint64_t bytes = bytes_of(from);
     if (bytes) memcpy(to->data, from->data, bytes);
     return true;
@@ -106,7 +111,8 @@ static void bind_symbols(adze_interp *interp, const adze_type *type, const adze_
     }
 }
 
-static bool check_input(adze_interp *interp, const adze_func *func, uint32_t index, const adze_value *value)
+static bool check_input(adze_interp *interp, const adze_func *func, uint32_t index,
+                        const adze_value *value)
 {
     const adze_ir_value *arg = func->body.args[index];
     const adze_type *type = arg->type;
@@ -114,15 +120,18 @@ static bool check_input(adze_interp *interp, const adze_func *func, uint32_t ind
     const char *name = arg->name ? arg->name : "?";
     if (!adze_type_is_tensor(type) || value->kind != ADZE_VALUE_TENSOR)
         return adze_error(loc, "input '%s' must be a tensor", name);
-    if (value->dtype != type->dtype) return adze_error(loc, "input '%s' has another element type", name);
+    if (value->dtype != type->dtype)
+        return adze_error(loc, "input '%s' has another element type", name);
     if (!type->ranked) return true;
     if (value->rank != type->rank)
-        return adze_error(loc, "input '%s' has rank %u, expected %u", name, value->rank, type->rank);
+        return adze_error(loc, "input '%s' has rank %u, expected %u", name, value->rank,
+                          type->rank);
     bind_symbols(interp, type, value);
     return true;
 }
 
-static bool check_input_dims(adze_interp *interp, const adze_func *func, uint32_t index, const adze_value *value)
+static bool check_input_dims(adze_interp *interp, const adze_func *func, uint32_t index,
+                             const adze_value *value)
 {
     const adze_type *type = func->body.args[index]->type;
     for (uint32_t i = 0; i < type->rank; i++) {
@@ -149,7 +158,8 @@ static adze_cell *cell_of(adze_interp *interp, const adze_ir_value *value)
     return cell;
 }
 
-static void set_cell(adze_interp *interp, const adze_ir_value *value, const adze_value *contents, bool owned)
+static void set_cell(adze_interp *interp, const adze_ir_value *value, const adze_value *contents,
+                     bool owned)
 {
     *cell_of(interp, value) = (adze_cell){.value = *contents,
                                           .remaining = adze_value_num_uses(value),
@@ -171,7 +181,8 @@ static void used_const(adze_interp *interp, const adze_const *constant)
         cell->remaining = adze_value_num_uses(&constant->value);
         adze_table_put(&interp->const_uses, constant, cell);
     }
-    if (--cell->remaining == 0 && adze_data_size(constant->data) > UNLOAD_ABOVE) adze_data_unload(constant->data);
+    if (--cell->remaining == 0 && adze_data_size(constant->data) > UNLOAD_ABOVE)
+        adze_data_unload(constant->data);
 }
 
 /* Counts the uses that the op and what is inside it make, and frees what was used last. */
@@ -188,7 +199,8 @@ static void count_uses(adze_interp *interp, const adze_op *op)
         if (cell && cell->level == interp->level && --cell->remaining == 0) drop_cell(interp, cell);
     }
     for (uint32_t i = 0; i < op->n_regions; i++)
-        for (const adze_op *inner = op->regions[i].first; inner; inner = inner->next) count_uses(interp, inner);
+        for (const adze_op *inner = op->regions[i].first; inner; inner = inner->next)
+            count_uses(interp, inner);
 }
 
 /* ---- Operands and results ---- */
@@ -216,7 +228,8 @@ static bool read_operand(adze_interp *interp, const adze_op *op, uint32_t index,
     if (!value) return true;
     if (value->def == ADZE_DEF_CONST) return read_const(interp, value->owner.constant, out);
     const adze_cell *cell = adze_table_get(&interp->cells, value);
-    if (!cell) return adze_error(adze_op_loc(op), "%s: operand %u has no value", op->row->name, index);
+    if (!cell)
+        return adze_error(adze_op_loc(op), "%s: operand %u has no value", op->row->name, index);
     *out = cell->value;
     return true;
 }
@@ -234,7 +247,8 @@ static bool take_operand(adze_interp *interp, const adze_op *op, uint32_t index,
     adze_value from;
     if (!read_operand(interp, op, index, &from)) return false;
     bool ok = copy_value(interp, adze_op_loc(op), &from, out);
-    if (ok && cell && cell->level == interp->level && --cell->remaining == 0) drop_cell(interp, cell);
+    if (ok && cell && cell->level == interp->level && --cell->remaining == 0)
+        drop_cell(interp, cell);
     return ok;
 }
 
@@ -257,22 +271,25 @@ static void drop_level(adze_interp *interp, const adze_region *region)
 }
 
 /* Runs a region; `args` are borrowed, `out` takes the operands of its terminator. */
-static bool run_region(adze_interp *interp, const adze_region *region, const adze_value *args, uint32_t n_args,
-                       adze_value *out, uint32_t n_out)
+static bool run_region(adze_interp *interp, const adze_region *region, const adze_value *args,
+                       uint32_t n_args, adze_value *out, uint32_t n_out)
 {
     if (interp->depth == MAX_DEPTH)
         return adze_error(adze_op_loc(region->op), "regions nested more than %d deep", MAX_DEPTH);
     if (!region->last || region->last->n_operands != n_out || region->n_args != n_args)
-        return adze_error(region->op ? adze_op_loc(region->op) : region->func->loc,
-                          "a region's arguments or results do not fit; the module was not verified");
+        return adze_error(
+            region->op ? adze_op_loc(region->op) : region->func->loc,
+            "a region's arguments or results do not fit; the module was not verified");
     interp->depth++;
     interp->level++;
     bool ok = true;
-    for (uint32_t i = 0; i < region->n_args; i++) set_cell(interp, region->args[i], &args[i], false);
+    for (uint32_t i = 0; i < region->n_args; i++)
+        set_cell(interp, region->args[i], &args[i], false);
     const adze_op *op = region->first;
     for (; ok && op && !(op->row->traits & ADZE_TERMINATOR); op = op->next) ok = run_op(interp, op);
     uint32_t done = 0;
-    for (; ok && op && done < op->n_operands; done++) ok = take_operand(interp, op, done, &out[done]);
+    for (; ok && op && done < op->n_operands; done++)
+        ok = take_operand(interp, op, done, &out[done]);
     if (!ok)
         while (done) {
             if (out[--done].data) adze_interp_free(interp, &out[done]);
@@ -286,12 +303,15 @@ static bool run_region(adze_interp *interp, const adze_region *region, const adz
 
 static bool run_if(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
 {
-    if (adze_value_count(&in[0]) != 1) return adze_error(adze_op_loc(op), "if: the condition must be one bool");
+    if (adze_value_count(&in[0]) != 1)
+        return adze_error(adze_op_loc(op), "if: the condition must be one bool");
     uint32_t which = *(const uint8_t *)in[0].data ? 0 : 1;
-    return which >= op->n_regions || run_region(interp, &op->regions[which], NULL, 0, out, op->n_results);
+    return which >= op->n_regions ||
+           run_region(interp, &op->regions[which], NULL, 0, out, op->n_results);
 }
 
-static bool run_kernel(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
+static bool run_kernel(adze_interp *interp, const adze_op *op, const adze_value *in,
+                       adze_value *out)
 {
     return run_region(interp, &op->regions[0], in, op->n_operands, out, op->n_results);
 }
@@ -320,7 +340,9 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
         int64_t dims[ADZE_MAX_RANK];
         uint32_t rank;
         if (!adze_interp_dims(interp, op, in, i, &rank, dims)) return false;
-        if (!adze_interp_new(interp, loc, adze_type_dtype(op->results[i].type), rank, dims, &out[i])) return false;
+        if (!adze_interp_new(interp, loc, adze_type_dtype(op->results[i].type), rank, dims,
+                             &out[i]))
+            return false;
     }
     adze_host host;
     adze_host_init(&host, loc);
@@ -332,19 +354,22 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
             if (out[i].kind == ADZE_VALUE_TENSOR) interp->held += bytes_of(&out[i]);
     if (status == ADZE_OK) return true;
     if (errors == interp->context->errors)
-        adze_error(loc, status == ADZE_ERR_UNSUPPORTED ? "%s: this combination of types is not supported"
-                        : status == ADZE_ERR_NO_MEMORY ? "%s: out of memory"
-                                                       : "%s: cannot be computed with these operands",
+        adze_error(loc,
+                   status == ADZE_ERR_UNSUPPORTED ? "%s: this combination of types is not supported"
+                   : status == ADZE_ERR_NO_MEMORY ? "%s: out of memory"
+                                                  : "%s: cannot be computed with these operands",
                    row->name);
     return false;
 }
 
-static bool run_special(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
+static bool run_special(adze_interp *interp, const adze_op *op, const adze_value *in,
+                        adze_value *out)
 {
     static const struct {
         const char *name;
         bool (*run)(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
-    } special[] = {{"dims", run_dims}, {"if", run_if}, {"kernel", run_kernel}, {"launch", adze_interp_launch}};
+    } special[] = {
+        {"dims", run_dims}, {"if", run_if}, {"kernel", run_kernel}, {"launch", adze_interp_launch}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(op->row->name, special[i].name) == 0) return special[i].run(interp, op, in, out);
     return run_eval(interp, op, in, out);
@@ -375,18 +400,20 @@ static bool run_op(adze_interp *interp, const adze_op *op)
     return ok;
 }
 
-bool adze_interpret(const adze_func *func, const adze_value *inputs, uint32_t n_inputs, adze_value *outputs,
-                    uint32_t n_outputs, adze_observer *observe, void *self)
+bool adze_interpret(const adze_func *func, const adze_value *inputs, uint32_t n_inputs,
+                    adze_value *outputs, uint32_t n_outputs, adze_observer *observe, void *self)
 {
     const adze_module *module = func->module;
-    adze_interp interp = {.context = module->context, .module = module, .observe = observe, .self = self};
+    adze_interp interp = {
+        .context = module->context, .module = module, .observe = observe, .self = self};
     memset(outputs, 0, n_outputs * sizeof *outputs);
     if (n_inputs != func->body.n_args || n_outputs != func->n_results)
         return adze_error(func->loc, "@%s has %u inputs and %u outputs, got %u and %u", func->name,
                           func->body.n_args, func->n_results, n_inputs, n_outputs);
     bool ok = true;
     for (uint32_t i = 0; ok && i < n_inputs; i++) ok = check_input(&interp, func, i, &inputs[i]);
-    for (uint32_t i = 0; ok && i < n_inputs; i++) ok = check_input_dims(&interp, func, i, &inputs[i]);
+    for (uint32_t i = 0; ok && i < n_inputs; i++)
+        ok = check_input_dims(&interp, func, i, &inputs[i]);
     ok = ok && run_region(&interp, &func->body, inputs, n_inputs, outputs, n_outputs);
     adze_interp_loops_free(&interp);
     for (const adze_const *c = module->first_const; c; c = c->next)

@@ -24,7 +24,7 @@ typedef struct adze_interp {
     adze_table cells; /* value -> adze_cell */
     adze_symbol *symbols;
     uint32_t n_symbols, symbols_capacity;
-    adze_table loops; /* function -> compiled loop IR */
+    adze_table loops;      /* function -> compiled loop IR */
     adze_table const_uses; /* constant -> adze_cell; only `remaining` counts */
     adze_observer *observe;
     void *self;
@@ -33,19 +33,20 @@ typedef struct adze_interp {
 } adze_interp;
 
 /* interp.c: a zero-filled tensor; false after an error at `loc`. */
-bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank, const int64_t *dims,
-                     adze_value *out);
+bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank,
+                     const int64_t *dims, adze_value *out);
 void adze_interp_free(adze_interp *interp, adze_value *value);
 bool adze_interp_symbol(void *self, const char *name, int64_t *out); /* adze_dim_value_of */
 bool adze_interp_dim(adze_interp *interp, const adze_dim *dim, int64_t *out);
 
-/* interp_dims.c: dims of result `index`: from its type and the symbols, else from inference over the actual
- * operands. False after an error. */
-bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *in, uint32_t index, uint32_t *rank,
-                      int64_t *dims);
+/* interp_dims.c: dims of result `index`: from its type and the symbols, else from inference over
+ * the actual operands. False after an error. */
+bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *in, uint32_t index,
+                      uint32_t *rank, int64_t *dims);
 
 /* interp_launch.c: runs the callee on physical copies of `in` and fills `out`, both dense. */
-bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
+bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in,
+                        adze_value *out);
 
 /* interp_loop.c: runs a function of loop IR. */
 typedef struct adze_memory {

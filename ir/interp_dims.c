@@ -1,5 +1,5 @@
-/* Dims of results that the types alone do not give: inference is run again with what is known now, the
- * operands' dims and the contents of small integer operands. */
+/* Dims of results that the types alone do not give: inference is run again with what is known now,
+ * the operands' dims and the contents of small integer operands. */
 #include "ir/interp.h"
 
 #include <string.h>
@@ -15,11 +15,13 @@ static bool dims_of_type(adze_interp *interp, const adze_type *type, uint32_t *r
     return true;
 }
 
-/* An operand of the scratch op: a constant with contents where shapes may depend on them, else an argument. */
+/* An operand of the scratch op: a constant with contents where shapes may depend on them, else an
+ * argument. */
 static adze_ir_value *stand_in(adze_module *module, adze_func *func, const adze_value *value)
 {
     adze_context *context = module->context;
-    const adze_type *type = adze_type_tensor_const(context, (adze_dtype)value->dtype, value->rank, value->dims);
+    const adze_type *type =
+        adze_type_tensor_const(context, (adze_dtype)value->dtype, value->rank, value->dims);
     bool integers = adze_dtype_get_kind((adze_dtype)value->dtype) == ADZE_KIND_INT ||
                     value->dtype == ADZE_DTYPE_f32; /* resize's scales */
     if (integers && value->rank <= 1 && adze_value_count(value) <= MAX_SHAPE_ELEMENTS)
@@ -28,7 +30,8 @@ static adze_ir_value *stand_in(adze_module *module, adze_func *func, const adze_
 }
 
 /* Types of a copy of `op` over stand-ins; false after an error. */
-static bool infer_again(const adze_op *op, const adze_value *in, adze_module *module, const adze_type **types)
+static bool infer_again(const adze_op *op, const adze_value *in, adze_module *module,
+                        const adze_type **types)
 {
     adze_context *context = module->context;
     adze_func *func = adze_module_add_func(module, "scratch");
@@ -37,7 +40,8 @@ static bool infer_again(const adze_op *op, const adze_value *in, adze_module *mo
     adze_op_insert(&func->body, NULL, copy);
     copy->attrs = op->attrs;
     for (uint32_t i = 0; i < op->n_operands; i++)
-        if (in[i].kind == ADZE_VALUE_TENSOR) adze_op_set_operand(copy, i, stand_in(module, func, &in[i]));
+        if (in[i].kind == ADZE_VALUE_TENSOR)
+            adze_op_set_operand(copy, i, stand_in(module, func, &in[i]));
     for (uint32_t i = 0; i < op->n_results; i++) {
         copy->results[i].type = adze_type_unranked(context, adze_type_dtype(op->results[i].type));
         types[i] = op->results[i].type;
@@ -45,8 +49,8 @@ static bool infer_again(const adze_op *op, const adze_value *in, adze_module *mo
     return op->row->infer && op->row->infer(copy, types);
 }
 
-bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *in, uint32_t index, uint32_t *rank,
-                      int64_t *dims)
+bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *in, uint32_t index,
+                      uint32_t *rank, int64_t *dims)
 {
     if (dims_of_type(interp, op->results[index].type, rank, dims)) return true;
     adze_module *module = adze_module_create(interp->context, "scratch");
@@ -54,7 +58,8 @@ bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *
     uint64_t errors = interp->context->errors;
     bool ok = infer_again(op, in, module, types) && dims_of_type(interp, types[index], rank, dims);
     if (!ok && errors == interp->context->errors)
-        adze_error(adze_op_loc(op), "%s: the dims of result %u are not known", op->row->name, index);
+        adze_error(adze_op_loc(op), "%s: the dims of result %u are not known", op->row->name,
+                   index);
     adze_module_destroy(module);
     return ok;
 }

@@ -1,8 +1,9 @@
-/* `launch` on the reference: operands are copied into memory in their layout, the callee's loop IR runs on
- * it, and results are copied back.
+/* `launch` on the reference: operands are copied into memory in their layout, the callee's loop IR
+ * runs on it, and results are copied back.
  *
- * Interior elements of results, and what padding lies beyond the interior, start as bytes of all ones, a NaN
- * in every float type, so that reading what nobody wrote shows. Halos start as zero and must end so.
+ * Interior elements of results, and what padding lies beyond the interior, start as bytes of all
+ * ones, a NaN in every float type, so that reading what nobody wrote shows. Halos start as zero and
+ * must end so.
  */
 #include "ir/interp.h"
 
@@ -16,8 +17,8 @@ typedef struct physical {
     int64_t dims[ADZE_MAX_RANK], strides[ADZE_MAX_RANK], halo[ADZE_MAX_RANK];
 } physical;
 
-static bool describe(adze_interp *interp, const adze_op *op, const adze_type *type, const adze_value *value,
-                     physical *out)
+static bool describe(adze_interp *interp, const adze_op *op, const adze_type *type,
+                     const adze_value *value, physical *out)
 {
     const adze_dim *strides[ADZE_MAX_RANK];
     int64_t bytes, origin;
@@ -48,9 +49,10 @@ static bool describe(adze_interp *interp, const adze_op *op, const adze_type *ty
 
 typedef void visit_fn(uint8_t *at, const uint8_t *with, uint32_t size, bool *ok);
 
-/* Calls `visit` for every element of the box [lo, hi) around the interior; `dense` steps along if given. */
-static bool visit_box(const physical *p, const int64_t *lo, const int64_t *hi, uint8_t *dense, bool to_dense,
-                      visit_fn *visit)
+/* Calls `visit` for every element of the box [lo, hi) around the interior; `dense` steps along if
+ * given. */
+static bool visit_box(const physical *p, const int64_t *lo, const int64_t *hi, uint8_t *dense,
+                      bool to_dense, visit_fn *visit)
 {
     int64_t at[ADZE_MAX_RANK];
     bool ok = true;
@@ -92,7 +94,8 @@ static void check_clear(uint8_t *at, const uint8_t *with, uint32_t size, bool *o
     for (uint32_t i = 0; i < size; i++) *ok &= at[i] == 0;
 }
 
-/* Visits the halo: for each axis the slabs before and after it; corners may be visited more than once. */
+/* Visits the halo: for each axis the slabs before and after it; corners may be visited more than
+ * once. */
 static bool visit_halo(const physical *p, visit_fn *visit)
 {
     int64_t lo[ADZE_MAX_RANK], hi[ADZE_MAX_RANK];
@@ -117,7 +120,8 @@ static void copy_interior(const physical *p, uint8_t *dense, bool to_dense)
     static const int64_t zero[ADZE_MAX_RANK];
     int64_t step = 1;
     bool same = true; /* dense row-major already */
-    for (uint32_t i = p->rank; i--; step *= p->dims[i]) same = same && (p->strides[i] == step || p->dims[i] == 1);
+    for (uint32_t i = p->rank; i--; step *= p->dims[i])
+        same = same && (p->strides[i] == step || p->dims[i] == 1);
     for (uint32_t i = 0; i < p->rank; i++)
         if (p->dims[i] == 0) return;
     if (!same)
@@ -128,7 +132,8 @@ static void copy_interior(const physical *p, uint8_t *dense, bool to_dense)
         memcpy(p->memory.base, dense, (size_t)step * p->size);
 }
 
-static bool prepare(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out, physical *all)
+static bool prepare(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out,
+                    physical *all)
 {
     for (uint32_t i = 0; i < op->n_operands; i++) {
         const adze_ir_value *value = op->operands[i].value;
@@ -142,18 +147,21 @@ static bool prepare(adze_interp *interp, const adze_op *op, const adze_value *in
         const adze_type *type = op->results[i].type;
         if (!describe(interp, op, type, NULL, p)) return false;
         visit_halo(p, clear_element);
-        if (!adze_interp_new(interp, adze_op_loc(op), type->dtype, p->rank, p->dims, &out[i])) return false;
+        if (!adze_interp_new(interp, adze_op_loc(op), type->dtype, p->rank, p->dims, &out[i]))
+            return false;
     }
     return true;
 }
 
-bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
+bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in,
+                        adze_value *out)
 {
     const char *name = adze_op_attr_str(op, "callee");
     const adze_func *callee = name ? adze_module_find_func(interp->module, name) : NULL;
     uint32_t n = op->n_operands + op->n_results;
     if (!callee || callee->body.n_args != n)
-        return adze_error(adze_op_loc(op), "launch: there is no function @%s of %u buffers", name ? name : "?", n);
+        return adze_error(adze_op_loc(op), "launch: there is no function @%s of %u buffers",
+                          name ? name : "?", n);
     physical *all = calloc(n + 1u, sizeof *all);
     adze_memory *buffers = calloc(n + 1u, sizeof *buffers);
     bool ok = all && buffers && prepare(interp, op, in, out, all);
@@ -161,8 +169,10 @@ bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value
     ok = ok && adze_interp_loop(interp, callee, buffers);
     for (uint32_t i = 0; ok && i < n; i++)
         if (!visit_halo(&all[i], check_clear))
-            ok = adze_error(adze_op_loc(op), "launch: @%s wrote into the halo of its argument %u", name, i);
-    for (uint32_t i = 0; ok && i < op->n_results; i++) copy_interior(&all[op->n_operands + i], out[i].data, true);
+            ok = adze_error(adze_op_loc(op), "launch: @%s wrote into the halo of its argument %u",
+                            name, i);
+    for (uint32_t i = 0; ok && i < op->n_results; i++)
+        copy_interior(&all[op->n_operands + i], out[i].data, true);
     for (uint32_t i = 0; all && i < n; i++) free(all[i].memory.begin);
     free(all);
     free(buffers);

@@ -1,5 +1,5 @@
-/* Loop IR on the reference: a function is translated once per run into instructions over numbered registers,
- * since it may be launched often and its innermost loops run millions of times. */
+/* Loop IR on the reference: a function is translated once per run into instructions over numbered
+ * registers, since it may be launched often and its innermost loops run millions of times. */
 #include "ir/interp_loop.h"
 
 #include <stdlib.h>
@@ -25,7 +25,8 @@ static bool number_operands(adze_loop_machine *m, const adze_op *op, uint32_t *i
     for (uint32_t i = 0; i < op->n_operands; i++) {
         const adze_ir_value *value = op->operands[i].value;
         if (value && value->def == ADZE_DEF_CONST)
-            return adze_error(adze_op_loc(op), "%s: constants reach loops as buffers only", op->row->name);
+            return adze_error(adze_op_loc(op), "%s: constants reach loops as buffers only",
+                              op->row->name);
         in[i] = value ? number(m, value) : ADZE_NO_REGISTER;
     }
     return true;
@@ -66,54 +67,67 @@ static bool compile_scratch(adze_loop_machine *m, const adze_op *op, adze_loop_o
 static bool compile_access(const adze_op *op, adze_loop_op *to)
 {
     bool store = op->n_results == 0;
-    const adze_ir_value *buffer = adze_op_operand(op, store), *value = store ? adze_op_operand(op, 0) : &op->results[0];
-    if (!buffer || buffer->type->kind != ADZE_TYPE_BUFFER || op->n_operands != buffer->type->rank + 2u + store)
+    const adze_ir_value *buffer = adze_op_operand(op, store),
+                        *value = store ? adze_op_operand(op, 0) : &op->results[0];
+    if (!buffer || buffer->type->kind != ADZE_TYPE_BUFFER ||
+        op->n_operands != buffer->type->rank + 2u + store)
         return adze_error(adze_op_loc(op), "%s: not a buffer with its indices", op->row->name);
     int64_t axis = adze_op_attr_int(op, "axis");
     to->axis = (uint32_t)(axis < 0 ? axis + buffer->type->rank : axis);
     to->vector = value->type->kind == ADZE_TYPE_VECTOR;
     to->size = adze_dtype_bits(buffer->type->dtype) / 8;
-    if (adze_dtype_bits(buffer->type->dtype) % 8 || (to->vector && (to->size > 8 || to->axis >= buffer->type->rank)))
-        return adze_error(adze_op_loc(op), "%s: this element type or axis is not supported", op->row->name);
+    if (adze_dtype_bits(buffer->type->dtype) % 8 ||
+        (to->vector && (to->size > 8 || to->axis >= buffer->type->rank)))
+        return adze_error(adze_op_loc(op), "%s: this element type or axis is not supported",
+                          op->row->name);
     return true;
 }
 
 static bool compile_ukernel(adze_loop_machine *m, const adze_op *op, adze_loop_op *to)
 {
     const char *name = adze_op_attr_str(op, "name");
-    for (const adze_ukernel_set *set = m->interp->context->ukernels; set && name && !to->kernel; set = set->next)
+    for (const adze_ukernel_set *set = m->interp->context->ukernels; set && name && !to->kernel;
+         set = set->next)
         for (uint32_t i = 0; i < set->count; i++)
             if (strcmp(set->kernels[i].name, name) == 0) to->kernel = &set->kernels[i];
     if (!to->kernel)
-        return adze_error(adze_op_loc(op), "ukernel: there is no micro-kernel '%s' on the reference", name ? name : "");
+        return adze_error(adze_op_loc(op),
+                          "ukernel: there is no micro-kernel '%s' on the reference",
+                          name ? name : "");
     const char *letters = to->kernel->signature;
     bool fits = strlen(letters) == op->n_operands;
     for (uint32_t i = 0; fits && i < op->n_operands; i++) {
         const adze_type *type = op->operands[i].value ? op->operands[i].value->type : NULL;
-        fits = type && (letters[i] == 'p'   ? type->kind == ADZE_TYPE_BUFFER
-                        : letters[i] == 'i' ? type->kind == ADZE_TYPE_SCALAR && type->dtype == ADZE_DTYPE_i64
-                                            : type->kind == ADZE_TYPE_SCALAR && type->dtype == ADZE_DTYPE_f32);
+        fits = type && (letters[i] == 'p' ? type->kind == ADZE_TYPE_BUFFER
+                        : letters[i] == 'i'
+                            ? type->kind == ADZE_TYPE_SCALAR && type->dtype == ADZE_DTYPE_i64
+                            : type->kind == ADZE_TYPE_SCALAR && type->dtype == ADZE_DTYPE_f32);
     }
     return fits || adze_error(adze_op_loc(op), "ukernel: '%s' takes (%s)", name, letters);
 }
 
-/* A row function where the op's body has one without parameters, else tensors of 1 or 16 elements for eval. */
+/* A row function where the op's body has one without parameters, else tensors of 1 or 16 elements
+ * for eval. */
 static bool compile_elementwise(adze_loop_machine *m, const adze_op *op, adze_loop_op *to)
 {
     static const int64_t lanes[] = {ADZE_LANES};
-    const adze_type *first = op->n_operands && op->operands[0].value ? op->operands[0].value->type : NULL;
+    const adze_type *first =
+        op->n_operands && op->operands[0].value ? op->operands[0].value->type : NULL;
     if (!first || op->n_results != 1)
         return adze_error(adze_op_loc(op), "%s cannot run in a loop", op->row->name);
     to->vector = op->results[0].type->kind == ADZE_TYPE_VECTOR;
-    const adze_body *body = op->row->n_attrs == 0 ? adze_body_find(op->row->name, first->dtype) : NULL;
-    bool plain = body && body->arguments == op->n_operands && body->result == op->results[0].type->dtype;
+    const adze_body *body =
+        op->row->n_attrs == 0 ? adze_body_find(op->row->name, first->dtype) : NULL;
+    bool plain =
+        body && body->arguments == op->n_operands && body->result == op->results[0].type->dtype;
     for (uint32_t i = 0; plain && i < op->n_operands; i++)
         plain = op->operands[i].value && body->args[i] == op->operands[i].value->type->dtype;
     if (plain) {
         to->body = body->row;
         return true;
     }
-    if (!op->row->eval) return adze_error(adze_op_loc(op), "%s cannot run in a loop", op->row->name);
+    if (!op->row->eval)
+        return adze_error(adze_op_loc(op), "%s cannot run in a loop", op->row->name);
     to->values = reserve(m, op->n_operands + 1u, sizeof *to->values);
     for (uint32_t i = 0; i <= op->n_operands; i++) {
         const adze_ir_value *value = i < op->n_operands ? op->operands[i].value : &op->results[0];
@@ -186,7 +200,8 @@ static void link_registers(adze_loop_machine *m, adze_loop_block *block)
             uint32_t index = k < op->n_in ? op->in[k] : op->out[0];
             if (index != ADZE_NO_REGISTER) op->values[k].data = m->registers[index].bytes;
         }
-        for (uint32_t k = 0; op->blocks && k < op->op->n_regions; k++) link_registers(m, &op->blocks[k]);
+        for (uint32_t k = 0; op->blocks && k < op->op->n_regions; k++)
+            link_registers(m, &op->blocks[k]);
     }
 }
 

@@ -44,12 +44,12 @@ struct adze_loop_op {
     adze_loop_block *blocks;
     uint32_t n_in, n_out;
     bool vector;
-    int64_t *strides;      /* of a buffer result */
-    uint64_t bytes;        /* scratch */
-    uint32_t axis, size;   /* load and store: axis of lanes, bytes of an element */
-    uint32_t body_args;    /* elementwise by a row function */
+    int64_t *strides;    /* of a buffer result */
+    uint64_t bytes;      /* scratch */
+    uint32_t axis, size; /* load and store: axis of lanes, bytes of an element */
+    uint32_t body_args;  /* elementwise by a row function */
     adze_row_fn *body;
-    adze_value *values;    /* elementwise by eval: operands, then the result */
+    adze_value *values; /* elementwise by eval: operands, then the result */
     const adze_ukernel *kernel;
 };
 

@@ -13,8 +13,8 @@ static int64_t index_in(const adze_loop_machine *m, const adze_loop_op *op, uint
 }
 
 /* Sums may wrap: every access checks the final address. */
-static int64_t offset_of(const adze_loop_machine *m, const adze_loop_op *op, const adze_loop_buffer *buffer,
-                         uint32_t first)
+static int64_t offset_of(const adze_loop_machine *m, const adze_loop_op *op,
+                         const adze_loop_buffer *buffer, uint32_t first)
 {
     uint64_t offset = 0;
     for (uint32_t i = 0; i < buffer->rank; i++)
@@ -29,7 +29,8 @@ static bool inside(const adze_loop_buffer *buffer, int64_t offset)
     return at <= buffer->memory.size && buffer->size <= buffer->memory.size - at;
 }
 
-static bool report_outside(const adze_loop_machine *m, const adze_loop_op *op, uint32_t first, uint32_t lane)
+static bool report_outside(const adze_loop_machine *m, const adze_loop_op *op, uint32_t first,
+                           uint32_t lane)
 {
     adze_text at = {0};
     for (uint32_t i = first; i < op->n_in; i++)
@@ -41,7 +42,8 @@ static bool report_outside(const adze_loop_machine *m, const adze_loop_op *op, u
 }
 
 /* Moves a scalar or 16 lanes between a register and memory. */
-static bool access_memory(adze_loop_machine *m, const adze_loop_op *op, uint32_t buffer_at, uint8_t *reg, bool store)
+static bool access_memory(adze_loop_machine *m, const adze_loop_op *op, uint32_t buffer_at,
+                          uint8_t *reg, bool store)
 {
     const adze_loop_buffer *buffer = &m->registers[op->in[buffer_at]].buffer;
     uint32_t mask_at = op->in[buffer_at + 1], lanes = op->vector ? ADZE_LANES : 1;
@@ -93,22 +95,30 @@ static bool run_lit(adze_loop_machine *m, const adze_loop_op *op)
     float single = (float)value;
     int64_t integer;
     switch (dtype) {
-    case ADZE_DTYPE_f32: memcpy(bytes, &single, sizeof single); return true;
-    case ADZE_DTYPE_f64: memcpy(bytes, &value, sizeof value); return true;
-    case ADZE_DTYPE_bool: bytes[0] = value != 0; return true;
-    default: break;
+    case ADZE_DTYPE_f32:
+        memcpy(bytes, &single, sizeof single);
+        return true;
+    case ADZE_DTYPE_f64:
+        memcpy(bytes, &value, sizeof value);
+        return true;
+    case ADZE_DTYPE_bool:
+        bytes[0] = value != 0;
+        return true;
+    default:
+        break;
     }
     adze_dtype_kind kind = adze_dtype_get_kind(dtype);
     if (kind == ADZE_KIND_FLOAT || kind == ADZE_KIND_COMPLEX || kind == ADZE_KIND_STRING)
         return adze_error(adze_op_loc(op->op), "lit: no literals of this element type");
-    if (!(value >= -9.2e18 && value <= 9.2e18)) return adze_error(adze_op_loc(op->op), "lit: the value does not fit");
+    if (!(value >= -9.2e18 && value <= 9.2e18))
+        return adze_error(adze_op_loc(op->op), "lit: the value does not fit");
     integer = (int64_t)value;
     memcpy(bytes, &integer, sizeof integer); /* little endian: the low bytes come first */
     return true;
 }
 
-static void copy_registers(adze_loop_machine *m, const uint32_t *to, const uint32_t *from, uint32_t n,
-                           adze_register *room)
+static void copy_registers(adze_loop_machine *m, const uint32_t *to, const uint32_t *from,
+                           uint32_t n, adze_register *room)
 {
     for (uint32_t i = 0; i < n; i++) room[i] = m->registers[from[i]];
     for (uint32_t i = 0; i < n; i++) m->registers[to[i]] = room[i];
@@ -122,7 +132,9 @@ static bool run_for(adze_loop_machine *m, const adze_loop_op *op)
     adze_register few[4];
     adze_register *room = n <= 4 ? few : aligned_alloc(64, n * sizeof *room);
     bool ok = room && block->n_yields == n && op->n_in == n + 3;
-    if (step <= 0) ok = adze_error(adze_op_loc(op->op), "for: the step is %lld, not positive", (long long)step);
+    if (step <= 0)
+        ok =
+            adze_error(adze_op_loc(op->op), "for: the step is %lld, not positive", (long long)step);
     if (ok) copy_registers(m, block->args + 1, op->in + 3, n, room);
     for (int64_t i = low; ok && i < high;) {
         m->registers[block->args[0]].i = i;
@@ -161,7 +173,8 @@ static bool run_if(adze_loop_machine *m, const adze_loop_op *op)
 static bool run_mask(adze_loop_machine *m, const adze_loop_op *op)
 {
     int64_t n = index_in(m, op, 0);
-    for (int64_t lane = 0; lane < ADZE_LANES; lane++) m->registers[op->out[0]].bytes[lane] = lane < n;
+    for (int64_t lane = 0; lane < ADZE_LANES; lane++)
+        m->registers[op->out[0]].bytes[lane] = lane < n;
     return true;
 }
 
@@ -190,7 +203,8 @@ static bool run_reduce_lanes(adze_loop_machine *m, const adze_loop_op *op)
     uint32_t size = adze_dtype_bits(dtype) / 8;
     uint8_t lanes[ADZE_LANES * 8];
     if (!body || body->arguments != 2)
-        return adze_error(adze_op_loc(op->op), "reduce_lanes: no '%s' for this element type", how ? how : "");
+        return adze_error(adze_op_loc(op->op), "reduce_lanes: no '%s' for this element type",
+                          how ? how : "");
     memcpy(lanes, m->registers[op->in[0]].bytes, sizeof lanes);
     static const int64_t steps[] = {1, 1};
     for (int64_t n = ADZE_LANES / 2; n; n /= 2) {
@@ -223,8 +237,10 @@ static bool run_scratch(adze_loop_machine *m, const adze_loop_op *op)
         m->scratch = adze_realloc(m->scratch, m->scratch_capacity * sizeof *m->scratch);
     }
     m->scratch[m->n_scratch++] = block;
-    m->registers[op->out[0]].buffer = (adze_loop_buffer){
-        .memory = {block, op->bytes, block}, .strides = op->strides, .rank = op->op->results[0].type->rank, .size = op->size};
+    m->registers[op->out[0]].buffer = (adze_loop_buffer){.memory = {block, op->bytes, block},
+                                                         .strides = op->strides,
+                                                         .rank = op->op->results[0].type->rank,
+                                                         .size = op->size};
     return true;
 }
 
@@ -232,7 +248,8 @@ static bool run_ukernel(adze_loop_machine *m, const adze_loop_op *op)
 {
     adze_ukernel_arg args[MAX_UKERNEL_ARGS];
     const char *letters = op->kernel->signature;
-    if (op->n_in > MAX_UKERNEL_ARGS) return adze_error(adze_op_loc(op->op), "ukernel: too many arguments");
+    if (op->n_in > MAX_UKERNEL_ARGS)
+        return adze_error(adze_op_loc(op->op), "ukernel: too many arguments");
     for (uint32_t i = 0; i < op->n_in; i++) {
         const adze_register *reg = &m->registers[op->in[i]];
         if (letters[i] == 'p')
@@ -263,10 +280,12 @@ bool adze_loop_elementwise(adze_loop_machine *m, const adze_loop_op *op)
         return true;
     }
     m->host.loc = adze_op_loc(op->op);
-    adze_status status = op->op->row->eval(&m->host.env, op->values, op->n_in, &op->values[op->n_in], 1, op->op->attrs);
+    adze_status status = op->op->row->eval(&m->host.env, op->values, op->n_in,
+                                           &op->values[op->n_in], 1, op->op->attrs);
     if (m->host.n_blocks) adze_host_free(&m->host);
     return status == ADZE_OK ||
-           adze_error(adze_op_loc(op->op), "%s: cannot be computed with these operands", op->op->row->name);
+           adze_error(adze_op_loc(op->op), "%s: cannot be computed with these operands",
+                      op->op->row->name);
 }
 
 adze_loop_fn *adze_loop_find(const char *name)
@@ -275,10 +294,21 @@ adze_loop_fn *adze_loop_find(const char *name)
         const char *name;
         adze_loop_fn *run;
     } table[] = {
-        {"apply", run_apply},       {"barrier", run_nothing}, {"for", run_for},         {"if", run_if},
-        {"lanes", run_lanes},       {"lit", run_lit},         {"load", run_load},       {"mask", run_mask},
-        {"parallel", run_parallel}, {"prefetch", run_nothing}, {"reduce_lanes", run_reduce_lanes},
-        {"scratch", run_scratch},   {"splat", run_splat},     {"store", run_store},     {"subview", run_subview},
+        {"apply", run_apply},
+        {"barrier", run_nothing},
+        {"for", run_for},
+        {"if", run_if},
+        {"lanes", run_lanes},
+        {"lit", run_lit},
+        {"load", run_load},
+        {"mask", run_mask},
+        {"parallel", run_parallel},
+        {"prefetch", run_nothing},
+        {"reduce_lanes", run_reduce_lanes},
+        {"scratch", run_scratch},
+        {"splat", run_splat},
+        {"store", run_store},
+        {"subview", run_subview},
         {"ukernel", run_ukernel},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)

@@ -10,10 +10,7 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static int hex_digit(char c)
 {
@@ -154,8 +151,9 @@ adze_token adze_lexer_next(adze_lexer *lexer)
     char c = *lexer->at;
     if (c == '%' || c == '@' || c == '$') {
         lex_name(lexer, &token,
-                 c == '%' ? ADZE_TOKEN_VALUE
-                          : c == '@' ? ADZE_TOKEN_SYMBOL : ADZE_TOKEN_AXIS);
+                 c == '%'   ? ADZE_TOKEN_VALUE
+                 : c == '@' ? ADZE_TOKEN_SYMBOL
+                            : ADZE_TOKEN_AXIS);
     } else if (c == '"') {
         token.kind = ADZE_TOKEN_STRING;
         lex_string(lexer, &token);

@@ -35,7 +35,8 @@ typedef struct adze_lexer {
 void adze_lexer_init(adze_lexer *lexer, const char *text, size_t size);
 /* Never fails: what is no token is one of kind ERROR, and at the end there is END for ever. */
 adze_token adze_lexer_next(adze_lexer *lexer);
-/* Writes the text with escapes resolved, at most token->size bytes and a zero byte; returns the length. */
+/* Writes the text with escapes resolved, at most token->size bytes and a zero byte; returns the
+ * length. */
 size_t adze_token_decode(const adze_token *token, char *out);
 /* True if the token is this identifier. */
 bool adze_token_is(const adze_token *token, const char *id);

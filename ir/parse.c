@@ -1,7 +1,8 @@
 /* Modules and functions in IR text; entry of the parser.
  *
  *     module := "module" SYM attrs? "{" (const | func)* "}" | (const | func)*
- *     func   := "func" SYM "(" (VAL ":" type),* ")" "->" "(" ((VAL ":")? type),* ")" attrs? "{" op* "}"
+ *     func   := "func" SYM "(" (VAL ":" type),* ")" "->" "(" ((VAL ":")? type),* ")" attrs? "{" op*
+ * "}"
  *
  * After `{`, an ID followed by `=` tells attributes from contents.
  */
@@ -26,7 +27,8 @@ static bool parse_results(adze_parser *p, adze_func *func)
         const char *name = NULL;
         adze_token at = p->token;
         if (adze_parse_take(p, ADZE_TOKEN_VALUE)) {
-            if (!(name = adze_parse_name(p, &at)) || !adze_parse_expect(p, ':', "':'")) return false;
+            if (!(name = adze_parse_name(p, &at)) || !adze_parse_expect(p, ':', "':'"))
+                return false;
         }
         const adze_type *type = adze_parse_type(p);
         if (!type) return false;
@@ -51,8 +53,8 @@ static bool parse_func(adze_parser *p)
     adze_func *func = adze_module_add_func(p->module, name);
     func->loc = adze_parse_at(p, &at);
     uint32_t mark = p->n_scope;
-    bool ok = adze_parse_args(p, adze_func_body(func)) && adze_parse_expect(p, ADZE_TOKEN_ARROW, "'->'") &&
-              parse_results(p, func);
+    bool ok = adze_parse_args(p, adze_func_body(func)) &&
+              adze_parse_expect(p, ADZE_TOKEN_ARROW, "'->'") && parse_results(p, func);
     if (ok && p->token.kind == '{' && attrs_follow(p)) ok = adze_parse_free_attrs(p, func);
     if (ok) ok = adze_parse_region(p, adze_func_body(func));
     adze_parse_close_scope(p, mark);
@@ -105,7 +107,8 @@ static void parse_module(adze_parser *p)
     if (p->token.kind != ADZE_TOKEN_END) adze_parse_unexpected(p, "the end of the text");
 }
 
-adze_module *adze_module_parse(adze_context *context, const char *file, const char *text, size_t size)
+adze_module *adze_module_parse(adze_context *context, const char *file, const char *text,
+                               size_t size)
 {
     adze_source *source = adze_source_add(context, file, text, size);
     const char *slash = strrchr(file, '/');

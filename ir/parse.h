@@ -7,10 +7,10 @@
 #include "ir/lex.h"
 
 enum {
-    ADZE_PARSE_DEPTH = 200,   /* nested types, expressions, lists and regions */
-    ADZE_PARSE_TERMS = 1000,  /* operators of one dim expression */
+    ADZE_PARSE_DEPTH = 200,    /* nested types, expressions, lists and regions */
+    ADZE_PARSE_TERMS = 1000,   /* operators of one dim expression */
     ADZE_PARSE_DERIVED = 1000, /* evaluations that one derived constant may need */
-    ADZE_PARSE_ERRORS = 50    /* reported errors; after that the parser gives up */
+    ADZE_PARSE_ERRORS = 50     /* reported errors; after that the parser gives up */
 };
 
 /* A name in scope. */
@@ -32,11 +32,11 @@ typedef struct adze_parser {
     adze_scope_entry **scope;
     uint32_t n_scope, scope_capacity;
     adze_table broken; /* names of constants whose definition had an error -> themselves */
-    adze_table costs; /* derived constant -> evaluations it needs, as an integer */
+    adze_table costs;  /* derived constant -> evaluations it needs, as an integer */
     uintptr_t cost;
     uint32_t depth, terms, errors;
     uint32_t braces; /* open ones before the next token */
-    bool stop; /* no more errors: unwinding */
+    bool stop;       /* no more errors: unwinding */
 } adze_parser;
 
 /* A growing list of pointers in the parser's arena. */
@@ -54,7 +54,8 @@ bool adze_parse_take(adze_parser *p, int kind);
 bool adze_parse_expect(adze_parser *p, int kind, const char *what);
 adze_loc adze_parse_at(const adze_parser *p, const adze_token *token);
 /* Reports an error at `token`, unless the parser has given up; always false. */
-bool adze_parse_error(adze_parser *p, const adze_token *token, const char *format, ...) ADZE_PRINTF(3, 4);
+bool adze_parse_error(adze_parser *p, const adze_token *token, const char *format, ...)
+    ADZE_PRINTF(3, 4);
 bool adze_parse_unexpected(adze_parser *p, const char *expected);
 /* False with an error where nesting is too deep; pair with adze_parse_leave. */
 bool adze_parse_enter(adze_parser *p);

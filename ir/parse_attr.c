@@ -1,7 +1,7 @@
 /* Attributes in IR text.
  *
- * An op's row says the kind of each of its attributes, so the value alone need not tell. Modules and
- * functions have free attributes: there the spelling decides, and dims are written `dim(N+1)`,
+ * An op's row says the kind of each of its attributes, so the value alone need not tell. Modules
+ * and functions have free attributes: there the spelling decides, and dims are written `dim(N+1)`,
  * `dims(N, 2)`, types `type(f32[2])`.
  */
 #include <string.h>
@@ -40,7 +40,8 @@ static bool parse_string(adze_parser *p, adze_string *out)
 static bool parse_bool(adze_parser *p, int64_t *out)
 {
     *out = adze_token_is(&p->token, "true");
-    if (!*out && !adze_token_is(&p->token, "false")) return adze_parse_unexpected(p, "true or false");
+    if (!*out && !adze_token_is(&p->token, "false"))
+        return adze_parse_unexpected(p, "true or false");
     adze_parse_next(p);
     return true;
 }
@@ -61,22 +62,30 @@ static bool parse_list(adze_parser *p, adze_attr_kind kind, adze_slot *out, int 
 static bool parse_value(adze_parser *p, adze_attr_kind kind, adze_slot *out)
 {
     switch (kind) {
-    case ADZE_ATTR_INT: return adze_parse_int(p, &out->i);
-    case ADZE_ATTR_BOOL: return parse_bool(p, &out->i);
-    case ADZE_ATTR_FLOAT: return parse_float(p, &out->f);
-    case ADZE_ATTR_STR: return parse_string(p, &out->s);
-    case ADZE_ATTR_SYM: return parse_symbol(p, &out->s);
+    case ADZE_ATTR_INT:
+        return adze_parse_int(p, &out->i);
+    case ADZE_ATTR_BOOL:
+        return parse_bool(p, &out->i);
+    case ADZE_ATTR_FLOAT:
+        return parse_float(p, &out->f);
+    case ADZE_ATTR_STR:
+        return parse_string(p, &out->s);
+    case ADZE_ATTR_SYM:
+        return parse_symbol(p, &out->s);
     case ADZE_ATTR_TYPE:
         out->i = adze_parse_dtype_of(&p->token);
         if (out->i == ADZE_DTYPE_NONE) return adze_parse_unexpected(p, "an element type");
         adze_parse_next(p);
         return true;
-    case ADZE_ATTR_DIM: return (out->object = adze_parse_dim(p)) != NULL;
-    case ADZE_ATTR_TYPEREF: return (out->object = adze_parse_type(p)) != NULL;
+    case ADZE_ATTR_DIM:
+        return (out->object = adze_parse_dim(p)) != NULL;
+    case ADZE_ATTR_TYPEREF:
+        return (out->object = adze_parse_type(p)) != NULL;
     case ADZE_ATTR_INTS:
     case ADZE_ATTR_FLOATS:
     case ADZE_ATTR_STRS:
-    case ADZE_ATTR_DIMS: return adze_parse_expect(p, '[', "'['") && parse_list(p, kind, out, ']');
+    case ADZE_ATTR_DIMS:
+        return adze_parse_expect(p, '[', "'['") && parse_list(p, kind, out, ']');
     }
     return adze_parse_unexpected(p, "a value");
 }
@@ -91,7 +100,8 @@ static bool parse_list(adze_parser *p, adze_attr_kind kind, adze_slot *out, int 
                            : kind == ADZE_ATTR_STRS   ? ADZE_ATTR_STR
                                                       : ADZE_ATTR_DIM;
     while (p->token.kind != close) {
-        if (n && !adze_parse_expect(p, ',', close == ']' ? "',' or ']'" : "',' or ')'")) return false;
+        if (n && !adze_parse_expect(p, ',', close == ']' ? "',' or ']'" : "',' or ')'"))
+            return false;
         slots = adze_arena_grow(&p->arena, slots, n, &capacity, sizeof *slots);
         if (!parse_value(p, entry, &slots[n])) return false;
         n++;
@@ -107,7 +117,8 @@ static bool parse_list(adze_parser *p, adze_attr_kind kind, adze_slot *out, int 
         out->floats = (adze_floats){floats, n};
     } else if (kind == ADZE_ATTR_STRS) {
         const char **strs = ADZE_NEW_ARRAY(&p->context->arena, const char *, n + 1u);
-        for (uint32_t i = 0; i < n; i++) strs[i] = adze_intern(p->context, slots[i].s.data, slots[i].s.size);
+        for (uint32_t i = 0; i < n; i++)
+            strs[i] = adze_intern(p->context, slots[i].s.data, slots[i].s.size);
         out->object = strs;
     } else {
         const adze_dim **dims = ADZE_NEW_ARRAY(&p->arena, const adze_dim *, n + 1u);
@@ -134,7 +145,8 @@ bool adze_parse_op_attrs(adze_parser *p, adze_op *op)
         seen |= UINT64_C(1) << index;
         adze_parse_next(p);
         adze_attr attr = {.name = text, .kind = op->row->attrs[index].kind};
-        if (!adze_parse_expect(p, '=', "'='") || !parse_value(p, attr.kind, &attr.value)) return false;
+        if (!adze_parse_expect(p, '=', "'='") || !parse_value(p, attr.kind, &attr.value))
+            return false;
         if (!adze_op_set_attr(op, attr))
             return adze_parse_error(p, &name, "attribute '%s' does not take this value", text);
     }

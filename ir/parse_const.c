@@ -5,8 +5,8 @@
  *     const @w: f32[64,64] = blob("w.bin", 64, 16384)  part of a file beside the text
  *     const @w: f32[2,3] = derived transpose(@v) {perm = [1, 0]}
  *
- * A blob's path is relative to the text's folder and may not leave it: no absolute path, no "..", no
- * symbolic link out of it.
+ * A blob's path is relative to the text's folder and may not leave it: no absolute path, no "..",
+ * no symbolic link out of it.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 #include "ir/parse.h"
 
 /* Elements and bytes of a static tensor type. */
-static bool type_bytes(adze_parser *p, const adze_token *at, const adze_type *type, uint64_t *out_count,
-                       uint64_t *out_bytes)
+static bool type_bytes(adze_parser *p, const adze_token *at, const adze_type *type,
+                       uint64_t *out_count, uint64_t *out_bytes)
 {
     int64_t count;
     if (!adze_type_is_tensor(type) || !adze_type_is_static(type) || adze_type_has_layout(type))
@@ -45,7 +45,8 @@ static void put_bits(uint8_t *bytes, uint64_t index, uint32_t bits, uint64_t val
 static bool dense_integer(adze_parser *p, adze_dtype dtype, uint8_t *bytes, uint64_t index)
 {
     adze_token start = p->token;
-    bool negative = adze_parse_take(p, '-'), is_signed = adze_dtype_get_kind(dtype) == ADZE_KIND_INT;
+    bool negative = adze_parse_take(p, '-'),
+         is_signed = adze_dtype_get_kind(dtype) == ADZE_KIND_INT;
     uint32_t bits = adze_dtype_bits(dtype);
     uint64_t magnitude, limit = UINT64_MAX >> (64 - bits);
     if (p->token.kind != ADZE_TOKEN_INT) return adze_parse_unexpected(p, "an integer");
@@ -102,12 +103,15 @@ static bool dense_element(adze_parser *p, adze_dtype dtype, uint8_t *bytes, uint
         adze_parse_next(p);
         return true;
     case ADZE_KIND_INT:
-    case ADZE_KIND_UINT: return dense_integer(p, dtype, bytes, index);
-    case ADZE_KIND_STRING: return dense_string(p, bytes, index);
+    case ADZE_KIND_UINT:
+        return dense_integer(p, dtype, bytes, index);
+    case ADZE_KIND_STRING:
+        return dense_string(p, bytes, index);
     case ADZE_KIND_FLOAT:
         if (dtype != ADZE_DTYPE_f8e8m0) return dense_float(p, dtype, bytes, index);
         break;
-    default: break;
+    default:
+        break;
     }
     return adze_parse_error(p, &p->token, "constants of this element type are written as hex\"…\"");
 }
@@ -170,7 +174,8 @@ static adze_data *parse_hex(adze_parser *p, const adze_type *type, uint64_t size
         int high = nibble(token.text[2 * i]), low = nibble(token.text[2 * i + 1]);
         if (high < 0 || low < 0) {
             free(bytes);
-            adze_parse_error(p, &token, "byte %llu is not two hexadecimal digits", (unsigned long long)i);
+            adze_parse_error(p, &token, "byte %llu is not two hexadecimal digits",
+                             (unsigned long long)i);
             return NULL;
         }
         bytes[i] = (uint8_t)(high * 16 + low);
@@ -217,8 +222,8 @@ static adze_data *parse_blob(adze_parser *p, const adze_type *type, uint64_t siz
         !adze_parse_expect(p, ',', "','"))
         return NULL;
     adze_token at = p->token;
-    if (!adze_parse_int(p, &offset) || !adze_parse_expect(p, ',', "','") || !adze_parse_int(p, &bytes) ||
-        !adze_parse_expect(p, ')', "')'"))
+    if (!adze_parse_int(p, &offset) || !adze_parse_expect(p, ',', "','") ||
+        !adze_parse_int(p, &bytes) || !adze_parse_expect(p, ')', "')'"))
         return NULL;
     if (adze_type_dtype(type) == ADZE_DTYPE_str) {
         adze_parse_error(p, &file, "strings are written as dense[…]");
@@ -244,8 +249,8 @@ static adze_data *parse_blob(adze_parser *p, const adze_type *type, uint64_t siz
 }
 
 /* The op of a derived constant in a scratch function, so that inference can check the type. */
-static adze_data *derive(adze_parser *p, adze_op *op, adze_const **inputs, uint32_t n, const adze_token *at,
-                         const adze_type *type)
+static adze_data *derive(adze_parser *p, adze_op *op, adze_const **inputs, uint32_t n,
+                         const adze_token *at, const adze_type *type)
 {
     const adze_type *inferred = type;
     op->results[0].type = type;
@@ -254,7 +259,8 @@ static adze_data *derive(adze_parser *p, adze_op *op, adze_const **inputs, uint3
         adze_parse_error(p, at, "%s needs attribute '%s'", op->row->name, adze_op_missing_attr(op));
         return NULL;
     }
-    if (!op->row->eval || !(op->row->traits & ADZE_PURE) || (op->row->traits & ADZE_DATA_DEPENDENT)) {
+    if (!op->row->eval || !(op->row->traits & ADZE_PURE) ||
+        (op->row->traits & ADZE_DATA_DEPENDENT)) {
         adze_parse_error(p, at, "%s cannot derive a constant", op->row->name);
         return NULL;
     }
@@ -274,6 +280,41 @@ static adze_data *derive(adze_parser *p, adze_op *op, adze_const **inputs, uint3
     return adze_data_derived(p->context, op->row, op->attrs, inputs, n, type);
 }
 
+/* `(@a, _, …)`. An input whose definition had an error sets `broken`. */
+static bool parse_inputs(adze_parser *p, adze_parse_list *inputs, bool *broken)
+{
+    if (!adze_parse_expect(p, '(', "'('")) return false;
+    while (p->token.kind != ')') {
+        if (inputs->count && !adze_parse_expect(p, ',', "',' or ')'")) return false;
+        adze_token at = p->token;
+        bool absent = adze_token_is(&at, "_");
+        if (!absent && at.kind != ADZE_TOKEN_SYMBOL)
+            return adze_parse_unexpected(p, "a constant's name after '@'");
+        const char *from = absent ? NULL : adze_parse_name(p, &at);
+        const adze_const *constant = from ? adze_module_find_const(p->module, from) : NULL;
+        if (!absent && !from) return false;
+        if (from && !constant && !adze_table_get(&p->broken, from))
+            return adze_parse_error(p, &at, "no constant @%s above", from);
+        *broken |= from && !constant;
+        adze_parse_push(p, inputs, constant);
+        adze_parse_next(p);
+    }
+    adze_parse_next(p);
+    return true;
+}
+
+/* Bounds the evaluations that a chain of derived constants takes. */
+static bool count_cost(adze_parser *p, const adze_token *name, adze_const *const *inputs,
+                       uint32_t n)
+{
+    p->cost = 1;
+    for (uint32_t i = 0; i < n; i++)
+        p->cost += inputs[i] ? (uintptr_t)adze_table_get(&p->costs, inputs[i]) : 0;
+    return p->cost <= ADZE_PARSE_DERIVED ||
+           adze_parse_error(p, name, "derived from more than %d other derived constants",
+                            ADZE_PARSE_DERIVED);
+}
+
 /* `op(@a, …) {attrs}` after the word derived. */
 static adze_data *parse_derived(adze_parser *p, const adze_type *type)
 {
@@ -287,50 +328,19 @@ static adze_data *parse_derived(adze_parser *p, const adze_type *type)
     const char *text = adze_parse_name(p, &name);
     const adze_op_row *row = text ? adze_row_find(p->context, text) : NULL;
     adze_parse_next(p);
-    if (!row) {
-        if (text) adze_parse_error(p, &name, "no op '%s'", text);
-        return NULL;
-    }
-    if (!adze_parse_expect(p, '(', "'('")) return NULL;
-    while (p->token.kind != ')') {
-        if (inputs.count && !adze_parse_expect(p, ',', "',' or ')'")) return NULL;
-        adze_token at = p->token;
-        if (adze_parse_take(p, ADZE_TOKEN_ID) && adze_token_is(&at, "_")) {
-            adze_parse_push(p, &inputs, NULL);
-            continue;
-        }
-        if (at.kind != ADZE_TOKEN_SYMBOL) {
-            adze_parse_unexpected(p, "a constant's name after '@'");
-            return NULL;
-        }
-        adze_parse_next(p);
-        const char *from = adze_parse_name(p, &at);
-        const adze_const *constant = from ? adze_module_find_const(p->module, from) : NULL;
-        if (!constant && (!from || !adze_table_get(&p->broken, from))) {
-            if (from) adze_parse_error(p, &at, "no constant @%s above", from);
-            return NULL;
-        }
-        broken |= !constant;
-        adze_parse_push(p, &inputs, constant);
-    }
-    adze_parse_next(p);
+    if (text && !row) adze_parse_error(p, &name, "no op '%s'", text);
+    if (!row || !parse_inputs(p, &inputs, &broken)) return NULL;
     if (broken) { /* reported there */
         if (p->token.kind == '{') adze_parse_skip_line(p, NULL, p->braces);
         return NULL;
     }
     uint32_t n = inputs.count;
+    adze_const **constants = (adze_const **)(void *)inputs.items;
     if (n < row->in_min || (n > row->in_max && row->in_max != ADZE_VARIADIC) || row->out_min > 1) {
         adze_parse_error(p, &name, "%s with %u operands cannot derive a constant", row->name, n);
         return NULL;
     }
-    adze_const **constants = (adze_const **)(void *)inputs.items;
-    uintptr_t cost = 1;
-    for (uint32_t i = 0; i < n; i++) cost += constants[i] ? (uintptr_t)adze_table_get(&p->costs, constants[i]) : 0;
-    if (cost > ADZE_PARSE_DERIVED) {
-        adze_parse_error(p, &name, "derived from more than %d other derived constants", ADZE_PARSE_DERIVED);
-        return NULL;
-    }
-    p->cost = cost;
+    if (!count_cost(p, &name, constants, n)) return NULL;
     adze_func shelf = {.module = p->module};
     adze_region_init(&shelf.body, &shelf, NULL);
     adze_op *op = adze_op_new(p->module, row, n, 1, 0);
@@ -351,7 +361,8 @@ static bool parse_definition(adze_parser *p, const adze_token *name, const char 
     uint64_t count = 0, size = 0;
     adze_token at = p->token;
     const adze_type *type = adze_parse_type(p);
-    if (!type || !type_bytes(p, &at, type, &count, &size) || !adze_parse_expect(p, '=', "'='")) return false;
+    if (!type || !type_bytes(p, &at, type, &count, &size) || !adze_parse_expect(p, '=', "'='"))
+        return false;
     if (adze_module_find_const(p->module, text))
         return adze_parse_error(p, name, "@%s is defined twice", text);
     adze_token form = p->token;

@@ -4,8 +4,8 @@
  *               (":" type,+)? ("loc" "(" STRING,+ ")")?
  *     region := "{" ("(" (VAL ":" type),* ")")? op* "}"
  *
- * An op with an error is reported, its results become poisoned names that may be used without further
- * complaint, and reading goes on below it.
+ * An op with an error is reported, its results become poisoned names that may be used without
+ * further complaint, and reading goes on below it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,8 @@ void adze_parse_define(adze_parser *p, const adze_token *token, adze_ir_value *v
         adze_table_put(&p->values, key, entry);
     }
     *entry = (adze_scope_entry){value, true};
-    p->scope = adze_arena_grow(&p->arena, p->scope, p->n_scope, &p->scope_capacity, sizeof *p->scope);
+    p->scope =
+        adze_arena_grow(&p->arena, p->scope, p->n_scope, &p->scope_capacity, sizeof *p->scope);
     p->scope[p->n_scope++] = entry;
     if (value && name) adze_value_set_name(value, name);
 }
@@ -65,7 +66,7 @@ bool adze_parse_args(adze_parser *p, adze_region *region)
 /* What stands before an op is made. */
 typedef struct op_text {
     adze_token name;
-    adze_parse_list results; /* adze_token * */
+    adze_parse_list results;  /* adze_token * */
     adze_parse_list operands; /* adze_ir_value *, NULL = absent */
     bool poisoned;            /* an operand had an error */
 } op_text;
@@ -117,7 +118,8 @@ static bool parse_head(adze_parser *p, op_text *text)
     adze_parse_next(p);
     if (!adze_parse_expect(p, '(', "'('")) return false;
     for (bool first = true; p->token.kind != ')'; first = false)
-        if ((!first && !adze_parse_expect(p, ',', "',' or ')'")) || !parse_operand(p, text)) return false;
+        if ((!first && !adze_parse_expect(p, ',', "',' or ')'")) || !parse_operand(p, text))
+            return false;
     adze_parse_next(p);
     return true;
 }
@@ -154,8 +156,7 @@ static bool parse_types(adze_parser *p, adze_op *op, const op_text *text, bool u
             adze_token at = p->token;
             const adze_type *type = adze_parse_type(p);
             if (!type) return false;
-            if (n == op->n_results)
-                return adze_parse_error(p, &at, "more types than results");
+            if (n == op->n_results) return adze_parse_error(p, &at, "more types than results");
             op->results[n++].type = type;
         } while (adze_parse_take(p, ','));
         if (n < op->n_results)
@@ -193,7 +194,8 @@ static bool parse_loc(adze_parser *p, adze_op *op)
 {
     if (!adze_parse_expect(p, '(', "'('")) return false;
     do {
-        if (p->token.kind != ADZE_TOKEN_STRING) return adze_parse_unexpected(p, "a node's name in quotes");
+        if (p->token.kind != ADZE_TOKEN_STRING)
+            return adze_parse_unexpected(p, "a node's name in quotes");
         const char *node = adze_parse_name(p, &p->token);
         if (!node) return false;
         adze_op_add_node(op, node);
@@ -203,8 +205,8 @@ static bool parse_loc(adze_parser *p, adze_op *op)
 }
 
 /* "1 operand", "2 to 3 operands", "at least 1 operand". */
-static bool check_count(adze_parser *p, const op_text *text, uint32_t got, uint32_t min, uint32_t max,
-                        const char *verb, const char *noun)
+static bool check_count(adze_parser *p, const op_text *text, uint32_t got, uint32_t min,
+                        uint32_t max, const char *verb, const char *noun)
 {
     if (got >= min && (got <= max || max == ADZE_VARIADIC)) return true;
     char range[32];
@@ -227,13 +229,18 @@ static adze_op *make_op(adze_parser *p, adze_region *region, const op_text *text
         if (name) adze_parse_error(p, &text->name, "no op '%s'", name);
         return NULL;
     }
-    bool fits = check_count(p, text, text->operands.count, row->in_min, row->in_max, "takes", "operand");
-    fits = check_count(p, text, text->results.count, row->out_min, row->out_max, "gives", "result") && fits;
+    bool fits =
+        check_count(p, text, text->operands.count, row->in_min, row->in_max, "takes", "operand");
+    fits =
+        check_count(p, text, text->results.count, row->out_min, row->out_max, "gives", "result") &&
+        fits;
     if (!fits) return NULL;
-    adze_op *op = adze_op_new(p->module, row, text->operands.count, text->results.count, row->regions_max);
+    adze_op *op =
+        adze_op_new(p->module, row, text->operands.count, text->results.count, row->regions_max);
     op->loc = adze_parse_at(p, &text->name);
     adze_op_insert(region, NULL, op);
-    for (uint32_t i = 0; i < op->n_regions; i++) adze_region_init(&op->regions[i], region->func, op);
+    for (uint32_t i = 0; i < op->n_regions; i++)
+        adze_region_init(&op->regions[i], region->func, op);
     for (uint32_t i = 0; i < text->operands.count; i++)
         adze_op_set_operand(op, i, (adze_ir_value *)(uintptr_t)text->operands.items[i]);
     for (uint32_t i = 0; i < op->n_results; i++) op->results[i].type = adze_type_none(p->context);
@@ -244,7 +251,8 @@ static bool parse_tail(adze_parser *p, adze_op *op, const op_text *text)
 {
     if (p->token.kind == '{' && !adze_parse_op_attrs(p, op)) return false;
     const char *missing = adze_op_missing_attr(op);
-    bool ok = !missing || adze_parse_error(p, &text->name, "%s needs attribute '%s'", op->row->name, missing);
+    bool ok = !missing ||
+              adze_parse_error(p, &text->name, "%s needs attribute '%s'", op->row->name, missing);
     ok = parse_regions(p, op) && ok;
     if (!ok && p->token.line == text->name.line && op->n_regions == 0) return false;
     if (!parse_types(p, op, text, ok && !text->poisoned)) ok = false;

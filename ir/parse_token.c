@@ -43,7 +43,8 @@ bool adze_parse_expect(adze_parser *p, int kind, const char *what)
 
 adze_loc adze_parse_at(const adze_parser *p, const adze_token *token)
 {
-    return (adze_loc){.context = p->context, .file = p->file, .line = token->line, .col = token->col};
+    return (adze_loc){
+        .context = p->context, .file = p->file, .line = token->line, .col = token->col};
 }
 
 bool adze_parse_error(adze_parser *p, const adze_token *token, const char *format, ...)
@@ -71,8 +72,8 @@ bool adze_parse_unexpected(adze_parser *p, const char *expected)
                                                            : "";
     const char *quote = token->quoted || token->kind == ADZE_TOKEN_STRING ? "\"" : "";
     int shown = token->size < 40 ? (int)token->size : 40;
-    return adze_parse_error(p, token, "expected %s, found '%s%s%.*s%s'", expected, sigil, quote, shown,
-                            token->text, token->size > 40 ? "…" : quote);
+    return adze_parse_error(p, token, "expected %s, found '%s%s%.*s%s'", expected, sigil, quote,
+                            shown, token->text, token->size > 40 ? "…" : quote);
 }
 
 bool adze_parse_enter(adze_parser *p)
@@ -87,10 +88,7 @@ bool adze_parse_enter(adze_parser *p)
     return true;
 }
 
-void adze_parse_leave(adze_parser *p)
-{
-    p->depth--;
-}
+void adze_parse_leave(adze_parser *p) { p->depth--; }
 
 const char *adze_parse_bytes(adze_parser *p, const adze_token *token, size_t *out_size)
 {
@@ -120,7 +118,8 @@ adze_token adze_parse_peek(const adze_parser *p)
 void adze_parse_skip_line(adze_parser *p, const char *start, uint32_t braces)
 {
     while (p->token.kind != ADZE_TOKEN_END) {
-        if (p->braces <= braces && (p->token.kind == '}' || (p->token.line > p->last_line && p->token.text != start)))
+        if (p->braces <= braces &&
+            (p->token.kind == '}' || (p->token.line > p->last_line && p->token.text != start)))
             return;
         adze_parse_next(p);
     }

@@ -1,7 +1,8 @@
 /* Types and dim expressions in IR text.
  *
  *     dim    := term (("+" | "-") term)*          term := factor ("*" factor)*
- *     factor := INT | "-" factor | "?" | "$" INT | ID | STRING | ID "(" dim "," dim ")" | "(" dim ")"
+ *     factor := INT | "-" factor | "?" | "$" INT | ID | STRING | ID "(" dim "," dim ")" | "(" dim
+ * ")"
  */
 #include <string.h>
 
@@ -80,7 +81,8 @@ static const adze_dim *parse_factor(adze_parser *p)
     case '?':
         adze_parse_next(p);
         return adze_dim_unknown(p->context);
-    case ADZE_TOKEN_AXIS: return parse_axis(p);
+    case ADZE_TOKEN_AXIS:
+        return parse_axis(p);
     case ADZE_TOKEN_ID:
         if (adze_parse_peek(p).kind == '(') return parse_call(p);
         /* fall through */
@@ -93,14 +95,17 @@ static const adze_dim *parse_factor(adze_parser *p)
         const adze_dim *dim = adze_parse_dim(p);
         return dim && adze_parse_expect(p, ')', "')'") ? dim : NULL;
     }
-    default: adze_parse_unexpected(p, "a dim"); return NULL;
+    default:
+        adze_parse_unexpected(p, "a dim");
+        return NULL;
     }
 }
 
 static bool count_term(adze_parser *p)
 {
     if (++p->terms <= ADZE_PARSE_TERMS) return true;
-    return adze_parse_error(p, &p->token, "a dim expression of more than %d terms", ADZE_PARSE_TERMS);
+    return adze_parse_error(p, &p->token, "a dim expression of more than %d terms",
+                            ADZE_PARSE_TERMS);
 }
 
 static const adze_dim *parse_term(adze_parser *p)
@@ -292,8 +297,8 @@ static const adze_type *parse_buffer(adze_parser *p)
         !parse_buffer_options(p, rank, strides, &has_strides, &align, &alias))
         return NULL;
     if (!adze_parse_expect(p, ')', "')'")) return NULL;
-    return adze_type_buffer(p->context, dtype, rank, dims, has_strides ? strides : NULL, (uint32_t)align,
-                            (uint32_t)alias);
+    return adze_type_buffer(p->context, dtype, rank, dims, has_strides ? strides : NULL,
+                            (uint32_t)align, (uint32_t)alias);
 }
 
 /* sequence(T), optional(T), map(K, T) after the word. */

@@ -1,7 +1,7 @@
 /* Modules, functions and ops as text, the inverse of parse.c and parse_op.c.
  *
- * Names are made unique within a function; values without a name get numbers in the order of the text.
- * What is printed parses to an equal module, and that prints the same text.
+ * Names are made unique within a function; values without a name get numbers in the order of the
+ * text. What is printed parses to an equal module, and that prints the same text.
  */
 #include "ir/print.h"
 
@@ -12,8 +12,8 @@ typedef struct printer {
     adze_text *text;
     const adze_print_options *options;
     adze_arena arena;
-    adze_table names;    /* value -> text with sigil */
-    adze_table taken;    /* name -> suffix_count */
+    adze_table names; /* value -> text with sigil */
+    adze_table taken; /* name -> suffix_count */
     uint32_t next_number;
 } printer;
 
@@ -146,7 +146,9 @@ static void print_op(printer *p, const adze_op *op, uint32_t indent)
 static adze_print_options full_options(const adze_print_options *options)
 {
     adze_print_options full = {.struct_size = sizeof full, .max_elements = 16};
-    if (options) memcpy(&full, options, options->struct_size < sizeof full ? options->struct_size : sizeof full);
+    if (options)
+        memcpy(&full, options,
+               options->struct_size < sizeof full ? options->struct_size : sizeof full);
     return full;
 }
 

@@ -6,13 +6,14 @@
 #include "ir/text.h"
 
 /* `{a = 1, …}` with a space before it; nothing where all are defaults. */
-void adze_print_slots(adze_text *text, adze_context *context, const adze_op_row *row, const adze_slot *slots);
+void adze_print_slots(adze_text *text, adze_context *context, const adze_op_row *row,
+                      const adze_slot *slots);
 void adze_print_free_attrs(adze_text *text, const adze_attr_list *list);
 
 /* Where large constants go. */
 typedef struct adze_blob_writer {
     const adze_print_options *options;
-    int file;        /* open blob file, -1 = none yet; under another name until it is complete */
+    int file; /* open blob file, -1 = none yet; under another name until it is complete */
     char *temporary;
     uint64_t offset; /* its end */
     char *folder;    /* real path that blob paths are relative to, NULL = any */
@@ -20,7 +21,8 @@ typedef struct adze_blob_writer {
 
 /* One line `const @name: type = …`. False after an error in reading or writing the bytes. */
 bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_writer *blobs);
-bool adze_blob_writer_open(adze_blob_writer *blobs, adze_context *context, const adze_print_options *options);
+bool adze_blob_writer_open(adze_blob_writer *blobs, adze_context *context,
+                           const adze_print_options *options);
 /* Gives the blob file its name if `keep`, else removes it. */
 bool adze_blob_writer_close(adze_blob_writer *blobs, adze_context *context, bool keep);
 

@@ -32,14 +32,30 @@ static void print_list(adze_text *text, adze_attr_kind kind, const adze_slot *sl
 static void print_value(adze_text *text, adze_attr_kind kind, const adze_slot *slot)
 {
     switch (kind) {
-    case ADZE_ATTR_INT: adze_text_append(text, "%" PRId64, slot->i); return;
-    case ADZE_ATTR_BOOL: adze_text_append(text, slot->i ? "true" : "false"); return;
-    case ADZE_ATTR_FLOAT: adze_text_double(text, slot->f); return;
-    case ADZE_ATTR_STR: adze_text_quoted(text, slot->s.data, slot->s.size); return;
-    case ADZE_ATTR_SYM: adze_text_symbol(text, '@', slot->s.data ? slot->s.data : ""); return;
-    case ADZE_ATTR_TYPE: adze_text_append(text, "%s", adze_dtype_text((adze_dtype)slot->i)); return;
-    case ADZE_ATTR_DIM: adze_text_dim(text, slot->object); return;
-    case ADZE_ATTR_TYPEREF: adze_text_type(text, slot->object); return;
+    case ADZE_ATTR_INT:
+        adze_text_append(text, "%" PRId64, slot->i);
+        return;
+    case ADZE_ATTR_BOOL:
+        adze_text_append(text, slot->i ? "true" : "false");
+        return;
+    case ADZE_ATTR_FLOAT:
+        adze_text_double(text, slot->f);
+        return;
+    case ADZE_ATTR_STR:
+        adze_text_quoted(text, slot->s.data, slot->s.size);
+        return;
+    case ADZE_ATTR_SYM:
+        adze_text_symbol(text, '@', slot->s.data ? slot->s.data : "");
+        return;
+    case ADZE_ATTR_TYPE:
+        adze_text_append(text, "%s", adze_dtype_text((adze_dtype)slot->i));
+        return;
+    case ADZE_ATTR_DIM:
+        adze_text_dim(text, slot->object);
+        return;
+    case ADZE_ATTR_TYPEREF:
+        adze_text_type(text, slot->object);
+        return;
     case ADZE_ATTR_INTS:
     case ADZE_ATTR_FLOATS:
     case ADZE_ATTR_STRS:
@@ -51,7 +67,8 @@ static void print_value(adze_text *text, adze_attr_kind kind, const adze_slot *s
     }
 }
 
-void adze_print_slots(adze_text *text, adze_context *context, const adze_op_row *row, const adze_slot *slots)
+void adze_print_slots(adze_text *text, adze_context *context, const adze_op_row *row,
+                      const adze_slot *slots)
 {
     const char *separator = " {";
     for (uint32_t i = 0; i < row->n_attrs; i++) {

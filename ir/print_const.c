@@ -1,7 +1,7 @@
 /* Constants as text, the inverse of parse_const.c.
  *
- * Small ones are printed in full. Others stay what they are: a derived one prints its op, a file range
- * prints `blob`, and bytes in memory go to the blob file or, without one, inline as hex.
+ * Small ones are printed in full. Others stay what they are: a derived one prints its op, a file
+ * range prints `blob`, and bytes in memory go to the blob file or, without one, inline as hex.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,17 +16,18 @@
 
 enum { CHUNK = 1 << 16, BLOB_ALIGN = 64 };
 
-bool adze_blob_writer_open(adze_blob_writer *blobs, adze_context *context, const adze_print_options *options)
+bool adze_blob_writer_open(adze_blob_writer *blobs, adze_context *context,
+                           const adze_print_options *options)
 {
     *blobs = (adze_blob_writer){.options = options, .file = -1};
     const char *folder = options->folder;
     char *made = NULL;
     if (!folder && options->blob_file) {
         const char *slash = strrchr(options->blob_file, '/');
-        made = slash ? strndup(options->blob_file, slash > options->blob_file
-                                                       ? (size_t)(slash - options->blob_file)
-                                                       : 1)
-                     : strdup(".");
+        made = slash
+                   ? strndup(options->blob_file,
+                             slash > options->blob_file ? (size_t)(slash - options->blob_file) : 1)
+                   : strdup(".");
         folder = made;
     }
     if (folder && !(blobs->folder = realpath(folder, NULL)))
@@ -40,8 +41,12 @@ bool adze_blob_writer_close(adze_blob_writer *blobs, adze_context *context, bool
     bool ok = true;
     if (blobs->file >= 0) {
         ok = close(blobs->file) == 0;
-        ok = (keep && ok ? rename(blobs->temporary, blobs->options->blob_file) : unlink(blobs->temporary)) == 0 && ok;
-        if (!ok) adze_error(adze_loc_unknown(context), "%s: %s", blobs->options->blob_file, strerror(errno));
+        ok = (keep && ok ? rename(blobs->temporary, blobs->options->blob_file)
+                         : unlink(blobs->temporary)) == 0 &&
+             ok;
+        if (!ok)
+            adze_error(adze_loc_unknown(context), "%s: %s", blobs->options->blob_file,
+                       strerror(errno));
     }
     free(blobs->temporary);
     free(blobs->folder);
@@ -49,7 +54,8 @@ bool adze_blob_writer_close(adze_blob_writer *blobs, adze_context *context, bool
     return ok;
 }
 
-static bool write_all(adze_blob_writer *blobs, adze_context *context, const uint8_t *bytes, size_t size)
+static bool write_all(adze_blob_writer *blobs, adze_context *context, const uint8_t *bytes,
+                      size_t size)
 {
     while (size) {
         ssize_t n = write(blobs->file, bytes, size);
@@ -81,7 +87,8 @@ static bool print_blob(adze_text *text, const adze_const *constant, adze_blob_wr
         blobs->temporary = adze_malloc(room);
         snprintf(blobs->temporary, room, "%s.%ld.tmp", path, (long)getpid());
         blobs->file = open(blobs->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (blobs->file < 0) return adze_error(adze_loc_unknown(context), "%s: %s", path, strerror(errno));
+        if (blobs->file < 0)
+            return adze_error(adze_loc_unknown(context), "%s: %s", path, strerror(errno));
     }
     size_t pad = (size_t)(-blobs->offset % BLOB_ALIGN);
     if (!write_all(blobs, context, zero, pad)) return false;
@@ -111,7 +118,8 @@ static char *relative_path(const char *path, const adze_blob_writer *blobs)
     char *out = NULL;
     char *blob = blobs->options->blob_file ? realpath(blobs->options->blob_file, NULL) : NULL;
     bool replaced = real && blob && strcmp(real, blob) == 0;
-    if (real && !replaced && strncmp(real, blobs->folder, n) == 0 && real[n] == '/') out = strdup(real + n + 1);
+    if (real && !replaced && strncmp(real, blobs->folder, n) == 0 && real[n] == '/')
+        out = strdup(real + n + 1);
     free(blob);
     free(real);
     return out;
@@ -169,7 +177,8 @@ static bool plain_floats(adze_dtype dtype, const uint8_t *bytes, uint64_t count)
             uint64_t word;
             memcpy(&word, bytes + 8 * i, 8);
             word &= INT64_MAX;
-            if (word > UINT64_C(0x7ff0000000000000) && word != UINT64_C(0x7ff8000000000000)) return false;
+            if (word > UINT64_C(0x7ff0000000000000) && word != UINT64_C(0x7ff8000000000000))
+                return false;
         }
     }
     return true;
@@ -180,13 +189,16 @@ static bool prints_dense(adze_dtype dtype, const uint8_t *bytes, uint64_t count)
     switch (adze_dtype_get_kind(dtype)) {
     case ADZE_KIND_INT:
     case ADZE_KIND_UINT:
-    case ADZE_KIND_STRING: return true;
+    case ADZE_KIND_STRING:
+        return true;
     case ADZE_KIND_BOOL:
         for (uint64_t i = 0; i < count; i++)
             if (bytes[i] > 1) return false;
         return true;
-    case ADZE_KIND_FLOAT: return dtype != ADZE_DTYPE_f8e8m0 && plain_floats(dtype, bytes, count);
-    default: return false;
+    case ADZE_KIND_FLOAT:
+        return dtype != ADZE_DTYPE_f8e8m0 && plain_floats(dtype, bytes, count);
+    default:
+        return false;
     }
 }
 
@@ -196,8 +208,12 @@ static void print_element(adze_text *text, adze_dtype dtype, const uint8_t *byte
     float single;
     double value;
     switch (adze_dtype_get_kind(dtype)) {
-    case ADZE_KIND_BOOL: adze_text_append(text, bytes[index] ? "true" : "false"); return;
-    case ADZE_KIND_INT: adze_text_append(text, "%" PRId64, integer_at(dtype, bytes, index)); return;
+    case ADZE_KIND_BOOL:
+        adze_text_append(text, bytes[index] ? "true" : "false");
+        return;
+    case ADZE_KIND_INT:
+        adze_text_append(text, "%" PRId64, integer_at(dtype, bytes, index));
+        return;
     case ADZE_KIND_UINT:
         adze_text_append(text, "%" PRIu64, (uint64_t)integer_at(dtype, bytes, index));
         return;
@@ -205,7 +221,8 @@ static void print_element(adze_text *text, adze_dtype dtype, const uint8_t *byte
         memcpy(&string, bytes + index * sizeof string, sizeof string);
         adze_text_quoted(text, string.data, string.size);
         return;
-    default: break;
+    default:
+        break;
     }
     const ev_format *small = ev_small_float(dtype);
     if (small) {
@@ -285,7 +302,8 @@ bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_wri
         if (shown) {
             adze_text_append(text, "blob(");
             adze_text_quoted(text, shown, strlen(shown));
-            adze_text_append(text, ", %" PRIu64 ", %" PRIu64 ")", offset, adze_data_size(constant->data));
+            adze_text_append(text, ", %" PRIu64 ", %" PRIu64 ")", offset,
+                             adze_data_size(constant->data));
             free(shown);
             return true;
         }

@@ -14,7 +14,8 @@
 enum { SHOWN = 120 }; /* bytes of a source line */
 
 /* The line of a kept text, without its line break; NULL if the text is not kept. */
-static const char *find_line(const adze_context *context, const char *file, uint32_t line, size_t *out_size)
+static const char *find_line(const adze_context *context, const char *file, uint32_t line,
+                             size_t *out_size)
 {
     const adze_source *source = context->sources;
     while (source && strcmp(source->file, file) != 0) source = source->next;

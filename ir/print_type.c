@@ -86,9 +86,15 @@ void adze_text_type(adze_text *text, const adze_type *type)
             adze_text_append(text, "[*]");
         write_layout(text, type);
         return;
-    case ADZE_TYPE_SCALAR: adze_text_append(text, "%s", dtype); return;
-    case ADZE_TYPE_VECTOR: adze_text_append(text, "%sx16", dtype); return;
-    case ADZE_TYPE_BUFFER: write_buffer(text, type); return;
+    case ADZE_TYPE_SCALAR:
+        adze_text_append(text, "%s", dtype);
+        return;
+    case ADZE_TYPE_VECTOR:
+        adze_text_append(text, "%sx16", dtype);
+        return;
+    case ADZE_TYPE_BUFFER:
+        write_buffer(text, type);
+        return;
     case ADZE_TYPE_SEQUENCE:
     case ADZE_TYPE_OPTIONAL:
         adze_text_append(text, type->kind == ADZE_TYPE_SEQUENCE ? "sequence(" : "optional(");
@@ -100,7 +106,9 @@ void adze_text_type(adze_text *text, const adze_type *type)
         adze_text_type(text, type->element);
         adze_text_append(text, ")");
         return;
-    case ADZE_TYPE_NONE: adze_text_append(text, "none"); return;
+    case ADZE_TYPE_NONE:
+        adze_text_append(text, "none");
+        return;
     }
 }
 

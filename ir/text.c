@@ -91,10 +91,7 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool adze_is_id(const char *name)
 {
@@ -149,15 +146,9 @@ static void write_number(adze_text *text, double value, bool single)
     adze_text_append(text, "%s%s", digits, strpbrk(digits, ".e") ? "" : ".0");
 }
 
-void adze_text_double(adze_text *text, double value)
-{
-    write_number(text, value, false);
-}
+void adze_text_double(adze_text *text, double value) { write_number(text, value, false); }
 
-void adze_text_float(adze_text *text, float value)
-{
-    write_number(text, (double)value, true);
-}
+void adze_text_float(adze_text *text, float value) { write_number(text, (double)value, true); }
 
 void adze_text_dim(adze_text *text, const adze_dim *dim)
 {

@@ -1,8 +1,8 @@
 /* The verifier: reports every violation of what each part of the compiler may rely on.
  *
- * Modules: names, constants. Functions: results as returned. Regions: order, terminators, who may use
- * what. Ops: counts, attributes, use lists, the op's own inference and checks. Loop IR's typing stands
- * in verify_loop.c.
+ * Modules: names, constants. Functions: results as returned. Regions: order, terminators, who may
+ * use what. Ops: counts, attributes, use lists, the op's own inference and checks. Loop IR's typing
+ * stands in verify_loop.c.
  */
 #include "ir/verify.h"
 
@@ -30,7 +30,8 @@ bool adze_verify_fail(adze_verifier *v, const adze_op *op, const char *format, .
     return false;
 }
 
-static void fail_func(adze_verifier *v, const adze_func *func, const char *format, ...) ADZE_PRINTF(3, 4);
+static void fail_func(adze_verifier *v, const adze_func *func, const char *format, ...)
+    ADZE_PRINTF(3, 4);
 static void fail_func(adze_verifier *v, const adze_func *func, const char *format, ...)
 {
     va_list args;
@@ -58,7 +59,8 @@ static void leave(adze_verifier *v, const adze_ir_value *value)
     if (p) p->live = false;
 }
 
-/* Every use in the list must be an operand that names the value, of an op that stands in the module. */
+/* Every use in the list must be an operand that names the value, of an op that stands in the
+ * module. */
 static bool uses_agree(const adze_ir_value *value)
 {
     const adze_use *before = NULL;
@@ -80,13 +82,16 @@ static void check_operand(adze_verifier *v, const adze_op *op, uint32_t index, u
     const adze_use *use = &op->operands[index];
     const adze_ir_value *value = use->value;
     bool optional = index >= op->row->in_min || (op->row->traits & ADZE_LOOP);
-    if (use->op != op || use->index != index) adze_verify_fail(v, op, "%s: broken use of operand %u", op->row->name, index);
+    if (use->op != op || use->index != index)
+        adze_verify_fail(v, op, "%s: broken use of operand %u", op->row->name, index);
     if (!value) {
-        if (!optional) adze_verify_fail(v, op, "%s: operand %u is absent but required", op->row->name, index);
+        if (!optional)
+            adze_verify_fail(v, op, "%s: operand %u is absent but required", op->row->name, index);
         return;
     }
     if (!use_is_listed(use))
-        adze_verify_fail(v, op, "%s: operand %u is missing in its value's use list", op->row->name, index);
+        adze_verify_fail(v, op, "%s: operand %u is missing in its value's use list", op->row->name,
+                         index);
     const char *name = adze_value_name(value);
     char shown[24];
     if (!name) {
@@ -101,26 +106,31 @@ static void check_operand(adze_verifier *v, const adze_op *op, uint32_t index, u
     }
     const place *p = adze_table_get(&v->seen, value);
     if (!p)
-        adze_verify_fail(v, op, "%s: '%s' is used above its definition or stands in another function",
+        adze_verify_fail(v, op,
+                         "%s: '%s' is used above its definition or stands in another function",
                          op->row->name, name);
     else if (!p->live)
-        adze_verify_fail(v, op, "%s: '%s' is defined in a region that has ended", op->row->name, name);
+        adze_verify_fail(v, op, "%s: '%s' is defined in a region that has ended", op->row->name,
+                         name);
     else if (p->depth < barrier)
-        adze_verify_fail(v, op, "%s: '%s' stands outside the region, which may use only its arguments",
+        adze_verify_fail(v, op,
+                         "%s: '%s' stands outside the region, which may use only its arguments",
                          op->row->name, name);
 }
 
 /* ---- One op ---- */
 
-static bool check_count(adze_verifier *v, const adze_op *op, const char *what, uint32_t got, uint32_t min,
-                        uint32_t max)
+static bool check_count(adze_verifier *v, const adze_op *op, const char *what, uint32_t got,
+                        uint32_t min, uint32_t max)
 {
     if (got >= min && (got <= max || max == ADZE_VARIADIC)) return true;
     if (max == ADZE_VARIADIC)
-        return adze_verify_fail(v, op, "%s has %u %s, expected at least %u", op->row->name, got, what, min);
+        return adze_verify_fail(v, op, "%s has %u %s, expected at least %u", op->row->name, got,
+                                what, min);
     if (min == max)
         return adze_verify_fail(v, op, "%s has %u %s, expected %u", op->row->name, got, what, min);
-    return adze_verify_fail(v, op, "%s has %u %s, expected %u to %u", op->row->name, got, what, min, max);
+    return adze_verify_fail(v, op, "%s has %u %s, expected %u to %u", op->row->name, got, what, min,
+                            max);
 }
 
 static void check_attrs(adze_verifier *v, const adze_op *op)
@@ -136,20 +146,35 @@ static void check_attrs(adze_verifier *v, const adze_op *op)
         if (!set) continue;
         bool bad = false;
         switch (attr->kind) {
-        case ADZE_ATTR_TYPE: bad = slot->i <= ADZE_DTYPE_NONE || slot->i >= ADZE_DTYPE_COUNT; break;
-        case ADZE_ATTR_BOOL: bad = slot->i != 0 && slot->i != 1; break;
+        case ADZE_ATTR_TYPE:
+            bad = slot->i <= ADZE_DTYPE_NONE || slot->i >= ADZE_DTYPE_COUNT;
+            break;
+        case ADZE_ATTR_BOOL:
+            bad = slot->i != 0 && slot->i != 1;
+            break;
         case ADZE_ATTR_STR:
-        case ADZE_ATTR_SYM: bad = !slot->s.data; break;
-        case ADZE_ATTR_INTS: bad = slot->ints.count && !slot->ints.data; break;
-        case ADZE_ATTR_FLOATS: bad = slot->floats.count && !slot->floats.data; break;
+        case ADZE_ATTR_SYM:
+            bad = !slot->s.data;
+            break;
+        case ADZE_ATTR_INTS:
+            bad = slot->ints.count && !slot->ints.data;
+            break;
+        case ADZE_ATTR_FLOATS:
+            bad = slot->floats.count && !slot->floats.data;
+            break;
         case ADZE_ATTR_DIM:
         case ADZE_ATTR_DIMS:
         case ADZE_ATTR_STRS:
-        case ADZE_ATTR_TYPEREF: bad = !slot->object; break;
+        case ADZE_ATTR_TYPEREF:
+            bad = !slot->object;
+            break;
         case ADZE_ATTR_INT:
-        case ADZE_ATTR_FLOAT: break;
+        case ADZE_ATTR_FLOAT:
+            break;
         }
-        if (bad) adze_verify_fail(v, op, "%s: attribute '%s' has no value of its kind", op->row->name, attr->name);
+        if (bad)
+            adze_verify_fail(v, op, "%s: attribute '%s' has no value of its kind", op->row->name,
+                             attr->name);
     }
     if (op->row->n_attrs < 64 && op->attrs[0].set >> op->row->n_attrs)
         adze_verify_fail(v, op, "%s: marks attributes that the row does not have", op->row->name);
@@ -186,7 +211,8 @@ static void check_inference(adze_verifier *v, const adze_op *op)
         char want[256], got[256];
         adze_type_print(types[i], want, sizeof want);
         adze_type_print(op->results[i].type, got, sizeof got);
-        adze_verify_fail(v, op, "result %u of %s is stated as %s, but is %s", i, op->row->name, got, want);
+        adze_verify_fail(v, op, "result %u of %s is stated as %s, but is %s", i, op->row->name, got,
+                         want);
     }
 }
 
@@ -246,8 +272,8 @@ static void check_op(adze_verifier *v, const adze_op *op, uint32_t barrier)
 
 /* ---- Regions ---- */
 
-static void check_region(adze_verifier *v, const adze_region *region, const adze_op *owner, uint32_t depth,
-                         uint32_t barrier);
+static void check_region(adze_verifier *v, const adze_region *region, const adze_op *owner,
+                         uint32_t depth, uint32_t barrier);
 
 static void check_links(adze_verifier *v, const adze_region *region, const adze_op *op)
 {
@@ -262,10 +288,11 @@ static void check_end(adze_verifier *v, const adze_region *region, const adze_op
     const adze_op *last = region->last;
     if (last && strcmp(last->row->name, want) == 0) return;
     if (last)
-        adze_verify_fail(v, last, "the last op of the %s must be %s, not %s", owner ? "region" : "function", want,
-                         last->row->name);
+        adze_verify_fail(v, last, "the last op of the %s must be %s, not %s",
+                         owner ? "region" : "function", want, last->row->name);
     else if (owner)
-        adze_verify_fail(v, owner, "%s: an empty region, expected %s at its end", owner->row->name, want);
+        adze_verify_fail(v, owner, "%s: an empty region, expected %s at its end", owner->row->name,
+                         want);
     else
         fail_func(v, v->func, "function @%s has no ops, expected return at its end", v->func->name);
 }
@@ -277,14 +304,15 @@ static void check_ops(adze_verifier *v, const adze_region *region, uint32_t dept
         if ((op->row->traits & ADZE_TERMINATOR) && op->next)
             adze_verify_fail(v, op, "%s stands before the end of its region", op->row->name);
         for (uint32_t i = 0; i < op->n_regions; i++)
-            check_region(v, &op->regions[i], op, depth + 1, op->row->traits & ADZE_FREE ? barrier : depth + 1);
+            check_region(v, &op->regions[i], op, depth + 1,
+                         op->row->traits & ADZE_FREE ? barrier : depth + 1);
         check_op(v, op, barrier);
         for (uint32_t i = 0; i < op->n_results; i++) define(v, &op->results[i], depth);
     }
 }
 
-static void check_region(adze_verifier *v, const adze_region *region, const adze_op *owner, uint32_t depth,
-                         uint32_t barrier)
+static void check_region(adze_verifier *v, const adze_region *region, const adze_op *owner,
+                         uint32_t depth, uint32_t barrier)
 {
     if (depth > MAX_DEPTH) {
         adze_verify_fail(v, owner, "regions nested more than %d deep", MAX_DEPTH);
@@ -293,7 +321,8 @@ static void check_region(adze_verifier *v, const adze_region *region, const adze
     for (uint32_t i = 0; i < region->n_args; i++) {
         const adze_ir_value *arg = region->args[i];
         bool typed = arg->type && arg->type->kind != ADZE_TYPE_NONE;
-        bool sound = arg->def == ADZE_DEF_ARGUMENT && arg->owner.region == region && arg->index == i && uses_agree(arg);
+        bool sound = arg->def == ADZE_DEF_ARGUMENT && arg->owner.region == region &&
+                     arg->index == i && uses_agree(arg);
         define(v, arg, depth);
         if (typed && sound) continue;
         if (owner)
@@ -317,8 +346,8 @@ static void check_results(adze_verifier *v, const adze_func *func)
     const adze_op *end = func->body.last;
     if (!end || strcmp(end->row->name, "return") != 0) return;
     if (end->n_operands != func->n_results) {
-        adze_verify_fail(v, end, "return has %u operands, but @%s has %u results", end->n_operands, func->name,
-                         func->n_results);
+        adze_verify_fail(v, end, "return has %u operands, but @%s has %u results", end->n_operands,
+                         func->name, func->n_results);
         return;
     }
     for (uint32_t i = 0; i < func->n_results; i++) {
@@ -333,12 +362,14 @@ static void check_results(adze_verifier *v, const adze_func *func)
         char wanted[256], got[256];
         adze_type_print(want, wanted, sizeof wanted);
         adze_type_print(value->type, got, sizeof got);
-        adze_verify_fail(v, end, "return: operand %u is %s, but result %u of @%s is %s", i, got, i, func->name, wanted);
+        adze_verify_fail(v, end, "return: operand %u is %s, but result %u of @%s is %s", i, got, i,
+                         func->name, wanted);
     }
     for (uint32_t i = 0; i < func->n_results; i++)
         for (uint32_t k = 0; k < i; k++)
             if (func->result_names[i] && func->result_names[i] == func->result_names[k])
-                fail_func(v, func, "function @%s has two results named '%s'", func->name, func->result_names[i]);
+                fail_func(v, func, "function @%s has two results named '%s'", func->name,
+                          func->result_names[i]);
 }
 
 static void check_func(adze_verifier *v, const adze_func *func)
@@ -349,7 +380,8 @@ static void check_func(adze_verifier *v, const adze_func *func)
     for (uint32_t i = 0; i < func->body.n_args; i++)
         for (uint32_t k = 0; k < i && func->body.args[i]->name; k++)
             if (func->body.args[i]->name == func->body.args[k]->name)
-                fail_func(v, func, "function @%s has two arguments named '%s'", func->name, func->body.args[i]->name);
+                fail_func(v, func, "function @%s has two arguments named '%s'", func->name,
+                          func->body.args[i]->name);
     adze_table_free(&v->seen);
     adze_arena_free(&v->arena);
     v->seen = (adze_table){0};
@@ -367,8 +399,9 @@ static void check_const(adze_verifier *v, const adze_const *constant)
         adze_error(loc, "constant @%s has a type whose size is not known", constant->name);
     } else if ((uint64_t)bytes != adze_data_size(constant->data)) {
         v->violations++;
-        adze_error(loc, "constant @%s has %llu bytes of data, but its type has %lld", constant->name,
-                   (unsigned long long)adze_data_size(constant->data), (long long)bytes);
+        adze_error(loc, "constant @%s has %llu bytes of data, but its type has %lld",
+                   constant->name, (unsigned long long)adze_data_size(constant->data),
+                   (long long)bytes);
     }
     if (!uses_agree(&constant->value)) {
         v->violations++;
@@ -382,7 +415,8 @@ bool adze_module_verify(const adze_module *module)
     adze_table names = {0};
     for (const adze_const *c = module->first_const; c; c = c->next) check_const(&v, c);
     for (const adze_func *func = module->first_func; func; func = func->next) {
-        if (adze_table_get_name(&names, func->name)) fail_func(&v, func, "two functions are named @%s", func->name);
+        if (adze_table_get_name(&names, func->name))
+            fail_func(&v, func, "two functions are named @%s", func->name);
         adze_table_put_name(&names, func->name, (void *)(uintptr_t)func);
         check_func(&v, func);
     }

@@ -13,10 +13,11 @@ typedef struct adze_verifier {
 } adze_verifier;
 
 /* Counts and reports one violation at an op; always false. */
-bool adze_verify_fail(adze_verifier *v, const adze_op *op, const char *format, ...) ADZE_PRINTF(3, 4);
+bool adze_verify_fail(adze_verifier *v, const adze_op *op, const char *format, ...)
+    ADZE_PRINTF(3, 4);
 
-/* verify_loop.c: typing of structure and loop IR: regions' arguments and yields, indices, buffers, masks,
- * launches. The op's counts are right already. */
+/* verify_loop.c: typing of structure and loop IR: regions' arguments and yields, indices, buffers,
+ * masks, launches. The op's counts are right already. */
 void adze_verify_structure(adze_verifier *v, const adze_op *op);
 
 #endif

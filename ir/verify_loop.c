@@ -34,11 +34,13 @@ static const adze_type *want_buffer(adze_verifier *v, const adze_op *op, uint32_
 }
 
 /* Operands from `first` on are one i64 for each axis of the buffer. */
-static void want_indices(adze_verifier *v, const adze_op *op, uint32_t first, const adze_type *buffer)
+static void want_indices(adze_verifier *v, const adze_op *op, uint32_t first,
+                         const adze_type *buffer)
 {
     uint32_t n = op->n_operands > first ? op->n_operands - first : 0;
     if (n != buffer->rank)
-        adze_verify_fail(v, op, "%s: %u indices for a buffer of rank %u", op->row->name, n, buffer->rank);
+        adze_verify_fail(v, op, "%s: %u indices for a buffer of rank %u", op->row->name, n,
+                         buffer->rank);
     for (uint32_t i = first; i < op->n_operands; i++) want_index(v, op, i);
 }
 
@@ -55,8 +57,8 @@ static void want_yield(adze_verifier *v, const adze_op *op, uint32_t index, bool
     const adze_op *yield = yield_of(op, index);
     if (!yield) return;
     if (yield->n_operands != op->n_results) {
-        adze_verify_fail(v, yield, "yield has %u operands, but %s has %u results", yield->n_operands, op->row->name,
-                         op->n_results);
+        adze_verify_fail(v, yield, "yield has %u operands, but %s has %u results",
+                         yield->n_operands, op->row->name, op->n_results);
         return;
     }
     for (uint32_t i = 0; i < op->n_results; i++) {
@@ -65,8 +67,8 @@ static void want_yield(adze_verifier *v, const adze_op *op, uint32_t index, bool
         char wanted[256], gotten[256] = "absent";
         adze_type_print(want, wanted, sizeof wanted);
         if (got) adze_type_print(got, gotten, sizeof gotten);
-        adze_verify_fail(v, yield, "yield: operand %u is %s, but result %u of %s is %s", i, gotten, i, op->row->name,
-                         wanted);
+        adze_verify_fail(v, yield, "yield: operand %u is %s, but result %u of %s is %s", i, gotten,
+                         i, op->row->name, wanted);
     }
 }
 
@@ -95,7 +97,8 @@ static void check_if(adze_verifier *v, const adze_op *op)
     bool fits = condition && condition->dtype == ADZE_DTYPE_bool &&
                 (condition->kind == ADZE_TYPE_SCALAR || condition->kind == ADZE_TYPE_TENSOR);
     if (!fits) adze_verify_fail(v, op, "if: the condition must be one bool");
-    if (op->n_results && op->n_regions < 2) adze_verify_fail(v, op, "if: with results, both regions are needed");
+    if (op->n_results && op->n_regions < 2)
+        adze_verify_fail(v, op, "if: with results, both regions are needed");
     for (uint32_t i = 0; i < op->n_regions; i++) {
         want_args(v, op, i, 0);
         want_yield(v, op, i, false);
@@ -118,7 +121,8 @@ static void check_for(adze_verifier *v, const adze_op *op)
         fits = fits && (i >= op->n_results || op->results[i].type == type);
         fits = fits && (i + 1 >= region->n_args || region->args[i + 1]->type == type);
         if (!fits)
-            adze_verify_fail(v, op, "for: carried value %u must be one scalar or vector type throughout", i);
+            adze_verify_fail(
+                v, op, "for: carried value %u must be one scalar or vector type throughout", i);
     }
     want_yield(v, op, 0, true);
 }
@@ -144,37 +148,54 @@ static void check_apply(adze_verifier *v, const adze_op *op)
 {
     const adze_dim *expr = adze_op_attr_dim(op, "expr");
     for (uint32_t i = 0; i < op->n_operands; i++) want_index(v, op, i);
-    if (!is_scalar(op->results[0].type, ADZE_DTYPE_i64)) adze_verify_fail(v, op, "apply: the result is an i64");
+    if (!is_scalar(op->results[0].type, ADZE_DTYPE_i64))
+        adze_verify_fail(v, op, "apply: the result is an i64");
     if (expr && !expression_fits(expr, op->n_operands))
-        adze_verify_fail(v, op, "apply: the expression is unknown or names an operand that is not there");
+        adze_verify_fail(v, op,
+                         "apply: the expression is unknown or names an operand that is not there");
 }
 
 static void check_lit(adze_verifier *v, const adze_op *op)
 {
-    if (op->results[0].type->kind != ADZE_TYPE_SCALAR) adze_verify_fail(v, op, "lit: the result is a scalar");
+    if (op->results[0].type->kind != ADZE_TYPE_SCALAR)
+        adze_verify_fail(v, op, "lit: the result is a scalar");
 }
 
-/* What load gives and store takes: a scalar or vector of the buffer's element type, with a fitting mask. */
-static void check_access(adze_verifier *v, const adze_op *op, const adze_type *value, uint32_t buffer_at)
+/* What load gives and store takes: a scalar or vector of the buffer's element type, with a fitting
+ * mask. */
+static void check_access(adze_verifier *v, const adze_op *op, const adze_type *value,
+                         uint32_t buffer_at)
 {
-    const adze_type *buffer = want_buffer(v, op, buffer_at), *mask = operand_type(op, buffer_at + 1);
+    const adze_type *buffer = want_buffer(v, op, buffer_at),
+                    *mask = operand_type(op, buffer_at + 1);
     int64_t axis = adze_op_attr_int(op, "axis");
     if (!buffer) return;
     bool vector = value && value->kind == ADZE_TYPE_VECTOR;
     if (!value || (!vector && value->kind != ADZE_TYPE_SCALAR) || value->dtype != buffer->dtype)
-        adze_verify_fail(v, op, "%s: the value must be a scalar or vector of the buffer's element type", op->row->name);
-    if (mask && (mask->dtype != ADZE_DTYPE_bool || mask->kind != (vector ? ADZE_TYPE_VECTOR : ADZE_TYPE_SCALAR)))
-        adze_verify_fail(v, op, "%s: the mask must be a %s", op->row->name, vector ? "boolx16" : "bool");
+        adze_verify_fail(v, op,
+                         "%s: the value must be a scalar or vector of the buffer's element type",
+                         op->row->name);
+    if (mask && (mask->dtype != ADZE_DTYPE_bool ||
+                 mask->kind != (vector ? ADZE_TYPE_VECTOR : ADZE_TYPE_SCALAR)))
+        adze_verify_fail(v, op, "%s: the mask must be a %s", op->row->name,
+                         vector ? "boolx16" : "bool");
     want_indices(v, op, buffer_at + 2, buffer);
     if (vector && (axis < -(int64_t)buffer->rank || axis >= (int64_t)buffer->rank))
-        adze_verify_fail(v, op, "%s: axis %lld of a buffer of rank %u", op->row->name, (long long)axis, buffer->rank);
+        adze_verify_fail(v, op, "%s: axis %lld of a buffer of rank %u", op->row->name,
+                         (long long)axis, buffer->rank);
     if (vector && adze_dtype_bits(buffer->dtype) < 8)
         adze_verify_fail(v, op, "%s: no vectors of elements below a byte", op->row->name);
 }
 
-static void check_load(adze_verifier *v, const adze_op *op) { check_access(v, op, op->results[0].type, 0); }
+static void check_load(adze_verifier *v, const adze_op *op)
+{
+    check_access(v, op, op->results[0].type, 0);
+}
 
-static void check_store(adze_verifier *v, const adze_op *op) { check_access(v, op, operand_type(op, 0), 1); }
+static void check_store(adze_verifier *v, const adze_op *op)
+{
+    check_access(v, op, operand_type(op, 0), 1);
+}
 
 static void check_mask(adze_verifier *v, const adze_op *op)
 {
@@ -187,7 +208,8 @@ static void check_mask(adze_verifier *v, const adze_op *op)
 static void check_splat(adze_verifier *v, const adze_op *op)
 {
     const adze_type *from = operand_type(op, 0), *to = op->results[0].type;
-    if (!from || from->kind != ADZE_TYPE_SCALAR || to->kind != ADZE_TYPE_VECTOR || from->dtype != to->dtype)
+    if (!from || from->kind != ADZE_TYPE_SCALAR || to->kind != ADZE_TYPE_VECTOR ||
+        from->dtype != to->dtype)
         adze_verify_fail(v, op, "splat: takes a scalar, gives a vector of its type");
 }
 
@@ -202,7 +224,8 @@ static void check_reduce_lanes(adze_verifier *v, const adze_op *op)
 {
     const adze_type *from = operand_type(op, 0), *to = op->results[0].type;
     const char *how = adze_op_attr_str(op, "op");
-    if (!from || from->kind != ADZE_TYPE_VECTOR || to->kind != ADZE_TYPE_SCALAR || from->dtype != to->dtype)
+    if (!from || from->kind != ADZE_TYPE_VECTOR || to->kind != ADZE_TYPE_SCALAR ||
+        from->dtype != to->dtype)
         adze_verify_fail(v, op, "reduce_lanes: takes a vector, gives a scalar of its type");
     if (how && strcmp(how, "add") && strcmp(how, "mul") && strcmp(how, "max") && strcmp(how, "min"))
         adze_verify_fail(v, op, "reduce_lanes: op is \"add\", \"mul\", \"max\" or \"min\"");
@@ -243,11 +266,13 @@ static void check_prefetch(adze_verifier *v, const adze_op *op)
 /* The callee sees operand or result `type` as a buffer of these physical dims and strides. */
 static bool buffer_fits(const adze_type *type, const adze_type *buffer)
 {
-    if (!type || !adze_type_is_tensor(type) || !type->ranked || buffer->kind != ADZE_TYPE_BUFFER) return false;
+    if (!type || !adze_type_is_tensor(type) || !type->ranked || buffer->kind != ADZE_TYPE_BUFFER)
+        return false;
     const adze_type *seen = adze_layout_buffer(type, 0);
     if (!adze_type_compatible(seen, buffer)) return false;
     for (uint32_t i = 0; i < seen->rank; i++)
-        if (!adze_dim_is_value(seen->dims[i], 1) && !adze_dim_compatible(seen->strides[i], buffer->strides[i]))
+        if (!adze_dim_is_value(seen->dims[i], 1) &&
+            !adze_dim_compatible(seen->strides[i], buffer->strides[i]))
             return false;
     return true;
 }
@@ -259,7 +284,8 @@ static void check_launch(adze_verifier *v, const adze_op *op)
     uint32_t n = op->n_operands + op->n_results;
     for (uint32_t i = 0; i < v->func->body.n_args; i++)
         if (v->func->body.args[i]->type->kind == ADZE_TYPE_BUFFER) {
-            adze_verify_fail(v, op, "launch: stands in a function of buffers, which is launched itself");
+            adze_verify_fail(v, op,
+                             "launch: stands in a function of buffers, which is launched itself");
             return;
         }
     if (!callee) {
@@ -269,12 +295,14 @@ static void check_launch(adze_verifier *v, const adze_op *op)
     if (callee->body.n_args != n || callee->n_results)
         adze_verify_fail(v, op, "launch: @%s must take %u buffers and return nothing", name, n);
     for (uint32_t i = 0; i < n && i < callee->body.n_args; i++) {
-        const adze_type *type = i < op->n_operands ? operand_type(op, i) : op->results[i - op->n_operands].type;
+        const adze_type *type =
+            i < op->n_operands ? operand_type(op, i) : op->results[i - op->n_operands].type;
         if (buffer_fits(type, callee->body.args[i]->type)) continue;
         char want[256] = "absent", got[256];
         if (type) adze_type_print(type, want, sizeof want);
         adze_type_print(callee->body.args[i]->type, got, sizeof got);
-        adze_verify_fail(v, op, "launch: argument %u of @%s is %s, which does not hold %s", i, name, got, want);
+        adze_verify_fail(v, op, "launch: argument %u of @%s is %s, which does not hold %s", i, name,
+                         got, want);
     }
 }
 
@@ -284,14 +312,22 @@ void adze_verify_structure(adze_verifier *v, const adze_op *op)
         const char *name;
         check_fn *check;
     } checks[] = {
-        {"apply", check_apply},       {"for", check_for},
-        {"if", check_if},             {"kernel", check_kernel},
-        {"lanes", check_lanes},       {"launch", check_launch},
-        {"lit", check_lit},           {"load", check_load},
-        {"mask", check_mask},         {"parallel", check_parallel},
-        {"prefetch", check_prefetch}, {"reduce_lanes", check_reduce_lanes},
-        {"scratch", check_scratch},   {"splat", check_splat},
-        {"store", check_store},       {"subview", check_subview},
+        {"apply", check_apply},
+        {"for", check_for},
+        {"if", check_if},
+        {"kernel", check_kernel},
+        {"lanes", check_lanes},
+        {"launch", check_launch},
+        {"lit", check_lit},
+        {"load", check_load},
+        {"mask", check_mask},
+        {"parallel", check_parallel},
+        {"prefetch", check_prefetch},
+        {"reduce_lanes", check_reduce_lanes},
+        {"scratch", check_scratch},
+        {"splat", check_splat},
+        {"store", check_store},
+        {"subview", check_subview},
         {"ukernel", check_ukernel},
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)

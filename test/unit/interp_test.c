@@ -1,4 +1,5 @@
-/* The reference interpreter: loop IR on real memory, layouts, symbols, errors instead of bad accesses. */
+/* The reference interpreter: loop IR on real memory, layouts, symbols, errors instead of bad
+ * accesses. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -24,13 +25,15 @@ static void observe(void *self, const adze_op *op, const adze_value *results, ui
 /* out, in, count, factor */
 static void scale(const adze_ukernel_arg *x)
 {
-    for (int64_t i = 0; i < x[2].i; i++) ((float *)x[0].p)[i] = ((const float *)x[1].cp)[i] * x[3].f;
+    for (int64_t i = 0; i < x[2].i; i++)
+        ((float *)x[0].p)[i] = ((const float *)x[1].cp)[i] * x[3].f;
 }
 
 static const adze_ukernel kernels[] = {{"scale", "ppif", scale}};
 
-/* Parses, verifies and runs `text` on f32 inputs 0, 1, 2, … of `rank` and `dims`. With `want_error`, the run
- * must fail with that message; else output 0 (f32, `n` elements) must be `want`. */
+/* Parses, verifies and runs `text` on f32 inputs 0, 1, 2, … of `rank` and `dims`. With
+ * `want_error`, the run must fail with that message; else output 0 (f32, `n` elements) must be
+ * `want`. */
 static void run(const char *text, uint32_t rank, const int64_t *dims, const float *want, uint64_t n,
                 const char *want_error)
 {
@@ -41,7 +44,11 @@ static void run(const char *text, uint32_t rank, const int64_t *dims, const floa
     adze_module *module = adze_module_parse(context, "i.adz", text, strlen(text));
     CHECK(module && adze_module_verify(module));
     if (c.text.data) printf("%s", c.text.data);
-    adze_value in = {.kind = ADZE_VALUE_TENSOR, .dtype = ADZE_DTYPE_f32, .rank = rank, .dims = dims}, out = {0};
+    adze_value in = {.kind = ADZE_VALUE_TENSOR,
+                     .dtype = ADZE_DTYPE_f32,
+                     .rank = rank,
+                     .dims = dims},
+               out = {0};
     uint64_t count = adze_value_count(&in);
     float *data = malloc((count + 1) * sizeof *data);
     for (uint64_t i = 0; i < count; i++) data[i] = (float)i;
@@ -50,7 +57,8 @@ static void run(const char *text, uint32_t rank, const int64_t *dims, const floa
     CHECK_INT(ok, want_error == NULL);
     if (want_error) {
         CHECK(c.text.data && strstr(c.text.data, want_error));
-        if (!c.text.data || !strstr(c.text.data, want_error)) printf("%s\n", c.text.data ? c.text.data : "");
+        if (!c.text.data || !strstr(c.text.data, want_error))
+            printf("%s\n", c.text.data ? c.text.data : "");
     } else if (ok) {
         CHECK_INT((int64_t)adze_value_count(&out), (int64_t)n);
         for (uint64_t i = 0; i < n; i++) CHECK_NEAR(((float *)out.data)[i], want[i], 0);
@@ -66,27 +74,26 @@ static void run(const char *text, uint32_t rank, const int64_t *dims, const floa
 }
 
 /* y = x + 1 over rows of 20 in vectors of 16 with a masked tail; N is bound from the input. */
-#define ADD_ONE(body)                                                              \
-    "func @k(%x: buffer(f32[N,20]), %y: buffer(f32[N,20])) -> () {\n"               \
-    "  %c0 = apply() {expr = 0} : i64\n"                                            \
-    "  %n = apply() {expr = N} : i64\n"                                             \
-    "  %c20 = apply() {expr = 20} : i64\n"                                          \
-    "  %c16 = apply() {expr = 16} : i64\n"                                          \
-    "  %one = lit() {value = 1} : f32\n"                                            \
-    "  %ones = splat(%one) : f32x16\n"                                              \
-    "  parallel(%n) do { (%i: i64)\n"                                               \
-    "    for(%c0, %c20, %c16) do { (%j: i64)\n"                                     \
-    "      %left = apply(%j) {expr = 20 - $0} : i64\n"                              \
-    "      %m = mask(%left) : boolx16\n" body                                       \
-    "      yield()\n"                                                               \
-    "    }\n"                                                                       \
-    "    yield()\n"                                                                 \
-    "  }\n"                                                                         \
-    "  return()\n"                                                                  \
-    "}\n"                                                                           \
-    "func @main(%x: f32[N,20]) -> (f32[N,20]) {\n"                                  \
-    "  %0 = launch(%x) {callee = @k} : f32[N,20]\n"                                 \
-    "  return(%0)\n"                                                                \
+#define ADD_ONE(body)                                                                              \
+    "func @k(%x: buffer(f32[N,20]), %y: buffer(f32[N,20])) -> () {\n"                              \
+    "  %c0 = apply() {expr = 0} : i64\n"                                                           \
+    "  %n = apply() {expr = N} : i64\n"                                                            \
+    "  %c20 = apply() {expr = 20} : i64\n"                                                         \
+    "  %c16 = apply() {expr = 16} : i64\n"                                                         \
+    "  %one = lit() {value = 1} : f32\n"                                                           \
+    "  %ones = splat(%one) : f32x16\n"                                                             \
+    "  parallel(%n) do { (%i: i64)\n"                                                              \
+    "    for(%c0, %c20, %c16) do { (%j: i64)\n"                                                    \
+    "      %left = apply(%j) {expr = 20 - $0} : i64\n"                                             \
+    "      %m = mask(%left) : boolx16\n" body "      yield()\n"                                    \
+    "    }\n"                                                                                      \
+    "    yield()\n"                                                                                \
+    "  }\n"                                                                                        \
+    "  return()\n"                                                                                 \
+    "}\n"                                                                                          \
+    "func @main(%x: f32[N,20]) -> (f32[N,20]) {\n"                                                 \
+    "  %0 = launch(%x) {callee = @k} : f32[N,20]\n"                                                \
+    "  return(%0)\n"                                                                               \
     "}\n"
 
 TEST(masked_vectors)
@@ -116,7 +123,8 @@ TEST(accesses_outside_are_errors)
         2, dims, NULL, 0, "leaves the buffer's memory");
 }
 
-/* The input is stored channels-last with one ring of zeros; the sum of three neighbours reads the ring. */
+/* The input is stored channels-last with one ring of zeros; the sum of three neighbours reads the
+ * ring. */
 TEST(layouts_and_halo)
 {
     int64_t dims[] = {2, 3};
@@ -172,7 +180,8 @@ TEST(layouts_and_halo)
     free(bad);
 }
 
-/* Carried values, scratch, subview, reduce_lanes and a micro-kernel: y[0] = 3 * (sum of 16 values). */
+/* Carried values, scratch, subview, reduce_lanes and a micro-kernel: y[0] = 3 * (sum of 16 values).
+ */
 TEST(everything_else)
 {
     int64_t dims[] = {2, 16};
@@ -210,32 +219,113 @@ TEST(unwritten_results_are_nan)
     int64_t dims[] = {2};
     float want[] = {nanf(""), nanf("")};
     run("func @k(%x: buffer(f32[2]), %y: buffer(f32[2])) -> () {\n  return()\n}\n"
-        "func @main(%x: f32[2]) -> (f32[2]) {\n  %0 = launch(%x) {callee = @k} : f32[2]\n  return(%0)\n}\n",
+        "func @main(%x: f32[2]) -> (f32[2]) {\n  %0 = launch(%x) {callee = @k} : f32[2]\n  "
+        "return(%0)\n}\n",
         1, dims, want, 2, NULL);
 }
 
 TEST(inputs_are_checked)
 {
-    static const char text[] = "func @k(%x: buffer(f32[N,2]), %y: buffer(f32[N])) -> () {\n  return()\n}\n"
-                               "func @main(%x: f32[N,2]) -> (f32[N]) {\n"
-                               "  %0 = launch(%x) {callee = @k} : f32[N]\n  return(%0)\n}\n";
+    static const char text[] =
+        "func @k(%x: buffer(f32[N,2]), %y: buffer(f32[N])) -> () {\n  return()\n}\n"
+        "func @main(%x: f32[N,2]) -> (f32[N]) {\n"
+        "  %0 = launch(%x) {callee = @k} : f32[N]\n  return(%0)\n}\n";
     int64_t dims[] = {2, 3};
     run(text, 2, dims, NULL, 0, "input 'x': dim 1 is 3, expected 2");
     run(text, 1, dims, NULL, 0, "input 'x' has rank 1, expected 2");
 }
 
+/* y = -(x + 1) * 2 by a kernel that runs in `if`, which chooses by the input's first dim. */
+TEST(regions)
+{
+    int64_t dims[] = {2, 2};
+    static const char text[] = "const @one: f32[] = dense[1]\n"
+                               "const @two: f32[] = dense[2]\n"
+                               "const @limit: i64[] = dense[3]\n"
+                               "const @zero: i64[] = dense[0]\n"
+                               "func @main(%x: f32[N,2]) -> (f32[N,2]) {\n"
+                               "  %0 = add(%x, @one)\n"
+                               "  %1 = shape(%x)\n"
+                               "  %2 = gather(%1, @zero)\n"
+                               "  %3 = less(%2, @limit)\n"
+                               "  %4 = if(%3) do {\n"
+                               "    %5 = kernel(%0, @two) do { (%a: f32[N,2], %b: f32[])\n"
+                               "      %6 = neg(%a)\n"
+                               "      %7 = mul(%6, %b)\n"
+                               "      yield(%7)\n"
+                               "    }\n"
+                               "    yield(%5)\n"
+                               "  } do {\n"
+                               "    yield(%0)\n"
+                               "  } : f32[N,2]\n"
+                               "  return(%4)\n"
+                               "}\n";
+    static const float small[] = {-2, -4, -6, -8}, large[] = {1, 2, 3, 4, 5, 6};
+    run(text, 2, dims, small, 4, NULL);
+    dims[0] = 3;
+    run(text, 2, dims, large, 6, NULL);
+}
+
+/* One value returned twice, an argument returned, and symbolic dims as data. */
+TEST(results_may_repeat)
+{
+    int64_t dims[] = {3};
+    static const float want[] = {0, 1, 2, 0, -1, -2, 0, -1, -2};
+    run("func @main(%x: f32[N]) -> (f32[3*N]) {\n"
+        "  %n, %m, %y = kernel(%x) do { (%a: f32[N])\n"
+        "    %0 = neg(%a)\n"
+        "    yield(%0, %0, %a)\n"
+        "  }\n"
+        "  %1 = concat(%y, %n, %m) {axis = 0}\n"
+        "  %2 = dims() {dims = [3*N]}\n"
+        "  %3 = reshape(%1, %2)\n"
+        "  return(%3)\n"
+        "}\n",
+        1, dims, want, 9, NULL);
+}
+
+/* Dims that only the values tell: inference runs again with them. */
+TEST(dims_from_values)
+{
+    int64_t dims[] = {2, 3};
+    static const float want[] = {0, 1, 2, 3, 4, 5};
+    run("const @t: i64[1] = dense[1]\n"
+        "const @c: f32[2] = dense[3, 2]\n"
+        "func @main(%x: f32[2,3]) -> (f32[?,?]) {\n"
+        "  %s = cast(@c) {to = i64} : i64[2]\n"
+        "  %n = neg(%s) : i64[2]\n"
+        "  %p = neg(%n) : i64[2]\n"
+        "  %y = reshape(%x, %p) : f32[?,?]\n"
+        "  %z = expand(%y, %p) : f32[?,?]\n"
+        "  return(%z)\n"
+        "}\n",
+        2, dims, want, 6, NULL);
+}
+
+TEST(bad_values)
+{
+    int64_t dims[] = {2};
+    run("const @i: i64[1] = dense[7]\n"
+        "func @main(%x: f32[2]) -> (f32[1]) {\n  %0 = gather(%x, @i)\n  return(%0)\n}\n",
+        1, dims, NULL, 0, "gather");
+    run("func @main(%x: f32[N]) -> (f32[M]) {\n  %0 = full() : f32[M]\n  return(%0)\n}\n", 1, dims,
+        NULL, 0, "full: the dims of result 0 are not known");
+}
+
 TEST(bad_loops)
 {
     int64_t dims[] = {2};
-#define BAD(line)                                                                         \
-    "func @k(%x: buffer(f32[2]), %y: buffer(f32[2])) -> () {\n"                            \
-    "  %c0 = apply() {expr = 0} : i64\n" line "  return()\n}\n"                            \
-    "func @main(%x: f32[2]) -> (f32[2]) {\n"                                               \
+#define BAD(line)                                                                                  \
+    "func @k(%x: buffer(f32[2]), %y: buffer(f32[2])) -> () {\n"                                    \
+    "  %c0 = apply() {expr = 0} : i64\n" line "  return()\n}\n"                                    \
+    "func @main(%x: f32[2]) -> (f32[2]) {\n"                                                       \
     "  %0 = launch(%x) {callee = @k} : f32[2]\n  return(%0)\n}\n"
-    run(BAD("  for(%c0, %c0, %c0) do { (%i: i64)\n yield()\n }\n"), 1, dims, NULL, 0, "the step is 0, not positive");
+    run(BAD("  for(%c0, %c0, %c0) do { (%i: i64)\n yield()\n }\n"), 1, dims, NULL, 0,
+        "the step is 0, not positive");
     run(BAD("  ukernel(%x) {name = \"none\"}\n"), 1, dims, NULL, 0, "no micro-kernel 'none'");
     run(BAD("  ukernel(%x) {name = \"scale\"}\n"), 1, dims, NULL, 0, "'scale' takes (ppif)");
-    run(BAD("  %1 = apply(%c0) {expr = floordiv(4, $0)} : i64\n"), 1, dims, NULL, 0, "the expression has no value");
+    run(BAD("  %1 = apply(%c0) {expr = floordiv(4, $0)} : i64\n"), 1, dims, NULL, 0,
+        "the expression has no value");
     run(BAD("  %1 = apply() {expr = M} : i64\n"), 1, dims, NULL, 0, "the expression has no value");
 }
 
@@ -247,6 +337,10 @@ int main(void)
     RUN(everything_else);
     RUN(unwritten_results_are_nan);
     RUN(inputs_are_checked);
+    RUN(regions);
+    RUN(results_may_repeat);
+    RUN(dims_from_values);
+    RUN(bad_values);
     RUN(bad_loops);
     return unit_end();
 }
