@@ -406,7 +406,7 @@ bool adze_interpret(const adze_func *func, const adze_value *inputs, uint32_t n_
     const adze_module *module = func->module;
     adze_interp interp = {
         .context = module->context, .module = module, .observe = observe, .self = self};
-    memset(outputs, 0, n_outputs * sizeof *outputs);
+    if (n_outputs) memset(outputs, 0, n_outputs * sizeof *outputs);
     if (n_inputs != func->body.n_args || n_outputs != func->n_results)
         return adze_error(func->loc, "@%s has %u inputs and %u outputs, got %u and %u", func->name,
                           func->body.n_args, func->n_results, n_inputs, n_outputs);

@@ -287,6 +287,7 @@ EVAL(clip)
     (void)n_out, (void)attrs;
     adze_value args[3] = {in[0]};
     int64_t bounds[2];
+    if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
     for (uint32_t k = 1; k < 3; k++) {
         args[k] = (adze_value){.kind = ADZE_VALUE_TENSOR, .dtype = in->dtype, .data = &bounds[k - 1]};
         double none = k == 1 ? -ev_inf() : ev_inf();

@@ -93,12 +93,15 @@ TEST(truncations)
     for (size_t n = 0; n < sizeof sample - 1; n++) CHECK(survives(sample, n));
 }
 
+static uint64_t state;
+#define NEXT(n)                                                                                    \
+    (state ^= state << 13, state ^= state >> 7, state ^= state << 17, (size_t)(state % (n)))
+#define PICK(list) list[NEXT(sizeof list / sizeof *list)]
+
 /* Mutations: bytes changed, ranges copied, removed and doubled, from a fixed seed. */
 TEST(mutations)
 {
-    uint64_t state = 88172645463325252u;
-#define NEXT(n)                                                                                    \
-    (state ^= state << 13, state ^= state >> 7, state ^= state << 17, (size_t)(state % (n)))
+    state = 88172645463325252u;
     static const char tokens[][12] = {
         "(", ")", "{",  "}",  "[",   "]",    "<",           ">",    ",",    ":",     "=",
         "-", "*", "%0", "@w", "f32", "N",    "99999999999", "do",   "func", "const", "\"",
@@ -125,6 +128,157 @@ TEST(mutations)
     }
 }
 
+static const char constants[] =
+    "const @a: i64[3] = dense[0, -1, 9223372036854775807]\n"
+    "const @b: f32[2] = dense[nan, -inf]\n"
+    "const @c: i64[] = dense[-9223372036854775808]\n"
+    "const @d: i64[0] = dense[]\n"
+    "const @e: i64[4] = dense[1, 2, 3, 4]\n"
+    "const @g: i64[2] = dense[1, 0]\n"
+    "const @h: i32[2,2] = dense[-1, 1, 0, 2147483647]\n"
+    "const @i: f32[2,3] = dense[0, -0.0, 1, inf, 1e-40, 3e38]\n"
+    "const @j: f32[1,2,3,2] = dense[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]\n"
+    "const @k: i8[2,3] = dense[-128, 127, 0, 1, 2, 3]\n"
+    "const @l: bool[2] = dense[true, false]\n"
+    "const @m: f16[3] = dense[65504, -inf, nan]\n"
+    "const @n: i4[3] = dense[-8, 7, 0]\n"
+    "const @o: u64[2] = dense[18446744073709551615, 0]\n"
+    "const @p: f32[0,3] = dense[]\n"
+    "const @q: f64[3] = dense[1e308, -1e308, nan]\n"
+    "const @r: f32[] = dense[0]\n"
+    "const @s: str[1] = dense[\"x\"]\n"
+    "const @z: i8[1,1,1,1,1,1,1,1,1,1,1,1] = dense[1]\n";
+static const char *const constant_names[] = {"@a", "@b", "@c", "@d", "@e", "@g", "@h",
+                                             "@i", "@j", "@k", "@l", "@m", "@n", "@o",
+                                             "@p", "@q", "@r", "@s", "@z", "_"};
+
+static void random_attrs(adze_text *text, const adze_op_row *row)
+{
+    static const char *const ints[] = {
+        "0", "1", "-1", "2", "12", "-9223372036854775808", "9223372036854775807", "32"};
+    static const char *const lists[] = {
+        "[]",
+        "[0]",
+        "[1, 1]",
+        "[-1, 9223372036854775807]",
+        "[0, 0, 0, 0]",
+        "[9223372036854775807, 9223372036854775807]",
+        "[1, 0, 3, 2]",
+        "[2, 2]",
+        "[1, 0]",
+        "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"};
+    static const char *const strings[] = {"\"conv\"", "\"\"", "\"SAME_UPPER\"", "\"linear\"",
+                                          "\"reflect\""};
+    static const char *const dtypes[] = {"i4", "str", "f16", "bool", "c64", "f8e8m0"};
+    const char *comma = "";
+    adze_text_append(text, " {");
+    for (uint32_t i = 0; i < row->n_attrs; i++) {
+        const adze_attr_row *attr = &row->attrs[i];
+        bool required = attr->fallback && strcmp(attr->fallback, "!") == 0;
+        if (!required && NEXT(2)) continue;
+        const char *value = attr->kind == ADZE_ATTR_FLOAT  ? (NEXT(2) ? "-inf" : "0.5")
+                            : attr->kind == ADZE_ATTR_STR  ? PICK(strings)
+                            : attr->kind == ADZE_ATTR_TYPE ? PICK(dtypes)
+                            : attr->kind == ADZE_ATTR_INTS ? PICK(lists)
+                            : attr->kind == ADZE_ATTR_DIMS ? "[N, -1, ?]"
+                            : attr->kind == ADZE_ATTR_DIM  ? "floordiv($0, N)"
+                            : attr->kind == ADZE_ATTR_SYM  ? "@f"
+                                                           : PICK(ints);
+        adze_text_append(text, "%s%s = %s", comma, attr->name, value);
+        comma = ", ";
+    }
+    adze_text_append(text, "}");
+}
+
+/* One op with operands from `names`; returns how many results it has. */
+static uint32_t random_op(adze_text *text, const adze_op_row *row, const char *const *names,
+                          size_t n)
+{
+    uint32_t outs = row->out_min + (uint32_t)NEXT(2), ins = row->in_min + (uint32_t)NEXT(3);
+    if (outs > row->out_max) outs = row->out_max;
+    if (ins > row->in_max) ins = row->in_max;
+    for (uint32_t i = 0; i < outs; i++) adze_text_append(text, "%s%%%u", i ? ", " : "", i);
+    adze_text_append(text, "%s%s(", outs ? " = " : "", row->name);
+    for (uint32_t i = 0; i < ins; i++)
+        adze_text_append(text, "%s%s", i ? ", " : "", names[NEXT(n)]);
+    adze_text_append(text, ")");
+    random_attrs(text, row);
+    for (uint32_t i = 0; i < row->regions; i++)
+        adze_text_append(text, " do { (%%p: i64, %%x: f32) yield(%%x) }");
+    return outs;
+}
+
+/* Every op on operands that do not fit it, with attributes far out: inference and verifier must
+ * cope. */
+TEST(rows_on_strange_operands)
+{
+    static const char head[] =
+        "func @f(%t: f32[N,3,H,W], %u: f32[*], %r: f32[], %e: f32[0,4],\n"
+        "        %h: f32[4611686018427387904,4], %q: f32[?,2], %b: buffer(f32[4,4]), %s: f32, %v: "
+        "f32x16,\n"
+        "        %i: i64, %l: sequence(f32[4]), %o: optional(i64[]), %m: map(i64, f32[]), %n: "
+        "bool[N,3,1,1],\n"
+        "        %w: f32[8,3,3,3], %k: f32[4,4]<perm=[1,0], halo=[1,0]>) -> () {\n  ";
+    static const char *const values[] = {"%t", "%u", "%r", "%e", "%h", "%q", "%b", "%s",
+                                         "%v", "%i", "%l", "%o", "%m", "%n", "%w", "%k",
+                                         "@a", "@b", "@c", "@d", "@e", "@s", "@z", "_"};
+    static const char *const types[] = {"f32[4]",
+                                        "f32[*]",
+                                        "i64[N,2]",
+                                        "bool[]",
+                                        "f32",
+                                        "f32x16",
+                                        "sequence(f32[1])",
+                                        "buffer(f32[4,4])",
+                                        "f32[4,4]<perm=[1,0]>",
+                                        "str[1]"};
+    adze_context *context = adze_context_create();
+    state = 20240229;
+    for (int round = 0; round < 8000; round++) {
+        const adze_op_row *row = adze_row_get(context, (uint32_t)NEXT(adze_row_count(context)));
+        adze_text text = {0};
+        adze_text_append(&text, "%s%s", constants, head);
+        uint32_t outs = random_op(&text, row, values, sizeof values / sizeof *values);
+        if (NEXT(2))
+            for (uint32_t i = 0; i < outs; i++)
+                adze_text_append(&text, "%s%s", i ? ", " : " : ", PICK(types));
+        adze_text_append(&text, "\n  return()\n}\n");
+        bool ok = survives(text.data, text.size);
+        CHECK(ok);
+        if (!ok) printf("%s\n", text.data);
+        adze_text_free(&text);
+    }
+    adze_context_destroy(context);
+}
+
+/* The same on constants, run: evaluations must refuse what they cannot do. */
+TEST(evaluations_of_strange_constants)
+{
+    adze_context *rows = adze_context_create();
+    state = 4711;
+    uint32_t ran = 0;
+    for (int round = 0; round < 8000; round++) {
+        const adze_op_row *row = adze_row_get(rows, (uint32_t)NEXT(adze_row_count(rows)));
+        adze_text text = {0};
+        adze_text_append(&text, "%sfunc @f() -> () {\n  ", constants);
+        random_op(&text, row, constant_names, sizeof constant_names / sizeof *constant_names);
+        adze_text_append(&text, "\n  return()\n}\n");
+        adze_context *context = adze_context_create();
+        adze_context_set_max_memory(context, 1 << 24);
+        adze_module *module = adze_module_parse(context, "e.adz", text.data, text.size);
+        if (module && adze_module_verify(module)) {
+            bool ok = adze_interpret(adze_module_main(module), NULL, 0, NULL, 0, NULL, NULL);
+            CHECK(ok || adze_context_errors(context) > 0);
+            ran += ok;
+        }
+        adze_module_destroy(module);
+        adze_context_destroy(context);
+        adze_text_free(&text);
+    }
+    CHECK(ran > 500);
+    adze_context_destroy(rows);
+}
+
 int main(void)
 {
     RUN(errors_are_bounded);
@@ -132,5 +286,7 @@ int main(void)
     RUN(derived_chains_are_bounded);
     RUN(truncations);
     RUN(mutations);
+    RUN(rows_on_strange_operands);
+    RUN(evaluations_of_strange_constants);
     return unit_end();
 }
