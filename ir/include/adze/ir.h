@@ -245,7 +245,7 @@ typedef enum adze_def_kind { ADZE_DEF_RESULT, ADZE_DEF_ARGUMENT, ADZE_DEF_CONST 
 
 ADZE_API const adze_type *adze_value_type(const adze_ir_value *value);
 ADZE_API void adze_value_set_type(adze_ir_value *value, const adze_type *type);
-/* Name without % or @; never NULL once printed, may be NULL before. */
+/* Name without % or @; NULL for values that the text numbers. */
 ADZE_API const char *adze_value_name(const adze_ir_value *value);
 ADZE_API void adze_value_set_name(adze_ir_value *value, const char *name);
 ADZE_API adze_def_kind adze_value_def(const adze_ir_value *value);
