@@ -83,7 +83,7 @@ static bool time_once(bench *b)
 static double part_done(const options *o, const bench *b)
 {
     if (o->runs) return (double)b->runs / (double)o->runs;
-    double runs = (double)b->runs / DEFAULT_RUNS, least = runs < b->spent ? runs : b->spent;
+    double runs = (double)b->runs / (double)DEFAULT_RUNS, least = runs < b->spent ? runs : b->spent;
     return least > b->spent / 10 ? least : b->spent / 10;
 }
 

@@ -184,7 +184,7 @@ static double precision_of(const struct adze_boxes *b, list *mine)
     }
     free(right);
     free(best);
-    return sum / RECALLS;
+    return sum / (double)RECALLS;
 }
 
 double adze_boxes_value(const adze_score *score)

@@ -35,7 +35,7 @@ static void draw(const adze_progress *p)
     double seconds = adze_now() - p->start;
     int turn = (int)(seconds * 8) % BAR;
     for (int i = 0; i < BAR; i++)
-        bar[i] = p->part >= 0 ? (i < p->part * BAR ? '#' : '.') : (i == turn ? '#' : '.');
+        bar[i] = p->part >= 0 ? (i < p->part * (double)BAR ? '#' : '.') : (i == turn ? '#' : '.');
     bar[BAR] = '\0';
     fprintf(stderr, "\r%s [%s] %5.1f s  %-24.24s", p->what, bar, seconds, p->detail);
     fflush(stderr);
