@@ -140,13 +140,18 @@ static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype t
     return mb_op1(b, n > m ? "arith.trunci" : no_sign(from) ? "arith.extui" : "arith.extsi", v, type);
 }
 
+static adze_dtype through_f32(adze_dtype dtype)
+{
+    return dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16 ? ADZE_DTYPE_f32 : dtype;
+}
+
 bool x86_emit_cast(x86_emit *e, const adze_op *op)
 {
     const adze_ir_value *operand = adze_op_operand(op, 0);
     adze_dtype from = dtype_of(operand), to = dtype_of(adze_op_result(op, 0));
     bool vector = is_vector(operand);
     if (mlirTypeIsNull(x86_element_type(e, from)) || mlirTypeIsNull(x86_element_type(e, to)) ||
-        !adze_cast_find(from, to))
+        !adze_cast_find(through_f32(from), through_f32(to)))
         return adze_error(adze_op_loc(op), "'cast' between these types is not supported in a kernel on x86");
     x86_value v = *x86_get(e, operand);
     if (from == to)

@@ -171,11 +171,9 @@ static x86_step *new_step(reader *r, adze_op *op, x86_step_kind kind, uint32_t n
     return step;
 }
 
-static bool fill_operand(reader *r, adze_op *op, const adze_ir_value *value, const x86_place *place,
-                         x86_operand *out)
+static bool fill_operand(reader *r, adze_op *op, const adze_ir_value *value, x86_operand *out)
 {
     x86_program *p = r->p;
-    out->place = *place;
     if (!value) return true;
     const adze_type *type = adze_value_type(value);
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
@@ -198,9 +196,9 @@ static bool fill_operands(reader *r, adze_op *op, x86_step *step)
     x86_operand *operands = ADZE_NEW_ARRAY(&r->p->arena, x86_operand, n + m);
     for (uint32_t i = 0; i < n + m; i++) {
         const adze_ir_value *value = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
-        x86_place place;
-        if (!(i < n ? find_place(r, value, &place) : place_result(r, op, i - n, &place))) return false;
-        if (!fill_operand(r, op, value, &place, &operands[i])) return false;
+        if (!fill_operand(r, op, value, &operands[i])) return false;
+        x86_place *place = &operands[i].place;
+        if (!(i < n ? find_place(r, value, place) : place_result(r, op, i - n, place))) return false;
     }
     step->operands = operands;
     step->n_inputs = n;
@@ -403,8 +401,9 @@ bool x86_program_make(x86_program *p, const adze_module *module)
     reader r = {.p = p};
     bool ok = read_signature(&r) && read_arena(p) && read_offsets(&r);
     read_outputs(&r);
-    for (adze_op *op = adze_region_first(adze_func_body(p->main)); ok && op; op = adze_op_next(op))
-        ok = adze_op_is(op, "return") ? read_return(&r, op) : read_op(&r, op);
+    /* goes on after an error, to report all; what lacks its place because of one is silent */
+    for (adze_op *op = ok ? adze_region_first(adze_func_body(p->main)) : NULL; op; op = adze_op_next(op))
+        ok = (adze_op_is(op, "return") ? read_return(&r, op) : read_op(&r, op)) && ok;
     adze_table_free(&r.places);
     adze_table_free(&r.offsets);
     adze_table_free(&r.outputs);

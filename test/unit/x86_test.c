@@ -163,6 +163,9 @@ TEST(refused)
                   NULL, "has no memory: the module is not planned");
     check_refused("func @main(%x: f32[4]) -> (f32[4]) {offsets = dims(0, -1, 3)} {\n %y = neg(%x) : f32[4]\n return(%y)\n}\n",
                   NULL, "has 3 entries for 1 results");
+    check_refused("func @main(%x: i64[1], %s: i64[]) -> (i64[1]) {offsets = dims(-1, -1, -1)} {\n"
+                  " %y = range(%s, %s, %s) : i64[?]\n %z = neg(%y) : i64[?]\n %w = neg(%x) : i64[1]\n return(%w)\n}\n",
+                  NULL, "'range': dim 0 of a value is known only when it runs");
     check_refused("func @main(%x: f32[*]) -> (f32[*]) {\n return(%x)\n}\n", NULL, "known rank");
     check_refused(good, "/tmp/adze_x86.zip", "does not write '.zip' files");
     check_refused(good, "/nowhere/at/all.so", "cannot write there");
