@@ -1,9 +1,9 @@
-"""models.py NAME: one public model against ONNX Runtime, on the reference and compiled for x86.
+"""models.py NAME [--all]: one public model against ONNX Runtime, on the reference and compiled for x86.
 
 Both must give ONNX Runtime's answers on the same tensors (stored by tools/models/prepare; QDQ models
 computed as written, where 2 answers in 1,000 may differ), and the compiled code must be within
 1e-5 of the largest magnitude of the reference's output. Takes the first ADZE_MODEL_SAMPLES samples of the
-data set; with ADZE_MODEL_SAMPLES=all it takes all and compares the scores with the known ones too.
+data set; with --all or ADZE_MODEL_SAMPLES=all it takes all and compares the scores with the known ones too.
 """
 import os
 import re
@@ -125,4 +125,6 @@ def main(name):
 
 
 if __name__ == "__main__":
+    if "--all" in sys.argv[2:]:
+        os.environ["ADZE_MODEL_SAMPLES"] = "all"
     sys.exit(main(sys.argv[1]))
