@@ -11,13 +11,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 ADZE = os.path.join(os.environ["ADZE_BUILD_DIR"], "bin/adze")
 DTYPES = {"f32": "f4", "f64": "f8", "i8": "i1", "i32": "i4", "i64": "i8", "u8": "u1", "bool": "?"}
 SPECIALS = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-40, -1e-40, 3.4028235e38, -3.4028235e38, 1.1754944e-38, 0.5, -0.5,
-            1.5, 2.5, -1.0, 1.0, 88.7, -88.7, 89.0, -104.0, 16777217.0, 2147483648.0, -2147483904.0, 9.3e18, 255.5, 1e-7]
+            1.5, 2.5, -1.0, 1.0, 88.7, -88.7, 89.0, -104.0, 16777217.0, 2147483648.0, -2147483904.0, 9.3e18, 255.5]
 SIZES = [(0, 3), (1, 1), (15, 17), (16, 1), (17, 16), (33, 0), (33, 5)]  # of (N, M)
 FIXED = [(0, 5), (1, 33), (17, 15), (33, 1), (16, 17)]  # groups take turns
 
@@ -27,18 +28,31 @@ class Group:
 
     def __init__(self, name, values="special", rtol=5e-7, scale=0.0, consts=""):
         self.name, self.values, self.rtol, self.scale = name, values, rtol, scale
-        self.consts, self.inputs, self.ops = consts, {}, []
+        self.consts, self.inputs, self.ops, self.hidden = consts, {}, [], []
 
     def input(self, kind, dims):
         name = "%" + re.sub(r"\W+", "_", f"{kind}_{dims}")
         self.inputs[name] = f"{kind}[{dims}]"
         return name
 
+    def const(self, dims):
+        """A new f32 constant of normally distributed values."""
+        count = self.consts.count("const")
+        values = np.random.default_rng(count).standard_normal(int(np.prod([int(d) for d in dims.split(",")])))
+        self.consts += f'  const @k{count}: f32[{dims}] = hex"{values.astype("<f4").tobytes().hex()}"\n'
+        return f"@k{count}"
+
     def op(self, text, *types):
         self.ops.append((text, types))
 
+    def chain(self, type_, *texts):
+        """Ops one after another, @@ = the one before; only the last is a result, so that they may fuse."""
+        for text in texts[:-1]:
+            self.hidden.append(f"    %h{len(self.hidden)} = {text.replace('@@', f'%h{len(self.hidden) - 1}')}")
+        self.op(texts[-1].replace("@@", f"%h{len(self.hidden) - 1}"), type_)
+
     def text(self):
-        results, body, n = [], [], 0
+        results, body, n = [], list(self.hidden), 0
         for text, types in self.ops:
             names = [f"%r{n + i}" for i in range(len(types))]
             n += len(types)
@@ -108,6 +122,21 @@ def unary(group, ops, kind):
         group.op(f"{op}({group.input(kind, dims)})", f"{'bool' if op.startswith('is') else kind}[{dims}]")
         if dims == "":
             group.op(f"{op}({group.input(kind, 'N')})", f"{'bool' if op.startswith('is') else kind}[N]")
+
+
+def chains():
+    """Several elementwise ops, a reduction and moves in a row."""
+    g = Group("chains", "normal", 1e-5, 1e-5, "  const @last: i64[1] = dense[-1]\n")
+    x, y, row = g.input("f32", "M,N"), g.input("f32", "M,1"), g.input("f32", "N")
+    for op in "sigmoid", "tanh":
+        t = "f32[M,N]"
+        g.chain(t, f"mul({x}, {y}) : {t}", f"add(@@, {row}) : {t}", f"{op}(@@) : {t}", f"sub(@@, {x})")
+        g.chain("f32[M,1]", f"mul({x}, {y}) : {t}", f"{op}(@@) : {t}", "reduce_sum(@@, @last)")
+        g.chain("f32[N,M]", f"add({x}, {row}) : {t}", f"{op}(@@) : {t}", "transpose(@@)")
+        g.chain("f32[M,2*N]", f"add({x}, {row}) : {t}", f"{op}(@@) : {t}", f"concat(@@, {x}) {{axis = 1}}")
+    n, z = g.input("i64", "N"), g.input("i64", "")
+    g.chain("f32[N]", f"greater({n}, {z}) : bool[N]", "cast(@@) {to = f32} : f32[N]", f"mul(@@, {row})")
+    yield g
 
 
 def elementwise():
@@ -198,6 +227,7 @@ def contractions():
              (f" {{{attrs}}}" if attrs else ""), f"f32[{batch},{oc},{out}]")
     g.op(f"conv({g.input('f32', '1,2,N,M')}, {g.input('f32', '3,2,1,1')})", "f32[1,3,N,M]")
     yield g
+    yield from packed()
     for values in "normal", "special":
         g = Group(f"pool_{values}", values, 1e-5, 1e-5 * (values == "normal"))
         for dims, attrs, out in [("N,3,9,9", "kernel_shape = [3, 3], strides = [2, 2]", "N,3,4,4"),
@@ -211,6 +241,37 @@ def contractions():
                 g.op(f"global_average_pool({x})", f"f32[{dims.split(',')[0]},{dims.split(',')[1]},1,1]")
             g.op(f"global_max_pool({x})", f"f32[{dims.split(',')[0]},{dims.split(',')[1]},1,1]")
         yield g
+
+
+def packed():
+    """Weights that are constants, so that they are packed, and what follows joins the loop."""
+    g = Group("matmul_packed", "normal", 1e-5, 1e-5)
+    for k, n, form in (17, 33, "M,17"), (1, 1, "N,1"), (33, 15, "2,M,33"), (7, 64, "N,M,7"), (16, 32, "M,16"):
+        x, w = g.input("f32", form), g.const(f"{k},{n}")
+        out = f"f32[{form.rsplit(',', 1)[0]},{n}]"
+        g.op(f"matmul({x}, {w})", out)
+        g.chain(out, f"matmul({x}, {w}) : {out}", f"add(@@, {g.const(str(n))}) : {out}", "gelu(@@)")
+    for m, k, n in ("M", 17, 33), ("N", 15, 1), ("1", 16, 48):
+        gemm = f"gemm({g.input('f32', f'{m},{k}')}, {g.const(f'{n},{k}')}, {g.const(str(n))}) {{transB = 1}}"
+        g.op(gemm, f"f32[{m},{n}]")
+        g.chain(f"f32[{m},{n}]", f"{gemm} : f32[{m},{n}]", f"relu(@@) : f32[{m},{n}]", "softmax(@@)")
+    yield g
+    g = Group("conv_packed", "normal", 1e-5, 1e-5)
+    for batch, c, oc, k, group, attrs, out in [
+            ("N", 3, 17, 3, 1, "pads = [1, 1, 1, 1]", "9,9"), ("N", 17, 17, 3, 17, "pads = [1, 1, 1, 1]", "9,9"),
+            ("1", 16, 33, 1, 1, "", "9,9"), ("M", 6, 4, 3, 2, "strides = [2, 2]", "4,4"),
+            ("M", 15, 15, 5, 15, "strides = [2, 2], pads = [2, 2, 2, 2]", "5,5"),
+            ("N", 5, 1, 3, 1, "dilations = [2, 2], pads = [2, 0, 2, 0]", "9,5")]:
+        x, w = g.input("f32", f"{batch},{c},9,9"), g.const(f"{oc},{c // group},{k},{k}")
+        type_ = f"f32[{batch},{oc},{out}]"
+        conv = f"conv({x}, {w}, {g.const(str(oc))}) {{group = {group}{', ' * bool(attrs)}{attrs}}}"
+        g.op(conv, type_)
+        joined = f"{conv} : {type_}", f"relu(@@) : {type_}", f"add(@@, {g.input('f32', type_[4:-1])})"
+        g.chain(type_, *joined)
+        g.chain(f"f32[{batch},{oc},{int(out[0]) - 1},{int(out[2]) - 1}]", *joined[:2], f"{joined[2]} : {type_}",
+                "max_pool(@@) {kernel_shape = [2, 2]}")
+    g.op(f"conv({g.input('f32', '1,3,N,M')}, {g.const('17,3,3,3')}) {{pads = [1, 1, 1, 1]}}", "f32[1,17,N,M]")
+    yield g
 
 
 def moves():
@@ -277,7 +338,7 @@ class Runner:
 
     def compare(self, group, program, size, label, strict):
         """Runs one artifact on one binding of N and M, and compares all results with the reference."""
-        ins, out, ref = (f"{self.folder}/{x}.npz" for x in ("in", "out", f"{group.name}-{size[0]}-{size[1]}"))
+        ins, out, ref = (f"{self.folder}/{group.name}-{x}.npz" for x in ("in", "out", f"{size[0]}-{size[1]}"))
         np.savez(ins, **group.data(*size))
         name = f"{group.name} N={size[0]} M={size[1]} {label}"
         if not os.path.exists(ref):
@@ -310,18 +371,20 @@ class Runner:
                 continue
             for size in bindings:
                 self.compare(group, program, size, " ".join([target] + dims), bool(strict))
+        return self.passed, self.failed
 
 
 def main():
     only = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        runner = Runner(folder)
-        groups = itertools.chain(elementwise(), reductions(), contractions(), moves())
-        for turn, group in enumerate(groups):
-            if not only or group.name in only:
-                runner.group(group, turn)
-    print(f"{runner.passed} passed, {runner.failed} failed, 0 skipped")
-    return runner.failed > 0
+        groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), moves())
+        with ThreadPoolExecutor(2) as pool:
+            jobs = [pool.submit(Runner(folder).group, group, turn) for turn, group in enumerate(groups)
+                    if not only or group.name in only]
+            counts = [job.result() for job in jobs]
+    passed, failed = (sum(c) for c in zip(*counts))
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return failed > 0
 
 
 if __name__ == "__main__":
