@@ -11,7 +11,8 @@
 static bool supports(const adze_op *op, char *why, size_t why_size)
 {
     const adze_op_row *row = adze_op_get_row(op);
-    if (adze_op_has_trait(op, ADZE_LOOP | ADZE_TERMINATOR | ADZE_VIEW) || adze_op_is(op, "launch") || adze_op_is(op, "kernel"))
+    if (adze_op_has_trait(op, ADZE_LOOP | ADZE_TERMINATOR | ADZE_VIEW) ||
+        adze_op_is(op, "launch") || adze_op_is(op, "kernel"))
         return true;
     for (uint32_t i = 0; i < adze_op_num_operands(op) + adze_op_num_results(op); i++) {
         uint32_t n = adze_op_num_operands(op);
@@ -24,7 +25,8 @@ static bool supports(const adze_op *op, char *why, size_t why_size)
             if (adze_dim_is_unknown(adze_type_dim(type, k)))
                 return snprintf(why, why_size, "a dim is known only when it runs"), false;
     }
-    if (row->regions_max) return snprintf(why, why_size, "ops with regions are not compiled"), false;
+    if (row->regions_max)
+        return snprintf(why, why_size, "ops with regions are not compiled"), false;
     if (row->eval || !strcmp(row->name, "dims")) return true;
     return snprintf(why, why_size, "it has neither a lowering nor an evaluation"), false;
 }

@@ -1,7 +1,8 @@
 /* From MLIR modules to machine code: levels, jobs, linking of bitcode.
  *
- * A job is one part of the program for one CPU level, with MLIR and LLVM contexts of its own, so jobs run
- * on several threads. The partition depends on the program alone: the same input gives the same bytes.
+ * A job is one part of the program for one CPU level, with MLIR and LLVM contexts of its own, so
+ * jobs run on several threads. The partition depends on the program alone: the same input gives the
+ * same bytes.
  */
 #ifndef ADZE_X86_CODEGEN_H
 #define ADZE_X86_CODEGEN_H
@@ -15,11 +16,11 @@
 
 /* A CPU level that code is generated for. */
 typedef struct x86_level {
-    const char *name;        /* "x86-64-v4" */
-    const char *cpu, *tune;  /* as LLVM names them */
-    const char *features;    /* "+avx512vnni,…" on top of the CPU's */
-    uint64_t bits;           /* ADZE_CPU_* */
-    bool wide;               /* 512-bit vectors */
+    const char *name;       /* "x86-64-v4" */
+    const char *cpu, *tune; /* as LLVM names them */
+    const char *features;   /* "+avx512vnni,…" on top of the CPU's */
+    uint64_t bits;          /* ADZE_CPU_* */
+    bool wide;              /* 512-bit vectors */
 } x86_level;
 
 /* ---- level.c ---- */
@@ -84,7 +85,7 @@ void x86_build_steps(x86_job *job);
 /* ---- descriptor.c ---- */
 
 /* The artifact's descriptor as a module of its own. `symbol` is its name. */
-bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model, const x86_level *const *levels,
-                          uint32_t n_levels, int precision);
+bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model,
+                          const x86_level *const *levels, uint32_t n_levels, int precision);
 
 #endif

@@ -26,10 +26,16 @@ static bool find_form(const x86_compile *c, form *out)
     if (!dot) dot = "";
     for (int i = 0; x86_suffixes[i]; i++)
         if (!strcmp(x86_suffixes[i], dot)) {
-            *out = i == 0 ? SHARED : i == 1 ? OBJECT : i == 2 ? EXECUTABLE : i == 3 ? MLIR_TEXT : i == 4 ? LLVM_TEXT : ASSEMBLY;
+            *out = i == 0   ? SHARED
+                   : i == 1 ? OBJECT
+                   : i == 2 ? EXECUTABLE
+                   : i == 3 ? MLIR_TEXT
+                   : i == 4 ? LLVM_TEXT
+                            : ASSEMBLY;
             return true;
         }
-    return adze_error(adze_loc_unknown(c->context), "%s: the x86 backend does not write '%s' files", c->options->output, dot);
+    return adze_error(adze_loc_unknown(c->context), "%s: the x86 backend does not write '%s' files",
+                      c->options->output, dot);
 }
 
 static bool find_levels(x86_compile *c)
@@ -37,7 +43,9 @@ static bool find_levels(x86_compile *c)
     for (uint32_t i = 0; i < c->options->n_levels && c->n_levels < MAX_LEVELS; i++) {
         const char *name = adze_target_level(c->options->levels[i]);
         const x86_level *level = x86_level_find(name);
-        if (!level) return adze_error(adze_loc_unknown(c->context), "the x86 backend has no level '%s'", name);
+        if (!level)
+            return adze_error(adze_loc_unknown(c->context), "the x86 backend has no level '%s'",
+                              name);
         bool again = false;
         for (uint32_t k = 0; k < c->n_levels; k++) again = again || c->levels[k] == level;
         if (!again) c->levels[c->n_levels++] = level;
@@ -47,7 +55,8 @@ static bool find_levels(x86_compile *c)
 
 /* ---- Jobs ---- */
 
-static void init_job(const x86_compile *c, x86_job *job, uint32_t level, uint32_t part, x86_output output)
+static void init_job(const x86_compile *c, x86_job *job, uint32_t level, uint32_t part,
+                     x86_output output)
 {
     memset(job, 0, sizeof *job);
     job->program = &c->program;
@@ -66,7 +75,8 @@ static bool emit_part(x86_compile *c, x86_job *job)
     job->mlir = x86_mlir_context();
     job->module = mlirModuleCreateEmpty(mlirLocationUnknownGet(job->mlir));
     x86_emit e;
-    x86_emit_init(&e, &c->program, job->mlir, job->module, c->options->precision != ADZE_PRECISION_STRICT);
+    x86_emit_init(&e, &c->program, job->mlir, job->module,
+                  c->options->precision != ADZE_PRECISION_STRICT);
     bool ok = true;
     for (uint32_t i = 0; ok && i < c->program.n_kernels; i++)
         if (c->part_of_kernel[i] == job->part) ok = x86_emit_kernel(&e, &c->program.kernels[i]);
@@ -77,7 +87,8 @@ static bool emit_part(x86_compile *c, x86_job *job)
 static bool check_jobs(x86_compile *c)
 {
     for (uint32_t i = 0; i < c->n_jobs; i++)
-        if (!c->jobs[i].ok) return adze_error(adze_loc_unknown(c->context), "x86: %s", c->jobs[i].error);
+        if (!c->jobs[i].ok)
+            return adze_error(adze_loc_unknown(c->context), "x86: %s", c->jobs[i].error);
     return true;
 }
 
@@ -102,8 +113,8 @@ static bool run_descriptor(x86_compile *c, const char *symbol)
 {
     x86_job *job = &c->jobs[c->n_jobs++];
     init_job(c, job, 0, UINT32_MAX, X86_OBJECT);
-    job->ok = x86_build_descriptor(job, symbol, c->options->name ? c->options->name : "model", c->levels, c->n_levels,
-                                   c->options->precision);
+    job->ok = x86_build_descriptor(job, symbol, c->options->name ? c->options->name : "model",
+                                   c->levels, c->n_levels, c->options->precision);
     if (job->llvm) LLVMDisposeModule(job->llvm);
     if (job->context) LLVMContextDispose(job->context);
     return job->ok || adze_error(adze_loc_unknown(c->context), "x86: %s", job->error);
@@ -135,19 +146,26 @@ static bool write_header(x86_compile *c, x86_work *work, const char *symbol)
 {
     size_t n = strlen(c->options->output);
     adze_text out = {0};
-    adze_text_append(&out, "/* Compiled by adze. Open with adze_model_open_linked(&%s, NULL, &model).\n", symbol);
+    adze_text_append(&out,
+                     "/* Compiled by adze. Open with adze_model_open_linked(&%s, NULL, &model).\n",
+                     symbol);
     size_t comment = out.size;
     describe(&out, "input", c->program.inputs, c->program.n_inputs);
     describe(&out, "output", c->program.outputs, c->program.n_outputs);
     for (size_t i = comment; i + 1 < out.size; i++)
-        if ((out.data[i] == '*' && out.data[i + 1] == '/') || (out.data[i] == '/' && out.data[i + 1] == '*')) out.data[i] = '?';
-    adze_text_append(&out,
-                     " */\n#ifndef %s_H\n#define %s_H\n\n#include <adze/artifact.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n"
-                     "#endif\n\nextern const adze_artifact %s;\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
-                     symbol, symbol, symbol);
+        if ((out.data[i] == '*' && out.data[i + 1] == '/') ||
+            (out.data[i] == '/' && out.data[i + 1] == '*'))
+            out.data[i] = '?';
+    adze_text_append(
+        &out,
+        " */\n#ifndef %s_H\n#define %s_H\n\n#include <adze/artifact.h>\n\n#ifdef "
+        "__cplusplus\nextern \"C\" {\n"
+        "#endif\n\nextern const adze_artifact %s;\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
+        symbol, symbol, symbol);
     const char *path = x86_work_path(work, "header");
     const char *target = adze_internf(c->context, "%.*sh", (int)(n - 1), c->options->output);
-    bool ok = x86_work_write(work, path, out.data, out.size) && x86_work_commit(work, path, target, 0644);
+    bool ok =
+        x86_work_write(work, path, out.data, out.size) && x86_work_commit(work, path, target, 0644);
     adze_text_free(&out);
     return ok;
 }
@@ -162,7 +180,9 @@ static bool write_linked(x86_compile *c, x86_work *work, form to)
         if (!x86_work_add_object(work, name, c->jobs[i].bytes, c->jobs[i].size)) return false;
     }
     const char *path = x86_work_path(work, "result");
-    x86_link_kind kind = to == SHARED ? X86_LINK_SHARED : to == OBJECT ? X86_LINK_RELOCATABLE : X86_LINK_EXECUTABLE;
+    x86_link_kind kind = to == SHARED   ? X86_LINK_SHARED
+                         : to == OBJECT ? X86_LINK_RELOCATABLE
+                                        : X86_LINK_EXECUTABLE;
     if (!x86_link(work, kind, path)) return false;
     if (to == OBJECT && !x86_elf_localize(c->context, path, symbol)) return false;
     if (!x86_elf_add_weights(&c->program, path)) return false;
@@ -180,13 +200,18 @@ static bool write_text(x86_compile *c, x86_work *work)
 static bool compile(x86_compile *c, const adze_module *module)
 {
     form to = SHARED;
-    if (!find_form(c, &to) || !find_levels(c) || !x86_program_make(&c->program, module)) return false;
+    if (!find_form(c, &to) || !find_levels(c) || !x86_program_make(&c->program, module))
+        return false;
     bool text = to == MLIR_TEXT || to == LLVM_TEXT || to == ASSEMBLY;
     if (text) c->n_levels = 1; /* the best */
     if (!x86_symbols_make(&c->symbols))
-        return adze_error(adze_loc_unknown(c->context), "the bitcode in the x86 backend cannot be read");
+        return adze_error(adze_loc_unknown(c->context),
+                          "the bitcode in the x86 backend cannot be read");
     x86_parts_make(c, text ? 1 : MAX_PARTS);
-    x86_output output = to == MLIR_TEXT ? X86_MLIR : to == LLVM_TEXT ? X86_LLVM : to == ASSEMBLY ? X86_ASSEMBLY : X86_OBJECT;
+    x86_output output = to == MLIR_TEXT   ? X86_MLIR
+                        : to == LLVM_TEXT ? X86_LLVM
+                        : to == ASSEMBLY  ? X86_ASSEMBLY
+                                          : X86_OBJECT;
     if (!run_jobs(c, output) || !x86_program_finish(&c->program)) return false;
     x86_work work;
     bool ok = x86_work_begin(&work, c->context, c->options->output);
@@ -195,7 +220,8 @@ static bool compile(x86_compile *c, const adze_module *module)
     return ok;
 }
 
-bool x86_emit_artifact(const adze_module *module, adze_registry *registry, const adze_emit_options *options)
+bool x86_emit_artifact(const adze_module *module, adze_registry *registry,
+                       const adze_emit_options *options)
 {
     (void)registry;
     LLVMInitializeX86TargetInfo();

@@ -25,7 +25,8 @@ void x86_parts_make(x86_compile *c, uint32_t max);
 /* ---- queue.c ---- */
 
 typedef struct x86_queue x86_queue;
-/* Threads that run jobs as they are added; the caller helps in x86_queue_finish. NULL: no memory. */
+/* Threads that run jobs as they are added; the caller helps in x86_queue_finish. NULL: no memory.
+ */
 x86_queue *x86_queue_create(uint32_t n_threads);
 void x86_queue_add(x86_queue *queue, x86_job *job);
 void x86_queue_finish(x86_queue *queue);
@@ -33,7 +34,8 @@ void x86_queue_finish(x86_queue *queue);
 /* ---- compile.c ---- */
 
 /* adze_backend.emit */
-bool x86_emit_artifact(const adze_module *module, adze_registry *registry, const adze_emit_options *options);
+bool x86_emit_artifact(const adze_module *module, adze_registry *registry,
+                       const adze_emit_options *options);
 extern const char *const x86_suffixes[];
 
 #endif

@@ -1,7 +1,7 @@
 /* The artifact's descriptor (adze/artifact.h) as an LLVM module of constants.
  *
- * Field order and sizes follow the C structs; LLVM lays out the unpacked structs by the same rules. The
- * weights are a section without content, filled in once the linker is done (elf.c).
+ * Field order and sizes follow the C structs; LLVM lays out the unpacked structs by the same rules.
+ * The weights are a section without content, filled in once the linker is done (elf.c).
  */
 #include "backends/x86/codegen.h"
 
@@ -20,15 +20,9 @@ typedef struct tables {
     adze_arena arena;
 } tables;
 
-static LLVMValueRef word(tables *t, uint64_t v)
-{
-    return LLVMConstInt(t->i64, v, false);
-}
+static LLVMValueRef word(tables *t, uint64_t v) { return LLVMConstInt(t->i64, v, false); }
 
-static LLVMValueRef half(tables *t, uint32_t v)
-{
-    return LLVMConstInt(t->i32, v, false);
-}
+static LLVMValueRef half(tables *t, uint32_t v) { return LLVMConstInt(t->i32, v, false); }
 
 static LLVMValueRef global(tables *t, LLVMValueRef init)
 {
@@ -67,7 +61,8 @@ typedef struct code {
 
 static void push(tables *t, code *out, int64_t v)
 {
-    out->words = adze_arena_grow(&t->arena, out->words, out->count, &out->capacity, sizeof *out->words);
+    out->words =
+        adze_arena_grow(&t->arena, out->words, out->count, &out->capacity, sizeof *out->words);
     out->words[out->count++] = v;
 }
 
@@ -126,7 +121,8 @@ static LLVMValueRef io_table(tables *t, const x86_io *io, uint32_t n)
         uint32_t rank = adze_type_rank(io[i].type);
         LLVMValueRef dims[ADZE_MAX_RANK];
         for (uint32_t k = 0; k < rank; k++) dims[k] = half(t, io[i].dims[k]);
-        LLVMValueRef fields[] = {string(t, io[i].name), half(t, (uint32_t)adze_type_dtype(io[i].type)), half(t, rank),
+        LLVMValueRef fields[] = {string(t, io[i].name),
+                                 half(t, (uint32_t)adze_type_dtype(io[i].type)), half(t, rank),
                                  array(t, dims, rank)};
         items[i] = record(t, fields, 4);
     }
@@ -151,8 +147,8 @@ static LLVMValueRef step_table(tables *t)
     LLVMValueRef *items = ADZE_NEW_ARRAY(&t->arena, LLVMValueRef, p->n_steps);
     for (uint32_t i = 0; i < p->n_steps; i++) {
         const x86_step *s = &p->steps[i];
-        LLVMValueRef fields[] = {string(t, s->name),  string(t, s->nodes), half(t, s->macs),
-                                 half(t, s->bytes), half(t, s->flags),   half(t, 0)};
+        LLVMValueRef fields[] = {string(t, s->name), string(t, s->nodes), half(t, s->macs),
+                                 half(t, s->bytes),  half(t, s->flags),   half(t, 0)};
         items[i] = record(t, fields, 6);
     }
     return array(t, items, p->n_steps);
@@ -171,7 +167,8 @@ static LLVMValueRef level_table(tables *t, const x86_level *const *levels, uint3
             steps[k] = LLVMAddFunction(t->module, name, type);
             LLVMSetVisibility(steps[k], LLVMHiddenVisibility);
         }
-        LLVMValueRef fields[] = {string(t, levels[i]->name), word(t, levels[i]->bits), array(t, steps, p->n_steps)};
+        LLVMValueRef fields[] = {string(t, levels[i]->name), word(t, levels[i]->bits),
+                                 array(t, steps, p->n_steps)};
         items[i] = record(t, fields, 3);
     }
     return array(t, items, n);
@@ -183,18 +180,20 @@ static LLVMValueRef weights_section(tables *t)
     uint64_t size = t->p->weights_size;
     if (!size) return LLVMConstNull(t->ptr);
     char text[256];
-    int n = snprintf(text, sizeof text,
-                     ".section .adze.weights,\"a\",@nobits\n.balign 64\n.globl adze_weights\n.hidden adze_weights\n"
-                     ".type adze_weights,@object\n.size adze_weights,%llu\nadze_weights:\n.zero %llu\n.text\n",
-                     (unsigned long long)size, (unsigned long long)size);
+    int n = snprintf(
+        text, sizeof text,
+        ".section .adze.weights,\"a\",@nobits\n.balign 64\n.globl adze_weights\n.hidden "
+        "adze_weights\n"
+        ".type adze_weights,@object\n.size adze_weights,%llu\nadze_weights:\n.zero %llu\n.text\n",
+        (unsigned long long)size, (unsigned long long)size);
     LLVMAppendModuleInlineAsm(t->module, text, (size_t)n);
     LLVMValueRef g = LLVMAddGlobal(t->module, LLVMInt8TypeInContext(t->c), "adze_weights");
     LLVMSetVisibility(g, LLVMHiddenVisibility);
     return g;
 }
 
-bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model, const x86_level *const *levels,
-                          uint32_t n_levels, int precision)
+bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model,
+                          const x86_level *const *levels, uint32_t n_levels, int precision)
 {
     const x86_program *p = job->program;
     job->context = LLVMContextCreate();

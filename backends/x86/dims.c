@@ -1,11 +1,13 @@
-/* The artifact's table of dim expressions: each distinct one once, evaluated when a session binds. */
+/* The artifact's table of dim expressions: each distinct one once, evaluated when a session binds.
+ */
 #include "backends/x86/program.h"
 
 uint32_t x86_dims_add(x86_dims *dims, const adze_dim *dim)
 {
     uintptr_t known = (uintptr_t)adze_table_get(&dims->index, dim);
     if (known) return (uint32_t)(known - 1);
-    dims->items = adze_arena_grow(dims->arena, dims->items, dims->count, &dims->capacity, sizeof *dims->items);
+    dims->items = adze_arena_grow(dims->arena, dims->items, dims->count, &dims->capacity,
+                                  sizeof *dims->items);
     dims->items[dims->count++] = dim;
     adze_table_put(&dims->index, dim, (void *)(uintptr_t)dims->count);
     return dims->count - 1;

@@ -1,9 +1,9 @@
 /* Adds the weights to a finished ELF file (System V gABI, ELF-64).
  *
- * Linkers copy and relocate what they are given, which for gigabytes costs memory several times over. So they
- * see only a section without content (NOBITS) in a segment of its own; here the bytes are appended at a page
- * boundary and the section and segment headers turned to point at them. Memory in use: one constant that is
- * computed, or one block of one that lies in a file.
+ * Linkers copy and relocate what they are given, which for gigabytes costs memory several times
+ * over. So they see only a section without content (NOBITS) in a segment of its own; here the bytes
+ * are appended at a page boundary and the section and segment headers turned to point at them.
+ * Memory in use: one constant that is computed, or one block of one that lies in a file.
  */
 #include "backends/x86/output.h"
 
@@ -35,7 +35,8 @@ static bool fail(const file *f, const char *what)
 static bool read_at(const file *f, void *out, size_t size, uint64_t at)
 {
     errno = 0;
-    return pread(f->fd, out, size, (off_t)at) == (ssize_t)size || fail(f, "cannot read what the linker wrote");
+    return pread(f->fd, out, size, (off_t)at) == (ssize_t)size ||
+           fail(f, "cannot read what the linker wrote");
 }
 
 static bool write_at(const file *f, const void *bytes, size_t size, uint64_t at)
@@ -54,20 +55,23 @@ static bool find_section(file *f)
 {
     Elf64_Shdr names;
     if (!read_at(f, &f->head, sizeof f->head, 0)) return false;
-    if (!read_at(f, &names, sizeof names, f->head.e_shoff + f->head.e_shstrndx * sizeof names)) return false;
+    if (!read_at(f, &names, sizeof names, f->head.e_shoff + f->head.e_shstrndx * sizeof names))
+        return false;
     for (uint32_t i = 1; i < f->head.e_shnum; i++) {
         char name[16] = "";
         f->section_at = f->head.e_shoff + i * sizeof f->section;
         if (!read_at(f, &f->section, sizeof f->section, f->section_at)) return false;
         if (f->section.sh_name + sizeof ".adze.weights" > names.sh_size) continue;
-        if (!read_at(f, name, sizeof ".adze.weights", names.sh_offset + f->section.sh_name)) return false;
+        if (!read_at(f, name, sizeof ".adze.weights", names.sh_offset + f->section.sh_name))
+            return false;
         if (!strcmp(name, ".adze.weights")) return true;
     }
     errno = 0;
     return fail(f, "the linker dropped the section of weights");
 }
 
-/* The file offset at which the bytes go: congruent to the address, as the loader maps whole pages. */
+/* The file offset at which the bytes go: congruent to the address, as the loader maps whole pages.
+ */
 static uint64_t place(const file *f, uint64_t file_size)
 {
     return (file_size + PAGE - 1) / PAGE * PAGE + f->section.sh_addr % PAGE;
@@ -102,7 +106,8 @@ static bool write_constant(const file *f, const x86_weight *w, uint64_t base, ch
     }
     for (uint64_t at = 0; at < w->size; at += BLOCK) {
         size_t n = w->size - at < BLOCK ? (size_t)(w->size - at) : BLOCK;
-        if (!adze_data_read(data, at, block, n) || !write_at(f, block, n, base + w->offset + at)) return false;
+        if (!adze_data_read(data, at, block, n) || !write_at(f, block, n, base + w->offset + at))
+            return false;
     }
     return true;
 }
@@ -124,7 +129,8 @@ static bool fill(file *f, const x86_program *program)
     if (ftruncate(f->fd, (off_t)(offset + program->weights_size))) return fail(f, "cannot write");
     char *block = adze_malloc(BLOCK);
     bool ok = true;
-    for (uint32_t i = 0; ok && i < program->n_weights; i++) ok = write_constant(f, &program->weights[i], offset, block);
+    for (uint32_t i = 0; ok && i < program->n_weights; i++)
+        ok = write_constant(f, &program->weights[i], offset, block);
     free(block);
     return ok;
 }

@@ -1,4 +1,5 @@
-/* Makes the global symbols of a relocatable object local, so that several models link into one program.
+/* Makes the global symbols of a relocatable object local, so that several models link into one
+ * program.
  *
  * ELF wants local symbols first, so the table is reordered, and the numbers in relocations follow.
  */
@@ -6,12 +7,12 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 typedef struct object {
@@ -36,11 +37,14 @@ static void reorder(object *o, Elf64_Shdr *table, const char *keep, uint32_t *wh
     Elf64_Sym *sorted = adze_malloc(n * sizeof *sorted);
     for (int global = 0; global < 2; global++) {
         for (uint32_t i = 0; i < n; i++) {
-            bool local = ELF64_ST_BIND(symbols[i].st_info) == STB_LOCAL || becomes_local(&symbols[i], names, keep);
+            bool local = ELF64_ST_BIND(symbols[i].st_info) == STB_LOCAL ||
+                         becomes_local(&symbols[i], names, keep);
             if (local != !global) continue;
             where[i] = next;
             sorted[next] = symbols[i];
-            if (local) sorted[next].st_info = (unsigned char)ELF64_ST_INFO(STB_LOCAL, ELF64_ST_TYPE(symbols[i].st_info));
+            if (local)
+                sorted[next].st_info =
+                    (unsigned char)ELF64_ST_INFO(STB_LOCAL, ELF64_ST_TYPE(symbols[i].st_info));
             next++;
         }
         if (!global) table->sh_info = next;
@@ -58,7 +62,8 @@ static void renumber(object *o, uint32_t table, const uint32_t *where)
         if (s->sh_type != SHT_RELA) continue;
         Elf64_Rela *r = (Elf64_Rela *)(void *)(o->bytes + s->sh_offset);
         for (uint64_t k = 0; k < s->sh_size / sizeof *r; k++)
-            r[k].r_info = ELF64_R_INFO((uint64_t)where[ELF64_R_SYM(r[k].r_info)], ELF64_R_TYPE(r[k].r_info));
+            r[k].r_info =
+                ELF64_R_INFO((uint64_t)where[ELF64_R_SYM(r[k].r_info)], ELF64_R_TYPE(r[k].r_info));
     }
 }
 
@@ -82,7 +87,8 @@ bool x86_elf_localize(adze_context *context, const char *path, const char *keep)
     if (fd >= 0 && !fstat(fd, &info) && info.st_size > (off_t)sizeof(Elf64_Ehdr))
         map = mmap(NULL, (size_t)info.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED) {
-        adze_error(adze_loc_unknown(context), "%s: cannot read what the linker wrote: %s", path, strerror(errno));
+        adze_error(adze_loc_unknown(context), "%s: cannot read what the linker wrote: %s", path,
+                   strerror(errno));
         if (fd >= 0) close(fd);
         return false;
     }

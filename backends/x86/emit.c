@@ -27,7 +27,8 @@ static const struct {
 };
 enum { N_HANDLERS = sizeof handlers / sizeof handlers[0] };
 
-void x86_emit_init(x86_emit *e, x86_program *program, MlirContext context, MlirModule module, bool contract)
+void x86_emit_init(x86_emit *e, x86_program *program, MlirContext context, MlirModule module,
+                   bool contract)
 {
     memset(e, 0, sizeof *e);
     e->program = program;
@@ -81,14 +82,16 @@ static MlirType like(x86_emit *e, MlirValue value, MlirType element)
 {
     (void)e;
     MlirType type = mlirValueGetType(value);
-    return mlirTypeIsAVector(type) ? mb_vector(element, mlirShapedTypeGetDimSize(type, 0)) : element;
+    return mlirTypeIsAVector(type) ? mb_vector(element, mlirShapedTypeGetDimSize(type, 0))
+                                   : element;
 }
 
 /* Constants and conversions are made anew at each use: the last one may not dominate this one. */
 MlirValue x86_use_value(x86_emit *e, x86_value *value)
 {
     if (value->is_const) return mb_i64(&e->b, value->c);
-    if (mb_is_null(value->v)) return mb_op1(&e->b, "arith.extui", value->m, like(e, value->m, e->b.i8));
+    if (mb_is_null(value->v))
+        return mb_op1(&e->b, "arith.extui", value->m, like(e, value->m, e->b.i8));
     return value->v;
 }
 
@@ -144,10 +147,7 @@ mb x86_prologue_begin(x86_emit *e)
     return saved;
 }
 
-void x86_prologue_end(x86_emit *e, mb saved)
-{
-    e->b = saved;
-}
+void x86_prologue_end(x86_emit *e, mb saved) { e->b = saved; }
 
 MlirValue x86_dim_value(x86_emit *e, uint32_t dim)
 {
@@ -162,7 +162,8 @@ MlirValue x86_dim_value(x86_emit *e, uint32_t dim)
     if (!mb_is_null(s->dims[dim])) return s->dims[dim];
     mb saved = x86_prologue_begin(e);
     if (mb_is_null(s->dims_base))
-        s->dims_base = mb_load(&e->b, mb_field(&e->b, s->frame, offsetof(adze_frame, dims)), e->b.ptr, 8);
+        s->dims_base =
+            mb_load(&e->b, mb_field(&e->b, s->frame, offsetof(adze_frame, dims)), e->b.ptr, 8);
     s->dims[dim] = mb_load(&e->b, mb_field(&e->b, s->dims_base, (int64_t)dim * 8), e->b.i64, 8);
     x86_prologue_end(e, saved);
     return s->dims[dim];
@@ -213,7 +214,8 @@ bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel)
     for (uint32_t i = 0; i <= n; i++) types[i] = e->b.ptr;
     for (uint32_t i = 0; i < n; i++) {
         if (adze_type_get_kind(adze_value_type(adze_region_arg(body, i))) != ADZE_TYPE_BUFFER)
-            return adze_error(adze_loc_unknown(e->program->context), "@%s: parameter %u is no buffer", kernel->name, i);
+            return adze_error(adze_loc_unknown(e->program->context),
+                              "@%s: parameter %u is no buffer", kernel->name, i);
         noalias[i + 1] = !kernel->may_alias[i] && is_alone(body, i);
     }
     e->kernel = x86_kernel_symbol(&e->arena, kernel->name);
@@ -226,7 +228,9 @@ bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel)
     scope.marker = mlirOpResultGetOwner(mb_i64(&e->b, 0));
     for (uint32_t i = 0; i < n; i++)
         x86_set(e, adze_region_arg(body, i),
-                (x86_value){.v = mlirBlockGetArgument(scope.entry, i + 1), .noalias = noalias[i + 1], .root = ++e->n_roots});
+                (x86_value){.v = mlirBlockGetArgument(scope.entry, i + 1),
+                            .noalias = noalias[i + 1],
+                            .root = ++e->n_roots});
     const adze_op *end;
     bool ok = x86_emit_ops(e, body, &end);
     if (ok) mb_op(&e->b, "llvm.return", 0, NULL, 0, NULL, (MlirType){NULL});

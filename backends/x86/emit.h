@@ -1,9 +1,10 @@
 /* From loop IR to MLIR: what the emitting files share.
  *
- * Values of the loop IR become MLIR values as follows. Scalars and vectors of bools are kept as i1 (where
- * they come from comparisons and masks) or as i8 of 0 and 1 (where they come from memory and bodies), and
- * converted when the other form is asked for. Buffers are pointers to their base element; their strides are
- * in their type. Indices that are known are not materialised, so unrolled code has constant addresses.
+ * Values of the loop IR become MLIR values as follows. Scalars and vectors of bools are kept as i1
+ * (where they come from comparisons and masks) or as i8 of 0 and 1 (where they come from memory and
+ * bodies), and converted when the other form is asked for. Buffers are pointers to their base
+ * element; their strides are in their type. Indices that are known are not materialised, so
+ * unrolled code has constant addresses.
  */
 #ifndef ADZE_X86_EMIT_H
 #define ADZE_X86_EMIT_H
@@ -28,12 +29,12 @@ typedef struct x86_scope {
     MlirValue frame;
     MlirValue worker; /* null: the thread that runs the steps, worker 0 */
     bool is_chunk;
-    MlirValue dims_base;     /* frame->dims, null until needed */
-    MlirValue *dims;         /* loaded entries by number; null until needed */
+    MlirValue dims_base; /* frame->dims, null until needed */
+    MlirValue *dims;     /* loaded entries by number; null until needed */
     uint32_t dims_capacity;
-    adze_table scratch;      /* scratch op -> x86_value, for stack memory */
-    int64_t stack_bytes;     /* taken so far */
-    const adze_dim *offset;  /* frame scratch in use, in bytes */
+    adze_table scratch;     /* scratch op -> x86_value, for stack memory */
+    int64_t stack_bytes;    /* taken so far */
+    const adze_dim *offset; /* frame scratch in use, in bytes */
 } x86_scope;
 
 typedef struct x86_emit {
@@ -53,7 +54,8 @@ typedef struct x86_emit {
 
 /* Emits one kernel as function x86_kernel_symbol(its name). False after an error. */
 bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel);
-void x86_emit_init(x86_emit *e, x86_program *program, MlirContext context, MlirModule module, bool contract);
+void x86_emit_init(x86_emit *e, x86_program *program, MlirContext context, MlirModule module,
+                   bool contract);
 void x86_emit_free(x86_emit *e);
 
 x86_value *x86_get(x86_emit *e, const adze_ir_value *value);
@@ -72,7 +74,8 @@ MlirType x86_type(x86_emit *e, const adze_type *type);
 /* Value of the artifact's dims entry, loaded once a function. */
 MlirValue x86_dim_value(x86_emit *e, uint32_t dim);
 /* Declares a function once. */
-void x86_declare(x86_emit *e, const char *name, MlirType result, intptr_t n, const MlirType *params);
+void x86_declare(x86_emit *e, const char *name, MlirType result, intptr_t n,
+                 const MlirType *params);
 bool x86_emit_ops(x86_emit *e, const adze_region *region, const adze_op **out_end);
 /* From here on ops go to the start of the function; x86_prologue_end returns to `saved`. */
 mb x86_prologue_begin(x86_emit *e);

@@ -1,8 +1,8 @@
 /* Elementwise ops on scalars and vectors.
  *
- * What one instruction does is emitted as such. Everything else calls the op's body (ir/eval), the same
- * source that the reference runs; linking inlines it. Parameters such as alpha follow the operands. Where no
- * vector body exists, the scalar one runs per lane.
+ * What one instruction does is emitted as such. Everything else calls the op's body (ir/eval), the
+ * same source that the reference runs; linking inlines it. Parameters such as alpha follow the
+ * operands. Where no vector body exists, the scalar one runs per lane.
  */
 #include "backends/x86/emit.h"
 #include "ir/eval/bodies_table.h"
@@ -19,8 +19,8 @@ typedef struct compare_row {
 
 /* Predicates of arith.cmpf and arith.cmpi. */
 static const compare_row compares[] = {
-    {"equal", OEQ, EQ, EQ},      {"greater", OGT, 4, 8}, {"greater_equal", OGE, 5, 9},
-    {"less", OLT, 2, 6},         {"less_equal", OLE, 3, 7},
+    {"equal", OEQ, EQ, EQ}, {"greater", OGT, 4, 8},    {"greater_equal", OGE, 5, 9},
+    {"less", OLT, 2, 6},    {"less_equal", OLE, 3, 7},
 };
 
 static const compare_row *find_compare(const char *name)
@@ -49,7 +49,8 @@ static adze_dtype dtype_of(const adze_ir_value *value)
 
 static bool no_sign(adze_dtype dtype)
 {
-    return adze_dtype_get_kind(dtype) == ADZE_KIND_UINT || adze_dtype_get_kind(dtype) == ADZE_KIND_BOOL;
+    return adze_dtype_get_kind(dtype) == ADZE_KIND_UINT ||
+           adze_dtype_get_kind(dtype) == ADZE_KIND_BOOL;
 }
 
 static MlirType with_lanes(MlirType element, bool vector)
@@ -67,7 +68,8 @@ static MlirValue lane(x86_emit *e, MlirValue v, int64_t i)
                  mlirShapedTypeGetElementType(mlirValueGetType(v)));
 }
 
-static MlirValue call(x86_emit *e, const char *symbol, uint32_t n, const MlirValue *args, MlirType result)
+static MlirValue call(x86_emit *e, const char *symbol, uint32_t n, const MlirValue *args,
+                      MlirType result)
 {
     MlirType types[ADZE_BODY_MAX_ARGS];
     for (uint32_t i = 0; i < n; i++) types[i] = mlirValueGetType(args[i]);
@@ -76,7 +78,8 @@ static MlirValue call(x86_emit *e, const char *symbol, uint32_t n, const MlirVal
 }
 
 /* The body over arguments of its types; per lane where it has no form for vectors. */
-static MlirValue call_body(x86_emit *e, const adze_body *body, bool vector, const MlirValue *args, MlirType element)
+static MlirValue call_body(x86_emit *e, const adze_body *body, bool vector, const MlirValue *args,
+                           MlirType element)
 {
     uint32_t n = body->arguments;
     if (!vector) return call(e, body->symbol, n, args, element);
@@ -86,7 +89,8 @@ static MlirValue call_body(x86_emit *e, const adze_body *body, bool vector, cons
         MlirValue one[ADZE_BODY_MAX_ARGS];
         for (uint32_t k = 0; k < n; k++) one[k] = lane(e, args[k], i);
         MlirValue pair[2] = {call(e, body->symbol, n, one, element), all};
-        MlirNamedAttribute at = mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, &i));
+        MlirNamedAttribute at =
+            mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, &i));
         all = mb_op(&e->b, "vector.insert", 2, pair, 1, &at, mlirValueGetType(all));
     }
     return all;
@@ -99,7 +103,8 @@ static MlirValue compare_zero(x86_emit *e, MlirValue v, adze_dtype from, bool ve
     MlirValue zero = mb_zero(&e->b, mlirValueGetType(v));
     if (adze_dtype_get_kind(from) != ADZE_KIND_FLOAT) return mb_cmpi(&e->b, NE, v, zero);
     MlirNamedAttribute attr = mb_attr_int(&e->b, "predicate", e->b.i64, UNE);
-    return mb_op(&e->b, "arith.cmpf", 2, (MlirValue[]){v, zero}, 1, &attr, with_lanes(e->b.i1, vector));
+    return mb_op(&e->b, "arith.cmpf", 2, (MlirValue[]){v, zero}, 1, &attr,
+                 with_lanes(e->b.i1, vector));
 }
 
 static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector);
@@ -108,7 +113,8 @@ static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype t
 static MlirValue convert_bf16(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector)
 {
     mb *b = &e->b;
-    MlirType i16 = with_lanes(mlirIntegerTypeGet(b->context, 16), vector), i32 = with_lanes(b->i32, vector);
+    MlirType i16 = with_lanes(mlirIntegerTypeGet(b->context, 16), vector),
+             i32 = with_lanes(b->i32, vector);
     if (from == ADZE_DTYPE_bf16) {
         v = mb_op1(b, "arith.extui", mb_op1(b, "arith.bitcast", v, i16), i32);
         MlirValue by = mb_int(b, b->i32, 16);
@@ -127,17 +133,23 @@ static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype t
 {
     mb *b = &e->b;
     MlirType element = x86_element_type(e, to), type = with_lanes(element, vector);
-    bool from_real = adze_dtype_get_kind(from) == ADZE_KIND_FLOAT, to_real = adze_dtype_get_kind(to) == ADZE_KIND_FLOAT;
+    bool from_real = adze_dtype_get_kind(from) == ADZE_KIND_FLOAT,
+         to_real = adze_dtype_get_kind(to) == ADZE_KIND_FLOAT;
     uint32_t n = adze_dtype_bits(from), m = adze_dtype_bits(to);
     if (from == to) return v;
-    if (from == ADZE_DTYPE_bf16 || to == ADZE_DTYPE_bf16) return convert_bf16(e, v, from, to, vector);
+    if (from == ADZE_DTYPE_bf16 || to == ADZE_DTYPE_bf16)
+        return convert_bf16(e, v, from, to, vector);
     if (from_real && to_real) return mb_op1(b, n < m ? "arith.extf" : "arith.truncf", v, type);
     if (from == ADZE_DTYPE_f16 || to == ADZE_DTYPE_f16)
         return convert(e, convert(e, v, from, ADZE_DTYPE_f32, vector), ADZE_DTYPE_f32, to, vector);
     if (to_real) return mb_op1(b, no_sign(from) ? "arith.uitofp" : "arith.sitofp", v, type);
     if (from_real) return call_body(e, adze_cast_find(from, to), vector, &v, element);
     if (n == m) return v;
-    return mb_op1(b, n > m ? "arith.trunci" : no_sign(from) ? "arith.extui" : "arith.extsi", v, type);
+    return mb_op1(b,
+                  n > m           ? "arith.trunci"
+                  : no_sign(from) ? "arith.extui"
+                                  : "arith.extsi",
+                  v, type);
 }
 
 static adze_dtype through_f32(adze_dtype dtype)
@@ -152,12 +164,14 @@ bool x86_emit_cast(x86_emit *e, const adze_op *op)
     bool vector = is_vector(operand);
     if (mlirTypeIsNull(x86_element_type(e, from)) || mlirTypeIsNull(x86_element_type(e, to)) ||
         !adze_cast_find(through_f32(from), through_f32(to)))
-        return adze_error(adze_op_loc(op), "'cast' between these types is not supported in a kernel on x86");
+        return adze_error(adze_op_loc(op),
+                          "'cast' between these types is not supported in a kernel on x86");
     x86_value v = *x86_get(e, operand);
     if (from == to)
         x86_set(e, adze_op_result(op, 0), v);
     else if (to == ADZE_DTYPE_bool)
-        x86_set(e, adze_op_result(op, 0), (x86_value){.m = compare_zero(e, x86_use_value(e, &v), from, vector)});
+        x86_set(e, adze_op_result(op, 0),
+                (x86_value){.m = compare_zero(e, x86_use_value(e, &v), from, vector)});
     else
         x86_result(e, op, convert(e, x86_use_value(e, &v), from, to, vector));
     return true;
@@ -180,7 +194,8 @@ static MlirValue mask_as(x86_emit *e, const adze_ir_value *operand, bool vector)
 static bool emit_compare(x86_emit *e, const adze_op *op, const compare_row *row, bool vector)
 {
     adze_dtype dtype = dtype_of(adze_op_operand(op, 0));
-    MlirValue a = operand_as(e, adze_op_operand(op, 0), vector), b = operand_as(e, adze_op_operand(op, 1), vector);
+    MlirValue a = operand_as(e, adze_op_operand(op, 0), vector),
+              b = operand_as(e, adze_op_operand(op, 1), vector);
     bool real = adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT;
     int predicate = real ? row->real : no_sign(dtype) ? row->no_sign : row->sign;
     MlirNamedAttribute attr = mb_attr_int(&e->b, "predicate", e->b.i64, predicate);
@@ -197,13 +212,17 @@ static bool emit_logic(x86_emit *e, const adze_op *op, bool vector)
     if (!strcmp(name, "not")) {
         MlirType type = mlirValueGetType(a);
         MlirAttribute one = mlirIntegerAttrGet(e->b.i1, 1);
-        MlirNamedAttribute value = mb_attr(&e->b, "value", vector ? mlirDenseElementsAttrSplatGet(type, one) : one);
+        MlirNamedAttribute value =
+            mb_attr(&e->b, "value", vector ? mlirDenseElementsAttrSplatGet(type, one) : one);
         b = mb_op(&e->b, "arith.constant", 0, NULL, 1, &value, type);
     } else {
         b = mask_as(e, adze_op_operand(op, 1), vector);
     }
-    const char *code = !strcmp(name, "and") ? "arith.andi" : !strcmp(name, "or") ? "arith.ori" : "arith.xori";
-    x86_set(e, adze_op_result(op, 0), (x86_value){.m = mb_op2(&e->b, code, a, b, mlirValueGetType(a))});
+    const char *code = !strcmp(name, "and")  ? "arith.andi"
+                       : !strcmp(name, "or") ? "arith.ori"
+                                             : "arith.xori";
+    x86_set(e, adze_op_result(op, 0),
+            (x86_value){.m = mb_op2(&e->b, code, a, b, mlirValueGetType(a))});
     return true;
 }
 
@@ -212,7 +231,8 @@ static bool fold_index(x86_emit *e, const adze_op *op)
 {
     const adze_ir_value *result = adze_op_result(op, 0);
     if (dtype_of(result) != ADZE_DTYPE_i64 || is_vector(result)) return false;
-    const x86_value *a = x86_get(e, adze_op_operand(op, 0)), *b = x86_get(e, adze_op_operand(op, 1));
+    const x86_value *a = x86_get(e, adze_op_operand(op, 0)),
+                    *b = x86_get(e, adze_op_operand(op, 1));
     if (!a->is_const || !b->is_const) return false;
     char what = adze_op_name(op)[0];
     uint64_t x = (uint64_t)a->c, y = (uint64_t)b->c;
@@ -229,7 +249,8 @@ static adze_dtype compute_type(const adze_body *body, uint16_t type)
 }
 
 /* Parameters of the op (alpha and the like) follow the operands. */
-static void add_parameters(x86_emit *e, const adze_op *op, const adze_body *body, bool vector, MlirValue *args)
+static void add_parameters(x86_emit *e, const adze_op *op, const adze_body *body, bool vector,
+                           MlirValue *args)
 {
     const char *at = body->params;
     for (uint32_t i = body->operands; i < body->arguments; i++) {
@@ -244,14 +265,16 @@ static void add_parameters(x86_emit *e, const adze_op *op, const adze_body *body
         double value = is_float ? adze_op_attr_float(op, name) : (double)adze_op_attr_int(op, name);
         adze_dtype type = compute_type(body, body->args[i]);
         MlirType element = x86_element_type(e, type);
-        MlirValue v = adze_dtype_get_kind(type) == ADZE_KIND_FLOAT ? mb_float(&e->b, element, value)
-                                                                   : mb_int(&e->b, element, (int64_t)value);
+        MlirValue v = adze_dtype_get_kind(type) == ADZE_KIND_FLOAT
+                          ? mb_float(&e->b, element, value)
+                          : mb_int(&e->b, element, (int64_t)value);
         args[i] = vector ? mb_splat(&e->b, v, ADZE_LANES) : v;
     }
 }
 
 /* Operand `index` as the body takes it; an absent one is zero. */
-static MlirValue body_operand(x86_emit *e, const adze_op *op, const adze_body *body, uint32_t index, bool vector)
+static MlirValue body_operand(x86_emit *e, const adze_op *op, const adze_body *body, uint32_t index,
+                              bool vector)
 {
     const adze_ir_value *operand = adze_op_operand(op, index);
     adze_dtype type = compute_type(body, body->args[index]);
@@ -269,7 +292,8 @@ static adze_dtype body_dtype(const adze_op *op)
 
 static bool no_body(const adze_op *op)
 {
-    return adze_error(adze_op_loc(op), "'%s' of this type is not supported in a kernel on x86", adze_op_name(op));
+    return adze_error(adze_op_loc(op), "'%s' of this type is not supported in a kernel on x86",
+                      adze_op_name(op));
 }
 
 static bool emit_body_call(x86_emit *e, const adze_op *op, bool vector)
@@ -290,20 +314,24 @@ static bool emit_chain(x86_emit *e, const adze_op *op, bool vector)
 {
     const char *name = adze_op_name(op);
     adze_dtype dtype = dtype_of(adze_op_operand(op, 0));
-    const adze_body *body =
-        adze_body_find(!strcmp(name, "sum_n") ? "add" : !strcmp(name, "max_n") ? "max" : "min", dtype);
+    const adze_body *body = adze_body_find(!strcmp(name, "sum_n")   ? "add"
+                                           : !strcmp(name, "max_n") ? "max"
+                                                                    : "min",
+                                           dtype);
     if (!body) return no_body(op);
     adze_dtype wide = compute_type(body, body->result);
     MlirValue v = convert(e, operand_as(e, adze_op_operand(op, 0), vector), dtype, wide, vector);
     for (uint32_t i = 1; i < adze_op_num_operands(op); i++) {
-        MlirValue next = convert(e, operand_as(e, adze_op_operand(op, i), vector), dtype, wide, vector);
+        MlirValue next =
+            convert(e, operand_as(e, adze_op_operand(op, i), vector), dtype, wide, vector);
         v = call_body(e, body, vector, (MlirValue[]){v, next}, x86_element_type(e, wide));
     }
     x86_result(e, op, convert(e, v, wide, dtype, vector));
     return true;
 }
 
-/* A bound that is absent does not bind: the value stands in for a low one, max(x, low) for a high one. */
+/* A bound that is absent does not bind: the value stands in for a low one, max(x, low) for a high
+ * one. */
 static bool emit_clip(x86_emit *e, const adze_op *op, bool vector)
 {
     adze_dtype dtype = dtype_of(adze_op_operand(op, 0));
@@ -313,10 +341,14 @@ static bool emit_clip(x86_emit *e, const adze_op *op, bool vector)
     MlirValue args[3];
     for (uint32_t i = 0; i < 3; i++) {
         const adze_ir_value *operand = adze_op_operand(op, i);
-        args[i] = operand ? convert(e, operand_as(e, operand, vector), dtype, wide, vector) : args[0];
+        args[i] =
+            operand ? convert(e, operand_as(e, operand, vector), dtype, wide, vector) : args[0];
     }
-    if (!adze_op_operand(op, 2)) args[2] = call_body(e, max, vector, args, x86_element_type(e, wide));
-    x86_result(e, op, convert(e, call_body(e, body, vector, args, x86_element_type(e, wide)), wide, dtype, vector));
+    if (!adze_op_operand(op, 2))
+        args[2] = call_body(e, max, vector, args, x86_element_type(e, wide));
+    x86_result(e, op,
+               convert(e, call_body(e, body, vector, args, x86_element_type(e, wide)), wide, dtype,
+                       vector));
     return true;
 }
 
@@ -344,7 +376,8 @@ bool x86_emit_elementwise(x86_emit *e, const adze_op *op)
     if (compare && !small) return emit_compare(e, op, compare, vector);
     if (is_any(name, arithmetic) && !small && !mlirTypeIsNull(x86_element_type(e, dtype))) {
         if (fold_index(e, op)) return true;
-        MlirValue a = operand_as(e, first, vector), b = operand_as(e, adze_op_operand(op, 1), vector);
+        MlirValue a = operand_as(e, first, vector),
+                  b = operand_as(e, adze_op_operand(op, 1), vector);
         x86_result(e, op, x86_arith(e, name, a, b, false));
         return true;
     }

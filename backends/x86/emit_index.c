@@ -1,8 +1,8 @@
 /* Index arithmetic: dim expressions over operands and symbols as i64 code.
  *
- * Known values fold here, so that unrolled loops carry constants. Parts without operands are entries of the
- * artifact's dims and are loaded, not computed. Division rounds down; a divisor of 0 counts as 1, because a
- * kernel over nothing still computes its bounds.
+ * Known values fold here, so that unrolled loops carry constants. Parts without operands are
+ * entries of the artifact's dims and are loaded, not computed. Division rounds down; a divisor of 0
+ * counts as 1, because a kernel over nothing still computes its bounds.
  */
 #include "backends/x86/emit.h"
 
@@ -77,7 +77,8 @@ static MlirValue divide(x86_emit *e, x86_value *a, x86_value *b)
 {
     mb *m = &e->b;
     MlirValue x = x86_use_value(e, a), y = x86_use_value(e, b);
-    if (!b->is_const || b->c == 0) y = mb_select(m, mb_cmpi(m, CMP_EQ, y, mb_i64(m, 0)), mb_i64(m, 1), y);
+    if (!b->is_const || b->c == 0)
+        y = mb_select(m, mb_cmpi(m, CMP_EQ, y, mb_i64(m, 0)), mb_i64(m, 1), y);
     if (a->nonneg && b->nonneg) return mb_op2(m, "arith.divui", x, y, m->i64);
     MlirValue q = mb_op2(m, "arith.divsi", x, y, m->i64);
     MlirValue rest = mb_sub(m, x, mb_mul(m, q, y));
@@ -117,7 +118,8 @@ x86_value x86_emit_dim(x86_emit *e, const adze_dim *dim, const x86_value *axes, 
     int64_t known;
     if (adze_dim_is_const(dim, &known)) return x86_const(known);
     adze_dim_kind kind = adze_dim_get_kind(dim);
-    if (kind == ADZE_DIM_AXIS && adze_dim_axis_index(dim) < n_axes) return axes[adze_dim_axis_index(dim)];
+    if (kind == ADZE_DIM_AXIS && adze_dim_axis_index(dim) < n_axes)
+        return axes[adze_dim_axis_index(dim)];
     if (!has_axis(dim)) {
         MlirValue v = x86_dim_value(e, x86_dims_add(&e->program->dims, dim));
         return (x86_value){.v = v, .nonneg = is_nonneg(dim)};

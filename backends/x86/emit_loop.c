@@ -1,8 +1,9 @@
 /* Loops and parallel regions.
  *
- * A loop of known bounds that asks for it, or that runs once, is emitted per iteration with known indices.
- * The body of `parallel` becomes a function of its own: values from outside are its parameters, so that
- * `noalias` holds for buffers, and a wrapper of the runtime's chunk type unpacks them from a struct.
+ * A loop of known bounds that asks for it, or that runs once, is emitted per iteration with known
+ * indices. The body of `parallel` becomes a function of its own: values from outside are its
+ * parameters, so that `noalias` holds for buffers, and a wrapper of the runtime's chunk type
+ * unpacks them from a struct.
  */
 #include "backends/x86/emit.h"
 
@@ -14,7 +15,8 @@ enum { MAX_UNROLL = 4096 };
 /* ---- for ---- */
 
 /* The body once, at a known index, from and to `carried`. */
-static bool emit_once(x86_emit *e, const adze_region *body, int64_t index, x86_value *carried, uint32_t n)
+static bool emit_once(x86_emit *e, const adze_region *body, int64_t index, x86_value *carried,
+                      uint32_t n)
 {
     x86_set(e, adze_region_arg(body, 0), x86_const(index));
     for (uint32_t i = 0; i < n; i++) x86_set(e, adze_region_arg(body, i + 1), carried[i]);
@@ -26,7 +28,8 @@ static bool emit_once(x86_emit *e, const adze_region *body, int64_t index, x86_v
     return true;
 }
 
-static bool emit_scf_for(x86_emit *e, const adze_op *op, x86_value *bounds, x86_value *carried, uint32_t n)
+static bool emit_scf_for(x86_emit *e, const adze_op *op, x86_value *bounds, x86_value *carried,
+                         uint32_t n)
 {
     const adze_region *body = adze_op_region(op, 0);
     MlirValue *inits = ADZE_NEW_ARRAY(&e->arena, MlirValue, n + 1);
@@ -38,7 +41,8 @@ static bool emit_scf_for(x86_emit *e, const adze_op *op, x86_value *bounds, x86_
     MlirBlock block = mb_for(&e->b, limits[0], limits[1], limits[2], n, inits, &loop);
     e->b.block = block;
     e->b.before = (MlirOperation){NULL};
-    x86_set(e, adze_region_arg(body, 0), (x86_value){.v = mlirBlockGetArgument(block, 0), .nonneg = bounds[0].nonneg});
+    x86_set(e, adze_region_arg(body, 0),
+            (x86_value){.v = mlirBlockGetArgument(block, 0), .nonneg = bounds[0].nonneg});
     for (uint32_t i = 0; i < n; i++) {
         x86_value inside = carried[i];
         inside.is_const = false, inside.nonneg = false;
@@ -70,11 +74,13 @@ bool x86_emit_for(x86_emit *e, const adze_op *op)
     for (uint32_t i = 0; i < n; i++) carried[i] = *x86_get(e, adze_op_operand(op, i + 3));
     int64_t lo = bounds[0].c, hi = bounds[1].c, step = bounds[2].c;
     bool known = bounds[0].is_const && bounds[1].is_const && bounds[2].is_const;
-    if (bounds[2].is_const && step < 1) return adze_error(adze_op_loc(op), "'for' needs a step of at least 1");
+    if (bounds[2].is_const && step < 1)
+        return adze_error(adze_op_loc(op), "'for' needs a step of at least 1");
     int64_t trips = known && hi > lo ? (hi - lo - 1) / step + 1 : 0;
     bool ok = true;
     if (known && (trips <= 1 || (adze_op_attr_int(op, "unroll") == 1 && trips <= MAX_UNROLL))) {
-        for (int64_t i = lo; ok && i < hi; i += step) ok = emit_once(e, adze_op_region(op, 0), i, carried, n);
+        for (int64_t i = lo; ok && i < hi; i += step)
+            ok = emit_once(e, adze_op_region(op, 0), i, carried, n);
     } else {
         ok = emit_scf_for(e, op, bounds, carried, n);
     }
@@ -115,8 +121,10 @@ static void capture(x86_emit *e, captures *c, const adze_ir_value *value)
 static void capture_region(x86_emit *e, captures *c, const adze_region *region)
 {
     for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
-        for (uint32_t i = 0; i < adze_op_num_operands(op); i++) capture(e, c, adze_op_operand(op, i));
-        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) capture_region(e, c, adze_op_region(op, i));
+        for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
+            capture(e, c, adze_op_operand(op, i));
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
+            capture_region(e, c, adze_op_region(op, i));
     }
 }
 
@@ -127,10 +135,7 @@ static int64_t align_of(MlirType type)
     return 8;
 }
 
-static int64_t size_of(MlirType type)
-{
-    return mlirTypeIsAVector(type) ? 128 : 8;
-}
+static int64_t size_of(MlirType type) { return mlirTypeIsAVector(type) ? 128 : 8; }
 
 static int64_t place_field(int64_t *at, MlirType type)
 {
@@ -140,7 +145,8 @@ static int64_t place_field(int64_t *at, MlirType type)
 }
 
 /* The wrapper of type adze_chunk_fn: unpacks and calls the body. */
-static void emit_wrapper(x86_emit *e, const char *chunk, const char *body, uint32_t n, const MlirType *types)
+static void emit_wrapper(x86_emit *e, const char *chunk, const char *body, uint32_t n,
+                         const MlirType *types)
 {
     mb saved = e->b;
     MlirType params[] = {e->b.ptr, e->b.i64, e->b.i64};
@@ -161,8 +167,8 @@ static void emit_wrapper(x86_emit *e, const char *chunk, const char *body, uint3
 }
 
 /* The region as a function (frame, captured values, chunk, worker). */
-static bool emit_body(x86_emit *e, const adze_op *op, const char *name, const captures *c, const MlirType *types,
-                      const bool *noalias)
+static bool emit_body(x86_emit *e, const adze_op *op, const char *name, const captures *c,
+                      const MlirType *types, const bool *noalias)
 {
     const adze_region *region = adze_op_region(op, 0);
     uint32_t n = c->count;
@@ -185,7 +191,8 @@ static bool emit_body(x86_emit *e, const adze_op *op, const char *name, const ca
         inside.noalias = noalias[i + 1];
         x86_set(e, c->values[i], inside);
     }
-    x86_set(e, adze_region_arg(region, 0), (x86_value){.v = mlirBlockGetArgument(scope.entry, n + 1), .nonneg = true});
+    x86_set(e, adze_region_arg(region, 0),
+            (x86_value){.v = mlirBlockGetArgument(scope.entry, n + 1), .nonneg = true});
     const adze_op *end;
     bool ok = x86_emit_ops(e, region, &end);
     if (ok) mb_op(&e->b, "llvm.return", 0, NULL, 0, NULL, (MlirType){NULL});
@@ -197,7 +204,8 @@ static bool emit_body(x86_emit *e, const adze_op *op, const char *name, const ca
 }
 
 /* Packs the frame and the captured values, and hands the chunks to the frame's parallel_for. */
-static void emit_dispatch(x86_emit *e, const adze_op *op, const char *chunk, const captures *c, const MlirType *types)
+static void emit_dispatch(x86_emit *e, const adze_op *op, const char *chunk, const captures *c,
+                          const MlirType *types)
 {
     mb *b = &e->b;
     int64_t size = 0, at = 0;
@@ -210,7 +218,8 @@ static void emit_dispatch(x86_emit *e, const adze_op *op, const char *chunk, con
         mb_store(b, v, mb_field(b, packed, place_field(&at, types[i])), align_of(types[i]));
     }
     MlirValue call[5];
-    call[0] = mb_load(b, mb_field(b, e->scope->frame, offsetof(adze_frame, parallel_for)), b->ptr, 8);
+    call[0] =
+        mb_load(b, mb_field(b, e->scope->frame, offsetof(adze_frame, parallel_for)), b->ptr, 8);
     call[1] = mb_load(b, mb_field(b, e->scope->frame, offsetof(adze_frame, pool)), b->ptr, 8);
     call[2] = mb_address_of(b, chunk);
     call[3] = packed;

@@ -36,12 +36,14 @@ static MlirValue compare_float(x86_emit *e, int predicate, MlirValue a, MlirValu
 {
     MlirNamedAttribute attr = mb_attr_int(&e->b, "predicate", e->b.i64, predicate);
     MlirType type = mlirValueGetType(a);
-    MlirType result = mlirTypeIsAVector(type) ? mb_vector(e->b.i1, mlirShapedTypeGetDimSize(type, 0)) : e->b.i1;
+    MlirType result =
+        mlirTypeIsAVector(type) ? mb_vector(e->b.i1, mlirShapedTypeGetDimSize(type, 0)) : e->b.i1;
     return mb_op(&e->b, "arith.cmpf", 2, (MlirValue[]){a, b}, 1, &attr, result);
 }
 
 /* The larger or smaller; NaN if either is, as the bodies have it. */
-static MlirValue extremum(x86_emit *e, bool max, MlirValue a, MlirValue b, bool is_float, bool unsigned_)
+static MlirValue extremum(x86_emit *e, bool max, MlirValue a, MlirValue b, bool is_float,
+                          bool unsigned_)
 {
     MlirValue first;
     if (is_float) {
@@ -59,8 +61,10 @@ static MlirValue extremum(x86_emit *e, bool max, MlirValue a, MlirValue b, bool 
 MlirValue x86_arith(x86_emit *e, const char *op, MlirValue a, MlirValue b, bool unsigned_)
 {
     MlirType type = mlirValueGetType(a);
-    bool is_float = !mlirTypeIsAInteger(mlirTypeIsAVector(type) ? mlirShapedTypeGetElementType(type) : type);
-    if (!strcmp(op, "max") || !strcmp(op, "min")) return extremum(e, op[1] == 'a', a, b, is_float, unsigned_);
+    bool is_float =
+        !mlirTypeIsAInteger(mlirTypeIsAVector(type) ? mlirShapedTypeGetElementType(type) : type);
+    if (!strcmp(op, "max") || !strcmp(op, "min"))
+        return extremum(e, op[1] == 'a', a, b, is_float, unsigned_);
     char name[24];
     snprintf(name, sizeof name, "arith.%s%s", op, is_float ? "f" : "i");
     if (!is_float || !e->contract) return mb_op2(&e->b, name, a, b, type);
@@ -73,7 +77,8 @@ static MlirValue half(x86_emit *e, MlirValue v, int64_t first, int64_t lanes)
 {
     int64_t pick[ADZE_LANES];
     for (int64_t i = 0; i < lanes; i++) pick[i] = first + i;
-    MlirNamedAttribute mask = mb_attr(&e->b, "mask", mlirDenseI64ArrayGet(e->b.context, lanes, pick));
+    MlirNamedAttribute mask =
+        mb_attr(&e->b, "mask", mlirDenseI64ArrayGet(e->b.context, lanes, pick));
     MlirType type = mb_vector(mlirShapedTypeGetElementType(mlirValueGetType(v)), lanes);
     return mb_op(&e->b, "vector.shuffle", 2, (MlirValue[]){v, v}, 1, &mask, type);
 }
@@ -90,9 +95,11 @@ bool x86_emit_reduce_lanes(x86_emit *e, const adze_op *op)
     MlirValue v = x86_use(e, operand);
     for (int64_t lanes = ADZE_LANES / 2; lanes; lanes /= 2)
         v = x86_arith(e, how, half(e, v, 0, lanes), half(e, v, lanes, lanes), no_sign);
-    MlirNamedAttribute at = mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, (int64_t[]){0}));
+    MlirNamedAttribute at =
+        mb_attr(&e->b, "static_position", mlirDenseI64ArrayGet(e->b.context, 1, (int64_t[]){0}));
     x86_result(e, op,
-               mb_op(&e->b, "vector.extract", 1, &v, 1, &at, mlirShapedTypeGetElementType(mlirValueGetType(v))));
+               mb_op(&e->b, "vector.extract", 1, &v, 1, &at,
+                     mlirShapedTypeGetElementType(mlirValueGetType(v))));
     return true;
 }
 

@@ -54,10 +54,7 @@ static void keep_diagnostic(LLVMDiagnosticInfoRef info, void *self)
     LLVMDisposeMessage(text);
 }
 
-static const char *triple(void)
-{
-    return "x86_64-pc-linux-gnu";
-}
+static const char *triple(void) { return "x86_64-pc-linux-gnu"; }
 
 static LLVMTargetMachineRef make_machine(x86_job *job)
 {
@@ -68,9 +65,10 @@ static LLVMTargetMachineRef make_machine(x86_job *job)
         LLVMDisposeMessage(message);
         return NULL;
     }
-    LLVMTargetMachineRef machine = LLVMCreateTargetMachine(
-        target, triple(), job->level->cpu, job->level->features,
-        job->opt ? LLVMCodeGenLevelAggressive : LLVMCodeGenLevelNone, LLVMRelocPIC, LLVMCodeModelSmall);
+    LLVMTargetMachineRef machine =
+        LLVMCreateTargetMachine(target, triple(), job->level->cpu, job->level->features,
+                                job->opt ? LLVMCodeGenLevelAggressive : LLVMCodeGenLevelNone,
+                                LLVMRelocPIC, LLVMCodeModelSmall);
     if (!machine) x86_job_fail(job, "LLVM cannot generate code for %s", job->level->cpu);
     return machine;
 }

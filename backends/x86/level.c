@@ -3,10 +3,7 @@
 
 #include <string.h>
 
-enum {
-    V3_BITS = ADZE_CPU_X86_64_V2 | ADZE_CPU_X86_64_V3,
-    V4_BITS = V3_BITS | ADZE_CPU_X86_64_V4
-};
+enum { V3_BITS = ADZE_CPU_X86_64_V2 | ADZE_CPU_X86_64_V3, V4_BITS = V3_BITS | ADZE_CPU_X86_64_V4 };
 
 static const x86_level levels[] = {
     {"x86-64-v3", "x86-64-v3", "generic", "", V3_BITS, false},

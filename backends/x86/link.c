@@ -1,8 +1,9 @@
-/* Runs a linker: libLLVM has none. ld.lld-22, ld.lld, ld or cc, whichever is found first on PATH; the
- * variable ADZE_LINKER names another. Executables are linked by cc, which knows the system's start files.
+/* Runs a linker: libLLVM has none. ld.lld-22, ld.lld, ld or cc, whichever is found first on PATH;
+ * the variable ADZE_LINKER names another. Executables are linked by cc, which knows the system's
+ * start files.
  *
- * A script of ours gives the weights a segment of their own, the last one, so that their bytes can be
- * appended to the finished file.
+ * A script of ours gives the weights a segment of their own, the last one, so that their bytes can
+ * be appended to the finished file.
  */
 #include "backends/x86/output.h"
 
@@ -64,8 +65,10 @@ static const char sections[] =
     "  .tdata : { *(.tdata .tdata.*) } :data%s\n"
     "  .tbss : { *(.tbss .tbss.*) } :data%s\n"
     "  .preinit_array : { KEEP(*(.preinit_array)) } :data :relro\n"
-    "  .init_array : { KEEP(*(SORT_BY_INIT_PRIORITY(.init_array.*))) KEEP(*(.init_array .ctors)) } :data :relro\n"
-    "  .fini_array : { KEEP(*(SORT_BY_INIT_PRIORITY(.fini_array.*))) KEEP(*(.fini_array .dtors)) } :data :relro\n"
+    "  .init_array : { KEEP(*(SORT_BY_INIT_PRIORITY(.init_array.*))) KEEP(*(.init_array .ctors)) } "
+    ":data :relro\n"
+    "  .fini_array : { KEEP(*(SORT_BY_INIT_PRIORITY(.fini_array.*))) KEEP(*(.fini_array .dtors)) } "
+    ":data :relro\n"
     "  .data.rel.ro : { *(.data.rel.ro .data.rel.ro.*) } :data :relro\n"
     "  .dynamic : { *(.dynamic) } :data :relro :dynamic\n"
     "  .got : { *(.got) *(.got.plt) } :data :relro\n"
@@ -102,7 +105,9 @@ static bool on_path(const char *name)
     if (strchr(name, '/')) return !access(name, X_OK);
     for (const char *at = path ? path : "/usr/bin:/bin"; *at;) {
         size_t n = strcspn(at, ":");
-        if (n && snprintf(file, sizeof file, "%.*s/%s", (int)n, at, name) < (int)sizeof file && !access(file, X_OK)) return true;
+        if (n && snprintf(file, sizeof file, "%.*s/%s", (int)n, at, name) < (int)sizeof file &&
+            !access(file, X_OK))
+            return true;
         at += n + (at[n] == ':');
     }
     return false;
@@ -133,16 +138,19 @@ static bool run(x86_work *work, command *c, const char *log)
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC,
+                                     0600);
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
     c->words[c->count] = NULL;
     pid_t pid;
-    int error = posix_spawnp(&pid, c->words[0], &actions, NULL, (char *const *)(uintptr_t)c->words, environ);
+    int error = posix_spawnp(&pid, c->words[0], &actions, NULL, (char *const *)(uintptr_t)c->words,
+                             environ);
     posix_spawn_file_actions_destroy(&actions);
     if (error) return adze_error(loc, "cannot run the linker %s: %s", c->words[0], strerror(error));
     int status;
     while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return adze_error(loc, "lost the linker %s: %s", c->words[0], strerror(errno));
+        if (errno != EINTR)
+            return adze_error(loc, "lost the linker %s: %s", c->words[0], strerror(errno));
     if (WIFEXITED(status) && !WEXITSTATUS(status)) return true;
     char text[1024] = "";
     FILE *file = fopen(log, "re");
@@ -160,25 +168,30 @@ static const char *write_script(x86_work *work, bool executable)
     adze_text out = {0};
     adze_text_append(&out, "%s%s", executable ? head_executable : head_shared, phdrs);
     const char *tls = executable ? " :tls :relro" : "";
-    adze_text_append(&out, sections, executable ? interp : "", executable ? " :frames" : "", tls, tls);
+    adze_text_append(&out, sections, executable ? interp : "", executable ? " :frames" : "", tls,
+                     tls);
     bool ok = x86_work_write(work, path, out.data, out.size);
     adze_text_free(&out);
     return ok ? path : NULL;
 }
 
-/* libadze_runtime.a and libadze_main.a lie one folder above this backend, in build and install trees. */
+/* libadze_runtime.a and libadze_main.a lie one folder above this backend, in build and install
+ * trees. */
 static bool add_archives(x86_work *work, command *c)
 {
     Dl_info info;
     if (!dladdr((const void *)(uintptr_t)&x86_link, &info) || !info.dli_fname)
-        return adze_error(adze_loc_unknown(work->context), "cannot tell where the x86 backend lies");
+        return adze_error(adze_loc_unknown(work->context),
+                          "cannot tell where the x86 backend lies");
     const char *slash = strrchr(info.dli_fname, '/');
     static const char *const names[] = {"libadze_main.a", "libadze_runtime.a"};
     for (int i = 0; i < 2; i++) {
-        const char *path = adze_internf(work->context, "%.*s/../%s", slash ? (int)(slash - info.dli_fname) : 1,
-                                        slash ? info.dli_fname : ".", names[i]);
+        const char *path =
+            adze_internf(work->context, "%.*s/../%s", slash ? (int)(slash - info.dli_fname) : 1,
+                         slash ? info.dli_fname : ".", names[i]);
         if (access(path, R_OK))
-            return adze_error(adze_loc_unknown(work->context), "%s is missing; executables need it", path);
+            return adze_error(adze_loc_unknown(work->context), "%s is missing; executables need it",
+                              path);
         add(c, path);
     }
     return true;
@@ -189,9 +202,11 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
     bool executable = kind == X86_LINK_EXECUTABLE;
     const char *linker = find_linker(executable);
     if (!linker && executable)
-        return adze_error(adze_loc_unknown(work->context), "no C compiler driver found to link an executable (cc, gcc or clang)");
+        return adze_error(adze_loc_unknown(work->context),
+                          "no C compiler driver found to link an executable (cc, gcc or clang)");
     if (!linker)
-        return adze_error(adze_loc_unknown(work->context), "no linker found: install ld.lld, ld or cc, or set ADZE_LINKER");
+        return adze_error(adze_loc_unknown(work->context),
+                          "no linker found: install ld.lld, ld or cc, or set ADZE_LINKER");
     command c = {.driver = is_driver(linker)};
     add(&c, linker);
     if (c.driver && !executable) add(&c, "-nostdlib");
@@ -201,8 +216,13 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
     add(&c, "-o");
     add(&c, path);
     if (kind != X86_LINK_RELOCATABLE) {
-        static const char *const options[] = {"-znow", "-znoexecstack", "-zmax-page-size=4096", "--build-id=none",
-                                              "--hash-style=gnu", "--gc-sections", "--no-warn-rwx-segments"};
+        static const char *const options[] = {"-znow",
+                                              "-znoexecstack",
+                                              "-zmax-page-size=4096",
+                                              "--build-id=none",
+                                              "--hash-style=gnu",
+                                              "--gc-sections",
+                                              "--no-warn-rwx-segments"};
         const char *script = write_script(work, executable);
         if (!script) return false;
         bool lld = strstr(linker, "lld") != NULL;
@@ -213,7 +233,8 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
         if (!c.driver) add(&c, script);
     }
     for (uint32_t i = 0; i < work->n_objects; i++) add(&c, work->objects[i]);
-    if (c.count > MAX_ARGS - 8) return adze_error(adze_loc_unknown(work->context), "too many objects to link");
+    if (c.count > MAX_ARGS - 8)
+        return adze_error(adze_loc_unknown(work->context), "too many objects to link");
     if (executable && !add_archives(work, &c)) return false;
     if (executable) add(&c, "-lm"), add(&c, "-lpthread");
     return run(work, &c, x86_work_path(work, "log"));

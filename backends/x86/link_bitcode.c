@@ -1,9 +1,9 @@
 /* Links bodies, micro-kernels and evaluations, embedded as bitcode, into a job's module.
  *
- * Modules are read lazily and their definitions marked linkonce, so that linking takes only what is called.
- * A function that clang's calling convention passes vectors to in memory (128-byte vectors) is called through
- * an adapter, which inlining removes. Target attributes of the bitcode are replaced by the level's: functions
- * of different targets do not inline into each other.
+ * Modules are read lazily and their definitions marked linkonce, so that linking takes only what is
+ * called. A function that clang's calling convention passes vectors to in memory (128-byte vectors)
+ * is called through an adapter, which inlining removes. Target attributes of the bitcode are
+ * replaced by the level's: functions of different targets do not inline into each other.
  */
 #include "backends/x86/codegen.h"
 
@@ -19,7 +19,8 @@ static const LLVMAttributeIndex ON_FUNCTION = UINT32_MAX;
 static LLVMModuleRef read_lazily(LLVMContextRef context, const adze_bitcode *bitcode)
 {
     LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRange(
-        (const char *)bitcode->start, (size_t)(bitcode->end - bitcode->start), bitcode->name, false);
+        (const char *)bitcode->start, (size_t)(bitcode->end - bitcode->start), bitcode->name,
+        false);
     LLVMModuleRef module = NULL;
     return LLVMGetBitcodeModuleInContext2(context, buffer, &module) ? NULL : module;
 }
@@ -33,13 +34,17 @@ static bool index_list(x86_symbols *s, adze_table *names, const adze_bitcode *li
     for (size_t i = 0; ok && i < count; i++) {
         LLVMModuleRef module = read_lazily(context, &list[i]);
         ok = module != NULL;
-        for (LLVMValueRef f = ok ? LLVMGetFirstFunction(module) : NULL; f; f = LLVMGetNextFunction(f)) {
+        for (LLVMValueRef f = ok ? LLVMGetFirstFunction(module) : NULL; f;
+             f = LLVMGetNextFunction(f)) {
             LLVMLinkage linkage = LLVMGetLinkage(f);
-            if (LLVMIsDeclaration(f) || linkage == LLVMInternalLinkage || linkage == LLVMPrivateLinkage) continue;
+            if (LLVMIsDeclaration(f) || linkage == LLVMInternalLinkage ||
+                linkage == LLVMPrivateLinkage)
+                continue;
             size_t size;
             const char *name = LLVMGetValueName2(f, &size);
             if (!adze_table_get_name(names, name))
-                adze_table_put_name(names, adze_arena_text(&s->arena, name, size), (void *)(uintptr_t)&list[i]);
+                adze_table_put_name(names, adze_arena_text(&s->arena, name, size),
+                                    (void *)(uintptr_t)&list[i]);
         }
         if (module) LLVMDisposeModule(module);
     }
@@ -50,8 +55,9 @@ static bool index_list(x86_symbols *s, adze_table *names, const adze_bitcode *li
 bool x86_symbols_make(x86_symbols *s)
 {
     memset(s, 0, sizeof *s);
-    bool ok = index_list(s, &s->names[0], adze_bitcode_ukernels_v3, adze_bitcode_ukernels_v3_count) &&
-              index_list(s, &s->names[1], adze_bitcode_ukernels_v4, adze_bitcode_ukernels_v4_count);
+    bool ok =
+        index_list(s, &s->names[0], adze_bitcode_ukernels_v3, adze_bitcode_ukernels_v3_count) &&
+        index_list(s, &s->names[1], adze_bitcode_ukernels_v4, adze_bitcode_ukernels_v4_count);
     for (int i = 0; ok && i < 2; i++)
         ok = index_list(s, &s->names[i], adze_bitcode_bodies, adze_bitcode_bodies_count) &&
              index_list(s, &s->names[i], adze_bitcode_eval, adze_bitcode_eval_count);
@@ -102,13 +108,16 @@ static void add_flag(LLVMContextRef c, LLVMValueRef f, const char *name)
 static void make_optional(LLVMModuleRef module)
 {
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
-        if (!LLVMIsDeclaration(f) && LLVMGetLinkage(f) == LLVMExternalLinkage) LLVMSetLinkage(f, LLVMLinkOnceODRLinkage);
+        if (!LLVMIsDeclaration(f) && LLVMGetLinkage(f) == LLVMExternalLinkage)
+            LLVMSetLinkage(f, LLVMLinkOnceODRLinkage);
     for (LLVMValueRef g = LLVMGetFirstGlobal(module); g; g = LLVMGetNextGlobal(g))
-        if (!LLVMIsDeclaration(g) && LLVMGetLinkage(g) == LLVMExternalLinkage) LLVMSetLinkage(g, LLVMLinkOnceODRLinkage);
+        if (!LLVMIsDeclaration(g) && LLVMGetLinkage(g) == LLVMExternalLinkage)
+            LLVMSetLinkage(g, LLVMLinkOnceODRLinkage);
 }
 
-/* Gives `caller_view`, a declaration of the type that the emission assumes, a body that calls the function of
- * the bitcode's type: vectors that it takes by reference go through the stack. False if they do not match. */
+/* Gives `caller_view`, a declaration of the type that the emission assumes, a body that calls the
+ * function of the bitcode's type: vectors that it takes by reference go through the stack. False if
+ * they do not match. */
 static bool adapt(LLVMModuleRef module, LLVMValueRef caller_view, LLVMTypeRef type)
 {
     LLVMContextRef c = LLVMGetModuleContext(module);
@@ -116,7 +125,9 @@ static bool adapt(LLVMModuleRef module, LLVMValueRef caller_view, LLVMTypeRef ty
     unsigned n = LLVMCountParamTypes(seen), m = LLVMCountParamTypes(type);
     LLVMTypeRef params[16], result = LLVMGetReturnType(seen);
     bool by_memory = LLVMGetReturnType(type) != result;
-    if (m > 16 || m != n + by_memory || (by_memory && LLVMGetTypeKind(LLVMGetReturnType(type)) != LLVMVoidTypeKind)) return false;
+    if (m > 16 || m != n + by_memory ||
+        (by_memory && LLVMGetTypeKind(LLVMGetReturnType(type)) != LLVMVoidTypeKind))
+        return false;
     LLVMGetParamTypes(type, params);
     char name[128], inner[160];
     snprintf(name, sizeof name, "%s", LLVMGetValueName(caller_view));
@@ -161,7 +172,8 @@ static bool link_one(x86_job *job, LLVMValueRef f, const adze_bitcode *bitcode)
     LLVMValueRef definition = LLVMGetNamedFunction(source, LLVMGetValueName(f));
     LLVMTypeRef type = LLVMGlobalGetValueType(definition);
     if (type != LLVMGlobalGetValueType(f) && !adapt(job->llvm, f, type)) {
-        x86_job_fail(job, "%s is called with other parameters than it has", LLVMGetValueName(definition));
+        x86_job_fail(job, "%s is called with other parameters than it has",
+                     LLVMGetValueName(definition));
         LLVMDisposeModule(source);
         return false;
     }
@@ -169,14 +181,16 @@ static bool link_one(x86_job *job, LLVMValueRef f, const adze_bitcode *bitcode)
     LLVMSetDataLayout(source, LLVMGetDataLayoutStr(job->llvm));
     make_optional(source);
     if (LLVMLinkModules2(job->llvm, source))
-        return job->error[0] ? false : x86_job_fail(job, "bitcode '%s' cannot be linked", bitcode->name);
+        return job->error[0] ? false
+                             : x86_job_fail(job, "bitcode '%s' cannot be linked", bitcode->name);
     return true;
 }
 
 /* Functions of libc that generated code may call, and what LLVM turns into calls of libm. */
 static bool is_allowed(const char *name)
 {
-    static const char *const allowed[] = {"memcpy", "memmove", "memset", "memcmp", "fmod", "fmodf", "fma", "fmaf", NULL};
+    static const char *const allowed[] = {"memcpy", "memmove", "memset", "memcmp", "fmod",
+                                          "fmodf",  "fma",     "fmaf",   NULL};
     for (const char *const *a = allowed; *a; a++)
         if (!strcmp(*a, name)) return true;
     return starts_with(name, "llvm.") || starts_with(name, "adze_weights");
@@ -191,8 +205,14 @@ static LLVMValueRef first_missing(LLVMModuleRef module)
 
 static void set_target(x86_job *job, LLVMValueRef f)
 {
-    static const char *const stale[] = {"target-cpu", "target-features", "tune-cpu", "min-legal-vector-width",
-                                        "prefer-vector-width", "stack-protector-buffer-size", "frame-pointer", "no-builtins"};
+    static const char *const stale[] = {"target-cpu",
+                                        "target-features",
+                                        "tune-cpu",
+                                        "min-legal-vector-width",
+                                        "prefer-vector-width",
+                                        "stack-protector-buffer-size",
+                                        "frame-pointer",
+                                        "no-builtins"};
     const x86_level *level = job->level;
     for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++) remove_attribute(f, stale[i]);
     set_attribute(job->context, f, "target-cpu", level->cpu);
@@ -233,8 +253,11 @@ bool x86_link_bitcode(x86_job *job)
 {
     LLVMValueRef f;
     while ((f = first_missing(job->llvm))) {
-        const adze_bitcode *bitcode = adze_table_get_name(&job->symbols->names[job->level->wide], LLVMGetValueName(f));
-        if (!bitcode) return x86_job_fail(job, "there is no function %s for level %s", LLVMGetValueName(f), job->level->name);
+        const adze_bitcode *bitcode =
+            adze_table_get_name(&job->symbols->names[job->level->wide], LLVMGetValueName(f));
+        if (!bitcode)
+            return x86_job_fail(job, "there is no function %s for level %s", LLVMGetValueName(f),
+                                job->level->name);
         if (!link_one(job, f, bitcode)) return false;
     }
     finish_functions(job);

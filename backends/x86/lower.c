@@ -18,8 +18,9 @@ MlirContext x86_mlir_context(void)
 {
     MlirContext context = mlirContextCreateWithThreading(false);
     MlirDialectHandle handles[] = {
-        mlirGetDialectHandle__arith__(), mlirGetDialectHandle__cf__(),     mlirGetDialectHandle__llvm__(),
-        mlirGetDialectHandle__scf__(),   mlirGetDialectHandle__vector__(),
+        mlirGetDialectHandle__arith__(),  mlirGetDialectHandle__cf__(),
+        mlirGetDialectHandle__llvm__(),   mlirGetDialectHandle__scf__(),
+        mlirGetDialectHandle__vector__(),
     };
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
         mlirDialectHandleRegisterDialect(handles[i], context);
@@ -48,7 +49,8 @@ static MlirLogicalResult keep_diagnostic(MlirDiagnostic diagnostic, void *self)
 
 bool x86_lower(x86_job *job)
 {
-    MlirDiagnosticHandlerID id = mlirContextAttachDiagnosticHandler(job->mlir, keep_diagnostic, job, NULL);
+    MlirDiagnosticHandlerID id =
+        mlirContextAttachDiagnosticHandler(job->mlir, keep_diagnostic, job, NULL);
     MlirPassManager pm = mlirPassManagerCreate(job->mlir);
     mlirPassManagerAddOwnedPass(pm, mlirCreateConversionSCFToControlFlowPass());
     mlirPassManagerAddOwnedPass(pm, mlirCreateConversionConvertVectorToLLVMPass());
@@ -63,5 +65,6 @@ bool x86_lower(x86_job *job)
         ok = job->llvm != NULL;
     }
     mlirContextDetachDiagnosticHandler(job->mlir, id);
-    return ok || (job->error[0] ? false : x86_job_fail(job, "MLIR could not be lowered to LLVM IR"));
+    return ok ||
+           (job->error[0] ? false : x86_job_fail(job, "MLIR could not be lowered to LLVM IR"));
 }

@@ -45,14 +45,11 @@ MlirNamedAttribute mb_attr_text(mb *b, const char *name, const char *text)
     return mb_attr(b, name, value);
 }
 
-bool mb_is_null(MlirValue v)
-{
-    return mlirValueIsNull(v);
-}
+bool mb_is_null(MlirValue v) { return mlirValueIsNull(v); }
 
-static MlirOperation create(mb *b, const char *name, intptr_t n, const MlirValue *operands, intptr_t n_attrs,
-                            const MlirNamedAttribute *attrs, intptr_t n_results, const MlirType *results,
-                            MlirRegion *region)
+static MlirOperation create(mb *b, const char *name, intptr_t n, const MlirValue *operands,
+                            intptr_t n_attrs, const MlirNamedAttribute *attrs, intptr_t n_results,
+                            const MlirType *results, MlirRegion *region)
 {
     MlirOperationState state = mlirOperationStateGet(mb_str(name), b->loc);
     mlirOperationStateAddOperands(&state, n, operands);
@@ -105,10 +102,7 @@ MlirValue mb_int(mb *b, MlirType type, int64_t value)
     return constant(b, type, mlirIntegerAttrGet(type, value));
 }
 
-MlirValue mb_i64(mb *b, int64_t value)
-{
-    return mb_int(b, b->i64, value);
-}
+MlirValue mb_i64(mb *b, int64_t value) { return mb_int(b, b->i64, value); }
 
 MlirValue mb_float(mb *b, MlirType type, double value)
 {
@@ -118,8 +112,9 @@ MlirValue mb_float(mb *b, MlirType type, double value)
 MlirValue mb_zero(mb *b, MlirType type)
 {
     MlirType element = mlirTypeIsAVector(type) ? mlirShapedTypeGetElementType(type) : type;
-    MlirAttribute zero = mlirTypeIsAInteger(element) ? mlirIntegerAttrGet(element, 0)
-                                                     : mlirFloatAttrDoubleGet(b->context, element, 0);
+    MlirAttribute zero = mlirTypeIsAInteger(element)
+                             ? mlirIntegerAttrGet(element, 0)
+                             : mlirFloatAttrDoubleGet(b->context, element, 0);
     if (mlirTypeIsAVector(type)) zero = mlirDenseElementsAttrSplatGet(type, zero);
     return constant(b, type, zero);
 }
@@ -138,32 +133,25 @@ static MlirValue index_op(mb *b, const char *name, MlirValue x, MlirValue y)
     return mb_op(b, name, 2, (MlirValue[]){x, y}, 1, &nsw, mlirValueGetType(x));
 }
 
-MlirValue mb_add(mb *b, MlirValue x, MlirValue y)
-{
-    return index_op(b, "arith.addi", x, y);
-}
+MlirValue mb_add(mb *b, MlirValue x, MlirValue y) { return index_op(b, "arith.addi", x, y); }
 
-MlirValue mb_sub(mb *b, MlirValue x, MlirValue y)
-{
-    return index_op(b, "arith.subi", x, y);
-}
+MlirValue mb_sub(mb *b, MlirValue x, MlirValue y) { return index_op(b, "arith.subi", x, y); }
 
-MlirValue mb_mul(mb *b, MlirValue x, MlirValue y)
-{
-    return index_op(b, "arith.muli", x, y);
-}
+MlirValue mb_mul(mb *b, MlirValue x, MlirValue y) { return index_op(b, "arith.muli", x, y); }
 
 MlirValue mb_cmpi(mb *b, int predicate, MlirValue x, MlirValue y)
 {
     MlirNamedAttribute attr = mb_attr_int(b, "predicate", b->i64, predicate);
     MlirType type = mlirValueGetType(x);
-    MlirType result = mlirTypeIsAVector(type) ? mb_vector(b->i1, mlirShapedTypeGetDimSize(type, 0)) : b->i1;
+    MlirType result =
+        mlirTypeIsAVector(type) ? mb_vector(b->i1, mlirShapedTypeGetDimSize(type, 0)) : b->i1;
     return mb_op(b, "arith.cmpi", 2, (MlirValue[]){x, y}, 1, &attr, result);
 }
 
 MlirValue mb_select(mb *b, MlirValue condition, MlirValue x, MlirValue y)
 {
-    return mb_op(b, "arith.select", 3, (MlirValue[]){condition, x, y}, 0, NULL, mlirValueGetType(x));
+    return mb_op(b, "arith.select", 3, (MlirValue[]){condition, x, y}, 0, NULL,
+                 mlirValueGetType(x));
 }
 
 MlirValue mb_splat(mb *b, MlirValue scalar, int64_t lanes)
@@ -225,7 +213,9 @@ static MlirValue call(mb *b, intptr_t n, const MlirValue *args, const char *call
         mb_attr(b, "operandSegmentSizes", mlirDenseI32ArrayGet(b->context, 2, segments)),
     };
     intptr_t n_attrs = 2;
-    if (callee) attrs[n_attrs++] = mb_attr(b, "callee", mlirFlatSymbolRefAttrGet(b->context, mb_str(callee)));
+    if (callee)
+        attrs[n_attrs++] =
+            mb_attr(b, "callee", mlirFlatSymbolRefAttrGet(b->context, mb_str(callee)));
     return mb_op(b, "llvm.call", n, args, n_attrs, attrs, result);
 }
 
@@ -241,7 +231,8 @@ void mb_call_pointer(mb *b, intptr_t n, const MlirValue *pointer_and_args)
 
 MlirValue mb_address_of(mb *b, const char *symbol)
 {
-    MlirNamedAttribute attr = mb_attr(b, "global_name", mlirFlatSymbolRefAttrGet(b->context, mb_str(symbol)));
+    MlirNamedAttribute attr =
+        mb_attr(b, "global_name", mlirFlatSymbolRefAttrGet(b->context, mb_str(symbol)));
     return mb_op(b, "llvm.mlir.addressof", 0, NULL, 1, &attr, b->ptr);
 }
 
@@ -280,8 +271,8 @@ MlirBlock mb_func(mb *b, const char *name, MlirType result, intptr_t n, const Ml
     return block;
 }
 
-MlirBlock mb_for(mb *b, MlirValue lo, MlirValue hi, MlirValue step, intptr_t n, const MlirValue *inits,
-                 MlirOperation *out_for)
+MlirBlock mb_for(mb *b, MlirValue lo, MlirValue hi, MlirValue step, intptr_t n,
+                 const MlirValue *inits, MlirOperation *out_for)
 {
     MlirType *types = adze_malloc((size_t)(n + 1) * sizeof *types);
     MlirValue *operands = adze_malloc((size_t)(n + 3) * sizeof *operands);

@@ -1,7 +1,8 @@
 /* A thin layer over MLIR's C API: ops by name at one insertion point.
  *
- * Every helper inserts at the builder's insertion point. Types and attributes are uniqued by the MLIR context, so nothing
- * here owns memory. Ops are created by name because the C API has no builders for them.
+ * Every helper inserts at the builder's insertion point. Types and attributes are uniqued by the
+ * MLIR context, so nothing here owns memory. Ops are created by name because the C API has no
+ * builders for them.
  */
 #ifndef ADZE_X86_MLIR_BUILD_H
 #define ADZE_X86_MLIR_BUILD_H
@@ -17,8 +18,8 @@
 typedef struct mb {
     MlirContext context;
     MlirLocation loc;
-    MlirBlock top;   /* of the module: functions go here */
-    MlirBlock block; /* insertion point: its end, */
+    MlirBlock top;        /* of the module: functions go here */
+    MlirBlock block;      /* insertion point: its end, */
     MlirOperation before; /* or before this op of it, if not null */
     MlirType i1, i8, i32, i64, f32, ptr;
 } mb;
@@ -77,14 +78,14 @@ MlirValue mb_call(mb *b, const char *callee, intptr_t n, const MlirValue *args, 
 void mb_call_pointer(mb *b, intptr_t n, const MlirValue *pointer_and_args);
 MlirValue mb_address_of(mb *b, const char *symbol);
 
-/* Declares or begins an llvm.func; `noalias` has a flag per parameter or is NULL. With `define`, the
- * returned block has the parameters as arguments; otherwise a null block is returned. */
+/* Declares or begins an llvm.func; `noalias` has a flag per parameter or is NULL. With `define`,
+ * the returned block has the parameters as arguments; otherwise a null block is returned. */
 MlirBlock mb_func(mb *b, const char *name, MlirType result, intptr_t n, const MlirType *params,
                   const bool *noalias, bool define);
 
-/* Inserts a scf.for over i64 with `n` carried values; returns the body block, whose arguments are the
- * index and the carried values. The caller fills it and ends with mb_op("scf.yield"). */
-MlirBlock mb_for(mb *b, MlirValue lo, MlirValue hi, MlirValue step, intptr_t n, const MlirValue *inits,
-                 MlirOperation *out_for);
+/* Inserts a scf.for over i64 with `n` carried values; returns the body block, whose arguments are
+ * the index and the carried values. The caller fills it and ends with mb_op("scf.yield"). */
+MlirBlock mb_for(mb *b, MlirValue lo, MlirValue hi, MlirValue step, intptr_t n,
+                 const MlirValue *inits, MlirOperation *out_for);
 
 #endif

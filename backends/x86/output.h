@@ -31,7 +31,11 @@ bool x86_work_commit(x86_work *work, const char *path, const char *target, unsig
 
 /* ---- link.c ---- */
 
-typedef enum x86_link_kind { X86_LINK_RELOCATABLE, X86_LINK_SHARED, X86_LINK_EXECUTABLE } x86_link_kind;
+typedef enum x86_link_kind {
+    X86_LINK_RELOCATABLE,
+    X86_LINK_SHARED,
+    X86_LINK_EXECUTABLE
+} x86_link_kind;
 /* Links the work's objects to `path`. */
 bool x86_link(x86_work *work, x86_link_kind kind, const char *path);
 

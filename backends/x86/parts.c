@@ -1,7 +1,8 @@
 /* Splits a program into parts for jobs.
  *
- * The split depends on the program alone. Kernels go, largest first, to the part that has least; a kernel's
- * steps go with it; steps that run the same evaluation stay together, so that it is generated once.
+ * The split depends on the program alone. Kernels go, largest first, to the part that has least; a
+ * kernel's steps go with it; steps that run the same evaluation stay together, so that it is
+ * generated once.
  */
 #include "backends/x86/compile.h"
 
@@ -66,7 +67,8 @@ void x86_parts_make(x86_compile *c, uint32_t max)
     x86_program *p = &c->program;
     uint64_t total = 0;
     for (uint32_t i = 0; i < p->n_kernels; i++) total += p->kernels[i].cost;
-    for (uint32_t i = 0; i < p->n_steps; i++) total += p->steps[i].kind == X86_STEP_FLOOR ? COST_OF_FLOOR : 0;
+    for (uint32_t i = 0; i < p->n_steps; i++)
+        total += p->steps[i].kind == X86_STEP_FLOOR ? COST_OF_FLOOR : 0;
     uint64_t wanted = 1 + total / COST_OF_PART;
     c->n_parts = wanted < max ? (uint32_t)wanted : max;
     c->part_of_kernel = ADZE_NEW_ARRAY(&p->arena, uint32_t, p->n_kernels);

@@ -1,9 +1,9 @@
 /* Reads a planned module into tables (see program.h).
  *
- * A planned `main` holds launches, view ops and ops that run their evaluation. Its attribute `offsets`
- * lists, for every result of every op in order, the byte offset of its allocation in the arena, or -1:
- * the memory of a model output (a launch may carry its own `offsets` instead). Views are their operand's
- * bytes.
+ * A planned `main` holds launches, view ops and ops that run their evaluation. Its attribute
+ * `offsets` lists, for every result of every op in order, the byte offset of its allocation in the
+ * arena, or -1: the memory of a model output (a launch may carry its own `offsets` instead). Views
+ * are their operand's bytes.
  */
 #include "backends/x86/program.h"
 
@@ -14,17 +14,19 @@
 
 typedef struct reader {
     x86_program *p;
-    adze_table places;        /* adze_ir_value -> x86_place */
-    adze_table offsets;       /* adze_ir_value -> adze_dim */
-    adze_table outputs;       /* root of a returned value -> output + 1 */
-    adze_table kernels;       /* adze_func -> index + 1 */
+    adze_table places;  /* adze_ir_value -> x86_place */
+    adze_table offsets; /* adze_ir_value -> adze_dim */
+    adze_table outputs; /* root of a returned value -> output + 1 */
+    adze_table kernels; /* adze_func -> index + 1 */
     bool ok;
 } reader;
 
-static const adze_dim *element_bytes(adze_context *c, const adze_type *type, const adze_dim *elements)
+static const adze_dim *element_bytes(adze_context *c, const adze_type *type,
+                                     const adze_dim *elements)
 {
     uint32_t bits = adze_dtype_bits(adze_type_dtype(type));
-    return adze_dim_binary(c, ADZE_DIM_CEILDIV, adze_dim_mul_const(c, elements, bits), adze_dim_const(c, 8));
+    return adze_dim_binary(c, ADZE_DIM_CEILDIV, adze_dim_mul_const(c, elements, bits),
+                           adze_dim_const(c, 8));
 }
 
 static const adze_dim *origin_bytes(adze_context *c, const adze_type *type)
@@ -46,17 +48,20 @@ static bool read_offsets(reader *r)
     const adze_attr_dims *all = attr && attr->kind == ADZE_ATTR_DIMS ? attr->value.object : NULL;
     uint32_t at = 0;
     for (adze_op *op = adze_region_first(adze_func_body(r->p->main)); op; op = adze_op_next(op)) {
-        const adze_attr_dims *own =
-            adze_op_is(op, "launch") && adze_op_attr_is_set(op, "offsets") ? adze_op_attr_dims(op, "offsets") : NULL;
+        const adze_attr_dims *own = adze_op_is(op, "launch") && adze_op_attr_is_set(op, "offsets")
+                                        ? adze_op_attr_dims(op, "offsets")
+                                        : NULL;
         for (uint32_t i = 0; i < adze_op_num_results(op); i++, at++) {
-            const adze_dim *dim = own && i < own->count ? own->dims[i] : all && at < all->count ? all->dims[at] : NULL;
+            const adze_dim *dim = own && i < own->count    ? own->dims[i]
+                                  : all && at < all->count ? all->dims[at]
+                                                           : NULL;
             if (dim) adze_table_put(&r->offsets, adze_op_result(op, i), (void *)(uintptr_t)dim);
         }
     }
     if (all && at != all->count)
         return adze_error(adze_op_loc(adze_region_first(adze_func_body(r->p->main))),
-                          "`offsets` of @%s has %u entries for %u results", adze_func_name(r->p->main),
-                          all->count, at);
+                          "`offsets` of @%s has %u entries for %u results",
+                          adze_func_name(r->p->main), all->count, at);
     return true;
 }
 
@@ -94,18 +99,21 @@ static bool place_const(reader *r, const adze_ir_value *value, x86_place *out)
     if (!adze_dim_is_const(origin_bytes(p->context, type), &origin))
         return adze_error(adze_loc_unknown(p->context), "constant @%s has dims that are not fixed",
                           adze_const_name(c));
-    p->weights = adze_arena_grow(&p->arena, p->weights, p->n_weights, &p->weights_capacity, sizeof *p->weights);
+    p->weights = adze_arena_grow(&p->arena, p->weights, p->n_weights, &p->weights_capacity,
+                                 sizeof *p->weights);
     x86_weight *w = &p->weights[p->n_weights++];
     w->constant = c;
     w->offset = (p->weights_size + 63) & ~UINT64_C(63);
     w->size = adze_data_size(adze_const_data(c));
     p->weights_size = w->offset + w->size;
-    *out = (x86_place){.kind = X86_WEIGHTS, .at = {.is_const = true, .value = (int64_t)w->offset + origin}};
+    *out = (x86_place){.kind = X86_WEIGHTS,
+                       .at = {.is_const = true, .value = (int64_t)w->offset + origin}};
     put_place(r, value, *out);
     return true;
 }
 
-/* The place of an operand: set for arguments and results when their op is read, made here for constants. */
+/* The place of an operand: set for arguments and results when their op is read, made here for
+ * constants. */
 static bool find_place(reader *r, const adze_ir_value *value, x86_place *out)
 {
     *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
@@ -125,13 +133,15 @@ static bool place_result(reader *r, adze_op *op, uint32_t index, x86_place *out)
     const adze_dim *offset = adze_table_get(&r->offsets, value);
     *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
     if (offset && !is_minus_one(offset)) {
-        const adze_dim *at = adze_dim_add(p->context, offset, origin_bytes(p->context, adze_value_type(value)));
+        const adze_dim *at =
+            adze_dim_add(p->context, offset, origin_bytes(p->context, adze_value_type(value)));
         out->kind = X86_ARENA;
         out->at = x86_dims_size(&p->dims, at);
     } else {
         int64_t output = output_of(r, value);
         if (output < 0)
-            return adze_error(adze_op_loc(op), "result %u of '%s' has no memory: the module is not planned", index,
+            return adze_error(adze_op_loc(op),
+                              "result %u of '%s' has no memory: the module is not planned", index,
                               adze_op_name(op));
         out->kind = X86_IO;
         out->io = p->n_inputs + (uint32_t)output;
@@ -142,8 +152,8 @@ static bool place_result(reader *r, adze_op *op, uint32_t index, x86_place *out)
 
 static bool same_place(const x86_place *a, const x86_place *b)
 {
-    return a->kind == b->kind && a->io == b->io && a->at.is_const == b->at.is_const && a->at.value == b->at.value &&
-           a->at.dim == b->at.dim;
+    return a->kind == b->kind && a->io == b->io && a->at.is_const == b->at.is_const &&
+           a->at.value == b->at.value && a->at.dim == b->at.dim;
 }
 
 static const char *join_nodes(x86_program *p, const adze_op *op)
@@ -160,7 +170,8 @@ static const char *join_nodes(x86_program *p, const adze_op *op)
 static x86_step *new_step(reader *r, adze_op *op, x86_step_kind kind, uint32_t n_operands)
 {
     x86_program *p = r->p;
-    p->steps = adze_arena_grow(&p->arena, p->steps, p->n_steps, &p->steps_capacity, sizeof *p->steps);
+    p->steps =
+        adze_arena_grow(&p->arena, p->steps, p->n_steps, &p->steps_capacity, sizeof *p->steps);
     x86_step *step = &p->steps[p->n_steps++];
     memset(step, 0, sizeof *step);
     step->kind = kind;
@@ -177,13 +188,15 @@ static bool fill_operand(reader *r, adze_op *op, const adze_ir_value *value, x86
     if (!value) return true;
     const adze_type *type = adze_value_type(value);
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
-        return adze_error(adze_op_loc(op), "'%s': only tensors of known rank can be compiled yet", adze_op_name(op));
+        return adze_error(adze_op_loc(op), "'%s': only tensors of known rank can be compiled yet",
+                          adze_op_name(op));
     out->dtype = adze_type_dtype(type);
     out->rank = adze_type_rank(type);
     x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, out->rank);
     for (uint32_t i = 0; i < out->rank; i++) {
         if (adze_dim_is_unknown(adze_type_dim(type, i)))
-            return adze_error(adze_op_loc(op), "'%s': dim %u of a value is known only when it runs", adze_op_name(op), i);
+            return adze_error(adze_op_loc(op), "'%s': dim %u of a value is known only when it runs",
+                              adze_op_name(op), i);
         dims[i] = x86_dims_size(&p->dims, adze_type_dim(type, i));
     }
     out->dims = dims;
@@ -198,7 +211,8 @@ static bool fill_operands(reader *r, adze_op *op, x86_step *step)
         const adze_ir_value *value = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
         if (!fill_operand(r, op, value, &operands[i])) return false;
         x86_place *place = &operands[i].place;
-        if (!(i < n ? find_place(r, value, place) : place_result(r, op, i - n, place))) return false;
+        if (!(i < n ? find_place(r, value, place) : place_result(r, op, i - n, place)))
+            return false;
     }
     step->operands = operands;
     step->n_inputs = n;
@@ -211,7 +225,8 @@ static uint64_t region_cost(const adze_region *region)
     uint64_t cost = 0;
     for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
         uint64_t inner = adze_op_is(op, "ukernel") ? 60 : 1;
-        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) inner += region_cost(adze_op_region(op, i));
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
+            inner += region_cost(adze_op_region(op, i));
         cost += inner;
     }
     return cost;
@@ -222,7 +237,8 @@ static uint32_t find_kernel(reader *r, const adze_func *func)
     x86_program *p = r->p;
     uintptr_t known = (uintptr_t)adze_table_get(&r->kernels, func);
     if (known) return (uint32_t)(known - 1);
-    p->kernels = adze_arena_grow(&p->arena, p->kernels, p->n_kernels, &p->kernels_capacity, sizeof *p->kernels);
+    p->kernels = adze_arena_grow(&p->arena, p->kernels, p->n_kernels, &p->kernels_capacity,
+                                 sizeof *p->kernels);
     x86_kernel *k = &p->kernels[p->n_kernels++];
     k->func = func;
     k->name = adze_func_name(func);
@@ -239,7 +255,8 @@ static bool read_launch(reader *r, adze_op *op)
     const adze_func *func = adze_module_find_func(p->module, callee);
     uint32_t n = adze_op_num_operands(op) + adze_op_num_results(op);
     if (!func || adze_region_num_args(adze_func_body(func)) != n)
-        return adze_error(adze_op_loc(op), "launch of @%s: no such function with %u buffers", callee, n);
+        return adze_error(adze_op_loc(op), "launch of @%s: no such function with %u buffers",
+                          callee, n);
     x86_step *step = new_step(r, op, X86_STEP_KERNEL, 0);
     if (!fill_operands(r, op, step)) return false;
     step->kernel = find_kernel(r, func);
@@ -255,7 +272,8 @@ static bool read_launch(reader *r, adze_op *op)
     return true;
 }
 
-static bool add_copy(reader *r, adze_op *op, const adze_ir_value *value, const x86_place *from, const x86_place *to)
+static bool add_copy(reader *r, adze_op *op, const adze_ir_value *value, const x86_place *from,
+                     const x86_place *to)
 {
     x86_program *p = r->p;
     x86_step *step = new_step(r, op, X86_STEP_COPY, 2);
@@ -268,7 +286,8 @@ static bool add_copy(reader *r, adze_op *op, const adze_ir_value *value, const x
     const adze_type *type = adze_value_type(value);
     const adze_dim *bytes = element_bytes(p->context, type, adze_type_count(type));
     if (adze_dim_is_unknown(bytes) || adze_type_has_layout(type))
-        return adze_error(adze_op_loc(op), "'%s': a copy needs a dense tensor of known dims", adze_op_name(op));
+        return adze_error(adze_op_loc(op), "'%s': a copy needs a dense tensor of known dims",
+                          adze_op_name(op));
     step->copy_bytes = x86_dims_size(&p->dims, bytes);
     step->bytes = x86_dims_add(&p->dims, adze_dim_mul_const(p->context, bytes, 2));
     return true;
@@ -306,7 +325,9 @@ static bool read_floor(reader *r, adze_op *op)
         const adze_ir_value *v =
             i < step->n_inputs ? adze_op_operand(op, i) : adze_op_result(op, i - step->n_inputs);
         if (v && adze_type_has_layout(adze_value_type(v)))
-            return adze_error(adze_op_loc(op), "'%s' runs its evaluation, which needs dense operands", adze_op_name(op));
+            return adze_error(adze_op_loc(op),
+                              "'%s' runs its evaluation, which needs dense operands",
+                              adze_op_name(op));
     }
     step->row = row;
     step->attrs = adze_op_attrs(op);
@@ -322,7 +343,8 @@ static bool read_op(reader *r, adze_op *op)
     return read_floor(r, op);
 }
 
-/* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end. */
+/* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end.
+ */
 static bool read_return(reader *r, adze_op *op)
 {
     bool ok = true;
@@ -340,8 +362,8 @@ static bool read_io(reader *r, x86_io *io, const char *name, const adze_type *ty
 {
     x86_program *p = r->p;
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_has_layout(type))
-        return adze_error(adze_loc_unknown(p->context), "'%s': inputs and outputs must be dense tensors of known rank",
-                          name);
+        return adze_error(adze_loc_unknown(p->context),
+                          "'%s': inputs and outputs must be dense tensors of known rank", name);
     uint32_t rank = adze_type_rank(type);
     uint32_t *dims = ADZE_NEW_ARRAY(&p->arena, uint32_t, rank);
     for (uint32_t i = 0; i < rank; i++) {
@@ -397,12 +419,14 @@ bool x86_program_make(x86_program *p, const adze_module *module)
     p->dims.context = p->context;
     p->scratch_bytes = adze_dim_const(p->context, 0);
     if (!p->main || !adze_func_return(p->main))
-        return adze_error(adze_loc_unknown(p->context), "the module has no finished function to compile");
+        return adze_error(adze_loc_unknown(p->context),
+                          "the module has no finished function to compile");
     reader r = {.p = p};
     bool ok = read_signature(&r) && read_arena(p) && read_offsets(&r);
     read_outputs(&r);
     /* goes on after an error, to report all; what lacks its place because of one is silent */
-    for (adze_op *op = ok ? adze_region_first(adze_func_body(p->main)) : NULL; op; op = adze_op_next(op))
+    for (adze_op *op = ok ? adze_region_first(adze_func_body(p->main)) : NULL; op;
+         op = adze_op_next(op))
         ok = (adze_op_is(op, "return") ? read_return(&r, op) : read_op(&r, op)) && ok;
     adze_table_free(&r.places);
     adze_table_free(&r.offsets);
@@ -424,11 +448,13 @@ static bool add_symbols(x86_program *p, const adze_dim *dim)
     for (uint32_t i = 0; i < p->n_inputs; i++)
         for (uint32_t k = 0; k < adze_type_rank(p->inputs[i].type); k++)
             if (adze_type_dim(p->inputs[i].type, k) == dim) {
-                p->symbols = adze_arena_grow(&p->arena, p->symbols, p->n_symbols, &p->symbols_capacity, sizeof *p->symbols);
+                p->symbols = adze_arena_grow(&p->arena, p->symbols, p->n_symbols,
+                                             &p->symbols_capacity, sizeof *p->symbols);
                 p->symbols[p->n_symbols++] = (x86_symbol){name, i, k};
                 return true;
             }
-    return adze_error(adze_loc_unknown(p->context), "no input has the dim %s that the model needs", name);
+    return adze_error(adze_loc_unknown(p->context), "no input has the dim %s that the model needs",
+                      name);
 }
 
 bool x86_program_finish(x86_program *p)

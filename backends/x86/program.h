@@ -1,7 +1,7 @@
 /* A planned module as tables: what every step does and where its operands lie.
  *
- * The tables are made on the calling thread, because a context serves one thread at a time. What they
- * point to is only read afterwards, so several threads may generate code from one program.
+ * The tables are made on the calling thread, because a context serves one thread at a time. What
+ * they point to is only read afterwards, so several threads may generate code from one program.
  */
 #ifndef ADZE_X86_PROGRAM_H
 #define ADZE_X86_PROGRAM_H

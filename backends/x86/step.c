@@ -16,15 +16,9 @@ typedef struct builder {
     LLVMValueRef frame, dims;
 } builder;
 
-static LLVMValueRef i64(builder *s, int64_t v)
-{
-    return LLVMConstInt(s->i64, (uint64_t)v, true);
-}
+static LLVMValueRef i64(builder *s, int64_t v) { return LLVMConstInt(s->i64, (uint64_t)v, true); }
 
-static LLVMValueRef i32(builder *s, uint32_t v)
-{
-    return LLVMConstInt(s->i32, v, false);
-}
+static LLVMValueRef i32(builder *s, uint32_t v) { return LLVMConstInt(s->i32, v, false); }
 
 static LLVMValueRef offset(builder *s, LLVMValueRef base, LLVMValueRef bytes)
 {
@@ -111,7 +105,8 @@ static LLVMValueRef dims_array(builder *s, const x86_operand *operand)
     }
     LLVMValueRef array = LLVMBuildAlloca(s->b, type, "");
     for (uint32_t i = 0; i < operand->rank; i++)
-        LLVMBuildStore(s->b, size_value(s, operand->dims[i]), offset(s, array, i64(s, (int64_t)i * 8)));
+        LLVMBuildStore(s->b, size_value(s, operand->dims[i]),
+                       offset(s, array, i64(s, (int64_t)i * 8)));
     return array;
 }
 
@@ -122,14 +117,16 @@ static void store_at(builder *s, LLVMValueRef base, size_t at, LLVMValueRef v)
 
 static LLVMValueRef value_array(builder *s, const x86_operand *operands, uint32_t n)
 {
-    LLVMValueRef bytes = LLVMBuildArrayAlloca(s->b, s->i8, i64(s, (int64_t)(n * sizeof(adze_value))), "");
+    LLVMValueRef bytes =
+        LLVMBuildArrayAlloca(s->b, s->i8, i64(s, (int64_t)(n * sizeof(adze_value))), "");
     LLVMSetAlignment(bytes, 16);
     for (uint32_t i = 0; i < n; i++) {
         const x86_operand *operand = &operands[i];
         size_t at = i * sizeof(adze_value);
         bool absent = operand->place.kind == X86_ABSENT;
         LLVMValueRef null = LLVMConstNull(s->ptr);
-        store_at(s, bytes, at + offsetof(adze_value, kind), i32(s, absent ? ADZE_VALUE_ABSENT : ADZE_VALUE_TENSOR));
+        store_at(s, bytes, at + offsetof(adze_value, kind),
+                 i32(s, absent ? ADZE_VALUE_ABSENT : ADZE_VALUE_TENSOR));
         store_at(s, bytes, at + offsetof(adze_value, dtype), i32(s, (uint32_t)operand->dtype));
         store_at(s, bytes, at + offsetof(adze_value, rank), i32(s, operand->rank));
         store_at(s, bytes, at + offsetof(adze_value, reserved), i32(s, 0));
@@ -148,8 +145,10 @@ static LLVMValueRef slot_constant(builder *s, adze_attr_kind kind, const adze_sl
     uint64_t count = 0;
     const void *bytes = NULL;
     if (kind == ADZE_ATTR_STR || kind == ADZE_ATTR_SYM) bytes = slot->s.data, count = slot->s.size;
-    if (kind == ADZE_ATTR_INTS || kind == ADZE_ATTR_FLOATS) bytes = slot->ints.data, count = slot->ints.count;
-    bool inline_word = kind == ADZE_ATTR_INT || kind == ADZE_ATTR_BOOL || kind == ADZE_ATTR_TYPE || kind == ADZE_ATTR_FLOAT;
+    if (kind == ADZE_ATTR_INTS || kind == ADZE_ATTR_FLOATS)
+        bytes = slot->ints.data, count = slot->ints.count;
+    bool inline_word = kind == ADZE_ATTR_INT || kind == ADZE_ATTR_BOOL || kind == ADZE_ATTR_TYPE ||
+                       kind == ADZE_ATTR_FLOAT;
     if (!inline_word) words[0] = LLVMConstNull(s->ptr);
     if (bytes) {
         words[1] = i64(s, (int64_t)count);
@@ -210,12 +209,14 @@ static void build_step(builder *s, const x86_step *step, uint32_t index, adze_ar
     } else if (step->kind == X86_STEP_FLOOR) {
         status = build_floor(s, step, arena);
     } else if (step->kind == X86_STEP_COPY) {
-        LLVMValueRef from = pointer(s, &step->operands[0].place), to = pointer(s, &step->operands[1].place);
+        LLVMValueRef from = pointer(s, &step->operands[0].place),
+                     to = pointer(s, &step->operands[1].place);
         LLVMBuildMemCpy(s->b, to, 1, from, 1, size_value(s, step->copy_bytes));
     } else {
         LLVMValueRef to = pointer(s, &step->operands[0].place);
         for (uint32_t i = 0; i < step->n_dims; i++)
-            LLVMBuildStore(s->b, size_value(s, step->dims[i]), offset(s, to, i64(s, (int64_t)i * 8)));
+            LLVMBuildStore(s->b, size_value(s, step->dims[i]),
+                           offset(s, to, i64(s, (int64_t)i * 8)));
     }
     LLVMBuildRet(s->b, status);
 }

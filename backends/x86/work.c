@@ -31,7 +31,8 @@ void x86_work_end(x86_work *work)
 {
     DIR *dir = work->folder ? opendir(work->folder) : NULL;
     for (struct dirent *entry; dir && (entry = readdir(dir));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) unlinkat(dirfd(dir), entry->d_name, 0);
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            unlinkat(dirfd(dir), entry->d_name, 0);
     if (dir) closedir(dir);
     if (work->folder) rmdir(work->folder);
     adze_arena_free(&work->arena);
@@ -56,8 +57,8 @@ bool x86_work_write(x86_work *work, const char *path, const void *bytes, size_t 
 bool x86_work_add_object(x86_work *work, const char *name, const void *bytes, size_t size)
 {
     const char *path = x86_work_path(work, name);
-    work->objects = adze_arena_grow(&work->arena, work->objects, work->n_objects, &work->objects_capacity,
-                                    sizeof *work->objects);
+    work->objects = adze_arena_grow(&work->arena, work->objects, work->n_objects,
+                                    &work->objects_capacity, sizeof *work->objects);
     work->objects[work->n_objects++] = path;
     return x86_work_write(work, path, bytes, size);
 }
@@ -66,6 +67,7 @@ bool x86_work_commit(x86_work *work, const char *path, const char *target, unsig
 {
     mode_t mask = umask(0);
     umask(mask);
-    if (chmod(path, (mode_t)mode & ~mask) || rename(path, target)) return fail(work, target, "cannot write");
+    if (chmod(path, (mode_t)mode & ~mask) || rename(path, target))
+        return fail(work, target, "cannot write");
     return true;
 }

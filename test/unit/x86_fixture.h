@@ -1,4 +1,5 @@
-/* Compiles IR text with the x86 backend, runs it through the runtime and compares with the reference. */
+/* Compiles IR text with the x86 backend, runs it through the runtime and compares with the
+ * reference. */
 #ifndef X86_FIXTURE_H
 #define X86_FIXTURE_H
 
@@ -38,7 +39,8 @@ static inline void x86_begin(x86_fixture *f)
     f->random = 1;
     f->precision = ADZE_PRECISION_F32;
     const char *folder = getenv("TMPDIR");
-    snprintf(f->library, sizeof f->library, "%s/adze_x86_test_%ld.so", folder ? folder : "/tmp", (long)getpid());
+    snprintf(f->library, sizeof f->library, "%s/adze_x86_test_%ld.so", folder ? folder : "/tmp",
+             (long)getpid());
 }
 
 static inline void x86_end(x86_fixture *f)
@@ -86,14 +88,27 @@ static inline void x86_fill(x86_fixture *f, adze_value *v, bool special)
         double x = special ? x86_random_float(f) : (double)(x86_random(f) % 4001) / 500 - 4;
         int64_t k = (int64_t)(x86_random(f) % 61) - 30;
         switch ((adze_dtype)v->dtype) {
-        case ADZE_DTYPE_f32: ((float *)v->data)[i] = (float)x; break;
-        case ADZE_DTYPE_f64: ((double *)v->data)[i] = x; break;
-        case ADZE_DTYPE_i64: ((int64_t *)v->data)[i] = k; break;
-        case ADZE_DTYPE_i32: ((int32_t *)v->data)[i] = (int32_t)k; break;
+        case ADZE_DTYPE_f32:
+            ((float *)v->data)[i] = (float)x;
+            break;
+        case ADZE_DTYPE_f64:
+            ((double *)v->data)[i] = x;
+            break;
+        case ADZE_DTYPE_i64:
+            ((int64_t *)v->data)[i] = k;
+            break;
+        case ADZE_DTYPE_i32:
+            ((int32_t *)v->data)[i] = (int32_t)k;
+            break;
         case ADZE_DTYPE_i8:
-        case ADZE_DTYPE_u8: ((uint8_t *)v->data)[i] = (uint8_t)(k * 4); break;
-        case ADZE_DTYPE_bool: ((uint8_t *)v->data)[i] = (uint8_t)(k & 1); break;
-        default: CHECK(false);
+        case ADZE_DTYPE_u8:
+            ((uint8_t *)v->data)[i] = (uint8_t)(k * 4);
+            break;
+        case ADZE_DTYPE_bool:
+            ((uint8_t *)v->data)[i] = (uint8_t)(k & 1);
+            break;
+        default:
+            CHECK(false);
         }
     }
 }
@@ -101,12 +116,18 @@ static inline void x86_fill(x86_fixture *f, adze_value *v, bool special)
 static inline double x86_element(const adze_value *v, uint64_t i)
 {
     switch ((adze_dtype)v->dtype) {
-    case ADZE_DTYPE_f32: return (double)((const float *)v->data)[i];
-    case ADZE_DTYPE_f64: return ((const double *)v->data)[i];
-    case ADZE_DTYPE_i64: return (double)((const int64_t *)v->data)[i];
-    case ADZE_DTYPE_i32: return ((const int32_t *)v->data)[i];
-    case ADZE_DTYPE_i8: return ((const int8_t *)v->data)[i];
-    default: return ((const uint8_t *)v->data)[i];
+    case ADZE_DTYPE_f32:
+        return (double)((const float *)v->data)[i];
+    case ADZE_DTYPE_f64:
+        return ((const double *)v->data)[i];
+    case ADZE_DTYPE_i64:
+        return (double)((const int64_t *)v->data)[i];
+    case ADZE_DTYPE_i32:
+        return ((const int32_t *)v->data)[i];
+    case ADZE_DTYPE_i8:
+        return ((const int8_t *)v->data)[i];
+    default:
+        return ((const uint8_t *)v->data)[i];
     }
 }
 
@@ -117,14 +138,16 @@ static inline bool x86_near(double got, double want, double tolerance)
 }
 
 /* Differences between two outputs; the first is printed. */
-static inline int x86_differences(const adze_value *got, const adze_value *want, const char *what, double tolerance)
+static inline int x86_differences(const adze_value *got, const adze_value *want, const char *what,
+                                  double tolerance)
 {
     int count = 0;
     if (got->dtype != want->dtype || adze_value_count(got) != adze_value_count(want)) return -1;
     for (uint64_t i = 0; i < adze_value_count(want); i++) {
         double g = x86_element(got, i), w = x86_element(want, i);
         if (!x86_near(g, w, tolerance) && !count++)
-            printf("%s: element %llu is %.9g, the reference says %.9g\n", what, (unsigned long long)i, g, w);
+            printf("%s: element %llu is %.9g, the reference says %.9g\n", what,
+                   (unsigned long long)i, g, w);
     }
     return count;
 }
@@ -143,8 +166,10 @@ static inline bool x86_symbol(void *self, const char *name, int64_t *out)
     return true;
 }
 
-/* Random inputs for `main` with N and M (all other symbols) as given, and what the reference makes of them. */
-static inline bool x86_reference(x86_fixture *f, const adze_func *func, const int64_t sizes[2], bool special, x86_io *io)
+/* Random inputs for `main` with N and M (all other symbols) as given, and what the reference makes
+ * of them. */
+static inline bool x86_reference(x86_fixture *f, const adze_func *func, const int64_t sizes[2],
+                                 bool special, x86_io *io)
 {
     const adze_region *body = adze_func_body(func);
     memset(io, 0, sizeof *io);
@@ -155,8 +180,10 @@ static inline bool x86_reference(x86_fixture *f, const adze_func *func, const in
         adze_value *v = &io->in[i];
         *v = adze_value_tensor(adze_type_dtype(type), adze_type_rank(type), io->dims[i], NULL);
         for (uint32_t k = 0; k < v->rank; k++)
-            adze_dim_evaluate(adze_type_dim(type, k), NULL, 0, x86_symbol, (void *)(uintptr_t)sizes, &io->dims[i][k]);
-        v->data = aligned_alloc(64, (adze_dtype_bytes((adze_dtype)v->dtype, adze_value_count(v)) + 64) / 64 * 64);
+            adze_dim_evaluate(adze_type_dim(type, k), NULL, 0, x86_symbol, (void *)(uintptr_t)sizes,
+                              &io->dims[i][k]);
+        v->data = aligned_alloc(
+            64, (adze_dtype_bytes((adze_dtype)v->dtype, adze_value_count(v)) + 64) / 64 * 64);
         x86_fill(f, v, special);
     }
     return adze_interpret(func, io->in, io->n_in, io->want, io->n_out, NULL, NULL);
@@ -168,8 +195,10 @@ static inline void x86_io_free(x86_io *io)
     adze_outputs_free(io->want, io->n_out);
 }
 
-/* Runs the library at one level with `threads`; -1 where it does not run, else the number of differences. */
-static inline int x86_run(x86_fixture *f, const x86_io *io, const char *level, uint32_t threads, double tolerance)
+/* Runs the library at one level with `threads`; -1 where it does not run, else the number of
+ * differences. */
+static inline int x86_run(x86_fixture *f, const x86_io *io, const char *level, uint32_t threads,
+                          double tolerance)
 {
     adze_open_options open = {.struct_size = sizeof open, .level = level};
     adze_session_options with = {.struct_size = sizeof with, .n_threads = threads};
@@ -178,9 +207,12 @@ static inline int x86_run(x86_fixture *f, const x86_io *io, const char *level, u
     int result = -1;
     adze_status status = adze_model_open(f->library, &open, &model);
     if (!status) status = adze_session_create(model, &with, &session);
-    for (uint32_t i = 0; !status && i < io->n_in; i++) status = adze_session_set_input(session, i, &io->in[i]);
+    for (uint32_t i = 0; !status && i < io->n_in; i++)
+        status = adze_session_set_input(session, i, &io->in[i]);
     if (!status) status = adze_session_run(session);
-    if (status) printf("%s: %s%s\n", level, adze_model_error(model), session ? adze_session_error(session) : "");
+    if (status)
+        printf("%s: %s%s\n", level, adze_model_error(model),
+               session ? adze_session_error(session) : "");
     for (uint32_t i = 0; !status && i < io->n_out; i++) {
         adze_value got;
         CHECK_INT(adze_session_output(session, i, &got), ADZE_OK);
@@ -210,8 +242,8 @@ static inline int x86_run_all(x86_fixture *f, const x86_io *io, double tolerance
 }
 
 /* The whole comparison of one module; `sizes` are pairs of N and M, ended by a negative one. */
-static inline void x86_compare(x86_fixture *f, const char *name, const char *text, const int64_t (*sizes)[2], bool special,
-                               double tolerance)
+static inline void x86_compare(x86_fixture *f, const char *name, const char *text,
+                               const int64_t (*sizes)[2], bool special, double tolerance)
 {
     adze_module *module = adze_module_parse(f->context, name, text, strlen(text));
     bool ok = module && adze_module_verify(module) && x86_emit(f, module, f->library);
@@ -223,7 +255,9 @@ static inline void x86_compare(x86_fixture *f, const char *name, const char *tex
         CHECK(known);
         int differences = known ? x86_run_all(f, &io, tolerance) : -1;
         CHECK_INT(differences, 0);
-        if (differences || !known) printf("%s with N = %d, M = %d\n%s", name, (int)(*sizes)[0], (int)(*sizes)[1], f->errors.data ? f->errors.data : "");
+        if (differences || !known)
+            printf("%s with N = %d, M = %d\n%s", name, (int)(*sizes)[0], (int)(*sizes)[1],
+                   f->errors.data ? f->errors.data : "");
         if (known) x86_io_free(&io);
     }
     if (module) adze_module_destroy(module);

@@ -1,5 +1,5 @@
-/* The x86 backend against the reference: the modules in test/backends/x86, and every elementwise op on
- * scalars and vectors of every element type that has a body. */
+/* The x86 backend against the reference: the modules in test/backends/x86, and every elementwise op
+ * on scalars and vectors of every element type that has a body. */
 #include "x86_fixture.h"
 
 #include "ir/eval/bodies_table.h"
@@ -22,7 +22,8 @@ static void compare_file(const char *name, const int64_t (*sizes)[2])
     free(text);
 }
 
-static const int64_t some_sizes[][2] = {{0, 1}, {1, 0}, {15, 2}, {16, 3}, {17, 5}, {64, 4}, {67, 9}, {200, 1}, {-1, 0}};
+static const int64_t some_sizes[][2] = {{0, 1},  {1, 0},  {15, 2},  {16, 3}, {17, 5},
+                                        {64, 4}, {67, 9}, {200, 1}, {-1, 0}};
 static const int64_t from_one[][2] = {{1, 1}, {3, 2}, {16, 3}, {33, 4}, {-1, 0}};
 static const int64_t once[][2] = {{1, 1}, {-1, 0}};
 
@@ -37,15 +38,13 @@ TEST(vector_add) { compare_file("vector_add", some_sizes); }
 
 /* ---- Elementwise ops ---- */
 
-static const char *type_name(uint16_t dtype)
-{
-    return adze_dtype_name((adze_dtype)dtype);
-}
+static const char *type_name(uint16_t dtype) { return adze_dtype_name((adze_dtype)dtype); }
 
 static bool is_tested(uint16_t dtype)
 {
-    return dtype == ADZE_DTYPE_f32 || dtype == ADZE_DTYPE_f64 || dtype == ADZE_DTYPE_i64 || dtype == ADZE_DTYPE_i32 ||
-           dtype == ADZE_DTYPE_i8 || dtype == ADZE_DTYPE_u8 || dtype == ADZE_DTYPE_bool;
+    return dtype == ADZE_DTYPE_f32 || dtype == ADZE_DTYPE_f64 || dtype == ADZE_DTYPE_i64 ||
+           dtype == ADZE_DTYPE_i32 || dtype == ADZE_DTYPE_i8 || dtype == ADZE_DTYPE_u8 ||
+           dtype == ADZE_DTYPE_bool;
 }
 
 /* Appends a kernel that applies the body's op to M elements, one by one or 16 at a time. */
@@ -56,20 +55,26 @@ static void add_kernel(adze_text *t, const adze_body *b, bool vector)
     for (int i = 0; i < b->operands; i++)
         adze_text_append(t, "%%x%d: buffer(%s[M]<alias=%d>), ", i, type_name(b->args[i]), i + 1);
     adze_text_append(t, "%%y: buffer(%s[M]<alias=9>)) -> () {\n", type_name(b->result));
-    adze_text_append(t,
-                     "    %%lo = apply() {expr = 0} : i64\n    %%hi = apply() {expr = M} : i64\n"
-                     "    %%step = apply() {expr = %d} : i64\n    for(%%lo, %%hi, %%step) do { (%%i: i64)\n",
-                     vector ? 16 : 1);
-    if (vector) adze_text_append(t, "      %%n = apply(%%i) {expr = M-$0} : i64\n      %%k = mask(%%n) : boolx16\n");
+    adze_text_append(
+        t,
+        "    %%lo = apply() {expr = 0} : i64\n    %%hi = apply() {expr = M} : i64\n"
+        "    %%step = apply() {expr = %d} : i64\n    for(%%lo, %%hi, %%step) do { (%%i: i64)\n",
+        vector ? 16 : 1);
+    if (vector)
+        adze_text_append(
+            t, "      %%n = apply(%%i) {expr = M-$0} : i64\n      %%k = mask(%%n) : boolx16\n");
     for (int i = 0; i < b->operands; i++)
-        adze_text_append(t, "      %%v%d = load(%%x%d, %s, %%i) : %s%s\n", i, i, k, type_name(b->args[i]), x16);
+        adze_text_append(t, "      %%v%d = load(%%x%d, %s, %%i) : %s%s\n", i, i, k,
+                         type_name(b->args[i]), x16);
     adze_text_append(t, "      %%r = %s(", b->name);
     for (int i = 0; i < b->operands; i++) adze_text_append(t, "%s%%v%d", i ? ", " : "", i);
     if (!strcmp(b->name, "cast"))
-        adze_text_append(t, ") {to = %s} : %s%s\n", type_name(b->result), type_name(b->result), x16);
+        adze_text_append(t, ") {to = %s} : %s%s\n", type_name(b->result), type_name(b->result),
+                         x16);
     else
         adze_text_append(t, ") : %s%s\n", type_name(b->result), x16);
-    adze_text_append(t, "      store(%%r, %%y, %s, %%i)\n      yield()\n    }\n    return()\n  }\n", k);
+    adze_text_append(t, "      store(%%r, %%y, %s, %%i)\n      yield()\n    }\n    return()\n  }\n",
+                     k);
 }
 
 /* The arguments of the launches of body number `at`, with their types where `typed`. */
@@ -89,14 +94,16 @@ static void write_module(adze_text *t, const adze_body *const *bodies, int n)
         if (k) adze_text_append(t, ", ");
         add_operands(t, bodies[k], k, true);
     }
-    for (int k = 0; k < 2 * n; k++) adze_text_append(t, "%s%s[M]", k ? ", " : ") -> (", type_name(bodies[k / 2]->result));
+    for (int k = 0; k < 2 * n; k++)
+        adze_text_append(t, "%s%s[M]", k ? ", " : ") -> (", type_name(bodies[k / 2]->result));
     for (int k = 0; k < 2 * n; k++) adze_text_append(t, "%s-1", k ? ", " : ") {offsets = dims(");
     adze_text_append(t, ")} {\n");
     for (int k = 0; k < 2 * n; k++) {
         const adze_body *b = bodies[k / 2];
         adze_text_append(t, "    %%y%d = launch(", k);
         add_operands(t, b, k / 2, false);
-        adze_text_append(t, ") {callee = @%s%s} : %s[M]\n", b->symbol, k % 2 ? "x16" : "", type_name(b->result));
+        adze_text_append(t, ") {callee = @%s%s} : %s[M]\n", b->symbol, k % 2 ? "x16" : "",
+                         type_name(b->result));
     }
     for (int k = 0; k < 2 * n; k++) adze_text_append(t, "%s%%y%d", k ? ", " : "    return(", k);
     adze_text_append(t, ")\n  }\n");
@@ -111,7 +118,8 @@ static bool is_op(const x86_fixture *f, const adze_body *b)
     return ok && strcmp(b->name, "quantize") != 0 && strcmp(b->name, "dequantize") != 0;
 }
 
-/* Every `of`-th body from `first` on. Vectors and native instructions may differ in the last bits. */
+/* Every `of`-th body from `first` on. Vectors and native instructions may differ in the last bits.
+ */
 static void check_bodies(size_t first, size_t of)
 {
     static const int64_t sizes[][2] = {{0, 0}, {0, 37}, {0, 160}, {-1, 0}};
@@ -150,7 +158,8 @@ static void check_refused(const char *text, const char *output, const char *want
     REQUIRE(module);
     CHECK(!x86_emit(&f, module, output ? output : f.library));
     CHECK(f.errors.data && strstr(f.errors.data, want));
-    if (!f.errors.data || !strstr(f.errors.data, want)) printf("got: %s\n", f.errors.data ? f.errors.data : "nothing");
+    if (!f.errors.data || !strstr(f.errors.data, want))
+        printf("got: %s\n", f.errors.data ? f.errors.data : "nothing");
     CHECK(access(output ? output : f.library, F_OK) != 0);
     adze_module_destroy(module);
     x86_end(&f);
@@ -159,17 +168,21 @@ static void check_refused(const char *text, const char *output, const char *want
 TEST(refused)
 {
     static const char good[] = "func @main(%x: f32[4]) -> (f32[4]) {\n return(%x)\n}\n";
-    check_refused("func @main(%x: f32[4]) -> (f32[4]) {\n %y = neg(%x) : f32[4]\n %z = neg(%y) : f32[4]\n return(%z)\n}\n",
+    check_refused("func @main(%x: f32[4]) -> (f32[4]) {\n %y = neg(%x) : f32[4]\n %z = neg(%y) : "
+                  "f32[4]\n return(%z)\n}\n",
                   NULL, "has no memory: the module is not planned");
-    check_refused("func @main(%x: f32[4]) -> (f32[4]) {offsets = dims(0, -1, 3)} {\n %y = neg(%x) : f32[4]\n return(%y)\n}\n",
+    check_refused("func @main(%x: f32[4]) -> (f32[4]) {offsets = dims(0, -1, 3)} {\n %y = neg(%x) "
+                  ": f32[4]\n return(%y)\n}\n",
                   NULL, "has 3 entries for 1 results");
     check_refused("func @main(%x: i64[1], %s: i64[]) -> (i64[1]) {offsets = dims(-1, -1, -1)} {\n"
-                  " %y = range(%s, %s, %s) : i64[?]\n %z = neg(%y) : i64[?]\n %w = neg(%x) : i64[1]\n return(%w)\n}\n",
+                  " %y = range(%s, %s, %s) : i64[?]\n %z = neg(%y) : i64[?]\n %w = neg(%x) : "
+                  "i64[1]\n return(%w)\n}\n",
                   NULL, "'range': dim 0 of a value is known only when it runs");
     check_refused("func @main(%x: f32[*]) -> (f32[*]) {\n return(%x)\n}\n", NULL, "known rank");
     check_refused(good, "/tmp/adze_x86.zip", "does not write '.zip' files");
     check_refused(good, "/nowhere/at/all.so", "cannot write there");
-    check_refused("func @main(%x: f32[4]) -> (f32[4]) {offsets = dims(-1)} {\n %y = launch(%x) {callee = @k} : f32[4]\n"
+    check_refused("func @main(%x: f32[4]) -> (f32[4]) {offsets = dims(-1)} {\n %y = launch(%x) "
+                  "{callee = @k} : f32[4]\n"
                   " return(%y)\n}\nfunc @k(%x: buffer(f32[4]), %y: buffer(f32[4])) -> () {\n"
                   " ukernel(%x) {name = \"nothing\"}\n return()\n}\n",
                   NULL, "there is no function adze_uk_nothing");
