@@ -81,7 +81,8 @@ def compare_with_oracle(model, device, path, data, oracle, labels):
         check(f"{device}: answers of ONNX Runtime", values["changed"] <= allowed,
               f"{values['changed']} of {values['answers']} differ")
     if not model.qdq:
-        bound = 1e-2 if model.name.endswith("fp16") else 1e-4
+        # Eleven bits of mantissa, rounded after each of 26 layers, add up to a percent.
+        bound = 2e-2 if model.name.endswith("fp16") else 1e-4
         check(f"{device}: outputs of ONNX Runtime", values["difference"] <= bound,
               f"{values['difference']:.2g} of the largest")
     if os.environ.get("ADZE_MODEL_SAMPLES") == "all":
