@@ -83,6 +83,20 @@ static bool small_integers(const adze_op *op)
     return false;
 }
 
+/* Operands of one element type, but for the condition of a choice. */
+static bool one_type(const adze_op *op)
+{
+    adze_dtype seen = ADZE_DTYPE_NONE;
+    uint32_t n = adze_op_num_operands(op), i = adze_op_is(op, "where") ? 1 : 0;
+    for (; i < n; i++) {
+        const adze_ir_value *value = adze_op_operand(op, i);
+        adze_dtype type = value ? adze_type_dtype(adze_value_type(value)) : seen;
+        if (seen != ADZE_DTYPE_NONE && type != seen) return false;
+        seen = type;
+    }
+    return true;
+}
+
 static form form_of(const adze_op *op)
 {
     adze_access access;
@@ -100,7 +114,7 @@ static form form_of(const adze_op *op)
     if (adze_op_has_trait(op, ADZE_QUANT))
         return adze_op_attr_int(op, "block_size") == 0 ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_ELEMWISE) && !adze_op_has_trait(op, ADZE_MOVE))
-        return small_integers(op) && !adze_op_is(op, "cast") ? FORM_NONE : FORM_ELEMENTWISE;
+        return (small_integers(op) && !adze_op_is(op, "cast")) || !one_type(op) ? FORM_NONE : FORM_ELEMENTWISE;
     if (adze_op_is(op, "attention") || adze_op_is(op, "concat") || adze_op_is(op, "split")) return FORM_ALONE;
     if (adze_op_has_trait(op, ADZE_MOVE)) return adze_op_access(op, &access) ? FORM_ALONE : FORM_NONE;
     return FORM_NONE;
