@@ -1,0 +1,30 @@
+/* What the parts of `adze bench` share. */
+#ifndef ADZE_BENCH_H
+#define ADZE_BENCH_H
+
+#include "feed.h"
+
+enum { ADZE_BENCH_MAX_RUNS = 1000000 };
+
+/* One model under test. */
+typedef struct adze_bench {
+    adze_device device;
+    adze_feed feed;
+    double *times; /* ms of each run, sorted at the end */
+    uint32_t runs, capacity;
+    double spent; /* seconds */
+    bool bound;   /* the session has its inputs */
+} adze_bench;
+
+/* ---- bench.c ---- */
+
+/* One run, not timed. */
+bool adze_bench_run(adze_bench *bench);
+
+/* ---- bench_report.c ---- */
+
+/* Prints the figures of one model; with `profile` its kernels, for which it runs again. The first report opens
+ * the table or the JSON array, which the caller closes. */
+bool adze_bench_report(adze_bench *bench, bool profile, bool json, bool first);
+
+#endif
