@@ -58,7 +58,7 @@ double adze_peak_gflops(const char *level)
     for (int i = 0; i < REPEATS; i++) {
         double start = adze_now();
         sink = sink + (wide ? chains_512(ROUNDS) : chains_256(ROUNDS));
-        double seconds = adze_now() - start, flops = 2.0 * CHAINS * ROUNDS * (wide ? 16 : 8);
+        double seconds = adze_now() - start, flops = (double)(2 * CHAINS * ROUNDS * (wide ? 16 : 8));
         if (seconds > 0 && flops / seconds > best) best = flops / seconds;
     }
     return 1e-9 * best;
