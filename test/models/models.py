@@ -23,13 +23,13 @@ SLOW = {"squeezenet": 16, "squeezenet_fp16": 8, "fastestdet": 8, "ultraface": 8,
         "ultraface_simplified": 8, "supres": 4, "stories260K": 4, "magika": 20, "mobilenet_v1": 40}
 # Names that adze eval has for the zoo's metrics.
 METRICS = {"top1": "top1", "top5": "top5", "ap50": "ap50", "psnr": "psnr", "nat/token": "entropy"}
-# What is known to miss a bound, with the reason; the wider bound still holds.
-ROUNDING = ("float sums through the layers of this model; ONNX Runtime's own distance from the reference, "
-            "which sums in double, is of the same size")
-KNOWN_DISTANCE = {"fastestdet": (2e-5, ROUNDING), "magika": (2e-5, ROUNDING)}
-TIES = ("the reference sums in double, ONNX Runtime in float; on int8 grids a sum often falls half way "
-        "between two steps, where the last bit decides")
-KNOWN_ANSWERS = {("resnet8_int8", "reference"): (2 / 100, TIES)}
+# Bounds that are missed and open, not met: a miss is printed as skipped with its figure, and a wider bound is
+# asserted on the default samples only. On whole data sets x86 is 2.7e-5 (fastestdet) and 1.8e-3 (magika) from
+# the reference, so the wider bound fails there too. Remove a row when its cause is mended.
+MISSED = "known miss, cause not found yet; the demanded bound stands"
+KNOWN_DISTANCE = {"fastestdet": (2e-5, MISSED), "magika": (2e-5, MISSED)}
+# On the whole set 20 of 5,000 answers differ (10 allowed); 8 of them are exact ties in ONNX Runtime's output.
+KNOWN_ANSWERS = {("resnet8_int8", "reference"): (2 / 100, MISSED)}
 passed = failed = skipped = 0
 
 
