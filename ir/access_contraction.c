@@ -9,7 +9,7 @@
  */
 #include "ir/access.h"
 #include "ir/rows.h"
-#include "ir/window.h"
+#include <adze/window.h>
 
 bool access_matmul(const adze_op *op, adze_access *a)
 {

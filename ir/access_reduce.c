@@ -9,7 +9,7 @@
 #include "ir/access.h"
 #include "ir/infer.h"
 #include "ir/rows.h"
-#include "ir/window.h"
+#include <adze/window.h>
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* Result types of contractions: matmul, gemm, conv, attention, and of pack_panels. */
 #include "ir/infer.h"
 #include "ir/rows.h"
-#include "ir/window.h"
+#include <adze/window.h>
 
 static bool same_dtype(const adze_op *op, const inferred *a, const inferred *b)
 {

@@ -1,7 +1,7 @@
 /* Result types of pooling ops. */
 #include "ir/infer.h"
 #include "ir/rows.h"
-#include "ir/window.h"
+#include <adze/window.h>
 
 bool infer_pool(adze_op *op, const adze_type **out_types)
 {

@@ -6,7 +6,7 @@
  * instead, but a window must not start behind the input: at most ceil((i + p) / s). SAME_* means
  * ceil(i / s) windows, and as much padding as they need.
  */
-#include "ir/window.h"
+#include <adze/window.h>
 #include "ir/infer.h"
 
 #include <string.h>

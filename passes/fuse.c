@@ -4,6 +4,8 @@
  * chains; reductions, windows and row normalizations take the elementwise ops before and after them.
  * An op joins the kernel of its operand only where that value has no other user and where its elements
  * are read exactly where they are written (both from `access`), so nothing is computed twice.
+ * Convolutions form a chain with the depthwise one beside them where what lies between is large for the
+ * L2 cache: such a kernel runs by rows of the image.
  * Views stay outside: they cost nothing. What no kernel can hold stays an op of its own.
  * Exact.
  *
@@ -19,7 +21,11 @@
 typedef struct fuse_options {
     int64_t max_ops;
     bool single; /* one op a kernel: for comparison */
+    bool chains; /* of convolutions */
 } fuse_options;
+
+/* A chain's rows must fill the register tile, and more stages compute more rows twice. */
+enum { CHAIN_WIDTH = 14, CHAIN_CONVS = 3 };
 
 typedef enum form {
     FORM_NONE,       /* not for kernels */
@@ -237,6 +243,68 @@ static void place(fuser *f, adze_op *op)
         }
 }
 
+/* ---- Chains of convolutions ---- */
+
+static uint32_t count_trait(const group *g, uint64_t traits)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n; i++) n += adze_op_has_trait(g->ops[i], traits);
+    return n;
+}
+
+static adze_op *conv_of(const group *g)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        if (adze_op_has_trait(g->ops[i], ADZE_CONTRACTION | ADZE_WINDOW)) return g->ops[i];
+    return NULL;
+}
+
+static bool is_depthwise(const adze_op *conv)
+{
+    const adze_type *w = adze_value_type(adze_op_operand(conv, 1));
+    int64_t groups = adze_op_attr_int(conv, "group");
+    return groups > 1 && adze_dim_is_value(adze_type_dim(w, 0), groups) && adze_dim_is_value(adze_type_dim(w, 1), 1);
+}
+
+/* Bytes of an image of f32 whose size is known, 0 for anything else. */
+static int64_t image_bytes(const adze_ir_value *value)
+{
+    const adze_type *type = adze_value_type(value);
+    int64_t dim, bytes = 4;
+    if (adze_type_rank(type) != 4 || adze_type_dtype(type) != ADZE_DTYPE_f32) return 0;
+    for (uint32_t i = 1; i < 4; i++) {
+        if (!adze_dim_is_const(adze_type_dim(type, i), &dim) || dim < 1 || bytes > INT64_MAX / dim) return 0;
+        bytes *= dim;
+    }
+    return adze_dim_is_const(adze_type_dim(type, 3), &dim) && dim >= CHAIN_WIDTH ? bytes : 0;
+}
+
+/* May the convolution of `b` run by rows behind the group that makes its data? */
+static bool may_chain(const fuser *f, const group *a, const group *b, const adze_op *conv, int64_t cache)
+{
+    const adze_ir_value *data = adze_op_operand(conv, 0);
+    int64_t bytes = image_bytes(data);
+    uint32_t convs = count_trait(a, ADZE_CONTRACTION);
+    if (a == b || a->form != FORM_CONTRACT || adze_value_op(data) != a->last || !only_used_by(data, conv)) return false;
+    if (convs != count_trait(a, ADZE_CONTRACTION | ADZE_WINDOW) || convs + 1 > CHAIN_CONVS) return false;
+    if (a->n + b->n > (uint32_t)f->options->max_ops || !image_bytes(adze_op_result(b->last, 0))) return false;
+    bool depthwise = is_depthwise(conv), behind = false;
+    for (uint32_t i = 0; i < a->n; i++)
+        behind |= adze_op_has_trait(a->ops[i], ADZE_CONTRACTION) && is_depthwise(a->ops[i]);
+    return depthwise != behind && 2 * bytes > cache;
+}
+
+static void make_chains(fuser *f, const adze_target *target)
+{
+    int64_t cache = adze_target_number(target, "l2", 1 << 20);
+    for (uint32_t i = 0; i < f->n; i++) {
+        group *b = f->all[i];
+        adze_op *conv = b->into || b->form != FORM_CONTRACT ? NULL : conv_of(b);
+        group *a = conv ? group_of(f, adze_value_op(adze_op_operand(conv, 0))) : NULL;
+        if (a && may_chain(f, a, b, conv, cache)) merge(b, a);
+    }
+}
+
 /* ---- Kernels ---- */
 
 static bool inside(const fuser *f, const group *g, const adze_ir_value *value)
@@ -291,9 +359,9 @@ static void make_kernel(fuser *f, group *g)
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
-    (void)self;
     fuser f = {.options = options, .groups = adze_map_create()};
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) place(&f, op);
+    if (f.options->chains && !f.options->single) make_chains(&f, self->target);
     bool changed = false;
     for (uint32_t i = 0; i < f.n; i++)
         if (!f.all[i]->into) {
@@ -310,6 +378,8 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
 }
 
 static const adze_option fuse_option_rows[] = {
+    {"chains", "convolutions that run by rows, one behind the other", ADZE_OPTION_BOOL, offsetof(fuse_options, chains),
+     "true"},
     {"max-ops", "largest number of ops in a kernel", ADZE_OPTION_INT, offsetof(fuse_options, max_ops), "64"},
     {"single", "one op a kernel, for comparison", ADZE_OPTION_BOOL, offsetof(fuse_options, single), "false"},
 };

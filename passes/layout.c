@@ -246,6 +246,24 @@ static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
     return adze_type_with_layout(type, NULL);
 }
 
+/* The conversion becomes a stage of the only kernel that wants it, where that can run by rows. */
+static bool convert_inside(adze_ir_value *value, adze_op *kernel, uint32_t index, const adze_type *type)
+{
+    adze_op *conv = conv_of(kernel);
+    adze_region *region = conv ? adze_op_region(kernel, 0) : NULL;
+    adze_ir_value *arg = region ? adze_region_arg(region, index) : NULL;
+    if (!arg || adze_value_num_uses(arg) != 1 || adze_value_const(value)) return false;
+    for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
+        if (adze_use_op(use) != kernel && is_data_of_use(use, conv_of(adze_use_op(use)))) return false;
+    adze_builder in = adze_builder_before(adze_region_first(region));
+    adze_op *copy = adze_build(&in, "relayout", &arg, 1, NULL, 0, &type, 1);
+    adze_op_set_operand(conv, 0, adze_op_result(copy, 0));
+    if (tile_is_chain(kernel)) return true;
+    adze_op_set_operand(conv, 0, arg);
+    adze_op_erase(copy);
+    return false;
+}
+
 /* Gives every use the layout it wants, one conversion a layout. */
 static bool meet(adze_func *func, adze_ir_value *value)
 {
@@ -259,9 +277,11 @@ static bool meet(adze_func *func, adze_ir_value *value)
         if (adze_region_op(adze_op_parent(user))) continue; /* inside a kernel */
         const adze_type *type = wanted(value, use);
         if (type == adze_value_type(value)) continue;
+        changed = true;
         adze_ir_value *to = NULL;
         for (uint32_t i = 0; i < n_made; i++)
             if (adze_value_type(made[i]) == type) to = made[i];
+        if (!to && convert_inside(value, user, index, type)) continue;
         if (!to) {
             adze_op *producer = adze_value_op(value);
             adze_op *above = producer ? adze_op_next(producer) : adze_region_first(adze_func_body(func));
@@ -270,7 +290,6 @@ static bool meet(adze_func *func, adze_ir_value *value)
             if (n_made < 4) made[n_made++] = to;
         }
         set_operand(user, index, to);
-        changed = true;
     }
     return changed;
 }

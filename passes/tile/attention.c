@@ -3,9 +3,9 @@
  *
  * The rows of exponentials are not divided by their sum; the last product's epilogue does it.
  */
-#include "passes/tile/tile.h"
+#include "passes/tile/contract.h"
 
-enum { PANEL = 32 };
+enum { PANEL = TILE_PANEL };
 
 typedef struct attention {
     adze_op *op;
@@ -76,8 +76,8 @@ static void product(tile *t, attention *a, adze_ir_value *rows, const adze_dim *
     adze_ir_value *b = adze_op_result(adze_build(&t->b, "subview", operands, 4, NULL, 0, &type, 1), 0);
     adze_ir_value *one = adze_build_index(&t->b, 1), *zero = adze_build_index(&t->b, 0);
     adze_ir_value *args[] = {a->acc, rows, adze_build_index(&t->b, mr), tile_index(t, row_stride), zero, b,
-                             one,    zero, one, zero, tile_index(t, k)};
-    call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)a->nr), args, 11);
+                             one,    zero, one, zero, tile_index(t, k), adze_build_index(&t->b, TILE_AHEAD)};
+    call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)a->nr), args, 12);
 }
 
 static adze_ir_value *load_acc(tile *t, const attention *a, const adze_dim *m, const adze_dim *column)

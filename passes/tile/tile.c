@@ -10,7 +10,7 @@
  *       yield(%0)                                     for (0, 64, 16) load, relu, store
  *     } : f32[64]
  */
-#include "passes/tile/tile.h"
+#include "passes/tile/contract.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,21 +68,35 @@ static adze_func *try_form(state *s, adze_op *kernel, form *emit, bool scalar, a
     return NULL;
 }
 
+/* Contractions read their weights as panels; operands stay as they were where no form fits. */
+static adze_func *emit_contraction(state *s, adze_op *kernel, adze_ir_value **operands, const char *name)
+{
+    adze_func *func = NULL;
+    uint32_t n = adze_op_num_operands(kernel), n_packed = 0;
+    adze_ir_value **packed = calloc(n + 1u, sizeof *packed);
+    if (!packed) abort();
+    tile t = {.run = s->run, .context = adze_op_context(kernel), .module = adze_op_module(kernel), .kernel = kernel};
+    for (adze_op *root = tile_root(kernel, NULL); root; root = tile_root(kernel, root)) {
+        if (!tile_has_panels(kernel, root)) continue;
+        uint32_t at = adze_value_index(adze_op_operand(root, 1));
+        packed[at] = tile_pack(&t, root, operands[at]);
+        n_packed += packed[at] != NULL;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (!packed[i]) packed[i] = operands[i];
+    if (n_packed) func = try_form(s, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
+    for (uint32_t i = 0; func && i < n; i++) operands[i] = packed[i];
+    free(packed);
+    return func;
+}
+
 static adze_func *emit(state *s, adze_op *kernel, adze_ir_value **operands)
 {
     adze_context *context = adze_op_context(kernel);
     const char *name = adze_internf(context, "k%u", s->next_name);
     while (adze_module_find_func(adze_op_module(kernel), name)) name = adze_internf(context, "k%u", ++s->next_name);
     adze_func *func = try_form(s, kernel, tile_attention, false, operands, name);
-    adze_op *root = func ? NULL : tile_root(kernel);
-    if (root) {
-        tile t = {.run = s->run, .context = context, .module = adze_op_module(kernel), .kernel = kernel};
-        uint32_t at = adze_value_index(adze_op_operand(root, 1));
-        adze_ir_value *weights = operands[at];
-        operands[at] = tile_pack(&t, root, weights);
-        if (operands[at]) func = try_form(s, kernel, tile_contract, false, operands, name);
-        if (!func) operands[at] = weights;
-    }
+    if (!func) func = emit_contraction(s, kernel, operands, name);
     if (!func) func = try_form(s, kernel, tile_nest, false, operands, name);
     if (!func) func = try_form(s, kernel, tile_nest, true, operands, name);
     return func;

@@ -8,7 +8,7 @@
 
 #include <adze/pass.h>
 
-enum { TILE_MAX_AXES = 96, TILE_MAX_MEMO = 512 };
+enum { TILE_MAX_AXES = 192, TILE_MAX_MEMO = 512 };
 
 /* A position in a tensor: one expression a logical axis. */
 typedef struct tile_point {
@@ -110,15 +110,18 @@ int tile_row_axis(const adze_op *op);
 /* Computes ahead what the values below `value` need once a row (everything that does not vary over `lane`). */
 void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t lane);
 
-/* ---- nest.c, contract.c, attention.c: one kernel form each; false: not of this form ---- */
+/* ---- nest.c, contract.c, rows.c, attention.c: one kernel form each; false: not of this form ---- */
 
 bool tile_nest(tile *t);
 bool tile_contract(tile *t);
+bool tile_rows(tile *t);
 bool tile_attention(tile *t);
+/* Convolutions of which one reads what another makes, or one and the copy that it reads: a kernel for tile_rows. */
+bool tile_is_chain(const adze_op *kernel);
 /* All of the kernel's ops are elementwise over operands of the result's shape or of one element. */
 bool tile_is_flat(const adze_op *kernel);
-/* The contraction of a kernel whose weights are a constant; NULL if there is none. */
-adze_op *tile_root(const adze_op *kernel);
+/* The first contraction of a kernel, or the first behind `after`; NULL if there is none. */
+adze_op *tile_root(const adze_op *kernel, const adze_op *after);
 /* The panels of that constant (one constant each, however many kernels share it). */
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights);
 /* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known. */

@@ -65,7 +65,7 @@ static void check_gemm(const adze_ukernel *uk, int mr, int nr, const gemm_shape 
     int64_t first = nr == 16 ? 16 : 0; /* the second half of a panel */
     uk->invoke((adze_ukernel_arg[]){{.p = acc}, {.cp = a}, {.i = g->m_cols}, {.i = g->a_col}, {.i = g->a_row},
                                {.cp = b + first}, {.i = g->t0}, {.i = g->s0}, {.i = g->t1},
-                               {.i = g->s1}, {.i = g->k}});
+                               {.i = g->s1}, {.i = g->k}, {.i = 32}});
     double worst = 0;
     for (int m = 0; m < mr; m++)
         for (int n = 0; n < nr; n++) {

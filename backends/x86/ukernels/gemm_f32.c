@@ -7,10 +7,6 @@
 #include "ukernels.h"
 #include "vector.h"
 
-/* How many k steps ahead the panel is fetched; 3 to 8 % where weights come from beyond L2, free elsewhere
- * (Sapphire Rapids: distances 4, 8 and 16 alike; Cascade Lake: 8). */
-enum { AHEAD = 8 };
-
 enum { MAX_ROWS = 14, MAX_VECTORS = 2 };
 
 typedef struct gemm_args {
@@ -18,7 +14,7 @@ typedef struct gemm_args {
     const float *a;
     int64_t m_cols, a_col, a_row;
     const float *b;
-    int64_t t0, s0, t1, s1, k;
+    int64_t t0, s0, t1, s1, k, ahead;
 } gemm_args;
 
 INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
@@ -39,7 +35,7 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
                 UNROLL for (int v = 0; v < vectors; v++)
                 {
                     row[v] = load16(b + 16 * v);
-                    __builtin_prefetch(b + AHEAD * PANEL + 16 * v);
+                    __builtin_prefetch(b + g.ahead + 16 * v, 0, 2);
                 }
                 UNROLL for (int m = 0; m < rows; m++)
                 {
@@ -58,9 +54,9 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
 #define UK_GEMM(mr, nr)                                                                            \
     void adze_uk_gemm_f32_##mr##x##nr(float *acc, const float *a, int64_t m_cols, int64_t a_col,   \
                                       int64_t a_row, const float *b, int64_t t0, int64_t s0,       \
-                                      int64_t t1, int64_t s1, int64_t k)                           \
+                                      int64_t t1, int64_t s1, int64_t k, int64_t ahead)                           \
     {                                                                                              \
-        gemm_tile(mr, nr / 16, (gemm_args){acc, a, m_cols, a_col, a_row, b, t0, s0, t1, s1, k});   \
+        gemm_tile(mr, nr / 16, (gemm_args){acc, a, m_cols, a_col, a_row, b, t0, s0, t1, s1, k, ahead});   \
     }
 #define UK_DEPTHWISE(mw)
 #define UK_TRANSPOSE(name)

@@ -8,7 +8,7 @@
     static void invoke_gemm_##mr##x##nr(const adze_ukernel_arg *x)                                      \
     {                                                                                              \
         adze_uk_gemm_f32_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].cp, x[6].i,     \
-                                     x[7].i, x[8].i, x[9].i, x[10].i);                             \
+                                     x[7].i, x[8].i, x[9].i, x[10].i, x[11].i);                             \
     }
 #define UK_DEPTHWISE(mw)                                                                           \
     static void invoke_dw_##mw(const adze_ukernel_arg *x)                                               \
@@ -30,7 +30,7 @@
 
 #define ROW(name, signature, invoke)                                                               \
     {#name, signature, invoke},
-#define UK_GEMM(mr, nr)    ROW(gemm_f32_##mr##x##nr, "ppiiipiiiii", invoke_gemm_##mr##x##nr)
+#define UK_GEMM(mr, nr)    ROW(gemm_f32_##mr##x##nr, "ppiiipiiiiii", invoke_gemm_##mr##x##nr)
 #define UK_DEPTHWISE(mw)   ROW(dw_f32_##mw, "ppipiiiii", invoke_dw_##mw)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name)
 #define UK_PACK(name)      ROW(name, "ppiiii", invoke_##name)

@@ -17,11 +17,12 @@
  * in that order. acc is dense. b is a packed panel with 32 columns a row; for nr = 16, b points to its
  * first or seventeenth column. Strides count floats. A plain product has t0 = t1 = 1, m_cols >= mr and
  * a_col the row stride of A; a convolution of channels-last rows has k = channels (or kernel width times
- * channels), t0 and t1 the taps, m_cols output columns a row. */
+ * channels), t0 and t1 the taps, m_cols output columns a row. Each row of the panel that is read is also
+ * fetched into the L2 cache `ahead` floats further on: where the tile that comes next finds its columns. */
 #define UK_GEMM(mr, nr)                                                                            \
     void adze_uk_gemm_f32_##mr##x##nr(float *acc, const float *a, int64_t m_cols, int64_t a_col,   \
                                       int64_t a_row, const float *b, int64_t t0, int64_t s0,       \
-                                      int64_t t1, int64_t s1, int64_t k);
+                                      int64_t t1, int64_t s1, int64_t k, int64_t ahead);
 
 /* dw_f32_<mw>: depthwise convolution of 16 channels at mw neighbouring pixels.
  *

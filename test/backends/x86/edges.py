@@ -274,6 +274,36 @@ def packed():
     yield g
 
 
+def rows():
+    """Convolutions that run by rows, one behind the other, over images of odd sizes."""
+    for number, (height, width, mid, kernel, stride, pads, residual) in enumerate([
+            (56, 57, 33, 3, 1, [1, 1, 1, 1], True), (61, 60, 48, 5, 2, [2, 2, 2, 2], False),
+            (40, 41, 65, 3, 2, [0, 1, 1, 0], False), (57, 56, 32, 3, 1, [2, 0, 0, 2], False),
+            (30, 90, 36, 7, 1, [3, 3, 3, 3], True)]):
+        g = Group(f"rows_{number}", "normal", 1e-5, 1e-5)
+        high = (height + pads[0] + pads[2] - kernel) // stride + 1
+        wide = (width + pads[1] + pads[3] - kernel) // stride + 1
+        x = g.input("f32", f"N,5,{height},{width}")
+        between, slid, out = (f"f32[N,{c},{h},{w}]" for c, h, w in ((mid, height, width), (mid, high, wide), (5, high, wide)))
+        texts = [f"conv({x}, {g.const(f'{mid},5,1,1')}, {g.const(str(mid))}) : {between}", f"relu(@@) : {between}",
+                 f"conv(@@, {g.const(f'{mid},1,{kernel},{kernel}')}) {{group = {mid}, strides = [{stride}, {stride}], "
+                 f"pads = {pads}}} : {slid}", f"sigmoid(@@) : {slid}", f"conv(@@, {g.const(f'5,{mid},1,1')}) : {out}"]
+        g.chain(out, *texts, f"add(@@, {x if residual else g.const('5,1,1')})")
+        texts = [f"conv({g.input('f32', f'M,{mid},{height},{width}')}, {g.const(f'{mid},1,2,2')}) {{group = {mid}, "
+                 f"pads = [1, 1, 1, 1]}} : f32[M,{mid},{height + 1},{width + 1}]",
+                 f"conv(@@, {g.const(f'17,{mid},1,1')}) : f32[M,17,{height + 1},{width + 1}]"]
+        g.chain(f"f32[M,17,{height + 1},{width + 1}]", *texts, "relu(@@)")
+        yield g
+    g = Group("rows_copied", "normal", 1e-5, 1e-5)
+    for batch, channels, side, group, attributes, out in [
+            ("N", 3, "33,31", 1, "strides = [2, 2], pads = [1, 1, 1, 1]", "17,16"), ("M", 1, "9,5", 1, "pads = [1, 2, 3, 4]", "11,9"),
+            ("1", 17, "3,70", 17, "pads = [1, 1, 1, 1]", "3,70"), ("N", 4, "12,8", 2, "", "10,6")]:
+        filters = channels if group == channels else 18
+        g.op(f"conv({g.input('f32', f'{batch},{channels},{side}')}, {g.const(f'{filters},{channels // group},3,3')}) "
+             f"{{group = {group}{', ' * bool(attributes)}{attributes}}}", f"f32[{batch},{filters},{out}]")
+    yield g
+
+
 def moves():
     consts = """  const @one: i64[1] = dense[1]
   const @zero: i64[1] = dense[0]
@@ -377,7 +407,7 @@ class Runner:
 def main():
     only = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), moves())
+        groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), rows(), moves())
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(Runner(folder).group, group, turn) for turn, group in enumerate(groups)
                     if not only or group.name in only]

@@ -1,0 +1,60 @@
+/* tile: contractions with constant weights around the micro-kernels; what their forms share.
+ *
+ * The space of a contraction is outer positions x groups x rows x columns x output channels. A tile is
+ * `mr` columns (or a few short rows) by `nr` channels; a micro-kernel sums it, and the elementwise ops
+ * that follow run on it while it is in registers.
+ */
+#ifndef ADZE_TILE_CONTRACT_H
+#define ADZE_TILE_CONTRACT_H
+
+#include "passes/tile/tile.h"
+
+/* Columns of a packed panel; largest register tile; how far ahead, in floats, a panel is fetched that is read once. */
+enum { TILE_PANEL = 32, TILE_MAX_MR = 14, TILE_AHEAD = 64 * TILE_PANEL };
+
+typedef struct contraction {
+    adze_op *root;
+    adze_ir_value *input, *weights, *output; /* buffers */
+    const adze_type *x, *y;                  /* as they lie in `input` and `output` */
+    bool depthwise;
+    uint32_t outer[ADZE_MAX_RANK], n_outer; /* logical axes of the result that are looped over one by one */
+    int row_axis, col_axis, channel_axis;   /* of the result; row_axis -1 = one row */
+    const adze_dim *rows, *cols;
+    int64_t groups, group_in, channels; /* channels: of one group's output */
+    int64_t kernel[2], stride[2], dilation[2], pad[2];
+    const adze_dim *stride_row, *stride_col; /* input elements between rows and columns of the result */
+    const adze_dim *t0, *s0, *t1, *s1, *k;
+    int64_t mr, nr;
+    adze_ir_value *yielded; /* what is stored: the root's result or what elementwise ops make of it */
+    tile_point at;          /* of the result; channel entry is the lane axis */
+    /* Input and output may be slabs: some rows of one image. The row that the slab begins with; NULL = the
+     * buffer is the whole tensor. */
+    const adze_dim *x_first, *y_first;
+    bool some_rows; /* the rows to make are not known to be all of them */
+    /* Pixels of an image as one line of columns, where the input lies so; 0 = no. */
+    int64_t line;
+    bool even; /* and all that is read and written beside it does: the row of a position may stay 0 */
+} contraction;
+
+/* ---- contract_describe.c ---- */
+
+/* Fills in what does not depend on where the input and the result lie, from c->root, c->x and c->y. False
+ * where the contraction has no micro-kernel form. Padding along rows needs a halo unless c->x_first is set. */
+bool tile_describe(tile *t, contraction *c);
+/* The contraction's data and weights are f32, and the weights a constant of this kernel that nothing else reads. */
+bool tile_has_panels(const adze_op *kernel, const adze_op *root);
+
+/* ---- contract_tile.c ---- */
+
+/* Blocks `lo` .. `hi` of nr channels of a group, for units `unit_lo` .. `unit_hi`: rows, or tiles of columns
+ * where there are no rows. */
+void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim *lo, const adze_dim *hi,
+                 const adze_dim *unit_lo, const adze_dim *unit_hi);
+/* How many units there are. */
+const adze_dim *tile_units(tile *t, const contraction *c);
+/* Output channels over which the blocks of a group run. */
+int64_t tile_channels(const contraction *c);
+/* for (u = lo; u < hi; u++), left out where it is known to be empty. */
+bool tile_open(tile *t, const adze_dim *lo, const adze_dim *hi, tile_loop *loop);
+
+#endif

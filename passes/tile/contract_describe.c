@@ -1,0 +1,207 @@
+/* tile: what a contraction is, as the micro-kernels want it: rows, columns, taps and their strides. */
+#include "passes/tile/contract.h"
+
+#include <adze/window.h>
+
+#include <string.h>
+
+static bool const_dim(const adze_type *type, uint32_t axis, int64_t *out)
+{
+    return adze_dim_is_const(adze_type_dim(type, axis), out);
+}
+
+/* Windows of a convolution along its spatial axes; false where a number of them is not known. */
+static bool conv_windows(const adze_op *op, adze_window *out)
+{
+    const adze_type *x = adze_value_type(adze_op_operand(op, 0)), *w = adze_value_type(adze_op_operand(op, 1));
+    return adze_windows(op, adze_type_rank(x) - 2, adze_type_dims(x) + 2, adze_type_dims(w) + 2, out);
+}
+
+bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *pads)
+{
+    adze_window window[ADZE_MAX_RANK];
+    if (!conv_windows(op, window)) return false;
+    for (uint32_t i = 0; i < spatial; i++)
+        if (!adze_dim_is_const(window[i].before, &pads[i]) || !adze_dim_is_const(window[i].after, &pads[spatial + i]))
+            return false;
+    return true;
+}
+
+static bool describe_conv(tile *t, contraction *c)
+{
+    const adze_op *op = c->root;
+    uint32_t rank = adze_type_rank(c->x), spatial = rank - 2;
+    const adze_type *w = adze_value_type(adze_op_operand(op, 1));
+    adze_window window[ADZE_MAX_RANK];
+    int64_t pads[2 * ADZE_MAX_RANK], out, in, channels;
+    if (rank < 3 || rank > 4 || !const_dim(w, 0, &out) || !const_dim(w, 1, &in) || !const_dim(c->x, 1, &channels) ||
+        !conv_windows(op, window) || !tile_conv_pads(op, spatial, pads))
+        return false;
+    c->groups = adze_op_attr_int(op, "group");
+    c->group_in = in;
+    c->channels = out / c->groups;
+    c->depthwise = c->groups > 1 && in == 1 && c->channels == 1;
+    c->outer[0] = 0;
+    c->n_outer = 1;
+    c->channel_axis = 1;
+    c->row_axis = spatial == 2 ? 2 : -1;
+    c->col_axis = (int)rank - 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t s = spatial == 2 ? i : 0; /* one spatial axis is the column */
+        bool one_row = spatial == 1 && !i;
+        c->kernel[i] = 1;
+        if (!one_row && !const_dim(w, 2 + s, &c->kernel[i])) return false;
+        c->stride[i] = one_row ? 1 : window[s].stride;
+        c->dilation[i] = one_row ? 1 : window[s].dilation;
+        c->pad[i] = one_row ? 0 : pads[s];
+    }
+    const adze_layout *layout = adze_type_layout(c->x);
+    const adze_dim *stride[ADZE_MAX_RANK], *zero = tile_dim(t, 0);
+    adze_layout_strides(c->x, stride);
+    for (uint32_t s = c->x_first ? 1 : 0; s < spatial; s++) /* padding is read from the halo */
+        if ((int64_t)layout->halo[2 + s] < pads[s] || (int64_t)layout->halo[2 + s] < pads[spatial + s]) return false;
+    if (!adze_dim_is_value(stride[1], 1)) return false; /* channels must be innermost */
+    const adze_dim *row = spatial == 2 ? stride[2] : zero, *col = stride[rank - 1];
+    c->stride_row = adze_dim_mul_const(t->context, row, c->stride[0]);
+    c->stride_col = adze_dim_mul_const(t->context, col, c->stride[1]);
+    c->t0 = tile_dim(t, c->kernel[0]);
+    c->s0 = adze_dim_mul_const(t->context, row, c->dilation[0]);
+    bool contiguous = c->groups == 1 && c->dilation[1] == 1 && adze_dim_is_value(col, channels);
+    c->t1 = tile_dim(t, contiguous || c->depthwise ? 1 : c->kernel[1]);
+    c->s1 = contiguous ? zero : adze_dim_mul_const(t->context, col, c->dilation[1]);
+    c->k = tile_dim(t, contiguous ? c->kernel[1] * in : in);
+    return true;
+}
+
+static bool describe_matmul(tile *t, contraction *c)
+{
+    const adze_type *w = adze_value_type(adze_op_operand(c->root, 1));
+    uint32_t rank = adze_type_rank(c->x);
+    bool gemm = adze_op_is(c->root, "gemm");
+    int64_t k, n;
+    if (rank < 2 || adze_type_rank(w) != 2) return false;
+    bool transposed = gemm && adze_op_attr_int(c->root, "transB");
+    if (!const_dim(w, transposed ? 1 : 0, &k) || !const_dim(w, transposed ? 0 : 1, &n)) return false;
+    if (gemm && adze_op_attr_int(c->root, "transA")) return false;
+    const adze_dim *stride[ADZE_MAX_RANK];
+    adze_layout_strides(c->x, stride);
+    if (!adze_dim_is_value(stride[rank - 1], 1)) return false;
+    c->groups = 1;
+    c->group_in = k;
+    c->channels = n;
+    for (uint32_t i = 0; i + 2 < rank; i++) c->outer[c->n_outer++] = i;
+    c->row_axis = -1;
+    c->col_axis = (int)rank - 2;
+    c->channel_axis = (int)rank - 1;
+    for (uint32_t i = 0; i < 2; i++) c->kernel[i] = c->stride[i] = c->dilation[i] = 1;
+    c->stride_row = tile_dim(t, 0);
+    c->stride_col = stride[rank - 2];
+    c->t0 = c->t1 = tile_dim(t, 1);
+    c->s0 = c->s1 = tile_dim(t, 0);
+    c->k = tile_dim(t, k);
+    return true;
+}
+
+/* Does row i + 1 of an image begin where row i ends? */
+static bool rows_follow(tile *t, const adze_type *type)
+{
+    const adze_dim *stride[ADZE_MAX_RANK];
+    uint32_t rank = adze_type_rank(type);
+    adze_layout_strides(type, stride);
+    return adze_dim_equal(stride[rank - 2], adze_dim_mul(t->context, stride[rank - 1], adze_type_dim(type, rank - 1)));
+}
+
+/* Is the operand the same for all pixels, or an image of these dims whose rows follow each other? */
+static bool reads_evenly(tile *t, const adze_type *type, const adze_type *image)
+{
+    uint32_t rank = adze_type_rank(type), last = adze_type_rank(image) - 1;
+    if (rank < 2) return !rank || adze_dim_is_value(adze_type_dim(type, 0), 1);
+    const adze_dim *rows = adze_type_dim(type, rank - 2), *cols = adze_type_dim(type, rank - 1);
+    if (adze_dim_is_value(rows, 1) && adze_dim_is_value(cols, 1)) return true;
+    return adze_dim_equal(rows, adze_type_dim(image, last - 1)) && adze_dim_equal(cols, adze_type_dim(image, last)) &&
+           rows_follow(t, type);
+}
+
+/* A pointwise convolution is a product over pixels, wherever rows end. */
+static void choose_line(tile *t, contraction *c)
+{
+    int64_t rows, cols, pixels = 1;
+    if (c->row_axis < 0 || c->depthwise || c->x_first || c->y_first || !rows_follow(t, c->x)) return;
+    for (uint32_t i = 0; i < 2; i++) pixels *= c->kernel[i] == 1 && c->stride[i] == 1 && c->pad[i] == 0;
+    if (pixels != 1 || !adze_dim_is_const(c->rows, &rows) || !adze_dim_is_const(c->cols, &cols) || cols < 1) return;
+    c->line = cols;
+    c->even = rows_follow(t, c->y);
+    for (uint32_t i = 0; c->even && i < adze_region_num_args(t->region); i++) {
+        const adze_ir_value *arg = adze_region_arg(t->region, i);
+        bool own = false; /* data, weights, bias: read on their own terms */
+        for (uint32_t k = 0; k < adze_op_num_operands(c->root) && adze_value_num_uses(arg) == 1; k++)
+            own |= adze_op_operand(c->root, k) == arg;
+        if (!own) c->even = reads_evenly(t, adze_value_type(arg), c->y);
+    }
+    c->cols = tile_dim(t, rows * cols);
+    c->rows = tile_dim(t, 1);
+    c->row_axis = -1;
+    c->at.at[c->col_axis - 1] = tile_dim(t, 0);
+}
+
+bool tile_describe(tile *t, contraction *c)
+{
+    const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
+    if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
+    if (!(adze_op_is(c->root, "conv") ? describe_conv(t, c) : describe_matmul(t, c))) return false;
+    c->nr = c->depthwise ? ADZE_LANES : adze_target_number(t->run->target, "gemm-nr", 16);
+    c->mr = c->depthwise ? adze_target_number(t->run->target, "dw-mw", 4) : adze_target_number(t->run->target, "gemm-mr", 6);
+    if (c->mr < 1 || c->mr > TILE_MAX_MR || (c->nr != 16 && c->nr != 32)) return false;
+    c->at.rank = adze_type_rank(c->y);
+    c->cols = adze_type_dim(of, (uint32_t)c->col_axis);
+    c->rows = c->row_axis < 0 ? tile_dim(t, 1) : adze_type_dim(of, (uint32_t)c->row_axis);
+    choose_line(t, c);
+    int64_t cols;
+    bool few = adze_dim_is_const(c->cols, &cols) && cols <= 2 && adze_dim_is_value(c->rows, 1);
+    if (few && !c->depthwise) c->nr = TILE_PANEL; /* one pass over the weights; registers allow it */
+    return true;
+}
+
+adze_op *tile_root(const adze_op *kernel, const adze_op *after)
+{
+    adze_op *op = after ? adze_op_next(after) : adze_region_first(adze_op_region(kernel, 0));
+    while (op && !adze_op_has_trait(op, ADZE_CONTRACTION)) op = adze_op_next(op);
+    return op;
+}
+
+bool tile_has_panels(const adze_op *kernel, const adze_op *root)
+{
+    adze_ir_value *x = adze_op_operand(root, 0), *w = adze_op_operand(root, 1);
+    if (adze_value_def(w) != ADZE_DEF_ARGUMENT || adze_value_num_uses(w) != 1) return false;
+    if (adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32 || adze_type_dtype(adze_value_type(w)) != ADZE_DTYPE_f32)
+        return false;
+    return adze_type_is_ranked(adze_value_type(x)) && adze_value_const(adze_op_operand(kernel, adze_value_index(w)));
+}
+
+adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
+{
+    const char *form = adze_op_is(root, "conv")                                                 ? "conv"
+                       : adze_op_is(root, "gemm") && adze_op_attr_int(root, "transB") ? "nk"
+                                                                                                : "kn";
+    int64_t group = 1, in = 0;
+    if (*form == 'c') {
+        group = adze_op_attr_int(root, "group");
+        const_dim(adze_value_type(weights), 1, &in);
+        int64_t out;
+        if (in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group) group = 1; /* depthwise */
+    }
+    adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", TILE_PANEL), adze_attr_int("group", group)};
+    adze_builder at = adze_builder_before(t->kernel);
+    adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 3, NULL, 1);
+    if (!pack) return NULL;
+    adze_const *source = adze_value_const(weights);
+    const adze_type *type = adze_value_type(adze_op_result(pack, 0));
+    const char *name = adze_internf(t->context, "%s.panels", adze_const_name(source));
+    adze_const *packed = adze_module_find_const(t->module, name);
+    if (!packed)
+        packed = adze_module_add_const(
+            t->module, name, type,
+            adze_data_derived(t->context, adze_op_get_row(pack), adze_op_attrs(pack), &source, 1, type));
+    adze_op_erase(pack);
+    return packed ? adze_const_value(packed) : NULL;
+}

@@ -1,0 +1,320 @@
+/* tile: one tile of a contraction, and the loops over columns, rows and channels that place tiles. */
+#include "passes/tile/contract.h"
+
+static adze_ir_value *scratch(tile *t, int64_t rows, int64_t cols)
+{
+    const adze_dim *dims[] = {tile_dim(t, rows), tile_dim(t, cols)};
+    const adze_type *type = adze_type_buffer(t->context, ADZE_DTYPE_f32, 2, dims, NULL, 64, 0);
+    return adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &type, 1), 0);
+}
+
+static adze_ir_value *view(tile *t, adze_ir_value *buffer, const adze_dim *const *at)
+{
+    const adze_type *type = adze_value_type(buffer);
+    uint32_t rank = adze_type_rank(type);
+    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {buffer};
+    for (uint32_t i = 0; i < rank; i++) operands[i + 1] = tile_index(t, at[i]);
+    return adze_op_result(adze_build(&t->b, "subview", operands, rank + 1, NULL, 0, &type, 1), 0);
+}
+
+/* Input element that the tile's first column and the first tap read. */
+static adze_ir_value *input_view(tile *t, contraction *c, const adze_dim *group, const adze_dim *row, const adze_dim *col)
+{
+    const adze_dim *logical[ADZE_MAX_RANK], *physical[ADZE_MAX_RANK];
+    uint32_t rank = adze_type_rank(c->x);
+    const adze_layout *layout = adze_type_layout(c->x);
+    for (uint32_t i = 0; i < c->n_outer; i++) logical[c->outer[i]] = c->x_first ? tile_dim(t, 0) : c->at.at[c->outer[i]];
+    if (c->row_axis >= 0) {
+        const adze_dim *first = adze_dim_add_const(t->context, adze_dim_mul_const(t->context, row, c->stride[0]), -c->pad[0]);
+        logical[c->row_axis] = c->x_first ? adze_dim_sub(t->context, first, c->x_first) : first;
+    }
+    if (c->line) logical[c->col_axis - 1] = tile_dim(t, 0);
+    logical[c->col_axis] =
+        adze_dim_add_const(t->context, adze_dim_mul_const(t->context, col, c->stride[1]), -c->pad[1]);
+    logical[c->channel_axis] = adze_dim_mul_const(t->context, group, c->depthwise ? 1 : c->group_in);
+    for (uint32_t i = 0; i < rank; i++) physical[i] = logical[layout->has_perm ? layout->perm[i] : i];
+    return view(t, c->input, physical);
+}
+
+typedef struct piece {
+    const adze_dim *group, *row, *col; /* of the first element */
+    const adze_dim *channel;           /* first output channel inside the group */
+    int64_t mr, cols;                  /* elements of the tile; columns a row of it */
+    bool partial;                      /* the channels may end inside the tile */
+} piece;
+
+/* How far from the columns at `inside` of a panel those lie that are read next. What is read once, or would
+ * push its own panel out of the L2 cache, is fetched just ahead. */
+static const adze_dim *next_panel(tile *t, const contraction *c, const adze_dim *inside)
+{
+    adze_context *context = t->context;
+    int64_t floats, l2 = adze_target_number(t->run->target, "l2", 1 << 20);
+    const adze_dim *panel = adze_dim_mul_const(context, adze_dim_mul(context, c->t0, adze_dim_mul(context, c->t1, c->k)), TILE_PANEL);
+    bool fits = adze_dim_is_const(panel, &floats) && 2 * floats / TILE_PANEL * c->nr * 4 < l2 / 4 * 3;
+    if (!fits || adze_dim_is_value(tile_units(t, c), 1)) return tile_dim(t, TILE_AHEAD);
+    if (c->nr == TILE_PANEL) return panel;
+    const adze_dim *second = adze_dim_binary(context, ADZE_DIM_FLOORDIV, inside, tile_dim(t, c->nr));
+    return adze_dim_add_const(context, adze_dim_mul(context, second, adze_dim_add_const(context, panel, -2 * c->nr)), c->nr);
+}
+
+static void call(tile *t, contraction *c, const piece *p, adze_ir_value *acc)
+{
+    const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->channel, tile_dim(t, TILE_PANEL));
+    const adze_dim *inside = adze_dim_binary(t->context, ADZE_DIM_MOD, p->channel, tile_dim(t, TILE_PANEL));
+    const adze_dim *at[] = {c->depthwise ? tile_dim(t, 0) : p->group, panel, tile_dim(t, 0), inside};
+    adze_ir_value *b = view(t, c->weights, at);
+    adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
+    adze_ir_value *args[12] = {acc, a};
+    uint32_t n = 2;
+    const char *name;
+    if (c->depthwise) {
+        name = adze_internf(t->context, "dw_f32_%d", (int)p->mr);
+        args[n++] = tile_index(t, c->stride_col);
+        args[n++] = b;
+        const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]), c->s1};
+        for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
+    } else {
+        name = adze_internf(t->context, "gemm_f32_%dx%d", (int)p->mr, (int)c->nr);
+        args[n++] = tile_index(t, tile_dim(t, p->cols));
+        args[n++] = tile_index(t, c->stride_col);
+        args[n++] = tile_index(t, c->stride_row);
+        args[n++] = b;
+        const adze_dim *rest[] = {c->t0, c->s0, c->t1, c->s1, c->k};
+        for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
+        args[n++] = tile_index(t, next_panel(t, c, inside));
+    }
+    adze_attr attr = adze_attr_str("name", name);
+    adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
+}
+
+/* Row and column of element `m` of the tile. */
+static void place_columns(tile *t, contraction *c, const piece *p, const adze_dim *m)
+{
+    adze_context *context = t->context;
+    bool one_row = p->mr == p->cols;
+    const adze_dim *cols = tile_dim(t, c->line ? c->line : p->cols);
+    const adze_dim *col = one_row ? m : adze_dim_binary(context, ADZE_DIM_MOD, m, cols);
+    col = adze_dim_add(context, p->col, col);
+    if (c->row_axis >= 0)
+        c->at.at[c->row_axis] =
+            one_row ? p->row : adze_dim_add(context, p->row, adze_dim_binary(context, ADZE_DIM_FLOORDIV, m, cols));
+    if (c->line && !c->even) {
+        const adze_dim *row = adze_dim_binary(context, ADZE_DIM_FLOORDIV, col, cols);
+        uint32_t axis = tile_axis(t, tile_index(t, row), adze_dim_unknown(context));
+        c->at.at[c->col_axis - 1] = adze_dim_axis(context, axis);
+        axis = tile_axis(t, tile_index(t, adze_dim_binary(context, ADZE_DIM_MOD, col, cols)), cols);
+        col = adze_dim_axis(context, axis);
+    }
+    c->at.at[c->col_axis] = col;
+}
+
+/* Lanes `v` of element `m` of the tile: accumulator, following ops, store. */
+static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, const adze_dim *m, const adze_dim *v)
+{
+    const adze_dim *first = adze_dim_add(t->context, p->channel, adze_dim_mul_const(t->context, v, ADZE_LANES));
+    const adze_dim *base = c->depthwise ? first
+                                        : adze_dim_add(t->context, first,
+                                                       adze_dim_mul_const(t->context, p->group, c->channels));
+    uint32_t lane = tile_axis(t, tile_index(t, base), adze_dim_unknown(t->context));
+    uint32_t n_memo = t->n_memo;
+    t->lane = (int)lane;
+    t->mask = NULL;
+    if (p->partial) {
+        adze_ir_value *left = tile_index(t, adze_dim_sub(t->context, tile_dim(t, tile_channels(c)), first));
+        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
+    }
+    adze_ir_value *load[] = {acc, NULL, tile_index(t, m), tile_index(t, adze_dim_mul_const(t->context, v, ADZE_LANES))};
+    const adze_type *type = adze_type_vector(t->context, ADZE_DTYPE_f32);
+    adze_ir_value *sum = adze_op_result(adze_build(&t->b, "load", load, 4, NULL, 0, &type, 1), 0);
+    place_columns(t, c, p, m);
+    c->at.at[c->channel_axis] = adze_dim_axis(t->context, lane);
+    if (adze_op_is(c->root, "gemm") && adze_op_attr_float(c->root, "alpha") != 1)
+        sum = tile_op2(t, "mul", sum, tile_lit(t, ADZE_DTYPE_f32, adze_op_attr_float(c->root, "alpha")));
+    adze_ir_value *bias = adze_op_operand(c->root, 2);
+    if (bias) {
+        const adze_type *of = adze_value_type(bias);
+        tile_point at = {.rank = adze_type_rank(of)};
+        for (uint32_t d = 0; d < at.rank; d++)
+            at.at[d] = adze_op_is(c->root, "conv") ? c->at.at[c->channel_axis]
+                       : adze_dim_is_value(adze_type_dim(of, d), 1)
+                           ? tile_dim(t, 0)
+                           : c->at.at[c->at.rank - at.rank + d];
+        adze_ir_value *value = tile_value(t, bias, &at);
+        if (adze_op_is(c->root, "gemm") && adze_op_attr_float(c->root, "beta") != 1)
+            value = tile_op2(t, "mul", value, tile_lit(t, ADZE_DTYPE_f32, adze_op_attr_float(c->root, "beta")));
+        sum = tile_op2(t, "add", sum, value);
+    }
+    tile_remember(t, (tile_memo){.value = adze_op_result(c->root, 0), .point = c->at, .axis = -1, .result = sum});
+    tile_point to = c->at;
+    if (c->y_first) {
+        for (uint32_t i = 0; i < c->n_outer; i++) to.at[c->outer[i]] = tile_dim(t, 0);
+        to.at[c->row_axis] = adze_dim_sub(t->context, to.at[c->row_axis], c->y_first);
+    }
+    tile_store(t, tile_value(t, c->yielded, &c->at), c->output, c->y, &to);
+    t->n_memo = n_memo;
+    t->lane = -1;
+    t->mask = NULL;
+}
+
+static void emit_piece(tile *t, contraction *c, const piece *p)
+{
+    adze_ir_value *acc = scratch(t, p->mr, c->nr);
+    call(t, c, p, acc);
+    int64_t vectors = c->nr / ADZE_LANES;
+    int64_t channels = tile_channels(c);
+    if (p->partial && channels % c->nr && channels % c->nr <= ADZE_LANES) vectors = 1;
+    adze_ir_value *zero = adze_build_index(&t->b, 0);
+    tile_loop rows = tile_for(t, zero, adze_build_index(&t->b, p->mr), 1, true, NULL, 0);
+    t->extents[rows.axis] = tile_dim(t, p->mr);
+    const adze_dim *m = adze_dim_axis(t->context, rows.axis);
+    if (vectors == 1) {
+        finish(t, c, p, acc, m, tile_dim(t, 0));
+    } else {
+        tile_loop lanes = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, vectors), 1, true, NULL, 0);
+        t->extents[lanes.axis] = tile_dim(t, vectors);
+        finish(t, c, p, acc, m, adze_dim_axis(t->context, lanes.axis));
+        tile_end(t, &lanes, NULL, 0);
+    }
+    tile_end(t, &rows, NULL, 0);
+}
+
+/* ---- Columns, rows, channels, chunks ---- */
+
+static const adze_dim *dmin(tile *t, const adze_dim *a, const adze_dim *b)
+{
+    return adze_dim_binary(t->context, ADZE_DIM_MIN, a, b);
+}
+
+static const adze_dim *dmax(tile *t, const adze_dim *a, const adze_dim *b)
+{
+    return adze_dim_binary(t->context, ADZE_DIM_MAX, a, b);
+}
+
+bool tile_open(tile *t, const adze_dim *lo, const adze_dim *hi, tile_loop *loop)
+{
+    int64_t low, high;
+    const adze_dim *count = adze_dim_sub(t->context, hi, lo);
+    adze_dim_range(count, t->extents, t->n_axes, &low, &high);
+    if (high <= 0) return false;
+    *loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), 1, false, NULL, 0);
+    return true;
+}
+
+/* Tiles `lo` .. `hi` of a line of columns whose length is known: sizes differ by at most one. */
+static void known_columns(tile *t, contraction *c, piece p, int64_t cols, const adze_dim *lo, const adze_dim *hi)
+{
+    if (!cols) return;
+    int64_t tiles = (cols + c->mr - 1) / c->mr, base = cols / tiles, longer = cols % tiles;
+    for (int pass = 0; pass < 2; pass++) {
+        tile_loop loop;
+        const adze_dim *split = tile_dim(t, longer);
+        bool some = pass ? tile_open(t, dmax(t, lo, split), hi, &loop) : longer && tile_open(t, lo, dmin(t, hi, split), &loop);
+        if (!some) continue;
+        t->extents[loop.axis] = tile_dim(t, tiles);
+        p.mr = p.cols = pass ? base : base + 1;
+        p.col = adze_dim_add_const(t->context, adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), p.mr),
+                                   pass ? longer : 0);
+        emit_piece(t, c, &p);
+        tile_end(t, &loop, NULL, 0);
+    }
+}
+
+/* The same where it is not: whole tiles, then fours, then ones. */
+static void unknown_columns(tile *t, contraction *c, piece p, const adze_dim *lo, const adze_dim *hi)
+{
+    const adze_dim *from = adze_dim_mul_const(t->context, lo, c->mr);
+    const adze_dim *to = dmin(t, adze_dim_mul_const(t->context, hi, c->mr), c->cols);
+    uint32_t end_axis = tile_axis(t, tile_index(t, to), c->cols), at_axis = tile_axis(t, tile_index(t, from), c->cols);
+    const int64_t sizes[] = {c->mr, 4, 1};
+    const adze_dim *end = adze_dim_axis(t->context, end_axis), *at = adze_dim_axis(t->context, at_axis);
+    for (uint32_t i = 0; i < 3; i++) {
+        const adze_dim *size = tile_dim(t, sizes[i]);
+        const adze_dim *whole = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, adze_dim_sub(t->context, end, at), size);
+        const adze_dim *stop = adze_dim_add(t->context, at, adze_dim_mul(t->context, whole, size));
+        uint32_t stop_axis = tile_axis(t, tile_index(t, stop), c->cols);
+        tile_loop loop = tile_for(t, tile_index(t, at), t->axes[stop_axis], sizes[i], false, NULL, 0);
+        p.mr = p.cols = sizes[i];
+        p.col = adze_dim_axis(t->context, loop.axis);
+        emit_piece(t, c, &p);
+        tile_end(t, &loop, NULL, 0);
+        at = adze_dim_axis(t->context, stop_axis);
+    }
+}
+
+static void columns(tile *t, contraction *c, piece p, const adze_dim *lo, const adze_dim *hi)
+{
+    int64_t cols;
+    if (adze_dim_is_const(c->cols, &cols))
+        known_columns(t, c, p, cols, lo, hi);
+    else
+        unknown_columns(t, c, p, lo, hi);
+}
+
+/* Rows of a tile: several where they are short and their number is known. */
+static int64_t rows_per_tile(const contraction *c)
+{
+    int64_t rows, cols;
+    if (c->row_axis < 0 || c->depthwise || c->some_rows || !adze_dim_is_const(c->rows, &rows) || !adze_dim_is_const(c->cols, &cols))
+        return 1;
+    int64_t fit = cols > 0 ? c->mr / cols : 1;
+    return fit < 1 ? 1 : fit > rows ? (rows > 0 ? rows : 1) : fit;
+}
+
+static const adze_dim *column_tiles(tile *t, const contraction *c)
+{
+    return adze_dim_binary(t->context, ADZE_DIM_CEILDIV, c->cols, tile_dim(t, c->mr));
+}
+
+/* Units are what chunks deal out: tiles of columns, or rows of tiles. */
+const adze_dim *tile_units(tile *t, const contraction *c)
+{
+    if (c->row_axis < 0) return column_tiles(t, c);
+    return adze_dim_binary(t->context, ADZE_DIM_CEILDIV, c->rows, tile_dim(t, rows_per_tile(c)));
+}
+
+static void units(tile *t, contraction *c, piece p, const adze_dim *lo, const adze_dim *hi)
+{
+    int64_t per_tile = rows_per_tile(c), rows = 0, cols = 0;
+    p.row = p.col = tile_dim(t, 0);
+    if (c->row_axis < 0) {
+        columns(t, c, p, lo, hi);
+        return;
+    }
+    adze_dim_is_const(c->rows, &rows);
+    adze_dim_is_const(c->cols, &cols);
+    const adze_dim *whole = per_tile > 1 ? tile_dim(t, rows / per_tile) : hi;
+    for (int pass = 0; pass < (per_tile > 1 ? 2 : 1); pass++) {
+        tile_loop loop;
+        if (!tile_open(t, pass ? dmax(t, lo, whole) : lo, pass ? hi : dmin(t, hi, whole), &loop)) continue;
+        t->extents[loop.axis] = tile_units(t, c);
+        p.row = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), per_tile);
+        if (per_tile > 1) {
+            p.cols = cols;
+            p.mr = cols * (pass ? rows % per_tile : per_tile);
+            if (p.mr) emit_piece(t, c, &p);
+        } else {
+            columns(t, c, p, tile_dim(t, 0), column_tiles(t, c));
+        }
+        tile_end(t, &loop, NULL, 0);
+    }
+}
+
+int64_t tile_channels(const contraction *c) { return c->depthwise ? c->groups : c->channels; }
+
+void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim *lo, const adze_dim *hi,
+                 const adze_dim *unit_lo, const adze_dim *unit_hi)
+{
+    int64_t channels = tile_channels(c);
+    const adze_dim *whole = tile_dim(t, channels / c->nr);
+    piece p = {.group = group};
+    for (int pass = 0; pass < 2; pass++) { /* the last block may be cut */
+        tile_loop loop;
+        if (pass && channels % c->nr == 0) continue;
+        if (!tile_open(t, pass ? dmax(t, lo, whole) : lo, pass ? hi : dmin(t, hi, whole), &loop)) continue;
+        t->extents[loop.axis] = tile_dim(t, (channels + c->nr - 1) / c->nr);
+        p.channel = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), c->nr);
+        p.partial = pass;
+        units(t, c, p, unit_lo, unit_hi);
+        tile_end(t, &loop, NULL, 0);
+    }
+}
