@@ -165,7 +165,8 @@ bool adze_pipeline_run(adze_pipeline *pipeline, adze_module *module, const adze_
                              .context = adze_module_context(module),
                              .registry = pipeline->registry,
                              .target = r.options.target,
-                             .precision = r.options.precision};
+                             .precision = r.options.precision,
+                             .others = r.options.others};
     if (!options) r.self.precision = ADZE_PRECISION_F32;
     if (!r.self.target) r.self.target = adze_registry_target(pipeline->registry, "x86:x86-64-v3");
     if (!r.self.target || !adze_module_verify(module)) return false;

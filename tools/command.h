@@ -131,6 +131,16 @@ struct adze_command {
 
 /* --target=reference, or none. */
 bool adze_common_is_reference(const adze_common *common);
+enum { ADZE_MAX_LEVELS = 8 };
+
+/* The levels of one --target, NULL-ended. */
+typedef struct adze_levels {
+    const adze_target *items[ADZE_MAX_LEVELS + 1];
+    uint32_t count;
+} adze_levels;
+
+/* "x86:a,b" names several levels; each becomes a target of its own, in the given order (best first). */
+bool adze_work_levels(adze_work *session, const char *text, adze_levels *out);
 /* The first level that --target names (default x86:host); NULL after an error. */
 const adze_target *adze_work_target(adze_work *session, const adze_common *common);
 /* Do --target and --passes mean something? */

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_LEVELS = 8 };
-
 bool adze_common_is_reference(const adze_common *common)
 {
     return !common->target || !strcmp(common->target, "reference");
@@ -19,34 +17,31 @@ static const char *target_of(const adze_common *common)
     return adze_common_is_reference(common) ? "x86:host" : common->target;
 }
 
-/* "x86:a,b" names several levels; each becomes a target of its own, in the given order (best first). */
-static uint32_t read_levels(adze_work *session, const char *text, const adze_target **out)
+bool adze_work_levels(adze_work *session, const char *text, adze_levels *out)
 {
-    char name[64];
     const char *colon = strchr(text, ':'), *at = colon ? colon + 1 : NULL;
-    uint32_t n = 0;
-    if (!at || !strchr(at, ',')) return (out[0] = adze_registry_target(session->registry, text)) ? 1 : 0;
-    for (; n < MAX_LEVELS; n++) {
+    *out = (adze_levels){0};
+    if (!at || !strchr(at, ',')) return (out->items[out->count++] = adze_registry_target(session->registry, text));
+    for (; out->count < ADZE_MAX_LEVELS; at++) {
         size_t length = strcspn(at, ",");
-        snprintf(name, sizeof name, "%.*s:%.*s", (int)(colon - text), text, (int)length, at);
-        if (!(out[n] = adze_registry_target(session->registry, name))) return 0;
+        const char *name = adze_internf(session->context, "%.*s:%.*s", (int)(colon - text), text, (int)length, at);
+        if (!(out->items[out->count++] = adze_registry_target(session->registry, name))) return false;
         at += length;
-        if (!*at++) return n + 1;
+        if (!*at) return true;
     }
-    adze_error(adze_loc_unknown(session->context), "--target names more than %d levels", MAX_LEVELS);
-    return 0;
+    return adze_error(adze_loc_unknown(session->context), "--target names more than %d levels", ADZE_MAX_LEVELS);
 }
 
 const adze_target *adze_work_target(adze_work *session, const adze_common *common)
 {
-    const adze_target *levels[MAX_LEVELS];
-    return read_levels(session, target_of(common), levels) ? levels[0] : NULL;
+    adze_levels levels;
+    return adze_work_levels(session, target_of(common), &levels) ? levels.items[0] : NULL;
 }
 
 bool adze_work_check(adze_work *session, const adze_common *common)
 {
-    const adze_target *levels[MAX_LEVELS];
-    if (!adze_common_is_reference(common) && !read_levels(session, common->target, levels)) return false;
+    adze_levels levels;
+    if (!adze_common_is_reference(common) && !adze_work_levels(session, common->target, &levels)) return false;
     adze_pipeline *pipeline = common->passes ? adze_pipeline_parse(session->registry, common->passes) : NULL;
     adze_pipeline_destroy(pipeline);
     return pipeline || !common->passes;
@@ -69,17 +64,19 @@ static void show_pass(void *self, const char *pass, uint32_t index, uint32_t cou
 
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module)
 {
-    const adze_target *levels[MAX_LEVELS];
-    if (!read_levels(session, target_of(common), levels)) return false;
-    const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(levels[0]));
+    adze_levels levels;
+    if (!adze_work_levels(session, target_of(common), &levels)) return false;
+    const adze_target *best = levels.items[0];
+    const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(best));
     if (!backend) return false;
     const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, text);
     if (!pipeline) return false;
-    if (common->verbose) fprintf(stderr, "%s:%s %s\n", adze_target_name(levels[0]), adze_target_level(levels[0]), text);
+    if (common->verbose) fprintf(stderr, "%s:%s %s\n", adze_target_name(best), adze_target_level(best), text);
     watch seen = {adze_progress_begin(session, "passes"), common->verbose};
     adze_run_options options = {.struct_size = sizeof options,
-                                .target = levels[0],
+                                .target = best,
+                                .others = &levels.items[1],
                                 .precision = adze_common_precision(common),
                                 .progress = show_pass,
                                 .self = &seen};
@@ -91,15 +88,15 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
 
 bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *module, const char *output)
 {
-    const adze_target *levels[MAX_LEVELS];
-    uint32_t n = read_levels(session, target_of(common), levels);
-    const adze_backend *backend = n ? adze_registry_backend(session->registry, adze_target_name(levels[0])) : NULL;
+    adze_levels levels;
+    if (!adze_work_levels(session, target_of(common), &levels)) return false;
+    const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(levels.items[0]));
     if (!backend) return false;
     adze_emit_options options = {.struct_size = sizeof options,
                                  .output = output,
                                  .name = adze_module_name(module),
-                                 .levels = levels,
-                                 .n_levels = n,
+                                 .levels = levels.items,
+                                 .n_levels = levels.count,
                                  .precision = adze_common_precision(common),
                                  .verbose = common->verbose};
     if (!adze_work_lower(session, common, module)) return false;

@@ -97,7 +97,7 @@ typedef struct job {
     const options *options;
     adze_work *session;
     adze_pipeline *pipeline;
-    const adze_target *target;
+    adze_levels levels;
     const char *blob_file; /* beside a named output: constants that do not lie in its folder */
     adze_text out;
     timing timing;
@@ -140,7 +140,8 @@ static bool process(job *j, adze_module *module)
 {
     if (!module) return false;
     adze_run_options run = {.struct_size = sizeof run,
-                            .target = j->target,
+                            .target = j->levels.items[0],
+                            .others = j->levels.count ? &j->levels.items[1] : NULL,
                             .precision = adze_common_precision(&j->options->common),
                             .check = j->options->check,
                             .time_passes = j->options->time_passes,
@@ -213,7 +214,7 @@ static int run_job(const options *o, adze_work *session, const char *path)
     if (o->output && strcmp(o->output, "-") != 0 && !o->split_input)
         j.blob_file = adze_internf(session->context, "%s.bin", o->output);
     int status = 0;
-    if (o->common.target && !(j.target = adze_registry_target(session->registry, o->common.target))) status = 2;
+    if (o->common.target && !adze_work_levels(session, o->common.target, &j.levels)) status = 2;
     if (!status && o->print_pipeline) {
         adze_text text = {0};
         adze_pipeline_print(j.pipeline, &text);

@@ -25,7 +25,7 @@ typedef struct x86_level {
 
 /* ---- level.c ---- */
 
-/* "x86-64-v3" or "x86-64-v4"; NULL for other names. */
+/* "x86-64-v3" or "x86-64-v4"; NULL for other names. All lie in one array, better ones behind. */
 const x86_level *x86_level_find(const char *name);
 
 typedef enum x86_output { X86_OBJECT, X86_ASSEMBLY, X86_LLVM, X86_MLIR } x86_output;

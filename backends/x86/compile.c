@@ -48,7 +48,10 @@ static bool find_levels(x86_compile *c)
                               name);
         bool again = false;
         for (uint32_t k = 0; k < c->n_levels; k++) again = again || c->levels[k] == level;
-        if (!again) c->levels[c->n_levels++] = level;
+        uint32_t at = again ? 0 : c->n_levels++;
+        /* the runtime takes the first that the CPU can run, so the best goes first */
+        for (; at && c->levels[at - 1] < level; at--) c->levels[at] = c->levels[at - 1];
+        if (!again) c->levels[at] = level;
     }
     return c->n_levels || adze_error(adze_loc_unknown(c->context), "no CPU level to compile for");
 }
@@ -79,7 +82,8 @@ static bool emit_part(x86_compile *c, x86_job *job)
                   c->options->precision != ADZE_PRECISION_STRICT);
     bool ok = true;
     for (uint32_t i = 0; ok && i < c->program.n_kernels; i++)
-        if (c->part_of_kernel[i] == job->part) ok = x86_emit_kernel(&e, &c->program.kernels[i]);
+        if (c->part_of_kernel[i] == job->part)
+            ok = x86_emit_kernel(&e, &c->program.kernels[i], job->level->name);
     x86_emit_free(&e);
     return ok;
 }

@@ -205,9 +205,9 @@ static bool is_alone(const adze_region *body, uint32_t index)
     return true;
 }
 
-bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel)
+bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel, const char *level)
 {
-    const adze_region *body = adze_func_body(kernel->func);
+    const adze_region *body = adze_func_body(x86_kernel_at(e->program, kernel, level));
     uint32_t n = adze_region_num_args(body);
     MlirType *types = ADZE_NEW_ARRAY(&e->arena, MlirType, n + 1);
     bool *noalias = ADZE_NEW_ARRAY(&e->arena, bool, n + 1);

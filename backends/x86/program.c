@@ -248,6 +248,43 @@ static uint32_t find_kernel(reader *r, const adze_func *func)
     return p->n_kernels - 1;
 }
 
+static const adze_func *stands_for(const x86_program *p, const adze_func *func)
+{
+    const adze_attr *attr = adze_func_find_attr(func, "stands_for");
+    return attr && attr->kind == ADZE_ATTR_SYM ? adze_module_find_func(p->module, attr->value.s.data)
+                                               : NULL;
+}
+
+/* A function of one level takes the same buffers as the one it stands for. */
+static bool check_levels(const x86_program *p)
+{
+    bool ok = true;
+    for (const adze_func *f = adze_module_first_func(p->module); f; f = adze_func_next(f)) {
+        if (!adze_func_find_attr(f, "stands_for")) continue;
+        const adze_func *first = stands_for(p, f);
+        const adze_region *a = adze_func_body(f), *b = first ? adze_func_body(first) : NULL;
+        bool same = b && adze_region_num_args(a) == adze_region_num_args(b);
+        for (uint32_t i = 0; same && i < adze_region_num_args(a); i++)
+            same = adze_value_type(adze_region_arg(a, i)) == adze_value_type(adze_region_arg(b, i));
+        if (!same)
+            ok = adze_error(adze_loc_unknown(p->context),
+                            "@%s does not take the buffers of the function it stands for",
+                            adze_func_name(f));
+    }
+    return ok;
+}
+
+const adze_func *x86_kernel_at(const x86_program *p, const x86_kernel *kernel, const char *level)
+{
+    for (const adze_func *f = adze_module_first_func(p->module); f; f = adze_func_next(f)) {
+        const adze_attr *attr = adze_func_find_attr(f, "level");
+        if (attr && attr->kind == ADZE_ATTR_STR && !strcmp(attr->value.s.data, level) &&
+            stands_for(p, f) == kernel->func)
+            return f;
+    }
+    return kernel->func;
+}
+
 static bool read_launch(reader *r, adze_op *op)
 {
     x86_program *p = r->p;
@@ -422,7 +459,7 @@ bool x86_program_make(x86_program *p, const adze_module *module)
         return adze_error(adze_loc_unknown(p->context),
                           "the module has no finished function to compile");
     reader r = {.p = p};
-    bool ok = read_signature(&r) && read_arena(p) && read_offsets(&r);
+    bool ok = check_levels(p) && read_signature(&r) && read_arena(p) && read_offsets(&r);
     read_outputs(&r);
     /* goes on after an error, to report all; what lacks its place because of one is silent */
     for (adze_op *op = ok ? adze_region_first(adze_func_body(p->main)) : NULL; op;

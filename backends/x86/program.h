@@ -126,6 +126,9 @@ void x86_program_free(x86_program *program);
 /* After all kernels are emitted: completes the dims and finds where their symbols come from. */
 bool x86_program_finish(x86_program *program);
 
+/* The kernel's code at a level: the function that stands for it there, else its own. */
+const adze_func *x86_kernel_at(const x86_program *program, const x86_kernel *kernel,
+                               const char *level);
 /* Symbol of a kernel's function. */
 const char *x86_kernel_symbol(adze_arena *arena, const char *name);
 

@@ -2,7 +2,8 @@
  *
  * Each kernel becomes a function over buffers and a `launch` of it; equal functions are shared. Weights
  * of contractions are replaced by their packed panels. A kernel that has no form here is taken apart
- * again: its ops then run on the floor, and reports name them.
+ * again: its ops then run on the floor, and reports name them. Where an artifact serves several levels,
+ * each has a function of its own, which says which one it stands for (`level`, `stands_for`).
  * Needs fuse and layout. FAST: sums of a reduction run in 16 lanes.
  *
  *     %1 = kernel(%x) do {(%p: f32[64])        →    %1 = launch(%x) {callee = @k0} : f32[64]
@@ -15,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct known { /* a function by its text without the name */
+enum { MAX_LEVELS = 8 };
+
+typedef struct known { /* functions of one kernel by their text without the names */
     uint64_t hash;
     char *text;
     adze_func *func;
@@ -23,6 +26,8 @@ typedef struct known { /* a function by its text without the name */
 
 typedef struct state {
     adze_pass_run *run;
+    adze_pass_run levels[MAX_LEVELS]; /* [0] is `run`; the others differ in their target */
+    uint32_t n_levels;
     known *list;
     uint32_t n, capacity, next_name;
 } state;
@@ -47,13 +52,13 @@ static void add_arguments(tile *t, adze_ir_value *const *operands)
 typedef bool form(tile *t);
 
 /* Writes the kernel in one form; nothing stays behind where it does not fit. */
-static adze_func *try_form(state *s, adze_op *kernel, form *emit, bool scalar, adze_ir_value *const *operands,
-                           const char *name)
+static adze_func *try_form(adze_pass_run *run, adze_op *kernel, form *emit, bool scalar,
+                           adze_ir_value *const *operands, const char *name)
 {
     adze_module *module = adze_op_module(kernel);
     tile *t = calloc(1, sizeof *t);
     if (!t) abort();
-    *t = (tile){.run = s->run, .context = adze_op_context(kernel), .module = module, .kernel = kernel,
+    *t = (tile){.run = run, .context = adze_op_context(kernel), .module = module, .kernel = kernel,
                 .region = adze_op_region(kernel, 0), .lane = -1, .any_axis = -1, .scalar = scalar};
     t->func = adze_module_add_func(module, name);
     add_arguments(t, operands);
@@ -69,13 +74,13 @@ static adze_func *try_form(state *s, adze_op *kernel, form *emit, bool scalar, a
 }
 
 /* Contractions read their weights as panels; operands stay as they were where no form fits. */
-static adze_func *emit_contraction(state *s, adze_op *kernel, adze_ir_value **operands, const char *name)
+static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_value **operands, const char *name)
 {
     adze_func *func = NULL;
     uint32_t n = adze_op_num_operands(kernel), n_packed = 0;
     adze_ir_value **packed = calloc(n + 1u, sizeof *packed);
     if (!packed) abort();
-    tile t = {.run = s->run, .context = adze_op_context(kernel), .module = adze_op_module(kernel), .kernel = kernel};
+    tile t = {.run = run, .context = adze_op_context(kernel), .module = adze_op_module(kernel), .kernel = kernel};
     for (adze_op *root = tile_root(kernel, NULL); root; root = tile_root(kernel, root)) {
         if (!tile_has_panels(kernel, root)) continue;
         uint32_t at = adze_value_index(adze_op_operand(root, 1));
@@ -84,22 +89,47 @@ static adze_func *emit_contraction(state *s, adze_op *kernel, adze_ir_value **op
     }
     for (uint32_t i = 0; i < n; i++)
         if (!packed[i]) packed[i] = operands[i];
-    if (n_packed) func = try_form(s, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
+    if (n_packed) func = try_form(run, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
     for (uint32_t i = 0; func && i < n; i++) operands[i] = packed[i];
     free(packed);
     return func;
 }
 
-static adze_func *emit(state *s, adze_op *kernel, adze_ir_value **operands)
+static adze_func *emit(adze_pass_run *run, adze_op *kernel, const char *name, adze_ir_value **operands)
+{
+    adze_func *func = try_form(run, kernel, tile_attention, false, operands, name);
+    if (!func) func = emit_contraction(run, kernel, operands, name);
+    if (!func) func = try_form(run, kernel, tile_nest, false, operands, name);
+    if (!func) func = try_form(run, kernel, tile_nest, true, operands, name);
+    return func;
+}
+
+/* The kernel's function at each level. Where a level's form wants other operands (NULL here), the first
+ * one's function serves it too. False: the kernel has no form. */
+static bool emit_levels(state *s, adze_op *kernel, adze_ir_value **operands, adze_func **out)
 {
     adze_context *context = adze_op_context(kernel);
+    uint32_t n = adze_op_num_operands(kernel);
     const char *name = adze_internf(context, "k%u", s->next_name);
     while (adze_module_find_func(adze_op_module(kernel), name)) name = adze_internf(context, "k%u", ++s->next_name);
-    adze_func *func = try_form(s, kernel, tile_attention, false, operands, name);
-    if (!func) func = emit_contraction(s, kernel, operands, name);
-    if (!func) func = try_form(s, kernel, tile_nest, false, operands, name);
-    if (!func) func = try_form(s, kernel, tile_nest, true, operands, name);
-    return func;
+    adze_ir_value **own = calloc(n + 1u, sizeof *own);
+    if (!own) abort();
+    memcpy(own, operands, n * sizeof *own);
+    out[0] = emit(s->run, kernel, name, operands);
+    for (uint32_t i = 1; out[0] && i < s->n_levels; i++) {
+        const char *level = adze_target_level(s->levels[i].target);
+        adze_ir_value **again = calloc(n + 1u, sizeof *again);
+        if (!again) abort();
+        memcpy(again, own, n * sizeof *own);
+        out[i] = emit(&s->levels[i], kernel, adze_internf(context, "%s.%s", name, level), again);
+        if (out[i] && memcmp(again, operands, n * sizeof *again) != 0) {
+            adze_func_erase(out[i]);
+            out[i] = NULL;
+        }
+        free(again);
+    }
+    free(own);
+    return out[0] != NULL;
 }
 
 /* ---- Sharing equal functions ---- */
@@ -111,17 +141,55 @@ static uint64_t hash_text(const char *text)
     return h;
 }
 
-static adze_func *share(state *s, adze_func *func)
+/* Without the name. */
+static void append_body(const adze_func *func, adze_text *out)
 {
     adze_text text = {0};
     adze_print_options options = {.struct_size = sizeof options};
     adze_func_print(func, &options, &text);
-    char *body = text.data ? strchr(text.data, '(') : NULL;
-    if (!body) return func;
-    uint64_t hash = hash_text(body);
+    adze_text_write(&text, "", 1);
+    const char *body = strchr(text.data, '(');
+    adze_text_append(out, "%s", body ? body : text.data);
+    adze_text_free(&text);
+}
+
+static void erase_levels(const state *s, adze_func **funcs)
+{
+    for (uint32_t i = 0; i < s->n_levels; i++)
+        if (funcs[i]) adze_func_erase(funcs[i]);
+}
+
+/* A level's function says what it stands for; one that is like the first is not needed. */
+static void mark_levels(state *s, adze_func **funcs, const char *first)
+{
+    for (uint32_t i = 1; i < s->n_levels; i++) {
+        if (!funcs[i]) continue;
+        adze_text text = {0};
+        append_body(funcs[i], &text);
+        bool same = !strcmp(text.data, first);
+        adze_text_free(&text);
+        if (same) {
+            adze_func_erase(funcs[i]);
+            continue;
+        }
+        adze_func_set_attr(funcs[i], adze_attr_str("level", adze_target_level(s->levels[i].target)));
+        adze_func_set_attr(funcs[i], adze_attr_sym("stands_for", adze_func_name(funcs[0])));
+    }
+}
+
+/* The function to launch: these ones, or equal ones of an earlier kernel. */
+static adze_func *share(state *s, adze_func **funcs)
+{
+    adze_text text = {0};
+    size_t first = 0; /* length of the first body */
+    for (uint32_t i = 0; i < s->n_levels; i++) {
+        if (funcs[i]) append_body(funcs[i], &text);
+        if (!i) first = text.size;
+    }
+    uint64_t hash = hash_text(text.data);
     for (uint32_t i = 0; i < s->n; i++)
-        if (s->list[i].hash == hash && !strcmp(s->list[i].text, body)) {
-            adze_func_erase(func);
+        if (s->list[i].hash == hash && !strcmp(s->list[i].text, text.data)) {
+            erase_levels(s, funcs);
             adze_text_free(&text);
             return s->list[i].func;
         }
@@ -130,10 +198,12 @@ static adze_func *share(state *s, adze_func *func)
         s->list = realloc(s->list, s->capacity * sizeof *s->list);
         if (!s->list) abort();
     }
-    s->list[s->n++] = (known){hash, strdup(body), func};
+    s->list[s->n++] = (known){hash, strdup(text.data), funcs[0]};
     s->next_name++;
+    text.data[first] = '\0';
+    mark_levels(s, funcs, text.data);
     adze_text_free(&text);
-    return func;
+    return funcs[0];
 }
 
 /* ---- Launches ---- */
@@ -242,17 +312,33 @@ static adze_op *lower(state *s, adze_op *kernel)
     adze_ir_value **operands = calloc(n + 1u, sizeof *operands);
     if (!operands) abort();
     for (uint32_t i = 0; i < n; i++) operands[i] = adze_op_operand(kernel, i);
-    adze_func *func = emit(s, kernel, operands);
-    adze_op *launched = func ? launch(kernel, share(s, func), operands) : NULL;
+    adze_func *funcs[MAX_LEVELS] = {NULL};
+    bool ok = emit_levels(s, kernel, operands, funcs);
+    adze_op *launched = ok ? launch(kernel, share(s, funcs), operands) : NULL;
     if (!launched) take_apart(s, kernel);
     free(operands);
     return launched;
+}
+
+/* The target first, then the other levels, each once. */
+static void find_levels(state *s)
+{
+    s->levels[s->n_levels++] = *s->run;
+    for (uint32_t i = 0; s->run->others && s->run->others[i] && s->n_levels < MAX_LEVELS; i++) {
+        bool again = false;
+        for (uint32_t k = 0; k < s->n_levels; k++)
+            again |= !strcmp(adze_target_level(s->levels[k].target), adze_target_level(s->run->others[i]));
+        if (again) continue;
+        s->levels[s->n_levels] = *s->run;
+        s->levels[s->n_levels++].target = s->run->others[i];
+    }
 }
 
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
 {
     (void)options;
     state s = {.run = self};
+    find_levels(&s);
     bool changed = false;
     adze_func *last = NULL; /* functions behind it are made here */
     for (adze_func *func = adze_module_first_func(module); func; func = adze_func_next(func)) last = func;

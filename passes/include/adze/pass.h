@@ -43,6 +43,9 @@ typedef struct adze_pass_run {
     adze_registry *registry;
     const adze_target *target; /* what the module is compiled for; never NULL (default: generic x86-64-v3) */
     int precision;             /* adze_precision */
+    /* Further levels that the same artifact serves, NULL-ended, or NULL: what depends on the target's sizes is
+     * made once for `target` and once for each of them. */
+    const adze_target *const *others;
 } adze_pass_run;
 
 typedef enum adze_precision { ADZE_PRECISION_STRICT, ADZE_PRECISION_F32, ADZE_PRECISION_FAST } adze_precision;
@@ -82,7 +85,7 @@ typedef struct adze_emit_options {
     uint32_t struct_size;
     const char *output;        /* path; its suffix says what to write */
     const char *name;          /* model name: symbol of a .o */
-    const adze_target *const *levels; /* best first */
+    const adze_target *const *levels;
     uint32_t n_levels;
     int precision;             /* adze_precision */
     bool verbose;
@@ -166,6 +169,7 @@ typedef struct adze_run_options {
     void (*progress)(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
                      adze_outcome outcome);
     void *self;
+    const adze_target *const *others; /* as in adze_pass_run */
 } adze_run_options;
 
 /* Runs all passes and verifies after each. False after an error. */
