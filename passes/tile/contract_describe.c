@@ -144,11 +144,27 @@ static void choose_line(tile *t, contraction *c)
     c->at.at[c->col_axis - 1] = tile_dim(t, 0);
 }
 
+/* False where a dim of the bias is neither 1 nor that of the result: a symbol beside a number may turn out
+ * to be 1 or a third number, and only the evaluation looks. */
+static bool bias_fits(const contraction *c)
+{
+    const adze_ir_value *bias = adze_op_operand(c->root, 2);
+    const adze_type *of = bias ? adze_value_type(bias) : NULL;
+    uint32_t rank = of ? adze_type_rank(of) : 0, whole = adze_type_rank(c->y);
+    for (uint32_t d = 0; d < rank; d++) {
+        bool conv = adze_op_is(c->root, "conv");
+        uint32_t axis = conv ? (uint32_t)c->channel_axis : whole - rank + d;
+        if (!conv && adze_dim_is_value(adze_type_dim(of, d), 1)) continue;
+        if (axis >= whole || !adze_dim_equal(adze_type_dim(of, d), adze_type_dim(c->y, axis))) return false;
+    }
+    return true;
+}
+
 bool tile_describe(tile *t, contraction *c)
 {
     const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
     if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
-    if (!(adze_op_is(c->root, "conv") ? describe_conv(t, c) : describe_matmul(t, c))) return false;
+    if (!(adze_op_is(c->root, "conv") ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
     c->nr = c->depthwise ? ADZE_LANES : adze_target_number(t->run->target, "gemm-nr", 16);
     c->mr = c->depthwise ? adze_target_number(t->run->target, "dw-mw", 4) : adze_target_number(t->run->target, "gemm-mr", 6);
     if (c->mr < 1 || c->mr > TILE_MAX_MR || (c->nr != 16 && c->nr != 32)) return false;

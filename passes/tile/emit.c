@@ -58,7 +58,7 @@ adze_ir_value *tile_lit(tile *t, adze_dtype dtype, double value)
 
 adze_ir_value *tile_splat(tile *t, adze_ir_value *value)
 {
-    return tile_is_vector(value) ? value : adze_build1(&t->b, "splat", &value, 1, NULL, 0);
+    return !value || tile_is_vector(value) ? value : adze_build1(&t->b, "splat", &value, 1, NULL, 0);
 }
 
 /* Elementwise op on scalars and vectors; one vector makes all vectors. */
@@ -67,7 +67,10 @@ static adze_ir_value *elementwise(tile *t, const char *name, adze_ir_value *cons
 {
     adze_ir_value *in[8];
     bool vector = false;
-    for (uint32_t i = 0; i < n; i++) vector |= tile_is_vector(operands[i]);
+    for (uint32_t i = 0; i < n; i++) { /* once something failed, values are missing */
+        if (!operands[i]) return t->failed = true, NULL;
+        vector |= tile_is_vector(operands[i]);
+    }
     for (uint32_t i = 0; i < n; i++) in[i] = vector ? tile_splat(t, operands[i]) : operands[i];
     adze_attr attrs[8];
     uint32_t n_attrs = 0;
@@ -93,7 +96,7 @@ adze_ir_value *tile_op2(tile *t, const char *name, adze_ir_value *a, adze_ir_val
 
 static adze_ir_value *cast_to(tile *t, adze_ir_value *value, adze_dtype dtype)
 {
-    if (adze_type_dtype(adze_value_type(value)) == dtype) return value;
+    if (!value || adze_type_dtype(adze_value_type(value)) == dtype) return value;
     adze_attr attr = adze_attr_type("to", dtype);
     return adze_build1(&t->b, "cast", &value, 1, &attr, 1);
 }
@@ -259,12 +262,20 @@ static bool map_point(tile *t, const adze_access *access, uint32_t index, const 
 }
 
 /* An operand that lies where the result lies, broadcast along dims of 1 and missing leading dims. */
-static tile_point broadcast_point(tile *t, const adze_type *type, const tile_point *at)
+static bool broadcast_point(tile *t, const adze_op *op, const adze_type *type, const tile_point *at, tile_point *out)
 {
-    tile_point out = {.rank = adze_type_rank(type)};
-    for (uint32_t d = 0; d < out.rank; d++)
-        out.at[d] = adze_dim_is_value(adze_type_dim(type, d), 1) ? tile_dim(t, 0) : at->at[at->rank - out.rank + d];
-    return out;
+    const adze_type *whole = adze_value_type(adze_op_result(op, 0));
+    if (adze_type_rank(type) > at->rank || adze_type_rank(whole) != at->rank) return false;
+    uint32_t skip = at->rank - adze_type_rank(type);
+    *out = (tile_point){.rank = adze_type_rank(type)};
+    for (uint32_t d = 0; d < out->rank; d++) {
+        const adze_dim *dim = adze_type_dim(type, d);
+        bool one = adze_dim_is_value(dim, 1);
+        /* A symbol beside a number may turn out to be 1: only the evaluation can tell. */
+        if (!one && !adze_dim_equal(dim, adze_type_dim(whole, skip + d))) return false;
+        out->at[d] = one ? tile_dim(t, 0) : at->at[skip + d];
+    }
+    return true;
 }
 
 /* i64 lanes or scalar of an index expression. */
@@ -396,14 +407,21 @@ static adze_ir_value *iota(tile *t, const adze_op *op, const tile_point *at)
     return cast_to(t, index_value(t, expr), adze_type_dtype(adze_value_type(adze_op_result(op, 0))));
 }
 
+static adze_ir_value *fail(tile *t)
+{
+    t->failed = true;
+    return NULL;
+}
+
 static adze_ir_value *chain(tile *t, const char *name, const adze_op *op, const tile_point *at)
 {
     adze_ir_value *value = NULL;
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
         adze_ir_value *operand = adze_op_operand(op, i);
-        tile_point point = t->flat ? *at : broadcast_point(t, adze_value_type(operand), at);
-        adze_ir_value *next = tile_value(t, operand, &point);
-        if (!next) return NULL;
+        tile_point point = *at;
+        bool fits = t->flat || broadcast_point(t, op, adze_value_type(operand), at, &point);
+        adze_ir_value *next = fits ? tile_value(t, operand, &point) : NULL;
+        if (!next) return fail(t);
         value = value ? tile_op2(t, name, value, next) : next;
     }
     return value;
@@ -415,15 +433,7 @@ bool tile_operand_point(tile *t, const adze_op *op, uint32_t index, const tile_p
     const adze_type *type = adze_value_type(adze_op_operand(op, index));
     if (t->flat) return *out = *at, true;
     if (adze_op_access(op, &access) && index < access.n_operands && map_point(t, &access, index, at, out)) return true;
-    if (!adze_op_has_trait(op, ADZE_ELEMWISE) || adze_type_rank(type) > at->rank) return false;
-    *out = broadcast_point(t, type, at);
-    return true;
-}
-
-static adze_ir_value *fail(tile *t)
-{
-    t->failed = true;
-    return NULL;
+    return adze_op_has_trait(op, ADZE_ELEMWISE) && broadcast_point(t, op, type, at, out);
 }
 
 static adze_ir_value *moved(tile *t, const adze_op *op, const tile_point *at)
