@@ -40,13 +40,13 @@ bool adze_blob_writer_close(adze_blob_writer *blobs, adze_context *context, bool
 {
     bool ok = true;
     if (blobs->file >= 0) {
+        bool rename_it = keep && !blobs->options->blob_temporary;
         ok = close(blobs->file) == 0;
-        ok = (keep && ok ? rename(blobs->temporary, blobs->options->blob_file)
-                         : unlink(blobs->temporary)) == 0 &&
-             ok;
+        if (ok && rename_it) ok = rename(blobs->temporary, blobs->options->blob_file) == 0;
         if (!ok)
             adze_error(adze_loc_unknown(context), "%s: %s", blobs->options->blob_file,
                        strerror(errno));
+        if (!keep || !ok) unlink(blobs->temporary);
     }
     free(blobs->temporary);
     free(blobs->folder);
@@ -84,8 +84,13 @@ static bool print_blob(adze_text *text, const adze_const *constant, adze_blob_wr
     const char *path = blobs->options->blob_file;
     if (blobs->file < 0) {
         size_t room = strlen(path) + 32;
+        const char *given = blobs->options->blob_temporary;
+        if (given) room = strlen(given) + 1;
         blobs->temporary = adze_malloc(room);
-        snprintf(blobs->temporary, room, "%s.%ld.tmp", path, (long)getpid());
+        if (given)
+            memcpy(blobs->temporary, given, room);
+        else
+            snprintf(blobs->temporary, room, "%s.%ld.tmp", path, (long)getpid());
         blobs->file = open(blobs->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (blobs->file < 0)
             return adze_error(adze_loc_unknown(context), "%s: %s", path, strerror(errno));

@@ -56,6 +56,7 @@ typedef struct adze_work {
     adze_context *context;
     adze_registry *registry;
     bool color, progress; /* of and on stderr */
+    uint64_t n_diagnostics;
 } adze_work;
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
@@ -107,8 +108,9 @@ char *adze_read_text(adze_context *context, const char *path, size_t *out_size);
 /* Prints a module to a file, whole or not at all; "-" is stdout. Constants that do not lie in the file's folder
  * go to PATH.bin. */
 bool adze_write_module(adze_work *work, const adze_module *module, const char *path);
-/* Writes a text in the same way. */
-bool adze_write_text(adze_work *work, const char *path, const adze_text *text);
+/* The same in two steps: options for printing, then writing. */
+adze_print_options adze_print_options_for(adze_work *work, const char *path);
+bool adze_write_printed(adze_work *work, const char *path, const adze_print_options *print, const adze_text *text);
 
 /* ---- Commands (main.c) ---- */
 

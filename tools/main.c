@@ -35,6 +35,12 @@ static int run_parsed(const adze_command *command, const adze_common *options, c
     if (!adze_work_open(&work, options)) return 1;
     int status = adze_work_check(&work, options) ? command->run(&work, options, files, n_files) : 2;
     adze_work_close(&work);
+    return status;
+}
+
+/* The status to exit with: what went to stdout must have arrived. */
+static int finish(int status)
+{
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
     fprintf(stderr, "adze: stdout cannot be written\n");
     return status ? status : 1;
@@ -58,14 +64,14 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
         print_help(stdout);
-        return 0;
+        return finish(0);
     }
     if (!strcmp(name, "--version")) {
         printf("adze %s\n", ADZE_VERSION);
-        return 0;
+        return finish(0);
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(commands[i]->name, name)) return run_command(commands[i], argc - 1, argv + 1);
+        if (!strcmp(commands[i]->name, name)) return finish(run_command(commands[i], argc - 1, argv + 1));
     if (*name) fprintf(stderr, "adze: there is no command '%s'\n", name);
     print_help(stderr);
     return 2;

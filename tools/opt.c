@@ -98,7 +98,7 @@ typedef struct job {
     adze_work *session;
     adze_pipeline *pipeline;
     adze_levels levels;
-    const char *blob_file; /* beside a named output: constants that do not lie in its folder */
+    adze_print_options print;
     adze_text out;
     timing timing;
 } job;
@@ -150,13 +150,7 @@ static bool process(job *j, adze_module *module)
                             .progress = add_time,
                             .self = j};
     bool ok = adze_pipeline_run(j->pipeline, module, &run);
-    if (ok) {
-        adze_print_options print = {.struct_size = sizeof print,
-                                    .locations = j->options->locations,
-                                    .max_elements = 16,
-                                    .blob_file = j->blob_file};
-        ok = adze_module_print(module, &print, &j->out);
-    }
+    if (ok) ok = adze_module_print(module, &j->print, &j->out);
     adze_module_destroy(module);
     return ok;
 }
@@ -183,11 +177,16 @@ static bool process_text(job *j, const char *path, char *text, size_t size)
     return ok;
 }
 
+static bool write_out(job *j)
+{
+    return adze_write_printed(j->session, j->options->output ? j->options->output : "-", &j->print, &j->out);
+}
+
 static bool run_input(job *j, const char *path)
 {
     const options *o = j->options;
     if (!o->split_input && !o->verify_diagnostics)
-        return process(j, adze_work_read(j->session, &o->common, path)) && adze_write_text(j->session, o->output ? o->output : "-", &j->out);
+        return process(j, adze_work_read(j->session, &o->common, path)) && write_out(j);
     size_t size;
     char *text = adze_read_text(j->session->context, path, &size);
     if (!text) return false;
@@ -199,9 +198,9 @@ static bool run_input(job *j, const char *path)
     bool ok = o->split_input ? process_text(j, path, text, size)
                              : process(j, adze_module_parse(j->session->context, path, text, size));
     if (o->verify_diagnostics) ok = adze_expect_finish(expected);
-    adze_context_set_sink(j->session->context, adze_print_to_stderr, NULL);
+    adze_context_set_sink(j->session->context, adze_print_to_stderr, j->session);
     free(text);
-    return ok && (o->verify_diagnostics || adze_write_text(j->session, o->output ? o->output : "-", &j->out));
+    return ok && (o->verify_diagnostics || write_out(j));
 }
 
 static int run_job(const options *o, adze_work *session, const char *path)
@@ -211,8 +210,10 @@ static int run_job(const options *o, adze_work *session, const char *path)
     const char *passes = o->common.passes ? o->common.passes : o->common.level >= 0 ? levels[o->common.level] : "";
     j.pipeline = adze_pipeline_parse(session->registry, passes);
     if (!j.pipeline) return 2;
-    if (o->output && strcmp(o->output, "-") != 0 && !o->split_input)
-        j.blob_file = adze_internf(session->context, "%s.bin", o->output);
+    /* several modules in one file keep their constants in the text */
+    bool one = o->output && !o->split_input && !o->verify_diagnostics;
+    j.print = adze_print_options_for(session, one ? o->output : "-");
+    j.print.locations = o->locations;
     int status = 0;
     if (o->common.target && !adze_work_levels(session, o->common.target, &j.levels)) status = 2;
     if (!status && o->print_pipeline) {

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { MAX_SHOWN = 100 }; /* what is wrong with more than that is wrong throughout */
 
 /* "place: error: message" and the lines below it: the first with its severity coloured, the caret green. */
 static void print_coloured(const adze_diagnostic *diagnostic, const char *text, size_t size)
@@ -30,7 +33,8 @@ static void print_coloured(const adze_diagnostic *diagnostic, const char *text, 
 
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic)
 {
-    const adze_work *work = self;
+    adze_work *work = self;
+    if (work && ++work->n_diagnostics > MAX_SHOWN) return;
     adze_text text = {0};
     adze_diagnostic_print(diagnostic, &text);
     adze_text_write(&text, "", 1);
@@ -67,6 +71,9 @@ bool adze_work_open(adze_work *session, const adze_common *common)
 
 void adze_work_close(adze_work *session)
 {
+    if (session->n_diagnostics > MAX_SHOWN)
+        fprintf(stderr, "%llu further messages are not shown\n",
+                (unsigned long long)(session->n_diagnostics - MAX_SHOWN));
     adze_registry_destroy(session->registry);
     adze_context_destroy(session->context);
     *session = (adze_work){0};
@@ -153,23 +160,54 @@ adze_module *adze_work_read(adze_work *session, const adze_common *common, const
 
 /* ---- Writing ---- */
 
-bool adze_write_text(adze_work *work, const char *path, const adze_text *text)
+/* Text goes to stdout and devices alone, with its constants in it. */
+static bool has_blob(const char *path)
+{
+    struct stat info;
+    return strcmp(path, "-") != 0 && (stat(path, &info) != 0 || S_ISREG(info.st_mode));
+}
+
+adze_print_options adze_print_options_for(adze_work *work, const char *path)
+{
+    adze_print_options print = {.struct_size = sizeof print, .max_elements = 16};
+    if (!has_blob(path)) return print;
+    print.blob_file = adze_internf(work->context, "%s.bin", path);
+    print.blob_temporary = adze_internf(work->context, "%s.bin.%ld.tmp", path, (long)getpid());
+    return print;
+}
+
+/* Both files get their names only when all bytes of both are written. */
+static bool place(adze_outfile *file, const adze_print_options *print, adze_io_error *error)
+{
+    if (adze_outfile_is_ok(file) && print->blob_temporary && rename(print->blob_temporary, print->blob_file) &&
+        errno != ENOENT) {
+        snprintf(error->text, sizeof error->text, "%s: cannot be written: %s", print->blob_file, strerror(errno));
+        adze_outfile_discard(file);
+        return false;
+    }
+    return adze_outfile_commit(file, error) == ADZE_OK;
+}
+
+bool adze_write_printed(adze_work *work, const char *path, const adze_print_options *print, const adze_text *text)
 {
     adze_io_error error = {""};
     adze_outfile *file;
-    if (adze_outfile_create(path, 0666, &file, &error) == ADZE_OK) {
+    bool ok = adze_outfile_create(path, 0666, &file, &error) == ADZE_OK;
+    if (ok) {
         if (text->size) adze_outfile_write(file, text->data, text->size);
-        if (adze_outfile_commit(file, &error) == ADZE_OK) return true;
+        ok = place(file, print, &error);
     }
+    if (ok) return true;
+    if (print->blob_temporary) unlink(print->blob_temporary);
     return adze_error(adze_loc_unknown(work->context), "%s", error.text);
 }
 
 bool adze_write_module(adze_work *work, const adze_module *module, const char *path)
 {
     adze_text text = {0};
-    adze_print_options print = {.struct_size = sizeof print, .locations = true, .max_elements = 16};
-    if (strcmp(path, "-") != 0) print.blob_file = adze_internf(work->context, "%s.bin", path);
-    bool ok = adze_module_print(module, &print, &text) && adze_write_text(work, path, &text);
+    adze_print_options print = adze_print_options_for(work, path);
+    print.locations = true;
+    bool ok = adze_module_print(module, &print, &text) && adze_write_printed(work, path, &print, &text);
     adze_text_free(&text);
     return ok;
 }

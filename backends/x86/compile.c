@@ -191,21 +191,19 @@ static bool write_linked(x86_compile *c, x86_work *work, form to)
     if (to == OBJECT && !x86_elf_localize(c->context, path, symbol)) return false;
     if (!x86_elf_add_weights(&c->program, path)) return false;
     if (to == OBJECT && !write_header(c, work, symbol)) return false;
-    return x86_work_commit(work, path, c->options->output, to == OBJECT ? 0666 : 0777);
+    return x86_work_commit(work, path, work->output, to == OBJECT ? 0666 : 0777);
 }
 
 static bool write_text(x86_compile *c, x86_work *work)
 {
     const char *path = x86_work_path(work, "result");
     return x86_work_write(work, path, c->jobs[0].bytes, c->jobs[0].size) &&
-           x86_work_commit(work, path, c->options->output, 0666);
+           x86_work_commit(work, path, work->output, 0666);
 }
 
-static bool compile(x86_compile *c, const adze_module *module)
+static bool compile_to(x86_compile *c, const adze_module *module, form to, x86_work *work)
 {
-    form to = SHARED;
-    if (!find_form(c, &to) || !find_levels(c) || !x86_program_make(&c->program, module))
-        return false;
+    if (!find_levels(c) || !x86_program_make(&c->program, module)) return false;
     bool text = to == MLIR_TEXT || to == LLVM_TEXT || to == ASSEMBLY;
     if (text) c->n_levels = 1; /* the best */
     if (!x86_symbols_make(&c->symbols))
@@ -217,9 +215,17 @@ static bool compile(x86_compile *c, const adze_module *module)
                         : to == ASSEMBLY  ? X86_ASSEMBLY
                                           : X86_OBJECT;
     if (!run_jobs(c, output) || !x86_program_finish(&c->program)) return false;
+    return text ? write_text(c, work) : write_linked(c, work, to);
+}
+
+/* Whether the output can be written is known before anything is computed. */
+static bool compile(x86_compile *c, const adze_module *module)
+{
+    form to = SHARED;
+    if (!find_form(c, &to)) return false;
     x86_work work;
-    bool ok = x86_work_begin(&work, c->context, c->options->output);
-    ok = ok && (text ? write_text(c, &work) : write_linked(c, &work, to));
+    bool ok = x86_work_begin(&work, c->context, c->options->output) &&
+              compile_to(c, module, to, &work);
     x86_work_end(&work);
     return ok;
 }

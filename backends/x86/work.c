@@ -15,13 +15,26 @@ static bool fail(x86_work *work, const char *path, const char *what)
     return adze_error(adze_loc_unknown(work->context), "%s: %s: %s", path, what, strerror(errno));
 }
 
+/* A target that is there must be a file, so that a rename does not take the place of a device. */
+static bool check_target(x86_work *work, const char *path)
+{
+    struct stat info;
+    errno = EISDIR;
+    if (stat(path, &info) || S_ISREG(info.st_mode)) return true;
+    if (S_ISDIR(info.st_mode)) return fail(work, path, "cannot write");
+    return adze_error(adze_loc_unknown(work->context), "%s: not a regular file", path);
+}
+
 bool x86_work_begin(x86_work *work, adze_context *context, const char *output)
 {
     memset(work, 0, sizeof *work);
     work->context = context;
-    work->output = adze_intern_z(context, output);
-    char *folder = adze_arena_alloc(&work->arena, strlen(output) + sizeof ".tmpXXXXXX");
-    sprintf(folder, "%s.tmpXXXXXX", output);
+    char *real = realpath(output, NULL); /* a link stays one */
+    work->output = adze_intern_z(context, real ? real : output);
+    free(real);
+    if (!check_target(work, output)) return false;
+    char *folder = adze_arena_alloc(&work->arena, strlen(work->output) + sizeof ".tmpXXXXXX");
+    sprintf(folder, "%s.tmpXXXXXX", work->output);
     if (!mkdtemp(folder)) return fail(work, output, "cannot write there");
     work->folder = folder;
     return true;
@@ -67,6 +80,7 @@ bool x86_work_commit(x86_work *work, const char *path, const char *target, unsig
 {
     mode_t mask = umask(0);
     umask(mask);
+    if (!check_target(work, target)) return false;
     if (chmod(path, (mode_t)mode & ~mask) || rename(path, target))
         return fail(work, target, "cannot write");
     return true;

@@ -231,6 +231,16 @@ static int64_t default_opset(const Pb__ModelHead *head)
     return 0;
 }
 
+/* Said once; without it every node would say the same. */
+static bool check_opset(adze_onnx_import *import, const Pb__ModelHead *head)
+{
+    int64_t opset = default_opset(head);
+    if (!opset || (opset >= ADZE_ONNX_OPSET_MIN && opset <= ADZE_ONNX_OPSET_MAX)) return true;
+    return adze_error(adze_onnx_source_loc(&import->source),
+                      "not supported (opset %lld): opsets %d to %d are read", (long long)opset,
+                      ADZE_ONNX_OPSET_MIN, ADZE_ONNX_OPSET_MAX);
+}
+
 static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
 {
     const char *name = head->producer_name ? head->producer_name : "";
@@ -279,7 +289,8 @@ static bool read_model(adze_onnx_import *import)
     bool ok = import->module != NULL;
     if (ok) {
         set_attributes(import, head);
-        ok = read_graph(import, head) && is_clean(import) && check_dims_used(import);
+        ok = check_opset(import, head) && read_graph(import, head) && is_clean(import) &&
+             check_dims_used(import);
     }
     adze_onnx_piece_free(&piece);
     return ok;

@@ -72,6 +72,8 @@ adze_status adze_outfile_create(const char *path, unsigned mode, adze_outfile **
                                 adze_io_error *error);
 /* Errors are kept and told by commit, so callers need not check each write. */
 void adze_outfile_write(adze_outfile *file, const void *data, uint64_t bytes);
+/* No write has failed so far. */
+bool adze_outfile_is_ok(const adze_outfile *file);
 /* Puts the file in place and frees `file`, also on failure. */
 adze_status adze_outfile_commit(adze_outfile *file, adze_io_error *error);
 /* Removes what was written and frees `file`. NULL is allowed. */

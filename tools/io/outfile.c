@@ -81,6 +81,8 @@ void adze_outfile_write(adze_outfile *file, const void *data, uint64_t bytes)
     }
 }
 
+bool adze_outfile_is_ok(const adze_outfile *file) { return !file->failure; }
+
 adze_status adze_outfile_commit(adze_outfile *file, adze_io_error *error)
 {
     adze_status status = ADZE_OK;

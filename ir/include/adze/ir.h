@@ -579,6 +579,8 @@ typedef struct adze_print_options {
     const char *folder;         /* where the text will lie: blob paths are relative to it, and what lies
                                    outside is copied. NULL: the folder of blob_file; without that, paths
                                    are printed as they are */
+    const char *blob_temporary; /* where the bytes of blob_file are written; the caller, who still has the
+                                   text to write, gives it its name. NULL: it has its name after printing */
 } adze_print_options;
 
 typedef struct adze_text { /* growing buffer; free with adze_text_free */
