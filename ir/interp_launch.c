@@ -40,6 +40,9 @@ static bool describe(adze_interp *interp, const adze_op *op, const adze_type *ty
     if (!known || bytes < 0 || bytes > INT64_MAX / 4)
         return adze_error(adze_op_loc(op), "launch: a tensor whose size is not known");
     out->memory.size = (uint64_t)bytes;
+    if (interp->context->max_memory && out->memory.size > interp->context->max_memory)
+        return adze_error(adze_op_loc(op), "launch: a tensor of %lld bytes goes over the memory bound",
+                          (long long)bytes);
     out->memory.begin = aligned_alloc(64, ((uint64_t)bytes + 127) & ~(uint64_t)63);
     if (!out->memory.begin) return adze_error(adze_op_loc(op), "launch: out of memory");
     memset(out->memory.begin, 0xff, (size_t)bytes);

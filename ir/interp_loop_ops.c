@@ -228,7 +228,9 @@ static bool run_subview(adze_loop_machine *m, const adze_loop_op *op)
 
 static bool run_scratch(adze_loop_machine *m, const adze_loop_op *op)
 {
-    uint64_t room = (op->bytes + 127) & ~(uint64_t)63;
+    uint64_t room = (op->bytes + 127) & ~(uint64_t)63, bound = m->interp->context->max_memory;
+    if (bound && op->bytes > bound)
+        return adze_error(adze_op_loc(op->op), "scratch: goes over the memory bound");
     uint8_t *block = aligned_alloc(64, room);
     if (!block) return adze_error(adze_op_loc(op->op), "scratch: out of memory");
     memset(block, 0xff, room); /* NaN in every float type: reading before writing shows */

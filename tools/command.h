@@ -57,6 +57,7 @@ typedef struct adze_work {
     adze_registry *registry;
     bool color, progress; /* of and on stderr */
     uint64_t n_diagnostics;
+    uint64_t max_memory; /* --max-memory, else the machine's */
 } adze_work;
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
@@ -83,7 +84,7 @@ typedef struct adze_common {
          offsetof(adze_common, threads)},                                                                          \
         {"--precision", "strict|f32|fast", "what numerics may change (default f32)", ADZE_FLAG_CHOICE,             \
          offsetof(adze_common, precision)},                                                                        \
-        {"--max-memory", "BYTES", "bound on constants and tables, e.g. 2G", ADZE_FLAG_BYTES,                       \
+        {"--max-memory", "BYTES", "bound on constants, tables and tensors, e.g. 2G", ADZE_FLAG_BYTES,                       \
          offsetof(adze_common, max_memory)},                                                                       \
         {"--color", "always|never|auto", "colour in messages (default: on a terminal)", ADZE_FLAG_CHOICE,          \
          offsetof(adze_common, color)},                                                                            \

@@ -105,7 +105,8 @@ static bool open_model(adze_device *d, const adze_common *common, adze_model *mo
         d->outputs[i] = read_port(d->work->context, artifact, &artifact->outputs[i]);
     adze_status status = ADZE_OK;
     if (common->threads != 1) status = adze_pool_create((uint32_t)common->threads, &d->pool);
-    adze_session_options options = {.struct_size = sizeof options, .pool = d->pool};
+    adze_session_options options = {
+        .struct_size = sizeof options, .pool = d->pool, .max_memory = d->work->max_memory};
     if (!status) status = adze_session_create(d->model, &options, &d->session);
     return !status || fail(d, adze_status_text(status));
 }

@@ -181,7 +181,7 @@ static void fill(adze_array *a, uint64_t count, uint64_t *state)
 }
 
 static bool make_random(adze_array *a, const adze_device *d, const adze_port *port, adze_flag_list *dims,
-                        uint64_t *state)
+                        uint64_t *state, uint64_t *room)
 {
     adze_loc loc = adze_loc_unknown(d->work->context);
     char type[256];
@@ -199,6 +199,9 @@ static bool make_random(adze_array *a, const adze_device *d, const adze_port *po
                               type);
     }
     a->bytes = adze_dtype_bytes(a->dtype, count);
+    if (a->bytes > *room)
+        return adze_error(loc, "%s: input '%s', %s, goes over the memory bound", d->path, port->name, type);
+    *room -= a->bytes;
     a->data = aligned_alloc(64, (a->bytes + 127) & ~UINT64_C(63));
     if (!a->data) return adze_error(loc, "%s: out of memory for input '%s'", d->path, port->name);
     memset(a->data, 0, (a->bytes + 127) & ~UINT64_C(63));
@@ -210,7 +213,7 @@ bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_commo
                     const adze_feed_flags *flags)
 {
     uint32_t n = device->n_inputs;
-    uint64_t state = (uint64_t)flags->seed;
+    uint64_t state = (uint64_t)flags->seed, room = device->work->max_memory ? device->work->max_memory : UINT64_MAX;
     adze_flag_list dims = common->dims;
     *feed = (adze_feed){.count = n, .arrays = calloc(n + 1u, sizeof(adze_array)), .values = calloc(n + 1u, sizeof(adze_value))};
     if (!feed->arrays || !feed->values)
@@ -220,7 +223,7 @@ bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_commo
         ok = read_files(feed, device, flags);
     else
         for (uint32_t i = 0; i < n && ok; i++)
-            ok = make_random(&feed->arrays[i], device, &device->inputs[i], &dims, &state);
+            ok = make_random(&feed->arrays[i], device, &device->inputs[i], &dims, &state, &room);
     for (uint32_t i = 0; i < n && ok; i++) feed->values[i] = adze_array_value(&feed->arrays[i]);
     return ok;
 }

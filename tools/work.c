@@ -53,14 +53,23 @@ static bool is_shown(const char *when)
     return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
+/* Without a bound of the user's, what can never fit is refused before the kernel ends the process for it. */
+static uint64_t memory_bound(const adze_common *common)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    if (common->max_memory || pages <= 0 || size <= 0) return common->max_memory;
+    return (uint64_t)pages * (uint64_t)size;
+}
+
 bool adze_work_open(adze_work *session, const adze_common *common)
 {
     *session = (adze_work){.context = adze_context_create(),
                              .color = is_shown(common->color),
-                             .progress = is_shown(common->progress)};
+                             .progress = is_shown(common->progress),
+                             .max_memory = memory_bound(common)};
     if (!session->context) return adze_usage_error("out of memory"), false;
     adze_context_set_sink(session->context, adze_print_to_stderr, session);
-    adze_context_set_max_memory(session->context, common->max_memory);
+    adze_context_set_max_memory(session->context, session->max_memory);
     session->registry = adze_registry_create(session->context);
     bool ok = session->registry != NULL;
     for (uint32_t i = 0; ok && i < common->plugins.count; i++)
