@@ -110,11 +110,11 @@ static bool read_expected(const adze_check *c, const adze_device *device, const 
                             device->outputs[i].name);
             continue;
         }
-        status = adze_npz_read(npz, (uint32_t)index, &arrays[i], &error);
+        ok = adze_feed_read(c->work, npz, path, (uint32_t)index, &arrays[i]);
         /* Types that numpy lacks; any other mismatch is the comparison's to tell. */
-        if (!status && arrays[i].dtype != dtype && adze_array_retype(&arrays[i], dtype, &error) == ADZE_ERR_VALUE)
+        if (ok && arrays[i].dtype != dtype && adze_array_retype(&arrays[i], dtype, &error) == ADZE_ERR_VALUE)
             status = ADZE_ERR_VALUE;
-        ok = !status;
+        ok = ok && !status;
     }
     if (status) adze_error(adze_loc_unknown(c->work->context), "%s", error.text);
     if (npz) adze_npz_close(npz);

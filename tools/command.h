@@ -104,7 +104,7 @@ int adze_common_precision(const adze_common *common);
 /* Reads an .onnx or .adz file and fixes the dims of --dim; "-" is IR text on stdin. NULL after an error. */
 adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path);
 /* Whole file or stdin as malloc'ed text with a zero byte; NULL after an error was reported. */
-char *adze_read_text(adze_context *context, const char *path, size_t *out_size);
+char *adze_read_text(adze_work *work, const char *path, size_t *out_size);
 
 /* Prints a module to a file, whole or not at all; "-" is stdout. Constants that do not lie in the file's folder
  * go to PATH.bin. */

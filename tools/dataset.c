@@ -21,11 +21,9 @@ static bool fail(const adze_device *device, const char *path, const char *what, 
 /* Reads one key; false with a message if it is missing or has no axis of samples. */
 static bool read_key(const adze_device *device, const adze_npz *npz, const char *path, const char *key, adze_array *out)
 {
-    adze_io_error error = {""};
     int64_t index = adze_npz_find(npz, key);
     if (index < 0) return fail(device, path, "there is no array", key);
-    if (adze_npz_read(npz, (uint32_t)index, out, &error))
-        return adze_error(adze_loc_unknown(device->work->context), "%s", error.text);
+    if (!adze_feed_read(device->work, npz, path, (uint32_t)index, out)) return false;
     return out->rank > 0 || fail(device, path, "there is no axis of samples in array", key);
 }
 

@@ -54,6 +54,21 @@ bool adze_array_fit(adze_work *work, adze_array *array, const adze_port *port, c
 
 /* ---- Files ---- */
 
+/* A deflated entry may be a thousand times as large as its file. */
+bool adze_feed_read(adze_work *work, const adze_npz *npz, const char *path, uint32_t index, adze_array *out)
+{
+    adze_io_error error = {""};
+    adze_array head = {0};
+    adze_status status = adze_npz_describe(npz, index, &head, &error);
+    uint64_t bytes = head.bytes;
+    adze_array_free(&head);
+    if (!status && work->max_memory && bytes > work->max_memory)
+        return adze_error(adze_loc_unknown(work->context), "%s: array '%s' goes over the memory bound", path,
+                          adze_npz_name(npz, index));
+    if (!status) status = adze_npz_read(npz, index, out, &error);
+    return !status || adze_error(adze_loc_unknown(work->context), "%s", error.text);
+}
+
 static bool read_npz(adze_feed *feed, const adze_device *d, const char *path)
 {
     adze_io_error error = {""};
@@ -63,8 +78,7 @@ static bool read_npz(adze_feed *feed, const adze_device *d, const char *path)
     for (uint32_t i = 0; i < d->n_inputs && ok; i++) {
         int64_t index = adze_npz_find(npz, d->inputs[i].name);
         if (index < 0) continue;
-        status = adze_npz_read(npz, (uint32_t)index, &feed->arrays[i], &error);
-        ok = !status && adze_array_fit(d->work, &feed->arrays[i], &d->inputs[i], path);
+        ok = adze_feed_read(d->work, npz, path, (uint32_t)index, &feed->arrays[i]) && adze_array_fit(d->work, &feed->arrays[i], &d->inputs[i], path);
     }
     if (status) adze_error(adze_loc_unknown(d->work->context), "%s", error.text);
     if (npz) adze_npz_close(npz);

@@ -79,6 +79,8 @@ typedef struct adze_feed {
 bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_common *common,
                     const adze_feed_flags *flags);
 void adze_feed_free(adze_feed *feed);
+/* Reads entry `index` of an archive, held to the memory bound; false after an error. */
+bool adze_feed_read(adze_work *work, const adze_npz *npz, const char *path, uint32_t index, adze_array *out);
 /* Makes `array` fit `port`: element type (adze_array_retype), rank and constant dims. `from` names the
  * file in the message. For arrays with a leading axis of samples, retype alone is the thing. */
 bool adze_array_fit(adze_work *work, adze_array *array, const adze_port *port, const char *from);

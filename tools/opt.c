@@ -188,7 +188,7 @@ static bool run_input(job *j, const char *path)
     if (!o->split_input && !o->verify_diagnostics)
         return process(j, adze_work_read(j->session, &o->common, path)) && write_out(j);
     size_t size;
-    char *text = adze_read_text(j->session->context, path, &size);
+    char *text = adze_read_text(j->session, path, &size);
     if (!text) return false;
     adze_expectations *expected = NULL;
     if (o->verify_diagnostics) {

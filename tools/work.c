@@ -96,8 +96,16 @@ int adze_common_precision(const adze_common *common)
     return ADZE_PRECISION_F32;
 }
 
-char *adze_read_text(adze_context *context, const char *path, size_t *out_size)
+/* Why what was read so far cannot be a text, or NULL. */
+static const char *no_text(const adze_work *work, const char *text, size_t size, size_t n)
 {
+    if (memchr(text + size - n, 0, n)) return "holds zero bytes, so it is no IR text (a model's name ends in .onnx)";
+    return work->max_memory && size > work->max_memory ? "goes over the memory bound" : NULL;
+}
+
+char *adze_read_text(adze_work *work, const char *path, size_t *out_size)
+{
+    adze_context *context = work->context;
     adze_loc loc = adze_loc_unknown(context);
     bool standard = !strcmp(path, "-");
     FILE *stream = standard ? stdin : fopen(path, "rbe");
@@ -108,9 +116,11 @@ char *adze_read_text(adze_context *context, const char *path, size_t *out_size)
     }
     size_t capacity = 1 << 16, size = 0, n;
     char *text = malloc(capacity + 1);
-    while (text && (n = fread(text + size, 1, capacity - size, stream)) > 0) {
+    const char *why = NULL;
+    while (text && !why && (n = fread(text + size, 1, capacity - size, stream)) > 0) {
         size += n;
-        if (size < capacity) continue;
+        why = no_text(work, text, size, n);
+        if (size < capacity || why) continue;
         char *more = realloc(text, 2 * capacity + 1);
         if (!more) free(text);
         text = more;
@@ -118,13 +128,16 @@ char *adze_read_text(adze_context *context, const char *path, size_t *out_size)
     }
     bool failed = ferror(stream);
     if (!standard) fclose(stream);
-    if (text && !failed) {
+    if (text && !failed && !why) {
         text[size] = '\0';
         *out_size = size;
         return text;
     }
+    if (why)
+        adze_error(loc, "%s", why);
+    else
+        adze_error(loc, "cannot read: %s", text ? strerror(errno) : "out of memory");
     free(text);
-    adze_error(loc, "cannot read: %s", text ? strerror(errno) : "out of memory");
     return NULL;
 }
 
@@ -152,7 +165,7 @@ adze_module *adze_work_read(adze_work *session, const adze_common *common, const
 {
     if (adze_has_suffix(path, ".onnx")) return read_onnx(session, common, path);
     size_t size;
-    char *text = adze_read_text(session->context, path, &size);
+    char *text = adze_read_text(session, path, &size);
     adze_module *module =
         text ? adze_module_parse(session->context, strcmp(path, "-") ? path : "stdin", text, size) : NULL;
     free(text);
