@@ -28,12 +28,33 @@ static bool make_ports(adze_device *d, uint32_t n_inputs, uint32_t n_outputs)
 
 /* ---- Reference ---- */
 
+static bool has_ukernel(const adze_region *region)
+{
+    for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        if (adze_op_is(op, "ukernel")) return true;
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
+            if (has_ukernel(adze_op_region(op, i))) return true;
+    }
+    return false;
+}
+
+/* Native twins of the micro-kernels that a tiled module calls come with their backend. */
+static bool load_ukernels(const adze_device *d, const adze_common *common)
+{
+    for (const adze_func *f = adze_module_first_func(d->module); f; f = adze_func_next(f)) {
+        if (!has_ukernel(adze_func_body(f))) continue;
+        const adze_target *target = adze_work_target(d->work, common);
+        return target && adze_registry_backend(d->work->registry, adze_target_name(target));
+    }
+    return true;
+}
+
 static bool open_module(adze_device *d, const adze_common *common, adze_module *module, bool lowered)
 {
     adze_context *context = d->work->context;
     d->module = module;
     if (!d->module || (lowered && !adze_work_lower(d->work, common, d->module))) return false;
-    if (!adze_module_verify(d->module)) return false;
+    if (!adze_module_verify(d->module) || !load_ukernels(d, common)) return false;
     const adze_func *func = adze_module_main(d->module);
     if (!func) return fail(d, "the module has no function");
     const adze_region *body = adze_func_body(func);
