@@ -112,11 +112,24 @@ static bool print_blob(adze_text *text, const adze_const *constant, adze_blob_wr
     return true;
 }
 
+/* For text that goes nowhere in particular: from the current folder, as text on stdin is read, where
+ * the file lies in it. */
+static char *path_from_here(const char *path)
+{
+    char *real = realpath(path, NULL), *here = realpath(".", NULL);
+    size_t n = here ? strlen(here) : 0;
+    bool inside = real && n > 1 && strncmp(real, here, n) == 0 && real[n] == '/';
+    char *out = strdup(inside ? real + n + 1 : path);
+    free(real);
+    free(here);
+    return out;
+}
+
 /* The path of a file range as text that stands in blobs->folder would write it; NULL where it lies
  * elsewhere, or in the blob file itself, which is about to be replaced. */
 static char *relative_path(const char *path, const adze_blob_writer *blobs)
 {
-    if (!blobs->folder) return strdup(path);
+    if (!blobs->folder) return path_from_here(path);
     char *real = realpath(path, NULL);
     size_t n = strlen(blobs->folder);
     if (n == 1) n = 0; /* the root */

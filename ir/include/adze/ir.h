@@ -578,7 +578,7 @@ typedef struct adze_print_options {
     const char *blob_file;      /* where blobs of constants without a file go; NULL: hex inline */
     const char *folder;         /* where the text will lie: blob paths are relative to it, and what lies
                                    outside is copied. NULL: the folder of blob_file; without that, paths
-                                   are printed as they are */
+                                   are relative where they lie in the current folder */
     const char *blob_temporary; /* where the bytes of blob_file are written; the caller, who still has the
                                    text to write, gives it its name. NULL: it has its name after printing */
 } adze_print_options;
