@@ -78,22 +78,6 @@ static void chunk(tile *t, contraction *c, const grid *g, const adze_dim *number
     tile_blocks(t, c, group, lo, hi, unit_lo, unit_hi);
 }
 
-/* False where a dim of the bias is neither 1 nor that of the result: a symbol beside a number may turn out
- * to be 1 or a third number, and only the evaluation looks. */
-static bool bias_fits(const contract *c)
-{
-    const adze_ir_value *bias = adze_op_operand(c->root, 2);
-    const adze_type *of = bias ? adze_value_type(bias) : NULL;
-    uint32_t rank = of ? adze_type_rank(of) : 0, whole = adze_type_rank(c->y);
-    for (uint32_t d = 0; d < rank; d++) {
-        bool conv = adze_op_is(c->root, "conv");
-        uint32_t axis = conv ? (uint32_t)c->channel_axis : whole - rank + d;
-        if (!conv && adze_dim_is_value(adze_type_dim(of, d), 1)) continue;
-        if (axis >= whole || !adze_dim_equal(adze_type_dim(of, d), adze_type_dim(c->y, axis))) return false;
-    }
-    return true;
-}
-
 bool tile_contract(tile *t)
 {
     contraction c = {.root = tile_root(t->kernel, NULL)};
