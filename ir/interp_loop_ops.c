@@ -101,6 +101,10 @@ static bool run_lit(adze_loop_machine *m, const adze_loop_op *op)
     case ADZE_DTYPE_f64:
         memcpy(bytes, &value, sizeof value);
         return true;
+    case ADZE_DTYPE_f16:
+    case ADZE_DTYPE_bf16:
+        adze_cast_find(ADZE_DTYPE_f32, dtype)->row(bytes, (const void *[]){&single}, (const int64_t[]){1}, 1);
+        return true;
     case ADZE_DTYPE_bool:
         bytes[0] = value != 0;
         return true;
@@ -110,7 +114,7 @@ static bool run_lit(adze_loop_machine *m, const adze_loop_op *op)
     adze_dtype_kind kind = adze_dtype_get_kind(dtype);
     if (kind == ADZE_KIND_FLOAT || kind == ADZE_KIND_COMPLEX || kind == ADZE_KIND_STRING)
         return adze_error(adze_op_loc(op->op), "lit: no literals of this element type");
-    if (!(value >= -9.2e18 && value <= 9.2e18))
+    if (!(value >= -0x1p63 && value < 0x1p63))
         return adze_error(adze_op_loc(op->op), "lit: the value does not fit");
     integer = (int64_t)value;
     memcpy(bytes, &integer, sizeof integer); /* little endian: the low bytes come first */

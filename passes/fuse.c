@@ -59,16 +59,24 @@ static bool dtype_fits(const adze_ir_value *value)
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return false;
     for (uint32_t i = 0; i < adze_type_rank(type); i++)
         if (adze_dim_is_unknown(adze_type_dim(type, i))) return false;
-    switch (adze_type_dtype(type)) {
-    case ADZE_DTYPE_f32:
-    case ADZE_DTYPE_i32:
-    case ADZE_DTYPE_i64:
-    case ADZE_DTYPE_bool:
-    case ADZE_DTYPE_u8:
-    case ADZE_DTYPE_i8: return true;
+    adze_dtype dtype = adze_type_dtype(type);
+    uint32_t bits = adze_dtype_bits(dtype);
+    switch (adze_dtype_get_kind(dtype)) {
+    case ADZE_KIND_BOOL: return true;
+    case ADZE_KIND_INT:
+    case ADZE_KIND_UINT: return bits >= 8;
+    case ADZE_KIND_FLOAT: return bits >= 16;
     default: return false;
     }
 }
+
+static bool is_half(const adze_ir_value *value)
+{
+    adze_dtype dtype = adze_type_dtype(adze_value_type(value));
+    return adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT && adze_dtype_bits(dtype) == 16;
+}
+
+static bool is_f32(const adze_ir_value *value) { return adze_type_dtype(adze_value_type(value)) == ADZE_DTYPE_f32; }
 
 static bool types_fit(const adze_op *op)
 {
@@ -79,14 +87,30 @@ static bool types_fit(const adze_op *op)
     return true;
 }
 
-/* Vectors of 8-bit integers are converted, never computed with. */
-static bool small_integers(const adze_op *op)
+static bool any_half(const adze_op *op)
 {
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
-        if (adze_op_operand(op, i) && adze_dtype_bits(adze_type_dtype(adze_value_type(adze_op_operand(op, i)))) == 8 &&
-            adze_type_dtype(adze_value_type(adze_op_operand(op, i))) != ADZE_DTYPE_bool)
-            return true;
-    return false;
+        if (adze_op_operand(op, i) && is_half(adze_op_operand(op, i))) return true;
+    return is_half(adze_op_result(op, 0));
+}
+
+/* Kernels convert to half precision by way of f32. That rounds once only where f32 holds every value, or
+ * where what it cannot hold is infinite in f16. */
+static bool cast_fits(const adze_op *op)
+{
+    adze_dtype from = adze_type_dtype(adze_value_type(adze_op_operand(op, 0)));
+    adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    bool real = adze_dtype_get_kind(from) == ADZE_KIND_FLOAT;
+    if (!is_half(adze_op_result(op, 0))) return true;
+    return adze_dtype_bits(from) <= 16 || from == ADZE_DTYPE_f32 || (to == ADZE_DTYPE_f16 && !real);
+}
+
+/* Quantized values come from f32 and go to f32. */
+static bool quantized_fits(const adze_op *op)
+{
+    bool to = adze_dtype_get_kind(adze_type_dtype(adze_value_type(adze_op_operand(op, 0)))) == ADZE_KIND_FLOAT;
+    const adze_ir_value *real = to ? adze_op_operand(op, 0) : adze_op_result(op, 0);
+    return is_f32(real) && is_f32(adze_op_operand(op, 1)) && adze_op_attr_int(op, "block_size") == 0;
 }
 
 /* Operands of one element type, but for the condition of a choice. */
@@ -111,16 +135,17 @@ static form form_of(const adze_op *op)
         return FORM_NONE;
     if (adze_op_has_trait(op, ADZE_CONTRACTION)) {
         adze_ir_value *weights = adze_op_operand(op, 1);
-        bool real = adze_type_dtype(adze_value_type(weights)) == ADZE_DTYPE_f32;
-        return adze_value_const(weights) && real && adze_op_access(op, &access) ? FORM_CONTRACT : FORM_NONE;
+        return adze_value_const(weights) && is_f32(weights) && adze_op_access(op, &access) ? FORM_CONTRACT : FORM_NONE;
     }
     if (adze_op_num_results(op) != 1 && !adze_op_is(op, "split")) return FORM_NONE;
+    bool sums = adze_op_has_trait(op, ADZE_NORMALIZE) || adze_op_has_trait(op, ADZE_REDUCE);
+    if (sums && any_half(op)) return FORM_NONE; /* widen makes them f32 */
     if (adze_op_has_trait(op, ADZE_NORMALIZE)) return FORM_NORMALIZE;
     if (adze_op_has_trait(op, ADZE_REDUCE)) return adze_op_access(op, &access) ? FORM_REDUCE : FORM_NONE;
-    if (adze_op_has_trait(op, ADZE_QUANT))
-        return adze_op_attr_int(op, "block_size") == 0 ? FORM_ELEMENTWISE : FORM_NONE;
+    if (adze_op_has_trait(op, ADZE_QUANT)) return quantized_fits(op) ? FORM_ELEMENTWISE : FORM_NONE;
+    if (adze_op_is(op, "cast")) return cast_fits(op) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_ELEMWISE) && !adze_op_has_trait(op, ADZE_MOVE))
-        return (small_integers(op) && !adze_op_is(op, "cast")) || !one_type(op) ? FORM_NONE : FORM_ELEMENTWISE;
+        return one_type(op) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_is(op, "attention") || adze_op_is(op, "concat") || adze_op_is(op, "split")) return FORM_ALONE;
     if (adze_op_has_trait(op, ADZE_MOVE)) return adze_op_access(op, &access) ? FORM_ALONE : FORM_NONE;
     return FORM_NONE;

@@ -109,23 +109,34 @@ static MlirValue compare_zero(x86_emit *e, MlirValue v, adze_dtype from, bool ve
 
 static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector);
 
-/* bf16 is the upper half of an f32; rounding to it is the body's. */
-static MlirValue convert_bf16(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector)
+static bool is_half(adze_dtype dtype)
+{
+    return dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16;
+}
+
+/* Half precision, stored as bits, by way of f32. bf16 is the upper half of an f32; rounding to it is
+ * the body's. */
+static MlirValue convert_half(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype to, bool vector)
 {
     mb *b = &e->b;
     MlirType i16 = with_lanes(mlirIntegerTypeGet(b->context, 16), vector),
-             i32 = with_lanes(b->i32, vector);
+             f16 = with_lanes(mlirF16TypeGet(b->context), vector),
+             i32 = with_lanes(b->i32, vector), f32 = with_lanes(b->f32, vector);
     if (from == ADZE_DTYPE_bf16) {
-        v = mb_op1(b, "arith.extui", mb_op1(b, "arith.bitcast", v, i16), i32);
         MlirValue by = mb_int(b, b->i32, 16);
+        v = mb_op1(b, "arith.extui", v, i32);
         v = mb_op2(b, "arith.shli", v, vector ? mb_splat(b, by, ADZE_LANES) : by, i32);
-        v = mb_op1(b, "arith.bitcast", v, with_lanes(b->f32, vector));
-        return convert(e, v, ADZE_DTYPE_f32, to, vector);
+        v = mb_op1(b, "arith.bitcast", v, f32);
+    } else if (from == ADZE_DTYPE_f16) {
+        v = mb_op1(b, "arith.extf", mb_op1(b, "arith.bitcast", v, f16), f32);
+    } else {
+        v = convert(e, v, from, ADZE_DTYPE_f32, vector);
     }
-    v = convert(e, v, from, ADZE_DTYPE_f32, vector);
-    const adze_body *body = adze_cast_find(ADZE_DTYPE_f32, ADZE_DTYPE_bf16);
-    v = call_body(e, body, vector, &v, mlirIntegerTypeGet(b->context, 16));
-    return mb_op1(b, "arith.bitcast", v, with_lanes(x86_element_type(e, to), vector));
+    if (!is_half(to)) return convert(e, v, ADZE_DTYPE_f32, to, vector);
+    if (to == ADZE_DTYPE_f16)
+        return mb_op1(b, "arith.bitcast", mb_op1(b, "arith.truncf", v, f16), i16);
+    return call_body(e, adze_cast_find(ADZE_DTYPE_f32, to), vector, &v,
+                     mlirIntegerTypeGet(b->context, 16));
 }
 
 /* Between numbers, as the cast bodies have it: floats saturate, integers wrap. */
@@ -137,11 +148,8 @@ static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype t
          to_real = adze_dtype_get_kind(to) == ADZE_KIND_FLOAT;
     uint32_t n = adze_dtype_bits(from), m = adze_dtype_bits(to);
     if (from == to) return v;
-    if (from == ADZE_DTYPE_bf16 || to == ADZE_DTYPE_bf16)
-        return convert_bf16(e, v, from, to, vector);
+    if (is_half(from) || is_half(to)) return convert_half(e, v, from, to, vector);
     if (from_real && to_real) return mb_op1(b, n < m ? "arith.extf" : "arith.truncf", v, type);
-    if (from == ADZE_DTYPE_f16 || to == ADZE_DTYPE_f16)
-        return convert(e, convert(e, v, from, ADZE_DTYPE_f32, vector), ADZE_DTYPE_f32, to, vector);
     if (to_real) return mb_op1(b, no_sign(from) ? "arith.uitofp" : "arith.sitofp", v, type);
     if (from_real) return call_body(e, adze_cast_find(from, to), vector, &v, element);
     if (n == m) return v;
@@ -154,7 +162,7 @@ static MlirValue convert(x86_emit *e, MlirValue v, adze_dtype from, adze_dtype t
 
 static adze_dtype through_f32(adze_dtype dtype)
 {
-    return dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16 ? ADZE_DTYPE_f32 : dtype;
+    return is_half(dtype) ? ADZE_DTYPE_f32 : dtype;
 }
 
 bool x86_emit_cast(x86_emit *e, const adze_op *op)
@@ -170,8 +178,11 @@ bool x86_emit_cast(x86_emit *e, const adze_op *op)
     if (from == to)
         x86_set(e, adze_op_result(op, 0), v);
     else if (to == ADZE_DTYPE_bool)
-        x86_set(e, adze_op_result(op, 0),
-                (x86_value){.m = compare_zero(e, x86_use_value(e, &v), from, vector)});
+    {
+        MlirValue wide = convert(e, x86_use_value(e, &v), from, through_f32(from), vector);
+        wide = compare_zero(e, wide, through_f32(from), vector);
+        x86_set(e, adze_op_result(op, 0), (x86_value){.m = wide});
+    }
     else
         x86_result(e, op, convert(e, x86_use_value(e, &v), from, to, vector));
     return true;
@@ -370,7 +381,7 @@ bool x86_emit_elementwise(x86_emit *e, const adze_op *op)
     bool vector = any_vector(op);
     const adze_ir_value *first = adze_op_operand(op, 0);
     adze_dtype dtype = dtype_of(first);
-    bool small = dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16;
+    bool small = is_half(dtype);
     if (is_any(name, logic) && dtype == ADZE_DTYPE_bool) return emit_logic(e, op, vector);
     const compare_row *compare = find_compare(name);
     if (compare && !small) return emit_compare(e, op, compare, vector);

@@ -5,6 +5,7 @@
  * counts as 1, because a kernel over nothing still computes its bounds.
  */
 #include "backends/x86/emit.h"
+#include "ir/eval/bodies_table.h"
 
 enum { CMP_EQ = 0, CMP_NE = 1, CMP_SLT = 2 };
 
@@ -150,7 +151,13 @@ bool x86_emit_lit(x86_emit *e, const adze_op *op)
     MlirType element = x86_element_type(e, dtype);
     if (mlirTypeIsNull(element) || adze_type_get_kind(type) != ADZE_TYPE_SCALAR)
         return adze_error(adze_op_loc(op), "'lit' of this type is not supported on x86");
-    if (dtype == ADZE_DTYPE_i64)
+    uint16_t half = 0; /* bits */
+    if (dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16) {
+        float single = (float)value;
+        adze_cast_find(ADZE_DTYPE_f32, dtype)
+            ->row(&half, (const void *[]){&single}, (const int64_t[]){1}, 1);
+        x86_result(e, op, mb_int(&e->b, element, half));
+    } else if (dtype == ADZE_DTYPE_i64)
         x86_set(e, adze_op_result(op, 0), x86_const((int64_t)value));
     else if (adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT)
         x86_result(e, op, mb_float(&e->b, element, value));

@@ -87,13 +87,13 @@
 /* X(a, b, lanes) for each pair of types with a cast body. */
 #define CAST_TO(X, a, lanes)                                                                       \
     X(a, f32, lanes)                                                                               \
-    X(a, f64, lanes) X(a, bool, lanes) X(a, i8, lanes) X(a, i16, 0) X(a, i32, lanes)               \
-        X(a, i64, lanes) X(a, u8, lanes) X(a, u16, 0) X(a, u32, 0) X(a, u64, 0)
+    X(a, f64, lanes) X(a, bool, lanes) X(a, i8, lanes) X(a, i16, lanes) X(a, i32, lanes)           \
+        X(a, i64, lanes) X(a, u8, lanes) X(a, u16, lanes) X(a, u32, lanes) X(a, u64, lanes)
 #define CAST_PAIRS(X)                                                                              \
     CAST_TO(X, f32, 1)                                                                             \
-    CAST_TO(X, f64, 1) CAST_TO(X, bool, 1) CAST_TO(X, i8, 1) CAST_TO(X, i16, 0) CAST_TO(X, i32, 1) \
-        CAST_TO(X, i64, 1) CAST_TO(X, u8, 1) CAST_TO(X, u16, 0) CAST_TO(X, u32, 0)                 \
-            CAST_TO(X, u64, 0) X(f32, f16, 1) X(f16, f32, 1) X(f32, bf16, 1) X(bf16, f32, 1)
+    CAST_TO(X, f64, 1) CAST_TO(X, bool, 1) CAST_TO(X, i8, 1) CAST_TO(X, i16, 1) CAST_TO(X, i32, 1) \
+        CAST_TO(X, i64, 1) CAST_TO(X, u8, 1) CAST_TO(X, u16, 1) CAST_TO(X, u32, 1)                 \
+            CAST_TO(X, u64, 1) X(f32, f16, 1) X(f16, f32, 1) X(f32, bf16, 1) X(bf16, f32, 1)
 
 /* ---- The row functions ---- */
 

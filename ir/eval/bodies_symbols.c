@@ -30,11 +30,37 @@
 #include "bodies_bool.inc"
 #undef LANE
 #define SIGNED 1
+#define LANE i8x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
+#define LANE i16x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
 #define LANE i32x16
 #include "bodies_compare.inc"
 #include "bodies_int.inc"
 #undef LANE
 #define LANE i64x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
+#undef SIGNED
+#define SIGNED 0
+#define LANE u8x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
+#define LANE u16x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
+#define LANE u32x16
+#include "bodies_compare.inc"
+#include "bodies_int.inc"
+#undef LANE
+#define LANE u64x16
 #include "bodies_compare.inc"
 #include "bodies_int.inc"
 #undef LANE

@@ -21,12 +21,16 @@
                        (~__builtin_convertvector((m), ADZE_I_##b##x16) & (ADZE_I_##b##x16)(z))))
 #define BITS_F32(x)   ((adze_u32x16)(x))
 #define FLOAT_F32(u)  ((adze_f32x16)(u))
-#define CAST_EACH_INT(X) X(i8) X(i32) X(i64) X(u8)
+#define CAST_EACH_INT(X) X(i8) X(i16) X(i32) X(i64) X(u8) X(u16) X(u32) X(u64)
 #define CAST_INTS(X, a)                                                                            \
     X(a, i8, -0x1p7f, 0x1p7f, INT8_MAX)                                                            \
+    X(a, i16, -0x1p15f, 0x1p15f, INT16_MAX)                                                        \
     X(a, i32, -0x1p31f, 0x1p31f, INT32_MAX)                                                        \
     X(a, i64, -0x1p63f, 0x1p63f, INT64_MAX)                                                        \
-    X(a, u8, 0.0f, 0x1p8f, UINT8_MAX)
+    X(a, u8, 0.0f, 0x1p8f, UINT8_MAX)                                                              \
+    X(a, u16, 0.0f, 0x1p16f, UINT16_MAX)                                                           \
+    X(a, u32, 0.0f, 0x1p32f, UINT32_MAX)                                                           \
+    X(a, u64, 0.0f, 0x1p64f, UINT64_MAX)
 
 #include "casts.inc"
 #include "quantize.inc"

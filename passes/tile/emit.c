@@ -94,7 +94,7 @@ adze_ir_value *tile_op2(tile *t, const char *name, adze_ir_value *a, adze_ir_val
     return elementwise(t, name, operands, 2, NULL);
 }
 
-static adze_ir_value *cast_to(tile *t, adze_ir_value *value, adze_dtype dtype)
+adze_ir_value *tile_cast(tile *t, adze_ir_value *value, adze_dtype dtype)
 {
     if (!value || adze_type_dtype(adze_value_type(value)) == dtype) return value;
     adze_attr attr = adze_attr_type("to", dtype);
@@ -334,16 +334,17 @@ static adze_ir_value *guarded(tile *t, adze_ir_value *operand, const adze_access
     return tile_op(t, "where", choice, 3);
 }
 
+/* One op, not a max and a min: a bound that is NaN does not bind. */
 static adze_ir_value *clip(tile *t, const adze_op *op, const tile_point *at)
 {
-    static const char *const bounds[] = {NULL, "max", "min"};
-    adze_ir_value *value = tile_value(t, adze_op_operand(op, 0), at);
-    for (uint32_t i = 1; value && i < 3; i++) {
-        adze_ir_value *bound = adze_op_operand(op, i);
+    adze_ir_value *in[3] = {tile_value(t, adze_op_operand(op, 0), at)};
+    for (uint32_t i = 1; in[0] && i < 3; i++) {
         tile_point none = {.rank = 0};
-        if (bound && (bound = tile_value(t, bound, &none))) value = tile_op2(t, bounds[i], value, bound);
+        if (!adze_op_operand(op, i)) continue;
+        in[i] = tile_value(t, adze_op_operand(op, i), &none);
+        if (in[i] && tile_is_vector(in[0])) in[i] = tile_splat(t, in[i]);
     }
-    return value;
+    return in[0] && !t->failed ? adze_build1(&t->b, "clip", in, 3, NULL, 0) : NULL;
 }
 
 /* Scale or zero point of a (de)quantization: one value, or one along the axis. */
@@ -372,8 +373,8 @@ static adze_ir_value *dequantize(tile *t, const adze_op *op, const tile_point *a
     adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at);
     adze_ir_value *scale = parameter(t, op, 1, at), *zero = parameter(t, op, 2, at);
     if (!x || !scale) return NULL;
-    x = cast_to(t, x, to);
-    if (zero) x = tile_op2(t, "sub", x, cast_to(t, zero, to));
+    x = tile_cast(t, x, to);
+    if (zero) x = tile_op2(t, "sub", x, tile_cast(t, zero, to));
     return tile_op2(t, "mul", x, scale);
 }
 
@@ -391,12 +392,12 @@ static adze_ir_value *quantize(tile *t, const adze_op *op, const tile_point *at)
     if (!x || !scale) return NULL;
     x = tile_op2(t, "div", x, scale);
     x = tile_op(t, "round", &x, 1);
-    if (zero) x = tile_op2(t, "add", x, cast_to(t, zero, adze_type_dtype(adze_value_type(x))));
+    if (zero) x = tile_op2(t, "add", x, tile_cast(t, zero, adze_type_dtype(adze_value_type(x))));
     double high = (double)((1 << (bits - is_signed)) - 1), low = is_signed ? -high - 1 : 0;
     adze_dtype real = adze_type_dtype(adze_value_type(x));
     x = tile_op2(t, "max", x, tile_lit(t, real, low));
     x = tile_op2(t, "min", x, tile_lit(t, real, high));
-    return cast_to(t, x, to);
+    return tile_cast(t, x, to);
 }
 
 static adze_ir_value *iota(tile *t, const adze_op *op, const tile_point *at)
@@ -404,7 +405,7 @@ static adze_ir_value *iota(tile *t, const adze_op *op, const tile_point *at)
     const adze_dim *expr = adze_dim_add_const(
         t->context, adze_dim_mul_const(t->context, at->at[0], adze_op_attr_int(op, "step")),
         adze_op_attr_int(op, "start"));
-    return cast_to(t, index_value(t, expr), adze_type_dtype(adze_value_type(adze_op_result(op, 0))));
+    return tile_cast(t, index_value(t, expr), adze_type_dtype(adze_value_type(adze_op_result(op, 0))));
 }
 
 static adze_ir_value *fail(tile *t)

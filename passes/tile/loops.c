@@ -99,7 +99,10 @@ adze_ir_value *tile_identity(tile *t, adze_combine combine, adze_dtype dtype)
     bool is_signed = adze_dtype_get_kind(dtype) == ADZE_KIND_INT;
     double high = real ? (double)INFINITY : ldexp(1, (int)bits - is_signed) - 1;
     double low = real ? -(double)INFINITY : is_signed ? -ldexp(1, (int)bits - 1) : 0;
-    if (bits > 53 && !real) t->failed |= combine == ADZE_COMBINE_MAX || combine == ADZE_COMBINE_MIN;
+    if (bits > 53 && !real && combine == ADZE_COMBINE_MIN) {
+        adze_ir_value *least = tile_lit(t, dtype, low); /* the greatest is no double, but its complement is */
+        return tile_op(t, "bitwise_not", &least, 1);
+    }
     double value = combine == ADZE_COMBINE_MUL ? 1 : combine == ADZE_COMBINE_MAX ? low : combine == ADZE_COMBINE_MIN ? high : 0;
     return tile_lit(t, dtype, value);
 }

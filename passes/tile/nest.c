@@ -357,6 +357,7 @@ bool tile_nest(tile *t)
     for (uint32_t i = 0; i < adze_op_num_results(t->kernel) && !t->failed; i++) {
         const adze_type *tensor = adze_value_type(adze_op_result(t->kernel, i));
         if (!adze_type_is_ranked(tensor)) return false;
+        if (adze_dim_is_value(adze_type_count(tensor), 0)) continue;
         nest n = {.value = adze_op_operand(yield, i), .buffer = tile_result(t, i), .tensor = tensor, .shift_axis = -1};
         n.domain = adze_value_type(n.value);
         tile_zero_halo(t, i);

@@ -25,6 +25,7 @@ typedef struct reduction {
     uint32_t axes[ADZE_MAX_AXES]; /* those to loop over */
     uint32_t n;
     adze_ir_value *inside; /* i64: points that a mean divides by */
+    adze_dtype sum;        /* element type of the accumulator */
 } reduction;
 
 static bool reduction_begin(adze_op *op, const tile_point *at, reduction *r)
@@ -69,7 +70,8 @@ static adze_ir_value *element(tile *t, reduction *r)
     tile_point point = {.rank = map->rank};
     for (uint32_t d = 0; d < map->rank; d++)
         point.at[d] = adze_dim_substitute(t->context, map->dims[d], r->with, ADZE_MAX_AXES, NULL, NULL);
-    return tile_value(t, adze_op_operand(r->op, 0), &point);
+    adze_ir_value *value = tile_value(t, adze_op_operand(r->op, 0), &point);
+    return value ? tile_cast(t, value, r->sum) : NULL;
 }
 
 static void reduce_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
@@ -125,7 +127,11 @@ adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at)
         return NULL;
     }
     adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
-    adze_ir_value *acc = tile_identity(t, r.access.combine, dtype);
+    /* The mean of integers divides their sum in 64 bits; all else that wraps may wrap early. */
+    r.sum = dtype;
+    if (r.access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_INT) r.sum = ADZE_DTYPE_i64;
+    if (r.access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_UINT) r.sum = ADZE_DTYPE_u64;
+    adze_ir_value *acc = tile_identity(t, r.access.combine, r.sum);
     bool over_lane = t->lane >= 0 && tile_depends(t, at, (uint32_t)t->lane, -1);
     bool lanes = t->lane < 0 && !t->scalar && r.n && !r.access.operand[0].guarded;
     if (over_lane || lanes) acc = tile_splat(t, acc);
@@ -134,9 +140,7 @@ adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at)
     if (t->failed) return NULL;
     if (lanes) acc = tile_reduce_lanes(t, r.access.combine, acc);
     if (!r.access.mean) return acc;
-    adze_attr attr = adze_attr_type("to", dtype);
-    adze_ir_value *n = adze_build1(&t->b, "cast", &r.inside, 1, &attr, 1);
-    return tile_op2(t, "div", acc, n);
+    return tile_cast(t, tile_op2(t, "div", acc, tile_cast(t, r.inside, r.sum)), dtype);
 }
 
 /* ---- Normalizations ---- */

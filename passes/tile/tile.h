@@ -56,6 +56,7 @@ adze_ir_value *tile_index(tile *t, const adze_dim *expr); /* i64, lane 0 */
 adze_ir_value *tile_lit(tile *t, adze_dtype dtype, double value);
 adze_ir_value *tile_op(tile *t, const char *name, adze_ir_value *const *operands, uint32_t n);
 adze_ir_value *tile_op2(tile *t, const char *name, adze_ir_value *a, adze_ir_value *b);
+adze_ir_value *tile_cast(tile *t, adze_ir_value *value, adze_dtype dtype);
 adze_ir_value *tile_splat(tile *t, adze_ir_value *value); /* scalar to vector; vectors stay */
 bool tile_is_vector(const adze_ir_value *value);
 /* The element (or lanes) of a value of the kernel's region at a position. NULL after t->failed. */

@@ -53,13 +53,13 @@
     }
 #define TABLE(t, name, ...) {"adze_body_" #name "_" #t "x16", x16_##name##_##t},
 
-/* The lists of bodies_rows.h, cut to what has vectors: floats, integers of 32 and 64 bits, bool. */
+/* The lists of bodies_rows.h without half precision, which computes in f32. */
 #define X16_FLOAT(X, ...)  X(f32, __VA_ARGS__) X(f64, __VA_ARGS__)
-#define X16_INT(X, ...)    X(i32, __VA_ARGS__) X(i64, __VA_ARGS__)
-#define X16_SIGNED(X, ...) X16_FLOAT(X, __VA_ARGS__) X16_INT(X, __VA_ARGS__)
-#define X16_NUMBER(X, ...) X16_SIGNED(X, __VA_ARGS__)
+#define X16_INT(X, ...)    BODY_TYPES_INT(X, __VA_ARGS__)
+#define X16_SIGNED(X, ...) X16_FLOAT(X, __VA_ARGS__) BODY_TYPES_SINT(X, __VA_ARGS__)
+#define X16_NUMBER(X, ...) X16_FLOAT(X, __VA_ARGS__) X16_INT(X, __VA_ARGS__)
 #define X16_BOOL(X, ...)   X(bool, __VA_ARGS__)
-#define X16_ANY(X, ...)    X16_SIGNED(X, __VA_ARGS__) X(bool, __VA_ARGS__)
+#define X16_ANY(X, ...)    X16_NUMBER(X, __VA_ARGS__) X(bool, __VA_ARGS__)
 #define X16_QUANTIZED(X, ...) X(i8, __VA_ARGS__) X(u8, __VA_ARGS__)
 #define X16_STORED(X, ...) X16_QUANTIZED(X, __VA_ARGS__) X(i32, __VA_ARGS__)
 #undef ROLE_PARAM
@@ -78,7 +78,7 @@
     IF##lanes(types, ROW3, name, r, a, b, c)
 #include "ir/eval/bodies.def"
 
-#define CAST_ROW(a, b)                                                                             \
+#define CAST_ROW(a, b, lanes)                                                                      \
     ROW_HEAD(x16_cast_##a##_##b)                                                                   \
     {                                                                                              \
         for (int64_t i = 0; i < n; i += 16) {                                                      \
@@ -86,13 +86,9 @@
             WRITE(b, adze_body_cast_##a##_##b##x16(v0))                                            \
         }                                                                                          \
     }
-#define CAST_TABLE(a, b) {"adze_body_cast_" #a "_" #b "x16", x16_cast_##a##_##b},
-#define CAST_TO(X, a) X(a, f32) X(a, f64) X(a, bool) X(a, i8) X(a, i32) X(a, i64) X(a, u8)
-#define CASTS(X)                                                                                   \
-    CAST_TO(X, f32) CAST_TO(X, f64) CAST_TO(X, bool) CAST_TO(X, i8) CAST_TO(X, i32)                \
-    CAST_TO(X, i64) CAST_TO(X, u8) X(f32, f16) X(f16, f32) X(f32, bf16) X(bf16, f32)
+#define CAST_TABLE(a, b, lanes) {"adze_body_cast_" #a "_" #b "x16", x16_cast_##a##_##b},
 typedef adze_u16x16 ADZE_C_f16x16, ADZE_C_bf16x16;
-CASTS(CAST_ROW)
+CAST_PAIRS(CAST_ROW)
 
 static const x16_row rows[] = {
 #define BODY1(name, operands, params, types, lanes, r, a) IF##lanes(types, TABLE, name, r, a)
@@ -101,7 +97,7 @@ static const x16_row rows[] = {
 #define BODY3(name, operands, params, types, lanes, r, a, b, c) \
     IF##lanes(types, TABLE, name, r, a, b, c)
 #include "ir/eval/bodies.def"
-    CASTS(CAST_TABLE)
+    CAST_PAIRS(CAST_TABLE)
 };
 
 const x16_rows X16_NAME = {rows, sizeof rows / sizeof *rows};

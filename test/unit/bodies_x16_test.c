@@ -37,7 +37,10 @@ static void fill(void *data, uint32_t dtype)
         case ADZE_DTYPE_i8:
         case ADZE_DTYPE_u8: ((uint8_t *)data)[i] = (uint8_t)bits; break;
         case ADZE_DTYPE_f16:
-        case ADZE_DTYPE_bf16: ((uint16_t *)data)[i] = (uint16_t)bits; break;
+        case ADZE_DTYPE_bf16:
+        case ADZE_DTYPE_i16:
+        case ADZE_DTYPE_u16: ((uint16_t *)data)[i] = (uint16_t)bits; break;
+        case ADZE_DTYPE_u32:
         case ADZE_DTYPE_i32:
             ((int32_t *)data)[i] = kind == 0 ? INT32_MIN : kind == 1 ? (int32_t)small : (int32_t)bits;
             break;

@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 ADZE = os.path.join(os.environ["ADZE_BUILD_DIR"], "bin/adze")
-DTYPES = {"f32": "f4", "f64": "f8", "i8": "i1", "i32": "i4", "i64": "i8", "u8": "u1", "bool": "?"}
+DTYPES = {"f32": "f4", "f64": "f8", "f16": "f2", "bf16": "u2", "i8": "i1", "i16": "i2", "i32": "i4", "i64": "i8",
+          "u8": "u1", "u16": "u2", "u32": "u4", "u64": "u8", "bool": "?"}  # files hold the bits of bf16
+INTS = [kind for kind in DTYPES if kind[0] in "iu"]
 SPECIALS = [np.nan, np.inf, -np.inf, -0.0, 0.0, 1e-40, -1e-40, 3.4028235e38, -3.4028235e38, 1.1754944e-38, 0.5, -0.5,
             1.5, 2.5, -1.0, 1.0, 88.7, -88.7, 89.0, -104.0, 16777217.0, 2147483648.0, -2147483904.0, 9.3e18, 255.5]
 SIZES = [(0, 3), (1, 1), (15, 17), (16, 1), (17, 16), (33, 0), (33, 5)]  # of (N, M)
@@ -63,6 +65,10 @@ class Group:
         return (f"module @{self.name} {{\n{self.consts}  func @main({inputs}) -> ({', '.join(results)}) {{\n"
                 + "\n".join(body) + f"\n    return({names})\n  }}\n}}\n")
 
+    def kind(self, result):
+        """Element type of result k."""
+        return list(itertools.chain(*(types for _, types in self.ops)))[result].split("[")[0]
+
     def of(self, result):
         """The op that result k comes from."""
         return list(itertools.chain(*([text] * len(types) for text, types in self.ops)))[result]
@@ -81,6 +87,8 @@ class Group:
         dtype = np.dtype(DTYPES[kind])
         if kind == "bool":
             flat = rng.random(count) < 0.5
+        elif kind == "bf16":
+            flat = (self.array(rng, "f32", [count]).view("u4") >> 16).astype(dtype)
         elif dtype.kind == "f":
             flat = rng.standard_normal(count).astype(dtype)
             if self.values == "special":
@@ -106,6 +114,14 @@ bitwise_xor""".split()
 COMPARE = {"equal", "less", "less_equal", "greater", "greater_equal"}
 PAIRS = [("N,1", "1,M", "N,M"), ("N", "", "N"), ("M,N", "N", "M,N"), ("2,N,1", "M,1,1,5", "M,2,N,5"), ("", "", ""),
          ("N", "N", "N")]
+
+
+def at_once(g, kind):
+    """Ops that share a loop: what one leaves to the next is rounded to the element type."""
+    x, y, t = g.input(kind, "M,N"), g.input(kind, "N"), f"{kind}[M,N]"
+    g.chain(t, f"mul({x}, {x}) : {t}", f"add(@@, {y}) : {t}", f"sub(@@, {x})")
+    g.chain(f"f32[M,N]", f"mul({x}, {y}) : {t}", "cast(@@) {to = f32}")
+    g.op(f"sum_n({x}, {y}, {x})", t)
 
 
 def binary(group, ops, kind, turn=0):
@@ -144,29 +160,35 @@ def elementwise():
         g = Group(f"unary_f32_{part}")
         unary(g, UNARY[part::2], "f32")
         yield g
-    g = Group("binary_f32")
-    binary(g, BINARY, "f32")
-    yield g
-    for kind in "i32", "i64", "i8", "u8":
+    for kind in "f32", "f64", "f16", "bf16":
+        g = Group(f"binary_{kind}", rtol=1e-15 if kind == "f64" else 5e-7)
+        binary(g, BINARY + ["mod"] * (kind != "f32"), kind)
+        if kind != "f32":
+            at_once(g, kind)
+            unary(g, UNARY[::3], kind)
+        yield g
+    for kind in INTS:
         g = Group(f"int_{kind}", values="divide")
-        binary(g, INT_BINARY, kind, turn=1)
-        unary(g, ["abs", "sign", "bitwise_not"] + ["neg", "relu"] * (kind != "u8"), kind)
+        binary(g, INT_BINARY + ["pow"], kind, turn=1)
+        unary(g, ["abs", "sign", "bitwise_not", "relu"] + ["neg"] * (kind[0] != "u"), kind)
+        at_once(g, kind)
         yield g
     g = Group("bool")
     binary(g, ["and", "or", "xor", "equal"], "bool")
     unary(g, ["not"], "bool")
-    for kind in "f32", "i32", "i64", "u8", "bool":
+    for kind in DTYPES:
         c, a, b = g.input("bool", "N,1"), g.input(kind, "1,M"), g.input(kind, "")
         g.op(f"where({c}, {a}, {b})", f"{kind}[N,M]")
         g.op(f"where({g.input('bool', 'N')}, {g.input(kind, 'N')}, {b})", f"{kind}[N]")
     yield g
-    g = Group("cast")
-    for a, b in itertools.permutations(["f32", "f64", "i8", "i32", "i64", "u8", "bool"], 2):
-        dims = "M,N" if a == "f32" else "N"
-        g.op(f"cast({g.input(a, dims)}) {{to = {b}}}", f"{b}[{dims}]")
-    yield g
+    for part in range(2):
+        g = Group(f"cast_{part}")
+        for a, b in list(itertools.permutations(DTYPES, 2))[part::2]:
+            dims = "M,N" if a == "f32" else "N"
+            g.op(f"cast({g.input(a, dims)}) {{to = {b}}}", f"{b}[{dims}]")
+        yield g
     g = Group("many")
-    for kind in "f32", "i32", "i64":
+    for kind in "f32", "i32", "i64", "f16", "u16", "i8", "u64":
         x, y, s = g.input(kind, "M,N"), g.input(kind, "N"), g.input(kind, "")
         for op in "max_n", "min_n":
             g.op(f"{op}({x}, {y}, {s})", f"{kind}[M,N]")
@@ -181,12 +203,12 @@ REDUCE = "reduce_sum reduce_mean reduce_max reduce_min reduce_prod".split()
 
 def reductions():
     consts = "  const @a0: i64[1] = dense[0]\n  const @a1: i64[1] = dense[-1]\n  const @a2: i64[2] = dense[0, 2]\n"
-    for kind, values in ("f32", "normal"), ("i32", "special"), ("i64", "special"), ("f32", "special"):
+    for kind, values in [("f32", "normal"), ("f64", "normal"), ("f32", "special")] + [(k, "special") for k in INTS]:
         g = Group(f"reduce_{kind}_{values}", values, 1e-5, 1e-5, consts)
         if values == "special" and kind == "f32":
             ops = ["reduce_max", "reduce_min"]
         else:
-            ops = [op for op in REDUCE if kind == "f32" or op != "reduce_mean"]
+            ops = REDUCE
         for op in ops:
             g.op(f"{op}({g.input(kind, 'M,N')}, @a1) {{keepdims = 0}}", f"{kind}[M]")
             g.op(f"{op}({g.input(kind, 'N,M')}, @a0)", f"{kind}[1,M]")
@@ -339,10 +361,12 @@ def run(*words):
     return r.returncode, r.stderr.strip()
 
 
-def differ(group, got, want, strict):
+def differ(group, kind, got, want, strict):
     """What is wrong with one result, or None."""
     if got.dtype != want.dtype or got.shape != want.shape:
         return f"{got.dtype}{got.shape}, not {want.dtype}{want.shape}"
+    if kind == "bf16":
+        got, want = ((a.astype("u4") << 16).view("f4") for a in (got, want))
     if want.dtype.kind != "f":
         bad = got != want
     else:
@@ -380,7 +404,7 @@ class Runner:
             return self.fail(name, f"status {code}: {err}")
         with np.load(out) as got, np.load(ref) as want:
             for k, key in enumerate(want.files):
-                why = differ(group, got[key], want[key], strict)
+                why = differ(group, group.kind(k), got[key], want[key], strict)
                 if why:
                     self.fail(f"{name} {key} = {group.of(k)}", why)
                 else:
