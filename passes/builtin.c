@@ -32,11 +32,14 @@ const adze_plugin adze_builtin_plugin = {
 /* From kernels to a planned module, for backends that take loop IR. */
 #define LOWER "layout,tile,plan"
 
+/* Sums of half precision become f32, before ops are grouped. */
+#define WIDEN ",widen,dce"
+
 const adze_named_pipeline adze_named_pipelines[] = {
-    {"O0", "shape-fold,fold,dce,fuse{single=true}," LOWER},
-    {"O1", SIMPLIFY ",fuse{single=true}," LOWER},
-    {"O2", SIMPLIFY ",fuse," LOWER},
-    {"O3", SIMPLIFY ",fuse," LOWER},
+    {"O0", "shape-fold,fold" WIDEN ",fuse{single=true}," LOWER},
+    {"O1", SIMPLIFY WIDEN ",fuse{single=true}," LOWER},
+    {"O2", SIMPLIFY WIDEN ",fuse," LOWER},
+    {"O3", SIMPLIFY WIDEN ",fuse," LOWER},
     {"lower", LOWER},
     {"simplify", SIMPLIFY},
     {NULL, NULL},

@@ -37,11 +37,14 @@ class Group:
         self.inputs[name] = f"{kind}[{dims}]"
         return name
 
-    def const(self, dims):
-        """A new f32 constant of normally distributed values."""
+    def const(self, dims, kind="f32"):
+        """A new constant of normally distributed values, in f32 or half precision."""
         count = self.consts.count("const")
         values = np.random.default_rng(count).standard_normal(int(np.prod([int(d) for d in dims.split(",")])))
-        self.consts += f'  const @k{count}: f32[{dims}] = hex"{values.astype("<f4").tobytes().hex()}"\n'
+        values = values.astype("<f4")
+        values = values.astype("<f2") if kind == "f16" else values.view("<u4") >> 16 if kind == "bf16" else values
+        raw = values.astype("<u2") if kind == "bf16" else values
+        self.consts += f'  const @k{count}: {kind}[{dims}] = hex"{raw.tobytes().hex()}"\n'
         return f"@k{count}"
 
     def op(self, text, *types):
@@ -326,6 +329,24 @@ def rows():
     yield g
 
 
+def halves():
+    """Sums of half precision: rounded once, to half of a last place more than the reference."""
+    for kind, last_place in ("f16", 2.0**-10), ("bf16", 2.0**-7):
+        g = Group(f"sums_{kind}", "normal", last_place, last_place, "  const @a1: i64[1] = dense[-1]\n")
+        x, image = g.input(kind, "M,N"), g.input(kind, "N,3,9,9")
+        for op in "reduce_sum", "reduce_mean", "reduce_max", "reduce_min":
+            g.op(f"{op}({x}, @a1)", f"{kind}[M,1]")
+            g.chain(f"{kind}[M]", f"mul({x}, {x}) : {kind}[M,N]", f"{op}(@@, @a1) {{keepdims = 0}} : {kind}[M]", "relu(@@)")
+        g.op(f"softmax({x})", f"{kind}[M,N]")
+        g.op(f"layer_norm({x}, {g.input(kind, 'N')}, %{kind}_N)", f"{kind}[M,N]")
+        w, bias, out = g.const("17,3,3,3", kind), g.const("17", kind), f"{kind}[N,17,7,7]"
+        g.chain(f"{kind}[N,17,3,3]", f"conv({image}, {w}, {bias}) : {out}", f"relu(@@) : {out}",
+                "max_pool(@@) {kernel_shape = [2, 2], strides = [2, 2]}")
+        g.op(f"average_pool({image}) {{kernel_shape = [3, 3]}}", f"{kind}[N,3,7,7]")
+        g.op(f"matmul({g.input(kind, 'M,N,17')}, {g.const('17,33', kind)})", f"{kind}[M,N,33]")
+        yield g
+
+
 def moves():
     consts = """  const @one: i64[1] = dense[1]
   const @zero: i64[1] = dense[0]
@@ -431,7 +452,7 @@ class Runner:
 def main():
     only = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), rows(), moves())
+        groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), rows(), halves(), moves())
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(Runner(folder).group, group, turn) for turn, group in enumerate(groups)
                     if not only or group.name in only]
