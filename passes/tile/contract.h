@@ -41,7 +41,8 @@ typedef struct contraction {
 /* Fills in what does not depend on where the input and the result lie, from c->root, c->x and c->y. False
  * where the contraction has no micro-kernel form. Padding along rows needs a halo unless c->x_first is set. */
 bool tile_describe(tile *t, contraction *c);
-/* The contraction's data and weights are f32, and the weights a constant of this kernel that nothing else reads. */
+/* The contraction's data and weights are f32, and the weights an operand of this kernel that nothing else in it reads:
+ * a constant, or anything that slides over the data. */
 bool tile_has_panels(const adze_op *kernel, const adze_op *root);
 
 /* ---- contract_tile.c ---- */

@@ -191,7 +191,8 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
     if (adze_value_def(w) != ADZE_DEF_ARGUMENT || adze_value_num_uses(w) != 1) return false;
     if (adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32 || adze_type_dtype(adze_value_type(w)) != ADZE_DTYPE_f32)
         return false;
-    return adze_type_is_ranked(adze_value_type(x)) && adze_value_const(adze_op_operand(kernel, adze_value_index(w)));
+    bool constant = adze_value_const(adze_op_operand(kernel, adze_value_index(w)));
+    return adze_type_is_ranked(adze_value_type(x)) && (constant || adze_op_has_trait(root, ADZE_WINDOW));
 }
 
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
@@ -211,6 +212,7 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
     adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 3, NULL, 1);
     if (!pack) return NULL;
     adze_const *source = adze_value_const(weights);
+    if (!source) return adze_op_result(pack, 0); /* packed at run time */
     const adze_type *type = adze_value_type(adze_op_result(pack, 0));
     const char *name = adze_internf(t->context, "%s.panels", adze_const_name(source));
     adze_const *packed = adze_module_find_const(t->module, name);

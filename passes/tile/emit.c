@@ -294,8 +294,7 @@ static adze_ir_value *index_value(tile *t, const adze_dim *expr)
     return tile_op2(t, "add", lanes, base);
 }
 
-/* pad and its like: elements outside give a constant, and are not read. */
-static adze_ir_value *guarded(tile *t, adze_ir_value *operand, const adze_access_map *map, const tile_point *at)
+adze_ir_value *tile_guarded(tile *t, adze_ir_value *operand, const adze_access_map *map, const tile_point *at)
 {
     const adze_type *type = adze_value_type(operand);
     adze_ir_value *inside = NULL, *lanes = NULL, *outer_mask = t->mask;
@@ -444,7 +443,7 @@ static adze_ir_value *moved(tile *t, const adze_op *op, const tile_point *at)
     if (t->flat) return tile_value(t, adze_op_operand(op, 0), at);
     if (!adze_op_access(op, &access) || !map_point(t, &access, 0, at, &point)) return fail(t);
     adze_ir_value *operand = adze_op_operand(op, 0);
-    if (access.operand[0].guarded) return guarded(t, operand, &access.operand[0], &point);
+    if (access.operand[0].guarded) return tile_guarded(t, operand, &access.operand[0], &point);
     return tile_value(t, operand, &point);
 }
 
@@ -492,6 +491,7 @@ static adze_ir_value *result_of(tile *t, adze_op *op, adze_ir_value *value, cons
 {
     if (adze_op_has_trait(op, ADZE_NORMALIZE)) return tile_normalized(t, op, at);
     if (adze_op_has_trait(op, ADZE_REDUCE)) return tile_reduction(t, op, at);
+    if (adze_op_has_trait(op, ADZE_CONTRACTION)) return tile_sum(t, op, at);
     if (adze_op_is(op, "clip")) return clip(t, op, at);
     if (adze_op_is(op, "quantize")) return quantize(t, op, at);
     if (adze_op_is(op, "dequantize")) return dequantize(t, op, at);

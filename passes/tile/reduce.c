@@ -41,19 +41,19 @@ static bool reduction_begin(adze_op *op, const tile_point *at, reduction *r)
     return true;
 }
 
-/* Bounds of window axis k that keep every guarded index inside the operand. */
-static bool window_bounds(tile *t, const reduction *r, uint32_t k, const adze_dim **lo, const adze_dim **hi)
+bool tile_window_bounds(tile *t, const adze_op *op, const adze_access *access, const adze_dim *const *with, uint32_t k,
+                        const adze_dim **lo, const adze_dim **hi)
 {
-    const adze_access_map *map = &r->access.operand[0];
-    const adze_type *type = adze_value_type(adze_op_operand(r->op, 0));
+    const adze_access_map *map = &access->operand[0];
+    const adze_type *type = adze_value_type(adze_op_operand(op, 0));
     *lo = tile_dim(t, 0);
-    *hi = r->access.extent[k];
+    *hi = access->extent[k];
     for (uint32_t d = 0; map->guarded && d < map->rank; d++) {
         int64_t coef;
         const adze_dim *rest;
         if (!adze_dim_axis_coefficient(t->context, map->dims[d], k, &coef, &rest)) return false;
         if (!coef) continue;
-        rest = adze_dim_substitute(t->context, rest, r->with, ADZE_MAX_AXES, NULL, NULL);
+        rest = adze_dim_substitute(t->context, rest, with, ADZE_MAX_AXES, NULL, NULL);
         if (coef < 0 || (t->lane >= 0 && mentions(t, rest, (uint32_t)t->lane))) return false;
         const adze_dim *step = tile_dim(t, coef);
         const adze_dim *below = adze_dim_mul_const(t->context, rest, -1);
@@ -87,7 +87,7 @@ static adze_ir_value *reduce_axes(tile *t, reduction *r, uint32_t i, bool lanes,
     if (i == r->n) return tile_combine_masked(t, r->access.combine, acc, element(t, r));
     uint32_t k = r->axes[i];
     const adze_dim *lo, *hi;
-    if (!window_bounds(t, r, k, &lo, &hi)) {
+    if (!tile_window_bounds(t, r->op, &r->access, r->with, k, &lo, &hi)) {
         t->failed = true;
         return acc;
     }
@@ -109,7 +109,7 @@ static void count_inside(tile *t, reduction *r)
     const adze_dim *count = tile_dim(t, 1);
     for (uint32_t i = 0; i < r->n; i++) {
         const adze_dim *lo, *hi;
-        if (!window_bounds(t, r, r->axes[i], &lo, &hi)) {
+        if (!tile_window_bounds(t, r->op, &r->access, r->with, r->axes[i], &lo, &hi)) {
             t->failed = true;
             return;
         }

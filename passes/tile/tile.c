@@ -90,7 +90,10 @@ static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_
     for (uint32_t i = 0; i < n; i++)
         if (!packed[i]) packed[i] = operands[i];
     if (n_packed) func = try_form(run, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
-    for (uint32_t i = 0; func && i < n; i++) operands[i] = packed[i];
+    for (uint32_t i = 0; i < n; i++) {
+        if (!func && packed[i] != operands[i] && adze_value_op(packed[i])) adze_op_erase(adze_value_op(packed[i]));
+        if (func) operands[i] = packed[i];
+    }
     free(packed);
     return func;
 }
@@ -99,6 +102,7 @@ static adze_func *emit(adze_pass_run *run, adze_op *kernel, const char *name, ad
 {
     adze_func *func = try_form(run, kernel, tile_attention, false, operands, name);
     if (!func) func = emit_contraction(run, kernel, operands, name);
+    if (!func) func = try_form(run, kernel, tile_product, false, operands, name);
     if (!func) func = try_form(run, kernel, tile_nest, false, operands, name);
     if (!func) func = try_form(run, kernel, tile_nest, true, operands, name);
     return func;

@@ -61,6 +61,8 @@ adze_ir_value *tile_splat(tile *t, adze_ir_value *value); /* scalar to vector; v
 bool tile_is_vector(const adze_ir_value *value);
 /* The element (or lanes) of a value of the kernel's region at a position. NULL after t->failed. */
 adze_ir_value *tile_value(tile *t, adze_ir_value *value, const tile_point *at);
+/* The same of a value that is read through a guarded map: elements outside give its constant, and are not read. */
+adze_ir_value *tile_guarded(tile *t, adze_ir_value *operand, const adze_access_map *map, const tile_point *at);
 /* Reads and writes through a tensor's buffer. */
 adze_ir_value *tile_load(tile *t, adze_ir_value *buffer, const adze_type *tensor, const tile_point *at);
 void tile_store(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_type *tensor,
@@ -104,6 +106,10 @@ adze_ir_value *tile_reduce_lanes(tile *t, adze_combine combine, adze_ir_value *v
 /* A reduction's result at a position, in place. */
 adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at);
 bool tile_depends(tile *t, const tile_point *at, uint32_t axis, int except);
+/* Bounds of window axis k that keep every guarded index of operand 0 inside it; `with` gives the axes bound so
+ * far. False where they vary over the lanes. */
+bool tile_window_bounds(tile *t, const adze_op *op, const adze_access *access, const adze_dim *const *with, uint32_t k,
+                        const adze_dim **lo, const adze_dim **hi);
 /* A normalization's result; its row statistics were prepared. */
 adze_ir_value *tile_normalized(tile *t, adze_op *op, const tile_point *at);
 /* The axis along which a normalization runs; -1 if it is not one axis. */
@@ -111,10 +117,18 @@ int tile_row_axis(const adze_op *op);
 /* Computes ahead what the values below `value` need once a row (everything that does not vary over `lane`). */
 void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t lane);
 
-/* ---- nest.c, contract.c, rows.c, attention.c: one kernel form each; false: not of this form ---- */
+/* ---- sum.c: contractions one element, or 16 lanes, at a time ---- */
+
+/* A contraction's result at a position, in place. */
+adze_ir_value *tile_sum(tile *t, adze_op *op, const tile_point *at);
+/* What follows the sum of products: alpha, and the bias with its factor. */
+adze_ir_value *tile_after_sum(tile *t, const adze_op *op, const tile_point *at, adze_ir_value *sum);
+
+/* ---- nest.c, contract.c, rows.c, product.c, attention.c: one kernel form each; false: not of this form ---- */
 
 bool tile_nest(tile *t);
 bool tile_contract(tile *t);
+bool tile_product(tile *t);
 bool tile_rows(tile *t);
 bool tile_attention(tile *t);
 /* Convolutions of which one reads what another makes, or one and the copy that it reads: a kernel for tile_rows. */
@@ -123,7 +137,7 @@ bool tile_is_chain(const adze_op *kernel);
 bool tile_is_flat(const adze_op *kernel);
 /* The first contraction of a kernel, or the first behind `after`; NULL if there is none. */
 adze_op *tile_root(const adze_op *kernel, const adze_op *after);
-/* The panels of that constant (one constant each, however many kernels share it). */
+/* The panels of its weights: a constant for a constant, however many kernels share it, else an op above the kernel. */
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights);
 /* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known. */
 bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *out_pads);

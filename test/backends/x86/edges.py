@@ -241,7 +241,20 @@ def contractions():
         bias = ["33", "M,1", "", "M,33"][ta * 2 + tb]
         g.op(f"gemm({g.input('f32', a)}, {g.input('f32', b)}, {g.input('f32', bias)}) "
              f"{{alpha = 0.5, beta = 2.0, transA = {ta}, transB = {tb}}}", "f32[M,33]")
+    for a, b, c in [("M,N", "N,33", "M,33"), ("2,M,N", "2,N,17", "2,M,17"), ("4,17", "17,64", "4,64")]:
+        t, x, y = f"f32[{c}]", g.input("f32", a), g.input("f32", b)
+        g.chain(t, f"matmul({x}, {y}) : {t}", f"add(@@, {g.input('f32', c)}) : {t}", "gelu(@@)")
+        turned = b.split(",")[:-2] + b.split(",")[:-3:-1]  # the second factor as it is stored elsewhere
+        perm = "[0, 2, 1]" if len(turned) == 3 else "[1, 0]"
+        g.chain(t, f"transpose({g.input('f32', ','.join(turned))}) {{perm = {perm}}} : f32[{b}]", f"matmul({x}, @@)")
     yield g
+    for kind in "i32", "i64", "u32", "u64", "f64":
+        g = Group(f"matmul_{kind}", "normal" if kind == "f64" else "special", 1e-12, 1e-12)
+        for a, b, c in [("M,N", "N,33", "M,33"), ("3,1,N,7", "2,7,M", "3,2,N,M"), ("N", "N,M", "M"), ("N", "N", "")]:
+            g.op(f"matmul({g.input(kind, a)}, {g.input(kind, b)})", f"{kind}[{c}]")
+        g.op(f"gemm({g.input(kind, 'N,M')}, {g.input(kind, '33,N')}, {g.input(kind, 'M,1')}) {{transA = 1, transB = 1}}",
+             f"{kind}[M,33]")
+        yield g
     g = Group("conv", "normal", 1e-5, 1e-5)
     for batch, c, oc, k, attrs, out in [
             ("N", 3, 17, 3, "pads = [1, 1, 1, 1]", "9,9"), ("N", 16, 16, 3, "group = 16, pads = [1, 1, 1, 1]", "9,9"),
@@ -251,6 +264,12 @@ def contractions():
         g.op(f"conv({g.input('f32', f'{batch},{c},9,9')}, {w}, {g.input('f32', str(oc))})" +
              (f" {{{attrs}}}" if attrs else ""), f"f32[{batch},{oc},{out}]")
     g.op(f"conv({g.input('f32', '1,2,N,M')}, {g.input('f32', '3,2,1,1')})", "f32[1,3,N,M]")
+    cube, pads = g.input("f32", "N,4,5,6,17"), "pads = [1, 1, 1, 1, 1, 1]"
+    for w, attrs, out in [("3,4,3,3,3", pads, "3,5,6,17"), ("6,2,3,3,3", f"group = 2, {pads}", "6,5,6,17"),
+                          ("4,1,1,3,2", "group = 4, strides = [2, 1, 3]", "4,3,4,6")]:
+        t = f"f32[N,{out}]"
+        g.chain(t, f"conv({cube}, {g.input('f32', w)}, {g.input('f32', w[0])}) {{{attrs}}} : {t}", "relu(@@)")
+        g.op(f"conv({cube}, {g.const(w)}) {{{attrs}}}", t)
     yield g
     yield from packed()
     for values in "normal", "special":

@@ -1,0 +1,349 @@
+/* tile: products of two matrices that are both made at run time, f32, around the micro-kernels.
+ *
+ * A chunk is a block of rows and a few panels of 32 columns of one matrix of the batch. It packs its
+ * panels of the right operand, whatever the strides, then walks its rows tile by tile; what follows the
+ * product is the epilogue of each tile. Packing costs one pass over a panel, which a block of ROWS rows
+ * shares, so blocks of rows pack for themselves and no chunk waits for another.
+ */
+#include "passes/tile/contract.h"
+
+#include <string.h>
+
+enum { PANEL = 32, ROWS = 126 /* a multiple of 6 and of 14 rows a tile */, CHUNK_FLOPS = 4000000, FEW_ROWS = 2 };
+
+typedef struct product {
+    adze_op *root;
+    adze_access access;
+    const adze_type *a, *b, *y;
+    uint32_t m, n, k;                 /* axes of the access */
+    uint32_t a_m, a_k, b_n, b_k;      /* dims of the operands at which they stand */
+    const adze_dim *a_stride[ADZE_MAX_RANK], *b_stride[ADZE_MAX_RANK]; /* by logical dim */
+    const adze_dim *rows, *columns, *depth;
+    int64_t mr, nr, panels;           /* of a chunk */
+    adze_ir_value *yielded;
+    tile_point at;                    /* of the result; the last entry is the lane axis */
+    adze_ir_value *packed, *acc;
+    adze_ir_value *left;              /* rows of the left operand in panels of 32 depths; NULL where they are rows */
+    const adze_dim *left_rows, *left_first;
+    const adze_dim *row, *column;     /* of the tile's first element */
+    bool partial;                     /* columns may end inside the tile */
+} product;
+
+/* The dim of a map that is exactly the axis; rank if there is none. */
+static uint32_t dim_of(const adze_access_map *map, uint32_t axis)
+{
+    for (uint32_t d = 0; d < map->rank; d++)
+        if (adze_dim_get_kind(map->dims[d]) == ADZE_DIM_AXIS && adze_dim_axis_index(map->dims[d]) == axis) return d;
+    return map->rank;
+}
+
+
+static bool describe(tile *t, product *p)
+{
+    p->root = tile_root(t->kernel, NULL);
+    if (!p->root || adze_op_num_results(t->kernel) != 1 || !adze_op_access(p->root, &p->access)) return false;
+    const adze_access *access = &p->access;
+    uint32_t rank = access->result[0].rank, n_sums = 0;
+    for (uint32_t k = 0; k < access->n_axes; k++)
+        if (access->kind[k] != ADZE_AXIS_PARALLEL) p->k = k, n_sums++;
+    if (rank < 2 || n_sums != 1 || access->operand[0].guarded || access->operand[1].guarded) return false;
+    for (uint32_t d = 0; d < rank; d++)
+        if (adze_dim_get_kind(access->result[0].dims[d]) != ADZE_DIM_AXIS) return false;
+    p->m = adze_dim_axis_index(access->result[0].dims[rank - 2]);
+    p->n = adze_dim_axis_index(access->result[0].dims[rank - 1]);
+    for (uint32_t i = 0; i < 2; i++) {
+        adze_ir_value *operand = adze_op_operand(p->root, i);
+        if (adze_value_def(operand) != ADZE_DEF_ARGUMENT || adze_type_dtype(adze_value_type(operand)) != ADZE_DTYPE_f32)
+            return false;
+    }
+    p->a = adze_value_type(adze_op_operand(p->root, 0));
+    p->b = adze_value_type(adze_op_operand(p->root, 1));
+    p->y = adze_value_type(adze_op_result(t->kernel, 0));
+    p->a_m = dim_of(&access->operand[0], p->m);
+    p->a_k = dim_of(&access->operand[0], p->k);
+    p->b_n = dim_of(&access->operand[1], p->n);
+    p->b_k = dim_of(&access->operand[1], p->k);
+    if (p->a_m == adze_type_rank(p->a) || p->b_n == adze_type_rank(p->b)) return false; /* a vector */
+    adze_layout_strides(p->a, p->a_stride);
+    adze_layout_strides(p->b, p->b_stride);
+    p->rows = access->extent[p->m];
+    p->columns = access->extent[p->n];
+    p->depth = access->extent[p->k];
+    p->yielded = adze_op_operand(adze_region_last(t->region), 0);
+    return adze_type_rank(p->y) == rank;
+}
+
+/* One or two rows do not pay for packing a matrix that can be read as it lies. */
+static bool worth_packing(const product *p)
+{
+    int64_t rows;
+    return !adze_dim_is_const(p->rows, &rows) || rows > FEW_ROWS || !adze_dim_is_value(p->b_stride[p->b_n], 1);
+}
+
+static int64_t panels_of_chunk(const product *p)
+{
+    int64_t rows = ROWS, columns = 4 * PANEL, depth = 64;
+    adze_dim_is_const(p->rows, &rows);
+    adze_dim_is_const(p->columns, &columns);
+    adze_dim_is_const(p->depth, &depth);
+    if (rows > ROWS) rows = ROWS;
+    int64_t panels = (columns + PANEL - 1) / PANEL, flops = 2 * PANEL * rows * depth;
+    int64_t wanted = flops > 0 ? (CHUNK_FLOPS + flops - 1) / flops : 1;
+    return wanted < panels ? wanted : panels > 0 ? panels : 1;
+}
+
+/* ---- Operands at a place of the batch ---- */
+
+/* The operand's buffer at its position for the result position `at` with row, column and depth as given. */
+static adze_ir_value *view(tile *t, const product *p, uint32_t index, const adze_dim *row, const adze_dim *column)
+{
+    const adze_access_map *map = &p->access.operand[index];
+    const adze_type *tensor = index ? p->b : p->a;
+    const adze_layout *layout = adze_type_layout(tensor);
+    adze_ir_value *buffer = tile_buffer(t, adze_op_operand(p->root, index));
+    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {buffer};
+    const adze_dim *with[ADZE_MAX_AXES] = {NULL};
+    for (uint32_t d = 0; d < p->at.rank; d++) with[adze_dim_axis_index(p->access.result[0].dims[d])] = p->at.at[d];
+    with[p->m] = row;
+    with[p->n] = column;
+    with[p->k] = tile_dim(t, 0);
+    for (uint32_t i = 0; i < map->rank; i++) {
+        const adze_dim *expr = map->dims[layout->has_perm ? layout->perm[i] : i];
+        operands[i + 1] = tile_index(t, adze_dim_substitute(t->context, expr, with, ADZE_MAX_AXES, NULL, NULL));
+    }
+    const adze_type *type = adze_value_type(buffer);
+    return adze_op_result(adze_build(&t->b, "subview", operands, map->rank + 1, NULL, 0, &type, 1), 0);
+}
+
+static adze_ir_value *scratch(tile *t, const adze_dim *rows, const adze_dim *columns)
+{
+    const adze_dim *dims[] = {rows, columns};
+    const adze_type *type = adze_type_buffer(t->context, ADZE_DTYPE_f32, 2, dims, NULL, 64, 0);
+    return adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &type, 1), 0);
+}
+
+static void call(tile *t, const char *name, adze_ir_value **args, uint32_t n)
+{
+    adze_attr attr = adze_attr_str("name", name);
+    adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
+}
+
+/* Depths in whole panels. */
+static const adze_dim *padded_depth(tile *t, const product *p)
+{
+    return adze_dim_mul_const(t->context, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL)), PANEL);
+}
+
+/* A left operand whose rows do not lie in one piece: rows lo .. hi as panels [depth / 32][rows][32]. */
+static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
+{
+    const adze_dim *most = adze_dim_binary(t->context, ADZE_DIM_MIN, p->rows, tile_dim(t, ROWS));
+    const adze_dim *blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL));
+    p->left = scratch(t, adze_dim_mul(t->context, blocks, most), tile_dim(t, PANEL));
+    p->left_first = lo;
+    p->left_rows = adze_dim_sub(t->context, hi, lo);
+    adze_ir_value *args[] = {p->left,
+                             view(t, p, 0, lo, tile_dim(t, 0)),
+                             tile_index(t, p->left_rows),
+                             tile_index(t, p->depth),
+                             tile_index(t, p->a_stride[p->a_m]),
+                             tile_index(t, p->a_stride[p->a_k])};
+    call(t, "pack_f32", args, 6);
+}
+
+/* Depths of the packed right operand beyond the last are multiplied with zeros, so they must be numbers. */
+static void clear_depths(tile *t, product *p)
+{
+    const adze_dim *end = padded_depth(t, p);
+    if (adze_dim_equal(end, p->depth)) return;
+    tile_loop loop = tile_for(t, tile_index(t, p->depth), tile_index(t, end), 1, false, NULL, 0);
+    adze_ir_value *zero = tile_splat(t, tile_lit(t, ADZE_DTYPE_f32, 0));
+    for (int64_t v = 0; v < PANEL; v += ADZE_LANES) {
+        adze_ir_value *operands[] = {zero, p->packed, NULL, t->axes[loop.axis], adze_build_index(&t->b, v)};
+        adze_build(&t->b, "store", operands, 5, NULL, 0, NULL, 0);
+    }
+    tile_end(t, &loop, NULL, 0);
+}
+
+/* Columns from `first` on, as many as there are up to 32. */
+static void pack(tile *t, product *p, const adze_dim *first)
+{
+    p->packed = scratch(t, p->left ? padded_depth(t, p) : p->depth, tile_dim(t, PANEL));
+    const adze_dim *left = adze_dim_sub(t->context, p->columns, first);
+    const adze_dim *width = p->partial ? adze_dim_binary(t->context, ADZE_DIM_MIN, left, tile_dim(t, PANEL)) : tile_dim(t, PANEL);
+    adze_ir_value *args[] = {p->packed,
+                             view(t, p, 1, tile_dim(t, 0), first),
+                             tile_index(t, p->depth),
+                             tile_index(t, width),
+                             tile_index(t, p->b_stride[p->b_k]),
+                             tile_index(t, p->b_stride[p->b_n])};
+    call(t, "pack_f32", args, 6);
+    if (p->left) clear_depths(t, p);
+}
+
+/* ---- A tile ---- */
+
+/* 16 columns of row m of the tile: accumulator, following ops, store. */
+static void finish(tile *t, product *p, const adze_dim *m, const adze_dim *v)
+{
+    uint32_t n_memo = t->n_memo, rank = p->at.rank;
+    uint32_t lane = tile_axis(t, tile_index(t, adze_dim_add(t->context, p->column, v)), p->columns);
+    t->lane = (int)lane;
+    if (p->partial) {
+        adze_ir_value *left = tile_index(t, adze_dim_sub(t->context, p->columns, adze_dim_axis(t->context, lane)));
+        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
+    }
+    adze_ir_value *load[] = {p->acc, NULL, tile_index(t, m), tile_index(t, v)};
+    const adze_type *type = adze_type_vector(t->context, ADZE_DTYPE_f32);
+    adze_ir_value *sum = adze_op_result(adze_build(&t->b, "load", load, 4, NULL, 0, &type, 1), 0);
+    p->at.at[rank - 2] = adze_dim_add(t->context, p->row, m);
+    p->at.at[rank - 1] = adze_dim_axis(t->context, lane);
+    sum = tile_after_sum(t, p->root, &p->at, sum);
+    if (sum) {
+        tile_remember(t, (tile_memo){.value = adze_op_result(p->root, 0), .point = p->at, .axis = -1, .result = sum});
+        tile_store(t, tile_value(t, p->yielded, &p->at), tile_result(t, 0), p->y, &p->at);
+    }
+    t->n_memo = n_memo;
+    t->lane = -1;
+    t->mask = NULL;
+}
+
+/* acc = mr rows of the left operand times the packed columns at `b`. */
+static void multiply(tile *t, const product *p, int64_t mr, adze_ir_value *b)
+{
+    adze_ir_value *one = adze_build_index(&t->b, 1), *zero = adze_build_index(&t->b, 0);
+    adze_ir_value *args[] = {p->acc, NULL, adze_build_index(&t->b, mr), NULL, zero, b, one, zero, one, zero, NULL,
+                             adze_build_index(&t->b, TILE_AHEAD)};
+    if (p->left) {
+        const adze_type *type = adze_value_type(p->left);
+        adze_ir_value *at[] = {p->left, tile_index(t, adze_dim_sub(t->context, p->row, p->left_first)), zero};
+        args[1] = adze_op_result(adze_build(&t->b, "subview", at, 3, NULL, 0, &type, 1), 0);
+        args[3] = args[10] = adze_build_index(&t->b, PANEL);
+        args[6] = tile_index(t, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL)));
+        args[7] = tile_index(t, adze_dim_mul_const(t->context, p->left_rows, PANEL));
+    } else {
+        args[1] = view(t, p, 0, p->row, tile_dim(t, 0));
+        args[3] = tile_index(t, p->a_stride[p->a_m]);
+        args[10] = tile_index(t, p->depth);
+    }
+    call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)p->nr), args, 12);
+}
+
+static void emit_tile(tile *t, product *p, int64_t mr)
+{
+    p->acc = scratch(t, tile_dim(t, mr), tile_dim(t, p->nr));
+    adze_ir_value *inside[] = {
+        p->packed, adze_build_index(&t->b, 0),
+        tile_index(t, adze_dim_binary(t->context, ADZE_DIM_MOD, p->column, tile_dim(t, PANEL)))};
+    const adze_type *type = adze_value_type(p->packed);
+    multiply(t, p, mr, adze_op_result(adze_build(&t->b, "subview", inside, 3, NULL, 0, &type, 1), 0));
+    tile_loop rows = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, mr), 1, true, NULL, 0);
+    t->extents[rows.axis] = tile_dim(t, mr);
+    tile_loop lanes = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, p->nr), ADZE_LANES, true, NULL, 0);
+    t->extents[lanes.axis] = tile_dim(t, p->nr);
+    finish(t, p, adze_dim_axis(t->context, rows.axis), adze_dim_axis(t->context, lanes.axis));
+    tile_end(t, &lanes, NULL, 0);
+    tile_end(t, &rows, NULL, 0);
+}
+
+/* Rows lo .. hi in tiles of mr, then fours, then ones; nothing for sizes that cannot occur. */
+static void rows(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
+{
+    const int64_t sizes[] = {p->mr, 4, 1};
+    const adze_dim *at = lo;
+    for (uint32_t i = 0; i < 3; i++) {
+        const adze_dim *size = tile_dim(t, sizes[i]), *left = adze_dim_sub(t->context, hi, at);
+        const adze_dim *whole = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, left, size), size);
+        const adze_dim *stop = adze_dim_add(t->context, at, whole);
+        if (adze_dim_equal(stop, at)) continue;
+        uint32_t end = tile_axis(t, tile_index(t, stop), p->rows);
+        tile_loop loop = tile_for(t, tile_index(t, at), t->axes[end], sizes[i], false, NULL, 0);
+        t->extents[loop.axis] = p->rows;
+        p->row = adze_dim_axis(t->context, loop.axis);
+        emit_tile(t, p, sizes[i]);
+        tile_end(t, &loop, NULL, 0);
+        at = adze_dim_is_const(stop, NULL) ? stop : adze_dim_axis(t->context, end);
+    }
+}
+
+/* ---- Panels and chunks ---- */
+
+/* Panels lo .. hi, those that are whole or the one that is not. */
+static void panels(tile *t, product *p, const adze_dim *lo, const adze_dim *hi, const adze_dim *row_lo, const adze_dim *row_hi)
+{
+    tile_loop loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), 1, false, NULL, 0);
+    t->extents[loop.axis] = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->columns, tile_dim(t, PANEL));
+    const adze_dim *first = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), PANEL);
+    uint32_t from = tile_axis(t, tile_index(t, first), p->columns);
+    first = adze_dim_axis(t->context, from);
+    pack(t, p, first);
+    const adze_dim *stop = adze_dim_add_const(t->context, first, PANEL);
+    if (p->partial) stop = adze_dim_binary(t->context, ADZE_DIM_MIN, stop, p->columns);
+    tile_loop blocks = tile_for(t, t->axes[from], tile_index(t, stop), p->nr, false, NULL, 0);
+    t->extents[blocks.axis] = p->columns;
+    p->column = adze_dim_axis(t->context, blocks.axis);
+    rows(t, p, row_lo, row_hi);
+    tile_end(t, &blocks, NULL, 0);
+    tile_end(t, &loop, NULL, 0);
+}
+
+/* Takes the innermost factor off a chunk's number; binds it to an axis. */
+static const adze_dim *digit(tile *t, const adze_dim **rest, const adze_dim *extent)
+{
+    if (adze_dim_is_value(extent, 1)) return tile_dim(t, 0);
+    const adze_dim *d = adze_dim_binary(t->context, ADZE_DIM_MOD, *rest, extent);
+    *rest = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, *rest, extent);
+    return adze_dim_axis(t->context, tile_axis(t, tile_index(t, d), extent));
+}
+
+static const adze_dim *bound(tile *t, const adze_dim *expr, const adze_dim *extent)
+{
+    if (adze_dim_is_const(expr, NULL)) return expr;
+    return adze_dim_axis(t->context, tile_axis(t, tile_index(t, expr), extent));
+}
+
+static void chunk(tile *t, product *p, const adze_dim *number, const adze_dim *row_blocks, const adze_dim *panel_blocks)
+{
+    const adze_dim *rest = number;
+    const adze_dim *n_panels = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->columns, tile_dim(t, PANEL));
+    const adze_dim *whole = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->columns, tile_dim(t, PANEL));
+    const adze_dim *block = digit(t, &rest, panel_blocks), *rows_at = digit(t, &rest, row_blocks);
+    for (uint32_t i = p->at.rank - 2; i--;) p->at.at[i] = digit(t, &rest, adze_type_dim(p->y, i));
+    const adze_dim *lo = adze_dim_mul_const(t->context, block, p->panels), *row_lo = adze_dim_mul_const(t->context, rows_at, ROWS);
+    const adze_dim *hi = adze_dim_binary(t->context, ADZE_DIM_MIN, adze_dim_add_const(t->context, lo, p->panels), n_panels);
+    const adze_dim *row_hi = adze_dim_binary(t->context, ADZE_DIM_MIN, adze_dim_add_const(t->context, row_lo, ROWS), p->rows);
+    row_lo = bound(t, row_lo, p->rows);
+    row_hi = bound(t, row_hi, p->rows);
+    if (!adze_dim_is_value(p->a_stride[p->a_k], 1)) pack_left(t, p, row_lo, row_hi);
+    p->partial = false;
+    if (!adze_dim_is_value(whole, 0))
+        panels(t, p, lo, adze_dim_binary(t->context, ADZE_DIM_MIN, hi, whole), row_lo, row_hi);
+    p->partial = true;
+    if (!adze_dim_equal(whole, n_panels))
+        panels(t, p, adze_dim_binary(t->context, ADZE_DIM_MAX, lo, whole), hi, row_lo, row_hi);
+}
+
+bool tile_product(tile *t)
+{
+    product p = {0};
+    if (!describe(t, &p) || !worth_packing(&p)) return false;
+    p.nr = adze_target_number(t->run->target, "gemm-nr", 16);
+    p.mr = adze_target_number(t->run->target, "gemm-mr", 6);
+    if (p.mr < 1 || ROWS % p.mr || (p.nr != 16 && p.nr != 32)) return false;
+    p.at.rank = adze_type_rank(p.y);
+    p.panels = panels_of_chunk(&p);
+    tile_zero_halo(t, 0);
+    if (adze_dim_is_value(adze_type_count(p.y), 0)) return !t->failed;
+    const adze_dim *row_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.rows, tile_dim(t, ROWS));
+    const adze_dim *panel_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.columns, tile_dim(t, PANEL * p.panels));
+    const adze_dim *chunks = adze_dim_mul(t->context, row_blocks, panel_blocks);
+    for (uint32_t i = 0; i + 2 < p.at.rank; i++) chunks = adze_dim_mul(t->context, chunks, adze_type_dim(p.y, i));
+    if (adze_dim_is_value(chunks, 1)) {
+        chunk(t, &p, tile_dim(t, 0), row_blocks, panel_blocks);
+        return !t->failed;
+    }
+    tile_loop loop = tile_parallel(t, chunks);
+    chunk(t, &p, adze_dim_axis(t->context, loop.axis), row_blocks, panel_blocks);
+    tile_end_parallel(t, &loop);
+    return !t->failed;
+}
