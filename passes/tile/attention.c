@@ -5,12 +5,12 @@
  */
 #include "passes/tile/contract.h"
 
-enum { PANEL = TILE_PANEL };
+enum { PANEL = 2 * TILE_PANEL };
 
 typedef struct attention {
     adze_op *op;
     const adze_type *q, *k, *v, *y;
-    adze_ir_value *keys, *values; /* packed: [panels, depth, 32] */
+    adze_ir_value *keys, *values; /* packed: [panels, depth, 16], an even number of panels */
     adze_ir_value *scores, *sums; /* [mr, keys rounded up], [mr] */
     const adze_dim *n_keys, *padded_keys, *key_stride;
     int64_t depth, value_depth, mr, nr;
@@ -51,7 +51,8 @@ static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const 
     const adze_dim *strides[ADZE_MAX_RANK];
     adze_layout_strides(type, strides);
     const adze_dim *k = adze_type_dim(type, transposed ? 3 : 2), *n = adze_type_dim(type, transposed ? 2 : 3);
-    const adze_dim *dims[] = {adze_dim_binary(t->context, ADZE_DIM_CEILDIV, n, tile_dim(t, PANEL)), k, tile_dim(t, PANEL)};
+    const adze_dim *pairs = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, n, tile_dim(t, PANEL));
+    const adze_dim *dims[] = {adze_dim_mul_const(t->context, pairs, 2), k, tile_dim(t, TILE_PANEL)};
     adze_ir_value *panels = scratch(t, 3, dims);
     tile_point at = a->at;
     at.at[2] = at.at[3] = tile_dim(t, 0);
@@ -60,8 +61,9 @@ static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const 
                              tile_index(t, k),
                              tile_index(t, n),
                              tile_index(t, strides[transposed ? 3 : 2]),
-                             tile_index(t, strides[transposed ? 2 : 3])};
-    call(t, "pack_f32", args, 6);
+                             tile_index(t, strides[transposed ? 2 : 3]),
+                             tile_index(t, k)};
+    call(t, "pack_f32", args, 7);
     return panels;
 }
 
@@ -70,8 +72,8 @@ static void product(tile *t, attention *a, adze_ir_value *rows, const adze_dim *
                     const adze_dim *column, const adze_dim *k, int64_t mr)
 {
     adze_ir_value *operands[] = {
-        panels, tile_index(t, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, column, tile_dim(t, PANEL))),
-        adze_build_index(&t->b, 0), tile_index(t, adze_dim_binary(t->context, ADZE_DIM_MOD, column, tile_dim(t, PANEL)))};
+        panels, tile_index(t, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, column, tile_dim(t, TILE_PANEL))),
+        adze_build_index(&t->b, 0), adze_build_index(&t->b, 0)};
     const adze_type *type = adze_value_type(panels);
     adze_ir_value *b = adze_op_result(adze_build(&t->b, "subview", operands, 4, NULL, 0, &type, 1), 0);
     adze_ir_value *one = adze_build_index(&t->b, 1), *zero = adze_build_index(&t->b, 0);

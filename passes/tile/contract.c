@@ -1,6 +1,6 @@
 /* tile: a contraction with constant weights (matmul, gemm, conv) and the elementwise ops that follow it.
  *
- * The weights are packed into panels of 32 columns when the artifact is written. Chunks are blocks of tiles
+ * The weights are packed into panels of 16 columns when the artifact is written. Chunks are blocks of tiles
  * that keep their input in the L2 cache, or groups of panels where the weights are the larger part.
  */
 #include "passes/tile/contract.h"

@@ -174,7 +174,7 @@ bool tile_describe(tile *t, contraction *c)
     choose_line(t, c);
     int64_t cols;
     bool few = adze_dim_is_const(c->cols, &cols) && cols <= 2 && adze_dim_is_value(c->rows, 1);
-    if (few && !c->depthwise) c->nr = TILE_PANEL; /* one pass over the weights; registers allow it */
+    if (few && !c->depthwise) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
     return true;
 }
 

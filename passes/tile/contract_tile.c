@@ -40,28 +40,25 @@ typedef struct piece {
     const adze_dim *group, *row, *col; /* of the first element */
     const adze_dim *channel;           /* first output channel inside the group */
     int64_t mr, cols;                  /* elements of the tile; columns a row of it */
+    int64_t nr;                        /* channels of the tile */
     bool partial;                      /* the channels may end inside the tile */
 } piece;
 
-/* How far from the columns at `inside` of a panel those lie that are read next. What is read once, or would
- * push its own panel out of the L2 cache, is fetched just ahead. */
-static const adze_dim *next_panel(tile *t, const contraction *c, const adze_dim *inside)
+/* How far behind the columns of a tile those lie that are read next. What is read once, or would push its own
+ * panel out of the L2 cache, is fetched just ahead. */
+static const adze_dim *next_panel(tile *t, const contraction *c)
 {
-    adze_context *context = t->context;
     int64_t floats, l2 = adze_target_number(t->run->target, "l2", 1 << 20);
-    const adze_dim *panel = adze_dim_mul_const(context, adze_dim_mul(context, c->t0, adze_dim_mul(context, c->t1, c->k)), TILE_PANEL);
-    bool fits = adze_dim_is_const(panel, &floats) && 2 * floats / TILE_PANEL * c->nr * 4 < l2 / 4 * 3;
-    if (!fits || adze_dim_is_value(tile_units(t, c), 1)) return tile_dim(t, TILE_AHEAD);
-    if (c->nr == TILE_PANEL) return panel;
-    const adze_dim *second = adze_dim_binary(context, ADZE_DIM_FLOORDIV, inside, tile_dim(t, c->nr));
-    return adze_dim_add_const(context, adze_dim_mul(context, second, adze_dim_add_const(context, panel, -2 * c->nr)), c->nr);
+    const adze_dim *depth = adze_dim_mul(t->context, c->t0, adze_dim_mul(t->context, c->t1, c->k));
+    const adze_dim *tile_columns = adze_dim_mul_const(t->context, depth, c->nr);
+    bool fits = adze_dim_is_const(tile_columns, &floats) && 2 * 4 * floats < l2 / 4 * 3;
+    return fits && !adze_dim_is_value(tile_units(t, c), 1) ? tile_columns : tile_dim(t, TILE_AHEAD);
 }
 
 static void call(tile *t, contraction *c, const piece *p, adze_ir_value *acc)
 {
     const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->channel, tile_dim(t, TILE_PANEL));
-    const adze_dim *inside = adze_dim_binary(t->context, ADZE_DIM_MOD, p->channel, tile_dim(t, TILE_PANEL));
-    const adze_dim *at[] = {c->depthwise ? tile_dim(t, 0) : p->group, panel, tile_dim(t, 0), inside};
+    const adze_dim *at[] = {c->depthwise ? tile_dim(t, 0) : p->group, panel, tile_dim(t, 0), tile_dim(t, 0)};
     adze_ir_value *b = view(t, c->weights, at);
     adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
     adze_ir_value *args[12] = {acc, a};
@@ -74,14 +71,14 @@ static void call(tile *t, contraction *c, const piece *p, adze_ir_value *acc)
         const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]), c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
     } else {
-        name = adze_internf(t->context, "gemm_f32_%dx%d", (int)p->mr, (int)c->nr);
+        name = adze_internf(t->context, "gemm_f32_%dx%d", (int)p->mr, (int)p->nr);
         args[n++] = tile_index(t, tile_dim(t, p->cols));
         args[n++] = tile_index(t, c->stride_col);
         args[n++] = tile_index(t, c->stride_row);
         args[n++] = b;
         const adze_dim *rest[] = {c->t0, c->s0, c->t1, c->s1, c->k};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
-        args[n++] = tile_index(t, next_panel(t, c, inside));
+        args[n++] = tile_index(t, next_panel(t, c));
     }
     adze_attr attr = adze_attr_str("name", name);
     adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
@@ -158,11 +155,9 @@ static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, 
 
 static void emit_piece(tile *t, contraction *c, const piece *p)
 {
-    adze_ir_value *acc = scratch(t, p->mr, c->nr);
+    adze_ir_value *acc = scratch(t, p->mr, p->nr);
     call(t, c, p, acc);
-    int64_t vectors = c->nr / ADZE_LANES;
-    int64_t channels = tile_channels(c);
-    if (p->partial && channels % c->nr && channels % c->nr <= ADZE_LANES) vectors = 1;
+    int64_t vectors = p->nr / ADZE_LANES;
     adze_ir_value *zero = adze_build_index(&t->b, 0);
     tile_loop rows = tile_for(t, zero, adze_build_index(&t->b, p->mr), 1, true, NULL, 0);
     t->extents[rows.axis] = tile_dim(t, p->mr);
@@ -314,6 +309,7 @@ void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim 
         t->extents[loop.axis] = tile_dim(t, (channels + c->nr - 1) / c->nr);
         p.channel = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), c->nr);
         p.partial = pass;
+        p.nr = pass && channels % c->nr <= TILE_PANEL ? TILE_PANEL : c->nr;
         units(t, c, p, unit_lo, unit_hi);
         tile_end(t, &loop, NULL, 0);
     }

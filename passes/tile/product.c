@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { PANEL = 32, ROWS = 126 /* a multiple of 6 and of 14 rows a tile */, CHUNK_FLOPS = 4000000, FEW_ROWS = 2 };
+enum { PANEL = 2 * TILE_PANEL, ROWS = 126 /* a multiple of 6 and of 14 rows a tile */, CHUNK_FLOPS = 4000000, FEW_ROWS = 2 };
 
 typedef struct product {
     adze_op *root;
@@ -23,7 +23,7 @@ typedef struct product {
     adze_ir_value *yielded;
     tile_point at;                    /* of the result; the last entry is the lane axis */
     adze_ir_value *packed, *acc;
-    adze_ir_value *left;              /* rows of the left operand in panels of 32 depths; NULL where they are rows */
+    adze_ir_value *left;              /* rows of the left operand in panels of 16 depths; NULL where they are rows */
     const adze_dim *left_rows, *left_first;
     const adze_dim *row, *column;     /* of the tile's first element */
     bool partial;                     /* columns may end inside the tile */
@@ -128,18 +128,20 @@ static void call(tile *t, const char *name, adze_ir_value **args, uint32_t n)
     adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
 }
 
-/* Depths in whole panels. */
-static const adze_dim *padded_depth(tile *t, const product *p)
+/* Rows of a packed panel of the right operand: where the left one is packed too, whole panels of depths, so that
+ * zeros meet zeros. */
+static const adze_dim *panel_rows(tile *t, const product *p)
 {
-    return adze_dim_mul_const(t->context, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL)), PANEL);
+    const adze_dim *panels = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, TILE_PANEL));
+    return p->left ? adze_dim_mul_const(t->context, panels, TILE_PANEL) : p->depth;
 }
 
-/* A left operand whose rows do not lie in one piece: rows lo .. hi as panels [depth / 32][rows][32]. */
+/* A left operand whose rows do not lie in one piece: rows lo .. hi as panels [depth / 16][rows][16]. */
 static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
 {
     const adze_dim *most = adze_dim_binary(t->context, ADZE_DIM_MIN, p->rows, tile_dim(t, ROWS));
-    const adze_dim *blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL));
-    p->left = scratch(t, adze_dim_mul(t->context, blocks, most), tile_dim(t, PANEL));
+    const adze_dim *pairs = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL));
+    p->left = scratch(t, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
     p->left_first = lo;
     p->left_rows = adze_dim_sub(t->context, hi, lo);
     adze_ir_value *args[] = {p->left,
@@ -147,28 +149,15 @@ static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *h
                              tile_index(t, p->left_rows),
                              tile_index(t, p->depth),
                              tile_index(t, p->a_stride[p->a_m]),
-                             tile_index(t, p->a_stride[p->a_k])};
-    call(t, "pack_f32", args, 6);
-}
-
-/* Depths of the packed right operand beyond the last are multiplied with zeros, so they must be numbers. */
-static void clear_depths(tile *t, product *p)
-{
-    const adze_dim *end = padded_depth(t, p);
-    if (adze_dim_equal(end, p->depth)) return;
-    tile_loop loop = tile_for(t, tile_index(t, p->depth), tile_index(t, end), 1, false, NULL, 0);
-    adze_ir_value *zero = tile_splat(t, tile_lit(t, ADZE_DTYPE_f32, 0));
-    for (int64_t v = 0; v < PANEL; v += ADZE_LANES) {
-        adze_ir_value *operands[] = {zero, p->packed, NULL, t->axes[loop.axis], adze_build_index(&t->b, v)};
-        adze_build(&t->b, "store", operands, 5, NULL, 0, NULL, 0);
-    }
-    tile_end(t, &loop, NULL, 0);
+                             tile_index(t, p->a_stride[p->a_k]),
+                             tile_index(t, p->left_rows)};
+    call(t, "pack_f32", args, 7);
 }
 
 /* Columns from `first` on, as many as there are up to 32. */
 static void pack(tile *t, product *p, const adze_dim *first)
 {
-    p->packed = scratch(t, p->left ? padded_depth(t, p) : p->depth, tile_dim(t, PANEL));
+    p->packed = scratch(t, adze_dim_mul_const(t->context, panel_rows(t, p), 2), tile_dim(t, TILE_PANEL));
     const adze_dim *left = adze_dim_sub(t->context, p->columns, first);
     const adze_dim *width = p->partial ? adze_dim_binary(t->context, ADZE_DIM_MIN, left, tile_dim(t, PANEL)) : tile_dim(t, PANEL);
     adze_ir_value *args[] = {p->packed,
@@ -176,9 +165,9 @@ static void pack(tile *t, product *p, const adze_dim *first)
                              tile_index(t, p->depth),
                              tile_index(t, width),
                              tile_index(t, p->b_stride[p->b_k]),
-                             tile_index(t, p->b_stride[p->b_n])};
-    call(t, "pack_f32", args, 6);
-    if (p->left) clear_depths(t, p);
+                             tile_index(t, p->b_stride[p->b_n]),
+                             tile_index(t, panel_rows(t, p))};
+    call(t, "pack_f32", args, 7);
 }
 
 /* ---- A tile ---- */
@@ -218,9 +207,9 @@ static void multiply(tile *t, const product *p, int64_t mr, adze_ir_value *b)
         const adze_type *type = adze_value_type(p->left);
         adze_ir_value *at[] = {p->left, tile_index(t, adze_dim_sub(t->context, p->row, p->left_first)), zero};
         args[1] = adze_op_result(adze_build(&t->b, "subview", at, 3, NULL, 0, &type, 1), 0);
-        args[3] = args[10] = adze_build_index(&t->b, PANEL);
-        args[6] = tile_index(t, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL)));
-        args[7] = tile_index(t, adze_dim_mul_const(t->context, p->left_rows, PANEL));
+        args[3] = args[10] = adze_build_index(&t->b, TILE_PANEL);
+        args[6] = tile_index(t, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, TILE_PANEL)));
+        args[7] = tile_index(t, adze_dim_mul_const(t->context, p->left_rows, TILE_PANEL));
     } else {
         args[1] = view(t, p, 0, p->row, tile_dim(t, 0));
         args[3] = tile_index(t, p->a_stride[p->a_m]);
@@ -232,9 +221,11 @@ static void multiply(tile *t, const product *p, int64_t mr, adze_ir_value *b)
 static void emit_tile(tile *t, product *p, int64_t mr)
 {
     p->acc = scratch(t, tile_dim(t, mr), tile_dim(t, p->nr));
-    adze_ir_value *inside[] = {
-        p->packed, adze_build_index(&t->b, 0),
-        tile_index(t, adze_dim_binary(t->context, ADZE_DIM_MOD, p->column, tile_dim(t, PANEL)))};
+    const adze_dim *half = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV,
+                                           adze_dim_binary(t->context, ADZE_DIM_MOD, p->column, tile_dim(t, PANEL)),
+                                           tile_dim(t, TILE_PANEL));
+    adze_ir_value *inside[] = {p->packed, tile_index(t, adze_dim_mul(t->context, half, panel_rows(t, p))),
+                               adze_build_index(&t->b, 0)};
     const adze_type *type = adze_value_type(p->packed);
     multiply(t, p, mr, adze_op_result(adze_build(&t->b, "subview", inside, 3, NULL, 0, &type, 1), 0));
     tile_loop rows = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, mr), 1, true, NULL, 0);

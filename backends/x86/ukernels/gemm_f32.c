@@ -22,6 +22,7 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
     v16 c[MAX_ROWS][MAX_VECTORS];
     int64_t offset[MAX_ROWS];
     const float *b = g.b;
+    const int64_t behind = g.t0 * g.t1 * g.k * PANEL; /* the panel of the second 16 columns */
     UNROLL for (int m = 0; m < rows; m++)
     {
         offset[m] = m / g.m_cols * g.a_row + m % g.m_cols * g.a_col;
@@ -34,8 +35,8 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
                 v16 row[MAX_VECTORS];
                 UNROLL for (int v = 0; v < vectors; v++)
                 {
-                    row[v] = load16(b + 16 * v);
-                    __builtin_prefetch(b + g.ahead + 16 * v, 0, 2);
+                    row[v] = load16(b + v * behind);
+                    __builtin_prefetch(b + v * behind + g.ahead, 0, 2);
                 }
                 UNROLL for (int m = 0; m < rows; m++)
                 {

@@ -27,33 +27,28 @@ void adze_uk_transpose_f32_16x16(float *y, int64_t y_row, const float *x, int64_
     UNROLL for (int i = 0; i < 16; i++) store16(y + i * y_row, r[i]);
 }
 
-/* One panel of `width` columns, element by element; clears the rest. */
-static void pack_some(float *y, const float *x, int64_t k, int64_t width, int64_t x_k, int64_t x_n)
+/* Rows `from` .. `to` of a panel of `width` columns, element by element; clears the rest. */
+static void pack_some(float *y, const float *x, int64_t from, int64_t to, int64_t width, int64_t x_k,
+                      int64_t x_n)
 {
-    for (int64_t kk = 0; kk < k; kk++)
+    for (int64_t kk = from; kk < to; kk++)
         for (int64_t j = 0; j < PANEL; j++)
             y[kk * PANEL + j] = j < width ? x[kk * x_k + j * x_n] : 0;
 }
 
-void adze_uk_pack_f32(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n)
+void adze_uk_pack_f32(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n,
+                      int64_t rows)
 {
-    for (int64_t first = 0; first < n; first += PANEL, y += k * PANEL) {
+    for (int64_t first = 0; first < (n + 31) / 32 * 32; first += PANEL, y += rows * PANEL) {
         const float *from = x + first * x_n;
         int64_t width = n - first, done = 0;
-        if (width < PANEL) {
-            pack_some(y, from, k, width, x_k, x_n);
-        } else if (x_n == 1) {
-            for (int64_t kk = 0; kk < k; kk++) {
-                store16(y + kk * PANEL, load16(from + kk * x_k));
-                store16(y + kk * PANEL + 16, load16(from + kk * x_k + 16));
-            }
-        } else {
-            if (x_k == 1)
-                for (; done + 16 <= k; done += 16)
-                    for (int64_t half = 0; half < PANEL; half += 16)
-                        adze_uk_transpose_f32_16x16(y + done * PANEL + half, PANEL,
-                                                    from + half * x_n + done, x_n);
-            pack_some(y + done * PANEL, from + done * x_k, k - done, PANEL, x_k, x_n);
+        if (width >= PANEL && x_n == 1) {
+            for (; done < k; done++) store16(y + done * PANEL, load16(from + done * x_k));
+        } else if (width >= PANEL && x_k == 1) {
+            for (; done + 16 <= k; done += 16)
+                adze_uk_transpose_f32_16x16(y + done * PANEL, PANEL, from + done, x_n);
         }
+        pack_some(y, from, done, k, width, x_k, x_n);
+        pack_some(y, from, k, rows, 0, x_k, x_n);
     }
 }

@@ -24,7 +24,7 @@
 #define UK_PACK(name)                                                                              \
     static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
-        adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i);                           \
+        adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i, x[6].i);                         \
     }
 #include "ukernels.def"
 
@@ -33,7 +33,7 @@
 #define UK_GEMM(mr, nr)    ROW(gemm_f32_##mr##x##nr, "ppiiipiiiiii", invoke_gemm_##mr##x##nr)
 #define UK_DEPTHWISE(mw)   ROW(dw_f32_##mw, "ppipiiiii", invoke_dw_##mw)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name)
-#define UK_PACK(name)      ROW(name, "ppiiii", invoke_##name)
+#define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name)
 const adze_ukernel adze_uk_table[] = {
 #include "ukernels.def"
 };

@@ -14,10 +14,10 @@
  *   acc[m][n] = sum over i0 < t0, i1 < t1, kk < k of
  *       a[m / m_cols * a_row + m % m_cols * a_col + i0 * s0 + i1 * s1 + kk] * b[(i0 * t1 + i1) * k + kk][n]
  *
- * in that order. acc is dense. b is a packed panel with 32 columns a row; for nr = 16, b points to its
- * first or seventeenth column. Strides count floats. A plain product has t0 = t1 = 1, m_cols >= mr and
+ * in that order. acc is dense. b is a packed panel with 16 columns a row; for nr = 32 the next 16 columns are
+ * those of the panel behind it, t0 * t1 * k rows on. Strides count floats. A plain product has t0 = t1 = 1, m_cols >= mr and
  * a_col the row stride of A; a convolution of channels-last rows has k = channels (or kernel width times
- * channels), t0 and t1 the taps, m_cols output columns a row. Each row of the panel that is read is also
+ * channels), t0 and t1 the taps, m_cols output columns a row. Each row of a panel that is read is also
  * fetched into the L2 cache `ahead` floats further on: where the tile that comes next finds its columns. */
 #define UK_GEMM(mr, nr)                                                                            \
     void adze_uk_gemm_f32_##mr##x##nr(float *acc, const float *a, int64_t m_cols, int64_t a_col,   \
@@ -36,9 +36,11 @@
 
 /* pack_f32: a matrix of k rows and n columns with any strides into panels that gemm_f32 reads:
  *
- *   y[ceil(n / 32)][k][32], y[p][kk][j] = x[kk * x_k + (32 p + j) * x_n], zeros beyond n */
-#define UK_PACK(name) \
-    void adze_uk_##name(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n);
+ *   y[2 * ceil(n / 32)][rows][16], y[p][kk][j] = x[kk * x_k + (16 p + j) * x_n], zeros beyond k and n;
+ *   rows >= k */
+#define UK_PACK(name)                                                                              \
+    void adze_uk_##name(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n,  \
+                        int64_t rows);
 
 #include "ukernels.def"
 

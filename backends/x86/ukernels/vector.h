@@ -18,7 +18,7 @@ typedef float v16_memory __attribute__((vector_size(64), aligned(4), may_alias))
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
-enum { PANEL = 32 }; /* columns of a packed panel */
+enum { PANEL = 16 }; /* columns of a packed panel */
 
 #define INLINE static inline __attribute__((always_inline))
 

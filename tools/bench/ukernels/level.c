@@ -24,20 +24,14 @@ INLINE void finish(float *out, int64_t out_row, const float *acc, const float *b
         }
 }
 
-/* From the columns at j to the next ones, in floats: the other half of the panel, or the next panel. */
-INLINE int64_t to_next(int64_t j, int64_t k)
-{
-    return COLUMN_TILE == 32 ? 32 * k : j % 32 ? 32 * k - 16 : 16;
-}
-
 /* out[m][n] = relu(in[m][k] w[k][n] + bias): panels outside, so that each is read once. */
 INLINE void product(int64_t m, int64_t n, int64_t k)
 {
     for (int64_t j = 0; j < n; j += COLUMN_TILE)
         for (int64_t i = 0; i + ROW_TILE <= m; i += ROW_TILE) {
             _Alignas(64) float acc[ROW_TILE * COLUMN_TILE];
-            const float *panel = bench_weights + j / 32 * k * 32 + j % 32;
-            TILE(acc, bench_in + i * k, ROW_TILE, k, 0, panel, 1, 0, 1, 0, k, to_next(j, k));
+            const float *panel = bench_weights + j * k;
+            TILE(acc, bench_in + i * k, ROW_TILE, k, 0, panel, 1, 0, 1, 0, k, COLUMN_TILE * k);
             finish(bench_out + i * n + j, n, acc, bench_weights + j);
         }
 }
@@ -53,9 +47,9 @@ INLINE void conv3x3(int64_t side, int64_t channels, int64_t filters)
         for (int64_t y = 0; y + rows <= side; y += rows)
             for (int64_t x = 0; x + columns <= side; x += columns) {
                 _Alignas(64) float acc[ROW_TILE * COLUMN_TILE];
-                const float *panel = bench_weights + j / 32 * 3 * k * 32 + j % 32;
+                const float *panel = bench_weights + j * 3 * k;
                 TILE(acc, bench_in + y * row + x * channels, columns, channels, row, panel, 3, row, 1,
-                     0, k, to_next(j, 3 * k));
+                     0, k, COLUMN_TILE * 3 * k);
                 finish(bench_out + (y * side + x) * filters + j, filters, acc, bench_weights + j);
             }
 }
@@ -82,8 +76,8 @@ static void transpose(void)
             adze_uk_transpose_f32_16x16(bench_out + j * 384 + i, 384, bench_in + i * 128 + j, 128);
 }
 
-static void pack_rows(void) { adze_uk_pack_f32(bench_out, bench_in, 64, 384, 384, 1); }
-static void pack_columns(void) { adze_uk_pack_f32(bench_out, bench_in, 64, 384, 1, 64); }
+static void pack_rows(void) { adze_uk_pack_f32(bench_out, bench_in, 64, 384, 384, 1, 64); }
+static void pack_columns(void) { adze_uk_pack_f32(bench_out, bench_in, 64, 384, 1, 64, 64); }
 
 /* Rows of a product that the tile covers. */
 #define FULL(m) ((double)((m) / ROW_TILE * ROW_TILE))
