@@ -67,6 +67,20 @@ bool access_pad(const adze_op *op, adze_access *a)
     return true;
 }
 
+/* Repeats that are known to be one read straight on. */
+bool access_tile(const adze_op *op, adze_access *a)
+{
+    const adze_type *x = access_operand_type(op, 0);
+    if (!x || !access_result_axes(op, a) || a->result[0].rank != adze_type_rank(x)) return false;
+    adze_access_map *map = access_map_operand(a, 0, adze_type_rank(x));
+    for (uint32_t i = 0; i < map->rank; i++) {
+        const adze_dim *dim = adze_type_dim(x, i);
+        bool once = adze_dim_equal(dim, a->extent[i]);
+        map->dims[i] = once ? access_axis(op, i) : adze_dim_binary(adze_op_context(op), ADZE_DIM_MOD, access_axis(op, i), dim);
+    }
+    return true;
+}
+
 static const adze_dim *quotient(const adze_op *op, const adze_dim *a, const adze_dim *b)
 {
     return adze_dim_binary(adze_op_context(op), ADZE_DIM_FLOORDIV, a, b);

@@ -182,6 +182,11 @@ static bool run_mask(adze_loop_machine *m, const adze_loop_op *op)
     return true;
 }
 
+static bool run_check(adze_loop_machine *m, const adze_loop_op *op)
+{
+    return m->registers[op->in[0]].bytes[0] || adze_error(adze_op_loc(op->op), "gather: index out of range");
+}
+
 static bool run_splat(adze_loop_machine *m, const adze_loop_op *op)
 {
     const uint8_t *from = m->registers[op->in[0]].bytes;
@@ -302,6 +307,7 @@ adze_loop_fn *adze_loop_find(const char *name)
     } table[] = {
         {"apply", run_apply},
         {"barrier", run_nothing},
+        {"check", run_check},
         {"for", run_for},
         {"if", run_if},
         {"lanes", run_lanes},

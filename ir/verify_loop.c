@@ -205,6 +205,11 @@ static void check_mask(adze_verifier *v, const adze_op *op)
         adze_verify_fail(v, op, "mask: the result is a boolx16");
 }
 
+static void check_check(adze_verifier *v, const adze_op *op)
+{
+    if (!is_scalar(operand_type(op, 0), ADZE_DTYPE_bool)) adze_verify_fail(v, op, "check: takes a bool");
+}
+
 static void check_splat(adze_verifier *v, const adze_op *op)
 {
     const adze_type *from = operand_type(op, 0), *to = op->results[0].type;
@@ -313,6 +318,7 @@ void adze_verify_structure(adze_verifier *v, const adze_op *op)
         check_fn *check;
     } checks[] = {
         {"apply", check_apply},
+        {"check", check_check},
         {"for", check_for},
         {"if", check_if},
         {"kernel", check_kernel},

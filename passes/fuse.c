@@ -150,6 +150,7 @@ static form form_of(const adze_op *op)
     if (adze_op_has_trait(op, ADZE_NORMALIZE)) return FORM_NORMALIZE;
     if (adze_op_has_trait(op, ADZE_REDUCE)) return adze_op_access(op, &access) ? FORM_REDUCE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_QUANT)) return quantized_fits(op) ? FORM_ELEMENTWISE : FORM_NONE;
+    if (adze_op_has_trait(op, ADZE_SHAPE)) return adze_op_access(op, &access) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_is(op, "cast")) return cast_fits(op) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_ELEMWISE) && !adze_op_has_trait(op, ADZE_MOVE))
         return one_type(op) ? FORM_ELEMENTWISE : FORM_NONE;

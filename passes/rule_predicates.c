@@ -101,6 +101,13 @@ PREDICATE(is_float)
     return element_kind(&args[0]) == ADZE_KIND_FLOAT;
 }
 
+PREDICATE(is_half)
+{
+    UNUSED;
+    const adze_type *type = bound_type(&args[0]);
+    return element_kind(&args[0]) == ADZE_KIND_FLOAT && adze_dtype_bits(adze_type_dtype(type)) == 16;
+}
+
 PREDICATE(is_integer)
 {
     UNUSED;
@@ -430,6 +437,7 @@ static const adze_rule_predicate table[] = {
     {"in_bounds", 3, 3, in_bounds},
     {"is_constant", 1, 1, is_constant},
     {"is_float", 1, 1, is_float},
+    {"is_half", 1, 1, is_half},
     {"is_integer", 1, 1, is_integer},
     {"is_scalar", 1, 1, is_scalar},
     {"known", 1, 1, known},

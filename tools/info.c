@@ -216,7 +216,7 @@ static bool print_kernels(const adze_device *d, const adze_target *target)
             launches++, ok = tally_add(&kernels, adze_op_attr_str(op, "callee"));
         else if (adze_plan_is_view(op))
             views++;
-        else if (adze_op_get_row(op)->eval)
+        else if (adze_op_get_row(op)->eval && !adze_op_is(op, "dims")) /* which are written, not computed */
             steps++, ok = tally_add(&floor, adze_op_name(op));
     }
     printf("%-8s %s:%s\n", "target", adze_target_name(target), adze_target_level(target));

@@ -11,6 +11,7 @@ static const struct {
     {"apply", x86_emit_apply},
     {"barrier", NULL}, /* a parallel op ends only when its chunks have */
     {"cast", x86_emit_cast},
+    {"check", x86_emit_check},
     {"for", x86_emit_for},
     {"lanes", x86_emit_lanes},
     {"lit", x86_emit_lit},

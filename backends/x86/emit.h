@@ -92,6 +92,7 @@ x86_handler x86_emit_for, x86_emit_parallel;
 /* emit_memory.c */
 x86_handler x86_emit_load, x86_emit_store, x86_emit_subview, x86_emit_scratch, x86_emit_prefetch;
 /* emit_vector.c */
+x86_handler x86_emit_check;
 x86_handler x86_emit_mask, x86_emit_splat, x86_emit_lanes, x86_emit_reduce_lanes, x86_emit_ukernel;
 /* emit_elementwise.c */
 x86_handler x86_emit_elementwise, x86_emit_cast;

@@ -20,6 +20,18 @@ bool x86_emit_mask(x86_emit *e, const adze_op *op)
     return true;
 }
 
+/* Reports through the environment, from any thread; what follows computes with an index in range. */
+bool x86_emit_check(x86_emit *e, const adze_op *op)
+{
+    mb *b = &e->b;
+    MlirValue env = mb_load(b, mb_field(b, e->scope->frame, offsetof(adze_frame, env)), b->ptr, 8);
+    MlirValue args[] = {env, x86_use(e, adze_op_operand(op, 0))};
+    MlirType types[] = {b->ptr, b->i8};
+    x86_declare(e, "eval_check_index", (MlirType){NULL}, 2, types);
+    mb_call(b, "eval_check_index", 2, args, (MlirType){NULL});
+    return true;
+}
+
 bool x86_emit_splat(x86_emit *e, const adze_op *op)
 {
     x86_result(e, op, mb_splat(&e->b, x86_use(e, adze_op_operand(op, 0)), ADZE_LANES));

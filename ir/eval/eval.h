@@ -28,6 +28,9 @@ static inline adze_status ev_fail(const adze_env *env, adze_status status, const
     return env->error ? env->error(env, status, message) : status;
 }
 
+/* For generated code: reports an index that is out of range, as gather does (index.c). */
+void eval_check_index(const adze_env *env, uint8_t in_range);
+
 static inline adze_status ev_no_memory(const adze_env *env)
 {
     return ev_fail(env, ADZE_ERR_NO_MEMORY, "no memory for an evaluation");

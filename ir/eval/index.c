@@ -7,6 +7,11 @@ static adze_status out_of_range(const adze_env *env)
     return ev_fail(env, ADZE_ERR_VALUE, "gather: index out of range");
 }
 
+void eval_check_index(const adze_env *env, uint8_t in_range)
+{
+    if (!in_range) out_of_range(env);
+}
+
 static bool wrap_index(int64_t *index, int64_t extent)
 {
     if (*index < 0) *index += extent;

@@ -441,7 +441,9 @@ static adze_ir_value *moved(tile *t, const adze_op *op, const tile_point *at)
     adze_access access;
     tile_point point;
     if (t->flat) return tile_value(t, adze_op_operand(op, 0), at);
-    if (!adze_op_access(op, &access) || !map_point(t, &access, 0, at, &point)) return fail(t);
+    if (!adze_op_access(op, &access)) return fail(t);
+    if (access.n_axes && access.kind[access.n_axes - 1] == ADZE_AXIS_INDEX) return tile_gather(t, op, &access, at);
+    if (!map_point(t, &access, 0, at, &point)) return fail(t);
     adze_ir_value *operand = adze_op_operand(op, 0);
     if (access.operand[0].guarded) return tile_guarded(t, operand, &access.operand[0], &point);
     return tile_value(t, operand, &point);
@@ -487,6 +489,17 @@ static adze_ir_value *load_arg(tile *t, adze_ir_value *arg, const tile_point *at
     return tile_load(t, tile_buffer(t, arg), type, &zero);
 }
 
+/* Integers as they are written; others are for the evaluation to round. */
+static adze_ir_value *full(tile *t, const adze_op *op)
+{
+    adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    double value = adze_op_attr_float(op, "value");
+    bool real = adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT;
+    int64_t most = adze_dtype_get_kind(dtype) == ADZE_KIND_BOOL ? 1 : 127; /* in every integer type */
+    if (!real && !(value >= 0 && value <= (double)most && value == (double)(int64_t)value)) return fail(t);
+    return tile_lit(t, dtype, value);
+}
+
 static adze_ir_value *result_of(tile *t, adze_op *op, adze_ir_value *value, const tile_point *at)
 {
     if (adze_op_has_trait(op, ADZE_NORMALIZE)) return tile_normalized(t, op, at);
@@ -500,8 +513,7 @@ static adze_ir_value *result_of(tile *t, adze_op *op, adze_ir_value *value, cons
     if (adze_op_is(op, "min_n")) return chain(t, "min", op, at);
     if (adze_op_is(op, "sum_n")) return chain(t, "add", op, at);
     if (adze_op_is(op, "split")) return split(t, op, adze_value_index(value), at);
-    if (adze_op_is(op, "full"))
-        return tile_lit(t, adze_type_dtype(adze_value_type(value)), adze_op_attr_float(op, "value"));
+    if (adze_op_is(op, "full")) return full(t, op);
     return adze_op_has_trait(op, ADZE_MOVE) ? moved(t, op, at) : body_op(t, op, at);
 }
 

@@ -117,6 +117,11 @@ int tile_row_axis(const adze_op *op);
 /* Computes ahead what the values below `value` need once a row (everything that does not vary over `lane`). */
 void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t lane);
 
+/* ---- gather.c: positions that are loaded ---- */
+
+/* The result of an op whose access has axes of kind INDEX, at a position. */
+adze_ir_value *tile_gather(tile *t, const adze_op *op, const adze_access *access, const tile_point *at);
+
 /* ---- sum.c: contractions one element, or 16 lanes, at a time ---- */
 
 /* A contraction's result at a position, in place. */

@@ -1,4 +1,4 @@
-/* Iteration spaces of ops, as text: axes with kind (p parallel, r reduction, w window) and extent, then
+/* Iteration spaces of ops, as text: axes with kind (p parallel, r reduction, w window, i index) and extent, then
  * the maps of results and operands, then what is combined how. */
 #include "unit.h"
 
@@ -20,7 +20,7 @@ static void append_dims(adze_text *text, const adze_access_map *map)
 
 static void append(adze_text *text, const adze_access *a)
 {
-    static const char kinds[] = {'p', 'r', 'w'};
+    static const char kinds[] = {'p', 'r', 'w', 'i'};
     static const char *const combines[] = {"", "add", "mul", "max", "min"};
     for (uint32_t i = 0; i < a->n_axes; i++) {
         char dim[128];
@@ -40,6 +40,11 @@ static void append(adze_text *text, const adze_access *a)
             append_dims(text, &a->operand[i]);
         else
             adze_text_append(text, "_");
+    }
+    for (uint32_t i = 0; i < a->n_axes; i++) {
+        if (a->kind[i] != ADZE_AXIS_INDEX) continue;
+        adze_text_append(text, "; $%u = operand %u ", i, a->index_operand);
+        append_dims(text, &a->index[i]);
     }
 }
 
@@ -132,11 +137,26 @@ TEST(moves)
           "[$0,mod($1, 3),2*$2+floordiv($1, 6),2*$3+mod(floordiv($1, 3), 2)]");
 }
 
+TEST(indices)
+{
+    check("", "%x: f32[N,M,4], %i: i64[3,K]", "gather(%x, %i) {axis = 1}",
+          "p N, p 3, p K, p 4, i M; [$0,$1,$2,$3] = copy [$0,$4,$3]; $4 = operand 1 [$1,$2]");
+    check("", "%x: f32[N,4], %i: i32[]", "gather(%x, %i)", "p 4, i N; [$0] = copy [$1,$0]; $1 = operand 1 []");
+    check("", "%x: f32[N,4], %i: i64[N,7]", "gather_elements(%x, %i) {axis = -1}",
+          "p N, p 7, i 4; [$0,$1] = copy [$0,$2]; $2 = operand 1 [$0,$1]");
+    check("", "%x: f32[B,5,6,4], %i: i64[B,7,2]", "gather_nd(%x, %i) {batch_dims = 1}",
+          "p B, p 7, p 4, i 5, i 6; [$0,$1,$2] = copy [$0,$3,$4,$2]; $3 = operand 1 [$0,$1,0]; $4 = operand 1 [$0,$1,1]");
+    /* Fewer indices than data along another axis; tuples of unknown length. */
+    check("", "%x: f32[8,4], %i: i64[6,7]", "gather_elements(%x, %i) {axis = 1}", NULL);
+    check("", "%x: f32[8,4], %i: i64[6,?]", "gather_nd(%x, %i)", NULL);
+}
+
 int main(void)
 {
     RUN(elementwise);
     RUN(contractions);
     RUN(windows_and_reductions);
     RUN(moves);
+    RUN(indices);
     return unit_end();
 }

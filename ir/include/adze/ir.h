@@ -502,7 +502,13 @@ enum adze_trait {
     ADZE_FREE = 1 << 16        /* region may use values from outside */
 };
 
-typedef enum adze_axis_kind { ADZE_AXIS_PARALLEL, ADZE_AXIS_REDUCTION, ADZE_AXIS_WINDOW } adze_axis_kind;
+typedef enum adze_axis_kind {
+    ADZE_AXIS_PARALLEL,
+    ADZE_AXIS_REDUCTION,
+    ADZE_AXIS_WINDOW,
+    ADZE_AXIS_INDEX /* no loop: at each point its value is an element of `index_operand`. Negative values count
+                       from the extent; the op fails where one is out of range */
+} adze_axis_kind;
 typedef enum adze_combine {
     ADZE_COMBINE_NONE,
     ADZE_COMBINE_ADD,
@@ -534,6 +540,8 @@ typedef struct adze_access {
     const char *body; /* op whose scalar body is applied; NULL = copy operand 0 */
     bool mean;        /* divide the combined value by the number of points inside the operand */
     bool mean_all;    /* mean counts points outside too */
+    uint32_t index_operand;                /* of axes of kind INDEX */
+    adze_access_map index[ADZE_MAX_AXES];  /* where such an axis' value stands in that operand */
 } adze_access;
 
 typedef bool adze_infer_fn(adze_op *op, const adze_type **out_types);

@@ -201,7 +201,7 @@ def elementwise():
     yield g
 
 
-REDUCE = "reduce_sum reduce_mean reduce_max reduce_min reduce_prod".split()
+REDUCE = "reduce_sum reduce_mean reduce_max reduce_min reduce_prod reduce_l1 reduce_sum_square".split()
 
 
 def reductions():
@@ -211,12 +211,20 @@ def reductions():
         if values == "special" and kind == "f32":
             ops = ["reduce_max", "reduce_min"]
         else:
-            ops = REDUCE
+            ops = REDUCE + ["reduce_l2", "reduce_log_sum_exp"] * (kind[0] == "f")
         for op in ops:
             g.op(f"{op}({g.input(kind, 'M,N')}, @a1) {{keepdims = 0}}", f"{kind}[M]")
             g.op(f"{op}({g.input(kind, 'N,M')}, @a0)", f"{kind}[1,M]")
             g.op(f"{op}({g.input(kind, 'N')}) {{keepdims = 0}}", f"{kind}[]")
             g.op(f"{op}({g.input(kind, '3,N,5')}, @a2)", f"{kind}[1,N,1]")
+        if kind == "f32":  # what has no operands: whole numbers, one number
+            for to in DTYPES:
+                t = f"{to}[N]"
+                if to != "bool" and "f16" not in to and to != "f64":
+                    g.op("iota() {start = 3, step = 2}", t)
+                g.op("full() {value = 1}", t)
+            g.chain("bool[N]", "iota() : i64[N]", f"less({g.input('i64', 'N')}, @@)")
+            g.chain("f32[M,N]", "full() {value = 0.1} : f32[M,N]", f"add(@@, {g.input('f32', 'M,N')})")
         yield g
     g = Group("normalize", "normal", 1e-5, 1e-5)
     x, y = g.input("f32", "M,N"), g.input("f32", "N,3,M")
@@ -366,6 +374,33 @@ def halves():
         yield g
 
 
+def indexed():
+    """Reads at positions that are loaded, from both ends of an axis."""
+    for kind, index in ("f32", "i64"), ("f16", "i32"), ("u8", "i64"), ("i64", "i32"):
+        g = Group(f"gather_{kind}", consts="".join(f"  const @{name}: {index}[] = dense[{value}]\n"
+                                                  for name, value in [("n7", 7), ("n14", 14), ("n5", 5), ("n10", 10)]))
+
+        def inside(dims, extent):
+            """Indices of an axis of 5 or 7: from -extent to extent - 1."""
+            at = len(g.hidden)
+            g.hidden.append(f"    %h{at} = mod({g.input(index, dims)}, @n{2 * extent}) : {index}[{dims}]")
+            g.hidden.append(f"    %h{at + 1} = sub(%h{at}, @n{extent}) : {index}[{dims}]")
+            return f"%h{at + 1}"
+
+        rows, columns = g.input(kind, "7,N"), g.input(kind, "N,7")
+        g.op(f"gather({rows}, {inside('M', 7)})", f"{kind}[M,N]")
+        g.op(f"gather({rows}, {inside('M,3', 7)})", f"{kind}[M,3,N]")
+        g.op(f"gather({columns}, {inside('M', 7)}) {{axis = 1}}", f"{kind}[N,M]")
+        g.op(f"gather({columns}, {inside('', 7)}) {{axis = -1}}", f"{kind}[N]")
+        g.op(f"gather({g.input(kind, '2,5,N,3')}, {inside('M', 5)}) {{axis = 1}}", f"{kind}[2,M,N,3]")
+        g.op(f"gather_elements({columns}, {inside('N,M', 7)}) {{axis = 1}}", f"{kind}[N,M]")
+        g.op(f"gather_elements({rows}, {inside('M,N', 7)})", f"{kind}[M,N]")
+        g.op(f"gather_nd({rows}, {inside('M,1', 7)})", f"{kind}[M,N]")
+        g.op(f"gather_nd({g.input(kind, '5,5,N')}, {inside('M,2', 5)})", f"{kind}[M,N]")
+        g.op(f"gather_nd({g.input(kind, 'N,5,3')}, {inside('N,1', 5)}) {{batch_dims = 1}}", f"{kind}[N,3]")
+        yield g
+
+
 def moves():
     consts = """  const @one: i64[1] = dense[1]
   const @zero: i64[1] = dense[0]
@@ -374,6 +409,8 @@ def moves():
   const @low: i64[1] = dense[-9223372036854775807]
   const @pads: i64[4] = dense[1, 2, 0, 17]
   const @parts: i64[3] = dense[1, 15, 17]
+  const @twice: i64[2] = dense[2, 1]
+  const @across: i64[2] = dense[1, 3]
   const @scales: f32[4] = dense[1.0, 1.0, 2.0, 2.0]
 """
     for kind in DTYPES:
@@ -388,6 +425,8 @@ def moves():
         g.op(f"concat({v}, {g.input(kind, '0')}, {v}) {{axis = 0}}", f"{kind}[2*N]")
         g.op(f"split({g.input(kind, 'M,33')}, @parts) {{axis = 1}}", *(f"{kind}[M,{k}]" for k in (1, 15, 17)))
         g.op(f"expand({g.input(kind, 'N,1')}, _)", f"{kind}[N,M]")
+        g.op(f"tile({x}, @twice)", f"{kind}[2*M,N]")
+        g.op(f"tile({x}, @across)", f"{kind}[M,3*N]")
         g.op(f"reshape({y}, _)", f"{kind}[2*N*M]")
         if kind in ("f32", "u8"):
             g.op(f"resize({g.input(kind, 'N,3,5,7')}, _, @scales)", f"{kind}[N,3,10,14]")
@@ -471,7 +510,8 @@ class Runner:
 def main():
     only = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), rows(), halves(), moves())
+        groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), rows(), halves(), indexed(),
+                                 moves())
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(Runner(folder).group, group, turn) for turn, group in enumerate(groups)
                     if not only or group.name in only]
