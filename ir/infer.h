@@ -51,6 +51,10 @@ const char *infer_dim_text(const adze_op *op, const adze_dim *dim);
 /* Operand `index` as dims: the count, -1 if absent or unknown. */
 int infer_as_dims(const adze_op *op, uint32_t index, const adze_dim **out, int max);
 int infer_as_ints(const adze_op *op, uint32_t index, int64_t *out, int max);
+/* An argument of a kernel stands for the operand: what is constant outside is constant inside. */
+const adze_ir_value *infer_outside_kernel(const adze_ir_value *value);
+/* Elements of the constant f32 operand `index`, at most ADZE_MAX_RANK; -1 if it is none. */
+int infer_scales(const adze_op *op, uint32_t index, double *out);
 /* ONNX's number of an element type; NONE if there is none. */
 adze_dtype infer_onnx_dtype(int64_t number);
 

@@ -22,10 +22,10 @@ static const adze_dim *scaled(adze_context *context, const adze_dim *extent, dou
     return adze_dim_unknown(context);
 }
 
-/* Elements of the constant f32 operand `index`; -1 if it is none. */
-static int read_scales(const adze_op *op, uint32_t index, double *out)
+int infer_scales(const adze_op *op, uint32_t index, double *out)
 {
-    const adze_const *constant = adze_value_const(adze_op_operand(op, index));
+    const adze_ir_value *operand = adze_op_operand(op, index);
+    const adze_const *constant = operand ? adze_value_const(infer_outside_kernel(operand)) : NULL;
     int64_t n;
     float values[ADZE_MAX_RANK];
     if (!constant || adze_type_dtype(adze_const_type(constant)) != ADZE_DTYPE_f32) return -1;
@@ -80,7 +80,7 @@ bool infer_resize(adze_op *op, const adze_type **out_types)
     if (!by_size && !has_elements(op, 2)) return adze_error(adze_op_loc(op), "resize has neither scales nor sizes");
     const adze_dim *sizes[ADZE_MAX_RANK];
     double scales[ADZE_MAX_RANK];
-    int count = by_size ? infer_as_dims(op, 3, sizes, ADZE_MAX_RANK) : read_scales(op, 2, scales);
+    int count = by_size ? infer_as_dims(op, 3, sizes, ADZE_MAX_RANK) : infer_scales(op, 2, scales);
     if (count >= 0 && (uint32_t)count != n)
         return adze_error(adze_op_loc(op), "resize of %u axes of %s with %d %s", n, infer_type_text(op, 0), count,
                           by_size ? "sizes" : "scales");

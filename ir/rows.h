@@ -10,7 +10,7 @@ extern const uint32_t adze_n_builtin_rows;
 /* Columns `access` (access_*.c) and `infer` (infer_*.c). */
 adze_access_fn access_elementwise, access_matmul, access_gemm, access_conv, access_pool, access_global_pool,
     access_reduction, access_transpose, access_slice, access_pad, access_depth_to_space, access_space_to_depth,
-    access_tile, access_gather, access_gather_elements, access_gather_nd;
+    access_tile, access_resize, access_gather, access_gather_elements, access_gather_nd;
 
 adze_infer_fn infer_same, infer_compare, infer_cast, infer_broadcast, infer_pow, infer_where, infer_dropout;
 adze_infer_fn infer_quantize, infer_dequantize;

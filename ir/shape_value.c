@@ -6,6 +6,7 @@
  * bounded number of steps, so that no graph can make this slow.
  */
 #include "ir/eval/convert.h"
+#include "ir/infer.h"
 
 #include <adze/ir.h>
 #include <adze/ops_attrs.h>
@@ -50,8 +51,7 @@ static bool read_const(const adze_const *constant, int64_t from, int64_t n, int6
     return true;
 }
 
-/* An argument of a kernel stands for the operand: what is constant outside is constant inside. */
-static const adze_ir_value *outside_kernel(const adze_ir_value *value)
+const adze_ir_value *infer_outside_kernel(const adze_ir_value *value)
 {
     const adze_region *region = adze_value_region(value);
     const adze_op *op = region ? adze_region_op(region) : NULL;
@@ -60,7 +60,7 @@ static const adze_ir_value *outside_kernel(const adze_ir_value *value)
 
 int adze_value_as_ints(const adze_ir_value *value, int64_t *out, int max)
 {
-    value = outside_kernel(value);
+    value = infer_outside_kernel(value);
     const adze_op *op = adze_value_op(value);
     if (op && adze_op_is(op, "dims")) {
         const adze_attr_dims *dims = adze_op_attr_dims(op, "dims");
@@ -82,7 +82,7 @@ int adze_value_as_ints(const adze_ir_value *value, int64_t *out, int max)
 bool adze_value_as_splat(const adze_ir_value *value, double *out)
 {
     enum { LIMIT = 1000000 };
-    value = outside_kernel(value);
+    value = infer_outside_kernel(value);
     const adze_op *op = adze_value_op(value);
     if (op && (adze_op_is(op, "full") || adze_op_is(op, "constant_of_shape"))) {
         *out = adze_op_attr_float(op, "value");
@@ -422,7 +422,7 @@ int adze_value_as_dims(const adze_ir_value *value, const adze_dim **out, int max
 {
     entries found;
     walker w = {.context = adze_type_context(adze_value_type(value))};
-    int n = walk(&w, outside_kernel(value), found);
+    int n = walk(&w, infer_outside_kernel(value), found);
     if (n < 0 || n > max) return -1;
     memcpy(out, found, (size_t)n * sizeof *out);
     return n;

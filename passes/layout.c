@@ -10,6 +10,8 @@
  */
 #include "passes/tile/tile.h"
 
+#include <adze/plan.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,8 +243,7 @@ static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
         return rank && adze_dim_is_value(strides[rank - 1], 1) ? type : adze_type_with_layout(type, NULL);
     }
     if (is_kernel(user)) return type;
-    if (adze_op_is(user, "transpose") && adze_type_has_layout(adze_value_type(adze_op_result(user, 0)))) return type;
-    if (adze_op_is(user, "transpose") && adze_type_has_layout(type) && !is_channels_last(type)) return type;
+    if (adze_plan_is_view(user)) return type;
     return adze_type_with_layout(type, NULL);
 }
 

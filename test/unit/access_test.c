@@ -137,6 +137,20 @@ TEST(moves)
           "[$0,mod($1, 3),2*$2+floordiv($1, 6),2*$3+mod(floordiv($1, 3), 2)]");
 }
 
+TEST(resizes)
+{
+    const char *up = "const @s : f32[4] = dense[1.0, 1.0, 2.0, 3.0]", *by = "const @n : i64[2] = dense[8, 27]";
+    check(up, "%x: f32[N,8,H,9]", "resize(%x, _, @s)",
+          "p N, p 8, p 2*H, p 27; [$0,$1,$2,$3] = copy [$0,$1,floordiv($2, 2),floordiv($3, 3)]");
+    check(by, "%x: f32[4,9]", "resize(%x, _, _, @n) {coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"}",
+          "p 8, p 27; [$0,$1] = copy [floordiv($0, 2),floordiv($1, 3)]");
+    /* Interpolation, rounding with ties, factors that are not whole. */
+    check(up, "%x: f32[N,8,H,9]", "resize(%x, _, @s) {mode = \"linear\"}", NULL);
+    check(up, "%x: f32[N,8,H,9]", "resize(%x, _, @s) {coordinate_transformation_mode = \"asymmetric\"}", NULL);
+    check(by, "%x: f32[4,10]", "resize(%x, _, _, @n)", NULL);
+    check("const @s : f32[1] = dense[2.04]", "%x: f32[10]", "resize(%x, _, @s)", NULL);
+}
+
 TEST(indices)
 {
     check("", "%x: f32[N,M,4], %i: i64[3,K]", "gather(%x, %i) {axis = 1}",
@@ -157,6 +171,7 @@ int main(void)
     RUN(contractions);
     RUN(windows_and_reductions);
     RUN(moves);
+    RUN(resizes);
     RUN(indices);
     return unit_end();
 }

@@ -411,6 +411,7 @@ def moves():
   const @parts: i64[3] = dense[1, 15, 17]
   const @twice: i64[2] = dense[2, 1]
   const @across: i64[2] = dense[1, 3]
+  const @thrice: f32[4] = dense[1.0, 1.0, 1.0, 3.0]
   const @scales: f32[4] = dense[1.0, 1.0, 2.0, 2.0]
 """
     for kind in DTYPES:
@@ -428,8 +429,13 @@ def moves():
         g.op(f"tile({x}, @twice)", f"{kind}[2*M,N]")
         g.op(f"tile({x}, @across)", f"{kind}[M,3*N]")
         g.op(f"reshape({y}, _)", f"{kind}[2*N*M]")
-        if kind in ("f32", "u8"):
-            g.op(f"resize({g.input(kind, 'N,3,5,7')}, _, @scales)", f"{kind}[N,3,10,14]")
+        if kind in ("f32", "u8", "f16"):
+            image = g.input(kind, "N,3,5,7")
+            g.op(f"resize({image}, _, @scales)", f"{kind}[N,3,10,14]")
+            g.op(f"resize({image}, _, @thrice) {{nearest_mode = \"round_prefer_ceil\"}}", f"{kind}[N,3,5,21]")
+            g.op(f"resize({image}, _, @thrice) {{coordinate_transformation_mode = \"asymmetric\", "
+                 "nearest_mode = \"floor\"}", f"{kind}[N,3,5,21]")
+            g.op(f"resize({image}, _, @thrice) {{coordinate_transformation_mode = \"asymmetric\"}}", f"{kind}[N,3,5,21]")
         if kind == "f32":
             g.op("resize(%f32_N_3_5_7, _, @scales) {mode = \"linear\"}", "f32[N,3,10,14]")
         yield g
