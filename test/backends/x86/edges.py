@@ -123,7 +123,7 @@ def at_once(g, kind):
     """Ops that share a loop: what one leaves to the next is rounded to the element type."""
     x, y, t = g.input(kind, "M,N"), g.input(kind, "N"), f"{kind}[M,N]"
     g.chain(t, f"mul({x}, {x}) : {t}", f"add(@@, {y}) : {t}", f"sub(@@, {x})")
-    g.chain(f"f32[M,N]", f"mul({x}, {y}) : {t}", "cast(@@) {to = f32}")
+    g.chain("f32[M,N]", f"mul({x}, {y}) : {t}", "cast(@@) {to = f32}")
     g.op(f"sum_n({x}, {y}, {x})", t)
 
 
