@@ -255,6 +255,32 @@ static bool run_scratch(adze_loop_machine *m, const adze_loop_op *op)
     return true;
 }
 
+/* Does a call stay in its buffers' memory? Pointers are to 4-byte elements, the first is written. The
+ * others may be read a vector past the end, as in an arena: all memory here has room for that. */
+static bool reaches_inside(const adze_loop_machine *m, const adze_loop_op *op,
+                           const adze_ukernel_arg *args)
+{
+    adze_reach reach[MAX_UKERNEL_ARGS] = {{0, 0}};
+    if (!op->kernel->reach(args, reach))
+        return adze_error(adze_op_loc(op->op), "ukernel: '%s' cannot be called with these numbers",
+                          op->kernel->name);
+    for (uint32_t i = 0, p = 0; i < op->n_in; i++) {
+        if (op->kernel->signature[i] != 'p') continue;
+        const adze_reach r = reach[p];
+        uint64_t slack = p++ ? 64 : 0;
+        const adze_memory *memory = &m->registers[op->in[i]].buffer.memory;
+        if (r.first == r.end) continue;
+        int64_t at = (int64_t)((uintptr_t)memory->base - (uintptr_t)memory->begin), first, end;
+        bool outside = __builtin_add_overflow(at, r.first, &first) ||
+                       __builtin_add_overflow(at, r.end, &end) || first < 0 || end < 0 ||
+                       (uint64_t)end > memory->size + slack || (uintptr_t)memory->base % 4;
+        if (outside)
+            return adze_error(adze_op_loc(op->op), "ukernel: '%s' leaves the memory of argument %u",
+                              op->kernel->name, i);
+    }
+    return true;
+}
+
 static bool run_ukernel(adze_loop_machine *m, const adze_loop_op *op)
 {
     adze_ukernel_arg args[MAX_UKERNEL_ARGS];
@@ -270,6 +296,7 @@ static bool run_ukernel(adze_loop_machine *m, const adze_loop_op *op)
         else
             args[i].f = reg->f;
     }
+    if (op->kernel->reach && !reaches_inside(m, op, args)) return false;
     op->kernel->invoke(args);
     return true;
 }

@@ -29,7 +29,13 @@ static void scale(const adze_ukernel_arg *x)
         ((float *)x[0].p)[i] = ((const float *)x[1].cp)[i] * x[3].f;
 }
 
-static const adze_ukernel kernels[] = {{"scale", "ppif", scale}};
+static bool scale_reach(const adze_ukernel_arg *x, adze_reach *out)
+{
+    out[0] = out[1] = (adze_reach){0, 4 * x[2].i};
+    return x[2].i <= 1000;
+}
+
+static const adze_ukernel kernels[] = {{"scale", "ppif", scale, scale_reach}};
 
 /* Parses, verifies and runs `text` on f32 inputs 0, 1, 2, … of `rank` and `dims`. With
  * `want_error`, the run must fail with that message; else output 0 (f32, `n` elements) must be
@@ -324,6 +330,12 @@ TEST(bad_loops)
         "the step is 0, not positive");
     run(BAD("  ukernel(%x) {name = \"none\"}\n"), 1, dims, NULL, 0, "no micro-kernel 'none'");
     run(BAD("  ukernel(%x) {name = \"scale\"}\n"), 1, dims, NULL, 0, "'scale' takes (ppif)");
+    run(BAD("  %n = apply() {expr = 1001} : i64\n  %f = lit() {value = 2.0} : f32\n"
+            "  ukernel(%y, %x, %n, %f) {name = \"scale\"}\n"),
+        1, dims, NULL, 0, "'scale' cannot be called with these numbers");
+    run(BAD("  %n = apply() {expr = 999} : i64\n  %f = lit() {value = 2.0} : f32\n"
+            "  ukernel(%y, %x, %n, %f) {name = \"scale\"}\n"),
+        1, dims, NULL, 0, "'scale' leaves the memory of argument 0");
     run(BAD("  %1 = apply(%c0) {expr = floordiv(4, $0)} : i64\n"), 1, dims, NULL, 0,
         "the expression has no value");
     run(BAD("  %1 = apply() {expr = M} : i64\n"), 1, dims, NULL, 0, "the expression has no value");

@@ -186,8 +186,59 @@ TEST(table)
     CHECK(adze_uk_find("gemm_f32_15x32") == NULL);
 }
 
+static void note(adze_reach *r, int64_t at)
+{
+    if (4 * at < r->first) r->first = 4 * at;
+    if (4 * (at + 1) > r->end) r->end = 4 * (at + 1);
+}
+
+/* What `reach` says of a tile is what the definition reads and writes. */
+TEST(reach_of_gemm)
+{
+    static const gemm_shape shapes[] = {
+        {9, 7, 0, 1, 0, 1, 0, 7}, {3, 4, 50, 3, 50, 2, 8, 4}, {2, -5, 30, 2, -40, 3, 6, 5}, {1, 0, -9, 1, 3, 1, 1, 1}};
+    const adze_ukernel *uk = adze_uk_find("gemm_f32_5x16");
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const gemm_shape *g = &shapes[i];
+        adze_reach got[3], a = {INT64_MAX, INT64_MIN};
+        adze_ukernel_arg args[12] = {[2] = {.i = g->m_cols}, [3] = {.i = g->a_col}, [4] = {.i = g->a_row},
+                                     [6] = {.i = g->t0},     [7] = {.i = g->s0},    [8] = {.i = g->t1},
+                                     [9] = {.i = g->s1},     [10] = {.i = g->k}};
+        for (int64_t m = 0; m < 5; m++)
+            for (int64_t i0 = 0; i0 < g->t0; i0++)
+                for (int64_t i1 = 0; i1 < g->t1; i1++)
+                    for (int64_t kk = 0; kk < g->k; kk++)
+                        note(&a, m / g->m_cols * g->a_row + m % g->m_cols * g->a_col + i0 * g->s0 + i1 * g->s1 + kk);
+        CHECK(uk->reach(args, got));
+        CHECK(got[0].first == 0 && got[0].end == 5 * 16 * 4);
+        CHECK(got[1].first == a.first && got[1].end == a.end);
+        CHECK(got[2].first == 0 && got[2].end == 4 * ((g->t0 * g->t1 * g->k - 1) * 32 + 16));
+        args[2].i = 0;
+        CHECK(!uk->reach(args, got));
+        args[2].i = g->m_cols;
+        args[10].i = INT64_MAX / 2;
+        CHECK(!uk->reach(args, got));
+    }
+}
+
+TEST(reach_of_others)
+{
+    adze_reach got[3];
+    const adze_ukernel *dw = adze_uk_find("dw_f32_3"), *pack = adze_uk_find("pack_f32");
+    CHECK(dw->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 20}, {.i = 0}, {.i = 32}, {.i = 2}, {.i = -100},
+                                         {.i = 3}, {.i = 16}}, got));
+    CHECK(got[0].end == 4 * 48 && got[1].first == -400 && got[1].end == 4 * (2 * 20 + 2 * 16 + 16));
+    CHECK(got[2].first == 0 && got[2].end == 4 * (5 * 32 + 16));
+    CHECK(pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 7}, {.i = 33}, {.i = 40}, {.i = 1}}, got));
+    CHECK(got[0].end == 4 * 2 * 7 * 32 && got[1].end == 4 * (6 * 40 + 33));
+    CHECK(!pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = INT64_MAX}, {.i = 33}, {.i = 40}, {.i = 1}}, got));
+    for (size_t i = 0; i < adze_uk_count; i++) CHECK(adze_uk_table[i].reach != NULL);
+}
+
 int main(void)
 {
+    RUN(reach_of_gemm);
+    RUN(reach_of_others);
     RUN(gemm_tiles);
     RUN(depthwise);
     RUN(transpose);

@@ -1,5 +1,6 @@
 /* The table of micro-kernels, compiled natively: what the interpreter and the unit tests call. */
 #include "native.h"
+#include "reach.h"
 #include "ukernels.h"
 
 #include <string.h>
@@ -28,12 +29,26 @@
     }
 #include "ukernels.def"
 
-#define ROW(name, signature, invoke)                                                               \
-    {#name, signature, invoke},
-#define UK_GEMM(mr, nr)    ROW(gemm_f32_##mr##x##nr, "ppiiipiiiiii", invoke_gemm_##mr##x##nr)
-#define UK_DEPTHWISE(mw)   ROW(dw_f32_##mw, "ppipiiiii", invoke_dw_##mw)
-#define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name)
-#define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name)
+#define UK_GEMM(mr, nr)                                                                            \
+    static bool reach_gemm_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)                 \
+    {                                                                                              \
+        return adze_uk_reach_gemm(mr, nr, x, out);                                                 \
+    }
+#define UK_DEPTHWISE(mw)                                                                           \
+    static bool reach_dw_##mw(const adze_ukernel_arg *x, adze_reach *out)                          \
+    {                                                                                              \
+        return adze_uk_reach_dw(mw, x, out);                                                       \
+    }
+#define UK_TRANSPOSE(name)
+#define UK_PACK(name)
+#include "ukernels.def"
+
+#define ROW(name, signature, invoke, reach) {#name, signature, invoke, reach},
+#define UK_GEMM(mr, nr)                                                                            \
+    ROW(gemm_f32_##mr##x##nr, "ppiiipiiiiii", invoke_gemm_##mr##x##nr, reach_gemm_##mr##x##nr)
+#define UK_DEPTHWISE(mw)   ROW(dw_f32_##mw, "ppipiiiii", invoke_dw_##mw, reach_dw_##mw)
+#define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
+#define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
 const adze_ukernel adze_uk_table[] = {
 #include "ukernels.def"
 };

@@ -1,0 +1,103 @@
+/* What memory a call of a micro-kernel touches, from its numbers alone (ukernels.h says what each computes).
+ *
+ * The interpreter asks before each call, so that IR text with wrong numbers is an error and not a wild
+ * access. A span holds the first and the last float; a number that does not fit makes it impossible.
+ */
+#include "reach.h"
+#include "vector.h"
+
+typedef struct span {
+    int64_t first, last;
+    bool possible;
+} span;
+
+static const span one = {0, 0, true};
+
+static int64_t times(span *s, int64_t a, int64_t b)
+{
+    int64_t product = 0;
+    if (__builtin_mul_overflow(a, b, &product)) s->possible = false;
+    return product;
+}
+
+/* The span once more at `by` floats from itself. */
+static void extend(span *s, int64_t by)
+{
+    if (__builtin_add_overflow(by < 0 ? s->first : s->last, by, by < 0 ? &s->first : &s->last)) s->possible = false;
+}
+
+/* `count` steps of `stride`. */
+static void along(span *s, int64_t count, int64_t stride) { extend(s, times(s, count - 1, stride)); }
+
+static bool put(adze_reach *out, span s)
+{
+    if (!s.possible || s.last > INT64_MAX / 4 - 1 || s.first < INT64_MIN / 4) return false;
+    *out = (adze_reach){4 * s.first, 4 * (s.last + 1)};
+    return true;
+}
+
+bool adze_uk_reach_gemm(int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t m_cols = x[2].i, t0 = x[6].i, t1 = x[8].i, k = x[10].i;
+    span acc = one, a = one, b = one;
+    out[1] = out[2] = (adze_reach){0, 0};
+    along(&acc, mr * nr, 1);
+    if (m_cols < 1 || !put(&out[0], acc)) return false;
+    for (int64_t m = 0; m < mr; m++) {
+        span row = one;
+        extend(&row, times(&row, m / m_cols, x[4].i));
+        int64_t col = times(&row, m % m_cols, x[3].i), at;
+        if (!row.possible || __builtin_add_overflow(row.first + row.last, col, &at)) return false;
+        a.first = at < a.first ? at : a.first;
+        a.last = at > a.last ? at : a.last;
+    }
+    if (t0 < 1 || t1 < 1 || k < 1) return true;
+    along(&a, t0, x[7].i);
+    along(&a, t1, x[9].i);
+    along(&a, k, 1);
+    along(&b, times(&b, times(&b, times(&b, t0, t1), k), nr / PANEL), PANEL);
+    along(&b, PANEL, 1);
+    return put(&out[1], a) && put(&out[2], b);
+}
+
+bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t kh = x[5].i, kw = x[7].i;
+    span acc = one, in = one, w = one;
+    out[1] = out[2] = (adze_reach){0, 0};
+    along(&acc, 16 * mw, 1);
+    if (!put(&out[0], acc)) return false;
+    if (kh < 1 || kw < 1) return true;
+    along(&in, mw, x[2].i);
+    along(&in, kh, x[6].i);
+    along(&in, kw, x[8].i);
+    along(&in, 16, 1);
+    along(&w, times(&w, kh, kw), x[4].i);
+    along(&w, 16, 1);
+    return put(&out[1], in) && put(&out[2], w);
+}
+
+bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)
+{
+    for (int i = 0; i < 2; i++) {
+        span s = one;
+        along(&s, 16, x[2 * i + 1].i);
+        along(&s, 16, 1);
+        if (!put(&out[i], s)) return false;
+    }
+    return true;
+}
+
+bool adze_uk_reach_pack(const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t k = x[2].i, n = x[3].i, rows = x[6].i;
+    span y = one, in = one;
+    out[0] = out[1] = (adze_reach){0, 0};
+    if (rows < k) return false;
+    if (rows < 1 || n < 1) return true;
+    along(&y, times(&y, times(&y, ((n - 1) / (2 * PANEL) + 1) * 2, rows), PANEL), 1);
+    if (k < 1) return put(&out[0], y);
+    along(&in, k, x[4].i);
+    along(&in, n, x[5].i);
+    return put(&out[0], y) && put(&out[1], in);
+}

@@ -1,0 +1,12 @@
+/* Memory that the families of micro-kernels touch, in bytes from each pointer; see adze_ukernel.reach. */
+#ifndef ADZE_UKERNELS_REACH_H
+#define ADZE_UKERNELS_REACH_H
+
+#include <adze/ir.h>
+
+bool adze_uk_reach_gemm(int64_t mr, int64_t nr, const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_transpose(const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_pack(const adze_ukernel_arg *args, adze_reach *out);
+
+#endif
