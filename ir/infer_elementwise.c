@@ -69,6 +69,22 @@ bool infer_same(adze_op *op, const adze_type **out_types)
            like_operand(op, 0, adze_type_dtype(type), out_types);
 }
 
+/* Bounds are one element each. */
+bool infer_clip(adze_op *op, const adze_type **out_types)
+{
+    const adze_type *x = infer_operand(op, 0);
+    for (uint32_t i = 1; x && i < adze_op_num_operands(op); i++) {
+        const adze_type *bound = infer_operand(op, i);
+        int64_t n;
+        if (!bound) continue;
+        if (adze_type_dtype(bound) != adze_type_dtype(x) ||
+            (adze_type_is_tensor(bound) && adze_type_is_ranked(bound) && adze_dim_is_const(adze_type_count(bound), &n) && n != 1))
+            return adze_error(adze_op_loc(op), "bound %u of clip is %s, not one element of %s", i, infer_type_text(op, i),
+                              infer_type_text(op, 0));
+    }
+    return infer_same(op, out_types);
+}
+
 /* All operands from `first` on, broadcast together, with one element type that `dtype` receives. */
 static bool broadcast_all(const adze_op *op, uint32_t first, inferred *out)
 {

@@ -12,7 +12,7 @@ adze_access_fn access_elementwise, access_matmul, access_gemm, access_conv, acce
     access_reduction, access_transpose, access_slice, access_pad, access_depth_to_space, access_space_to_depth,
     access_tile, access_resize, access_gather, access_gather_elements, access_gather_nd;
 
-adze_infer_fn infer_same, infer_compare, infer_cast, infer_broadcast, infer_pow, infer_where, infer_dropout;
+adze_infer_fn infer_same, infer_clip, infer_compare, infer_cast, infer_broadcast, infer_pow, infer_where, infer_dropout;
 adze_infer_fn infer_quantize, infer_dequantize;
 adze_infer_fn infer_matmul, infer_gemm, infer_conv, infer_attention, infer_pack_panels;
 adze_infer_fn infer_pool, infer_global_pool, infer_reduce, infer_argreduce, infer_layer_norm;

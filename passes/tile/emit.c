@@ -138,6 +138,7 @@ static bool find_place(tile *t, adze_ir_value *buffer, const adze_type *tensor, 
     uint32_t rank = adze_type_rank(tensor);
     int64_t coef[ADZE_MAX_RANK];
     *out = (place){.buffer = buffer, .axis = -1};
+    if (at->rank != rank) return false;
     for (uint32_t i = 0; i < rank; i++) {
         const adze_dim *expr = at->at[logical_axis(tensor, i)];
         coef[i] = 0;
@@ -333,14 +334,25 @@ adze_ir_value *tile_guarded(tile *t, adze_ir_value *operand, const adze_access_m
     return tile_op(t, "where", choice, 3);
 }
 
+static adze_ir_value *fail(tile *t)
+{
+    t->failed = true;
+    return NULL;
+}
+
 /* One op, not a max and a min: a bound that is NaN does not bind. */
 static adze_ir_value *clip(tile *t, const adze_op *op, const tile_point *at)
 {
     adze_ir_value *in[3] = {tile_value(t, adze_op_operand(op, 0), at)};
     for (uint32_t i = 1; in[0] && i < 3; i++) {
-        tile_point none = {.rank = 0};
         if (!adze_op_operand(op, i)) continue;
-        in[i] = tile_value(t, adze_op_operand(op, i), &none);
+        const adze_type *type = adze_value_type(adze_op_operand(op, i));
+        tile_point only = {.rank = adze_type_rank(type)};
+        for (uint32_t d = 0; d < only.rank; d++) {
+            if (!adze_dim_is_value(adze_type_dim(type, d), 1)) return fail(t);
+            only.at[d] = tile_dim(t, 0);
+        }
+        in[i] = tile_value(t, adze_op_operand(op, i), &only);
         if (in[i] && tile_is_vector(in[0])) in[i] = tile_splat(t, in[i]);
     }
     return in[0] && !t->failed ? adze_build1(&t->b, "clip", in, 3, NULL, 0) : NULL;
@@ -405,12 +417,6 @@ static adze_ir_value *iota(tile *t, const adze_op *op, const tile_point *at)
         t->context, adze_dim_mul_const(t->context, at->at[0], adze_op_attr_int(op, "step")),
         adze_op_attr_int(op, "start"));
     return tile_cast(t, index_value(t, expr), adze_type_dtype(adze_value_type(adze_op_result(op, 0))));
-}
-
-static adze_ir_value *fail(tile *t)
-{
-    t->failed = true;
-    return NULL;
 }
 
 static adze_ir_value *chain(tile *t, const char *name, const adze_op *op, const tile_point *at)
