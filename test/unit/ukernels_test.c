@@ -212,10 +212,12 @@ TEST(reach_of_gemm)
         CHECK(uk->reach(args, got));
         CHECK(got[0].first == 0 && got[0].end == 5 * 16 * 4);
         CHECK(got[1].first == a.first && got[1].end == a.end);
-        CHECK(got[2].first == 0 && got[2].end == 4 * ((g->t0 * g->t1 * g->k - 1) * 32 + 16));
+        CHECK(got[2].first == 0 && got[2].end == 4 * g->t0 * g->t1 * g->k * 16);
         args[2].i = 0;
         CHECK(!uk->reach(args, got));
         args[2].i = g->m_cols;
+        CHECK(adze_uk_find("gemm_f32_5x32")->reach(args, got)); /* the panel behind it too */
+        CHECK(got[2].first == 0 && got[2].end == 4 * g->t0 * g->t1 * g->k * 32);
         args[10].i = INT64_MAX / 2;
         CHECK(!uk->reach(args, got));
     }
@@ -229,9 +231,12 @@ TEST(reach_of_others)
                                          {.i = 3}, {.i = 16}}, got));
     CHECK(got[0].end == 4 * 48 && got[1].first == -400 && got[1].end == 4 * (2 * 20 + 2 * 16 + 16));
     CHECK(got[2].first == 0 && got[2].end == 4 * (5 * 32 + 16));
-    CHECK(pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 7}, {.i = 33}, {.i = 40}, {.i = 1}}, got));
-    CHECK(got[0].end == 4 * 2 * 7 * 32 && got[1].end == 4 * (6 * 40 + 33));
-    CHECK(!pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = INT64_MAX}, {.i = 33}, {.i = 40}, {.i = 1}}, got));
+    CHECK(pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 7}, {.i = 33}, {.i = 40}, {.i = 1},
+                                           {.i = 9}}, got));
+    CHECK(got[0].end == 4 * 2 * 9 * 32 && got[1].end == 4 * (6 * 40 + 33));
+    CHECK(!pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = INT64_MAX}, {.i = 33}, {.i = 40}, {.i = 1},
+                                            {.i = INT64_MAX}}, got));
+    CHECK(!pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 7}, {.i = 33}, {.i = 40}, {.i = 1}, {.i = 6}}, got));
     for (size_t i = 0; i < adze_uk_count; i++) CHECK(adze_uk_table[i].reach != NULL);
 }
 
