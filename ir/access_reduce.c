@@ -79,7 +79,7 @@ bool access_global_pool(const adze_op *op, adze_access *a)
 {
     const adze_type *x = access_operand_type(op, 0);
     if (!x || adze_type_rank(x) < 2) return false;
-    a->mean = adze_op_is(op, "global_average_pool");
+    a->mean = a->four_sums = adze_op_is(op, "global_average_pool");
     a->combine = a->mean ? ADZE_COMBINE_ADD : ADZE_COMBINE_MAX;
     return reduce_axes(op, a, ((1u << adze_type_rank(x)) - 1) & ~3u, true);
 }

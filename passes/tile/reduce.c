@@ -74,6 +74,41 @@ static adze_ir_value *element(tile *t, reduction *r)
     return value ? tile_cast(t, value, r->sum) : NULL;
 }
 
+/* Point `index` of the combined axes, counted in row-major order. */
+static adze_ir_value *numbered_element(tile *t, reduction *r, const adze_dim *index)
+{
+    for (uint32_t i = r->n; i-- > 0;) {
+        const adze_dim *extent = r->access.extent[r->axes[i]];
+        r->with[r->axes[i]] = i ? adze_dim_binary(t->context, ADZE_DIM_MOD, index, extent) : index;
+        index = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, index, extent);
+    }
+    return element(t, r);
+}
+
+/* The sum of all points as `four_sums` of adze_access has it. */
+static adze_ir_value *four_sums(tile *t, reduction *r, adze_ir_value *zero)
+{
+    const adze_dim *count = tile_dim(t, 1), *four = tile_dim(t, 4);
+    for (uint32_t i = 0; i < r->n; i++) count = adze_dim_mul(t->context, count, r->access.extent[r->axes[i]]);
+    const adze_dim *whole = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, count, four), four);
+    adze_ir_value *sums[4] = {zero, zero, zero, zero};
+    tile_loop loop = tile_for(t, tile_index(t, tile_dim(t, 0)), tile_index(t, whole), 4, false, sums, 4);
+    t->extents[loop.axis] = count;
+    for (int64_t k = 0; k < 4 && !t->failed; k++) {
+        const adze_dim *index = adze_dim_add_const(t->context, adze_dim_axis(t->context, loop.axis), k);
+        sums[k] = tile_combine_masked(t, ADZE_COMBINE_ADD, sums[k], numbered_element(t, r, index));
+    }
+    tile_end(t, &loop, sums, 4);
+    adze_ir_value *sum = tile_op2(t, "add", tile_op2(t, "add", sums[0], sums[2]), tile_op2(t, "add", sums[1], sums[3]));
+    if (adze_dim_equal(whole, count)) return sum;
+    loop = tile_for(t, tile_index(t, whole), tile_index(t, count), 1, false, &sum, 1);
+    t->extents[loop.axis] = count;
+    const adze_dim *index = adze_dim_axis(t->context, loop.axis);
+    sum = tile_combine_masked(t, ADZE_COMBINE_ADD, sum, numbered_element(t, r, index));
+    tile_end(t, &loop, &sum, 1);
+    return sum;
+}
+
 static void reduce_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
 {
     reduction *r = self;
@@ -127,20 +162,23 @@ adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at)
         return NULL;
     }
     adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
-    /* The mean of integers divides their sum in 64 bits; all else that wraps may wrap early. */
+    bool four = r.access.four_sums && dtype == ADZE_DTYPE_f32;
+    /* f32 is added up in f64, as on the reference. The mean of integers divides their sum in 64 bits; all else
+     * that wraps may wrap early. */
     r.sum = dtype;
+    if (!four && r.access.combine == ADZE_COMBINE_ADD && dtype == ADZE_DTYPE_f32) r.sum = ADZE_DTYPE_f64;
     if (r.access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_INT) r.sum = ADZE_DTYPE_i64;
     if (r.access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_UINT) r.sum = ADZE_DTYPE_u64;
     adze_ir_value *acc = tile_identity(t, r.access.combine, r.sum);
     bool over_lane = t->lane >= 0 && tile_depends(t, at, (uint32_t)t->lane, -1);
-    bool lanes = t->lane < 0 && !t->scalar && r.n && !r.access.operand[0].guarded;
+    bool lanes = t->lane < 0 && !t->scalar && r.n && !four && !r.access.operand[0].guarded;
     if (over_lane || lanes) acc = tile_splat(t, acc);
     if (r.access.mean) count_inside(t, &r);
-    acc = reduce_axes(t, &r, 0, lanes, acc);
+    acc = four ? four_sums(t, &r, acc) : reduce_axes(t, &r, 0, lanes, acc);
     if (t->failed) return NULL;
     if (lanes) acc = tile_reduce_lanes(t, r.access.combine, acc);
-    if (!r.access.mean) return acc;
-    return tile_cast(t, tile_op2(t, "div", acc, tile_cast(t, r.inside, r.sum)), dtype);
+    if (r.access.mean) acc = tile_op2(t, "div", acc, tile_cast(t, r.inside, r.sum));
+    return tile_cast(t, acc, dtype);
 }
 
 /* ---- Normalizations ---- */

@@ -542,6 +542,8 @@ typedef struct adze_access {
     bool mean_all;    /* mean counts points outside too */
     uint32_t index_operand;                /* of axes of kind INDEX */
     adze_access_map index[ADZE_MAX_AXES];  /* where such an axis' value stands in that operand */
+    bool four_sums;   /* f32 is added up in f32, in four interleaved sums: (s0 + s2) + (s1 + s3), then the
+                       * rest one by one; else in double */
 } adze_access;
 
 typedef bool adze_infer_fn(adze_op *op, const adze_type **out_types);
