@@ -40,6 +40,7 @@ void adze_context_set_sink(adze_context *context, adze_sink *sink, void *self)
 
 uint64_t adze_context_errors(const adze_context *context) { return context->errors; }
 
+void adze_context_set_strict(adze_context *context, bool strict) { context->strict = strict; }
 void adze_context_set_max_memory(adze_context *context, uint64_t bytes) { context->max_memory = bytes; }
 
 typedef struct text_key {

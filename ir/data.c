@@ -213,6 +213,7 @@ void adze_host_init(adze_host *host, adze_loc loc)
 {
     *host = (adze_host){.loc = loc};
     host->env = (adze_env){.struct_size = sizeof host->env,
+                           .flags = loc.context->strict ? ADZE_ENV_STRICT : 0,
                            .self = host,
                            .output = host_output,
                            .scratch = host_scratch,

@@ -52,6 +52,7 @@ struct adze_context {
     adze_sink *sink;
     void *sink_self;
     uint64_t errors;
+    bool strict; /* evaluations sum f32 in f32 */
     uint64_t max_memory, held_memory; /* bytes; held by loaded constants */
     adze_source *sources;
     adze_ukernel_set *ukernels;

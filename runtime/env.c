@@ -69,6 +69,7 @@ static adze_status env_region(const adze_env *env, uint32_t index, const adze_va
 void adze_rt_env_init(adze_session *s)
 {
     s->env.struct_size = sizeof s->env;
+    s->env.flags = s->model->artifact->flags & ADZE_ARTIFACT_STRICT ? ADZE_ENV_STRICT : 0;
     s->env.self = s;
     s->env.output = env_output;
     s->env.scratch = env_scratch;

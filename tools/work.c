@@ -70,6 +70,7 @@ bool adze_work_open(adze_work *session, const adze_common *common)
     if (!session->context) return adze_usage_error("out of memory"), false;
     adze_context_set_sink(session->context, adze_print_to_stderr, session);
     adze_context_set_max_memory(session->context, session->max_memory);
+    adze_context_set_strict(session->context, adze_common_precision(common) == ADZE_PRECISION_STRICT);
     session->registry = adze_registry_create(session->context);
     bool ok = session->registry != NULL;
     for (uint32_t i = 0; ok && i < common->plugins.count; i++)

@@ -225,7 +225,7 @@ bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model,
         weights_section(&t),
         word(&t, p->weights_size),
         LLVMConstNull(t.ptr), /* weights_file */
-        half(&t, precision == ADZE_PRECISION_STRICT ? ADZE_ARTIFACT_KEEP_DENORMALS : 0),
+        half(&t, precision == ADZE_PRECISION_STRICT ? ADZE_ARTIFACT_STRICT : 0),
         half(&t, 0),
     };
     LLVMValueRef init = record(&t, fields, sizeof fields / sizeof fields[0]);

@@ -50,7 +50,8 @@ static void store_row(const void *self, int64_t m, int64_t n, int64_t count, voi
 
 static ev_factors factors(const adze_env *env, const matrices *x, int64_t m, int64_t n, int64_t k)
 {
-    return (ev_factors){.env = env, .self = x, .m = m, .n = n, .k = k, .ints = x->ints, .row = load_row,
+    return (ev_factors){.env = env, .self = x, .m = m, .n = n, .k = k, .ints = x->ints,
+                        .single = ev_strict(env, x->a->dtype) && x->out->dtype == ADZE_DTYPE_f32, .row = load_row,
                         .panel = load_panel, .take = store_row};
 }
 

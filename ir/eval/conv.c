@@ -1,7 +1,7 @@
 /* conv: convolution of any rank, grouped, as a matrix product over unfolded windows.
  *
  * For one image and group, a(m, k) is the weight of output channel m, b(k, n) the input element that
- * window n reads at k = (input channel, position in the window). b is never stored whole: the product
+ * window n reads at k = (position in the window, input channel). b is never stored whole: the product
  * asks for blocks of it.
  */
 #include "product.h"
@@ -14,6 +14,7 @@ typedef struct unfolded {
     ev_window window[ADZE_MAX_RANK];
     int64_t strides[ADZE_MAX_RANK]; /* of the input's spatial axes */
     int64_t plane, taps, depth;     /* elements of an input channel, of a window, of a weight row */
+    int64_t channels;               /* of the input, in one group */
     int64_t x0, out0, out_plane, channel0;
     bool ints;
 } unfolded;
@@ -21,7 +22,15 @@ typedef struct unfolded {
 static void weight_row(const void *self, int64_t m, int64_t k, int64_t count, void *out)
 {
     const unfolded *u = self;
-    ev_load_block(u->ints, u->w->dtype, u->w->data, (u->channel0 + m) * u->depth + k, 1, count, out);
+    uint8_t *to = out;
+    while (count > 0) { /* one tap at a time */
+        int64_t tap = k / u->channels, channel = k % u->channels, n = ev_min(count, u->channels - channel);
+        int64_t first = (u->channel0 + m) * u->depth + channel * u->taps + tap;
+        ev_load_block(u->ints, u->w->dtype, u->w->data, first, u->taps, n, to);
+        to += n * 8;
+        k += n;
+        count -= n;
+    }
 }
 
 /* Row k of b for the windows n .. n + count - 1, which lie on one line along the last axis; `line` is
@@ -47,7 +56,7 @@ static void window_panel(const void *self, int64_t k, int64_t k_count, int64_t n
     const unfolded *u = self;
     uint32_t last = u->axes - 1;
     for (int64_t i = 0; i < k_count; i++) {
-        int64_t taps[ADZE_MAX_RANK], rest = (k + i) % u->taps, channel = (k + i) / u->taps;
+        int64_t taps[ADZE_MAX_RANK], rest = (k + i) / u->channels, channel = (k + i) % u->channels;
         for (uint32_t d = u->axes; d-- > 0; rest /= u->window[d].kernel) taps[d] = rest % u->window[d].kernel;
         for (int64_t j = 0, count; j < n_count; j += count) {
             int64_t first = (n + j) % u->window[last].out, above = (n + j) / u->window[last].out;
@@ -125,7 +134,8 @@ adze_status eval_conv(const adze_env *env, const adze_value *in, uint32_t n_in, 
     if (!blocks.sums) return ev_no_memory(env);
     u.plane = ev_product(x->dims, 2, x->rank);
     u.taps = ev_product(w->dims, 2, w->rank);
-    u.depth = u.taps * w->dims[1];
+    u.channels = w->dims[1];
+    u.depth = u.taps * u.channels;
     u.out_plane = ev_product(dims, 2, x->rank);
     ev_strides(u.axes, x->dims + 2, u.strides);
     flatten_pointwise(&u);
@@ -135,7 +145,7 @@ adze_status eval_conv(const adze_env *env, const adze_value *in, uint32_t n_in, 
         u.x0 = i * w->dims[1] * u.plane;
         u.out0 = i * channels * u.out_plane;
         ev_factors f = {.env = env, .self = &u, .m = channels, .n = u.out_plane, .k = u.depth, .ints = u.ints,
-                        .row = weight_row, .panel = window_panel, .take = store_channel};
+                        .single = ev_strict(env, x->dtype), .row = weight_row, .panel = window_panel, .take = store_channel};
         ev_multiply(&f, &blocks);
     }
     return ADZE_OK;

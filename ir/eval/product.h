@@ -2,7 +2,7 @@
  *
  * Operands come through functions that fill blocks, so that matmul, gemm and conv differ only in how
  * they find their elements. Floats of every type are multiplied and summed as doubles, in the order of
- * k; integers in 64 bits, where sums wrap. Blocks are sized so that a block of b stays in the first
+ * k, unless f32 is to be summed in f32: then each step rounds, as a fused multiply-add does; integers in 64 bits, where sums wrap. Blocks are sized so that a block of b stays in the first
  * level cache while many rows pass over it, and the loop inside is one that compilers vectorise.
  */
 #ifndef ADZE_EVAL_PRODUCT_H
@@ -16,7 +16,8 @@ typedef struct ev_factors {
     const adze_env *env;
     const void *self; /* the caller's own */
     int64_t m, n, k;
-    bool ints; /* int64_t elements in the blocks instead of double */
+    bool ints;   /* int64_t elements in the blocks instead of double */
+    bool single; /* sums are rounded to f32 after every step: see ev_strict */
     /* out[i] = a(m, k + i) for i < count. */
     void (*row)(const void *self, int64_t m, int64_t k, int64_t count, void *out);
     /* out[i * PRODUCT_N + j] = b(k + i, n + j) for i < k_count, j < n_count. */
@@ -27,7 +28,7 @@ typedef struct ev_factors {
 
 /* Two rows of c += two rows of a times a panel of b, four k at a time: each element's sum still runs in
  * the order of k. */
-#define EV_TILE(name, T)                                                                           \
+#define EV_TILE(name, T, R)                                                                          \
     static inline void name(int64_t n, int64_t k, const T *a0, const T *a1, const T *b,            \
                             T *restrict c0, T *restrict c1)                                        \
     {                                                                                              \
@@ -39,21 +40,33 @@ typedef struct ev_factors {
             T a10 = a1[i], a11 = a1[i + 1], a12 = a1[i + 2], a13 = a1[i + 3];                      \
             for (int64_t j = 0; j < n; j++) {                                                      \
                 T p_j = p[j], q_j = q[j], r_j = r[j], s_j = s[j];                                  \
-                c0[j] = (((c0[j] + a00 * p_j) + a01 * q_j) + a02 * r_j) + a03 * s_j;               \
-                c1[j] = (((c1[j] + a10 * p_j) + a11 * q_j) + a12 * r_j) + a13 * s_j;               \
+                c0[j] = R(R(R(R(c0[j] + a00 * p_j) + a01 * q_j) + a02 * r_j) + a03 * s_j);           \
+                c1[j] = R(R(R(R(c1[j] + a10 * p_j) + a11 * q_j) + a12 * r_j) + a13 * s_j);           \
             }                                                                                      \
         }                                                                                          \
         for (; i < k; i++) {                                                                       \
             const T *restrict p = b + i * PRODUCT_N;                                               \
             for (int64_t j = 0; j < n; j++) {                                                      \
-                c0[j] += a0[i] * p[j];                                                             \
-                c1[j] += a1[i] * p[j];                                                             \
+                c0[j] = R(c0[j] + a0[i] * p[j]);                                                     \
+                c1[j] = R(c1[j] + a1[i] * p[j]);                                                     \
             }                                                                                      \
         }                                                                                          \
     }
-EV_TILE(ev_tile_f64, double)
-EV_TILE(ev_tile_i64, uint64_t)
+#define EV_AS_IS(x)     (x)
+#define EV_TO_SINGLE(x) ((double)(float)(x))
+EV_TILE(ev_tile_f64, double, EV_AS_IS)
+EV_TILE(ev_tile_single, double, EV_TO_SINGLE)
+EV_TILE(ev_tile_i64, uint64_t, EV_AS_IS)
+#undef EV_AS_IS
+#undef EV_TO_SINGLE
 #undef EV_TILE
+
+/* Does the caller ask for f32 sums in f32? A product of two floats is exact in double, so a step differs
+ * from a fused multiply-add only where double rounds onto a tie of f32: about once in 2^29. */
+static inline bool ev_strict(const adze_env *env, uint32_t dtype)
+{
+    return (env->flags & ADZE_ENV_STRICT) && dtype == ADZE_DTYPE_f32;
+}
 
 /* Working memory; both element types take 8 bytes. */
 typedef struct ev_blocks {
@@ -87,6 +100,9 @@ static inline void ev_multiply_rows(const ev_factors *p, const ev_blocks *b, int
         if (p->ints)
             ev_tile_i64(n, k_count, a.i[0], a.i[1], b->panel, (uint64_t *)b->sums + i * PRODUCT_N,
                         (uint64_t *)b->sums + other * PRODUCT_N);
+        else if (p->single)
+            ev_tile_single(n, k_count, a.f[0], a.f[1], b->panel, (double *)b->sums + i * PRODUCT_N,
+                           (double *)b->sums + other * PRODUCT_N);
         else
             ev_tile_f64(n, k_count, a.f[0], a.f[1], b->panel, (double *)b->sums + i * PRODUCT_N,
                         (double *)b->sums + other * PRODUCT_N);

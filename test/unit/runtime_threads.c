@@ -246,7 +246,7 @@ TEST(denormals_on_workers)
                               .parallel_for_self = &j};
     for (int keep = 0; keep < 2; keep++) {
         adze_session *s;
-        a.flags = keep ? ADZE_ARTIFACT_KEEP_DENORMALS : 0;
+        a.flags = keep ? ADZE_ARTIFACT_STRICT : 0;
         REQUIRE(adze_model_open_linked(&a, NULL, &model) == ADZE_OK);
         REQUIRE(adze_session_create(model, &o, &s) == ADZE_OK);
         CHECK_INT(adze_session_run(s), ADZE_OK);

@@ -3,6 +3,7 @@
 Writes into build/data, per model NAME of zoo.py:
   NAME.npz         arrays named as the model's inputs, first axis = samples; `labels` where known
   NAME.oracle.npz  the outputs of ONNX Runtime, one sample at a time, named as the model's outputs
+  NAME.exact.npz   those of the graph in float64, where float32 loses too much (zoo.py says where)
 Files that are there already with the same limit are kept. `--scores` prints what the outputs are
 worth beside the score known for the model, and fails when one differs.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+import exact
 import npz
 import zoo
 
@@ -55,6 +57,8 @@ def prepare(model, folder, out, limit, oracle=True):
                   lambda: model.read(folder / "data", model.input, limit))
     if not oracle:
         return data, None
+    if model.exact:
+        stored(out, f"{model.name}.exact.npz", limit, lambda: exact.run(folder / model.file, data, model.input))
     return data, stored(out, f"{model.name}.oracle.npz", limit,
                         lambda: run_oracle(model, folder / model.file, data))
 

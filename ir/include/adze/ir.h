@@ -56,6 +56,8 @@ ADZE_API void adze_context_destroy(adze_context *context);
 ADZE_API void adze_context_set_sink(adze_context *context, adze_sink *sink, void *self);
 /* Errors reported so far. */
 ADZE_API uint64_t adze_context_errors(const adze_context *context);
+/* Evaluations in this context sum f32 contractions in f32, in the order of k (default: in double). */
+ADZE_API void adze_context_set_strict(adze_context *context, bool strict);
 /* Bound in bytes on what one compile may hold in constants and tables; 0 = none. */
 ADZE_API void adze_context_set_max_memory(adze_context *context, uint64_t bytes);
 /* Interned copy of `size` bytes, ended by a zero byte. */

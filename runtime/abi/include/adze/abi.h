@@ -121,10 +121,14 @@ static inline uint64_t adze_value_count(const adze_value *v)
     return n;
 }
 
+/* f32 contractions sum in f32, in the order of k with one rounding a step (--precision=strict), instead of
+ * in double. */
+enum { ADZE_ENV_STRICT = 1 };
+
 /* What an evaluation may ask of its caller. */
 typedef struct adze_env {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t flags; /* ADZE_ENV_… */
     void *self; /* the caller's own */
     uint64_t seed;
     /* Storage for output `index` of an op marked DATA_DEPENDENT; other outputs arrive allocated,

@@ -143,7 +143,8 @@ typedef struct adze_artifact {
     uint32_t reserved;
 } adze_artifact;
 
-enum { ADZE_ARTIFACT_KEEP_DENORMALS = 1 /* --precision=strict: FTZ and DAZ are off in a run */ };
+/* STRICT: --precision=strict; FTZ and DAZ are off in a run, and evaluations get ADZE_ENV_STRICT. */
+enum { ADZE_ARTIFACT_STRICT = 1 };
 
 #ifdef __cplusplus
 }
