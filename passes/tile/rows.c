@@ -145,7 +145,7 @@ static void choose_rows(tile *t, chain *ch)
         flops += 2.0 * (double)rows * (double)s->width * (double)s->channels * (double)in * (double)(taps * taps);
     }
     adze_dim_is_const(adze_type_dim(adze_value_type(ch->stages[0].value), 0), &outer);
-    int64_t chunks = (int64_t)(flops / CHUNK_FLOPS), most = MAX_CHUNKS / (outer > 0 ? outer : 1);
+    int64_t chunks = (int64_t)(flops / (double)CHUNK_FLOPS), most = MAX_CHUNKS / (outer > 0 ? outer : 1);
     chunks = chunks > most ? most : chunks;
     chunks = chunks < 1 ? 1 : chunks;
     ch->height = height;
