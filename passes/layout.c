@@ -247,6 +247,15 @@ static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
     return adze_type_with_layout(type, NULL);
 }
 
+/* More elements than the image has: chunks are then groups of channels, and each would copy the image for itself. */
+static bool outweighs(const adze_type *weights, const adze_type *image)
+{
+    int64_t weight = 1, pixel = 1, dim;
+    for (uint32_t i = 0; i < adze_type_rank(weights); i++) weight *= adze_dim_is_const(adze_type_dim(weights, i), &dim) ? dim : 0;
+    for (uint32_t i = 1; i < adze_type_rank(image); i++) pixel *= adze_dim_is_const(adze_type_dim(image, i), &dim) ? dim : 0;
+    return weight > pixel;
+}
+
 /* The conversion becomes a stage of the only kernel that wants it, where that can run by rows. */
 static bool convert_inside(adze_ir_value *value, adze_op *kernel, uint32_t index, const adze_type *type)
 {
@@ -254,6 +263,7 @@ static bool convert_inside(adze_ir_value *value, adze_op *kernel, uint32_t index
     adze_region *region = conv ? adze_op_region(kernel, 0) : NULL;
     adze_ir_value *arg = region ? adze_region_arg(region, index) : NULL;
     if (!arg || adze_value_num_uses(arg) != 1 || adze_value_const(value)) return false;
+    if (outweighs(adze_value_type(adze_op_operand(conv, 1)), type)) return false;
     for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
         if (adze_use_op(use) != kernel && is_data_of_use(use, conv_of(adze_use_op(use)))) return false;
     adze_builder in = adze_builder_before(adze_region_first(region));

@@ -249,7 +249,7 @@ static void columns(tile *t, contraction *c, piece p, const adze_dim *lo, const 
 static int64_t rows_per_tile(const contraction *c)
 {
     int64_t rows, cols;
-    if (c->row_axis < 0 || c->depthwise || c->some_rows || !adze_dim_is_const(c->rows, &rows) || !adze_dim_is_const(c->cols, &cols))
+    if (c->row_axis < 0 || c->depthwise || !adze_dim_is_const(c->rows, &rows) || !adze_dim_is_const(c->cols, &cols))
         return 1;
     int64_t fit = cols > 0 ? c->mr / cols : 1;
     return fit < 1 ? 1 : fit > rows ? (rows > 0 ? rows : 1) : fit;
@@ -267,6 +267,25 @@ const adze_dim *tile_units(tile *t, const contraction *c)
     return adze_dim_binary(t->context, ADZE_DIM_CEILDIV, c->rows, tile_dim(t, rows_per_tile(c)));
 }
 
+/* Rows lo .. hi, whose number is not known: whole tiles of several short rows, then row by row. */
+static void short_rows(tile *t, contraction *c, piece p, int64_t per_tile, int64_t cols, const adze_dim *lo, const adze_dim *hi)
+{
+    adze_context *context = t->context;
+    const adze_dim *tiles = adze_dim_binary(context, ADZE_DIM_FLOORDIV, adze_dim_sub(context, hi, lo), tile_dim(t, per_tile));
+    tile_loop loop;
+    if (tile_open(t, tile_dim(t, 0), tiles, &loop)) {
+        p.row = adze_dim_add(context, lo, adze_dim_mul_const(context, adze_dim_axis(context, loop.axis), per_tile));
+        p.cols = cols;
+        p.mr = cols * per_tile;
+        emit_piece(t, c, &p);
+        tile_end(t, &loop, NULL, 0);
+    }
+    if (!tile_open(t, adze_dim_add(context, lo, adze_dim_mul_const(context, tiles, per_tile)), hi, &loop)) return;
+    p.row = adze_dim_axis(context, loop.axis);
+    columns(t, c, p, tile_dim(t, 0), column_tiles(t, c));
+    tile_end(t, &loop, NULL, 0);
+}
+
 static void units(tile *t, contraction *c, piece p, const adze_dim *lo, const adze_dim *hi)
 {
     int64_t per_tile = rows_per_tile(c), rows = 0, cols = 0;
@@ -277,6 +296,10 @@ static void units(tile *t, contraction *c, piece p, const adze_dim *lo, const ad
     }
     adze_dim_is_const(c->rows, &rows);
     adze_dim_is_const(c->cols, &cols);
+    if (c->some_rows && per_tile > 1) {
+        short_rows(t, c, p, per_tile, cols, lo, hi);
+        return;
+    }
     const adze_dim *whole = per_tile > 1 ? tile_dim(t, rows / per_tile) : hi;
     for (int pass = 0; pass < (per_tile > 1 ? 2 : 1); pass++) {
         tile_loop loop;

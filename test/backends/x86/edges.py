@@ -349,7 +349,8 @@ def rows():
     g = Group("rows_copied", "normal", 1e-5, 1e-5)
     for batch, channels, side, group, attributes, out in [
             ("N", 3, "33,31", 1, "strides = [2, 2], pads = [1, 1, 1, 1]", "17,16"), ("M", 1, "9,5", 1, "pads = [1, 2, 3, 4]", "11,9"),
-            ("1", 17, "3,70", 17, "pads = [1, 1, 1, 1]", "3,70"), ("N", 4, "12,8", 2, "", "10,6")]:
+            ("1", 17, "3,70", 17, "pads = [1, 1, 1, 1]", "3,70"), ("N", 4, "12,8", 2, "", "10,6"),
+            ("M", 3, "1703,5", 1, "pads = [1, 1, 1, 1]", "1703,5")]:
         filters = channels if group == channels else 18
         g.op(f"conv({g.input('f32', f'{batch},{channels},{side}')}, {g.const(f'{filters},{channels // group},3,3')}) "
              f"{{group = {group}{', ' * bool(attributes)}{attributes}}}", f"f32[{batch},{filters},{out}]")
