@@ -23,29 +23,6 @@ typedef struct attention {
 
 static adze_ir_value *buffer_of(tile *t, const adze_op *op, uint32_t i) { return tile_buffer(t, adze_op_operand(op, i)); }
 
-static adze_ir_value *scratch(tile *t, uint32_t rank, const adze_dim *const *dims)
-{
-    const adze_type *type = adze_type_buffer(t->context, ADZE_DTYPE_f32, rank, dims, NULL, 64, 0);
-    return adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &type, 1), 0);
-}
-
-/* A buffer moved to a logical position of its tensor. */
-static adze_ir_value *view(tile *t, adze_ir_value *buffer, const adze_type *tensor, const tile_point *at)
-{
-    const adze_layout *layout = adze_type_layout(tensor);
-    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {buffer};
-    for (uint32_t i = 0; i < at->rank; i++)
-        operands[i + 1] = tile_index(t, at->at[layout->has_perm ? layout->perm[i] : i]);
-    const adze_type *type = adze_value_type(buffer);
-    return adze_op_result(adze_build(&t->b, "subview", operands, at->rank + 1, NULL, 0, &type, 1), 0);
-}
-
-static void call(tile *t, const char *name, adze_ir_value **args, uint32_t n)
-{
-    adze_attr attr = adze_attr_str("name", name);
-    adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
-}
-
 static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const adze_type *type, bool transposed)
 {
     const adze_dim *strides[ADZE_MAX_RANK];
@@ -53,17 +30,17 @@ static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const 
     const adze_dim *k = adze_type_dim(type, transposed ? 3 : 2), *n = adze_type_dim(type, transposed ? 2 : 3);
     const adze_dim *pairs = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, n, tile_dim(t, PANEL));
     const adze_dim *dims[] = {adze_dim_mul_const(t->context, pairs, 2), k, tile_dim(t, TILE_PANEL)};
-    adze_ir_value *panels = scratch(t, 3, dims);
+    adze_ir_value *panels = tile_scratch(t, ADZE_DTYPE_f32, 3, dims);
     tile_point at = a->at;
     at.at[2] = at.at[3] = tile_dim(t, 0);
     adze_ir_value *args[] = {panels,
-                             view(t, buffer_of(t, a->op, operand), type, &at),
+                             tile_view_at(t, buffer_of(t, a->op, operand), type, &at),
                              tile_index(t, k),
                              tile_index(t, n),
                              tile_index(t, strides[transposed ? 3 : 2]),
                              tile_index(t, strides[transposed ? 2 : 3]),
                              tile_index(t, k)};
-    call(t, "pack_f32", args, 7);
+    tile_call(t, "pack_f32", args, 7);
     return panels;
 }
 
@@ -71,22 +48,13 @@ static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const 
 static void product(tile *t, attention *a, adze_ir_value *rows, const adze_dim *row_stride, adze_ir_value *panels,
                     const adze_dim *column, const adze_dim *k, int64_t mr)
 {
-    adze_ir_value *operands[] = {
-        panels, tile_index(t, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, column, tile_dim(t, TILE_PANEL))),
-        adze_build_index(&t->b, 0), adze_build_index(&t->b, 0)};
-    const adze_type *type = adze_value_type(panels);
-    adze_ir_value *b = adze_op_result(adze_build(&t->b, "subview", operands, 4, NULL, 0, &type, 1), 0);
+    const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, column, tile_dim(t, TILE_PANEL));
+    const adze_dim *index[] = {panel, tile_dim(t, 0), tile_dim(t, 0)};
+    adze_ir_value *b = tile_view(t, panels, index);
     adze_ir_value *one = adze_build_index(&t->b, 1), *zero = adze_build_index(&t->b, 0);
     adze_ir_value *args[] = {a->acc, rows, adze_build_index(&t->b, mr), tile_index(t, row_stride), zero, b,
                              one,    zero, one, zero, tile_index(t, k), adze_build_index(&t->b, TILE_AHEAD)};
-    call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)a->nr), args, 12);
-}
-
-static adze_ir_value *load_acc(tile *t, const attention *a, const adze_dim *m, const adze_dim *column)
-{
-    adze_ir_value *operands[] = {a->acc, NULL, tile_index(t, m), tile_index(t, column)};
-    const adze_type *type = adze_type_vector(t->context, ADZE_DTYPE_f32);
-    return adze_op_result(adze_build(&t->b, "load", operands, 4, NULL, 0, &type, 1), 0);
+    tile_call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)a->nr), args, 12);
 }
 
 /* Runs `body` for every row and vector of the accumulator tile, unrolled. */
@@ -94,10 +62,7 @@ typedef void acc_body(tile *t, attention *a, const adze_dim *m, const adze_dim *
 
 static void for_acc(tile *t, attention *a, int64_t mr, acc_body *body)
 {
-    tile_loop rows = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, mr), 1, true, NULL, 0);
-    t->extents[rows.axis] = tile_dim(t, mr);
-    tile_loop lanes = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, a->nr), ADZE_LANES, true, NULL, 0);
-    t->extents[lanes.axis] = tile_dim(t, a->nr);
+    tile_loop rows = tile_unrolled(t, mr, 1), lanes = tile_unrolled(t, a->nr, ADZE_LANES);
     body(t, a, adze_dim_axis(t->context, rows.axis), adze_dim_axis(t->context, lanes.axis));
     tile_end(t, &lanes, NULL, 0);
     tile_end(t, &rows, NULL, 0);
@@ -106,7 +71,7 @@ static void for_acc(tile *t, attention *a, int64_t mr, acc_body *body)
 /* Scores of one vector: scaled, mask added, stored; lanes past the last key are stored too but never read. */
 static void put_scores(tile *t, attention *a, const adze_dim *m, const adze_dim *column)
 {
-    adze_ir_value *value = load_acc(t, a, m, column);
+    adze_ir_value *value = tile_load_lanes(t, a->acc, m, column);
     double scale = adze_op_attr_float(a->op, "scale");
     if (scale != 1) value = tile_op2(t, "mul", value, tile_lit(t, ADZE_DTYPE_f32, scale));
     uint32_t lane = tile_axis(t, tile_index(t, adze_dim_add(t->context, a->key, column)), a->padded_keys);
@@ -119,8 +84,7 @@ static void put_scores(tile *t, attention *a, const adze_dim *m, const adze_dim 
         at.at[3] = adze_dim_axis(t->context, lane);
         for (uint32_t d = 0; d < point.rank; d++)
             point.at[d] = adze_dim_is_value(adze_type_dim(type, d), 1) ? tile_dim(t, 0) : at.at[4 - point.rank + d];
-        adze_ir_value *left = tile_index(t, adze_dim_sub(t->context, a->n_keys, adze_dim_axis(t->context, lane)));
-        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
+        tile_mask(t, adze_dim_sub(t->context, a->n_keys, adze_dim_axis(t->context, lane)));
         adze_ir_value *bias = tile_value(t, mask, &point);
         t->mask = NULL;
         if (bias) value = tile_op2(t, "add", value, bias);
@@ -164,7 +128,7 @@ static adze_ir_value *row_pass(tile *t, attention *a, tile_body *body, adze_comb
 
 static void put_values(tile *t, attention *a, const adze_dim *m, const adze_dim *column)
 {
-    adze_ir_value *value = load_acc(t, a, m, column);
+    adze_ir_value *value = tile_load_lanes(t, a->acc, m, column);
     adze_ir_value *operands[] = {a->sums, NULL, tile_index(t, m)};
     const adze_type *scalar = adze_type_scalar(t->context, ADZE_DTYPE_f32);
     adze_ir_value *inverse = adze_op_result(adze_build(&t->b, "load", operands, 3, NULL, 0, &scalar, 1), 0);
@@ -172,11 +136,8 @@ static void put_values(tile *t, attention *a, const adze_dim *m, const adze_dim 
     const adze_dim *at_column = adze_dim_add(t->context, a->key, column);
     uint32_t lane = tile_axis(t, tile_index(t, at_column), tile_dim(t, a->value_depth));
     t->lane = (int)lane;
-    if (a->value_depth % a->nr) {
-        adze_ir_value *left =
-            tile_index(t, adze_dim_sub(t->context, tile_dim(t, a->value_depth), adze_dim_axis(t->context, lane)));
-        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
-    }
+    if (a->value_depth % a->nr)
+        tile_mask(t, adze_dim_sub(t->context, tile_dim(t, a->value_depth), adze_dim_axis(t->context, lane)));
     tile_point at = a->at;
     at.at[2] = adze_dim_add(t->context, a->first, m);
     at.at[3] = adze_dim_axis(t->context, lane);
@@ -214,9 +175,9 @@ static void queries(tile *t, attention *a, const adze_dim *first, int64_t mr)
     tile_point at = a->at;
     at.at[2] = first;
     at.at[3] = tile_dim(t, 0);
-    adze_ir_value *rows = view(t, buffer_of(t, a->op, 0), a->q, &at);
+    adze_ir_value *rows = tile_view_at(t, buffer_of(t, a->op, 0), a->q, &at);
     const adze_dim *acc_dims[] = {tile_dim(t, mr), tile_dim(t, a->nr)};
-    a->acc = scratch(t, 2, acc_dims);
+    a->acc = tile_scratch(t, ADZE_DTYPE_f32, 2, acc_dims);
     tile_loop loop = for_blocks(t, a, a->n_keys);
     product(t, a, rows, strides[2], a->keys, a->key, tile_dim(t, a->depth), mr);
     for_acc(t, a, mr, put_scores);
@@ -283,13 +244,13 @@ bool tile_attention(tile *t)
     const adze_dim *b = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, number, heads);
     const adze_dim *h = adze_dim_binary(t->context, ADZE_DIM_MOD, number, heads);
     a.at.rank = 4;
-    a.at.at[0] = adze_dim_axis(t->context, tile_axis(t, tile_index(t, b), batch));
-    a.at.at[1] = adze_dim_axis(t->context, tile_axis(t, tile_index(t, h), heads));
+    a.at.at[0] = tile_bind(t, b, batch);
+    a.at.at[1] = tile_bind(t, h, heads);
     a.keys = pack(t, &a, 1, a.k, true);
     a.values = pack(t, &a, 2, a.v, false);
     const adze_dim *score_dims[] = {tile_dim(t, a.mr), a.padded_keys};
-    a.scores = scratch(t, 2, score_dims);
-    a.sums = scratch(t, 1, score_dims);
+    a.scores = tile_scratch(t, ADZE_DTYPE_f32, 2, score_dims);
+    a.sums = tile_scratch(t, ADZE_DTYPE_f32, 1, score_dims);
     all_queries(t, &a);
     tile_end_parallel(t, &loop);
     return !t->failed;

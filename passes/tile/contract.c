@@ -7,11 +7,6 @@
 
 enum { MAX_CHUNKS = 16, CHUNK_FLOPS = 4000000 };
 
-static const adze_dim *least(tile *t, const adze_dim *a, const adze_dim *b)
-{
-    return adze_dim_binary(t->context, ADZE_DIM_MIN, a, b);
-}
-
 typedef struct grid {
     int64_t unit_block, channel_block; /* units and channel blocks of one chunk */
     const adze_dim *n_unit_blocks;
@@ -53,28 +48,19 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
     return g;
 }
 
-/* Takes the innermost factor off a chunk's number; binds it to an axis. */
-static const adze_dim *digit(tile *t, const adze_dim **rest, const adze_dim *extent)
-{
-    if (adze_dim_is_value(extent, 1)) return tile_dim(t, 0);
-    const adze_dim *d = adze_dim_binary(t->context, ADZE_DIM_MOD, *rest, extent);
-    *rest = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, *rest, extent);
-    return adze_dim_axis(t->context, tile_axis(t, tile_index(t, d), extent));
-}
-
 static void chunk(tile *t, contraction *c, const grid *g, const adze_dim *number, const adze_dim *n_units)
 {
     const adze_dim *rest = number;
     int64_t channels = tile_channels(c);
-    const adze_dim *block = digit(t, &rest, tile_dim(t, g->n_channel_blocks));
-    const adze_dim *unit = digit(t, &rest, g->n_unit_blocks);
-    const adze_dim *group = digit(t, &rest, tile_dim(t, c->depthwise ? 1 : c->groups));
+    const adze_dim *block = tile_digit(t, &rest, tile_dim(t, g->n_channel_blocks));
+    const adze_dim *unit = tile_digit(t, &rest, g->n_unit_blocks);
+    const adze_dim *group = tile_digit(t, &rest, tile_dim(t, c->depthwise ? 1 : c->groups));
     for (uint32_t i = c->n_outer; i--;)
-        c->at.at[c->outer[i]] = digit(t, &rest, adze_type_dim(c->y, c->outer[i]));
+        c->at.at[c->outer[i]] = tile_digit(t, &rest, adze_type_dim(c->y, c->outer[i]));
     const adze_dim *lo = adze_dim_mul_const(t->context, block, g->channel_block);
-    const adze_dim *hi = least(t, adze_dim_add_const(t->context, lo, g->channel_block), tile_dim(t, ceil_div(channels, c->nr)));
+    const adze_dim *hi = tile_min(t, adze_dim_add_const(t->context, lo, g->channel_block), tile_dim(t, ceil_div(channels, c->nr)));
     const adze_dim *unit_lo = adze_dim_mul_const(t->context, unit, g->unit_block);
-    const adze_dim *unit_hi = least(t, adze_dim_add_const(t->context, unit_lo, g->unit_block), n_units);
+    const adze_dim *unit_hi = tile_min(t, adze_dim_add_const(t->context, unit_lo, g->unit_block), n_units);
     tile_blocks(t, c, group, lo, hi, unit_lo, unit_hi);
 }
 

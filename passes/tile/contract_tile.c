@@ -1,39 +1,20 @@
 /* tile: one tile of a contraction, and the loops over columns, rows and channels that place tiles. */
 #include "passes/tile/contract.h"
 
-static adze_ir_value *scratch(tile *t, int64_t rows, int64_t cols)
-{
-    const adze_dim *dims[] = {tile_dim(t, rows), tile_dim(t, cols)};
-    const adze_type *type = adze_type_buffer(t->context, ADZE_DTYPE_f32, 2, dims, NULL, 64, 0);
-    return adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &type, 1), 0);
-}
-
-static adze_ir_value *view(tile *t, adze_ir_value *buffer, const adze_dim *const *at)
-{
-    const adze_type *type = adze_value_type(buffer);
-    uint32_t rank = adze_type_rank(type);
-    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {buffer};
-    for (uint32_t i = 0; i < rank; i++) operands[i + 1] = tile_index(t, at[i]);
-    return adze_op_result(adze_build(&t->b, "subview", operands, rank + 1, NULL, 0, &type, 1), 0);
-}
-
 /* Input element that the tile's first column and the first tap read. */
 static adze_ir_value *input_view(tile *t, contraction *c, const adze_dim *group, const adze_dim *row, const adze_dim *col)
 {
-    const adze_dim *logical[ADZE_MAX_RANK], *physical[ADZE_MAX_RANK];
-    uint32_t rank = adze_type_rank(c->x);
-    const adze_layout *layout = adze_type_layout(c->x);
-    for (uint32_t i = 0; i < c->n_outer; i++) logical[c->outer[i]] = c->x_first ? tile_dim(t, 0) : c->at.at[c->outer[i]];
+    tile_point to = {.rank = adze_type_rank(c->x)};
+    for (uint32_t i = 0; i < c->n_outer; i++) to.at[c->outer[i]] = c->x_first ? tile_dim(t, 0) : c->at.at[c->outer[i]];
     if (c->row_axis >= 0) {
         const adze_dim *first = adze_dim_add_const(t->context, adze_dim_mul_const(t->context, row, c->stride[0]), -c->pad[0]);
-        logical[c->row_axis] = c->x_first ? adze_dim_sub(t->context, first, c->x_first) : first;
+        to.at[c->row_axis] = c->x_first ? adze_dim_sub(t->context, first, c->x_first) : first;
     }
-    if (c->line) logical[c->col_axis - 1] = tile_dim(t, 0);
-    logical[c->col_axis] =
+    if (c->line) to.at[c->col_axis - 1] = tile_dim(t, 0);
+    to.at[c->col_axis] =
         adze_dim_add_const(t->context, adze_dim_mul_const(t->context, col, c->stride[1]), -c->pad[1]);
-    logical[c->channel_axis] = adze_dim_mul_const(t->context, group, c->depthwise ? 1 : c->group_in);
-    for (uint32_t i = 0; i < rank; i++) physical[i] = logical[layout->has_perm ? layout->perm[i] : i];
-    return view(t, c->input, physical);
+    to.at[c->channel_axis] = adze_dim_mul_const(t->context, group, c->depthwise ? 1 : c->group_in);
+    return tile_view_at(t, c->input, c->x, &to);
 }
 
 typedef struct piece {
@@ -55,11 +36,11 @@ static const adze_dim *next_panel(tile *t, const contraction *c)
     return fits && !adze_dim_is_value(tile_units(t, c), 1) ? tile_columns : tile_dim(t, TILE_AHEAD);
 }
 
-static void call(tile *t, contraction *c, const piece *p, adze_ir_value *acc)
+static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc)
 {
     const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->channel, tile_dim(t, TILE_PANEL));
     const adze_dim *at[] = {c->depthwise ? tile_dim(t, 0) : p->group, panel, tile_dim(t, 0), tile_dim(t, 0)};
-    adze_ir_value *b = view(t, c->weights, at);
+    adze_ir_value *b = tile_view(t, c->weights, at);
     adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
     adze_ir_value *args[12] = {acc, a};
     uint32_t n = 2;
@@ -80,8 +61,7 @@ static void call(tile *t, contraction *c, const piece *p, adze_ir_value *acc)
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
         args[n++] = tile_index(t, next_panel(t, c));
     }
-    adze_attr attr = adze_attr_str("name", name);
-    adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
+    tile_call(t, name, args, n);
 }
 
 /* Row and column of element `m` of the tile. */
@@ -97,10 +77,8 @@ static void place_columns(tile *t, contraction *c, const piece *p, const adze_di
             one_row ? p->row : adze_dim_add(context, p->row, adze_dim_binary(context, ADZE_DIM_FLOORDIV, m, cols));
     if (c->line && !c->even) {
         const adze_dim *row = adze_dim_binary(context, ADZE_DIM_FLOORDIV, col, cols);
-        uint32_t axis = tile_axis(t, tile_index(t, row), adze_dim_unknown(context));
-        c->at.at[c->col_axis - 1] = adze_dim_axis(context, axis);
-        axis = tile_axis(t, tile_index(t, adze_dim_binary(context, ADZE_DIM_MOD, col, cols)), cols);
-        col = adze_dim_axis(context, axis);
+        c->at.at[c->col_axis - 1] = tile_bind(t, row, adze_dim_unknown(context));
+        col = tile_bind(t, adze_dim_binary(context, ADZE_DIM_MOD, col, cols), cols);
     }
     c->at.at[c->col_axis] = col;
 }
@@ -116,13 +94,8 @@ static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, 
     uint32_t n_memo = t->n_memo;
     t->lane = (int)lane;
     t->mask = NULL;
-    if (p->partial) {
-        adze_ir_value *left = tile_index(t, adze_dim_sub(t->context, tile_dim(t, tile_channels(c)), first));
-        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
-    }
-    adze_ir_value *load[] = {acc, NULL, tile_index(t, m), tile_index(t, adze_dim_mul_const(t->context, v, ADZE_LANES))};
-    const adze_type *type = adze_type_vector(t->context, ADZE_DTYPE_f32);
-    adze_ir_value *sum = adze_op_result(adze_build(&t->b, "load", load, 4, NULL, 0, &type, 1), 0);
+    if (p->partial) tile_mask(t, adze_dim_sub(t->context, tile_dim(t, tile_channels(c)), first));
+    adze_ir_value *sum = tile_load_lanes(t, acc, m, adze_dim_mul_const(t->context, v, ADZE_LANES));
     place_columns(t, c, p, m);
     c->at.at[c->channel_axis] = adze_dim_axis(t->context, lane);
     if (adze_op_is(c->root, "gemm") && adze_op_attr_float(c->root, "alpha") != 1)
@@ -155,8 +128,9 @@ static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, 
 
 static void emit_piece(tile *t, contraction *c, const piece *p)
 {
-    adze_ir_value *acc = scratch(t, p->mr, p->nr);
-    call(t, c, p, acc);
+    const adze_dim *dims[] = {tile_dim(t, p->mr), tile_dim(t, p->nr)};
+    adze_ir_value *acc = tile_scratch(t, ADZE_DTYPE_f32, 2, dims);
+    multiply(t, c, p, acc);
     int64_t vectors = p->nr / ADZE_LANES;
     adze_ir_value *zero = adze_build_index(&t->b, 0);
     tile_loop rows = tile_for(t, zero, adze_build_index(&t->b, p->mr), 1, true, NULL, 0);
@@ -165,8 +139,7 @@ static void emit_piece(tile *t, contraction *c, const piece *p)
     if (vectors == 1) {
         finish(t, c, p, acc, m, tile_dim(t, 0));
     } else {
-        tile_loop lanes = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, vectors), 1, true, NULL, 0);
-        t->extents[lanes.axis] = tile_dim(t, vectors);
+        tile_loop lanes = tile_unrolled(t, vectors, 1);
         finish(t, c, p, acc, m, adze_dim_axis(t->context, lanes.axis));
         tile_end(t, &lanes, NULL, 0);
     }
@@ -174,16 +147,6 @@ static void emit_piece(tile *t, contraction *c, const piece *p)
 }
 
 /* ---- Columns, rows, channels, chunks ---- */
-
-static const adze_dim *dmin(tile *t, const adze_dim *a, const adze_dim *b)
-{
-    return adze_dim_binary(t->context, ADZE_DIM_MIN, a, b);
-}
-
-static const adze_dim *dmax(tile *t, const adze_dim *a, const adze_dim *b)
-{
-    return adze_dim_binary(t->context, ADZE_DIM_MAX, a, b);
-}
 
 bool tile_open(tile *t, const adze_dim *lo, const adze_dim *hi, tile_loop *loop)
 {
@@ -203,7 +166,7 @@ static void known_columns(tile *t, contraction *c, piece p, int64_t cols, const 
     for (int pass = 0; pass < 2; pass++) {
         tile_loop loop;
         const adze_dim *split = tile_dim(t, longer);
-        bool some = pass ? tile_open(t, dmax(t, lo, split), hi, &loop) : longer && tile_open(t, lo, dmin(t, hi, split), &loop);
+        bool some = pass ? tile_open(t, tile_max(t, lo, split), hi, &loop) : longer && tile_open(t, lo, tile_min(t, hi, split), &loop);
         if (!some) continue;
         t->extents[loop.axis] = tile_dim(t, tiles);
         p.mr = p.cols = pass ? base : base + 1;
@@ -218,21 +181,20 @@ static void known_columns(tile *t, contraction *c, piece p, int64_t cols, const 
 static void unknown_columns(tile *t, contraction *c, piece p, const adze_dim *lo, const adze_dim *hi)
 {
     const adze_dim *from = adze_dim_mul_const(t->context, lo, c->mr);
-    const adze_dim *to = dmin(t, adze_dim_mul_const(t->context, hi, c->mr), c->cols);
-    uint32_t end_axis = tile_axis(t, tile_index(t, to), c->cols), at_axis = tile_axis(t, tile_index(t, from), c->cols);
+    const adze_dim *to = tile_min(t, adze_dim_mul_const(t->context, hi, c->mr), c->cols);
     const int64_t sizes[] = {c->mr, 4, 1};
-    const adze_dim *end = adze_dim_axis(t->context, end_axis), *at = adze_dim_axis(t->context, at_axis);
+    const adze_dim *end = tile_bind(t, to, c->cols), *at = tile_bind(t, from, c->cols);
     for (uint32_t i = 0; i < 3; i++) {
         const adze_dim *size = tile_dim(t, sizes[i]);
         const adze_dim *whole = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, adze_dim_sub(t->context, end, at), size);
         const adze_dim *stop = adze_dim_add(t->context, at, adze_dim_mul(t->context, whole, size));
-        uint32_t stop_axis = tile_axis(t, tile_index(t, stop), c->cols);
-        tile_loop loop = tile_for(t, tile_index(t, at), t->axes[stop_axis], sizes[i], false, NULL, 0);
+        stop = tile_bind(t, stop, c->cols);
+        tile_loop loop = tile_for(t, tile_index(t, at), tile_index(t, stop), sizes[i], false, NULL, 0);
         p.mr = p.cols = sizes[i];
         p.col = adze_dim_axis(t->context, loop.axis);
         emit_piece(t, c, &p);
         tile_end(t, &loop, NULL, 0);
-        at = adze_dim_axis(t->context, stop_axis);
+        at = stop;
     }
 }
 
@@ -303,7 +265,7 @@ static void units(tile *t, contraction *c, piece p, const adze_dim *lo, const ad
     const adze_dim *whole = per_tile > 1 ? tile_dim(t, rows / per_tile) : hi;
     for (int pass = 0; pass < (per_tile > 1 ? 2 : 1); pass++) {
         tile_loop loop;
-        if (!tile_open(t, pass ? dmax(t, lo, whole) : lo, pass ? hi : dmin(t, hi, whole), &loop)) continue;
+        if (!tile_open(t, pass ? tile_max(t, lo, whole) : lo, pass ? hi : tile_min(t, hi, whole), &loop)) continue;
         t->extents[loop.axis] = tile_units(t, c);
         p.row = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), per_tile);
         if (per_tile > 1) {
@@ -328,7 +290,7 @@ void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim 
     for (int pass = 0; pass < 2; pass++) { /* the last block may be cut */
         tile_loop loop;
         if (pass && channels % c->nr == 0) continue;
-        if (!tile_open(t, pass ? dmax(t, lo, whole) : lo, pass ? hi : dmin(t, hi, whole), &loop)) continue;
+        if (!tile_open(t, pass ? tile_max(t, lo, whole) : lo, pass ? hi : tile_min(t, hi, whole), &loop)) continue;
         t->extents[loop.axis] = tile_dim(t, (channels + c->nr - 1) / c->nr);
         p.channel = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), c->nr);
         p.partial = pass;

@@ -103,13 +103,6 @@ adze_ir_value *tile_cast(tile *t, adze_ir_value *value, adze_dtype dtype)
 
 /* ---- Loads and stores ---- */
 
-/* Physical axis order of a tensor. */
-static uint32_t logical_axis(const adze_type *tensor, uint32_t physical)
-{
-    const adze_layout *layout = adze_type_layout(tensor);
-    return layout->has_perm ? layout->perm[physical] : physical;
-}
-
 typedef struct place {
     adze_ir_value *index[ADZE_MAX_RANK];
     adze_ir_value *buffer;
@@ -140,14 +133,14 @@ static bool find_place(tile *t, adze_ir_value *buffer, const adze_type *tensor, 
     *out = (place){.buffer = buffer, .axis = -1};
     if (at->rank != rank) return false;
     for (uint32_t i = 0; i < rank; i++) {
-        const adze_dim *expr = at->at[logical_axis(tensor, i)];
+        const adze_dim *expr = at->at[tile_logical_axis(tensor, i)];
         coef[i] = 0;
         if (t->lane < 0) continue;
         if (!adze_dim_axis_coefficient(t->context, expr, (uint32_t)t->lane, &coef[i], NULL)) return false;
         if (coef[i] && out->axis >= 0) return false;
         if (coef[i]) out->axis = (int)i;
     }
-    for (uint32_t i = 0; i < rank; i++) out->index[i] = tile_index(t, at->at[logical_axis(tensor, i)]);
+    for (uint32_t i = 0; i < rank; i++) out->index[i] = tile_index(t, at->at[tile_logical_axis(tensor, i)]);
     if (out->axis >= 0 && coef[out->axis] != 1) {
         out->buffer = strided(t, buffer, out->index, (uint32_t)out->axis, coef[out->axis]);
         for (uint32_t i = 0; i < rank; i++) out->index[i] = adze_build_index(&t->b, 0);
@@ -316,9 +309,7 @@ adze_ir_value *tile_guarded(tile *t, adze_ir_value *operand, const adze_access_m
         if (tile_is_vector(index))
             lanes = lanes ? tile_op2(t, "and", lanes, both) : both;
         else /* clamp, so that what is read exists */
-            safe.at[d] = adze_dim_binary(t->context, ADZE_DIM_MAX, tile_dim(t, 0),
-                                         adze_dim_binary(t->context, ADZE_DIM_MIN, at->at[d],
-                                                         adze_dim_add_const(t->context, dim, -1)));
+            safe.at[d] = tile_max(t, tile_dim(t, 0), tile_min(t, at->at[d], adze_dim_add_const(t->context, dim, -1)));
     }
     if (!inside) return tile_value(t, operand, at);
     /* The load's mask holds what varies over the lanes and nothing else: with a half that is known to be

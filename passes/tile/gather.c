@@ -30,7 +30,7 @@ static adze_ir_value *read(tile *t, adze_ir_value *data, const tile_point *at, c
     if (adze_dim_range(some, NULL, 0, &low, &high) && low > 0) return tile_value(t, data, at);
     adze_ir_value *value = tile_lit(t, adze_type_dtype(adze_value_type(data)), 0);
     if (t->lane >= 0) value = tile_splat(t, value);
-    const adze_dim *once = adze_dim_binary(t->context, ADZE_DIM_MIN, some, tile_dim(t, 1));
+    const adze_dim *once = tile_min(t, some, tile_dim(t, 1));
     tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, once), 1, false, &value, 1);
     value = tile_value(t, data, at);
     if (value && t->lane >= 0) value = tile_splat(t, value);
@@ -51,7 +51,7 @@ adze_ir_value *tile_gather(tile *t, const adze_op *op, const adze_access *access
             where.at[d] = adze_dim_substitute(t->context, access->index[k].dims[d], with, access->n_axes, NULL, NULL);
         const adze_dim *extent = access->extent[k];
         with[k] = look_up(t, adze_op_operand(op, access->index_operand), &where, extent);
-        some = adze_dim_binary(t->context, ADZE_DIM_MIN, some, extent);
+        some = tile_min(t, some, extent);
     }
     if (t->failed) return NULL;
     tile_point point = {.rank = map->rank};

@@ -59,11 +59,7 @@ static void lane_loop(tile *t, const adze_dim *lo, const adze_dim *hi, const adz
     tile_loop loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), step, false, carried, n);
     t->extents[loop.axis] = extent;
     t->lane = step == ADZE_LANES ? (int)loop.axis : -1;
-    if (masked) {
-        const adze_dim *left = adze_dim_sub(t->context, extent, adze_dim_axis(t->context, loop.axis));
-        adze_ir_value *count = tile_index(t, left);
-        t->mask = adze_build1(&t->b, "mask", &count, 1, NULL, 0);
-    }
+    if (masked) tile_mask(t, adze_dim_sub(t->context, extent, adze_dim_axis(t->context, loop.axis)));
     body(t, self, loop.axis, carried);
     tile_end(t, &loop, carried, n);
     t->lane = outer_lane;

@@ -104,12 +104,7 @@ static void unflatten(tile *t, nest *n, uint32_t n_flat, uint32_t axis)
         bool outermost = true;
         for (uint32_t k = 0; k < i; k++) outermost &= adze_dim_is_value(adze_type_dim(n->domain, n->order[k]), 1);
         if (!outermost) at = adze_dim_binary(t->context, ADZE_DIM_MOD, at, extent);
-        if (adze_dim_is_value(extent, 1)) {
-            at = tile_dim(t, 0);
-        } else { /* bind it to an axis of its own, so that bounds are known and code stays short */
-            uint32_t own = tile_axis(t, tile_index(t, at), extent);
-            at = adze_dim_axis(t->context, own);
-        }
+        at = adze_dim_is_value(extent, 1) ? tile_dim(t, 0) : tile_bind(t, at, extent);
         n->at.at[n->order[i]] = at;
         inner = adze_dim_mul(t->context, inner, extent);
     }
@@ -143,8 +138,7 @@ static void chunk_body(tile *t, nest *n, uint32_t n_flat, const adze_dim *positi
         inner_loops(t, n, n_flat);
         return;
     }
-    const adze_dim *last =
-        adze_dim_binary(t->context, ADZE_DIM_MIN, adze_dim_add_const(t->context, first, chunk), positions);
+    const adze_dim *last = tile_min(t, adze_dim_add_const(t->context, first, chunk), positions);
     tile_loop loop = tile_for(t, tile_index(t, first), tile_index(t, last), 1, false, NULL, 0);
     t->extents[loop.axis] = positions;
     unflatten(t, n, n_flat, loop.axis);
@@ -252,11 +246,9 @@ static void emit_flat(tile *t, nest *n)
     }
     tile_loop loop = tile_parallel(t, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, count, size));
     const adze_dim *first = adze_dim_mul(t->context, adze_dim_axis(t->context, loop.axis), size);
-    uint32_t start = tile_axis(t, tile_index(t, first), count);
-    const adze_dim *left = adze_dim_sub(t->context, count, adze_dim_axis(t->context, start));
-    uint32_t length = tile_axis(t, tile_index(t, adze_dim_binary(t->context, ADZE_DIM_MIN, size, left)), count);
-    n->at.at[0] = adze_dim_axis(t->context, start);
-    tile_lanes(t, adze_dim_axis(t->context, length), flat_lane, n, NULL, 0);
+    n->at.at[0] = tile_bind(t, first, count);
+    const adze_dim *left = adze_dim_sub(t->context, count, n->at.at[0]);
+    tile_lanes(t, tile_bind(t, tile_min(t, size, left), count), flat_lane, n, NULL, 0);
     tile_end_parallel(t, &loop);
 }
 

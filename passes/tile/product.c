@@ -37,7 +37,6 @@ static uint32_t dim_of(const adze_access_map *map, uint32_t axis)
     return map->rank;
 }
 
-
 static bool describe(tile *t, product *p)
 {
     p->root = tile_root(t->kernel, NULL);
@@ -95,37 +94,25 @@ static int64_t panels_of_chunk(const product *p)
 /* ---- Operands at a place of the batch ---- */
 
 /* The operand's buffer at its position for the result position `at` with row, column and depth as given. */
-static adze_ir_value *view(tile *t, const product *p, uint32_t index, const adze_dim *row, const adze_dim *column)
+static adze_ir_value *operand_view(tile *t, const product *p, uint32_t index, const adze_dim *row, const adze_dim *column)
 {
     const adze_access_map *map = &p->access.operand[index];
     const adze_type *tensor = index ? p->b : p->a;
-    const adze_layout *layout = adze_type_layout(tensor);
-    adze_ir_value *buffer = tile_buffer(t, adze_op_operand(p->root, index));
-    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {buffer};
+    tile_point to = {.rank = map->rank};
     const adze_dim *with[ADZE_MAX_AXES] = {NULL};
     for (uint32_t d = 0; d < p->at.rank; d++) with[adze_dim_axis_index(p->access.result[0].dims[d])] = p->at.at[d];
     with[p->m] = row;
     with[p->n] = column;
     with[p->k] = tile_dim(t, 0);
-    for (uint32_t i = 0; i < map->rank; i++) {
-        const adze_dim *expr = map->dims[layout->has_perm ? layout->perm[i] : i];
-        operands[i + 1] = tile_index(t, adze_dim_substitute(t->context, expr, with, ADZE_MAX_AXES, NULL, NULL));
-    }
-    const adze_type *type = adze_value_type(buffer);
-    return adze_op_result(adze_build(&t->b, "subview", operands, map->rank + 1, NULL, 0, &type, 1), 0);
+    for (uint32_t i = 0; i < map->rank; i++)
+        to.at[i] = adze_dim_substitute(t->context, map->dims[i], with, ADZE_MAX_AXES, NULL, NULL);
+    return tile_view_at(t, tile_buffer(t, adze_op_operand(p->root, index)), tensor, &to);
 }
 
-static adze_ir_value *scratch(tile *t, const adze_dim *rows, const adze_dim *columns)
+static adze_ir_value *matrix(tile *t, const adze_dim *rows, const adze_dim *columns)
 {
     const adze_dim *dims[] = {rows, columns};
-    const adze_type *type = adze_type_buffer(t->context, ADZE_DTYPE_f32, 2, dims, NULL, 64, 0);
-    return adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &type, 1), 0);
-}
-
-static void call(tile *t, const char *name, adze_ir_value **args, uint32_t n)
-{
-    adze_attr attr = adze_attr_str("name", name);
-    adze_build(&t->b, "ukernel", args, n, &attr, 1, NULL, 0);
+    return tile_scratch(t, ADZE_DTYPE_f32, 2, dims);
 }
 
 /* Rows of a packed panel of the right operand: where the left one is packed too, whole panels of depths, so that
@@ -139,35 +126,35 @@ static const adze_dim *panel_rows(tile *t, const product *p)
 /* A left operand whose rows do not lie in one piece: rows lo .. hi as panels [depth / 16][rows][16]. */
 static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
 {
-    const adze_dim *most = adze_dim_binary(t->context, ADZE_DIM_MIN, p->rows, tile_dim(t, ROWS));
+    const adze_dim *most = tile_min(t, p->rows, tile_dim(t, ROWS));
     const adze_dim *pairs = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL));
-    p->left = scratch(t, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
+    p->left = matrix(t, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
     p->left_first = lo;
     p->left_rows = adze_dim_sub(t->context, hi, lo);
     adze_ir_value *args[] = {p->left,
-                             view(t, p, 0, lo, tile_dim(t, 0)),
+                             operand_view(t, p, 0, lo, tile_dim(t, 0)),
                              tile_index(t, p->left_rows),
                              tile_index(t, p->depth),
                              tile_index(t, p->a_stride[p->a_m]),
                              tile_index(t, p->a_stride[p->a_k]),
                              tile_index(t, p->left_rows)};
-    call(t, "pack_f32", args, 7);
+    tile_call(t, "pack_f32", args, 7);
 }
 
 /* Columns from `first` on, as many as there are up to 32. */
 static void pack(tile *t, product *p, const adze_dim *first)
 {
-    p->packed = scratch(t, adze_dim_mul_const(t->context, panel_rows(t, p), 2), tile_dim(t, TILE_PANEL));
+    p->packed = matrix(t, adze_dim_mul_const(t->context, panel_rows(t, p), 2), tile_dim(t, TILE_PANEL));
     const adze_dim *left = adze_dim_sub(t->context, p->columns, first);
-    const adze_dim *width = p->partial ? adze_dim_binary(t->context, ADZE_DIM_MIN, left, tile_dim(t, PANEL)) : tile_dim(t, PANEL);
+    const adze_dim *width = p->partial ? tile_min(t, left, tile_dim(t, PANEL)) : tile_dim(t, PANEL);
     adze_ir_value *args[] = {p->packed,
-                             view(t, p, 1, tile_dim(t, 0), first),
+                             operand_view(t, p, 1, tile_dim(t, 0), first),
                              tile_index(t, p->depth),
                              tile_index(t, width),
                              tile_index(t, p->b_stride[p->b_k]),
                              tile_index(t, p->b_stride[p->b_n]),
                              tile_index(t, panel_rows(t, p))};
-    call(t, "pack_f32", args, 7);
+    tile_call(t, "pack_f32", args, 7);
 }
 
 /* ---- A tile ---- */
@@ -178,13 +165,8 @@ static void finish(tile *t, product *p, const adze_dim *m, const adze_dim *v)
     uint32_t n_memo = t->n_memo, rank = p->at.rank;
     uint32_t lane = tile_axis(t, tile_index(t, adze_dim_add(t->context, p->column, v)), p->columns);
     t->lane = (int)lane;
-    if (p->partial) {
-        adze_ir_value *left = tile_index(t, adze_dim_sub(t->context, p->columns, adze_dim_axis(t->context, lane)));
-        t->mask = adze_build1(&t->b, "mask", &left, 1, NULL, 0);
-    }
-    adze_ir_value *load[] = {p->acc, NULL, tile_index(t, m), tile_index(t, v)};
-    const adze_type *type = adze_type_vector(t->context, ADZE_DTYPE_f32);
-    adze_ir_value *sum = adze_op_result(adze_build(&t->b, "load", load, 4, NULL, 0, &type, 1), 0);
+    if (p->partial) tile_mask(t, adze_dim_sub(t->context, p->columns, adze_dim_axis(t->context, lane)));
+    adze_ir_value *sum = tile_load_lanes(t, p->acc, m, v);
     p->at.at[rank - 2] = adze_dim_add(t->context, p->row, m);
     p->at.at[rank - 1] = adze_dim_axis(t->context, lane);
     sum = tile_after_sum(t, p->root, &p->at, sum);
@@ -211,27 +193,22 @@ static void multiply(tile *t, const product *p, int64_t mr, adze_ir_value *b)
         args[6] = tile_index(t, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, TILE_PANEL)));
         args[7] = tile_index(t, adze_dim_mul_const(t->context, p->left_rows, TILE_PANEL));
     } else {
-        args[1] = view(t, p, 0, p->row, tile_dim(t, 0));
+        args[1] = operand_view(t, p, 0, p->row, tile_dim(t, 0));
         args[3] = tile_index(t, p->a_stride[p->a_m]);
         args[10] = tile_index(t, p->depth);
     }
-    call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)p->nr), args, 12);
+    tile_call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)p->nr), args, 12);
 }
 
 static void emit_tile(tile *t, product *p, int64_t mr)
 {
-    p->acc = scratch(t, tile_dim(t, mr), tile_dim(t, p->nr));
+    p->acc = matrix(t, tile_dim(t, mr), tile_dim(t, p->nr));
     const adze_dim *half = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV,
                                            adze_dim_binary(t->context, ADZE_DIM_MOD, p->column, tile_dim(t, PANEL)),
                                            tile_dim(t, TILE_PANEL));
-    adze_ir_value *inside[] = {p->packed, tile_index(t, adze_dim_mul(t->context, half, panel_rows(t, p))),
-                               adze_build_index(&t->b, 0)};
-    const adze_type *type = adze_value_type(p->packed);
-    multiply(t, p, mr, adze_op_result(adze_build(&t->b, "subview", inside, 3, NULL, 0, &type, 1), 0));
-    tile_loop rows = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, mr), 1, true, NULL, 0);
-    t->extents[rows.axis] = tile_dim(t, mr);
-    tile_loop lanes = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, p->nr), ADZE_LANES, true, NULL, 0);
-    t->extents[lanes.axis] = tile_dim(t, p->nr);
+    const adze_dim *inside[] = {adze_dim_mul(t->context, half, panel_rows(t, p)), tile_dim(t, 0)};
+    multiply(t, p, mr, tile_view(t, p->packed, inside));
+    tile_loop rows = tile_unrolled(t, mr, 1), lanes = tile_unrolled(t, p->nr, ADZE_LANES);
     finish(t, p, adze_dim_axis(t->context, rows.axis), adze_dim_axis(t->context, lanes.axis));
     tile_end(t, &lanes, NULL, 0);
     tile_end(t, &rows, NULL, 0);
@@ -247,13 +224,13 @@ static void rows(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
         const adze_dim *whole = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, left, size), size);
         const adze_dim *stop = adze_dim_add(t->context, at, whole);
         if (adze_dim_equal(stop, at)) continue;
-        uint32_t end = tile_axis(t, tile_index(t, stop), p->rows);
-        tile_loop loop = tile_for(t, tile_index(t, at), t->axes[end], sizes[i], false, NULL, 0);
+        const adze_dim *end = tile_bind(t, stop, p->rows);
+        tile_loop loop = tile_for(t, tile_index(t, at), tile_index(t, end), sizes[i], false, NULL, 0);
         t->extents[loop.axis] = p->rows;
         p->row = adze_dim_axis(t->context, loop.axis);
         emit_tile(t, p, sizes[i]);
         tile_end(t, &loop, NULL, 0);
-        at = adze_dim_is_const(stop, NULL) ? stop : adze_dim_axis(t->context, end);
+        at = adze_dim_is_const(stop, NULL) ? stop : end;
     }
 }
 
@@ -265,12 +242,11 @@ static void panels(tile *t, product *p, const adze_dim *lo, const adze_dim *hi, 
     tile_loop loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), 1, false, NULL, 0);
     t->extents[loop.axis] = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->columns, tile_dim(t, PANEL));
     const adze_dim *first = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), PANEL);
-    uint32_t from = tile_axis(t, tile_index(t, first), p->columns);
-    first = adze_dim_axis(t->context, from);
+    first = tile_bind(t, first, p->columns);
     pack(t, p, first);
     const adze_dim *stop = adze_dim_add_const(t->context, first, PANEL);
-    if (p->partial) stop = adze_dim_binary(t->context, ADZE_DIM_MIN, stop, p->columns);
-    tile_loop blocks = tile_for(t, t->axes[from], tile_index(t, stop), p->nr, false, NULL, 0);
+    if (p->partial) stop = tile_min(t, stop, p->columns);
+    tile_loop blocks = tile_for(t, tile_index(t, first), tile_index(t, stop), p->nr, false, NULL, 0);
     t->extents[blocks.axis] = p->columns;
     p->column = adze_dim_axis(t->context, blocks.axis);
     rows(t, p, row_lo, row_hi);
@@ -278,19 +254,9 @@ static void panels(tile *t, product *p, const adze_dim *lo, const adze_dim *hi, 
     tile_end(t, &loop, NULL, 0);
 }
 
-/* Takes the innermost factor off a chunk's number; binds it to an axis. */
-static const adze_dim *digit(tile *t, const adze_dim **rest, const adze_dim *extent)
+static const adze_dim *bound(tile *t, const adze_dim *row, const product *p)
 {
-    if (adze_dim_is_value(extent, 1)) return tile_dim(t, 0);
-    const adze_dim *d = adze_dim_binary(t->context, ADZE_DIM_MOD, *rest, extent);
-    *rest = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, *rest, extent);
-    return adze_dim_axis(t->context, tile_axis(t, tile_index(t, d), extent));
-}
-
-static const adze_dim *bound(tile *t, const adze_dim *expr, const adze_dim *extent)
-{
-    if (adze_dim_is_const(expr, NULL)) return expr;
-    return adze_dim_axis(t->context, tile_axis(t, tile_index(t, expr), extent));
+    return adze_dim_is_const(row, NULL) ? row : tile_bind(t, row, p->rows);
 }
 
 static void chunk(tile *t, product *p, const adze_dim *number, const adze_dim *row_blocks, const adze_dim *panel_blocks)
@@ -298,20 +264,20 @@ static void chunk(tile *t, product *p, const adze_dim *number, const adze_dim *r
     const adze_dim *rest = number;
     const adze_dim *n_panels = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->columns, tile_dim(t, PANEL));
     const adze_dim *whole = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->columns, tile_dim(t, PANEL));
-    const adze_dim *block = digit(t, &rest, panel_blocks), *rows_at = digit(t, &rest, row_blocks);
-    for (uint32_t i = p->at.rank - 2; i--;) p->at.at[i] = digit(t, &rest, adze_type_dim(p->y, i));
+    const adze_dim *block = tile_digit(t, &rest, panel_blocks), *rows_at = tile_digit(t, &rest, row_blocks);
+    for (uint32_t i = p->at.rank - 2; i--;) p->at.at[i] = tile_digit(t, &rest, adze_type_dim(p->y, i));
     const adze_dim *lo = adze_dim_mul_const(t->context, block, p->panels), *row_lo = adze_dim_mul_const(t->context, rows_at, ROWS);
-    const adze_dim *hi = adze_dim_binary(t->context, ADZE_DIM_MIN, adze_dim_add_const(t->context, lo, p->panels), n_panels);
-    const adze_dim *row_hi = adze_dim_binary(t->context, ADZE_DIM_MIN, adze_dim_add_const(t->context, row_lo, ROWS), p->rows);
-    row_lo = bound(t, row_lo, p->rows);
-    row_hi = bound(t, row_hi, p->rows);
+    const adze_dim *hi = tile_min(t, adze_dim_add_const(t->context, lo, p->panels), n_panels);
+    const adze_dim *row_hi = tile_min(t, adze_dim_add_const(t->context, row_lo, ROWS), p->rows);
+    row_lo = bound(t, row_lo, p);
+    row_hi = bound(t, row_hi, p);
     if (!adze_dim_is_value(p->a_stride[p->a_k], 1)) pack_left(t, p, row_lo, row_hi);
     p->partial = false;
     if (!adze_dim_is_value(whole, 0))
-        panels(t, p, lo, adze_dim_binary(t->context, ADZE_DIM_MIN, hi, whole), row_lo, row_hi);
+        panels(t, p, lo, tile_min(t, hi, whole), row_lo, row_hi);
     p->partial = true;
     if (!adze_dim_equal(whole, n_panels))
-        panels(t, p, adze_dim_binary(t->context, ADZE_DIM_MAX, lo, whole), hi, row_lo, row_hi);
+        panels(t, p, tile_max(t, lo, whole), hi, row_lo, row_hi);
 }
 
 bool tile_product(tile *t)

@@ -58,8 +58,8 @@ bool tile_window_bounds(tile *t, const adze_op *op, const adze_access *access, c
         const adze_dim *step = tile_dim(t, coef);
         const adze_dim *below = adze_dim_mul_const(t->context, rest, -1);
         const adze_dim *above = adze_dim_sub(t->context, adze_type_dim(type, d), rest);
-        *lo = adze_dim_binary(t->context, ADZE_DIM_MAX, *lo, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, below, step));
-        *hi = adze_dim_binary(t->context, ADZE_DIM_MIN, *hi, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, above, step));
+        *lo = tile_max(t, *lo, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, below, step));
+        *hi = tile_min(t, *hi, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, above, step));
     }
     return true;
 }
@@ -296,8 +296,7 @@ static void normalize_row(tile *t, adze_op *op, const tile_point *at, int axis)
     const adze_dim *extent = adze_type_dim(type, (uint32_t)axis);
     row r = {.op = op, .at = *at, .axis = (uint32_t)axis};
     r.type = adze_type_tensor(t->context, adze_type_dtype(type), 1, &extent, NULL);
-    const adze_type *buffer = adze_type_buffer(t->context, adze_type_dtype(type), 1, &extent, NULL, 64, 0);
-    r.buffer = adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &buffer, 1), 0);
+    r.buffer = tile_scratch(t, adze_type_dtype(type), 1, &extent);
     tile_memo memo = {.value = adze_op_result(op, 0), .point = *at, .axis = axis, .result = r.buffer};
     if (adze_op_is(op, "layer_norm")) {
         memo.shift = r.shift = tile_op2(t, "div", row_pass(t, &r, pass_sum, ADZE_COMBINE_ADD), row_count(t, &r));

@@ -160,16 +160,6 @@ static void choose_rows(tile *t, chain *ch)
 
 /* ---- Rows of a block ---- */
 
-static const adze_dim *least(tile *t, const adze_dim *a, const adze_dim *b)
-{
-    return adze_dim_binary(t->context, ADZE_DIM_MIN, a, b);
-}
-
-static const adze_dim *most(tile *t, const adze_dim *a, const adze_dim *b)
-{
-    return adze_dim_binary(t->context, ADZE_DIM_MAX, a, b);
-}
-
 /* Rows that the slab of stage i shares with the block before. */
 static int64_t kept_rows(const chain *ch, uint32_t i)
 {
@@ -182,7 +172,7 @@ static const adze_dim *slab_first(tile *t, const chain *ch, uint32_t i, const ad
 {
     adze_context *c = t->context;
     const adze_dim *row = adze_dim_add(c, ch->chunk_first, adze_dim_mul_const(c, number, ch->block_rows));
-    const adze_dim *later = least(t, tile_dim(t, 1), number); /* 0 in a chunk's first block */
+    const adze_dim *later = tile_min(t, tile_dim(t, 1), number); /* 0 in a chunk's first block */
     for (uint32_t k = ch->n - 1;; k--) {
         const stage *s = &ch->stages[k];
         row = adze_dim_add_const(c, adze_dim_mul_const(c, row, s->stride), -s->before);
@@ -195,8 +185,7 @@ static const adze_dim *slab_first(tile *t, const chain *ch, uint32_t i, const ad
 static const adze_dim *bound(tile *t, const adze_dim *row, int64_t at_least)
 {
     const adze_dim *above = adze_dim_add_const(t->context, row, -at_least);
-    uint32_t axis = tile_axis(t, tile_index(t, above), adze_dim_unknown(t->context));
-    return adze_dim_add_const(t->context, adze_dim_axis(t->context, axis), at_least);
+    return adze_dim_add_const(t->context, tile_bind(t, above, adze_dim_unknown(t->context)), at_least);
 }
 
 /* Which rows every stage makes in this block. */
@@ -205,11 +194,11 @@ static void choose_block(tile *t, chain *ch)
     adze_context *c = t->context;
     stage *last = &ch->stages[ch->n - 1];
     bool several = ch->block_rows < ch->chunk_rows;
-    const adze_dim *later = several ? least(t, tile_dim(t, 1), ch->block) : tile_dim(t, 0);
+    const adze_dim *later = several ? tile_min(t, tile_dim(t, 1), ch->block) : tile_dim(t, 0);
     last->least_first = 0;
     last->least_to = 1;
     last->from = adze_dim_add(c, ch->chunk_first, adze_dim_mul_const(c, ch->block, ch->block_rows));
-    last->to = least(t, adze_dim_add_const(c, last->from, ch->block_rows), ch->chunk_end);
+    last->to = tile_min(t, adze_dim_add_const(c, last->from, ch->block_rows), ch->chunk_end);
     for (uint32_t i = ch->n - 1; i--;) {
         stage *s = &ch->stages[i], *next = &ch->stages[i + 1];
         s->first = slab_first(t, ch, i, ch->block);
@@ -267,10 +256,8 @@ static void make_slab(tile *t, stage *s)
     /* Micro-kernels may read a vector past the last element. */
     const adze_dim *size = tile_dim(t, s->rows * s->row_size + ADZE_LANES);
     const adze_dim *dims[] = {tile_dim(t, s->rows), tile_dim(t, s->row_size)};
-    const adze_type *type = adze_type_buffer(t->context, ADZE_DTYPE_f32, 1, &size, NULL, 64, 0);
     const adze_type *rows = adze_type_buffer(t->context, ADZE_DTYPE_f32, 2, dims, NULL, 64, 0);
-    adze_ir_value *memory = adze_op_result(adze_build(&t->b, "scratch", NULL, 0, NULL, 0, &type, 1), 0);
-    adze_ir_value *operands[] = {memory, adze_build_index(&t->b, 0)};
+    adze_ir_value *operands[] = {tile_scratch(t, ADZE_DTYPE_f32, 1, &size), adze_build_index(&t->b, 0)};
     s->slab = adze_op_result(adze_build(&t->b, "subview", operands, 2, NULL, 0, &rows, 1), 0);
     if (s->padded) sweep_rows(t, s, tile_dim(t, 0), tile_dim(t, s->rows), NULL);
 }
@@ -367,19 +354,19 @@ static bool block(tile *t, chain *ch)
         bool last = i + 1 == ch->n;
         if (!last && kept_rows(ch, i) && ch->block_rows < ch->chunk_rows) {
             const adze_dim *before = slab_first(t, ch, i, adze_dim_add_const(t->context, ch->block, -1));
-            const adze_dim *later = least(t, tile_dim(t, 1), ch->block);
+            const adze_dim *later = tile_min(t, tile_dim(t, 1), ch->block);
             sweep_rows(t, s, tile_dim(t, 0), adze_dim_mul_const(t->context, later, kept_rows(ch, i)),
                        adze_dim_sub(t->context, s->first, before));
         }
-        const adze_dim *lo = last ? s->from : most(t, s->from, tile_dim(t, 0));
-        const adze_dim *hi = last ? s->to : least(t, s->to, s->height);
+        const adze_dim *lo = last ? s->from : tile_max(t, s->from, tile_dim(t, 0));
+        const adze_dim *hi = last ? s->to : tile_min(t, s->to, s->height);
         if (!s->c.root)
             copy_rows(t, ch, s, lo, hi);
         else if (!convolve_rows(t, ch, i, lo, hi))
             return false;
         /* Rows above the image are zeros since the slab was made; those below hold what came before. */
         if (!last && s->padded)
-            sweep_rows(t, s, adze_dim_sub(t->context, most(t, s->from, s->height), s->first),
+            sweep_rows(t, s, adze_dim_sub(t->context, tile_max(t, s->from, s->height), s->first),
                        adze_dim_sub(t->context, s->to, s->first), NULL);
     }
     return !t->failed;
@@ -417,11 +404,11 @@ bool tile_rows(tile *t)
     const adze_dim *number = adze_dim_axis(c, loop.axis);
     const adze_dim *image = adze_dim_binary(c, ADZE_DIM_FLOORDIV, number, per_image);
     const adze_dim *part = adze_dim_binary(c, ADZE_DIM_MOD, number, per_image);
-    ch.image = adze_dim_axis(c, tile_axis(t, tile_index(t, image), images));
+    ch.image = tile_bind(t, image, images);
     const adze_dim *first = adze_dim_mul_const(c, part, ch.chunk_rows);
-    ch.chunk_first = adze_dim_axis(c, tile_axis(t, tile_index(t, first), height));
-    const adze_dim *end = least(t, adze_dim_add_const(c, ch.chunk_first, ch.chunk_rows), height);
-    ch.chunk_end = adze_dim_axis(c, tile_axis(t, tile_index(t, end), adze_dim_add_const(c, height, 1)));
+    ch.chunk_first = tile_bind(t, first, height);
+    const adze_dim *end = tile_min(t, adze_dim_add_const(c, ch.chunk_first, ch.chunk_rows), height);
+    ch.chunk_end = tile_bind(t, end, adze_dim_add_const(c, height, 1));
     bool ok = chunk(t, &ch);
     tile_end_parallel(t, &loop);
     return ok && !t->failed;

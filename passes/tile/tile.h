@@ -101,6 +101,31 @@ adze_ir_value *tile_combine(tile *t, adze_combine combine, adze_ir_value *a, adz
 adze_ir_value *tile_combine_masked(tile *t, adze_combine combine, adze_ir_value *acc, adze_ir_value *value);
 adze_ir_value *tile_reduce_lanes(tile *t, adze_combine combine, adze_ir_value *vector);
 
+/* ---- build.c: bounds, axes, scratch memory, views, calls ---- */
+
+const adze_dim *tile_min(tile *t, const adze_dim *a, const adze_dim *b);
+const adze_dim *tile_max(tile *t, const adze_dim *a, const adze_dim *b);
+/* An axis of its own for a number in [0, extent), so that its bounds are known and expressions stay short. */
+const adze_dim *tile_bind(tile *t, const adze_dim *expr, const adze_dim *extent);
+/* Takes the innermost factor off a chunk's number and binds it. */
+const adze_dim *tile_digit(tile *t, const adze_dim **rest, const adze_dim *extent);
+/* Only the first `left` lanes are in use from here on. */
+void tile_mask(tile *t, const adze_dim *left);
+/* Dense memory of the chunk's own, aligned to 64 bytes. */
+adze_ir_value *tile_scratch(tile *t, adze_dtype dtype, uint32_t rank, const adze_dim *const *dims);
+/* The buffer moved to an index of its own axes. */
+adze_ir_value *tile_view(tile *t, adze_ir_value *buffer, const adze_dim *const *index);
+/* The axis of the tensor that lies at this place in memory. */
+uint32_t tile_logical_axis(const adze_type *tensor, uint32_t physical);
+/* A tensor's buffer moved to a position of the tensor. */
+adze_ir_value *tile_view_at(tile *t, adze_ir_value *buffer, const adze_type *tensor, const tile_point *at);
+/* 16 lanes of f32 from a matrix. */
+adze_ir_value *tile_load_lanes(tile *t, adze_ir_value *buffer, const adze_dim *row, const adze_dim *column);
+/* Calls a micro-kernel. */
+void tile_call(tile *t, const char *name, adze_ir_value *const *args, uint32_t n);
+/* for (i = 0; i < extent; i += step), unrolled. */
+tile_loop tile_unrolled(tile *t, int64_t extent, int64_t step);
+
 /* ---- reduce.c: reductions and row statistics ---- */
 
 /* A reduction's result at a position, in place. */
