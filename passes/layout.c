@@ -47,22 +47,6 @@ static void set_type(adze_ir_value *value, const adze_type *type)
             adze_value_set_type(adze_region_arg(adze_op_region(adze_use_op(use), 0), adze_use_index(use)), type);
 }
 
-/* ---- Conversions ---- */
-
-/* A kernel that copies `value` into `type`, above `before`. */
-static adze_ir_value *convert(adze_op *before, adze_ir_value *value, const adze_type *type)
-{
-    adze_builder b = adze_builder_before(before);
-    adze_op *kernel = adze_build(&b, "kernel", &value, 1, NULL, 0, &type, 1);
-    adze_region *region = adze_op_region(kernel, 0);
-    adze_ir_value *arg = adze_region_add_arg(region, adze_value_type(value), NULL);
-    adze_builder in = adze_builder_at_end(b.module, region);
-    adze_op *copy = adze_build(&in, "relayout", &arg, 1, NULL, 0, &type, 1);
-    adze_ir_value *result = adze_op_result(copy, 0);
-    adze_build(&in, "yield", &result, 1, NULL, 0, NULL, 0);
-    return adze_op_result(kernel, 0);
-}
-
 static void set_operand(adze_op *op, uint32_t index, adze_ir_value *value)
 {
     adze_op_set_operand(op, index, value);
@@ -296,13 +280,22 @@ static bool meet(adze_func *func, adze_ir_value *value)
         if (!to) {
             adze_op *producer = adze_value_op(value);
             adze_op *above = producer ? adze_op_next(producer) : adze_region_first(adze_func_body(func));
-            to = convert(above, value, type);
-            if (producer) adze_op_add_nodes_of(adze_value_op(to), producer);
+            adze_op *kernel = tile_relayout(above, value, type);
+            if (producer) adze_op_add_nodes_of(kernel, producer);
+            to = adze_op_result(kernel, 0);
             if (n_made < 4) made[n_made++] = to;
         }
         set_operand(user, index, to);
     }
     return changed;
+}
+
+/* What the value shows through reshapes, whether or not layouts let them be views. */
+static adze_ir_value *viewed(adze_ir_value *value)
+{
+    while (adze_value_op(value) && adze_op_has_trait(adze_value_op(value), ADZE_VIEW))
+        value = adze_op_operand(adze_value_op(value), 0);
+    return value;
 }
 
 /* An argument, a constant or a value that is returned already must be copied to be returned. */
@@ -311,19 +304,13 @@ static bool copy_returns(adze_func *func)
     adze_op *ret = adze_func_return(func);
     bool changed = false;
     for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
-        adze_ir_value *value = adze_op_operand(ret, i), *root = value;
+        adze_ir_value *value = adze_op_operand(ret, i), *root = viewed(value);
         if (!adze_type_is_tensor(adze_value_type(value))) continue;
-        while (adze_value_op(root) && adze_op_has_trait(adze_value_op(root), ADZE_VIEW))
-            root = adze_op_operand(adze_value_op(root), 0);
         bool copy = !adze_value_op(root);
-        for (uint32_t k = 0; k < i && !copy; k++) {
-            adze_ir_value *other = adze_op_operand(ret, k);
-            while (adze_value_op(other) && adze_op_has_trait(adze_value_op(other), ADZE_VIEW))
-                other = adze_op_operand(adze_value_op(other), 0);
-            copy = other == root;
-        }
+        for (uint32_t k = 0; k < i && !copy; k++) copy = viewed(adze_op_operand(ret, k)) == root;
         if (!copy) continue;
-        adze_op_set_operand(ret, i, convert(ret, value, adze_type_with_layout(adze_value_type(value), NULL)));
+        adze_op *kernel = tile_relayout(ret, value, adze_type_with_layout(adze_value_type(value), NULL));
+        adze_op_set_operand(ret, i, adze_op_result(kernel, 0));
         changed = true;
     }
     return changed;

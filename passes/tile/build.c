@@ -1,5 +1,5 @@
-/* tile: what the forms build again and again: bounds, axes for numbers, scratch memory, views of buffers, calls of
- * micro-kernels. */
+/* tile: what is built again and again: bounds, axes for numbers, scratch memory, views of buffers, calls of
+ * micro-kernels, kernels that copy. */
 #include "passes/tile/tile.h"
 
 const adze_dim *tile_min(tile *t, const adze_dim *a, const adze_dim *b)
@@ -78,4 +78,16 @@ tile_loop tile_unrolled(tile *t, int64_t extent, int64_t step)
     tile_loop loop = tile_for(t, lo, hi, step, true, NULL, 0);
     t->extents[loop.axis] = tile_dim(t, extent);
     return loop;
+}
+
+adze_op *tile_relayout(adze_op *before, adze_ir_value *value, const adze_type *type)
+{
+    adze_builder b = adze_builder_before(before);
+    adze_op *kernel = adze_build(&b, "kernel", &value, 1, NULL, 0, &type, 1);
+    adze_region *region = adze_op_region(kernel, 0);
+    adze_ir_value *arg = adze_region_add_arg(region, adze_value_type(value), NULL);
+    adze_builder in = adze_builder_at_end(b.module, region);
+    adze_ir_value *copy = adze_op_result(adze_build(&in, "relayout", &arg, 1, NULL, 0, &type, 1), 0);
+    adze_build(&in, "yield", &copy, 1, NULL, 0, NULL, 0);
+    return kernel;
 }

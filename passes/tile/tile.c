@@ -262,14 +262,7 @@ static adze_op *lower(state *s, adze_op *kernel);
 /* The value in another layout, copied by a kernel of its own above `before`. */
 static adze_ir_value *convert(state *s, adze_op *before, adze_ir_value *value, const adze_type *type)
 {
-    adze_builder b = adze_builder_before(before);
-    adze_op *kernel = adze_build(&b, "kernel", &value, 1, NULL, 0, &type, 1);
-    adze_region *region = adze_op_region(kernel, 0);
-    adze_ir_value *arg = adze_region_add_arg(region, adze_value_type(value), NULL);
-    adze_builder in = adze_builder_at_end(b.module, region);
-    adze_ir_value *copy = adze_op_result(adze_build(&in, "relayout", &arg, 1, NULL, 0, &type, 1), 0);
-    adze_build(&in, "yield", &copy, 1, NULL, 0, NULL, 0);
-    adze_op *launched = lower(s, kernel);
+    adze_op *launched = lower(s, tile_relayout(before, value, type));
     return launched ? adze_op_result(launched, 0) : value;
 }
 

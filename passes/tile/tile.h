@@ -101,7 +101,7 @@ adze_ir_value *tile_combine(tile *t, adze_combine combine, adze_ir_value *a, adz
 adze_ir_value *tile_combine_masked(tile *t, adze_combine combine, adze_ir_value *acc, adze_ir_value *value);
 adze_ir_value *tile_reduce_lanes(tile *t, adze_combine combine, adze_ir_value *vector);
 
-/* ---- build.c: bounds, axes, scratch memory, views, calls ---- */
+/* ---- build.c: bounds, axes, scratch memory, views, calls, copies ---- */
 
 const adze_dim *tile_min(tile *t, const adze_dim *a, const adze_dim *b);
 const adze_dim *tile_max(tile *t, const adze_dim *a, const adze_dim *b);
@@ -125,6 +125,8 @@ adze_ir_value *tile_load_lanes(tile *t, adze_ir_value *buffer, const adze_dim *r
 void tile_call(tile *t, const char *name, adze_ir_value *const *args, uint32_t n);
 /* for (i = 0; i < extent; i += step), unrolled. */
 tile_loop tile_unrolled(tile *t, int64_t extent, int64_t step);
+/* Above `before`, a kernel that copies a tensor into the layout of `type`. */
+adze_op *tile_relayout(adze_op *before, adze_ir_value *value, const adze_type *type);
 
 /* ---- reduce.c: reductions and row statistics ---- */
 
