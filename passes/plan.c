@@ -61,11 +61,11 @@ bool adze_plan_is_view(const adze_op *op)
     return true;
 }
 
-static adze_ir_value *root_of(const adze_ir_value *value)
+const adze_ir_value *adze_plan_root(const adze_ir_value *value)
 {
     while (adze_value_op(value) && adze_plan_is_view(adze_value_op(value)))
         value = adze_op_operand(adze_value_op(value), 0);
-    return (adze_ir_value *)(uintptr_t)value;
+    return value;
 }
 
 /* ---- Lifetimes ---- */
@@ -85,7 +85,7 @@ static void collect(plan *p, const adze_func *func)
     if (!p->blocks) abort();
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op), at++) {
         for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
-            block *b = adze_op_operand(op, i) ? adze_map_get(p->of, root_of(adze_op_operand(op, i))) : NULL;
+            block *b = adze_op_operand(op, i) ? adze_map_get(p->of, adze_plan_root(adze_op_operand(op, i))) : NULL;
             if (b) b->to = at;
         }
         for (uint32_t i = 0; i < adze_op_num_results(op) && !adze_plan_is_view(op); i++) {
@@ -103,7 +103,7 @@ static void mark_outputs(plan *p, const adze_func *func)
 {
     adze_op *ret = adze_func_return(func);
     for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
-        block *b = adze_map_get(p->of, root_of(adze_op_operand(ret, i)));
+        block *b = adze_map_get(p->of, adze_plan_root(adze_op_operand(ret, i)));
         if (b) b->output = true;
     }
 }
@@ -127,7 +127,7 @@ static void share_in_place(plan *p)
         adze_op *op = adze_value_op(y->value);
         if (y->output || !adze_op_is(op, "launch")) continue;
         for (uint32_t k = 0; k < adze_op_num_operands(op) && !y->shares; k++) {
-            block *x = adze_map_get(p->of, root_of(adze_op_operand(op, k)));
+            block *x = adze_map_get(p->of, adze_plan_root(adze_op_operand(op, k)));
             if (!x || x->output || x->to != y->from || x->size != y->size || !may_overwrite(op, k)) continue;
             while (x->shares) x = x->shares;
             y->shares = x;
@@ -292,29 +292,4 @@ const adze_dim *adze_plan_arena_bytes(const adze_func *func)
 {
     const adze_attr *attr = adze_func_find_attr(func, "arena_bytes");
     return attr ? attr->value.object : NULL;
-}
-
-static adze_place output_place(const adze_func *func, const adze_ir_value *value)
-{
-    adze_op *ret = adze_func_return(func);
-    for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++)
-        if (root_of(adze_op_operand(ret, i)) == value) return (adze_place){.kind = ADZE_PLACE_OUTPUT, .index = i};
-    return (adze_place){.kind = ADZE_PLACE_NONE};
-}
-
-adze_place adze_plan_place(const adze_ir_value *value)
-{
-    value = root_of(value);
-    if (adze_value_const(value)) return (adze_place){.kind = ADZE_PLACE_CONST, .constant = adze_value_const(value)};
-    adze_op *own = adze_value_op(value);
-    if (!own) return (adze_place){.kind = ADZE_PLACE_INPUT, .index = adze_value_index(value)};
-    const adze_func *func = adze_op_func(own);
-    const adze_attr *attr = adze_func_find_attr(func, "offsets");
-    if (!attr) return (adze_place){.kind = ADZE_PLACE_NONE};
-    const adze_attr_dims *offsets = attr->value.object;
-    uint32_t n = adze_value_index(value);
-    for (adze_op *op = adze_op_prev(own); op; op = adze_op_prev(op)) n += adze_op_num_results(op);
-    if (n >= offsets->count) return (adze_place){.kind = ADZE_PLACE_NONE};
-    if (adze_dim_is_value(offsets->dims[n], -1)) return output_place(func, value);
-    return (adze_place){.kind = ADZE_PLACE_ARENA, .offset = offsets->dims[n]};
 }

@@ -65,13 +65,6 @@ static bool read_offsets(reader *r)
     return true;
 }
 
-static const adze_ir_value *root_of(const adze_ir_value *value)
-{
-    while (adze_value_op(value) && adze_plan_is_view(adze_value_op(value)))
-        value = adze_op_operand(adze_value_op(value), 0);
-    return value;
-}
-
 /* The first model output that is the value or a view of it; -1 = none. */
 static int64_t output_of(reader *r, const adze_ir_value *value)
 {
@@ -82,7 +75,7 @@ static void read_outputs(reader *r)
 {
     const adze_op *end = adze_func_return(r->p->main);
     for (uint32_t i = adze_op_num_operands(end); i-- > 0;)
-        adze_table_put(&r->outputs, root_of(adze_op_operand(end, i)), (void *)(uintptr_t)(i + 1));
+        adze_table_put(&r->outputs, adze_plan_root(adze_op_operand(end, i)), (void *)(uintptr_t)(i + 1));
 }
 
 static void put_place(reader *r, const adze_ir_value *value, x86_place place)
