@@ -16,7 +16,6 @@
 #include <adze/pass.h>
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct fuse_options {
     int64_t max_ops;
@@ -36,9 +35,14 @@ typedef enum form {
     FORM_ALONE       /* moves, attention: kernels of one op */
 } form;
 
+typedef struct member {
+    adze_op *op;
+    uint32_t at; /* in the function: its number among all ops */
+} member;
+
 typedef struct group {
     form form;
-    adze_op **ops; /* in order */
+    member *ops;
     uint32_t n, capacity;
     adze_op *last;
     struct group *into; /* merged into another */
@@ -94,9 +98,9 @@ static bool any_half(const adze_op *op)
     return is_half(adze_op_result(op, 0));
 }
 
-/* Kernels convert to half precision by way of f32. That rounds once only where f32 holds every value, or
+/* Kernels make half precision by way of f32. A conversion to it rounds once only where f32 holds every value, or
  * where what it cannot hold is infinite in f16. */
-static bool cast_fits(const adze_op *op)
+static bool rounds_once(const adze_op *op)
 {
     adze_dtype from = adze_type_dtype(adze_value_type(adze_op_operand(op, 0)));
     adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
@@ -140,9 +144,9 @@ static form form_of(const adze_op *op)
 {
     adze_access access;
     if (!adze_op_has_trait(op, ADZE_PURE) || adze_op_num_regions(op) || adze_op_has_trait(op, ADZE_VIEW) ||
-        adze_op_is(op, "kernel") || adze_op_is(op, "launch") || !types_fit(op))
+        !types_fit(op))
         return FORM_NONE;
-    if (adze_op_num_results(op) != 1 && !adze_op_is(op, "split")) return FORM_NONE;
+    if (adze_op_num_results(op) != 1 && !adze_op_has_trait(op, ADZE_MOVE)) return FORM_NONE;
     bool contraction = adze_op_has_trait(op, ADZE_CONTRACTION);
     bool sums = contraction || adze_op_has_trait(op, ADZE_NORMALIZE) || adze_op_has_trait(op, ADZE_REDUCE);
     if (sums && any_half(op)) return FORM_NONE; /* widen makes them f32 */
@@ -151,9 +155,9 @@ static form form_of(const adze_op *op)
     if (adze_op_has_trait(op, ADZE_REDUCE)) return adze_op_access(op, &access) ? FORM_REDUCE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_QUANT)) return quantized_fits(op) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_SHAPE)) return adze_op_access(op, &access) ? FORM_ELEMENTWISE : FORM_NONE;
-    if (adze_op_is(op, "cast")) return cast_fits(op) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_ELEMWISE) && !adze_op_has_trait(op, ADZE_MOVE))
-        return one_type(op) ? FORM_ELEMENTWISE : FORM_NONE;
+        return one_type(op) && rounds_once(op) ? FORM_ELEMENTWISE : FORM_NONE;
+    /* These have forms of their own. */
     if (adze_op_is(op, "attention") || adze_op_is(op, "concat") || adze_op_is(op, "split")) return FORM_ALONE;
     if (adze_op_has_trait(op, ADZE_MOVE)) return adze_op_access(op, &access) ? FORM_ALONE : FORM_NONE;
     return FORM_NONE;
@@ -168,7 +172,7 @@ static group *group_of(const fuser *f, const adze_op *op)
     return g;
 }
 
-static void append(group *g, adze_op *op)
+static void append(group *g, member op)
 {
     if (g->n == g->capacity) {
         g->capacity = g->capacity ? 2 * g->capacity : 4;
@@ -178,7 +182,7 @@ static void append(group *g, adze_op *op)
     g->ops[g->n++] = op;
 }
 
-static group *new_group(fuser *f, adze_op *op, form kind)
+static group *new_group(fuser *f, adze_op *op, uint32_t at, form kind)
 {
     group *g = calloc(1, sizeof *g);
     if (!g) abort();
@@ -190,7 +194,7 @@ static group *new_group(fuser *f, adze_op *op, form kind)
     f->all[f->n++] = g;
     g->form = kind;
     g->last = op;
-    append(g, op);
+    append(g, (member){op, at});
     adze_map_set(f->groups, op, g);
     return g;
 }
@@ -241,14 +245,8 @@ static bool may_join(const fuser *f, const group *g, const adze_op *op, form kin
 
 static int order_of(const void *a, const void *b)
 {
-    const adze_op *x = *(adze_op *const *)a, *y = *(adze_op *const *)b;
-    for (const adze_op *up = x, *down = x; up || down;) { /* near ops are found fast */
-        if (up == y) return 1;
-        if (down == y) return x == y ? 0 : -1;
-        if (up) up = adze_op_prev(up);
-        if (down) down = adze_op_next(down);
-    }
-    return 0;
+    const member *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
 }
 
 static void merge(group *into, group *from)
@@ -258,11 +256,11 @@ static void merge(group *into, group *from)
     if (from->form != FORM_ELEMENTWISE) into->form = from->form;
 }
 
-static void place(fuser *f, adze_op *op)
+static void place(fuser *f, adze_op *op, uint32_t at)
 {
     form kind = form_of(op);
     if (kind == FORM_NONE) return;
-    group *own = new_group(f, op, kind);
+    group *own = new_group(f, op, at, kind);
     /* The heaviest producer first: contractions keep their epilogue. */
     static const form preference[] = {FORM_CONTRACT, FORM_NORMALIZE, FORM_REDUCE, FORM_ELEMENTWISE};
     for (uint32_t p = 0; p < 4; p++)
@@ -281,14 +279,14 @@ static void place(fuser *f, adze_op *op)
 static uint32_t count_trait(const group *g, uint64_t traits)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < g->n; i++) n += adze_op_has_trait(g->ops[i], traits);
+    for (uint32_t i = 0; i < g->n; i++) n += adze_op_has_trait(g->ops[i].op, traits);
     return n;
 }
 
 static adze_op *conv_of(const group *g)
 {
     for (uint32_t i = 0; i < g->n; i++)
-        if (adze_op_has_trait(g->ops[i], ADZE_CONTRACTION | ADZE_WINDOW)) return g->ops[i];
+        if (adze_op_has_trait(g->ops[i].op, ADZE_CONTRACTION | ADZE_WINDOW)) return g->ops[i].op;
     return NULL;
 }
 
@@ -323,7 +321,7 @@ static bool may_chain(const fuser *f, const group *a, const group *b, const adze
     if (a->n + b->n > (uint32_t)f->options->max_ops || !image_bytes(adze_op_result(b->last, 0))) return false;
     bool depthwise = is_depthwise(conv), behind = false;
     for (uint32_t i = 0; i < a->n; i++)
-        behind |= adze_op_has_trait(a->ops[i], ADZE_CONTRACTION) && is_depthwise(a->ops[i]);
+        behind |= adze_op_has_trait(a->ops[i].op, ADZE_CONTRACTION) && is_depthwise(a->ops[i].op);
     return depthwise != behind && 2 * bytes > cache;
 }
 
@@ -352,15 +350,15 @@ static void make_kernel(fuser *f, group *g)
     qsort(g->ops, g->n, sizeof *g->ops, order_of);
     adze_builder b = adze_builder_before(last);
     uint32_t n_results = adze_op_num_results(last), n_operands = 0, capacity = 0;
-    for (uint32_t i = 0; i < g->n; i++) capacity += adze_op_num_operands(g->ops[i]);
+    for (uint32_t i = 0; i < g->n; i++) capacity += adze_op_num_operands(g->ops[i].op);
     adze_ir_value **operands = calloc(capacity + 1u, sizeof *operands);
     const adze_type **types = calloc(n_results + 1u, sizeof *types);
     adze_ir_value **yields = calloc(n_results + 1u, sizeof *yields);
     if (!operands || !types || !yields) abort();
     adze_map *map = adze_map_create();
     for (uint32_t i = 0; i < g->n; i++)
-        for (uint32_t k = 0; k < adze_op_num_operands(g->ops[i]); k++) {
-            adze_ir_value *value = adze_op_operand(g->ops[i], k);
+        for (uint32_t k = 0; k < adze_op_num_operands(g->ops[i].op); k++) {
+            adze_ir_value *value = adze_op_operand(g->ops[i].op, k);
             if (!value || inside(f, g, value) || adze_map_get(map, value)) continue;
             operands[n_operands++] = value;
             adze_map_set(map, value, value);
@@ -373,8 +371,8 @@ static void make_kernel(fuser *f, group *g)
     adze_builder in = adze_builder_at_end(b.module, region);
     in.loc = adze_loc_unknown(context);
     for (uint32_t i = 0; i < g->n; i++) {
-        adze_clone(&in, g->ops[i], map);
-        adze_op_add_nodes_of(kernel, g->ops[i]);
+        adze_clone(&in, g->ops[i].op, map);
+        adze_op_add_nodes_of(kernel, g->ops[i].op);
     }
     for (uint32_t i = 0; i < n_results; i++) yields[i] = adze_map_get(map, adze_op_result(last, i));
     adze_build(&in, "yield", yields, n_results, NULL, 0, NULL, 0);
@@ -383,7 +381,7 @@ static void make_kernel(fuser *f, group *g)
         adze_value_set_name(to, adze_value_name(from));
         adze_value_replace_uses(from, to);
     }
-    for (uint32_t i = g->n; i--;) adze_op_erase(g->ops[i]);
+    for (uint32_t i = g->n; i--;) adze_op_erase(g->ops[i].op);
     adze_map_destroy(map);
     free(operands);
     free(types);
@@ -393,7 +391,8 @@ static void make_kernel(fuser *f, group *g)
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
     fuser f = {.options = options, .groups = adze_map_create()};
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) place(&f, op);
+    uint32_t at = 0;
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) place(&f, op, at++);
     if (f.options->chains && !f.options->single) make_chains(&f, self->target);
     bool changed = false;
     for (uint32_t i = 0; i < f.n; i++)
