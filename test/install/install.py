@@ -55,7 +55,7 @@ def main(scratch):
     succeeds("install", "cmake", "--install", BUILD, "--prefix", first)
     first.rename(prefix)
     for name in ("lib/libadze.so", "lib/libadze_runtime.a", "include/adze_runtime.h",
-                 "include/adze/ir.h", "include/adze/version.h", "lib/cmake/Adze/AdzeConfig.cmake",
+                 "include/adze/ir.h", "include/adze/op.h", "include/adze/version.h", "lib/cmake/Adze/AdzeConfig.cmake",
                  "lib/pkgconfig/adze.pc", "lib/pkgconfig/adze-runtime.pc"):
         check(f"{name} is installed", (prefix / name).exists())
 
