@@ -272,9 +272,12 @@ static bool print_artifact(const adze_device *d)
     return ok || adze_error(adze_loc_unknown(d->work->context), "out of memory");
 }
 
-static bool inform(const options *o, adze_work *work, const char *path)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
+    const options *o = given;
+    const char *path = files[0];
     adze_device device;
+    (void)n_files;
     bool artifact = adze_is_artifact(path), ok;
     adze_common plain = o->common; /* the passes are for the target's part */
     plain.target = plain.passes = NULL;
@@ -282,14 +285,7 @@ static bool inform(const options *o, adze_work *work, const char *path)
     if (ok) ok = artifact ? print_artifact(&device) : print_module(&device);
     if (ok && !artifact && !adze_common_is_reference(&o->common)) ok = print_target(&device, &o->common);
     adze_device_close(&device);
-    return ok;
-}
-
-static int run(adze_work *work, const void *given, char **files, int n_files)
-{
-    const options *o = given;
-    (void)n_files;
-    return !inform(o, work, files[0]);
+    return !ok;
 }
 
 const adze_command adze_command_info = {

@@ -96,11 +96,14 @@ static bool write_outputs(const adze_device *d, const adze_value *results, const
     return ok;
 }
 
-static bool run_model(const options *o, adze_work *work, const char *path)
+static int run(adze_work *work, const void *given, char **files, int n_files)
 {
+    const options *o = given;
+    const char *path = files[0];
     adze_device device;
     adze_feed feed = {0};
     const adze_value *results;
+    (void)n_files;
     bool ok = adze_device_open(&device, work, &o->common, path, adze_device_choose(&o->common, path)) &&
               adze_feed_load(&feed, &device, &o->common, &o->feed);
     adze_progress *progress = ok ? adze_progress_begin(work, "run") : NULL;
@@ -115,14 +118,7 @@ static bool run_model(const options *o, adze_work *work, const char *path)
     }
     adze_feed_free(&feed);
     adze_device_close(&device);
-    return ok;
-}
-
-static int run(adze_work *work, const void *given, char **files, int n_files)
-{
-    const options *o = given;
-    (void)n_files;
-    return !run_model(o, work, files[0]);
+    return !ok;
 }
 
 const adze_command adze_command_run = {

@@ -55,108 +55,68 @@ static bool fail(adze_onnx_import *import, const char *what)
 
 /* ---- The parts of the graph ---- */
 
+/* What is done with one unpacked piece of the graph. */
+typedef bool visit(adze_onnx_import *import, const adze_onnx_scope *scope, void *message);
+
+static bool for_each(adze_onnx_import *import, const adze_onnx_scope *scope, const adze_onnx_list *list,
+                     const ProtobufCMessageDescriptor *descriptor, visit *read)
+{
+    adze_onnx_piece piece = {0};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < list->count; i++) {
+        void *message = adze_onnx_piece_unpack(&piece, &import->source, list->items[i], descriptor);
+        ok = message && read(import, scope, message);
+    }
+    adze_onnx_piece_free(&piece);
+    return ok;
+}
+
 /* The declared types of results, by name. Those of inputs are read with the inputs. */
-static bool read_declared(adze_onnx_import *import, const adze_onnx_list *list)
+static bool read_declared(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
 {
-    adze_onnx_piece piece = {0};
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < list->count; i++) {
-        Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
-                                                     &pb__value_info__descriptor);
-        ok = info != NULL;
-        if (!ok || !info->name || !info->type || !info->type->tensor_type ||
-            info->type->tensor_type->elem_type == 0)
-            continue;
-        const char *name = adze_intern_z(import->context, info->name);
-        const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_KNOWN_SYMBOLS);
-        ok = type != NULL;
-        if (ok) adze_map_set(import->declared, name, (void *)(uintptr_t)type);
-    }
-    adze_onnx_piece_free(&piece);
-    return ok;
+    const Pb__ValueInfo *info = message;
+    (void)scope;
+    if (!info->name || !info->type || !info->type->tensor_type || info->type->tensor_type->elem_type == 0)
+        return true;
+    const char *name = adze_intern_z(import->context, info->name);
+    const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_KNOWN_SYMBOLS);
+    if (type) adze_map_set(import->declared, name, (void *)(uintptr_t)type);
+    return type != NULL;
 }
 
-static bool read_initializers(adze_onnx_import *import, const adze_onnx_scope *scope)
+static bool read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
 {
-    const adze_onnx_list *list = &import->index.initializers;
-    adze_onnx_piece piece = {0};
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < list->count; i++) {
-        Pb__Tensor *tensor = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
-                                                    &pb__tensor__descriptor);
-        if (!tensor) {
-            ok = false;
-            break;
-        }
-        if (!tensor->name || !tensor->name[0]) {
-            ok = fail(import, "an initializer without a name");
-            break;
-        }
-        const char *name = adze_intern_z(import->context, tensor->name);
-        if (adze_map_get(scope->values, name)) {
-            ok = adze_error(adze_onnx_source_loc(&import->source),
-                            "initializer '%s' is given twice", name);
-            break;
-        }
-        adze_ir_value *value =
-            adze_onnx_tensor_const(import, tensor, name, adze_onnx_source_loc(&import->source));
-        adze_map_set(scope->values, name, value ? value : adze_onnx_poison());
-        ok = adze_onnx_may_report(import);
-    }
-    adze_onnx_piece_free(&piece);
-    return ok;
+    Pb__Tensor *tensor = message;
+    adze_loc loc = adze_onnx_source_loc(&import->source);
+    if (!tensor->name || !tensor->name[0]) return fail(import, "an initializer without a name");
+    const char *name = adze_intern_z(import->context, tensor->name);
+    if (adze_map_get(scope->values, name)) return adze_error(loc, "initializer '%s' is given twice", name);
+    adze_ir_value *value = adze_onnx_tensor_const(import, tensor, name, loc);
+    adze_map_set(scope->values, name, value ? value : adze_onnx_poison());
+    return adze_onnx_may_report(import);
 }
 
-static bool mark_outputs(adze_onnx_import *import, const adze_onnx_scope *scope)
+static bool mark_output(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
 {
-    const adze_onnx_list *list = &import->index.outputs;
-    adze_onnx_piece piece = {0};
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < list->count; i++) {
-        Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
-                                                     &pb__value_info__descriptor);
-        ok = info != NULL;
-        if (ok && info->name)
-            adze_map_set(scope->used, adze_intern_z(import->context, info->name), import);
-    }
-    adze_onnx_piece_free(&piece);
-    return ok;
+    const Pb__ValueInfo *info = message;
+    if (info->name) adze_map_set(scope->used, adze_intern_z(import->context, info->name), import);
+    return true;
 }
 
 /* Inputs that an initializer gives a value are no arguments. */
-static bool read_inputs(adze_onnx_import *import, const adze_onnx_scope *scope)
+static bool read_input(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
 {
-    const adze_onnx_list *list = &import->index.inputs;
-    adze_onnx_piece piece = {0};
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < list->count; i++) {
-        Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
-                                                     &pb__value_info__descriptor);
-        if (!info) {
-            ok = false;
-            break;
-        }
-        if (!info->name || !info->name[0]) {
-            ok = fail(import, "an input without a name");
-            break;
-        }
-        const char *name = adze_intern_z(import->context, info->name);
-        adze_ir_value *known = adze_map_get(scope->values, name);
-        if (known && (known == adze_onnx_poison() || adze_value_def(known) == ADZE_DEF_CONST))
-            continue;
-        if (known) {
-            ok = adze_error(adze_onnx_source_loc(&import->source), "input '%s' is given twice",
-                            name);
-            break;
-        }
-        const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_NEW_SYMBOLS);
-        adze_ir_value *value =
-            type ? adze_region_add_arg(import->builder.region, type, name) : adze_onnx_poison();
-        adze_map_set(scope->values, name, value);
-        ok = adze_onnx_may_report(import);
-    }
-    adze_onnx_piece_free(&piece);
-    return ok;
+    const Pb__ValueInfo *info = message;
+    if (!info->name || !info->name[0]) return fail(import, "an input without a name");
+    const char *name = adze_intern_z(import->context, info->name);
+    adze_ir_value *known = adze_map_get(scope->values, name);
+    if (known && (known == adze_onnx_poison() || adze_value_def(known) == ADZE_DEF_CONST)) return true;
+    if (known) return adze_error(adze_onnx_source_loc(&import->source), "input '%s' is given twice", name);
+    const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_NEW_SYMBOLS);
+    adze_ir_value *value =
+        type ? adze_region_add_arg(import->builder.region, type, name) : adze_onnx_poison();
+    adze_map_set(scope->values, name, value);
+    return adze_onnx_may_report(import);
 }
 
 /* Collects the graph's outputs and ends the function with them. */
@@ -207,11 +167,15 @@ static bool read_graph(adze_onnx_import *import, const Pb__ModelHead *head)
                              .used = adze_map_create(),
                              .opsets = head->opset_import,
                              .n_opsets = head->n_opset_import};
+    const ProtobufCMessageDescriptor *info = &pb__value_info__descriptor;
+    const adze_onnx_index *index = &import->index;
     bool ok = ((scope.values && scope.used) || fail(import, "out of memory")) &&
-              mark_outputs(import, &scope) && read_initializers(import, &scope) &&
-              read_inputs(import, &scope) && read_declared(import, &import->index.infos) &&
-              read_declared(import, &import->index.outputs) &&
-              adze_onnx_import_nodes(import, &scope, &import->index.nodes) &&
+              for_each(import, &scope, &index->outputs, info, mark_output) &&
+              for_each(import, &scope, &index->initializers, &pb__tensor__descriptor, read_initializer) &&
+              for_each(import, &scope, &index->inputs, info, read_input) &&
+              for_each(import, &scope, &index->infos, info, read_declared) &&
+              for_each(import, &scope, &index->outputs, info, read_declared) &&
+              adze_onnx_import_nodes(import, &scope, &index->nodes) &&
               finish(import, &scope, func);
     if (scope.values) adze_map_destroy(scope.values);
     if (scope.used) adze_map_destroy(scope.used);
