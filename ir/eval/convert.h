@@ -7,6 +7,7 @@
 #ifndef ADZE_EVAL_CONVERT_H
 #define ADZE_EVAL_CONVERT_H
 
+#include "bits.h"
 #include "eval.h"
 
 typedef struct ev_format {
@@ -39,38 +40,20 @@ static inline const ev_format *ev_small_float(uint32_t dtype)
     }
 }
 
-static inline uint64_t ev_bits_of(double x)
-{
-    union {
-        double f;
-        uint64_t u;
-    } v = {.f = x};
-    return v.u;
-}
-
-static inline double ev_double_of(uint64_t bits)
-{
-    union {
-        uint64_t u;
-        double f;
-    } v = {.u = bits};
-    return v.f;
-}
-
 /* 2^e for -1022 <= e <= 1023. */
 static inline double ev_power2(int e)
 {
-    return ev_double_of((uint64_t)(e + 1023) << 52);
+    return adze_float_f64((uint64_t)(e + 1023) << 52);
 }
 
 static inline double ev_inf(void)
 {
-    return ev_double_of(UINT64_C(0x7ff0000000000000));
+    return adze_float_f64(UINT64_C(0x7ff0000000000000));
 }
 
 static inline double ev_nan(void)
 {
-    return ev_double_of(UINT64_C(0x7ff8000000000000));
+    return adze_float_f64(UINT64_C(0x7ff8000000000000));
 }
 
 /* To nearest, ties to even; exact for |x| of any size. */
@@ -79,7 +62,7 @@ static inline double ev_round(double x)
     double big = 0x1p52;
     if (!(x > -big && x < big)) return x;
     double r = x < 0 ? (x - big) + big : (x + big) - big;
-    return r == 0 ? ev_double_of(ev_bits_of(x) & (UINT64_C(1) << 63)) : r;
+    return r == 0 ? adze_float_f64(adze_bits_f64(x) & (UINT64_C(1) << 63)) : r;
 }
 
 static inline double ev_decode(const ev_format *f, uint32_t code)
@@ -99,15 +82,15 @@ static inline double ev_decode(const ev_format *f, uint32_t code)
  * none, and the largest value where there is neither. A type without NaN has -0 in its place. */
 static inline uint32_t ev_encode(const ev_format *f, double x, bool saturate)
 {
-    uint32_t sign = ev_bits_of(x) >> 63 ? 1u << (f->exponent + f->mantissa) : 0;
-    double a = ev_double_of(ev_bits_of(x) & ~(UINT64_C(1) << 63)); /* of -0.0 too */
+    uint32_t sign = adze_bits_f64(x) >> 63 ? 1u << (f->exponent + f->mantissa) : 0;
+    double a = adze_float_f64(adze_bits_f64(x) & ~(UINT64_C(1) << 63)); /* of -0.0 too */
     uint32_t beyond = saturate || (!f->inf && !f->nan) ? f->largest : f->inf ? f->inf : f->nan;
     if (a != a) return f->nan ? (f->minus_zero ? sign | f->nan : f->nan) : 1u << (f->exponent + f->mantissa);
     uint32_t code;
     if (a > 0x1p200) {
         code = beyond;
     } else {
-        int e = (int)(ev_bits_of(a) >> 52) - 1023;
+        int e = (int)(adze_bits_f64(a) >> 52) - 1023;
         if (e < 1 - f->bias) e = 1 - f->bias;
         uint32_t q = (uint32_t)ev_round(a * ev_power2(f->mantissa - e));
         /* A full mantissa carries into the exponent by itself. */
@@ -122,7 +105,7 @@ static inline uint32_t ev_encode(const ev_format *f, double x, bool saturate)
 static inline uint32_t ev_encode_e8m0(double x, bool saturate, char round)
 {
     if (x != x) return 255;
-    uint64_t bits = ev_bits_of(x) & ~(UINT64_C(1) << 63);
+    uint64_t bits = adze_bits_f64(x) & ~(UINT64_C(1) << 63);
     int e = (int)(bits >> 52) - 1023 + 127;
     uint64_t rest = bits & ((UINT64_C(1) << 52) - 1), half = UINT64_C(1) << 51;
     if (round == 'u' ? rest > 0 : round == 'n' && rest >= half) e++;
@@ -133,29 +116,16 @@ static inline uint32_t ev_encode_e8m0(double x, bool saturate, char round)
 
 static inline float ev_f16_to_f32(uint16_t h)
 {
-    union {
-        uint32_t u;
-        float f;
-    } v;
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, magnitude = h & 0x7fff;
-    if (magnitude < 0x400) { /* zero and subnormals */
-        v.f = (float)magnitude * 0x1p-24f;
-        v.u |= sign;
-    } else if (magnitude >= 0x7c00) {
-        v.u = sign | 0x7f800000 | (magnitude & 0x3ff) << 13;
-    } else {
-        v.u = sign | ((magnitude << 13) + (112u << 23));
-    }
-    return v.f;
+    if (magnitude < 0x400) /* zero and subnormals */
+        return adze_float_f32(adze_bits_f32((float)magnitude * 0x1p-24f) | sign);
+    if (magnitude >= 0x7c00) return adze_float_f32(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
+    return adze_float_f32(sign | ((magnitude << 13) + (112u << 23)));
 }
 
 static inline uint16_t ev_f32_to_f16(float x)
 {
-    union {
-        float f;
-        uint32_t u;
-    } v = {.f = x};
-    uint32_t sign = v.u >> 16 & 0x8000, a = v.u & 0x7fffffff;
+    uint32_t bits = adze_bits_f32(x), sign = bits >> 16 & 0x8000, a = bits & 0x7fffffff;
     if (a > 0x7f800000) return (uint16_t)(sign | 0x7e00);
     if (a >= 0x47800000) return (uint16_t)(sign | 0x7c00); /* 65536 and above */
     if (a < 0x38800000) {                                  /* below 2^-14 */
@@ -171,21 +141,14 @@ static inline uint16_t ev_f32_to_f16(float x)
 
 static inline float ev_bf16_to_f32(uint16_t h)
 {
-    union {
-        uint32_t u;
-        float f;
-    } v = {.u = (uint32_t)h << 16};
-    return v.f;
+    return adze_float_f32((uint32_t)h << 16);
 }
 
 static inline uint16_t ev_f32_to_bf16(float x)
 {
-    union {
-        float f;
-        uint32_t u;
-    } v = {.f = x};
-    if ((v.u & 0x7fffffff) > 0x7f800000) return (uint16_t)((v.u >> 16 & 0x8000) | 0x7fc0);
-    return (uint16_t)((v.u + 0x7fff + (v.u >> 16 & 1)) >> 16);
+    uint32_t bits = adze_bits_f32(x);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)((bits >> 16 & 0x8000) | 0x7fc0);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 /* Element `i` of a packed array of `bits`-bit codes. */

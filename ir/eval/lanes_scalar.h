@@ -20,7 +20,7 @@
 #ifndef ADZE_LANES_SCALAR_H
 #define ADZE_LANES_SCALAR_H
 
-#include <stdint.h>
+#include "bits.h"
 
 /* C type that computes with, and integers as wide as, each lane. */
 #define ADZE_C_f32  float
@@ -62,42 +62,6 @@
 #ifndef ADZE_BODY
 #define ADZE_BODY static inline
 #endif
-
-static inline uint32_t adze_bits_f32(float x)
-{
-    union {
-        float f;
-        uint32_t u;
-    } v = {.f = x};
-    return v.u;
-}
-
-static inline float adze_float_f32(uint32_t u)
-{
-    union {
-        uint32_t u;
-        float f;
-    } v = {.u = u};
-    return v.f;
-}
-
-static inline uint64_t adze_bits_f64(double x)
-{
-    union {
-        double f;
-        uint64_t u;
-    } v = {.f = x};
-    return v.u;
-}
-
-static inline double adze_float_f64(uint64_t u)
-{
-    union {
-        uint64_t u;
-        double f;
-    } v = {.u = u};
-    return v.f;
-}
 
 #endif
 

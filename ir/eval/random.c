@@ -31,7 +31,7 @@ adze_status eval_random_normal(const adze_env *env, const adze_value *in, uint32
     adze_status status = ev_result(env, out, (uint32_t)a->dtype, (uint32_t)a->shape.count, a->shape.data);
     if (status != ADZE_OK) return status;
     uint64_t seed = env->seed;
-    if (a->set >> 4 & 1) seed ^= mix(ev_bits_of(a->seed)); /* the fifth attribute */
+    if (a->set >> 4 & 1) seed ^= mix(adze_bits_f64(a->seed)); /* the fifth attribute */
     int64_t n = (int64_t)adze_value_count(out);
     for (int64_t i = 0; i < n; i++) {
         uint64_t first = mix(mix(seed) ^ (uint64_t)i);
