@@ -28,7 +28,7 @@ function(adze_bitcode)
     cmake_path(GET source STEM stem)
     set(bc ${dir}/${stem}.bc)
     add_custom_command(OUTPUT ${bc}
-      COMMAND ${ADZE_CLANG} -std=c17 -c -emit-llvm ${arg_FLAGS} ${arg_INCLUDES}
+      COMMAND ${ADZE_CLANG} -std=c17 -c -emit-llvm -Wall -Wextra -Werror ${arg_FLAGS} ${arg_INCLUDES}
         -fdebug-prefix-map=${PROJECT_SOURCE_DIR}=. -Xclang -main-file-name -Xclang ${stem}.c
         -MD -MF ${bc}.d -MT ${bc} ${source} -o ${bc}
       DEPENDS ${source} DEPFILE ${bc}.d
