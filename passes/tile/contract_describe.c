@@ -1,6 +1,7 @@
 /* tile: what a contraction is, as the micro-kernels want it: rows, columns, taps and their strides. */
 #include "passes/tile/contract.h"
 
+#include <adze/ops_attrs.h>
 #include <adze/window.h>
 
 #include <string.h>
@@ -125,10 +126,11 @@ static bool reads_evenly(tile *t, const adze_type *type, const adze_type *image)
 /* A pointwise convolution is a product over pixels, wherever rows end. */
 static void choose_line(tile *t, contraction *c)
 {
-    int64_t rows, cols, pixels = 1;
+    int64_t rows, cols, line, pixels = 1;
     if (c->row_axis < 0 || c->depthwise || c->x_first || c->y_first || !rows_follow(t, c->x)) return;
     for (uint32_t i = 0; i < 2; i++) pixels *= c->kernel[i] == 1 && c->stride[i] == 1 && c->pad[i] == 0;
     if (pixels != 1 || !adze_dim_is_const(c->rows, &rows) || !adze_dim_is_const(c->cols, &cols) || cols < 1) return;
+    if (__builtin_mul_overflow(rows, cols, &line)) return;
     c->line = cols;
     c->even = rows_follow(t, c->y);
     for (uint32_t i = 0; c->even && i < adze_region_num_args(t->region); i++) {
@@ -138,7 +140,7 @@ static void choose_line(tile *t, contraction *c)
             own |= adze_op_operand(c->root, k) == arg;
         if (!own) c->even = reads_evenly(t, adze_value_type(arg), c->y);
     }
-    c->cols = tile_dim(t, rows * cols);
+    c->cols = tile_dim(t, line);
     c->rows = tile_dim(t, 1);
     c->row_axis = -1;
     c->at.at[c->col_axis - 1] = tile_dim(t, 0);
@@ -195,6 +197,31 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
     return adze_type_is_ranked(adze_value_type(x)) && (constant || adze_op_has_trait(root, ADZE_WINDOW));
 }
 
+static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_const *source)
+{
+    const adze_op_row *row;
+    const adze_slot *slots;
+    adze_const *const *inputs;
+    uint32_t n;
+    if (!adze_data_is_derived(adze_const_data(packed), &row, &slots, &inputs, &n)) return false;
+    if (row != adze_op_get_row(pack) || n != 1 || inputs[0] != source) return false;
+    const struct adze_pack_panels_attrs *a = (const void *)slots, *b = (const void *)adze_op_attrs(pack);
+    return a->group == b->group && a->width == b->width && !strcmp(a->form.data, b->form.data);
+}
+
+/* The constant that holds the result of `pack`: weights that several forms read have several. */
+static adze_const *packed_constant(tile *t, const adze_op *pack, adze_const *source)
+{
+    const adze_type *type = adze_value_type(adze_op_result(pack, 0));
+    const char *first = adze_internf(t->context, "%s.panels", adze_const_name(source)), *name = first;
+    adze_const *packed;
+    for (uint32_t i = 1; (packed = adze_module_find_const(t->module, name)) && !is_packed(packed, pack, source); i++)
+        name = adze_internf(t->context, "%s_%u", first, i);
+    if (packed) return packed;
+    adze_data *data = adze_data_derived(t->context, adze_op_get_row(pack), adze_op_attrs(pack), &source, 1, type);
+    return adze_module_add_const(t->module, name, type, data);
+}
+
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
 {
     const char *form = adze_op_is(root, "conv")                                                 ? "conv"
@@ -213,13 +240,7 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
     if (!pack) return NULL;
     adze_const *source = adze_value_const(weights);
     if (!source) return adze_op_result(pack, 0); /* packed at run time */
-    const adze_type *type = adze_value_type(adze_op_result(pack, 0));
-    const char *name = adze_internf(t->context, "%s.panels", adze_const_name(source));
-    adze_const *packed = adze_module_find_const(t->module, name);
-    if (!packed)
-        packed = adze_module_add_const(
-            t->module, name, type,
-            adze_data_derived(t->context, adze_op_get_row(pack), adze_op_attrs(pack), &source, 1, type));
+    adze_const *packed = packed_constant(t, pack, source);
     adze_op_erase(pack);
     return packed ? adze_const_value(packed) : NULL;
 }

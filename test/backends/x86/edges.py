@@ -308,6 +308,15 @@ def packed():
         g.op(gemm, f"f32[{m},{n}]")
         g.chain(f"f32[{m},{n}]", f"{gemm} : f32[{m},{n}]", f"relu(@@) : f32[{m},{n}]", "softmax(@@)")
     yield g
+    g = Group("packed_twice", "normal", 1e-5, 1e-5)  # one constant, read in several forms
+    w, x = g.const("24,24"), g.input("f32", "M,24")
+    g.op(f"matmul({x}, {w})", "f32[M,24]")
+    g.op(f"gemm({x}, {w}) {{transB = 1}}", "f32[M,24]")
+    g.op(f"matmul({x}, {w})", "f32[M,24]")
+    w = g.const("8,1,3,3")
+    for channels in 8, 4:
+        g.op(f"conv({g.input('f32', f'N,{channels},9,9')}, {w}) {{group = {channels}}}", "f32[N,8,7,7]")
+    yield g
     g = Group("conv_packed", "normal", 1e-5, 1e-5)
     for batch, c, oc, k, group, attrs, out in [
             ("N", 3, 17, 3, 1, "pads = [1, 1, 1, 1]", "9,9"), ("N", 17, 17, 3, 17, "pads = [1, 1, 1, 1]", "9,9"),
