@@ -9,6 +9,7 @@
 #include "passes/tile/contract.h"
 
 enum { MAX_STAGES = 4, MAX_CHUNKS = 16, CHUNK_FLOPS = 4000000, MIN_CHUNK_ROWS = 8 };
+enum { MAX_DIM = 1 << 24, MAX_WINDOW = 1 << 16 }; /* so that sizes of slabs do not overflow */
 
 typedef struct stage {
     contraction c; /* c.root NULL: the stage is the relayout */
@@ -47,7 +48,7 @@ static bool add_stage(chain *ch, const stage *s)
 
 static bool known(const adze_ir_value *value, uint32_t axis, int64_t *out)
 {
-    return adze_dim_is_const(adze_type_dim(adze_value_type(value), axis), out) && *out > 0;
+    return adze_dim_is_const(adze_type_dim(adze_value_type(value), axis), out) && *out > 0 && *out <= MAX_DIM;
 }
 
 /* Is `value` an image of f32 with known channels, rows and columns? */
@@ -70,8 +71,11 @@ static bool window_of(stage *s)
     if (!known(adze_op_operand(conv, 1), 2, &kernel)) return false;
     s->stride = strides.count ? strides.data[0] : 1;
     s->reach = (kernel - 1) * (dilations.count ? dilations.data[0] : 1) + 1;
+    if (s->reach < s->stride) s->reach = s->stride; /* rows that no window reads are made too: blocks leave no gaps */
     s->before = pads[0];
-    return true;
+    for (uint32_t i = 0; i < 4; i++)
+        if (pads[i] > MAX_WINDOW) return false;
+    return s->reach <= MAX_WINDOW;
 }
 
 /* The stages of a kernel; false where it is no chain. */
@@ -105,13 +109,13 @@ bool tile_is_chain(const adze_op *kernel)
 /* ---- Sizes ---- */
 
 /* Rows that each stage makes for a block of `rows` rows of the last one; all slabs' bytes. */
-static int64_t slab_bytes(chain *ch, int64_t rows)
+static double slab_bytes(chain *ch, int64_t rows)
 {
-    int64_t bytes = 0;
+    double bytes = 0;
     for (uint32_t i = ch->n; i--;) {
         stage *s = &ch->stages[i];
         s->rows = rows;
-        if (i + 1 < ch->n) bytes += 4 * rows * s->row_size;
+        if (i + 1 < ch->n) bytes += 4 * (double)rows * (double)s->row_size;
         rows = (rows - 1) * s->stride + s->reach;
     }
     return bytes;
@@ -129,8 +133,8 @@ static void choose_slabs(chain *ch)
     }
 }
 
-/* Chunks that are worth handing out; blocks whose slabs take at most half the L2 cache. */
-static void choose_rows(tile *t, chain *ch)
+/* Chunks that are worth handing out; blocks whose slabs take at most half the L2 cache, if a row does. */
+static bool choose_rows(tile *t, chain *ch)
 {
     int64_t height = 1, outer = 1, half = adze_target_number(t->run->target, "l2", 1 << 20) / 2;
     double flops = 0;
@@ -145,17 +149,17 @@ static void choose_rows(tile *t, chain *ch)
         flops += 2.0 * (double)rows * (double)s->width * (double)s->channels * (double)in * (double)(taps * taps);
     }
     adze_dim_is_const(adze_type_dim(adze_value_type(ch->stages[0].value), 0), &outer);
-    int64_t chunks = (int64_t)(flops / (double)CHUNK_FLOPS), most = MAX_CHUNKS / (outer > 0 ? outer : 1);
-    chunks = chunks > most ? most : chunks;
+    int64_t most = MAX_CHUNKS / (outer > 0 ? outer : 1);
+    int64_t chunks = flops < (double)CHUNK_FLOPS * (double)most ? (int64_t)(flops / (double)CHUNK_FLOPS) : most;
     chunks = chunks < 1 ? 1 : chunks;
     ch->height = height;
     ch->chunk_rows = (height + chunks - 1) / chunks;
     if (ch->chunk_rows < MIN_CHUNK_ROWS) ch->chunk_rows = height < MIN_CHUNK_ROWS ? height : MIN_CHUNK_ROWS;
     int64_t rows = ch->chunk_rows;
-    while (rows > 1 && slab_bytes(ch, rows) > half) rows--;
+    while (rows > 1 && slab_bytes(ch, rows) > (double)half) rows--;
     int64_t blocks = (ch->chunk_rows + rows - 1) / rows;
     ch->block_rows = (ch->chunk_rows + blocks - 1) / blocks;
-    slab_bytes(ch, ch->block_rows);
+    return slab_bytes(ch, ch->block_rows) < INT32_MAX;
 }
 
 /* ---- Rows of a block ---- */
@@ -311,6 +315,15 @@ static void copy_rows(tile *t, const chain *ch, const stage *s, const adze_dim *
     tile_end(t, &rows, NULL, 0);
 }
 
+/* One block makes the whole image. Behind the last window of the next stage there may be rows that it does not want. */
+static bool makes_all(const chain *ch, const stage *s)
+{
+    bool last = s == &ch->stages[ch->n - 1];
+    int64_t height = ch->height;
+    if (ch->block_rows < ch->height) return false;
+    return last || (adze_dim_is_const(s->height, &height) && s->least_first + s->rows >= height);
+}
+
 static bool convolve_rows(tile *t, chain *ch, uint32_t i, const adze_dim *lo, const adze_dim *hi)
 {
     stage *s = &ch->stages[i];
@@ -331,8 +344,8 @@ static bool convolve_rows(tile *t, chain *ch, uint32_t i, const adze_dim *lo, co
     c->y_first = last ? NULL : s->first;
     if (!tile_describe(t, c)) return false;
     c->at.at[c->outer[0]] = ch->image;
-    c->some_rows = ch->block_rows < ch->chunk_rows || ch->chunk_rows < ch->height;
-    if (!c->some_rows) { /* one block makes the whole image */
+    c->some_rows = !makes_all(ch, s);
+    if (!c->some_rows) {
         lo = tile_dim(t, 0);
         hi = tile_units(t, c);
     }
@@ -394,7 +407,7 @@ bool tile_rows(tile *t)
     chain ch = {.n = 0};
     if (!find_stages(t->kernel, &ch)) return false;
     choose_slabs(&ch);
-    choose_rows(t, &ch);
+    if (!choose_rows(t, &ch)) return false;
     tile_zero_halo(t, 0);
     adze_context *c = t->context;
     const adze_dim *height = ch.stages[ch.n - 1].height;

@@ -355,6 +355,16 @@ def rows():
                  f"conv(@@, {g.const(f'17,{mid},1,1')}) : f32[M,17,{height + 1},{width + 1}]"]
         g.chain(f"f32[M,17,{height + 1},{width + 1}]", *texts, "relu(@@)")
         yield g
+    g = Group("rows_skipped", "normal", 1e-5, 1e-5)  # by the last stage: between blocks, and behind the only one
+    a, d, p, c = g.const("33,5,1,1"), g.const("33,1,3,3"), g.const("7,33,1,1"), g.const("3,80,3,3")
+    g.chain("f32[N,7,31,60]", f"conv({g.input('f32', 'N,5,61,60')}, {a}) : f32[N,33,61,60]",
+            f"conv(@@, {d}) {{group = 33, pads = [1, 1, 1, 1]}} : f32[N,33,61,60]", f"conv(@@, {p}) {{strides = [2, 1]}}")
+    image, y = "f32[M,80,14,30]", "f32[M,3,6,14]"
+    g.chain(y, f"conv({g.input('f32', 'M,3,14,30')}, {g.const('80,3,1,1')}) : {image}", f"relu(@@) : {image}",
+            f"conv(@@, {g.const('80,1,3,3')}) {{group = 80, pads = [1, 1, 1, 1]}} : {image}",
+            f"conv(@@, {c}) {{strides = [2, 2]}}")
+    g.op(f"exp(%h{len(g.hidden) - 2})", image)  # so that the chain begins with the depthwise convolution
+    yield g
     g = Group("rows_copied", "normal", 1e-5, 1e-5)
     for batch, channels, side, group, attributes, out in [
             ("N", 3, "33,31", 1, "strides = [2, 2], pads = [1, 1, 1, 1]", "17,16"), ("M", 1, "9,5", 1, "pads = [1, 2, 3, 4]", "11,9"),
