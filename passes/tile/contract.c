@@ -5,6 +5,8 @@
  */
 #include "passes/tile/contract.h"
 
+#include <math.h>
+
 enum { MAX_CHUNKS = 16, CHUNK_FLOPS = 4000000 };
 
 typedef struct grid {
@@ -13,6 +15,7 @@ typedef struct grid {
     int64_t n_channel_blocks;
 } grid;
 
+static int64_t at_most(double x, int64_t most) { return x < (double)most ? (int64_t)x : most; }
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* Sizes of chunks: input of a block within half the L2, and enough chunks to share, not more. */
@@ -27,13 +30,14 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
         adze_dim_is_const(c->k, &k);
         double taps = (double)c->kernel[0] * (c->depthwise || !adze_dim_is_value(c->t1, 1) ? (double)c->kernel[1] : 1);
         double flops = 2.0 * (double)rows * (double)cols * (double)channels * taps * (double)k;
-        int64_t wanted = (int64_t)(flops * (double)(c->groups * outer) / (double)CHUNK_FLOPS);
-        wanted = wanted < 1 ? 1 : wanted > MAX_CHUNKS ? MAX_CHUNKS : wanted;
+        int64_t wanted = at_most(flops * (double)c->groups * (double)outer / (double)CHUNK_FLOPS, MAX_CHUNKS);
+        if (wanted < 1) wanted = 1;
         int64_t share = ceil_div(wanted, outer * (c->depthwise ? 1 : c->groups));
-        double in_bytes = 4.0 * (double)(rows * cols) * (double)(c->stride[0] * c->stride[1]) * (double)c->group_in;
+        double in_bytes = 4.0 * (double)rows * (double)cols * (double)(c->stride[0] * c->stride[1]) * (double)c->group_in;
         double w_bytes = 4.0 * (double)channels * taps * (double)k;
-        int64_t fit = (int64_t)ceil_div((int64_t)(2 * in_bytes), adze_target_number(t->run->target, "l2", 1 << 20));
-        int64_t unit_blocks = fit < 1 ? 1 : fit;
+        int64_t l2 = adze_target_number(t->run->target, "l2", 1 << 20);
+        int64_t unit_blocks = at_most(ceil(2 * in_bytes / (double)(l2 > 0 ? l2 : 1)), n);
+        if (unit_blocks < 1) unit_blocks = 1;
         if (c->depthwise || in_bytes >= w_bytes)
             unit_blocks = unit_blocks > share ? unit_blocks : share;
         else if (share > unit_blocks)
@@ -77,6 +81,7 @@ bool tile_contract(tile *t)
     c.yielded = adze_op_operand(adze_region_last(t->region), 0);
     if (!tile_describe(t, &c)) return false;
     tile_zero_halo(t, 0);
+    if (adze_dim_is_value(adze_type_count(c.y), 0)) return !t->failed;
     const adze_dim *n_units = tile_units(t, &c), *n_outer = tile_dim(t, 1);
     for (uint32_t i = 0; i < c.n_outer; i++)
         n_outer = adze_dim_mul(t->context, n_outer, adze_type_dim(c.y, c.outer[i]));

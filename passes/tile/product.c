@@ -86,7 +86,8 @@ static int64_t panels_of_chunk(const product *p)
     adze_dim_is_const(p->columns, &columns);
     adze_dim_is_const(p->depth, &depth);
     if (rows > ROWS) rows = ROWS;
-    int64_t panels = (columns + PANEL - 1) / PANEL, flops = 2 * PANEL * rows * depth;
+    if (depth > CHUNK_FLOPS) depth = CHUNK_FLOPS;
+    int64_t panels = columns / PANEL + (columns % PANEL != 0), flops = 2 * PANEL * rows * depth;
     int64_t wanted = flops > 0 ? (CHUNK_FLOPS + flops - 1) / flops : 1;
     return wanted < panels ? wanted : panels > 0 ? panels : 1;
 }
