@@ -197,6 +197,12 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
     return adze_type_is_ranked(adze_value_type(x)) && (constant || adze_op_has_trait(root, ADZE_WINDOW));
 }
 
+static bool same_form(const adze_slot *a, const adze_slot *b)
+{
+    const struct adze_pack_panels_attrs *x = (const void *)a, *y = (const void *)b;
+    return x->group == y->group && x->width == y->width && !strcmp(x->form.data, y->form.data);
+}
+
 static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_const *source)
 {
     const adze_op_row *row;
@@ -204,9 +210,7 @@ static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_
     adze_const *const *inputs;
     uint32_t n;
     if (!adze_data_is_derived(adze_const_data(packed), &row, &slots, &inputs, &n)) return false;
-    if (row != adze_op_get_row(pack) || n != 1 || inputs[0] != source) return false;
-    const struct adze_pack_panels_attrs *a = (const void *)slots, *b = (const void *)adze_op_attrs(pack);
-    return a->group == b->group && a->width == b->width && !strcmp(a->form.data, b->form.data);
+    return row == adze_op_get_row(pack) && n == 1 && inputs[0] == source && same_form(slots, adze_op_attrs(pack));
 }
 
 /* The constant that holds the result of `pack`: weights that several forms read have several. */
@@ -220,6 +224,18 @@ static adze_const *packed_constant(tile *t, const adze_op *pack, adze_const *sou
     if (packed) return packed;
     adze_data *data = adze_data_derived(t->context, adze_op_get_row(pack), adze_op_attrs(pack), &source, 1, type);
     return adze_module_add_const(t->module, name, type, data);
+}
+
+/* `pack`, or the same op that another level of the kernel put there. */
+static adze_ir_value *packed_at_run_time(adze_op *pack)
+{
+    adze_op *op = adze_op_prev(pack);
+    for (; op && adze_op_get_row(op) == adze_op_get_row(pack); op = adze_op_prev(op)) {
+        if (adze_op_operand(op, 0) != adze_op_operand(pack, 0) || !same_form(adze_op_attrs(op), adze_op_attrs(pack))) continue;
+        adze_op_erase(pack);
+        return adze_op_result(op, 0);
+    }
+    return adze_op_result(pack, 0);
 }
 
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
@@ -239,7 +255,7 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
     adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 3, NULL, 1);
     if (!pack) return NULL;
     adze_const *source = adze_value_const(weights);
-    if (!source) return adze_op_result(pack, 0); /* packed at run time */
+    if (!source) return packed_at_run_time(pack);
     adze_const *packed = packed_constant(t, pack, source);
     adze_op_erase(pack);
     return packed ? adze_const_value(packed) : NULL;

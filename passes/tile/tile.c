@@ -73,10 +73,17 @@ static adze_func *try_form(adze_pass_run *run, adze_op *kernel, form *emit, bool
     return NULL;
 }
 
+/* Ops between `above` and the kernel served a form that came to nothing. */
+static void erase_ahead(adze_op *kernel, const adze_op *above)
+{
+    while (adze_op_prev(kernel) != above) adze_op_erase(adze_op_prev(kernel));
+}
+
 /* Contractions read their weights as panels; operands stay as they were where no form fits. */
 static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_value **operands, const char *name)
 {
     adze_func *func = NULL;
+    const adze_op *above = adze_op_prev(kernel);
     uint32_t n = adze_op_num_operands(kernel), n_packed = 0;
     adze_ir_value **packed = calloc(n + 1u, sizeof *packed);
     if (!packed) abort();
@@ -90,10 +97,8 @@ static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_
     for (uint32_t i = 0; i < n; i++)
         if (!packed[i]) packed[i] = operands[i];
     if (n_packed) func = try_form(run, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
-    for (uint32_t i = 0; i < n; i++) {
-        if (!func && packed[i] != operands[i] && adze_value_op(packed[i])) adze_op_erase(adze_value_op(packed[i]));
-        if (func) operands[i] = packed[i];
-    }
+    if (func) memcpy(operands, packed, n * sizeof *packed);
+    else erase_ahead(kernel, above);
     free(packed);
     return func;
 }
@@ -125,9 +130,11 @@ static bool emit_levels(state *s, adze_op *kernel, adze_ir_value **operands, adz
         adze_ir_value **again = calloc(n + 1u, sizeof *again);
         if (!again) abort();
         memcpy(again, own, n * sizeof *own);
+        const adze_op *above = adze_op_prev(kernel);
         out[i] = emit(&s->levels[i], kernel, adze_internf(context, "%s.%s", name, level), again);
         if (out[i] && memcmp(again, operands, n * sizeof *again) != 0) {
             adze_func_erase(out[i]);
+            erase_ahead(kernel, above);
             out[i] = NULL;
         }
         free(again);
