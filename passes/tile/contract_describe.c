@@ -21,7 +21,8 @@ static bool conv_windows(const adze_op *op, adze_window *out)
 bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *pads)
 {
     adze_window window[ADZE_MAX_RANK];
-    if (!conv_windows(op, window)) return false;
+    const adze_type *x = adze_value_type(adze_op_operand(op, 0));
+    if (!adze_type_is_ranked(x) || adze_type_rank(x) != spatial + 2 || !conv_windows(op, window)) return false;
     for (uint32_t i = 0; i < spatial; i++)
         if (!adze_dim_is_const(window[i].before, &pads[i]) || !adze_dim_is_const(window[i].after, &pads[spatial + i]))
             return false;

@@ -171,7 +171,8 @@ bool tile_is_flat(const adze_op *kernel);
 adze_op *tile_root(const adze_op *kernel, const adze_op *after);
 /* The panels of its weights: a constant for a constant, however many kernels share it, else an op above the kernel. */
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights);
-/* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known. */
+/* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known or
+ * there is another number of axes. */
 bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *out_pads);
 /* Where operand `index` of `op` is read when its result is wanted at `at`; false: no such form. */
 bool tile_operand_point(tile *t, const adze_op *op, uint32_t index, const tile_point *at, tile_point *out);

@@ -331,6 +331,10 @@ def packed():
         g.chain(type_, *joined)
         g.chain(f"f32[{batch},{oc},{int(out[0]) - 1},{int(out[2]) - 1}]", *joined[:2], f"{joined[2]} : {type_}",
                 "max_pool(@@) {kernel_shape = [2, 2]}")
+    for c, oc, group, attrs, out in [(3, 17, 1, "pads = [1, 1]", 9), (16, 16, 16, "pads = [2, 0]", 9),
+                                     (6, 4, 2, "strides = [2]", 4)]:
+        g.op(f"conv({g.input('f32', f'N,{c},9')}, {g.const(f'{oc},{c // group},3')}, {g.const(str(oc))}) "
+             f"{{group = {group}, {attrs}}}", f"f32[N,{oc},{out}]")
     g.op(f"conv({g.input('f32', '1,3,N,M')}, {g.const('17,3,3,3')}) {{pads = [1, 1, 1, 1]}}", "f32[1,17,N,M]")
     yield g
 
