@@ -43,6 +43,8 @@ static bool describe_conv(tile *t, contraction *c)
     c->group_in = in;
     c->channels = out / c->groups;
     c->depthwise = c->groups > 1 && in == 1 && c->channels == 1;
+    /* Vectors of channels are read whole. Without a layout this may be a caller's memory, which ends with the last. */
+    if (c->depthwise && c->groups % ADZE_LANES && !adze_type_has_layout(c->x)) return false;
     c->outer[0] = 0;
     c->n_outer = 1;
     c->channel_axis = 1;
