@@ -12,7 +12,7 @@ typedef struct matrices {
     int64_t c_m, c_n;
     int64_t out0, out_m, out_n;
     double alpha, beta;
-    bool ints;
+    bool ints, single; /* see ev_factors */
 } matrices;
 
 static void load_row(const void *self, int64_t m, int64_t k, int64_t count, void *out)
@@ -42,6 +42,12 @@ static void store_row(const void *self, int64_t m, int64_t n, int64_t count, voi
             if (x->c) v += (uint64_t)ci[i] * (uint64_t)(int64_t)x->beta;
             s[i] = (int64_t)v;
         }
+    } else if (x->single) {
+        for (int64_t i = 0; i < count; i++) {
+            float v = (float)f[i] * (float)x->alpha;
+            if (x->c) v += (float)c[i] * (float)x->beta;
+            f[i] = (double)v;
+        }
     } else if (x->c || x->alpha != 1) {
         for (int64_t i = 0; i < count; i++) f[i] = x->alpha * f[i] + (x->c ? x->beta * c[i] : 0);
     }
@@ -50,8 +56,7 @@ static void store_row(const void *self, int64_t m, int64_t n, int64_t count, voi
 
 static ev_factors factors(const adze_env *env, const matrices *x, int64_t m, int64_t n, int64_t k)
 {
-    return (ev_factors){.env = env, .self = x, .m = m, .n = n, .k = k, .ints = x->ints,
-                        .single = ev_strict(env, x->a->dtype) && x->out->dtype == ADZE_DTYPE_f32, .row = load_row,
+    return (ev_factors){.env = env, .self = x, .m = m, .n = n, .k = k, .ints = x->ints, .single = x->single, .row = load_row,
                         .panel = load_panel, .take = store_row};
 }
 
@@ -81,7 +86,7 @@ adze_status eval_matmul(const adze_env *env, const adze_value *in, uint32_t n_in
     ev_blocks blocks = ev_blocks_make(env);
     if (!blocks.sums) return ev_no_memory(env);
     matrices x = {.a = a, .b = b, .out = out, .a_m = k, .a_k = 1, .b_k = n, .b_n = 1, .out_m = n, .out_n = 1,
-                  .alpha = 1, .ints = ev_is_int(a->dtype)};
+                  .alpha = 1, .ints = ev_is_int(a->dtype), .single = ev_strict(env, a->dtype)};
     int64_t index[ADZE_MAX_RANK] = {0};
     do {
         int64_t a_at = 0, b_at = 0;
@@ -118,7 +123,8 @@ adze_status eval_gemm(const adze_env *env, const adze_value *in, uint32_t n_in, 
     matrices x = {.a = a, .b = b, .c = has_c && at->beta != 0 ? &in[2] : NULL, .out = out,
                   .a_m = t_a ? 1 : k, .a_k = t_a ? dims[0] : 1, .b_k = t_b ? 1 : dims[1], .b_n = t_b ? k : 1,
                   .c_m = c[0], .c_n = c[1], .out_m = dims[1], .out_n = 1,
-                  .alpha = at->alpha, .beta = at->beta, .ints = ev_is_int(a->dtype)};
+                  .alpha = at->alpha, .beta = at->beta, .ints = ev_is_int(a->dtype),
+                  .single = ev_strict(env, a->dtype)};
     ev_factors f = factors(env, &x, dims[0], dims[1], k);
     ev_multiply(&f, &blocks);
     return ADZE_OK;

@@ -101,7 +101,7 @@ static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, 
     if (adze_op_is(c->root, "gemm") && adze_op_attr_float(c->root, "alpha") != 1)
         sum = tile_op2(t, "mul", sum, tile_lit(t, ADZE_DTYPE_f32, adze_op_attr_float(c->root, "alpha")));
     adze_ir_value *bias = adze_op_operand(c->root, 2);
-    if (bias) {
+    if (bias && !(adze_op_is(c->root, "gemm") && adze_op_attr_float(c->root, "beta") == 0)) { /* 0 * NaN is none */
         const adze_type *of = adze_value_type(bias);
         tile_point at = {.rank = adze_type_rank(of)};
         for (uint32_t d = 0; d < at.rank; d++)
