@@ -226,17 +226,17 @@ static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
         adze_layout_strides(type, strides);
         return rank && adze_dim_is_value(strides[rank - 1], 1) ? type : adze_type_with_layout(type, NULL);
     }
-    if (is_kernel(user)) return type;
-    if (adze_plan_is_view(user)) return type;
+    if (is_kernel(user) || adze_op_is(user, "launch") || adze_plan_is_view(user)) return type;
     return adze_type_with_layout(type, NULL);
 }
 
 /* More elements than the image has: chunks are then groups of channels, and each would copy the image for itself. */
 static bool outweighs(const adze_type *weights, const adze_type *image)
 {
-    int64_t weight = 1, pixel = 1, dim;
-    for (uint32_t i = 0; i < adze_type_rank(weights); i++) weight *= adze_dim_is_const(adze_type_dim(weights, i), &dim) ? dim : 0;
-    for (uint32_t i = 1; i < adze_type_rank(image); i++) pixel *= adze_dim_is_const(adze_type_dim(image, i), &dim) ? dim : 0;
+    double weight = 1, pixel = 1;
+    int64_t dim;
+    for (uint32_t i = 0; i < adze_type_rank(weights); i++) weight *= adze_dim_is_const(adze_type_dim(weights, i), &dim) ? (double)dim : 0;
+    for (uint32_t i = 1; i < adze_type_rank(image); i++) pixel *= adze_dim_is_const(adze_type_dim(image, i), &dim) ? (double)dim : 0;
     return weight > pixel;
 }
 
