@@ -196,8 +196,10 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
     if (adze_value_def(w) != ADZE_DEF_ARGUMENT || adze_value_num_uses(w) != 1) return false;
     if (adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32 || adze_type_dtype(adze_value_type(w)) != ADZE_DTYPE_f32)
         return false;
+    bool slides = adze_op_has_trait(root, ADZE_WINDOW);
+    if (!slides && adze_type_rank(adze_value_type(w)) != 2) return false; /* a vector, or a matrix a place of the batch */
     bool constant = adze_value_const(adze_op_operand(kernel, adze_value_index(w)));
-    return adze_type_is_ranked(adze_value_type(x)) && (constant || adze_op_has_trait(root, ADZE_WINDOW));
+    return adze_type_is_ranked(adze_value_type(x)) && (constant || slides);
 }
 
 static bool same_form(const adze_slot *a, const adze_slot *b)

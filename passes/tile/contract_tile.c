@@ -233,7 +233,7 @@ const adze_dim *tile_units(tile *t, const contraction *c)
 static void short_rows(tile *t, contraction *c, piece p, int64_t per_tile, int64_t cols, const adze_dim *lo, const adze_dim *hi)
 {
     adze_context *context = t->context;
-    const adze_dim *count = dmax(t, tile_dim(t, 0), adze_dim_sub(context, hi, lo)); /* lo may lie behind hi: no rows */
+    const adze_dim *count = tile_max(t, tile_dim(t, 0), adze_dim_sub(context, hi, lo)); /* lo may lie behind hi: no rows */
     const adze_dim *tiles = adze_dim_binary(context, ADZE_DIM_FLOORDIV, count, tile_dim(t, per_tile));
     tile_loop loop;
     if (tile_open(t, tile_dim(t, 0), tiles, &loop)) {

@@ -303,6 +303,9 @@ def packed():
         out = f"f32[{form.rsplit(',', 1)[0]},{n}]"
         g.op(f"matmul({x}, {w})", out)
         g.chain(out, f"matmul({x}, {w}) : {out}", f"add(@@, {g.const(str(n))}) : {out}", "gelu(@@)")
+    for left, right, out in [("M,3,4,7", "3,7,5", "M,3,4,5"), ("4,7", "3,7,5", "3,4,5"), ("N,4,7", "1,7,33", "N,4,33"),
+                             ("N,4,7", "7", "N,4"), ("7", "7", ""), ("7", "3,7,5", "3,5"), ("M,7", "7", "M")]:
+        g.op(f"matmul({g.input('f32', left)}, {g.const(right)})", f"f32[{out}]")
     for m, k, n in ("M", 17, 33), ("N", 15, 1), ("1", 16, 48):
         gemm = f"gemm({g.input('f32', f'{m},{k}')}, {g.const(f'{n},{k}')}, {g.const(str(n))}) {{transB = 1}}"
         g.op(gemm, f"f32[{m},{n}]")
