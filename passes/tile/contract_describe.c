@@ -172,7 +172,7 @@ bool tile_describe(tile *t, contraction *c)
     if (!(adze_op_is(c->root, "conv") ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
     c->nr = c->depthwise ? ADZE_LANES : adze_target_number(t->run->target, "gemm-nr", 16);
     c->mr = c->depthwise ? adze_target_number(t->run->target, "dw-mw", 4) : adze_target_number(t->run->target, "gemm-mr", 6);
-    if (c->mr < 1 || c->mr > TILE_MAX_MR || (c->nr != 16 && c->nr != 32)) return false;
+    if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR) || (c->nr != 16 && c->nr != 32)) return false;
     c->at.rank = adze_type_rank(c->y);
     c->cols = adze_type_dim(of, (uint32_t)c->col_axis);
     c->rows = c->row_axis < 0 ? tile_dim(t, 1) : adze_type_dim(of, (uint32_t)c->row_axis);
