@@ -310,6 +310,26 @@ static int64_t image_bytes(const adze_ir_value *value)
     return adze_dim_is_const(adze_type_dim(type, 3), &dim) && dim >= CHAIN_WIDTH ? bytes : 0;
 }
 
+static uint32_t count_reads(const group *g, const adze_ir_value *value)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n; i++)
+        for (uint32_t k = 0; k < adze_op_num_operands(g->ops[i].op); k++) n += adze_op_operand(g->ops[i].op, k) == value;
+    return n;
+}
+
+/* Weights lie in panels for one convolution; what else reads them in the same kernel would find panels, too. */
+static bool shares_weights(const group *a, const group *b)
+{
+    for (uint32_t i = 0; i < a->n + b->n; i++) {
+        const adze_op *op = i < a->n ? a->ops[i].op : b->ops[i - a->n].op;
+        if (!adze_op_has_trait(op, ADZE_CONTRACTION)) continue;
+        const adze_ir_value *weights = adze_op_operand(op, 1);
+        if (count_reads(a, weights) + count_reads(b, weights) > 1) return true;
+    }
+    return false;
+}
+
 /* May the convolution of `b` run by rows behind the group that makes its data? */
 static bool may_chain(const fuser *f, const group *a, const group *b, const adze_op *conv, int64_t cache)
 {
@@ -322,7 +342,7 @@ static bool may_chain(const fuser *f, const group *a, const group *b, const adze
     bool depthwise = is_depthwise(conv), behind = false;
     for (uint32_t i = 0; i < a->n; i++)
         behind |= adze_op_has_trait(a->ops[i].op, ADZE_CONTRACTION) && is_depthwise(a->ops[i].op);
-    return depthwise != behind && 2 * bytes > cache;
+    return depthwise != behind && 2 * bytes > cache && !shares_weights(a, b);
 }
 
 static void make_chains(fuser *f, const adze_target *target)
