@@ -126,11 +126,16 @@ static bool run_descriptor(x86_compile *c, const char *symbol)
 
 /* ---- Files ---- */
 
+/* adze_compiled_ and the stem of the output's file name as an identifier: what many exporters name
+ * every graph, `main_graph`, would let no two models into one program. */
 static const char *object_symbol(x86_compile *c)
 {
-    const char *name = c->options->name ? c->options->name : "model";
+    const char *slash = strrchr(c->options->output, '/');
+    const char *name = slash ? slash + 1 : c->options->output;
+    const char *dot = strrchr(name, '.');
+    int n = (int)(dot ? (size_t)(dot - name) : strlen(name));
     char *symbol = adze_arena_alloc(&c->program.arena, strlen(name) + sizeof "adze_compiled_");
-    sprintf(symbol, "adze_compiled_%s", name);
+    sprintf(symbol, "adze_compiled_%.*s", n, name);
     for (char *at = symbol; *at; at++)
         if (!isalnum((unsigned char)*at)) *at = '_';
     return symbol;

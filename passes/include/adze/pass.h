@@ -84,7 +84,7 @@ ADZE_API int64_t adze_target_number(const adze_target *target, const char *key, 
 typedef struct adze_emit_options {
     uint32_t struct_size;
     const char *output;        /* path; its suffix says what to write */
-    const char *name;          /* model name: symbol of a .o */
+    const char *name;          /* model name, as the artifact tells it */
     const adze_target *const *levels;
     uint32_t n_levels;
     int precision;             /* adze_precision */

@@ -1,7 +1,7 @@
 /* The descriptor that a compiled artifact exports, and the frame that its code runs in.
  *
  * An artifact is a shared object or relocatable object with one global symbol: an adze_artifact
- * named `adze_artifact` (.so, executable) or `adze_compiled_<name>` (.o with its header). All else
+ * named `adze_artifact` (.so, executable) or `adze_compiled_<stem>` (.o with its header). All else
  * is local. In a .so the symbol must stand in the dynamic symbol table and its first 16 bytes
  * (magic, abi, struct_size) must be plain file content: the runtime reads them before it lets the
  * loader run. The runtime (adze_runtime.h) reads the descriptor; nothing here needs the compiler.
