@@ -7,6 +7,7 @@
 #include "passes/registry_private.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -62,14 +63,19 @@ static bool check_file(adze_registry *registry, const char *path)
     adze_loc loc = adze_file_loc(registry->context, path, 0);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
-    if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+    if (fd < 0 || fstat(fd, &st)) {
+        const char *why = strerror(errno);
         if (fd >= 0) close(fd);
-        return adze_error(loc, "cannot read the plug-in");
+        return adze_error(loc, "cannot read the plug-in: %s", why);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(fd);
+        return adze_error(loc, "cannot read the plug-in: it is no regular file");
     }
     size_t size = (size_t)st.st_size;
     void *bytes = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     close(fd);
-    if (bytes == MAP_FAILED) return adze_error(loc, "cannot read the plug-in");
+    if (bytes == MAP_FAILED) return adze_error(loc, "cannot read the plug-in: %s", strerror(errno));
     char why[256] = "";
     bool ok = adze_plugin_peek(bytes, size, check_name, registry, why, sizeof why);
     if (size) munmap(bytes, size);
@@ -81,7 +87,7 @@ bool adze_registry_load(adze_registry *registry, const char *path)
     if (!check_file(registry, path)) return false;
     adze_loc loc = adze_file_loc(registry->context, path, 0);
     char whole[PATH_MAX]; /* dlopen searches the library path for a name without a slash */
-    if (!realpath(path, whole)) return adze_error(loc, "cannot read the plug-in");
+    if (!realpath(path, whole)) return adze_error(loc, "cannot read the plug-in: %s", strerror(errno));
     void *handle = dlopen(whole, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!handle) return adze_error(loc, "not loaded: %s", dlerror());
     const adze_plugin *plugin = dlsym(handle, ADZE_PLUGIN_SYMBOL);

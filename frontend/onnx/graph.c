@@ -139,6 +139,20 @@ static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
     return true;
 }
 
+/* Why an op of the standard has no form here where that is no gap in the table; NULL for all others. */
+static const char *known_gap(const char *op_type)
+{
+    static const char control[] = "control flow is not supported";
+    static const char recurrent[] = "recurrent layers are not supported";
+    static const struct {
+        const char *op_type, *why;
+    } rows[] = {{"If", control},     {"Loop", control},  {"Scan", control},
+                {"LSTM", recurrent}, {"GRU", recurrent}, {"RNN", recurrent}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i].op_type, op_type)) return rows[i].why;
+    return NULL;
+}
+
 /* The op's row, form or function, and the import itself. */
 static bool import_op(adze_onnx_node *node, bool poisoned)
 {
@@ -148,6 +162,8 @@ static bool import_op(adze_onnx_node *node, bool poisoned)
         adze_row_find_onnx(node->import->context, standard ? NULL : node->domain, node->op_type);
     if (!row && !upgrade) {
         const adze_onnx_function_index *function = adze_onnx_function_find(node->import, node);
+        const char *why = standard && !function ? known_gap(node->op_type) : NULL;
+        if (why) return adze_onnx_unsupported(node, "%s", why);
         if (!function)
             return adze_onnx_unsupported(node, "the op is not known%s%s",
                                          standard ? "" : " in domain ", node->domain);
