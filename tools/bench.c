@@ -11,6 +11,8 @@
 
 enum { DEFAULT_RUNS = 20, DEFAULT_WARM_UP = 2, MAX_RUNS = ADZE_BENCH_MAX_RUNS };
 
+static const int64_t NOT_GIVEN = INT64_MIN;
+
 typedef struct options {
     adze_common common;
     adze_feed_flags feed;
@@ -73,7 +75,7 @@ static bool time_once(adze_bench *b)
 /* Part of the way to is_done. */
 static double part_done(const options *o, const adze_bench *b)
 {
-    if (o->runs) return (double)b->runs / (double)o->runs;
+    if (o->runs > 0) return (double)b->runs / (double)o->runs;
     if (o->seconds > 0) return b->spent / o->seconds;
     double runs = (double)b->runs / (double)DEFAULT_RUNS, least = runs < b->spent ? runs : b->spent;
     return least > b->spent / 10 ? least : b->spent / 10;
@@ -81,7 +83,7 @@ static double part_done(const options *o, const adze_bench *b)
 
 static bool is_done(const options *o, const adze_bench *b)
 {
-    if (o->runs) return b->runs >= o->runs;
+    if (o->runs > 0) return b->runs >= o->runs;
     if (o->seconds > 0) return b->runs >= MAX_RUNS || (b->runs && b->spent >= o->seconds);
     return b->runs >= MAX_RUNS || (b->runs && b->spent >= 10) || (b->runs >= DEFAULT_RUNS && b->spent >= 1);
 }
@@ -143,14 +145,16 @@ static bool run_all(const options *o, adze_work *work, char **paths, uint32_t n)
 static int run(adze_work *work, const void *given, char **files, int n_files)
 {
     const options *o = given;
-    if (o->runs < 0 || o->runs > MAX_RUNS || o->warm_up < 0 || o->warm_up > MAX_RUNS)
-        return adze_usage_error("--runs and --warm-up take a number up to %d", MAX_RUNS);
-    if (o->runs && o->seconds > 0) return adze_usage_error("--runs and --seconds exclude each other");
+    if (o->runs != NOT_GIVEN && (o->runs < 1 || o->runs > MAX_RUNS))
+        return adze_usage_error("--runs takes a number from 1 to %d, got %lld", MAX_RUNS, (long long)o->runs);
+    if (o->warm_up < 0 || o->warm_up > MAX_RUNS)
+        return adze_usage_error("--warm-up takes a number from 0 to %d, got %lld", MAX_RUNS, (long long)o->warm_up);
+    if (o->runs > 0 && o->seconds > 0) return adze_usage_error("--runs and --seconds exclude each other");
     if (is_reference(o) && o->profile) return adze_usage_error("--profile needs compiled code, not the reference");
     return !run_all(o, work, files, (uint32_t)n_files);
 }
 
-static const options defaults = {.common = ADZE_COMMON_START, .warm_up = DEFAULT_WARM_UP};
+static const options defaults = {.common = ADZE_COMMON_START, .runs = INT64_MIN, .warm_up = DEFAULT_WARM_UP};
 
 const adze_command adze_command_bench = {
     .name = "bench",

@@ -70,13 +70,27 @@ static uint32_t compare_outputs(const adze_check *c, const adze_device *device, 
     return bad;
 }
 
-/* The end of a comparison: the first op that differs, and one error. */
-static bool conclude(const adze_check *c, const adze_device *device, const adze_value *inputs, uint32_t bad)
+static bool same_dims(const adze_value *a, const adze_value *b)
 {
+    if (a->kind != ADZE_VALUE_TENSOR || b->kind != ADZE_VALUE_TENSOR) return true;
+    return a->rank == b->rank && (!a->rank || !memcmp(a->dims, b->dims, a->rank * sizeof *a->dims));
+}
+
+/* The end of a comparison: the first op that differs, and one error. No op is looked for where the dims are
+ * others: the inputs are, not the code. */
+static bool conclude(const adze_check *c, const adze_device *device, const adze_value *inputs, const adze_value *got,
+                     const adze_value *wanted)
+{
+    uint32_t other_dims = 0, bad = compare_outputs(c, device, got, wanted);
+    for (uint32_t i = 0; i < device->n_outputs; i++) other_dims += !same_dims(&got[i], &wanted[i]);
     if (!bad) return true;
     fflush(stdout);
+    adze_loc loc = adze_loc_unknown(c->work->context);
+    if (other_dims)
+        return adze_error(loc, "%s: the dims of %u of %u outputs differ from the expected ones%s", c->path, other_dims,
+                          device->n_outputs, c->made_inputs ? "; the inputs were made up, give --inputs" : "");
     if (!c->reference && !adze_is_artifact(c->path)) adze_check_first(c, inputs);
-    return adze_error(adze_loc_unknown(c->work->context), "%s: %u of %u outputs differ", c->path, bad, device->n_outputs);
+    return adze_error(loc, "%s: %u of %u outputs differ", c->path, bad, device->n_outputs);
 }
 
 /* ---- Against the reference ---- */
@@ -89,7 +103,7 @@ static bool check_reference(const adze_check *c, adze_device *device, const adze
         return fail(c, c->path, "there is nothing to compare with; give --expect or --data-set");
     bool ok = adze_device_open(&reference, c->work, c->common, c->path, ADZE_DEVICE_REFERENCE) &&
               adze_device_run(&reference, feed->values, &wanted) && adze_device_run(device, feed->values, &got);
-    ok = ok && conclude(c, device, feed->values, compare_outputs(c, device, got, wanted));
+    ok = ok && conclude(c, device, feed->values, got, wanted);
     adze_device_close(&reference);
     return ok;
 }
@@ -130,7 +144,7 @@ static bool check_expected(const adze_check *c, adze_device *device, const adze_
     bool ok = (arrays && wanted) || fail(c, path, "out of memory");
     ok = ok && read_expected(c, device, path, arrays) && adze_device_run(device, feed->values, &got);
     for (uint32_t i = 0; ok && i < n; i++) wanted[i] = adze_array_value(&arrays[i]);
-    ok = ok && conclude(c, device, feed->values, compare_outputs(c, device, got, wanted));
+    ok = ok && conclude(c, device, feed->values, got, wanted);
     for (uint32_t i = 0; arrays && i < n; i++) adze_array_free(&arrays[i]);
     free(arrays);
     free(wanted);
@@ -179,7 +193,7 @@ static bool check_set(const adze_check *c, adze_device *device, const char *fold
          read_set(c, folder, "output", device->outputs, n_out, wanted);
     printf("%s\n", folder);
     ok = ok && adze_device_run(device, in, &got);
-    ok = ok && conclude(c, device, in, compare_outputs(c, device, got, wanted));
+    ok = ok && conclude(c, device, in, got, wanted);
     for (uint32_t i = 0; in && i < n_in; i++) adze_onnx_value_free(&in[i]);
     for (uint32_t i = 0; wanted && i < n_out; i++) adze_onnx_value_free(&wanted[i]);
     free(in);
@@ -215,6 +229,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
                         .common = &o->common,
                         .path = files[0],
                         .tolerance = {o->rtol, atol, usual},
+                        .made_inputs = !o->sets.count && !o->feed.inputs && !o->feed.singles.count,
                         .reference = o->common.target && adze_common_is_reference(&o->common)};
     adze_device device = {0};
     bool ok = run_check(o, &check, &device);

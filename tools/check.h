@@ -10,6 +10,7 @@ typedef struct adze_check {
     const adze_common *common;
     const char *path;
     adze_tolerance tolerance;
+    bool made_inputs; /* random ones */
     bool reference; /* the device is the reference itself */
 } adze_check;
 

@@ -58,6 +58,8 @@ typedef struct adze_work {
     bool color, progress; /* of and on stderr */
     uint64_t n_diagnostics;
     uint64_t max_memory; /* --max-memory, else the machine's */
+    char *standard; /* what stdin held, once it has been read */
+    size_t standard_size;
 } adze_work;
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
@@ -148,6 +150,8 @@ bool adze_work_levels(adze_work *session, const char *text, adze_levels *out);
 const adze_target *adze_work_target(adze_work *session, const adze_common *common);
 /* Do --target and --passes mean something? */
 bool adze_work_check(adze_work *session, const adze_common *common);
+/* The line of -v for a pass that ran. */
+void adze_print_pass(const char *pass, double seconds, adze_outcome outcome);
 /* Runs --passes, or the backend's pipeline for -O (default 2), for --target (default x86:host). */
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module);
 /* The same, then writes the artifact; the suffix of `output` says what. */

@@ -101,7 +101,7 @@ static int store(const adze_flag *flag, void *out, const char *value)
     case ADZE_FLAG_LIST: return add_item(field, value);
     case ADZE_FLAG_DIMS:
         if (is_dim(value)) return add_item(field, value);
-        return adze_usage_error("%s takes NAME=VALUE with a whole number, got '%s'", flag->name, value);
+        return adze_usage_error("%s takes NAME=VALUE with a whole number of 0 or more, got '%s'", flag->name, value);
     case ADZE_FLAG_CHOICE:
         *(const char **)field = value;
         if (is_choice(flag->value, value)) return 0;

@@ -47,6 +47,11 @@ bool adze_work_check(adze_work *session, const adze_common *common)
     return pipeline || !common->passes;
 }
 
+void adze_print_pass(const char *pass, double seconds, adze_outcome outcome)
+{
+    fprintf(stderr, "%10.3f ms  %s%s\n", 1e3 * seconds, pass, outcome == ADZE_UNCHANGED ? ", nothing changed" : "");
+}
+
 typedef struct watch {
     adze_progress *progress;
     bool verbose;
@@ -59,7 +64,7 @@ static void show_pass(void *self, const char *pass, uint32_t index, uint32_t cou
     if (seconds < 0)
         adze_progress_update(w->progress, count ? (double)index / count : -1, pass);
     else if (w->verbose)
-        fprintf(stderr, "%10.3f ms  %s%s\n", 1e3 * seconds, pass, outcome == ADZE_UNCHANGED ? ", nothing changed" : "");
+        adze_print_pass(pass, seconds, outcome);
 }
 
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module)
@@ -112,7 +117,9 @@ static adze_model *open_model(adze_work *session, const char *path, const char *
 {
     adze_model *model = NULL;
     if (adze_model_open(file, NULL, &model) == ADZE_OK) return model;
-    adze_error(adze_loc_unknown(session->context), "%s: %s", path, model ? adze_model_error(model) : "out of memory");
+    const char *why = model ? adze_model_error(model) : "out of memory";
+    bool named = !strcmp(path, file) && !strncmp(why, path, strlen(path)); /* what is wrong with the file says so */
+    adze_error(adze_loc_unknown(session->context), "%s%s%s", named ? "" : path, named ? "" : ": ", why);
     adze_model_close(model);
     return NULL;
 }

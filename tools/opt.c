@@ -101,11 +101,12 @@ typedef struct job {
     adze_print_options print;
     adze_text out;
     timing timing;
+    bool printed; /* something after --print-after's pass */
 } job;
 
 static void print_after(void *self, const char *pass, const char *text, size_t size)
 {
-    (void)self;
+    ((job *)self)->printed = true;
     fprintf(stderr, "// after %s\n", pass);
     if (size) fwrite(text, 1, size, stderr);
 }
@@ -114,8 +115,9 @@ static void add_time(void *self, const char *pass, uint32_t index, uint32_t coun
                      adze_outcome outcome)
 {
     timing *t = &((job *)self)->timing;
-    (void)index, (void)count, (void)outcome;
+    (void)index, (void)count;
     if (seconds < 0) return;
+    if (((job *)self)->options->common.verbose) adze_print_pass(pass, seconds, outcome);
     uint32_t i = 0;
     while (i < t->count && strcmp(t->names[i], pass) != 0) i++;
     if (i == sizeof t->names / sizeof *t->names) return;
@@ -223,6 +225,8 @@ static int run_job(const options *o, adze_work *session, const char *path)
         adze_text_free(&text);
     } else if (!status) {
         status = !run_input(&j, path);
+        if (!status && o->print_after && !j.printed)
+            adze_note(adze_loc_unknown(session->context), "pass '%s' of --print-after did not run", o->print_after);
         if (o->time_passes) print_times(&j.timing);
     }
     adze_text_free(&j.out);
@@ -230,9 +234,25 @@ static int run_job(const options *o, adze_work *session, const char *path)
     return status;
 }
 
+/* 0, or the exit status for what would be ignored. */
+static int check_flags(const adze_work *work, const options *o)
+{
+    const char *slash = o->output ? strrchr(o->output, '/') : NULL, *name = slash ? slash + 1 : o->output;
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    if (dot && strcmp(dot, ".adz") != 0)
+        return adze_usage_error("%s: opt writes IR text, to .adz files or names without a suffix", o->output);
+    if (o->print_after && strcmp(o->print_after, "*") != 0 &&
+        !adze_registry_find_pass(work->registry, o->print_after))
+        return adze_usage_error("--print-after: there is no pass named '%s'; --list-passes lists them",
+                                o->print_after);
+    return 0;
+}
+
 static int run(adze_work *work, const void *given, char **files, int n_files)
 {
     const options *o = given;
+    int status = check_flags(work, o);
+    if (status) return status;
     bool lists = o->list_passes || o->list_ops || o->list_rules || o->test_rules;
     if (!lists && !o->print_pipeline && n_files != 1)
         return adze_usage_error("opt takes one input, got %d; adze opt --help says more", n_files);

@@ -86,6 +86,7 @@ void adze_work_close(adze_work *session)
                 (unsigned long long)(session->n_diagnostics - MAX_SHOWN));
     adze_registry_destroy(session->registry);
     adze_context_destroy(session->context);
+    free(session->standard);
     *session = (adze_work){0};
 }
 
@@ -104,11 +105,27 @@ static const char *no_text(const adze_work *work, const char *text, size_t size,
     return work->max_memory && size > work->max_memory ? "goes over the memory bound" : NULL;
 }
 
+/* A command may read its model more than once; stdin gives it only once. */
+static char *keep(adze_work *work, char *text, size_t size)
+{
+    work->standard = malloc(size + 1);
+    work->standard_size = size;
+    if (work->standard) memcpy(work->standard, text, size + 1);
+    return text;
+}
+
 char *adze_read_text(adze_work *work, const char *path, size_t *out_size)
 {
     adze_context *context = work->context;
     adze_loc loc = adze_loc_unknown(context);
     bool standard = !strcmp(path, "-");
+    if (standard && work->standard) {
+        char *again = malloc(work->standard_size + 1);
+        if (again) memcpy(again, work->standard, work->standard_size + 1);
+        else adze_error(loc, "out of memory");
+        *out_size = work->standard_size;
+        return again;
+    }
     FILE *stream = standard ? stdin : fopen(path, "rbe");
     loc.file = standard ? "stdin" : adze_intern_z(context, path);
     if (!stream) {
@@ -132,7 +149,7 @@ char *adze_read_text(adze_work *work, const char *path, size_t *out_size)
     if (text && !failed && !why) {
         text[size] = '\0';
         *out_size = size;
-        return text;
+        return standard ? keep(work, text, size) : text;
     }
     if (why)
         adze_error(loc, "%s", why);
