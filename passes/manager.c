@@ -109,6 +109,7 @@ static adze_outcome run_one(run *r, const adze_step *step)
     adze_text before = {0};
     uint64_t errors = adze_context_errors(r->self.context);
     uint32_t count = r->pipeline->n_passes;
+    if (r->options.before && !r->options.before(r->options.self, step->pass->name, r->module)) return ADZE_FAILED;
     if (r->options.check && !print(r->module, "/", &before)) return ADZE_FAILED;
     if (r->options.progress)
         r->options.progress(r->options.self, step->pass->name, r->index, count, -1, ADZE_UNCHANGED);

@@ -99,6 +99,7 @@ adze_status adze_rt_model_finish(adze_model *model, const adze_artifact *artifac
     if (status) return status;
     model->artifact = artifact;
     status = choose_level(model, options);
+    if (status == ADZE_ERR_CPU && options && options->describe_only) status = ADZE_OK;
     if (!status) status = describe(model);
     if (!status) status = adze_rt_weights_open(model, folder, folder_size);
     return status;

@@ -67,6 +67,7 @@ adze_status adze_session_create(const adze_model *model, const adze_session_opti
     *out_session = NULL;
     if (!options) options = &defaults;
     if (!model || !model->artifact || check_options(options)) return ADZE_ERR_ARGUMENT;
+    if (!model->level) return ADZE_ERR_CPU;
     const adze_allocator *allocator = options->allocator ? options->allocator : &model->allocator;
     size_t bytes = session_bytes(model->artifact);
     if (options->max_memory && bytes > options->max_memory) return ADZE_ERR_NO_MEMORY;

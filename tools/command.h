@@ -152,10 +152,13 @@ const adze_target *adze_work_target(adze_work *session, const adze_common *commo
 bool adze_work_check(adze_work *session, const adze_common *common);
 /* The line of -v for a pass that ran. */
 void adze_print_pass(const char *pass, double seconds, adze_outcome outcome);
-/* Runs --passes, or the backend's pipeline for -O (default 2), for --target (default x86:host). */
-bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module);
-/* The same, then writes the artifact; the suffix of `output` says what. */
+/* Runs --passes, or the backend's pipeline for -O (default 2), for --target (default x86:host). With `for_code`,
+ * what the target cannot do is an error, all of it at once and before kernels become loops. */
+bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module, bool for_code);
+/* The same for code, then writes the artifact; the suffix of `output` says what. */
 bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *module, const char *output);
+/* Opens an artifact to look at, though this CPU may not be able to run it. The caller closes it. */
+adze_model *adze_work_describe(adze_work *session, const char *path);
 /* Opens an artifact, or compiles a model to a temporary one and opens that. The caller closes it. */
 adze_model *adze_work_device(adze_work *session, const adze_common *common, const char *path);
 /* The same for a module, which the passes change; `path` stands for it in messages. */

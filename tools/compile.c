@@ -49,7 +49,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     int status = check_output(work, o);
     if (status) return status;
     adze_module *module = adze_work_read(work, &o->common, files[0]);
-    bool ok = module && (is_text(o->output) ? adze_work_lower(work, &o->common, module) &&
+    bool ok = module && (is_text(o->output) ? adze_work_lower(work, &o->common, module, false) &&
                                                   adze_write_module(work, module, o->output)
                                             : adze_work_emit(work, &o->common, module, o->output));
     adze_module_destroy(module);

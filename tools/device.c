@@ -53,7 +53,7 @@ static bool open_module(adze_device *d, const adze_common *common, adze_module *
 {
     adze_context *context = d->work->context;
     d->module = module;
-    if (!d->module || (lowered && !adze_work_lower(d->work, common, d->module))) return false;
+    if (!d->module || (lowered && !adze_work_lower(d->work, common, d->module, false))) return false;
     if (!adze_module_verify(d->module) || !load_ukernels(d, common)) return false;
     const adze_func *func = adze_module_main(d->module);
     if (!func) return fail(d, "the module has no function");
@@ -114,16 +114,40 @@ static adze_port read_port(adze_context *context, const adze_artifact *artifact,
                        adze_type_tensor(context, (adze_dtype)io->dtype, io->rank, dims, NULL)};
 }
 
+/* An artifact is what it is: --dim only says what its open dims are where inputs are made up. */
+static bool check_dims(const adze_device *d, const adze_common *common, const adze_artifact *a)
+{
+    for (uint32_t i = 0; i < common->dims.count; i++) {
+        const char *item = common->dims.items[i];
+        size_t n = strcspn(item, "=");
+        adze_text names = {0};
+        bool found = false;
+        for (uint32_t k = 0; k < a->n_symbols; k++) {
+            const char *name = a->symbols[k].name;
+            found |= strlen(name) == n && !strncmp(name, item, n);
+            adze_text_append(&names, "%s%s", k ? ", " : "; it has ", name);
+        }
+        if (!found)
+            adze_error(adze_loc_unknown(d->work->context), "%s: the artifact has no symbolic dim '%.*s'%.*s", d->path, (int)n,
+                       item, (int)names.size, names.data ? names.data : "");
+        adze_text_free(&names);
+        if (!found) return false;
+    }
+    return true;
+}
+
 static bool open_model(adze_device *d, const adze_common *common, adze_model *model)
 {
     d->model = model;
     if (!d->model) return false;
     const adze_artifact *artifact = adze_model_artifact(d->model);
+    if (adze_is_artifact(d->path) && !check_dims(d, common, artifact)) return false;
     if (!make_ports(d, artifact->n_inputs, artifact->n_outputs)) return false;
     for (uint32_t i = 0; i < d->n_inputs; i++)
         d->inputs[i] = read_port(d->work->context, artifact, &artifact->inputs[i]);
     for (uint32_t i = 0; i < d->n_outputs; i++)
         d->outputs[i] = read_port(d->work->context, artifact, &artifact->outputs[i]);
+    if (!*adze_model_level(d->model)) return true; /* to look at only */
     adze_status status = ADZE_OK;
     if (common->threads != 1) status = adze_pool_create((uint32_t)common->threads, &d->pool);
     adze_session_options options = {
@@ -149,6 +173,7 @@ bool adze_device_open(adze_device *device, adze_work *work, const adze_common *c
                       adze_device_kind kind)
 {
     *device = (adze_device){.work = work, .path = path};
+    if (kind == ADZE_DEVICE_DESCRIBED) return open_model(device, common, adze_work_describe(work, path));
     if (kind == ADZE_DEVICE_COMPILED) return open_model(device, common, adze_work_device(work, common, path));
     if (adze_is_artifact(path)) return fail(device, "an artifact cannot run on the reference");
     return open_module(device, common, adze_work_read(work, common, path), kind == ADZE_DEVICE_LOWERED);

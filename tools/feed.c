@@ -233,7 +233,11 @@ bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_commo
     if (!feed->arrays || !feed->values)
         return adze_error(adze_loc_unknown(device->work->context), "out of memory");
     bool ok = true;
-    if (flags->inputs || flags->singles.count)
+    bool given = flags->inputs || flags->singles.count;
+    if (given && dims.count && adze_is_artifact(device->path))
+        ok = adze_error(adze_loc_unknown(device->work->context),
+                        "%s: --dim cannot fix a dim of an artifact, whose inputs say what it is", device->path);
+    else if (given)
         ok = read_files(feed, device, flags);
     else
         for (uint32_t i = 0; i < n && ok; i++)

@@ -20,7 +20,8 @@ typedef struct adze_port {
 typedef enum adze_device_kind {
     ADZE_DEVICE_REFERENCE, /* the model as imported */
     ADZE_DEVICE_LOWERED,   /* the reference on what --passes or -O made of the model */
-    ADZE_DEVICE_COMPILED   /* an artifact, or the model compiled for --target */
+    ADZE_DEVICE_COMPILED,  /* an artifact, or the model compiled for --target */
+    ADZE_DEVICE_DESCRIBED  /* an artifact to look at, which this CPU may not be able to run */
 } adze_device_kind;
 
 /* Exactly one of module and model is set. */

@@ -171,21 +171,6 @@ static bool print_module(const adze_device *d)
 
 /* ---- Targets ---- */
 
-static uint32_t report_region(const adze_backend *backend, const adze_region *region)
-{
-    uint32_t n = 0;
-    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
-        char why[256] = "";
-        bool code = adze_op_has_trait(op, ADZE_TERMINATOR) || adze_op_has_trait(op, ADZE_LOOP);
-        if (!code && !backend->supports(op, why, sizeof why)) {
-            n++;
-            adze_error(adze_op_loc(op), "'%s' cannot be compiled for %s: %s", adze_op_name(op), backend->name, why);
-        }
-        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) n += report_region(backend, adze_op_region(op, i));
-    }
-    return n;
-}
-
 static bool one(void *self, const char *name, int64_t *out)
 {
     (void)self, (void)name;
@@ -204,9 +189,9 @@ static void print_arena(const adze_dim *arena)
         printf("%-8s %lld bytes where symbolic dims are 1\n", "arena", (long long)bytes);
 }
 
-static bool print_kernels(const adze_device *d, const adze_target *target)
+static bool print_kernels(const adze_module *module, const adze_target *target)
 {
-    const adze_func *main = adze_module_main(d->module);
+    const adze_func *main = adze_module_main(module);
     tally floor = {0}, kernels = {0};
     uint64_t steps = 0, launches = 0, views = 0;
     bool ok = true;
@@ -227,25 +212,16 @@ static bool print_kernels(const adze_device *d, const adze_target *target)
     tally_print(&floor, "  ");
     tally_free(&floor);
     tally_free(&kernels);
-    return ok || adze_error(adze_loc_unknown(d->work->context), "out of memory");
+    return ok || adze_error(adze_loc_unknown(adze_module_context(module)), "out of memory");
 }
 
-/* What the passes leave counts: they remove much of what a target could not do as imported. Where they
- * fail, the model as imported is what can be told about. */
+/* What stands before the loops counts: the passes remove much of what a target could not do as imported. */
 static bool print_target(const adze_device *d, const adze_common *common)
 {
     const adze_target *target = adze_work_target(d->work, common);
-    const adze_backend *backend =
-        target ? adze_registry_backend(d->work->registry, adze_target_name(target)) : NULL;
-    if (!backend) return false;
-    adze_device lowered;
-    bool ok = adze_device_open(&lowered, d->work, common, d->path, ADZE_DEVICE_LOWERED);
-    const adze_module *module = ok ? lowered.module : d->module;
-    if (module && report_region(backend, adze_func_body(adze_module_main(module))))
-        ok = false;
-    else if (ok)
-        ok = print_kernels(&lowered, target);
-    adze_device_close(&lowered);
+    adze_module *module = target ? adze_work_read(d->work, common, d->path) : NULL;
+    bool ok = module && adze_work_lower(d->work, common, module, true) && print_kernels(module, target);
+    adze_module_destroy(module);
     return ok;
 }
 
@@ -254,6 +230,7 @@ static bool print_target(const adze_device *d, const adze_common *common)
 static bool print_artifact(const adze_device *d)
 {
     const adze_artifact *a = adze_model_artifact(d->model);
+    const char *level = adze_model_level(d->model);
     tally floor = {0};
     uint64_t n_floor = 0;
     bool ok = true;
@@ -261,7 +238,7 @@ static bool print_artifact(const adze_device *d)
     print_ports(d);
     for (uint32_t i = 0; i < a->n_levels; i++)
         printf("%-8s %s%s\n", "level", a->levels[i].name,
-               strcmp(a->levels[i].name, adze_model_level(d->model)) ? "" : " (runs here)");
+               !*level ? " (not on this CPU)" : strcmp(a->levels[i].name, level) ? "" : " (runs here)");
     for (uint32_t i = 0; i < a->n_steps && ok; i++)
         if (a->steps[i].flags & ADZE_STEP_FLOOR) n_floor++, ok = tally_add(&floor, a->steps[i].name);
     printf("%-8s %llu bytes%s%s\n", "weights", (unsigned long long)a->weights_size, a->weights_file ? " in " : "",
@@ -280,8 +257,10 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     (void)n_files;
     bool artifact = adze_is_artifact(path), ok;
     adze_common plain = o->common; /* the passes are for the target's part */
+    if (artifact && (plain.target || plain.passes || plain.level >= 0 || plain.dims.count))
+        return adze_usage_error("%s is compiled already: info of it takes no --target, --passes, -O or --dim", path);
     plain.target = plain.passes = NULL;
-    ok = adze_device_open(&device, work, &plain, path, artifact ? ADZE_DEVICE_COMPILED : ADZE_DEVICE_REFERENCE);
+    ok = adze_device_open(&device, work, &plain, path, artifact ? ADZE_DEVICE_DESCRIBED : ADZE_DEVICE_REFERENCE);
     if (ok) ok = artifact ? print_artifact(&device) : print_module(&device);
     if (ok && !artifact && !adze_common_is_reference(&o->common)) ok = print_target(&device, &o->common);
     adze_device_close(&device);

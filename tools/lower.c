@@ -1,6 +1,8 @@
 /* From a model to a planned module and an artifact: what compile, run, check, bench and eval share. */
 #include "command.h"
 
+#include <adze/plan.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,10 +54,63 @@ void adze_print_pass(const char *pass, double seconds, adze_outcome outcome)
     fprintf(stderr, "%10.3f ms  %s%s\n", 1e3 * seconds, pass, outcome == ADZE_UNCHANGED ? ", nothing changed" : "");
 }
 
+/* ---- What a target cannot do ---- */
+
+static void refuse(const adze_op *op, const adze_backend *backend, const char *why)
+{
+    char type[256] = "";
+    if (adze_op_num_results(op)) adze_type_print(adze_value_type(adze_op_result(op, 0)), type, sizeof type);
+    adze_error(adze_op_loc(op), "'%s'%s%s cannot be compiled for %s: %s", adze_op_name(op), *type ? " : " : "", type,
+               backend->name, why);
+}
+
+/* Loops and what ends a region are the target's own. */
+static bool report_region(const adze_backend *backend, const adze_region *region)
+{
+    bool ok = true;
+    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        char why[256] = "";
+        bool own = adze_op_has_trait(op, ADZE_TERMINATOR) || adze_op_has_trait(op, ADZE_LOOP);
+        if (!own && !backend->supports(op, why, sizeof why)) {
+            ok = false;
+            refuse(op, backend, why);
+        }
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) ok &= report_region(backend, adze_op_region(op, i));
+    }
+    return ok;
+}
+
+static bool is_planned(const adze_module *module)
+{
+    const adze_func *main = adze_module_main(module);
+    for (const adze_op *op = adze_region_first(adze_func_body(main)); op; op = adze_op_next(op))
+        if (adze_op_is(op, "kernel")) return false;
+    return adze_plan_arena_bytes(main);
+}
+
 typedef struct watch {
     adze_progress *progress;
-    bool verbose;
+    const adze_backend *backend; /* that makes code of it; NULL = none does */
+    bool verbose, tiled;
 } watch;
+
+/* Passes before `tile` remove much of what a target could not do as imported; after it there are no ops to name. */
+static bool before_pass(void *self, const char *pass, const adze_module *module)
+{
+    watch *w = self;
+    if (!w->backend || w->tiled || strcmp(pass, "tile") != 0) return true;
+    w->tiled = true;
+    return report_region(w->backend, adze_func_body(adze_module_main(module)));
+}
+
+/* Of what went through no `tile` now: IR text that did before, or a pipeline of the user's. */
+static bool check_end(const watch *w, const adze_module *module)
+{
+    if (!w->tiled && !report_region(w->backend, adze_func_body(adze_module_main(module)))) return false;
+    return is_planned(module) || adze_error(adze_loc_unknown(adze_module_context(module)),
+                                            "the passes leave a module without loops or places in memory: a pipeline "
+                                            "for compiled code ends in tile,plan");
+}
 
 static void show_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
                       adze_outcome outcome)
@@ -67,9 +122,11 @@ static void show_pass(void *self, const char *pass, uint32_t index, uint32_t cou
         adze_print_pass(pass, seconds, outcome);
 }
 
-bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module)
+bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module, bool for_code)
 {
     adze_levels levels;
+    if (for_code && !adze_module_main(module))
+        return adze_error(adze_loc_unknown(session->context), "the module has no function");
     if (!adze_work_levels(session, target_of(common), &levels)) return false;
     const adze_target *best = levels.items[0];
     const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(best));
@@ -77,15 +134,16 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, text);
     if (!pipeline) return false;
+    watch seen = {adze_progress_begin(session, "passes"), for_code ? backend : NULL, common->verbose, false};
     if (common->verbose) fprintf(stderr, "%s:%s %s\n", adze_target_name(best), adze_target_level(best), text);
-    watch seen = {adze_progress_begin(session, "passes"), common->verbose};
     adze_run_options options = {.struct_size = sizeof options,
                                 .target = best,
                                 .others = &levels.items[1],
                                 .precision = adze_common_precision(common),
                                 .progress = show_pass,
+                                .before = before_pass,
                                 .self = &seen};
-    bool ok = adze_pipeline_run(pipeline, module, &options);
+    bool ok = adze_pipeline_run(pipeline, module, &options) && (!for_code || check_end(&seen, module));
     adze_progress_end(seen.progress);
     adze_pipeline_destroy(pipeline);
     return ok;
@@ -104,7 +162,7 @@ bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *
                                  .n_levels = levels.count,
                                  .precision = adze_common_precision(common),
                                  .verbose = common->verbose};
-    if (!adze_work_lower(session, common, module)) return false;
+    if (!adze_work_lower(session, common, module, true)) return false;
     adze_progress *progress = adze_progress_begin(session, "code generation");
     double start = adze_now();
     bool ok = backend->emit(module, session->registry, &options);
@@ -113,10 +171,11 @@ bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *
     return ok;
 }
 
-static adze_model *open_model(adze_work *session, const char *path, const char *file)
+static adze_model *open_model(adze_work *session, const char *path, const char *file, bool describe_only)
 {
     adze_model *model = NULL;
-    if (adze_model_open(file, NULL, &model) == ADZE_OK) return model;
+    adze_open_options options = {.struct_size = sizeof options, .describe_only = describe_only};
+    if (adze_model_open(file, &options, &model) == ADZE_OK) return model;
     const char *why = model ? adze_model_error(model) : "out of memory";
     bool named = !strcmp(path, file) && !strncmp(why, path, strlen(path)); /* what is wrong with the file says so */
     adze_error(adze_loc_unknown(session->context), "%s%s%s", named ? "" : path, named ? "" : ": ", why);
@@ -135,7 +194,7 @@ adze_model *adze_work_compiled(adze_work *session, const adze_common *common, ad
     if (handle < 0)
         adze_error(adze_loc_unknown(session->context), "%s: cannot make a temporary file", output.data);
     else if (adze_work_emit(session, common, module, output.data))
-        model = open_model(session, path, output.data);
+        model = open_model(session, path, output.data, false);
     if (handle >= 0) {
         close(handle);
         unlink(output.data);
@@ -144,9 +203,14 @@ adze_model *adze_work_compiled(adze_work *session, const adze_common *common, ad
     return model;
 }
 
+adze_model *adze_work_describe(adze_work *session, const char *path)
+{
+    return open_model(session, path, path, true);
+}
+
 adze_model *adze_work_device(adze_work *session, const adze_common *common, const char *path)
 {
-    if (adze_is_artifact(path)) return open_model(session, path, path);
+    if (adze_is_artifact(path)) return open_model(session, path, path, false);
     adze_module *module = adze_work_read(session, common, path);
     adze_model *model = module ? adze_work_compiled(session, common, module, path) : NULL;
     adze_module_destroy(module);

@@ -1,29 +1,68 @@
 /* The x86 backend as the registry sees it. */
 #include "backends/x86/compile.h"
+#include "backends/x86/emit.h"
 #include "backends/x86/ukernels/native.h"
 
 #include <adze/pass.h>
 #include <adze/version.h>
+#include <adze_runtime.h>
 
 #include <stdio.h>
 #include <string.h>
 
+/* Ops whose evaluation or scalar body this backend holds as bitcode; those of plug-ins are not among them. */
+static const char *const known_ops[] = {
+#define OP(name, ...) #name,
+#define BODY(name, ...) #name,
+#define STRUCT(name, ...) #name,
+#include <adze/ops.def>
+    NULL,
+};
+
+static bool is_known(const adze_op *op)
+{
+    for (const char *const *name = known_ops; *name; name++)
+        if (adze_op_is(op, *name)) return true;
+    return false;
+}
+
+static bool in_kernel(const adze_op *op)
+{
+    const adze_op *outer = adze_region_op(adze_op_parent(op));
+    return outer && adze_op_is(outer, "kernel");
+}
+
+/* Evaluations take any elements, loops those that there are registers for. */
+static bool type_fits(const adze_type *type, bool loops, char *why, size_t why_size)
+{
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
+        return snprintf(why, why_size, "only tensors of known rank are compiled"), false;
+    for (uint32_t k = 0; k < adze_type_rank(type); k++)
+        if (adze_dim_is_unknown(adze_type_dim(type, k)))
+            return snprintf(why, why_size, "a dim is known only when it runs"), false;
+    if (loops && !x86_has_element(adze_type_dtype(type)))
+        return snprintf(why, why_size, "there are no loops over elements of type %s",
+                        adze_dtype_name(adze_type_dtype(type))),
+               false;
+    return true;
+}
+
 static bool supports(const adze_op *op, char *why, size_t why_size)
 {
     const adze_op_row *row = adze_op_get_row(op);
-    if (adze_op_has_trait(op, ADZE_LOOP | ADZE_TERMINATOR | ADZE_VIEW) ||
-        adze_op_is(op, "launch") || adze_op_is(op, "kernel"))
+    if (!is_known(op))
+        return snprintf(why, why_size,
+                        "it is a plug-in's op, for which there is no code; the plug-in needs a rule or a "
+                        "pass that replaces it"),
+               false;
+    if (adze_op_has_trait(op, ADZE_LOOP | ADZE_TERMINATOR) || adze_op_is(op, "launch") ||
+        adze_op_is(op, "kernel"))
         return true;
-    for (uint32_t i = 0; i < adze_op_num_operands(op) + adze_op_num_results(op); i++) {
-        uint32_t n = adze_op_num_operands(op);
+    if (adze_op_has_trait(op, ADZE_VIEW) && !in_kernel(op)) return true;
+    uint32_t n = adze_op_num_operands(op);
+    for (uint32_t i = 0; i < n + adze_op_num_results(op); i++) {
         const adze_ir_value *v = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
-        if (!v) continue;
-        const adze_type *type = adze_value_type(v);
-        if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
-            return snprintf(why, why_size, "only tensors of known rank are compiled"), false;
-        for (uint32_t k = 0; k < adze_type_rank(type); k++)
-            if (adze_dim_is_unknown(adze_type_dim(type, k)))
-                return snprintf(why, why_size, "a dim is known only when it runs"), false;
+        if (v && !type_fits(adze_value_type(v), in_kernel(op), why, why_size)) return false;
     }
     if (row->regions_max)
         return snprintf(why, why_size, "ops with regions are not compiled"), false;

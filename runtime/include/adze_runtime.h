@@ -68,7 +68,7 @@ uint64_t adze_cpu_features(void);
 
 typedef struct adze_open_options {
     uint32_t struct_size; /* sizeof(adze_open_options) */
-    uint32_t reserved;
+    uint32_t describe_only; /* 1: open even if this CPU can run no level; such a model makes no session */
     uint64_t hide_features;          /* ADZE_CPU_* bits to do without, as on an older CPU */
     const char *level;               /* take this level by name instead of the best; NULL = best */
     const char *weights_folder;      /* where a linked-in model's weights_file lies; NULL = "." */

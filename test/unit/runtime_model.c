@@ -186,6 +186,15 @@ TEST(levels)
               "the CPU is too old: the artifact needs at least level 'x86-64-v2'");
     adze_model_close(model);
 
+    /* can be looked at all the same, but not run */
+    adze_session *session;
+    options.describe_only = 1;
+    CHECK_INT(adze_model_open_linked(&fake, &options, &model), ADZE_OK);
+    CHECK_STR(adze_model_level(model), "");
+    CHECK(adze_model_num_inputs(model) > 0);
+    CHECK_INT(adze_session_create(model, NULL, &session), ADZE_ERR_CPU);
+    adze_model_close(model);
+
     options = (adze_open_options){.struct_size = sizeof options, .level = "x86-64-v2"};
     CHECK_INT(adze_model_open_linked(&fake, &options, &model), ADZE_OK);
     CHECK_STR(adze_model_level(model), "x86-64-v2");

@@ -170,6 +170,8 @@ typedef struct adze_run_options {
                      adze_outcome outcome);
     void *self;
     const adze_target *const *others; /* as in adze_pass_run */
+    /* Asked before each pass, NULL = always true; false, after an error was reported, ends the run there. */
+    bool (*before)(void *self, const char *pass, const adze_module *module);
 } adze_run_options;
 
 /* Runs all passes and verifies after each. False after an error. */
