@@ -4,16 +4,22 @@
  */
 #include "ir/ir_private.h"
 
+enum { MAX_NAMED = 16 };
+
 typedef struct fixing {
     adze_context *context;
     const char *name; /* interned */
     const adze_dim *value;
-    uint32_t found;
+    uint32_t found, n_others;
+    const char *others[MAX_NAMED]; /* the other symbols there are */
 } fixing;
 
 static const adze_dim *lookup(void *self, const char *name)
 {
     fixing *f = self;
+    uint32_t i = 0;
+    while (i < f->n_others && f->others[i] != name) i++;
+    if (name != f->name && i == f->n_others && i < MAX_NAMED) f->others[f->n_others++] = name;
     if (name != f->name) return NULL;
     f->found++;
     return f->value;
@@ -86,5 +92,7 @@ bool adze_module_fix_dim(adze_module *module, const char *name, int64_t value)
         fix_attrs(&f, module, &func->attrs);
     }
     if (f.found) return true;
-    return adze_error(adze_loc_unknown(context), "module @%s has no symbolic dim '%s'", module->name, name);
+    const char *list = f.n_others ? "; it has" : "; it has none";
+    for (uint32_t i = 0; i < f.n_others; i++) list = adze_internf(context, "%s%s %s", list, i ? "," : "", f.others[i]);
+    return adze_error(adze_loc_unknown(context), "module @%s has no symbolic dim '%s'%s", module->name, name, list);
 }

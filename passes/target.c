@@ -7,6 +7,7 @@
  */
 #include "passes/registry_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,28 @@ static const char *data_folder(adze_registry *registry)
 }
 
 static bool read_file(adze_registry *registry, adze_target *target, const char *file, int depth);
+
+/* "x86, x86:x86-64-v3, x86:host" for a message: what the folder of targets holds. */
+static const char *list_targets(adze_registry *registry)
+{
+    struct dirent **entries;
+    adze_context *context = registry->context;
+    const char *folder = adze_internf(context, "%s/targets", data_folder(registry)), *list = "";
+    int n = scandir(folder, &entries, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        const char *file = entries[i]->d_name, *dot = strrchr(file, '.');
+        adze_target target = {0};
+        if (dot && !strcmp(dot, ".target") &&
+            read_file(registry, &target, adze_internf(context, "%s/%s", folder, file), 0) && target.name) {
+            const char *level = adze_intern(context, file, (size_t)(dot - file));
+            bool plain = !strcmp(level, target.name);
+            list = adze_internf(context, "%s%s%s%s, ", list, target.name, plain ? "" : ":", plain ? "" : level);
+        }
+        free(entries[i]);
+    }
+    if (n >= 0) free(entries);
+    return adze_internf(context, "%sx86:host", list);
+}
 
 static bool read_line(adze_registry *registry, adze_target *target, adze_loc loc, char *line, int depth)
 {
@@ -194,7 +217,10 @@ const adze_target *adze_registry_target(adze_registry *registry, const char *tex
     const char *file = file_of(registry, text, loc, &host);
     if (!file) return NULL;
     if (access(file, R_OK)) {
-        adze_error(loc, "no target '%s': there is no file %s", text, file);
+        if (strchr(text, '/'))
+            adze_error(loc, "no target '%s': there is no file %s", text, file);
+        else
+            adze_error(loc, "no target '%s'; there are %s", text, list_targets(registry));
         return NULL;
     }
     adze_target *target = ADZE_NEW(&registry->arena, adze_target);

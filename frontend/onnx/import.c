@@ -217,13 +217,42 @@ static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
     if (*producer) adze_module_set_attr(import->module, adze_attr_str("producer", producer));
 }
 
+/* The text so far and a symbol, if it is not there yet; returns NULL: the dim stays what it is. */
+static const adze_dim *list_symbol(void *self, const char *name)
+{
+    adze_text *list = self;
+    char item[128];
+    snprintf(item, sizeof item, " %.100s,", name);
+    adze_text_write(list, "", 1);
+    list->size--;
+    if (!strstr(list->data, item)) adze_text_append(list, "%s", item);
+    return NULL;
+}
+
+/* " N, M," of the symbols that the inputs leave open. */
+static void list_symbols(const adze_onnx_import *import, adze_text *list)
+{
+    const adze_region *body = adze_func_body(adze_module_main(import->module));
+    for (uint32_t i = 0; i < adze_region_num_args(body); i++) {
+        const adze_type *type = adze_value_type(adze_region_arg(body, i));
+        for (uint32_t k = 0; adze_type_is_tensor(type) && k < adze_type_rank(type); k++)
+            adze_dim_substitute(import->context, adze_type_dim(type, k), NULL, 0, list_symbol, list);
+    }
+}
+
 static bool check_dims_used(const adze_onnx_import *import)
 {
     bool ok = true;
-    for (uint32_t i = 0; i < import->options.n_dims; i++)
-        if (!import->dim_used[i])
-            ok = adze_error(adze_onnx_source_loc(&import->source),
-                            "no input has a symbolic dim '%s'", import->options.dims[i].name);
+    for (uint32_t i = 0; i < import->options.n_dims; i++) {
+        if (import->dim_used[i]) continue;
+        adze_text list = {0};
+        list_symbols(import, &list);
+        ok = adze_error(adze_onnx_source_loc(&import->source),
+                        "no input has a symbolic dim '%s'; %s%.*s", import->options.dims[i].name,
+                        list.size ? "there are" : "there is none",
+                        list.size ? (int)list.size - 1 : 0, list.size ? list.data : "");
+        adze_text_free(&list);
+    }
     return ok;
 }
 

@@ -462,6 +462,8 @@ TEST(unsupported_all_at_once)
     reader r;
     w_msg(&graph, 1, m_node("Wobble", "one", "x", "a"));
     w_msg(&graph, 1, m_node("Relu", "after", "a", "b"));
+    w_msg(&graph, 1, m_node("Loop", "again", "x", "e"));
+    w_msg(&graph, 1, m_node("GRU", "cell", "x", "f"));
     node = m_node("Abs", "two", "x", "c");
     w_msg(&node, 5, m_attr_int("speed", 3));
     w_msg(&graph, 1, node);
@@ -476,8 +478,10 @@ TEST(unsupported_all_at_once)
     CHECK(logged(&r, "node 'two' (Abs): not supported (opset 13): attribute 'speed' is not known"));
     CHECK(logged(
         &r, "node 'three' (Relu): not supported (opset 0): the op is not known in domain com."));
+    CHECK(logged(&r, "node 'again' (Loop): not supported (opset 13): control flow is not supported"));
+    CHECK(logged(&r, "node 'cell' (GRU): not supported (opset 13): recurrent layers are not supported"));
     CHECK(!strstr(r.log, "'after'"));
-    CHECK_INT((int64_t)adze_context_errors(r.context), 3);
+    CHECK_INT((int64_t)adze_context_errors(r.context), 5);
     reader_end(&r);
 }
 
