@@ -129,6 +129,10 @@ def passes_page(adze):
     for level in range(4):
         text = adze("--target=x86", f"-O{level}", "--print-pipeline", digits).strip()
         page += f"| `-O{level}` | `{cell(text)}` |\n"
+    page += "\n## Named pipelines\n\nThe name stands for the steps, also inside `--passes=`: `simplify,my-pass,fuse,lower`.\n\n"
+    page += "| name | pipeline |\n|---|---|\n"
+    for name in ("simplify", "lower", "O0", "O1", "O2", "O3"):
+        page += f"| `{name}` | `{cell(adze(f'--passes={name}', '--print-pipeline').strip())}` |\n"
     page += "\n## Rule sets\n\nApplied by `canonicalize`, in this order; they are files in "
     page += "[passes/rules](../passes/rules).\n\n"
     page += "".join(f"- {name}\n" for name in adze("--list-rules").split())
