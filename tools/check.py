@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 JOBS = str(len(os.sched_getaffinity(0)))
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+REASONS = re.compile(r"^skip(?:ped)?\b:?\s*(.+)$", re.M)
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
@@ -30,11 +32,21 @@ class Count:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    reasons: Counter = field(default_factory=Counter, compare=False)  # of skips, as often as they came
+
+    def skip(self, number, name, said):
+        """Counts skips of a test that told their reasons, one each; the rest go by the test's name."""
+        self.skipped += number
+        for why in said[:number]:
+            self.reasons["no public models (ADZE_MODELS)" if "ADZE_MODELS" in why else why.strip()[:120]] += 1
+        if number > len(said):
+            self.reasons[f"by {name}" if name else "without a reason"] += number - len(said)
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.reasons.update(other.reasons)
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -44,18 +56,30 @@ def lit_counts(report):
     """Counts of lit's JSON report; a code that is not known counts as failed."""
     passed, skipped = {"PASS", "XFAIL", "FLAKYPASS"}, {"UNSUPPORTED", "SKIPPED", "EXCLUDED"}
     codes = [test["code"] for test in report["tests"]]
-    count = Count(sum(code in passed for code in codes), 0, sum(code in skipped for code in codes))
+    count = Count(sum(code in passed for code in codes))
+    for test in report["tests"]:
+        if test["code"] in skipped:
+            needs = re.search(r"unavailable features: (.*)", test.get("output", ""))
+            models = needs and "models" in needs[1]
+            count.skip(1, test["name"], ["ADZE_MODELS" if models else f"needs {needs[1]}"] if needs else [])
     count.failed = len(codes) - count.passed - count.skipped
     return count
 
 
-def case_counts(status, output):
+def case_counts(status, output, name=None):
     """Counts of one ctest case from its status and what it printed. The last line of counts in the
     output speaks for the cases inside, but cannot hide that the program as a whole failed."""
     lines = COUNTS.findall(output)
-    inside = Count(*map(int, lines[-1])) if lines else None
+    said = REASONS.findall(output)
+    inside = None
+    if lines:
+        passed, failed, skipped = map(int, lines[-1])
+        inside = Count(passed, failed)
+        inside.skip(skipped, name, said)
     if status in ("notrun", "disabled", "skipped"):
-        return Count(skipped=max(1, inside.skipped if inside else 1))
+        count = Count()
+        count.skip(max(1, inside.skipped if inside else 1), name, said)
+        return count
     if status == "run":
         return inside or Count(passed=1)
     if inside is None:
@@ -73,7 +97,7 @@ def ctest_counts(junit):
         reason = case.find("skipped")
         if status == "notrun" and (reason is None or "SKIP_RETURN_CODE" not in reason.get("message", "")):
             status = "fail"
-        count.add(case_counts(status, case.findtext("system-out") or ""))
+        count.add(case_counts(status, case.findtext("system-out") or "", case.get("name")))
     return count
 
 
@@ -149,6 +173,8 @@ def main():
     if not args.quick:
         total.add(check("clang", tests=False))
         total.add(check("asan-ubsan", label="unit", env=SANITIZER_ENV))
+    for why, number in total.reasons.most_common():
+        print(f"skipped: {number} x {why}")
     print(total, flush=True)
     return 1 if total.failed or not total.passed else 0
 

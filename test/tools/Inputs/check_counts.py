@@ -38,3 +38,12 @@ SKIPPED = '<testcase name="c" status="notrun"><skipped message="SKIP_RETURN_CODE
 NOT_BUILT = '<testcase name="d" status="notrun"><skipped message="Unable to find executable"/></testcase>'
 same(ctest_counts(junit(RAN, FAILED, SKIPPED, NOT_BUILT)), 2, 2, 1)
 same(ctest_counts(junit()), 0, 0, 0)
+
+# Every skip has a reason: the one that was told, else who skipped.
+SAID = "skipped: no models (ADZE_MODELS)\nskip   near a tie, open\n3 passed, 0 failed, 4 skipped\n"
+count = case_counts("run", SAID, "unit.x")
+same(count, 3, 0, 4)
+assert count.reasons == {"no public models (ADZE_MODELS)": 1, "near a tie, open": 1, "by unit.x": 2}, count.reasons
+count.add(lit_counts({"tests": [{"name": "m", "code": "UNSUPPORTED",
+                                 "output": "Test requires the following unavailable features: models"}]}))
+assert count.reasons["no public models (ADZE_MODELS)"] == 2 and sum(count.reasons.values()) == count.skipped == 5
