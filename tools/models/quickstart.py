@@ -4,6 +4,7 @@ First the digits model of this repository; then magika (which type is this file?
 the Python package index, on the files of the repository itself. Each is compiled, scored on the
 reference (which defines what every op means) and on the compiled code, and timed.
 """
+import hashlib
 import json
 import os
 import re
@@ -57,13 +58,32 @@ def accuracy(model, data):
     return float(found.group(1))
 
 
+def kept_accuracy(model, data):
+    """The reference's accuracy. It takes long, so it is kept for the same model, data and adze."""
+    digest = hashlib.sha256()
+    for path in (model, data, ADZE, ROOT / "build/release/lib/libadze.so"):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    store = OUT / "reference.json"
+    try:
+        known = json.loads(store.read_text())
+    except (OSError, ValueError):
+        known = {}
+    key = digest.hexdigest()
+    if key in known:
+        say(f"(the reference's answers on {data.name} are known from an earlier run)")
+    else:
+        known = {**known, key: accuracy(model, data)}
+        store.write_text(json.dumps(known))
+    return known[key]
+
+
 def tour(name, model, data, samples):
     """Compile, score twice, time: one row of the table."""
     artifact = OUT / f"{name}.so"
     start = time.monotonic()
     adze("compile", model, "-o", artifact)
     compiled = time.monotonic() - start
-    reference, x86 = accuracy(model, data), accuracy(artifact, data)
+    reference, x86 = kept_accuracy(model, data), accuracy(artifact, data)
     output, peak = adze("bench", artifact, "--json")
     bench = json.loads(output)[0]
     return (name, samples, f"{reference:.2f} %", f"{x86:.2f} %", f"{bench['min_ms']:.3f} ms",
