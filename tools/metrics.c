@@ -44,17 +44,23 @@ static bool is_among(const adze_value *y, uint64_t first, uint64_t classes, uint
     return better < k && !isnan(score);
 }
 
+/* Label of position `p`; a negative one means that the position does not count. */
+static bool read_label(const adze_sample *s, uint64_t p, uint64_t classes, int64_t *out, const char **out_why)
+{
+    *out = ev_get_i64(s->label, (int64_t)p);
+    if (*out < 0 || (uint64_t)*out < classes) return true;
+    *out_why = "a label is past the last class";
+    return false;
+}
+
 static bool add_top(adze_score *score, const adze_sample *s, uint64_t k, const char **out_why)
 {
     uint64_t positions, classes;
     if (!split_positions(s, &positions, &classes, out_why)) return false;
     for (uint64_t p = 0; p < positions; p++) {
-        int64_t label = ev_get_i64(s->label, (int64_t)p);
+        int64_t label;
+        if (!read_label(s, p, classes, &label, out_why)) return false;
         if (label < 0) continue;
-        if ((uint64_t)label >= classes) {
-            *out_why = "a label is past the last class";
-            return false;
-        }
         score->count++;
         score->hits += is_among(&s->outputs[0], p * classes, classes, (uint64_t)label, k);
     }
@@ -105,12 +111,9 @@ static bool add_entropy(adze_score *score, const adze_sample *s, const char **ou
     const adze_value *y = &s->outputs[0];
     if (!split_positions(s, &positions, &classes, out_why)) return false;
     for (uint64_t p = 0; p < positions; p++) {
-        int64_t label = ev_get_i64(s->label, (int64_t)p);
+        int64_t label;
+        if (!read_label(s, p, classes, &label, out_why)) return false;
         if (label < 0) continue;
-        if ((uint64_t)label >= classes) {
-            *out_why = "a label is past the last class";
-            return false;
-        }
         double most = at(y, p * classes + best_of(y, p * classes, classes)), sum = 0;
         for (uint64_t c = 0; c < classes; c++) sum += exp(at(y, p * classes + c) - most);
         score->sum += log(sum) + most - at(y, p * classes + (uint64_t)label);
