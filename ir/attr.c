@@ -100,19 +100,6 @@ uint64_t adze_slot_hash(adze_attr_kind kind, adze_slot value)
     return n ? adze_hash_bytes(bytes, n) : 0;
 }
 
-static adze_dtype dtype_named(const char *name)
-{
-    static const char *const names[] = {
-        "none",
-#define DTYPE(name, bits, kind, onnx) #name,
-#include <adze/dtype.def>
-#undef DTYPE
-    };
-    for (unsigned i = 1; i < ADZE_DTYPE_COUNT; i++)
-        if (!strcmp(names[i], name)) return (adze_dtype)i;
-    return ADZE_DTYPE_NONE;
-}
-
 static adze_ints default_ints(adze_context *context, const char *text)
 {
     int64_t values[2 * ADZE_MAX_RANK];
@@ -134,7 +121,7 @@ bool adze_slot_default(adze_context *context, const adze_attr_row *row, adze_slo
     case ADZE_ATTR_INT: out->i = strtoll(text, NULL, 10); return true;
     case ADZE_ATTR_BOOL: out->i = !strcmp(text, "true"); return true;
     case ADZE_ATTR_FLOAT: out->f = strtod(text, NULL); return true;
-    case ADZE_ATTR_TYPE: out->i = (int64_t)dtype_named(text); return true;
+    case ADZE_ATTR_TYPE: out->i = (int64_t)adze_dtype_find(text); return true;
     case ADZE_ATTR_STR: /* in quotes */
         out->s.size = strlen(text) - 2;
         out->s.data = adze_intern(context, text + 1, out->s.size);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ir/parse.h"
+#include "ir/text.h"
 
 bool adze_parse_int(adze_parser *p, int64_t *out)
 {
@@ -139,10 +140,15 @@ const adze_dim *adze_parse_dim(adze_parser *p)
 
 adze_dtype adze_parse_dtype_of(const adze_token *token)
 {
-#define DTYPE(name, bits, kind, onnx)                                                              \
-    if (adze_token_is(token, #name)) return ADZE_DTYPE_##name;
-#include <adze/dtype.def>
-#undef DTYPE
+    for (unsigned i = 1; i < ADZE_DTYPE_COUNT; i++)
+        if (adze_token_is(token, adze_dtype_text((adze_dtype)i))) return (adze_dtype)i;
+    return ADZE_DTYPE_NONE;
+}
+
+adze_dtype adze_dtype_find(const char *name)
+{
+    for (unsigned i = 1; i < ADZE_DTYPE_COUNT; i++)
+        if (!strcmp(adze_dtype_text((adze_dtype)i), name)) return (adze_dtype)i;
     return ADZE_DTYPE_NONE;
 }
 

@@ -95,19 +95,6 @@ static bool read_var(parser *p, bool define, uint32_t *out)
     return true;
 }
 
-static adze_dtype find_dtype(const char *name)
-{
-    static const char *const names[] = {
-        "",
-#define DTYPE(name, bits, kind, onnx) #name,
-#include <adze/dtype.def>
-#undef DTYPE
-    };
-    for (uint32_t i = 1; i < ADZE_DTYPE_COUNT; i++)
-        if (!strcmp(names[i], name)) return (adze_dtype)i;
-    return ADZE_DTYPE_NONE;
-}
-
 static bool read_list(parser *p, adze_bound *out)
 {
     int64_t ints[64];
@@ -166,7 +153,7 @@ static bool read_named(parser *p, adze_term *out)
         out->literal.kind = ADZE_BOUND_ATTR;
         out->literal.attr_kind = ADZE_ATTR_TYPE;
         out->literal.absent = !strcmp(name, "absent");
-        out->literal.slot.i = find_dtype(name);
+        out->literal.slot.i = adze_dtype_find(name);
         if (out->literal.absent || out->literal.slot.i) return true;
         p->lex = at;
         return fail(p, "'%s' is no element type", name);
@@ -376,7 +363,7 @@ static const adze_type *read_type(parser *p)
     const adze_dim *dims[ADZE_MAX_RANK];
     uint32_t rank = 0;
     const char *name = read_id(p, "a type");
-    adze_dtype dtype = name ? find_dtype(name) : ADZE_DTYPE_NONE;
+    adze_dtype dtype = name ? adze_dtype_find(name) : ADZE_DTYPE_NONE;
     if (!dtype) {
         fail(p, "expected %s", "a type");
         return NULL;

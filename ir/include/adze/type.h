@@ -30,6 +30,8 @@ typedef struct adze_layout {
     uint32_t block[ADZE_MAX_RANK]; /* reserved: the axis is split by this factor, inner part innermost; 0 = none */
 } adze_layout;
 
+/* The element type of this name in text; NONE if there is none. */
+ADZE_API adze_dtype adze_dtype_find(const char *name);
 ADZE_API const adze_type *adze_type_tensor(adze_context *context, adze_dtype dtype, uint32_t rank,
                                            const adze_dim *const *dims, const adze_layout *layout);
 ADZE_API const adze_type *adze_type_tensor_const(adze_context *context, adze_dtype dtype, uint32_t rank,
