@@ -76,7 +76,8 @@ bool access_tile(const adze_op *op, adze_access *a)
     for (uint32_t i = 0; i < map->rank; i++) {
         const adze_dim *dim = adze_type_dim(x, i);
         bool once = adze_dim_equal(dim, a->extent[i]);
-        map->dims[i] = once ? access_axis(op, i) : adze_dim_binary(adze_op_context(op), ADZE_DIM_MOD, access_axis(op, i), dim);
+        map->dims[i] =
+            once ? access_axis(op, i) : adze_dim_binary(adze_op_context(op), ADZE_DIM_MOD, access_axis(op, i), dim);
     }
     return true;
 }
@@ -100,7 +101,8 @@ bool access_depth_to_space(const adze_op *op, adze_access *a)
     const adze_dim *block = adze_dim_const(context, b), *channels = a->extent[1];
     const adze_dim *n = access_axis(op, 0), *c = access_axis(op, 1), *y = access_axis(op, 2), *x = access_axis(op, 3);
     /* The pixel's place in its block, row by row. */
-    const adze_dim *place = adze_dim_add(context, adze_dim_mul_const(context, rest(op, y, block), b), rest(op, x, block));
+    const adze_dim *place =
+        adze_dim_add(context, adze_dim_mul_const(context, rest(op, y, block), b), rest(op, x, block));
     adze_access_map *map = access_map_operand(a, 0, 4);
     map->dims[0] = n;
     map->dims[1] = crd ? adze_dim_add(context, adze_dim_mul_const(context, c, b * b), place)
@@ -121,7 +123,8 @@ bool access_space_to_depth(const adze_op *op, adze_access *a)
     adze_access_map *map = access_map_operand(a, 0, 4);
     map->dims[0] = access_axis(op, 0);
     map->dims[1] = rest(op, access_axis(op, 1), channels);
-    map->dims[2] = adze_dim_add(context, adze_dim_mul_const(context, access_axis(op, 2), b), quotient(op, place, block));
+    map->dims[2] =
+        adze_dim_add(context, adze_dim_mul_const(context, access_axis(op, 2), b), quotient(op, place, block));
     map->dims[3] = adze_dim_add(context, adze_dim_mul_const(context, access_axis(op, 3), b), rest(op, place, block));
     return true;
 }

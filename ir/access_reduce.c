@@ -20,7 +20,8 @@ static bool overhangs(const adze_op *op, const adze_window *w)
     const adze_dim *last = adze_dim_mul_const(context, adze_dim_add_const(context, w->out, -1), w->stride);
     const adze_dim *gaps = adze_dim_mul_const(context, adze_dim_add_const(context, w->kernel, -1), w->dilation);
     const adze_dim *end = adze_dim_add(context, w->in, adze_dim_add(context, w->before, w->after));
-    const adze_dim *over = adze_dim_sub(context, adze_dim_add_const(context, adze_dim_add(context, last, gaps), 1), end);
+    const adze_dim *over =
+        adze_dim_sub(context, adze_dim_add_const(context, adze_dim_add(context, last, gaps), 1), end);
     int64_t low, high;
     adze_dim_range(over, NULL, 0, &low, &high);
     return high > 0;

@@ -42,7 +42,8 @@ bool access_resize(const adze_op *op, adze_access *a)
     if (!x || !access_result_axes(op, a) || !is(op, "mode", "nearest") || !divides(op)) return false;
     adze_ints axes = adze_op_attr_ints(op, "axes");
     uint32_t rank = adze_type_rank(x), n = axes.count ? (uint32_t)axes.count : rank;
-    bool by_size = adze_op_operand(op, 3) && !adze_dim_is_value(adze_type_count(adze_value_type(adze_op_operand(op, 3))), 0);
+    bool by_size =
+        adze_op_operand(op, 3) && !adze_dim_is_value(adze_type_count(adze_value_type(adze_op_operand(op, 3))), 0);
     if (!is(op, "keep_aspect_ratio_policy", "stretch") || n > rank) return false;
     if (!by_size && infer_scales(op, 2, scales) != (int)n) return false;
     adze_access_map *map = access_map_operand(a, 0, rank);

@@ -178,7 +178,8 @@ static interval range_of(const adze_dim *dim, const adze_dim *const *extents, ui
     case ADZE_DIM_MAX: return (interval){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
     default: break;
     }
-    if (b.lo != b.hi || b.lo <= 0) return dim->kind != ADZE_DIM_MOD && a.lo >= 0 && b.lo > 0 ? (interval){0, a.hi} : all;
+    if (b.lo != b.hi || b.lo <= 0)
+        return dim->kind != ADZE_DIM_MOD && a.lo >= 0 && b.lo > 0 ? (interval){0, a.hi} : all;
     if (dim->kind == ADZE_DIM_MOD) return (interval){0, b.lo - 1};
     bool up = dim->kind == ADZE_DIM_CEILDIV;
     return (interval){end_div(a.lo, b.lo, up), end_div(a.hi, b.lo, up)};

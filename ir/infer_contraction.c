@@ -56,8 +56,9 @@ bool infer_gemm(adze_op *op, const adze_type **out_types)
     if (infer_operand(op, 2)) {
         inferred whole = out;
         if (!infer_ranked(op, 2, 0, 2, &c)) return false;
-        if (!infer_broadcast_into(context, &whole, &c) || (whole.ranked && (!infer_same_dim(whole.dims[0], out.dims[0]) ||
-                                                                           !infer_same_dim(whole.dims[1], out.dims[1]))))
+        if (!infer_broadcast_into(context, &whole, &c) ||
+            (whole.ranked &&
+             (!infer_same_dim(whole.dims[0], out.dims[0]) || !infer_same_dim(whole.dims[1], out.dims[1]))))
             return adze_error(adze_op_loc(op), "the bias %s of gemm does not broadcast to [%s,%s]",
                               infer_type_text(op, 2), infer_dim_text(op, out.dims[0]),
                               infer_dim_text(op, out.dims[1]));

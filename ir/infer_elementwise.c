@@ -58,7 +58,8 @@ static bool check_body(const adze_op *op, adze_dtype dtype)
         if (bodies[i].dtype == dtype) return true;
         known = true;
     }
-    return !known || adze_error(adze_op_loc(op), "%s is not defined for the elements of %s", name, infer_type_text(op, 0));
+    return !known ||
+           adze_error(adze_op_loc(op), "%s is not defined for the elements of %s", name, infer_type_text(op, 0));
 }
 
 bool infer_same(adze_op *op, const adze_type **out_types)
@@ -77,10 +78,10 @@ bool infer_clip(adze_op *op, const adze_type **out_types)
         const adze_type *bound = infer_operand(op, i);
         int64_t n;
         if (!bound) continue;
-        if (adze_type_dtype(bound) != adze_type_dtype(x) ||
-            (adze_type_is_tensor(bound) && adze_type_is_ranked(bound) && adze_dim_is_const(adze_type_count(bound), &n) && n != 1))
-            return adze_error(adze_op_loc(op), "bound %u of clip is %s, not one element of %s", i, infer_type_text(op, i),
-                              infer_type_text(op, 0));
+        if (adze_type_dtype(bound) != adze_type_dtype(x) || (adze_type_is_tensor(bound) && adze_type_is_ranked(bound) &&
+                                                             adze_dim_is_const(adze_type_count(bound), &n) && n != 1))
+            return adze_error(adze_op_loc(op), "bound %u of clip is %s, not one element of %s", i,
+                              infer_type_text(op, i), infer_type_text(op, 0));
     }
     return infer_same(op, out_types);
 }

@@ -10,7 +10,8 @@ bool infer_transpose(adze_op *op, const adze_type **out_types)
     inferred x;
     if (!infer_tensor(op, 0, &x)) return false;
     if (!x.ranked) {
-        if (a->perm.count && a->perm.count <= ADZE_MAX_RANK) x = infer_unknown_dims(op, x.dtype, (uint32_t)a->perm.count);
+        if (a->perm.count && a->perm.count <= ADZE_MAX_RANK)
+            x = infer_unknown_dims(op, x.dtype, (uint32_t)a->perm.count);
         return infer_result(op, out_types, 0, &x);
     }
     if (a->perm.count && a->perm.count != x.rank)
@@ -169,7 +170,8 @@ bool infer_tile(adze_op *op, const adze_type **out_types)
     if (n >= 0 && (uint32_t)n != x.rank)
         return adze_error(adze_op_loc(op), "tile has %d repeats but the operand is %s", n, infer_type_text(op, 0));
     for (uint32_t i = 0; i < x.rank; i++)
-        x.dims[i] = n < 0 ? adze_dim_unknown(adze_op_context(op)) : adze_dim_mul(adze_op_context(op), x.dims[i], repeats[i]);
+        x.dims[i] =
+            n < 0 ? adze_dim_unknown(adze_op_context(op)) : adze_dim_mul(adze_op_context(op), x.dims[i], repeats[i]);
     return infer_result(op, out_types, 0, &x);
 }
 

@@ -81,7 +81,8 @@ bool infer_range(adze_op *op, const adze_type **out_types)
     if (start && limit && delta && adze_dim_is_const(delta, &step)) {
         if (step == 0) return adze_error(adze_op_loc(op), "step 0 of range");
         const adze_dim *way = step > 0 ? adze_dim_sub(context, limit, start) : adze_dim_sub(context, start, limit);
-        const adze_dim *size = step == INT64_MIN ? adze_dim_unknown(context) : adze_dim_const(context, step > 0 ? step : -step);
+        const adze_dim *size =
+            step == INT64_MIN ? adze_dim_unknown(context) : adze_dim_const(context, step > 0 ? step : -step);
         out.dims[0] = adze_dim_binary(context, ADZE_DIM_CEILDIV, way, size);
         out.dims[0] = adze_dim_binary(context, ADZE_DIM_MAX, out.dims[0], adze_dim_const(context, 0));
     } else if (adze_dtype_get_kind(x[0].dtype) == ADZE_KIND_FLOAT) {

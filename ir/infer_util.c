@@ -76,7 +76,8 @@ bool infer_result(const adze_op *op, const adze_type **out_types, uint32_t index
     const adze_type *stated = out_types[index];
     bool known = stated && adze_type_is_tensor(stated) && adze_type_is_ranked(stated);
     if (!shape->ranked) {
-        out_types[index] = known ? adze_type_with_dtype(stated, shape->dtype) : adze_type_unranked(context, shape->dtype);
+        out_types[index] =
+            known ? adze_type_with_dtype(stated, shape->dtype) : adze_type_unranked(context, shape->dtype);
         return true;
     }
     known = known && adze_type_rank(stated) == shape->rank;

@@ -68,9 +68,11 @@ static bool count_windows(const adze_op *op, bool ceil, adze_window *w)
         return adze_error(adze_op_loc(op), "a window of %s elements of %s does not fit into %s with padding",
                           infer_dim_text(op, reach(context, w)), adze_op_name(op), infer_dim_text(op, padded));
     }
-    w->out = adze_dim_add_const(context, adze_dim_binary(context, ceil ? ADZE_DIM_CEILDIV : ADZE_DIM_FLOORDIV, room, stride), 1);
+    w->out = adze_dim_add_const(context,
+                                adze_dim_binary(context, ceil ? ADZE_DIM_CEILDIV : ADZE_DIM_FLOORDIV, room, stride), 1);
     if (ceil) {
-        const adze_dim *starts = adze_dim_binary(context, ADZE_DIM_CEILDIV, adze_dim_add(context, w->in, w->before), stride);
+        const adze_dim *starts =
+            adze_dim_binary(context, ADZE_DIM_CEILDIV, adze_dim_add(context, w->in, w->before), stride);
         w->out = adze_dim_binary(context, ADZE_DIM_MIN, w->out, starts);
     }
     return true;

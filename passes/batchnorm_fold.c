@@ -4,8 +4,8 @@
  * has no weights before it becomes one mul and one add. All of it is FAST: not done where the
  * precision is strict.
  *
- *     %1 = conv(%x, @w) : f32[1,8,4,4]                       →      %s = div(@scale, sqrt(add(@variance, 1e-5)))
- *     %2 = batch_norm(%1, @scale, @bias, @mean, @variance)         %2 = conv(%x, mul(@w, %s), sub(@bias, mul(@mean, %s)))
+ *     %1 = conv(%x, @w) : f32[1,8,4,4]                      →  %s = div(@scale, sqrt(add(@variance, 1e-5)))
+ *     %2 = batch_norm(%1, @scale, @bias, @mean, @variance)     %2 = conv(%x, mul(@w, %s), sub(@bias, mul(@mean, %s)))
  */
 #include "passes/rules.h"
 

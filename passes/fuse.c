@@ -227,7 +227,8 @@ static bool reads_in_place(const adze_op *op, uint32_t i)
     const adze_access_map *from = &access.operand[i], *to = &access.result[0];
     if (from->guarded || from->rank != to->rank) return false;
     for (uint32_t d = 0; d < to->rank; d++)
-        if (from->dims[d] != to->dims[d] && !adze_dim_is_value(adze_type_dim(adze_value_type(operand), d), 1)) return false;
+        if (from->dims[d] != to->dims[d] && !adze_dim_is_value(adze_type_dim(adze_value_type(operand), d), 1))
+            return false;
     return true;
 }
 

@@ -5,8 +5,8 @@
  * walk the other order. Views, ops outside kernels, and the model's inputs and outputs stay dense; a
  * `relayout` kernel converts where the two meet. Needs fuse. Exact.
  *
- *     %0 = kernel(%x, @w) conv, pads 1     →    %1 = kernel(%x) relayout : f32[1,64,56,56]<perm=[0,2,3,1], halo=[0,0,1,1]>
- *                                               %0 = kernel(%1, @w) conv : f32[1,64,56,56]<perm=[0,2,3,1]>
+ *     %0 = kernel(%x, @w) conv, pads 1  →  %1 = kernel(%x) relayout : f32[1,64,56,56]<perm=[0,2,3,1], halo=[0,0,1,1]>
+ *                                          %0 = kernel(%1, @w) conv : f32[1,64,56,56]<perm=[0,2,3,1]>
  */
 #include "passes/tile/tile.h"
 
@@ -235,8 +235,10 @@ static bool outweighs(const adze_type *weights, const adze_type *image)
 {
     double weight = 1, pixel = 1;
     int64_t dim;
-    for (uint32_t i = 0; i < adze_type_rank(weights); i++) weight *= adze_dim_is_const(adze_type_dim(weights, i), &dim) ? (double)dim : 0;
-    for (uint32_t i = 1; i < adze_type_rank(image); i++) pixel *= adze_dim_is_const(adze_type_dim(image, i), &dim) ? (double)dim : 0;
+    for (uint32_t i = 0; i < adze_type_rank(weights); i++)
+        weight *= adze_dim_is_const(adze_type_dim(weights, i), &dim) ? (double)dim : 0;
+    for (uint32_t i = 1; i < adze_type_rank(image); i++)
+        pixel *= adze_dim_is_const(adze_type_dim(image, i), &dim) ? (double)dim : 0;
     return weight > pixel;
 }
 

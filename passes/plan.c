@@ -80,7 +80,8 @@ static const adze_dim *rounded(adze_context *context, const adze_dim *bytes)
 static void collect(plan *p, const adze_func *func)
 {
     uint32_t at = 0, count = 0;
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) count += adze_op_num_results(op);
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op))
+        count += adze_op_num_results(op);
     p->blocks = calloc(count + 1u, sizeof *p->blocks);
     if (!p->blocks) abort();
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op), at++) {

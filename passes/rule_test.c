@@ -161,7 +161,8 @@ static bool collect_attrs(bench *b, const adze_rule_op *op, const adze_op_row *r
     }
     bool has_to = false;
     for (uint32_t i = 0; i < *out_n; i++) has_to |= !strcmp(out[i].name, "to");
-    if (type && !has_to && adze_row_attr_index(row, "to") >= 0) out[(*out_n)++] = adze_attr_type("to", adze_type_dtype(type));
+    if (type && !has_to && adze_row_attr_index(row, "to") >= 0)
+        out[(*out_n)++] = adze_attr_type("to", adze_type_dtype(type));
     return true;
 }
 

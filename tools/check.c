@@ -178,8 +178,8 @@ static bool read_set(const adze_check *c, const char *folder, const char *prefix
     }
     for (uint32_t i = 0; i < n; i++)
         if (out[i].kind == ADZE_VALUE_ABSENT)
-            return adze_error(adze_loc_unknown(c->work->context), "%s: there is no %s_%u.pb for '%s'", folder, prefix, i,
-                              ports[i].name);
+            return adze_error(adze_loc_unknown(c->work->context), "%s: there is no %s_%u.pb for '%s'", folder, prefix,
+                              i, ports[i].name);
     return true;
 }
 

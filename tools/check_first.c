@@ -69,7 +69,8 @@ static bool run_reference(const adze_check *c, const adze_value *inputs, results
         ok = adze_device_run(&device, inputs, &outputs);
     }
     adze_device_close(&device);
-    if (r->out_of_memory) adze_error(adze_loc_unknown(c->work->context), "%s: out of memory for intermediate values", c->path);
+    if (r->out_of_memory)
+        adze_error(adze_loc_unknown(c->work->context), "%s: out of memory for intermediate values", c->path);
     return ok && !r->out_of_memory;
 }
 
@@ -97,7 +98,8 @@ static void cut_behind(adze_module *module, adze_op *op)
 }
 
 /* 1: the device's value of candidate `index` differs from the reference's; 0: it does not; -1 after an error. */
-static int differs(const adze_check *c, const results *r, uint32_t index, const adze_value *inputs, adze_difference *out)
+static int differs(const adze_check *c, const results *r, uint32_t index, const adze_value *inputs,
+                   adze_difference *out)
 {
     adze_module *module = adze_work_read(c->work, c->common, c->path);
     if (!module) return -1;
@@ -121,8 +123,8 @@ static void report(const adze_check *c, const results *r, uint32_t index, const 
     adze_index_print(&r->values[index], d->where, at, sizeof at);
     adze_type_print(adze_value_type(value), type, sizeof type);
     if (*d->why)
-        adze_error(adze_op_loc(op), "%%%s = %s is the first op that differs: %s", adze_value_name(value), adze_op_name(op),
-                   d->why);
+        adze_error(adze_op_loc(op), "%%%s = %s is the first op that differs: %s", adze_value_name(value),
+                   adze_op_name(op), d->why);
     else
         adze_error(adze_op_loc(op),
                    "%%%s = %s : %s is the first op that differs: %.9g, not %.9g, at %s; %llu of %llu elements are off, "

@@ -86,14 +86,14 @@ typedef struct adze_common {
          offsetof(adze_common, threads)},                                                                          \
         {"--precision", "strict|f32|fast", "what numerics may change (default f32)", ADZE_FLAG_CHOICE,             \
          offsetof(adze_common, precision)},                                                                        \
-        {"--max-memory", "BYTES", "bound on constants, tables and tensors, e.g. 2G", ADZE_FLAG_BYTES,                       \
+        {"--max-memory", "BYTES", "bound on constants, tables and tensors, e.g. 2G", ADZE_FLAG_BYTES,              \
          offsetof(adze_common, max_memory)},                                                                       \
         {"--color", "always|never|auto", "colour in messages (default: on a terminal)", ADZE_FLAG_CHOICE,          \
          offsetof(adze_common, color)},                                                                            \
         {"--progress", "always|never|auto", "show what takes long (default: on a terminal)", ADZE_FLAG_CHOICE,     \
          offsetof(adze_common, progress)},                                                                         \
     {                                                                                                              \
-        "-v", NULL, "say what runs, and for how long", ADZE_FLAG_BOOL, offsetof(adze_common, verbose)                                     \
+        "-v", NULL, "say what runs, and for how long", ADZE_FLAG_BOOL, offsetof(adze_common, verbose)              \
     }
 
 /* Creates context and registry and loads the plug-ins. False after an error. */

@@ -110,7 +110,8 @@ static bool compare_tensors(const adze_value *got, const adze_value *wanted, adz
     return same;
 }
 
-bool adze_values_compare(const adze_value *got, const adze_value *wanted, adze_tolerance tolerance, adze_difference *out)
+bool adze_values_compare(const adze_value *got, const adze_value *wanted, adze_tolerance tolerance,
+                         adze_difference *out)
 {
     *out = (adze_difference){0};
     if (got->kind != wanted->kind) return snprintf(out->why, sizeof out->why, "it is a value of another kind"), false;

@@ -42,7 +42,8 @@ static bool read_inputs(adze_dataset *set, const adze_device *device, const adze
         adze_array *a = &set->inputs[i];
         const adze_port *port = &set->ports[i];
         if (!read_key(device, npz, set->path, port->name, a)) return false;
-        if (i && a->dims[0] != set->count) return fail(device, set->path, "there are more or fewer samples of", port->name);
+        if (i && a->dims[0] != set->count)
+            return fail(device, set->path, "there are more or fewer samples of", port->name);
         set->count = a->dims[0];
         if (a->dtype != adze_type_dtype(port->type) && adze_array_retype(a, adze_type_dtype(port->type), &error)) {
             char want[256], have[256];
@@ -92,8 +93,10 @@ int64_t adze_dataset_batch(const adze_dataset *set, adze_work *work, int64_t wan
         adze_type_print(type, text, sizeof text);
         adze_type_print(adze_type_tensor_const(work->context, a->dtype, a->rank, a->dims), text + 128, 128);
         if (!fits || mine < 1)
-            return adze_error(adze_loc_unknown(work->context), "%s: array '%s' is %s; samples of it do not fit the input %.128s",
-                              set->path, set->ports[i].name, text + 128, text), 0;
+            return adze_error(adze_loc_unknown(work->context),
+                              "%s: array '%s' is %s; samples of it do not fit the input %.128s", set->path,
+                              set->ports[i].name, text + 128, text),
+                   0;
         if (batch && mine != batch)
             return adze_error(adze_loc_unknown(work->context), "%s: the inputs take different numbers of samples a run",
                               set->path), 0;
@@ -113,7 +116,8 @@ bool adze_dataset_batch_values(const adze_dataset *set, int64_t first, int64_t b
         for (uint32_t k = skip; k < a->rank; k++) dims[i][k - skip] = a->dims[k];
         if (!skip) dims[i][0] = batch;
         if (first + batch > set->count) {
-            if (!room[i] && !(room[i] = aligned_alloc(64, (each * (uint64_t)batch + 127) & ~UINT64_C(63)))) return false;
+            if (!room[i] && !(room[i] = aligned_alloc(64, (each * (uint64_t)batch + 127) & ~UINT64_C(63))))
+                return false;
             for (int64_t k = 0; k < batch; k++) {
                 int64_t from = first + k < set->count ? k : set->count - 1 - first;
                 memcpy((char *)room[i] + each * (uint64_t)k, data + each * (uint64_t)from, each);

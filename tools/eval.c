@@ -157,11 +157,13 @@ static void close_other(other *o)
 /* ---- Running ---- */
 
 /* Cuts sample `index` of a batch out of outputs. */
-static bool cut(const job *j, const adze_device *device, const adze_value *all, int64_t index, int64_t batch, adze_value *out)
+static bool cut(const job *j, const adze_device *device, const adze_value *all, int64_t index, int64_t batch,
+                adze_value *out)
 {
     for (uint32_t k = 0; k < j->device.n_outputs; k++) {
         bool leading = all[k].kind == ADZE_VALUE_TENSOR && all[k].rank && all[k].dims[0] == batch;
-        if (all[k].kind != ADZE_VALUE_TENSOR || !adze_element_is_number((adze_dtype)all[k].dtype) || (batch > 1 && !leading))
+        if (all[k].kind != ADZE_VALUE_TENSOR || !adze_element_is_number((adze_dtype)all[k].dtype) ||
+            (batch > 1 && !leading))
             return fail(j, device->path, "an output is no tensor of numbers with an axis of samples");
         out[k] = leading ? adze_slice(&all[k], index) : all[k];
     }

@@ -78,7 +78,8 @@ static bool read_npz(adze_feed *feed, const adze_device *d, const char *path)
     for (uint32_t i = 0; i < d->n_inputs && ok; i++) {
         int64_t index = adze_npz_find(npz, d->inputs[i].name);
         if (index < 0) continue;
-        ok = adze_feed_read(d->work, npz, path, (uint32_t)index, &feed->arrays[i]) && adze_array_fit(d->work, &feed->arrays[i], &d->inputs[i], path);
+        ok = adze_feed_read(d->work, npz, path, (uint32_t)index, &feed->arrays[i]) &&
+             adze_array_fit(d->work, &feed->arrays[i], &d->inputs[i], path);
     }
     if (status) adze_error(adze_loc_unknown(d->work->context), "%s", error.text);
     if (npz) adze_npz_close(npz);
@@ -99,8 +100,8 @@ static bool read_single(adze_feed *feed, const adze_device *d, const char *singl
             return adze_error(adze_loc_unknown(d->work->context), "%s", error.text);
         return adze_array_fit(d->work, &feed->arrays[i], &d->inputs[i], path);
     }
-    return adze_error(adze_loc_unknown(d->work->context), "--input %s: the model has no such input; it takes NAME=FILE.npy",
-                      single);
+    return adze_error(adze_loc_unknown(d->work->context),
+                      "--input %s: the model has no such input; it takes NAME=FILE.npy", single);
 }
 
 static bool read_files(adze_feed *feed, const adze_device *d, const adze_feed_flags *flags)
@@ -229,7 +230,8 @@ bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_commo
     uint32_t n = device->n_inputs;
     uint64_t state = (uint64_t)flags->seed, room = device->work->max_memory ? device->work->max_memory : UINT64_MAX;
     adze_flag_list dims = common->dims;
-    *feed = (adze_feed){.count = n, .arrays = calloc(n + 1u, sizeof(adze_array)), .values = calloc(n + 1u, sizeof(adze_value))};
+    *feed = (adze_feed){
+        .count = n, .arrays = calloc(n + 1u, sizeof(adze_array)), .values = calloc(n + 1u, sizeof(adze_value))};
     if (!feed->arrays || !feed->values)
         return adze_error(adze_loc_unknown(device->work->context), "out of memory");
     bool ok = true;

@@ -107,7 +107,8 @@ static bool add_found(struct adze_boxes *b, const adze_value *grid, const char *
     for (uint64_t i = 0; ok && i < cells.count; i++) {
         bool keep = true;
         for (uint64_t k = first; k < b->found.count && keep; k++)
-            keep = b->found.items[k].class != cells.items[i].class || overlap(&b->found.items[k], &cells.items[i]) <= 0.45;
+            keep =
+                b->found.items[k].class != cells.items[i].class || overlap(&b->found.items[k], &cells.items[i]) <= 0.45;
         cells.items[i].image = b->images;
         if (keep) ok = push(&b->found, cells.items[i]);
     }

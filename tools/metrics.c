@@ -208,7 +208,8 @@ enum { CLASSES = 1 << ADZE_LABEL_CLASSES, IMAGE = 1 << ADZE_LABEL_IMAGE, BOXES =
 const adze_metric adze_metrics[] = {
     {"top1", "%", "share of labels that the largest score names", CLASSES, false, 2, add_top1, percent},
     {"top5", "%", "share of labels among the five largest scores", CLASSES, false, 2, add_top5, percent},
-    {"perplexity", "", "exponential of the mean cross entropy of the labels", CLASSES, false, 4, add_entropy, perplexity},
+    {"perplexity", "", "exponential of the mean cross entropy of the labels", CLASSES, false, 4, add_entropy,
+     perplexity},
     {"entropy", "nat", "mean cross entropy of the labels", CLASSES, false, 4, add_entropy, mean},
     {"ap50", "%", "average precision of FastestDet's boxes at an overlap of 0.5", BOXES, false, 2, adze_boxes_add,
      adze_boxes_value},

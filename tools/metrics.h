@@ -11,7 +11,12 @@
 
 #include <adze/abi.h>
 
-typedef enum adze_label_kind { ADZE_LABEL_NONE, ADZE_LABEL_CLASSES, ADZE_LABEL_IMAGE, ADZE_LABEL_BOXES } adze_label_kind;
+typedef enum adze_label_kind {
+    ADZE_LABEL_NONE,
+    ADZE_LABEL_CLASSES,
+    ADZE_LABEL_IMAGE,
+    ADZE_LABEL_BOXES
+} adze_label_kind;
 
 /* Values are tensors of numbers; a leading axis of 1 may stand for the sample. */
 typedef struct adze_sample {

@@ -9,7 +9,8 @@
 typedef struct options {
     adze_common common;
     const char *output, *print_after;
-    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, split_input, check;
+    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, split_input,
+        check;
     bool locations;
 } options;
 

@@ -52,7 +52,8 @@ double adze_peak_gflops(const char *level)
 {
     __builtin_cpu_init();
     bool wide = !strcmp(level, "x86-64-v4");
-    if (wide ? !__builtin_cpu_supports("avx512f") : strcmp(level, "x86-64-v3") || !__builtin_cpu_supports("fma")) return 0;
+    if (wide ? !__builtin_cpu_supports("avx512f") : strcmp(level, "x86-64-v3") || !__builtin_cpu_supports("fma"))
+        return 0;
     double best = 0;
     volatile float sink = 0;
     for (int i = 0; i < REPEATS; i++) {

@@ -35,7 +35,9 @@ static void store_row(const void *self, int64_t m, int64_t n, int64_t count, voi
     const matrices *x = self;
     double c[PRODUCT_N], *f = sums;
     int64_t ci[PRODUCT_N], *s = sums;
-    if (x->c) ev_load_block(x->ints, x->c->dtype, x->c->data, m * x->c_m + n * x->c_n, x->c_n, count, x->ints ? (void *)ci : c);
+    if (x->c)
+        ev_load_block(x->ints, x->c->dtype, x->c->data, m * x->c_m + n * x->c_n, x->c_n, count,
+                      x->ints ? (void *)ci : c);
     if (x->ints) {
         for (int64_t i = 0; i < count; i++) {
             uint64_t v = (uint64_t)s[i] * (uint64_t)(int64_t)x->alpha;
@@ -56,8 +58,16 @@ static void store_row(const void *self, int64_t m, int64_t n, int64_t count, voi
 
 static ev_factors factors(const adze_env *env, const matrices *x, int64_t m, int64_t n, int64_t k)
 {
-    return (ev_factors){.env = env, .self = x, .m = m, .n = n, .k = k, .ints = x->ints, .single = x->single, .row = load_row,
-                        .panel = load_panel, .take = store_row};
+    return (ev_factors){.env = env,
+                        .self = x,
+                        .m = m,
+                        .n = n,
+                        .k = k,
+                        .ints = x->ints,
+                        .single = x->single,
+                        .row = load_row,
+                        .panel = load_panel,
+                        .take = store_row};
 }
 
 /* Dims of the operands as stacks of matrices; a vector is a row of a, a column of b. */
@@ -75,8 +85,10 @@ adze_status eval_matmul(const adze_env *env, const adze_value *in, uint32_t n_in
     adze_value b_batch = {.rank = b->rank > 2 ? b->rank - 2 : 0, .dims = b->dims};
     int64_t dims[ADZE_MAX_RANK] = {0}, a_strides[ADZE_MAX_RANK], b_strides[ADZE_MAX_RANK];
     uint32_t rank = 0;
-    if (!ev_broadcast(&rank, dims, a_batch.rank, a_batch.dims) || !ev_broadcast(&rank, dims, b_batch.rank, b_batch.dims) ||
-        !ev_broadcast_strides(&a_batch, rank, dims, a_strides) || !ev_broadcast_strides(&b_batch, rank, dims, b_strides))
+    if (!ev_broadcast(&rank, dims, a_batch.rank, a_batch.dims) ||
+        !ev_broadcast(&rank, dims, b_batch.rank, b_batch.dims) ||
+        !ev_broadcast_strides(&a_batch, rank, dims, a_strides) ||
+        !ev_broadcast_strides(&b_batch, rank, dims, b_strides))
         return ev_fail(env, ADZE_ERR_DIM, "matmul: batch dims do not broadcast together");
     uint32_t batch = rank;
     if (a->rank > 1) dims[rank++] = m;

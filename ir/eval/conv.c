@@ -144,8 +144,16 @@ adze_status eval_conv(const adze_env *env, const adze_value *in, uint32_t n_in, 
         u.channel0 = i % a->group * channels;
         u.x0 = i * w->dims[1] * u.plane;
         u.out0 = i * channels * u.out_plane;
-        ev_factors f = {.env = env, .self = &u, .m = channels, .n = u.out_plane, .k = u.depth, .ints = u.ints,
-                        .single = ev_strict(env, x->dtype), .row = weight_row, .panel = window_panel, .take = store_channel};
+        ev_factors f = {.env = env,
+                        .self = &u,
+                        .m = channels,
+                        .n = u.out_plane,
+                        .k = u.depth,
+                        .ints = u.ints,
+                        .single = ev_strict(env, x->dtype),
+                        .row = weight_row,
+                        .panel = window_panel,
+                        .take = store_channel};
         ev_multiply(&f, &blocks);
     }
     return ADZE_OK;

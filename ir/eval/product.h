@@ -2,8 +2,9 @@
  *
  * Operands come through functions that fill blocks, so that matmul, gemm and conv differ only in how
  * they find their elements. Floats of every type are multiplied and summed as doubles, in the order of
- * k, unless f32 is to be summed in f32: then each step rounds, as a fused multiply-add does; integers in 64 bits, where sums wrap. Blocks are sized so that a block of b stays in the first
- * level cache while many rows pass over it, and the loop inside is one that compilers vectorise.
+ * k, unless f32 is to be summed in f32: then each step rounds, as a fused multiply-add does; integers in 64 bits, where
+ * sums wrap. Blocks are sized so that a block of b stays in the first level cache while many rows pass over it, and the
+ * loop inside is one that compilers vectorise.
  */
 #ifndef ADZE_EVAL_PRODUCT_H
 #define ADZE_EVAL_PRODUCT_H

@@ -121,8 +121,8 @@ static void keep_aspect(adze_string policy, uint32_t n, const uint32_t *axes, ax
     }
 }
 
-static adze_status read_plan(const adze_env *env, const struct adze_resize_attrs *a, const adze_value *in, uint32_t n_in,
-                             axis_plan *plan)
+static adze_status read_plan(const adze_env *env, const struct adze_resize_attrs *a, const adze_value *in,
+                             uint32_t n_in, axis_plan *plan)
 {
     uint32_t axes[ADZE_MAX_RANK], n = a->axes.count ? (uint32_t)a->axes.count : in->rank;
     if (a->axes.count > in->rank) return ev_fail(env, ADZE_ERR_VALUE, "resize: more axes than dims");
@@ -142,10 +142,12 @@ static adze_status read_plan(const adze_env *env, const struct adze_resize_attrs
         if (by_size) {
             p->out = ev_get_i64(asked, i);
             p->scale = p->in > 0 ? (double)p->out / (double)p->in : 1;
-            if (p->out < 0 || p->out > INT64_C(1) << 52 || (p->in == 0 && p->out > 0)) return ev_fail(env, ADZE_ERR_DIM, "resize: absurd size");
+            if (p->out < 0 || p->out > INT64_C(1) << 52 || (p->in == 0 && p->out > 0))
+                return ev_fail(env, ADZE_ERR_DIM, "resize: absurd size");
         } else {
             p->scale = ev_get_f64(asked, i);
-            if (!(p->scale > 0 && p->scale < 0x1p31)) return ev_fail(env, ADZE_ERR_VALUE, "resize: scale is not positive");
+            if (!(p->scale > 0 && p->scale < 0x1p31))
+                return ev_fail(env, ADZE_ERR_VALUE, "resize: scale is not positive");
             double length = floor_of((double)p->in * p->scale);
             if (length >= 0x1p53) return ev_fail(env, ADZE_ERR_VALUE, "resize: absurd scale");
             p->out = (int64_t)length;

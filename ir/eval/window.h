@@ -36,7 +36,8 @@ static inline adze_status ev_windows(const adze_env *env, const ev_window_attrs 
                          .dilation = a->dilations.count ? a->dilations.data[i] : 1,
                          .before = padded ? a->pads.data[i] : 0, .after = padded ? a->pads.data[n + i] : 0};
         if (w->stride < 1 || w->dilation < 1 || w->kernel < 1 || w->before < 0 || w->after < 0 ||
-            w->kernel > INT32_MAX || w->stride > INT32_MAX || w->dilation > INT32_MAX || w->before > INT32_MAX || w->after > INT32_MAX)
+            w->kernel > INT32_MAX || w->stride > INT32_MAX || w->dilation > INT32_MAX || w->before > INT32_MAX ||
+            w->after > INT32_MAX)
             return ev_fail(env, ADZE_ERR_VALUE, "absurd stride, dilation, window or padding");
         int64_t reach = (w->kernel - 1) * w->dilation + 1;
         if (same) {

@@ -21,7 +21,10 @@ typedef struct attention {
     const adze_dim *key; /* first key of a block */
 } attention;
 
-static adze_ir_value *buffer_of(tile *t, const adze_op *op, uint32_t i) { return tile_buffer(t, adze_op_operand(op, i)); }
+static adze_ir_value *buffer_of(tile *t, const adze_op *op, uint32_t i)
+{
+    return tile_buffer(t, adze_op_operand(op, i));
+}
 
 static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const adze_type *type, bool transposed)
 {
@@ -212,7 +215,8 @@ static void all_queries(tile *t, attention *a)
 static bool describe(tile *t, attention *a)
 {
     a->op = adze_region_first(t->region);
-    if (!a->op || !adze_op_is(a->op, "attention") || adze_op_operand(adze_region_last(t->region), 0) != adze_op_result(a->op, 0))
+    if (!a->op || !adze_op_is(a->op, "attention") ||
+        adze_op_operand(adze_region_last(t->region), 0) != adze_op_result(a->op, 0))
         return false;
     a->q = adze_value_type(adze_op_operand(a->op, 0));
     a->k = adze_value_type(adze_op_operand(a->op, 1));

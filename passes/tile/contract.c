@@ -33,7 +33,8 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
         int64_t wanted = at_most(flops * (double)c->groups * (double)outer / (double)CHUNK_FLOPS, MAX_CHUNKS);
         if (wanted < 1) wanted = 1;
         int64_t share = ceil_div(wanted, outer * (c->depthwise ? 1 : c->groups));
-        double in_bytes = 4.0 * (double)rows * (double)cols * (double)(c->stride[0] * c->stride[1]) * (double)c->group_in;
+        double in_bytes =
+            4.0 * (double)rows * (double)cols * (double)(c->stride[0] * c->stride[1]) * (double)c->group_in;
         double w_bytes = 4.0 * (double)channels * taps * (double)k;
         int64_t l2 = adze_target_number(t->run->target, "l2", 1 << 20);
         int64_t unit_blocks = at_most(ceil(2 * in_bytes / (double)(l2 > 0 ? l2 : 1)), n);
@@ -62,7 +63,8 @@ static void chunk(tile *t, contraction *c, const grid *g, const adze_dim *number
     for (uint32_t i = c->n_outer; i--;)
         c->at.at[c->outer[i]] = tile_digit(t, &rest, adze_type_dim(c->y, c->outer[i]));
     const adze_dim *lo = adze_dim_mul_const(t->context, block, g->channel_block);
-    const adze_dim *hi = tile_min(t, adze_dim_add_const(t->context, lo, g->channel_block), tile_dim(t, ceil_div(channels, c->nr)));
+    const adze_dim *hi =
+        tile_min(t, adze_dim_add_const(t->context, lo, g->channel_block), tile_dim(t, ceil_div(channels, c->nr)));
     const adze_dim *unit_lo = adze_dim_mul_const(t->context, unit, g->unit_block);
     const adze_dim *unit_hi = tile_min(t, adze_dim_add_const(t->context, unit_lo, g->unit_block), n_units);
     tile_blocks(t, c, group, lo, hi, unit_lo, unit_hi);

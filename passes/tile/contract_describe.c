@@ -171,8 +171,10 @@ bool tile_describe(tile *t, contraction *c)
     if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
     if (!(adze_op_is(c->root, "conv") ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
     c->nr = c->depthwise ? ADZE_LANES : adze_target_number(t->run->target, "gemm-nr", 16);
-    c->mr = c->depthwise ? adze_target_number(t->run->target, "dw-mw", 4) : adze_target_number(t->run->target, "gemm-mr", 6);
-    if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR) || (c->nr != 16 && c->nr != 32)) return false;
+    c->mr = c->depthwise ? adze_target_number(t->run->target, "dw-mw", 4)
+                         : adze_target_number(t->run->target, "gemm-mr", 6);
+    if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR)) return false;
+    if (c->nr != 16 && c->nr != 32) return false;
     c->at.rank = adze_type_rank(c->y);
     c->cols = adze_type_dim(of, (uint32_t)c->col_axis);
     c->rows = c->row_axis < 0 ? tile_dim(t, 1) : adze_type_dim(of, (uint32_t)c->row_axis);
@@ -197,7 +199,8 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
     if (adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32 || adze_type_dtype(adze_value_type(w)) != ADZE_DTYPE_f32)
         return false;
     bool slides = adze_op_has_trait(root, ADZE_WINDOW);
-    if (!slides && adze_type_rank(adze_value_type(w)) != 2) return false; /* a vector, or a matrix a place of the batch */
+    if (!slides && adze_type_rank(adze_value_type(w)) != 2)
+        return false; /* a vector, or a matrix a place of the batch */
     bool constant = adze_value_const(adze_op_operand(kernel, adze_value_index(w)));
     return adze_type_is_ranked(adze_value_type(x)) && (constant || slides);
 }
@@ -236,7 +239,8 @@ static adze_ir_value *packed_at_run_time(adze_op *pack)
 {
     adze_op *op = adze_op_prev(pack);
     for (; op && adze_op_get_row(op) == adze_op_get_row(pack); op = adze_op_prev(op)) {
-        if (adze_op_operand(op, 0) != adze_op_operand(pack, 0) || !same_form(adze_op_attrs(op), adze_op_attrs(pack))) continue;
+        if (adze_op_operand(op, 0) != adze_op_operand(pack, 0) || !same_form(adze_op_attrs(op), adze_op_attrs(pack)))
+            continue;
         adze_op_erase(pack);
         return adze_op_result(op, 0);
     }
@@ -255,7 +259,8 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
         int64_t out;
         if (in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group) group = 1; /* depthwise */
     }
-    adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", TILE_PANEL), adze_attr_int("group", group)};
+    adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", TILE_PANEL),
+                         adze_attr_int("group", group)};
     adze_builder at = adze_builder_before(t->kernel);
     adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 3, NULL, 1);
     if (!pack) return NULL;

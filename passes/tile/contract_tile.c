@@ -2,12 +2,14 @@
 #include "passes/tile/contract.h"
 
 /* Input element that the tile's first column and the first tap read. */
-static adze_ir_value *input_view(tile *t, contraction *c, const adze_dim *group, const adze_dim *row, const adze_dim *col)
+static adze_ir_value *input_view(tile *t, contraction *c, const adze_dim *group, const adze_dim *row,
+                                 const adze_dim *col)
 {
     tile_point to = {.rank = adze_type_rank(c->x)};
     for (uint32_t i = 0; i < c->n_outer; i++) to.at[c->outer[i]] = c->x_first ? tile_dim(t, 0) : c->at.at[c->outer[i]];
     if (c->row_axis >= 0) {
-        const adze_dim *first = adze_dim_add_const(t->context, adze_dim_mul_const(t->context, row, c->stride[0]), -c->pad[0]);
+        const adze_dim *first =
+            adze_dim_add_const(t->context, adze_dim_mul_const(t->context, row, c->stride[0]), -c->pad[0]);
         to.at[c->row_axis] = c->x_first ? adze_dim_sub(t->context, first, c->x_first) : first;
     }
     if (c->line) to.at[c->col_axis - 1] = tile_dim(t, 0);
@@ -49,7 +51,8 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
         name = adze_internf(t->context, "dw_f32_%d", (int)p->mr);
         args[n++] = tile_index(t, c->stride_col);
         args[n++] = b;
-        const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]), c->s1};
+        const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]),
+                                  c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
     } else {
         name = adze_internf(t->context, "gemm_f32_%dx%d", (int)p->mr, (int)p->nr);
@@ -166,12 +169,13 @@ static void known_columns(tile *t, contraction *c, piece p, int64_t cols, const 
     for (int pass = 0; pass < 2; pass++) {
         tile_loop loop;
         const adze_dim *split = tile_dim(t, longer);
-        bool some = pass ? tile_open(t, tile_max(t, lo, split), hi, &loop) : longer && tile_open(t, lo, tile_min(t, hi, split), &loop);
+        bool some = pass ? tile_open(t, tile_max(t, lo, split), hi, &loop)
+                         : longer && tile_open(t, lo, tile_min(t, hi, split), &loop);
         if (!some) continue;
         t->extents[loop.axis] = tile_dim(t, tiles);
         p.mr = p.cols = pass ? base : base + 1;
-        p.col = adze_dim_add_const(t->context, adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), p.mr),
-                                   pass ? longer : 0);
+        p.col = adze_dim_add_const(
+            t->context, adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), p.mr), pass ? longer : 0);
         emit_piece(t, c, &p);
         tile_end(t, &loop, NULL, 0);
     }
@@ -230,10 +234,12 @@ const adze_dim *tile_units(tile *t, const contraction *c)
 }
 
 /* Rows lo .. hi, whose number is not known: whole tiles of several short rows, then row by row. */
-static void short_rows(tile *t, contraction *c, piece p, int64_t per_tile, int64_t cols, const adze_dim *lo, const adze_dim *hi)
+static void short_rows(tile *t, contraction *c, piece p, int64_t per_tile, int64_t cols, const adze_dim *lo,
+                       const adze_dim *hi)
 {
     adze_context *context = t->context;
-    const adze_dim *count = tile_max(t, tile_dim(t, 0), adze_dim_sub(context, hi, lo)); /* lo may lie behind hi: no rows */
+    const adze_dim *count =
+        tile_max(t, tile_dim(t, 0), adze_dim_sub(context, hi, lo)); /* lo may lie behind hi: no rows */
     const adze_dim *tiles = adze_dim_binary(context, ADZE_DIM_FLOORDIV, count, tile_dim(t, per_tile));
     tile_loop loop;
     if (tile_open(t, tile_dim(t, 0), tiles, &loop)) {

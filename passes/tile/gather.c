@@ -17,7 +17,8 @@ static const adze_dim *look_up(tile *t, adze_ir_value *indices, const tile_point
     adze_ir_value *zero = adze_build_index(&t->b, 0), *end = tile_index(t, extent);
     adze_ir_value *wrap[] = {tile_op2(t, "less", index, zero), tile_op2(t, "add", index, end), index};
     index = tile_op(t, "where", wrap, 3);
-    adze_ir_value *in_range = tile_op2(t, "and", tile_op2(t, "greater_equal", index, zero), tile_op2(t, "less", index, end));
+    adze_ir_value *in_range =
+        tile_op2(t, "and", tile_op2(t, "greater_equal", index, zero), tile_op2(t, "less", index, end));
     adze_build(&t->b, "check", &in_range, 1, NULL, 0, NULL, 0);
     index = tile_op2(t, "min", index, tile_index(t, adze_dim_add_const(t->context, extent, -1)));
     return adze_dim_axis(t->context, tile_axis(t, tile_op2(t, "max", index, zero), extent));
@@ -43,7 +44,8 @@ adze_ir_value *tile_gather(tile *t, const adze_op *op, const adze_access *access
 {
     const adze_dim *with[ADZE_MAX_AXES] = {NULL}, *some = tile_dim(t, 1);
     const adze_access_map *map = &access->operand[0];
-    for (uint32_t d = 0; d < access->result[0].rank; d++) with[adze_dim_axis_index(access->result[0].dims[d])] = at->at[d];
+    for (uint32_t d = 0; d < access->result[0].rank; d++)
+        with[adze_dim_axis_index(access->result[0].dims[d])] = at->at[d];
     for (uint32_t k = 0; k < access->n_axes && !t->failed; k++) {
         if (access->kind[k] != ADZE_AXIS_INDEX) continue;
         tile_point where = {.rank = access->index[k].rank};

@@ -99,7 +99,10 @@ adze_ir_value *tile_identity(tile *t, adze_combine combine, adze_dtype dtype)
         adze_ir_value *least = tile_lit(t, dtype, low); /* the greatest is no double, but its complement is */
         return tile_op(t, "bitwise_not", &least, 1);
     }
-    double value = combine == ADZE_COMBINE_MUL ? 1 : combine == ADZE_COMBINE_MAX ? low : combine == ADZE_COMBINE_MIN ? high : 0;
+    double value = combine == ADZE_COMBINE_MUL   ? 1
+                   : combine == ADZE_COMBINE_MAX ? low
+                   : combine == ADZE_COMBINE_MIN ? high
+                                                 : 0;
     return tile_lit(t, dtype, value);
 }
 

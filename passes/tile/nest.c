@@ -131,7 +131,8 @@ static uint32_t plan_chunks(tile *t, const nest *n, const adze_dim **out_positio
     return n_flat;
 }
 
-static void chunk_body(tile *t, nest *n, uint32_t n_flat, const adze_dim *positions, int64_t chunk, const adze_dim *first)
+static void chunk_body(tile *t, nest *n, uint32_t n_flat, const adze_dim *positions, int64_t chunk,
+                       const adze_dim *first)
 {
     if (adze_dim_is_value(positions, 1)) {
         for (uint32_t i = 0; i < n_flat; i++) n->at.at[n->order[i]] = tile_dim(t, 0);

@@ -9,7 +9,12 @@
 
 #include <string.h>
 
-enum { PANEL = 2 * TILE_PANEL, ROWS = 126 /* a multiple of 6 and of 14 rows a tile */, CHUNK_FLOPS = 4000000, FEW_ROWS = 2 };
+enum {
+    PANEL = 2 * TILE_PANEL,
+    ROWS = 126, /* a multiple of 6 and of 14 rows a tile */
+    CHUNK_FLOPS = 4000000,
+    FEW_ROWS = 2
+};
 
 typedef struct product {
     adze_op *root;
@@ -95,7 +100,8 @@ static int64_t panels_of_chunk(const product *p)
 /* ---- Operands at a place of the batch ---- */
 
 /* The operand's buffer at its position for the result position `at` with row, column and depth as given. */
-static adze_ir_value *operand_view(tile *t, const product *p, uint32_t index, const adze_dim *row, const adze_dim *column)
+static adze_ir_value *operand_view(tile *t, const product *p, uint32_t index, const adze_dim *row,
+                                   const adze_dim *column)
 {
     const adze_access_map *map = &p->access.operand[index];
     const adze_type *tensor = index ? p->b : p->a;
@@ -129,7 +135,8 @@ static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *h
 {
     const adze_dim *most = tile_min(t, p->rows, tile_dim(t, ROWS));
     const adze_dim *pairs = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL));
-    p->left = matrix(t, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
+    p->left =
+        matrix(t, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
     p->left_first = lo;
     p->left_rows = adze_dim_sub(t->context, hi, lo);
     adze_ir_value *args[] = {p->left,
@@ -222,7 +229,8 @@ static void rows(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
     const adze_dim *at = lo;
     for (uint32_t i = 0; i < 3; i++) {
         const adze_dim *size = tile_dim(t, sizes[i]), *left = adze_dim_sub(t->context, hi, at);
-        const adze_dim *whole = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, left, size), size);
+        const adze_dim *whole =
+            adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, left, size), size);
         const adze_dim *stop = adze_dim_add(t->context, at, whole);
         if (adze_dim_equal(stop, at)) continue;
         const adze_dim *end = tile_bind(t, stop, p->rows);
@@ -238,7 +246,8 @@ static void rows(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
 /* ---- Panels and chunks ---- */
 
 /* Panels lo .. hi, those that are whole or the one that is not. */
-static void panels(tile *t, product *p, const adze_dim *lo, const adze_dim *hi, const adze_dim *row_lo, const adze_dim *row_hi)
+static void panels(tile *t, product *p, const adze_dim *lo, const adze_dim *hi, const adze_dim *row_lo,
+                   const adze_dim *row_hi)
 {
     tile_loop loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), 1, false, NULL, 0);
     t->extents[loop.axis] = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->columns, tile_dim(t, PANEL));
@@ -267,7 +276,8 @@ static void chunk(tile *t, product *p, const adze_dim *number, const adze_dim *r
     const adze_dim *whole = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->columns, tile_dim(t, PANEL));
     const adze_dim *block = tile_digit(t, &rest, panel_blocks), *rows_at = tile_digit(t, &rest, row_blocks);
     for (uint32_t i = p->at.rank - 2; i--;) p->at.at[i] = tile_digit(t, &rest, adze_type_dim(p->y, i));
-    const adze_dim *lo = adze_dim_mul_const(t->context, block, p->panels), *row_lo = adze_dim_mul_const(t->context, rows_at, ROWS);
+    const adze_dim *lo = adze_dim_mul_const(t->context, block, p->panels),
+                   *row_lo = adze_dim_mul_const(t->context, rows_at, ROWS);
     const adze_dim *hi = tile_min(t, adze_dim_add_const(t->context, lo, p->panels), n_panels);
     const adze_dim *row_hi = tile_min(t, adze_dim_add_const(t->context, row_lo, ROWS), p->rows);
     row_lo = bound(t, row_lo, p);
@@ -293,7 +303,8 @@ bool tile_product(tile *t)
     tile_zero_halo(t, 0);
     if (adze_dim_is_value(adze_type_count(p.y), 0)) return !t->failed;
     const adze_dim *row_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.rows, tile_dim(t, ROWS));
-    const adze_dim *panel_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.columns, tile_dim(t, PANEL * p.panels));
+    const adze_dim *panel_blocks =
+        adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.columns, tile_dim(t, PANEL * p.panels));
     const adze_dim *chunks = adze_dim_mul(t->context, row_blocks, panel_blocks);
     for (uint32_t i = 0; i + 2 < p.at.rank; i++) chunks = adze_dim_mul(t->context, chunks, adze_type_dim(p.y, i));
     if (adze_dim_is_value(chunks, 1)) {

@@ -57,7 +57,8 @@ static bool measure(stage *s, adze_ir_value *value)
     const adze_type *type = adze_value_type(value);
     int64_t rows;
     s->value = value;
-    if (!adze_type_is_ranked(type) || adze_type_rank(type) != 4 || adze_type_dtype(type) != ADZE_DTYPE_f32) return false;
+    if (!adze_type_is_ranked(type) || adze_type_rank(type) != 4 || adze_type_dtype(type) != ADZE_DTYPE_f32)
+        return false;
     s->height = adze_type_dim(type, 2);
     return known(value, 1, &s->channels) && known(value, 2, &rows) && known(value, 3, &s->width);
 }

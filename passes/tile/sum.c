@@ -126,7 +126,8 @@ adze_ir_value *tile_after_sum(tile *t, const adze_op *op, const tile_point *at, 
 adze_ir_value *tile_sum(tile *t, adze_op *op, const tile_point *at)
 {
     sum s;
-    bool read = !adze_value_op(adze_op_operand(op, 0)) && !adze_value_op(adze_op_operand(op, 1)); /* not computed anew */
+    bool read =
+        !adze_value_op(adze_op_operand(op, 0)) && !adze_value_op(adze_op_operand(op, 1)); /* not computed anew */
     if (t->flat || !read || !begin(t, op, at, &s)) {
         t->failed = true;
         return NULL;

@@ -45,7 +45,8 @@ static void add_arguments(tile *t, adze_ir_value *const *operands)
                             adze_internf(t->context, "a%u", i));
     }
     for (uint32_t i = 0; i < adze_op_num_results(t->kernel); i++)
-        adze_region_add_arg(body, adze_layout_buffer(adze_value_type(adze_op_result(t->kernel, i)), flat ? 1 : n + i + 1),
+        adze_region_add_arg(body,
+                            adze_layout_buffer(adze_value_type(adze_op_result(t->kernel, i)), flat ? 1 : n + i + 1),
                             adze_internf(t->context, "y%u", i));
 }
 

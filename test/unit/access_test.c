@@ -32,7 +32,8 @@ static void append(adze_text *text, const adze_access *a)
         append_dims(text, &a->result[i]);
     }
     adze_text_append(text, " =");
-    if (a->combine) adze_text_append(text, " %s%s", combines[a->combine], a->mean_all ? "/all" : a->mean ? "/inside" : "");
+    if (a->combine)
+        adze_text_append(text, " %s%s", combines[a->combine], a->mean_all ? "/all" : a->mean ? "/inside" : "");
     adze_text_append(text, " %s", a->body ? a->body : "copy");
     for (uint32_t i = 0; i < a->n_operands; i++) {
         adze_text_append(text, " ");
@@ -142,7 +143,8 @@ TEST(resizes)
     const char *up = "const @s : f32[4] = dense[1.0, 1.0, 2.0, 3.0]", *by = "const @n : i64[2] = dense[8, 27]";
     check(up, "%x: f32[N,8,H,9]", "resize(%x, _, @s)",
           "p N, p 8, p 2*H, p 27; [$0,$1,$2,$3] = copy [$0,$1,floordiv($2, 2),floordiv($3, 3)]");
-    check(by, "%x: f32[4,9]", "resize(%x, _, _, @n) {coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"}",
+    check(by, "%x: f32[4,9]",
+          "resize(%x, _, _, @n) {coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"}",
           "p 8, p 27; [$0,$1] = copy [floordiv($0, 2),floordiv($1, 3)]");
     /* Interpolation, rounding with ties, factors that are not whole. */
     check(up, "%x: f32[N,8,H,9]", "resize(%x, _, @s) {mode = \"linear\"}", NULL);
@@ -158,8 +160,9 @@ TEST(indices)
     check("", "%x: f32[N,4], %i: i32[]", "gather(%x, %i)", "p 4, i N; [$0] = copy [$1,$0]; $1 = operand 1 []");
     check("", "%x: f32[N,4], %i: i64[N,7]", "gather_elements(%x, %i) {axis = -1}",
           "p N, p 7, i 4; [$0,$1] = copy [$0,$2]; $2 = operand 1 [$0,$1]");
-    check("", "%x: f32[B,5,6,4], %i: i64[B,7,2]", "gather_nd(%x, %i) {batch_dims = 1}",
-          "p B, p 7, p 4, i 5, i 6; [$0,$1,$2] = copy [$0,$3,$4,$2]; $3 = operand 1 [$0,$1,0]; $4 = operand 1 [$0,$1,1]");
+    check(
+        "", "%x: f32[B,5,6,4], %i: i64[B,7,2]", "gather_nd(%x, %i) {batch_dims = 1}",
+        "p B, p 7, p 4, i 5, i 6; [$0,$1,$2] = copy [$0,$3,$4,$2]; $3 = operand 1 [$0,$1,0]; $4 = operand 1 [$0,$1,1]");
     /* Fewer indices than data along another axis; tuples of unknown length. */
     check("", "%x: f32[8,4], %i: i64[6,7]", "gather_elements(%x, %i) {axis = 1}", NULL);
     check("", "%x: f32[8,4], %i: i64[6,?]", "gather_nd(%x, %i)", NULL);

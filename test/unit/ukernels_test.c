@@ -236,7 +236,8 @@ TEST(reach_of_others)
     CHECK(got[0].end == 4 * 2 * 9 * 32 && got[1].end == 4 * (6 * 40 + 33));
     CHECK(!pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = INT64_MAX}, {.i = 33}, {.i = 40}, {.i = 1},
                                             {.i = INT64_MAX}}, got));
-    CHECK(!pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 7}, {.i = 33}, {.i = 40}, {.i = 1}, {.i = 6}}, got));
+    CHECK(!pack->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 7}, {.i = 33}, {.i = 40}, {.i = 1}, {.i = 6}},
+                       got));
     for (size_t i = 0; i < adze_uk_count; i++) CHECK(adze_uk_table[i].reach != NULL);
 }
 

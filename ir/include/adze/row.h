@@ -101,7 +101,7 @@ ADZE_API const adze_op_row *adze_row_find(adze_context *context, const char *nam
 ADZE_API const adze_op_row *adze_row_find_onnx(adze_context *context, const char *domain, const char *onnx);
 ADZE_API uint32_t adze_row_count(const adze_context *context);
 ADZE_API const adze_op_row *adze_row_get(const adze_context *context, uint32_t index);
-/* Adds a plug-in's row; refused if the name is taken or the row contradicts itself. The row must outlive the context. */
+/* Adds a plug-in's row, which must outlive the context; refused if the name is taken or the row contradicts itself. */
 ADZE_API bool adze_row_add(adze_context *context, const adze_op_row *row);
 ADZE_API bool adze_op_access(const adze_op *op, adze_access *out);
 
