@@ -85,7 +85,7 @@ static bool is_planned(const adze_module *module)
     const adze_func *main = adze_module_main(module);
     for (const adze_op *op = adze_region_first(adze_func_body(main)); op; op = adze_op_next(op))
         if (adze_op_is(op, "kernel")) return false;
-    return adze_plan_arena_bytes(main);
+    return adze_func_find_attr(main, "offsets") || adze_plan_arena_bytes(main);
 }
 
 typedef struct watch {
