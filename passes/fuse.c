@@ -315,7 +315,8 @@ static uint32_t count_reads(const group *g, const adze_ir_value *value)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < g->n; i++)
-        for (uint32_t k = 0; k < adze_op_num_operands(g->ops[i].op); k++) n += adze_op_operand(g->ops[i].op, k) == value;
+        for (uint32_t k = 0; k < adze_op_num_operands(g->ops[i].op); k++)
+            n += adze_op_operand(g->ops[i].op, k) == value;
     return n;
 }
 

@@ -128,8 +128,8 @@ static bool check_dims(const adze_device *d, const adze_common *common, const ad
             adze_text_append(&names, "%s%s", k ? ", " : "; it has ", name);
         }
         if (!found)
-            adze_error(adze_loc_unknown(d->work->context), "%s: the artifact has no symbolic dim '%.*s'%.*s", d->path, (int)n,
-                       item, (int)names.size, names.data ? names.data : "");
+            adze_error(adze_loc_unknown(d->work->context), "%s: the artifact has no symbolic dim '%.*s'%.*s", d->path,
+                       (int)n, item, (int)names.size, names.data ? names.data : "");
         adze_text_free(&names);
         if (!found) return false;
     }

@@ -9,7 +9,8 @@
 
 #include "passes/tile/tile.h"
 
-/* Columns of a packed panel; most rows of a register tile, and pixels of a depthwise one; how far ahead, in floats, a panel is fetched that is read once. */
+/* Columns of a packed panel; most rows of a register tile, and pixels of a depthwise one; how far ahead, in floats, a
+ * panel is fetched that is read once. */
 enum { TILE_PANEL = 16, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8, TILE_AHEAD = 64 * TILE_PANEL };
 
 typedef struct contraction {
