@@ -7,8 +7,6 @@
 
 #include <math.h>
 
-enum { MAX_CHUNKS = 16, CHUNK_FLOPS = 4000000 };
-
 typedef struct grid {
     int64_t unit_block, channel_block; /* units and channel blocks of one chunk */
     const adze_dim *n_unit_blocks;
@@ -30,7 +28,7 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
         adze_dim_is_const(c->k, &k);
         double taps = (double)c->kernel[0] * (c->depthwise || !adze_dim_is_value(c->t1, 1) ? (double)c->kernel[1] : 1);
         double flops = 2.0 * (double)rows * (double)cols * (double)channels * taps * (double)k;
-        int64_t wanted = at_most(flops * (double)c->groups * (double)outer / (double)CHUNK_FLOPS, MAX_CHUNKS);
+        int64_t wanted = at_most(flops * (double)c->groups * (double)outer / (double)TILE_CHUNK_FLOPS, TILE_MAX_CHUNKS);
         if (wanted < 1) wanted = 1;
         int64_t share = ceil_div(wanted, outer * (c->depthwise ? 1 : c->groups));
         double in_bytes =

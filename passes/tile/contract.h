@@ -12,6 +12,8 @@
 /* Columns of a packed panel; most rows of a register tile, and pixels of a depthwise one; how far ahead, in floats, a
  * panel is fetched that is read once. */
 enum { TILE_PANEL = 16, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8, TILE_AHEAD = 64 * TILE_PANEL };
+/* Work that makes a chunk worth handing out, and how many chunks a kernel has at most. */
+enum { TILE_CHUNK_FLOPS = 4000000, TILE_MAX_CHUNKS = 16 };
 
 typedef struct contraction {
     adze_op *root;

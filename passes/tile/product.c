@@ -12,7 +12,6 @@
 enum {
     PANEL = 2 * TILE_PANEL,
     ROWS = 126, /* a multiple of 6 and of 14 rows a tile */
-    CHUNK_FLOPS = 4000000,
     FEW_ROWS = 2
 };
 
@@ -91,9 +90,9 @@ static int64_t panels_of_chunk(const product *p)
     adze_dim_is_const(p->columns, &columns);
     adze_dim_is_const(p->depth, &depth);
     if (rows > ROWS) rows = ROWS;
-    if (depth > CHUNK_FLOPS) depth = CHUNK_FLOPS;
+    if (depth > TILE_CHUNK_FLOPS) depth = TILE_CHUNK_FLOPS;
     int64_t panels = columns / PANEL + (columns % PANEL != 0), flops = 2 * PANEL * rows * depth;
-    int64_t wanted = flops > 0 ? (CHUNK_FLOPS + flops - 1) / flops : 1;
+    int64_t wanted = flops > 0 ? (TILE_CHUNK_FLOPS + flops - 1) / flops : 1;
     return wanted < panels ? wanted : panels > 0 ? panels : 1;
 }
 

@@ -8,7 +8,7 @@
  */
 #include "passes/tile/contract.h"
 
-enum { MAX_STAGES = 4, MAX_CHUNKS = 16, CHUNK_FLOPS = 4000000, MIN_CHUNK_ROWS = 8 };
+enum { MAX_STAGES = 4, MIN_CHUNK_ROWS = 8 };
 enum { MAX_DIM = 1 << 24, MAX_WINDOW = 1 << 16 }; /* so that sizes of slabs do not overflow */
 
 typedef struct stage {
@@ -18,7 +18,8 @@ typedef struct stage {
     int64_t rows;           /* most rows that a block makes */
     int64_t width, channels;
     /* Of the rows that a block reads of the stage before: */
-    int64_t reach, stride, before; /* extent of a window, step, rows of padding above */
+    int64_t reach, stride;     /* extent of a window, step */
+    int64_t pads[4];           /* above, left, below, right */
     /* The slab that holds what it makes; none for the last stage. */
     adze_ir_value *slab;    /* [rows][row_size] */
     int64_t row_size;       /* elements, zeros at both ends of the columns counted in */
@@ -66,16 +67,15 @@ static bool measure(stage *s, adze_ir_value *value)
 static bool window_of(stage *s)
 {
     const adze_op *conv = s->c.root;
-    int64_t pads[4], kernel;
+    int64_t kernel;
     adze_ints strides = adze_op_attr_ints(conv, "strides"), dilations = adze_op_attr_ints(conv, "dilations");
-    if (!adze_op_has_trait(conv, ADZE_WINDOW) || !tile_conv_pads(conv, 2, pads)) return false;
+    if (!adze_op_has_trait(conv, ADZE_WINDOW) || !tile_conv_pads(conv, 2, s->pads)) return false;
     if (!known(adze_op_operand(conv, 1), 2, &kernel)) return false;
     s->stride = strides.count ? strides.data[0] : 1;
     s->reach = (kernel - 1) * (dilations.count ? dilations.data[0] : 1) + 1;
     if (s->reach < s->stride) s->reach = s->stride; /* rows that no window reads are made too: blocks leave no gaps */
-    s->before = pads[0];
     for (uint32_t i = 0; i < 4; i++)
-        if (pads[i] > MAX_WINDOW) return false;
+        if (s->pads[i] > MAX_WINDOW) return false;
     return s->reach <= MAX_WINDOW;
 }
 
@@ -126,8 +126,7 @@ static void choose_slabs(chain *ch)
 {
     for (uint32_t i = 0; i + 1 < ch->n; i++) {
         stage *s = &ch->stages[i], *next = &ch->stages[i + 1];
-        int64_t pads[4] = {0};
-        tile_conv_pads(next->c.root, 2, pads);
+        const int64_t *pads = next->pads;
         s->halo = pads[1] > pads[3] ? pads[1] : pads[3];
         s->padded = pads[0] || pads[1] || pads[2] || pads[3];
         s->row_size = (s->width + 2 * s->halo) * s->channels;
@@ -150,8 +149,8 @@ static bool choose_rows(tile *t, chain *ch)
         flops += 2.0 * (double)rows * (double)s->width * (double)s->channels * (double)in * (double)(taps * taps);
     }
     adze_dim_is_const(adze_type_dim(adze_value_type(ch->stages[0].value), 0), &outer);
-    int64_t most = MAX_CHUNKS / (outer > 0 ? outer : 1);
-    int64_t chunks = flops < (double)CHUNK_FLOPS * (double)most ? (int64_t)(flops / (double)CHUNK_FLOPS) : most;
+    int64_t most = TILE_MAX_CHUNKS / (outer > 0 ? outer : 1);
+    int64_t chunks = flops < (double)TILE_CHUNK_FLOPS * (double)most ? (int64_t)(flops / (double)TILE_CHUNK_FLOPS) : most;
     chunks = chunks < 1 ? 1 : chunks;
     ch->height = height;
     ch->chunk_rows = (height + chunks - 1) / chunks;
@@ -168,8 +167,7 @@ static bool choose_rows(tile *t, chain *ch)
 /* Rows that the slab of stage i shares with the block before. */
 static int64_t kept_rows(const chain *ch, uint32_t i)
 {
-    int64_t kept = ch->stages[i + 1].reach - ch->stages[i + 1].stride;
-    return kept > 0 ? kept : 0;
+    return ch->stages[i + 1].reach - ch->stages[i + 1].stride;
 }
 
 /* The row with which the slab of stage i begins in block `number`. */
@@ -180,7 +178,7 @@ static const adze_dim *slab_first(tile *t, const chain *ch, uint32_t i, const ad
     const adze_dim *later = tile_min(t, tile_dim(t, 1), number); /* 0 in a chunk's first block */
     for (uint32_t k = ch->n - 1;; k--) {
         const stage *s = &ch->stages[k];
-        row = adze_dim_add_const(c, adze_dim_mul_const(c, row, s->stride), -s->before);
+        row = adze_dim_add_const(c, adze_dim_mul_const(c, row, s->stride), -s->pads[0]);
         if (k == i + 1) return row;
         row = adze_dim_add(c, row, adze_dim_mul_const(c, later, kept_rows(ch, k - 1)));
     }
@@ -209,9 +207,9 @@ static void choose_block(tile *t, chain *ch)
         s->first = slab_first(t, ch, i, ch->block);
         s->from = adze_dim_add(c, s->first, adze_dim_mul_const(c, later, kept_rows(ch, i)));
         const adze_dim *end = adze_dim_add_const(c, next->to, -1);
-        s->to = adze_dim_add_const(c, adze_dim_mul_const(c, end, next->stride), next->reach - next->before);
-        s->least_first = next->least_first * next->stride - next->before;
-        s->least_to = (next->least_to - 1) * next->stride + next->reach - next->before;
+        s->to = adze_dim_add_const(c, adze_dim_mul_const(c, end, next->stride), next->reach - next->pads[0]);
+        s->least_first = next->least_first * next->stride - next->pads[0];
+        s->least_to = (next->least_to - 1) * next->stride + next->reach - next->pads[0];
         s->first = bound(t, s->first, s->least_first);
         s->from = bound(t, s->from, s->least_first);
         s->to = bound(t, s->to, s->least_to);
