@@ -35,6 +35,12 @@ typedef struct adze_ukernel_set {
     struct adze_ukernel_set *next;
 } adze_ukernel_set;
 
+/* Code of plug-ins, the last one added first. */
+typedef struct adze_code_set {
+    const adze_code *code;
+    struct adze_code_set *next;
+} adze_code_set;
+
 /* A text that errors can quote: the last one read under that name. */
 typedef struct adze_source {
     const char *file; /* interned */
@@ -56,6 +62,7 @@ struct adze_context {
     uint64_t max_memory, held_memory; /* bytes; held by loaded constants */
     adze_source *sources;
     adze_ukernel_set *ukernels;
+    adze_code_set *codes;
     const adze_op_row **rows; /* built-in rows first, then plug-ins'; sorted index in row_table */
     uint32_t n_rows, rows_capacity;
     adze_table row_names, row_onnx;

@@ -1,18 +1,23 @@
-/* What is built in, registered through the same struct as a plug-in's: passes, rules, and the table of
- * named pipelines. */
+/* What is built in, registered through the same struct as a plug-in's, and the table of named pipelines. */
+#include "passes/builtin.h"
 #include "passes/registry_private.h"
 #include "passes/rules_embedded.h"
 
 #include <adze/version.h>
 
-#define PASS(name) extern const adze_pass adze_pass_##name;
+#define PASS(name)     extern const adze_pass adze_pass_##name;
+#define FRONTEND(name) extern const adze_frontend adze_frontend_##name;
 #include "passes/builtin.def"
-#undef PASS
 
 static const adze_pass *const passes[] = {
 #define PASS(name) &adze_pass_##name,
 #include "passes/builtin.def"
-#undef PASS
+    NULL,
+};
+
+static const adze_frontend *const frontends[] = {
+#define FRONTEND(name) &adze_frontend_##name,
+#include "passes/builtin.def"
     NULL,
 };
 
@@ -24,6 +29,9 @@ const adze_plugin adze_builtin_plugin = {
     .version = ADZE_VERSION,
     .passes = passes,
     .rules = adze_embedded_rules,
+    .frontends = frontends,
+    .metrics = adze_builtin_metrics,
+    .sensitivities = adze_builtin_sensitivities,
 };
 
 /* Until nothing changes: what a rule makes constant is folded, what folding makes equal is merged. */

@@ -28,33 +28,11 @@ const char *adze_library_folder(adze_context *context)
     return slash && slash > path ? adze_intern(context, path, (size_t)(slash - path)) : "/";
 }
 
-static bool name_is_taken(const adze_registry *registry, adze_peek_kind kind, const char *name)
+static bool check_name(void *self, const adze_kind *kind, const char *name, char *why, size_t why_size)
 {
-    switch (kind) {
-    case ADZE_PEEK_PLUGIN:
-        for (uint32_t i = 0; i < registry->n_plugins; i++)
-            if (!strcmp(registry->plugins[i], name)) return true;
-        return false;
-    case ADZE_PEEK_PASS: return adze_registry_find_pass(registry, name);
-    case ADZE_PEEK_OP: return adze_row_find(registry->context, name);
-    case ADZE_PEEK_RULE_SET:
-        for (uint32_t i = 0; i < registry->n_rule_sets; i++)
-            if (!strcmp(registry->rule_sets[i]->name, name)) return true;
-        return false;
-    case ADZE_PEEK_BACKEND:
-        for (uint32_t i = 0; i < registry->n_backends; i++)
-            if (!strcmp(registry->backends[i]->name, name)) return true;
-        return false;
-    }
-    return false;
-}
-
-static bool check_name(void *self, adze_peek_kind kind, const char *name, char *why, size_t why_size)
-{
-    static const char *const what[] = {"plug-in", "pass", "op", "rule set", "backend"};
-    if (!name_is_taken(self, kind, name)) return true;
-    snprintf(why, why_size, "the %s name '%s' is taken", what[kind], name);
-    return false;
+    bool is_taken = !kind ? adze_plugin_name_is_taken(self, name) : kind->is_taken && kind->is_taken(self, name);
+    if (is_taken) snprintf(why, why_size, "the %s name '%s' is taken", kind ? kind->what : "plug-in", name);
+    return !is_taken;
 }
 
 /* Maps the file and checks it; reports one line. */

@@ -6,8 +6,6 @@
  */
 #include "passes/plugin_elf.h"
 
-#include <adze/pass.h>
-
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,16 +155,16 @@ static bool check_head(image *im, char *why, size_t why_size)
     return true;
 }
 
-/* Lets `check` see the names of one list of the descriptor. `name` is where a struct keeps its name. */
-static bool check_list(const image *im, uint64_t field, adze_peek_kind kind, size_t name,
-                       adze_peek_name *check, void *self, char *why, size_t why_size)
+/* Lets `check` see the names of one list of the descriptor. */
+static bool check_list(const image *im, uint64_t descriptor, const adze_kind *kind, adze_peek_name *check, void *self,
+                       char *why, size_t why_size)
 {
     uint64_t list, item;
     char text[MAX_NAME];
-    if (!read_pointer(im, field, &list) || !list) return true;
+    if (!read_pointer(im, descriptor + kind->list, &list) || !list) return true;
     for (uint64_t i = 0; i < MAX_LIST; i++) {
         if (!read_pointer(im, list + i * sizeof(void *), &item) || !item) break;
-        if (read_name(im, item + name, text) && !check(self, kind, text, why, why_size)) return false;
+        if (read_name(im, item + kind->name, text) && !check(self, kind, text, why, why_size)) return false;
     }
     return true;
 }
@@ -190,28 +188,18 @@ bool adze_plugin_peek(const void *bytes, size_t size, adze_peek_name *check, voi
         snprintf(why, why_size, "it speaks ABI %u, this Adze speaks %d", start.abi, ADZE_ABI);
         return false;
     }
-    if (start.struct_size < sizeof(adze_plugin) || sym.st_size < sizeof(adze_plugin)) {
+    uint64_t bytes_there = sym.st_size < start.struct_size ? sym.st_size : start.struct_size;
+    if (bytes_there < adze_plugin_least) {
         snprintf(why, why_size, "its descriptor has %llu bytes, expected at least %zu",
-                 sym.st_size < start.struct_size ? (unsigned long long)sym.st_size
-                                                 : (unsigned long long)start.struct_size,
-                 sizeof(adze_plugin));
+                 (unsigned long long)bytes_there, adze_plugin_least);
         return false;
     }
     if (read_name(&im, sym.st_value + offsetof(adze_plugin, name), text) &&
-        !check(self, ADZE_PEEK_PLUGIN, text, why, why_size))
+        !check(self, NULL, text, why, why_size))
         return false;
-    static const struct {
-        size_t field, name;
-        adze_peek_kind kind;
-    } lists[] = {
-        {offsetof(adze_plugin, passes), offsetof(adze_pass, name), ADZE_PEEK_PASS},
-        {offsetof(adze_plugin, ops), offsetof(adze_op_row, name), ADZE_PEEK_OP},
-        {offsetof(adze_plugin, rules), offsetof(adze_rule_set, name), ADZE_PEEK_RULE_SET},
-        {offsetof(adze_plugin, backends), offsetof(adze_backend, name), ADZE_PEEK_BACKEND},
-    };
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        if (!check_list(&im, sym.st_value + lists[i].field, lists[i].kind, lists[i].name, check, self,
-                        why, why_size))
+    for (const adze_kind *kind = adze_kinds; kind->what; kind++)
+        if (kind->list + sizeof(void *) <= bytes_there &&
+            !check_list(&im, sym.st_value, kind, check, self, why, why_size))
             return false;
     return true;
 }

@@ -2,20 +2,11 @@
 #ifndef ADZE_PLUGIN_ELF_H
 #define ADZE_PLUGIN_ELF_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "passes/descriptor.h"
 
-typedef enum adze_peek_kind {
-    ADZE_PEEK_PLUGIN,
-    ADZE_PEEK_PASS,
-    ADZE_PEEK_OP,
-    ADZE_PEEK_RULE_SET,
-    ADZE_PEEK_BACKEND
-} adze_peek_kind;
-
-/* Sees every name that the descriptor brings; false with a reason refuses the plug-in. */
-typedef bool adze_peek_name(void *self, adze_peek_kind kind, const char *name, char *why,
-                            size_t why_size);
+/* Sees every name that the descriptor brings, with what it is ("plug-in", "pass", …); false with a reason refuses
+ * the plug-in. `kind` is NULL for the plug-in's own name. */
+typedef bool adze_peek_name(void *self, const adze_kind *kind, const char *name, char *why, size_t why_size);
 
 /* Checks a shared object in memory: ELF of this machine, a symbol adze_plugin_descriptor whose magic,
  * ABI number and size are right, names that `check` accepts. False with one line in `why`.

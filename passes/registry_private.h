@@ -1,9 +1,9 @@
 /* What the registry keeps. Only the files of the pass manager and the rule engine see it; passes and
- * plug-ins use <adze/pass.h>. */
+ * plug-ins use <adze/registry.h>. */
 #ifndef ADZE_REGISTRY_PRIVATE_H
 #define ADZE_REGISTRY_PRIVATE_H
 
-#include <adze/pass.h>
+#include <adze/registry.h>
 
 #include "ir/support/arena.h"
 
@@ -22,12 +22,6 @@ struct adze_target {
     adze_target *next;
 };
 
-/* One list of things that have a name; `items` point into plug-ins. */
-typedef struct adze_name_list {
-    const void **items;
-    uint32_t count, capacity;
-} adze_name_list;
-
 struct adze_registry {
     adze_context *context;
     adze_arena arena;
@@ -38,6 +32,12 @@ struct adze_registry {
     uint32_t n_rule_sets, rule_sets_capacity, rules_capacity;
     const adze_backend **backends;
     uint32_t n_backends, backends_capacity;
+    const adze_frontend **frontends;
+    uint32_t n_frontends, frontends_capacity;
+    const adze_metric **metrics;
+    uint32_t n_metrics, metrics_capacity;
+    const adze_sensitivity **sensitivities;
+    uint32_t n_sensitivities, sensitivities_capacity;
     const char **plugins; /* names */
     uint32_t n_plugins, plugins_capacity;
     void **handles; /* of dlopen */
@@ -65,6 +65,8 @@ void adze_option_print(const adze_option *option, const void *options, adze_text
 /* plugin.c: folder of libadze.so, or of the program where it is linked statically; interned. */
 const char *adze_library_folder(adze_context *context);
 
+/* registry.c: adds a pass whose name is free, in the order of names. */
+void adze_registry_insert_pass(adze_registry *registry, const adze_pass *pass);
 /* registry.c: the error place of a file that has no lines. */
 adze_loc adze_file_loc(adze_context *context, const char *path, uint32_t line);
 /* True for what may name a pass, option, rule, target or plug-in: letters, digits, `-`, `_`, `.`. */

@@ -6,7 +6,7 @@
 #ifndef ADZE_RULES_H
 #define ADZE_RULES_H
 
-#include <adze/pass.h>
+#include <adze/registry.h>
 
 #include "ir/support/arena.h"
 

@@ -2,7 +2,7 @@
 #ifndef ADZE_RULES_EMBEDDED_H
 #define ADZE_RULES_EMBEDDED_H
 
-#include <adze/pass.h>
+#include <adze/plugin.h>
 
 extern const adze_rule_set *const adze_embedded_rules[];
 

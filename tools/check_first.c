@@ -42,7 +42,7 @@ static void observe(void *self, const adze_op *op, const adze_value *values, uin
     if (adze_op_parent(op) != r->body) return;
     uint32_t position = r->next++;
     if (!n || values[0].kind != ADZE_VALUE_TENSOR || r->out_of_memory) return;
-    if (!adze_element_is_number((adze_dtype)values[0].dtype)) return;
+    if (!adze_dtype_is_number((adze_dtype)values[0].dtype)) return;
     if (r->count == r->capacity) {
         uint32_t capacity = r->capacity ? 2 * r->capacity : 64;
         adze_value *more = realloc(r->values, capacity * sizeof *more);

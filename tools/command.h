@@ -6,7 +6,7 @@
 #ifndef ADZE_COMMAND_H
 #define ADZE_COMMAND_H
 
-#include <adze/pass.h>
+#include <adze/registry.h>
 #include <adze_runtime.h>
 
 #include <stdbool.h>

@@ -3,7 +3,6 @@
 #define ADZE_DATASET_H
 
 #include "feed.h"
-#include "metrics.h"
 
 typedef struct adze_dataset {
     const char *path;

@@ -50,7 +50,7 @@ typedef struct job {
     other other;
     adze_dataset set;
     const adze_metric *metrics[MAX_METRICS];
-    adze_score scores[MAX_METRICS];
+    void *states[MAX_METRICS];
     uint32_t n_metrics;
     double seconds; /* in the model alone */
 } job;
@@ -69,22 +69,40 @@ static bool is_usable(const job *j, const adze_metric *m)
     return labelled || (m->labels == 1U << ADZE_LABEL_IMAGE && j->options->against);
 }
 
+static bool add_metric(job *j, const adze_metric *m)
+{
+    if (j->n_metrics == MAX_METRICS) return true;
+    void *state = calloc(1, m->state_size + 1u);
+    if (!state) return fail(j, j->options->data, "out of memory");
+    j->states[j->n_metrics] = state;
+    j->metrics[j->n_metrics++] = m;
+    return true;
+}
+
+static void free_metrics(job *j)
+{
+    for (uint32_t i = 0; i < j->n_metrics; i++) {
+        if (j->metrics[i]->clear) j->metrics[i]->clear(j->states[i]);
+        free(j->states[i]);
+    }
+}
+
 /* The metrics that --metric names, or all that data and --against allow. 0, or the exit status. */
 static int choose_metrics(job *j)
 {
     const char *at = j->options->metrics;
-    for (uint32_t i = 0; !at && i < adze_n_metrics; i++) {
-        const adze_metric *m = &adze_metrics[i];
+    for (uint32_t i = 0; !at && i < adze_registry_num_metrics(j->work->registry); i++) {
+        const adze_metric *m = adze_registry_metric(j->work->registry, i);
         bool wanted = is_usable(j, m) && (m->needs_other || (m->labels & 1U << j->set.label_kind));
         bool tokens = j->set.labels.rank > 1;
         if (!strcmp(m->name, "perplexity") || !strcmp(m->name, "entropy")) wanted = wanted && tokens;
         bool answers = j->set.label_kind == ADZE_LABEL_NONE || j->set.label_kind == ADZE_LABEL_CLASSES;
         if (!strcmp(m->name, "agreement")) wanted = wanted && answers;
-        if (wanted && j->n_metrics < MAX_METRICS) j->metrics[j->n_metrics++] = m;
+        if (wanted && !add_metric(j, m)) return 1;
     }
     while (at && *at) {
         size_t n = strcspn(at, ",");
-        const adze_metric *m = adze_metric_find(at, n);
+        const adze_metric *m = adze_registry_find_metric(j->work->registry, at, n);
         if (!m) return adze_usage_error("there is no metric '%.*s'; try adze eval --help", (int)n, at);
         if (j->n_metrics == MAX_METRICS) return adze_usage_error("--metric names too many metrics");
         if (m->needs_other && !j->options->against) return adze_usage_error("--metric=%s needs --against", m->name);
@@ -93,7 +111,7 @@ static int choose_metrics(job *j)
                        j->options->data, m->name);
             return 1;
         }
-        j->metrics[j->n_metrics++] = m;
+        if (!add_metric(j, m)) return 1;
         at += n + (at[n] == ',');
     }
     if (j->n_metrics) return 0;
@@ -162,7 +180,7 @@ static bool cut(const job *j, const adze_device *device, const adze_value *all, 
 {
     for (uint32_t k = 0; k < j->device.n_outputs; k++) {
         bool leading = all[k].kind == ADZE_VALUE_TENSOR && all[k].rank && all[k].dims[0] == batch;
-        if (all[k].kind != ADZE_VALUE_TENSOR || !adze_element_is_number((adze_dtype)all[k].dtype) ||
+        if (all[k].kind != ADZE_VALUE_TENSOR || !adze_dtype_is_number((adze_dtype)all[k].dtype) ||
             (batch > 1 && !leading))
             return fail(j, device->path, "an output is no tensor of numbers with an axis of samples");
         out[k] = leading ? adze_slice(&all[k], index) : all[k];
@@ -195,7 +213,7 @@ static bool add_sample(job *j, const adze_value *results, const adze_value *othe
         sample.label_kind = j->set.label_kind;
     }
     for (uint32_t m = 0; m < j->n_metrics; m++)
-        if (!j->metrics[m]->add(&j->scores[m], &sample, &why))
+        if (!j->metrics[m]->add(j->states[m], &sample, &why))
             return adze_error(adze_loc_unknown(j->work->context), "%s: %s: sample %lld: %s", j->options->data,
                               j->metrics[m]->name, (long long)(first + index), why);
     return true;
@@ -236,12 +254,11 @@ static void print_text(const job *j)
 {
     for (uint32_t m = 0; m < j->n_metrics; m++) {
         const adze_metric *metric = j->metrics[m];
-        const adze_score *score = &j->scores[m];
-        printf("%-11s %*.*f%s%s", metric->name, 9 + metric->digits, metric->digits, metric->value(score),
+        printf("%-11s %*.*f%s%s", metric->name, 9 + metric->digits, metric->digits, metric->value(j->states[m]),
                *metric->unit ? " " : "", metric->unit);
-        if (metric->needs_other && score->count && !strcmp(metric->unit, "%"))
-            printf("  (%llu of %llu answers changed)", (unsigned long long)(score->count - score->hits),
-                   (unsigned long long)score->count);
+        char detail[128] = "";
+        if (metric->detail) metric->detail(j->states[m], detail, sizeof detail);
+        if (*detail) printf("  (%s)", detail);
         printf("\n");
     }
     printf("%-11s %8lld\n", "samples", (long long)j->set.count);
@@ -273,7 +290,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     if (o->limit < 0 || o->batch < 0) return adze_usage_error("--limit and --batch take positive numbers");
     job j = {.options = o, .work = work};
     int status = run_job(&j, files[0]);
-    for (uint32_t m = 0; m < j.n_metrics; m++) adze_score_free(&j.scores[m]);
+    free_metrics(&j);
     close_other(&j.other);
     adze_dataset_free(&j.set);
     if (j.device.work) adze_device_close(&j.device);

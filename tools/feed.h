@@ -89,11 +89,4 @@ bool adze_array_fit(adze_work *work, adze_array *array, const adze_port *port, c
 adze_value adze_array_value(const adze_array *array);
 adze_array adze_value_array(const char *name, const adze_value *value);
 
-/* ---- Elements (element.c) ---- */
-
-/* All types but complex and string. */
-bool adze_element_is_number(adze_dtype dtype);
-/* Element `index` of a tensor of numbers, row-major; 64-bit integers are rounded. */
-double adze_element_get(const adze_value *value, uint64_t index);
-
 #endif

@@ -42,7 +42,7 @@ static void print_first(const adze_value *v, uint64_t count)
             const double *c = (const double *)v->data + 2 * i;
             printf("%s%.6g%+.6gi", space, c[0], c[1]);
         } else {
-            printf("%s%.6g", space, adze_element_get(v, i));
+            printf("%s%.6g", space, adze_value_real(v, i));
         }
     }
 }
@@ -54,9 +54,9 @@ static void print_tensor(const adze_value *v)
     printf("%s[", adze_dtype_name((adze_dtype)v->dtype));
     for (uint32_t k = 0; k < v->rank; k++) printf("%s%lld", k ? "," : "", (long long)v->dims[k]);
     printf("]");
-    bool number = adze_element_is_number((adze_dtype)v->dtype);
+    bool number = adze_dtype_is_number((adze_dtype)v->dtype);
     for (uint64_t i = 0; number && i < count; i++) {
-        double x = adze_element_get(v, i);
+        double x = adze_value_real(v, i);
         if (isnan(x)) nans++;
         else low = fmin(low, x), high = fmax(high, x), sum += x;
     }

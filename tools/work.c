@@ -1,7 +1,6 @@
 /* What most commands begin with: context, registry, plug-ins, the model. */
 #include "command.h"
 
-#include <adze/onnx.h>
 #include <adze_io.h>
 
 #include <errno.h>
@@ -167,32 +166,40 @@ static int64_t read_dim(adze_context *context, const char *item, const char **ou
     return strtoll(item + n + 1, NULL, 10);
 }
 
-static adze_module *read_onnx(adze_work *session, const adze_common *common, const char *path)
+static adze_module *read_text(adze_work *work, const char *path)
 {
-    adze_onnx_dim *dims = calloc(common->dims.count + 1u, sizeof *dims);
-    if (!dims) return adze_error(adze_loc_unknown(session->context), "out of memory"), NULL;
-    for (uint32_t i = 0; i < common->dims.count; i++)
-        dims[i].value = read_dim(session->context, common->dims.items[i], &dims[i].name);
-    adze_onnx_options options = {.struct_size = sizeof options, .n_dims = common->dims.count, .dims = dims};
-    adze_module *module = adze_onnx_read(session->context, path, &options);
-    free(dims);
+    size_t size;
+    char *text = adze_read_text(work, path, &size);
+    adze_module *module =
+        text ? adze_module_parse(work->context, strcmp(path, "-") ? path : "stdin", text, size) : NULL;
+    free(text);
     return module;
 }
 
-adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path)
+static adze_module *read_format(adze_work *work, const adze_frontend *frontend, const char *path,
+                                const adze_fixed_dim *dims, uint32_t n_dims)
 {
-    if (adze_has_suffix(path, ".onnx")) return read_onnx(session, common, path);
-    size_t size;
-    char *text = adze_read_text(session, path, &size);
-    adze_module *module =
-        text ? adze_module_parse(session->context, strcmp(path, "-") ? path : "stdin", text, size) : NULL;
-    free(text);
+    adze_read_options options = {.struct_size = sizeof options, .n_dims = n_dims, .dims = dims};
+    uint64_t errors = adze_context_errors(work->context);
+    adze_module *module = frontend->read(work->context, path, &options);
+    if (!module && adze_context_errors(work->context) == errors)
+        adze_error(adze_loc_unknown(work->context), "%s: the frontend '%s' cannot read it", path, frontend->name);
+    return module;
+}
+
+adze_module *adze_work_read(adze_work *work, const adze_common *common, const char *path)
+{
+    const adze_frontend *frontend = adze_registry_frontend_for(work->registry, path);
+    uint32_t n_dims = common->dims.count;
+    adze_fixed_dim *dims = calloc(n_dims + 1u, sizeof *dims);
+    if (!dims) return adze_error(adze_loc_unknown(work->context), "out of memory"), NULL;
+    for (uint32_t i = 0; i < n_dims; i++)
+        dims[i].value = read_dim(work->context, common->dims.items[i], &dims[i].name);
+    adze_module *module = frontend ? read_format(work, frontend, path, dims, n_dims) : read_text(work, path);
     bool ok = module != NULL;
-    for (uint32_t i = 0; ok && i < common->dims.count; i++) {
-        const char *name;
-        int64_t value = read_dim(session->context, common->dims.items[i], &name);
-        ok = adze_module_fix_dim(module, name, value);
-    }
+    for (uint32_t i = 0; ok && !frontend && i < n_dims; i++)
+        ok = adze_module_fix_dim(module, dims[i].name, dims[i].value);
+    free(dims);
     if (ok) return module;
     adze_module_destroy(module);
     return NULL;

@@ -3,7 +3,7 @@
 #include "backends/x86/emit.h"
 #include "backends/x86/ukernels/native.h"
 
-#include <adze/pass.h>
+#include <adze/plugin.h>
 #include <adze/version.h>
 #include <adze_runtime.h>
 

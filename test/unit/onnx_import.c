@@ -74,7 +74,7 @@ TEST(fixed_dim)
 {
     char text[128];
     reader r;
-    adze_onnx_dim dims[] = {{"a-b", 4}, {"M", 7}};
+    adze_fixed_dim dims[] = {{"a-b", 4}, {"M", 7}};
     adze_onnx_options options = {.struct_size = sizeof options, .n_dims = 1, .dims = dims};
     read_model(&r, m_model(one_node(m_node("Relu", "n", "x", "y"), "N a-b", NULL), 13), &options);
     REQUIRE(r.module);

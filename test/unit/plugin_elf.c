@@ -7,7 +7,7 @@
 
 static int names;
 
-static bool accept(void *self, adze_peek_kind kind, const char *name, char *why, size_t why_size)
+static bool accept(void *self, const adze_kind *kind, const char *name, char *why, size_t why_size)
 {
     (void)self, (void)kind, (void)why, (void)why_size;
     names += name[0] != '\0';

@@ -2,7 +2,7 @@
  * through the public interface. */
 #include "unit.h"
 
-#include <adze/pass.h>
+#include <adze/registry.h>
 
 typedef struct fixture {
     adze_context *context;
@@ -119,13 +119,13 @@ TEST(bad_pass)
     pass.struct_size = 4;
     check_pass_refused(pass, "struct_size 4");
     pass = good_pass;
-    check_pass_refused(pass, "two passes named 'unit-pass'");
+    check_pass_refused(pass, "brings the pass name 'unit-pass' twice");
     pass.name = "dce";
     check_pass_refused(pass, "the pass name 'dce' is taken");
     pass.name = "repeat";
     check_pass_refused(pass, "the pass name 'repeat' is taken");
     pass.name = "O2";
-    check_pass_refused(pass, "'O2' names a pipeline");
+    check_pass_refused(pass, "the pass name 'O2' is taken");
     pass.name = "a,b";
     check_pass_refused(pass, "no valid name");
     pass.name = "other";
@@ -149,9 +149,9 @@ TEST(bad_option)
     pass.n_options = 1;
     pass.options_size = 8;
     pass.options = &outside;
-    check_pass_refused(pass, "option 0 of pass 'other' is malformed");
+    check_pass_refused(pass, "pass 'other': option 0 contradicts itself");
     pass.options = &unknown;
-    check_pass_refused(pass, "option 0 of pass 'other' is malformed");
+    check_pass_refused(pass, "pass 'other': option 0 contradicts itself");
     pass.options = &fallback;
     check_pass_refused(pass, "option 'n' takes a whole number, got 'one'");
 }
@@ -183,7 +183,7 @@ TEST(bad_backend)
     const adze_backend *const backends[] = {&incomplete, NULL};
     adze_plugin plugin = plugin_of(NULL);
     plugin.backends = backends;
-    check_refused(&plugin, "a backend is incomplete");
+    check_refused(&plugin, "the backend 'unit' is incomplete");
     fixture f;
     open_fixture(&f);
     CHECK(!adze_registry_backend(f.registry, "no_such"));

@@ -6,7 +6,7 @@
 #include "unit.h"
 
 #include <adze/ir.h>
-#include <adze/pass.h>
+#include <adze/registry.h>
 #include <adze_runtime.h>
 
 #include <stdlib.h>

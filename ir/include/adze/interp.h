@@ -49,6 +49,14 @@ ADZE_API bool adze_interpret(const adze_func *func, const adze_value *inputs, ui
                              adze_value *outputs, uint32_t n_outputs, adze_observer *observe, void *self);
 ADZE_API void adze_outputs_free(adze_value *outputs, uint32_t n);
 
+/* ---- Elements (element.c) ---- */
+
+/* Integers, booleans and real floats of any width; not strings, not complex numbers. */
+ADZE_API bool adze_dtype_is_number(adze_dtype dtype);
+/* Element `index` of a dense tensor of numbers; _int rounds towards zero. */
+ADZE_API double adze_value_real(const adze_value *value, uint64_t index);
+ADZE_API int64_t adze_value_int(const adze_value *value, uint64_t index);
+
 #ifdef __cplusplus
 }
 #endif

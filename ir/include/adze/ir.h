@@ -10,6 +10,7 @@
 #define ADZE_IR_H
 
 #include <adze/build.h>
+#include <adze/code.h>
 #include <adze/context.h>
 #include <adze/data.h>
 #include <adze/dim.h>

@@ -1,6 +1,6 @@
 /* A plug-in of one pass, one rule set and one op; macros make the wrong ones. With MARK its constructor
  * creates that file, so a test can see whether any code of it ran. */
-#include <adze/pass.h>
+#include <adze/plugin.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #ifndef ADZE_ONNX_H
 #define ADZE_ONNX_H
 
-#include <adze/ir.h>
+#include <adze/frontend.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,16 +17,10 @@ extern "C" {
 /* Opsets of the default domain that are understood. */
 enum { ADZE_ONNX_OPSET_MIN = 7, ADZE_ONNX_OPSET_MAX = 28 };
 
-/* Fixes a symbolic dim of the inputs. `name` is the model's dim_param or the symbol made of it. */
-typedef struct adze_onnx_dim {
-    const char *name;
-    int64_t value;
-} adze_onnx_dim;
-
 typedef struct adze_onnx_options {
     uint32_t struct_size;
     uint32_t n_dims;
-    const adze_onnx_dim *dims;
+    const adze_fixed_dim *dims; /* by the model's dim_param, or the symbol made of it */
     /* Folder in which external data must lie. NULL: the model's own folder; models from memory have
      * none then, and external data is an error. */
     const char *data_folder;

@@ -4,9 +4,7 @@
  * by more than 0.45 goes. Average precision of each class over 101 recalls (COCO), mean over the classes
  * that occur in the labels.
  */
-#include "metrics.h"
-
-#include "ir/eval/convert.h"
+#include "passes/builtin.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,10 +24,10 @@ typedef struct list {
     uint64_t count, capacity;
 } list;
 
-struct adze_boxes {
+typedef struct boxes {
     list found, wanted;
     uint64_t images;
-};
+} boxes;
 
 static bool push(list *to, box item)
 {
@@ -44,12 +42,12 @@ static bool push(list *to, box item)
     return true;
 }
 
-void adze_boxes_free(struct adze_boxes *boxes)
+static void clear(void *state)
 {
-    if (!boxes) return;
-    free(boxes->found.items);
-    free(boxes->wanted.items);
-    free(boxes);
+    boxes *b = state;
+    free(b->found.items);
+    free(b->wanted.items);
+    *b = (boxes){0};
 }
 
 static double overlap(const box *a, const box *b)
@@ -71,22 +69,27 @@ static int by_score(const void *a, const void *b)
     return x->image < y->image ? -1 : x->image > y->image;
 }
 
+static double class_score(const adze_value *grid, int64_t class, int64_t cells, int64_t cell)
+{
+    return adze_value_real(grid, (uint64_t)((HEAD + class) * cells + cell));
+}
+
 /* Reads the box of one cell into `out`; `image` holds the cell's number until the sort is done. */
 static void read_cell(const adze_value *grid, int64_t classes, int64_t rows, int64_t columns, int64_t cell, box *out)
 {
     int64_t cells = rows * columns, best = 0;
     double term[HEAD];
-    for (int64_t k = 0; k < HEAD; k++) term[k] = ev_get_f64(grid, k * cells + cell);
+    for (int64_t k = 0; k < HEAD; k++) term[k] = adze_value_real(grid, (uint64_t)(k * cells + cell));
     for (int64_t c = 1; c < classes; c++)
-        if (ev_get_f64(grid, (HEAD + c) * cells + cell) > ev_get_f64(grid, (HEAD + best) * cells + cell)) best = c;
-    double score = pow(term[0], 0.6) * pow(ev_get_f64(grid, (HEAD + best) * cells + cell), 0.4);
+        if (class_score(grid, c, cells, cell) > class_score(grid, best, cells, cell)) best = c;
+    double score = pow(term[0], 0.6) * pow(class_score(grid, best, cells, cell), 0.4);
     double x = ((double)(cell % columns) + tanh(term[1])) / (double)columns;
     double y = ((double)(cell / columns) + tanh(term[2])) / (double)rows;
     double w = 0.5 / (1 + exp(-term[3])), h = 0.5 / (1 + exp(-term[4]));
     *out = (box){.image = (uint64_t)cell, .class = best, .score = score, .side = {x - w, y - h, x + w, y + h}};
 }
 
-static bool add_found(struct adze_boxes *b, const adze_value *grid, const char **out_why)
+static bool add_found(boxes *b, const adze_value *grid, const char **out_why)
 {
     uint32_t rank = grid->rank;
     if (rank < 3 || grid->dims[rank - 3] <= HEAD || adze_value_count(grid) != (uint64_t)(grid->dims[rank - 3] *
@@ -117,15 +120,13 @@ static bool add_found(struct adze_boxes *b, const adze_value *grid, const char *
     return ok;
 }
 
-bool adze_boxes_add(adze_score *score, const adze_sample *sample, const char **out_why)
+static bool add(void *state, const adze_sample *sample, const char **out_why)
 {
-    if (!score->own) score->own = calloc(1, sizeof *score->own);
+    boxes *b = state;
     *out_why = "out of memory";
-    if (!score->own) return false;
-    struct adze_boxes *b = score->own;
     for (uint64_t i = 0, n = adze_value_count(sample->label) / 5; i < n; i++) {
         double row[5];
-        ev_load_f64(sample->label->dtype, sample->label->data, (int64_t)i * 5, 1, 5, row);
+        for (uint64_t k = 0; k < 5; k++) row[k] = adze_value_real(sample->label, i * 5 + k);
         if (row[0] < 0) continue;
         box one = {.image = b->images, .class = (int64_t)row[0], .side = {row[1], row[2], row[3], row[4]}};
         if (!push(&b->wanted, one)) return false;
@@ -137,7 +138,7 @@ bool adze_boxes_add(adze_score *score, const adze_sample *sample, const char **o
 
 /* Marks which detections of one class are right, best first, and gives their number and that of true boxes.
  * At least one detection. */
-static uint64_t match(const struct adze_boxes *b, list *mine, bool *right, uint64_t *out_wanted)
+static uint64_t match(const boxes *b, list *mine, bool *right, uint64_t *out_wanted)
 {
     uint64_t hits = 0, class_boxes = 0;
     int64_t class = mine->items[0].class;
@@ -160,7 +161,7 @@ static uint64_t match(const struct adze_boxes *b, list *mine, bool *right, uint6
 }
 
 /* Mean over the recalls 0, 0.01 … 1 of the best precision at that recall or a higher one. */
-static double precision_of(const struct adze_boxes *b, list *mine)
+static double precision_of(const boxes *b, list *mine)
 {
     uint64_t wanted, hits = 0;
     bool *right = calloc(mine->count + 1, sizeof *right);
@@ -188,12 +189,12 @@ static double precision_of(const struct adze_boxes *b, list *mine)
     return sum / (double)RECALLS;
 }
 
-double adze_boxes_value(const adze_score *score)
+static double value(const void *state)
 {
-    const struct adze_boxes *b = score->own;
+    const boxes *b = state;
     double sum = 0;
     uint64_t classes = 0;
-    for (uint64_t k = 0; b && k < b->wanted.count; k++) {
+    for (uint64_t k = 0; k < b->wanted.count; k++) {
         int64_t class = b->wanted.items[k].class;
         bool seen = false;
         for (uint64_t i = 0; i < k && !seen; i++) seen = b->wanted.items[i].class == class;
@@ -208,3 +209,16 @@ double adze_boxes_value(const adze_score *score)
     }
     return classes ? 100 * sum / (double)classes : NAN;
 }
+
+const adze_metric adze_metric_ap50 = {
+    .struct_size = sizeof(adze_metric),
+    .labels = 1U << ADZE_LABEL_BOXES,
+    .name = "ap50",
+    .unit = "%",
+    .help = "average precision of FastestDet's boxes at an overlap of 0.5",
+    .digits = 2,
+    .state_size = sizeof(boxes),
+    .add = add,
+    .value = value,
+    .clear = clear,
+};

@@ -1,0 +1,77 @@
+/* The registry, for programs that hold a compiler: everything by name, whether built in or from a plug-in;
+ * pipelines of passes. */
+#ifndef ADZE_REGISTRY_H
+#define ADZE_REGISTRY_H
+
+#include <adze/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Registry (registry.c, plugin.c) ---- */
+
+ADZE_API adze_registry *adze_registry_create(adze_context *context); /* with all built-ins */
+ADZE_API void adze_registry_destroy(adze_registry *registry);
+ADZE_API adze_context *adze_registry_context(const adze_registry *registry);
+/* Registers what a descriptor brings; false after an error (name taken, contradictory row, …). */
+ADZE_API bool adze_registry_add(adze_registry *registry, const adze_plugin *plugin);
+/* Checks the ELF file's symbol table for magic, ABI and size before dlopen, then registers. */
+ADZE_API bool adze_registry_load(adze_registry *registry, const char *path);
+ADZE_API const adze_pass *adze_registry_find_pass(const adze_registry *registry, const char *name);
+ADZE_API uint32_t adze_registry_num_passes(const adze_registry *registry);
+ADZE_API const adze_pass *adze_registry_pass(const adze_registry *registry, uint32_t index); /* sorted by name */
+ADZE_API uint32_t adze_registry_num_rule_sets(const adze_registry *registry);
+ADZE_API const adze_rule_set *adze_registry_rule_set(const adze_registry *registry, uint32_t index);
+/* Runs the tests of the rules of set `index`: each rule must match its own test, and both sides must agree on the
+ * reference, bit by bit if EXACT. Reports every failure; false if there is one, or a rule without a test. */
+ADZE_API bool adze_registry_test_rules(const adze_registry *registry, uint32_t index, uint32_t *out_tests);
+ADZE_API uint32_t adze_registry_num_metrics(const adze_registry *registry);
+ADZE_API const adze_metric *adze_registry_metric(const adze_registry *registry, uint32_t index); /* as added */
+/* By the first `size` bytes of `name`; NULL if there is none. */
+ADZE_API const adze_metric *adze_registry_find_metric(const adze_registry *registry, const char *name, size_t size);
+ADZE_API uint32_t adze_registry_num_sensitivities(const adze_registry *registry);
+ADZE_API const adze_sensitivity *adze_registry_sensitivity(const adze_registry *registry, uint32_t index);
+ADZE_API const adze_sensitivity *adze_registry_find_sensitivity(const adze_registry *registry, const char *name);
+ADZE_API uint32_t adze_registry_num_frontends(const adze_registry *registry);
+ADZE_API const adze_frontend *adze_registry_frontend(const adze_registry *registry, uint32_t index);
+/* The frontend that reads files of that name, by its suffix; NULL if there is none. */
+ADZE_API const adze_frontend *adze_registry_frontend_for(const adze_registry *registry, const char *path);
+/* Loads backends/<name> on first use; NULL after an error. */
+ADZE_API const adze_backend *adze_registry_backend(adze_registry *registry, const char *name);
+/* Target from text "x86", "x86:x86-64-v4", "x86:host"; owned by the registry. NULL after an error. */
+ADZE_API const adze_target *adze_registry_target(adze_registry *registry, const char *text);
+/* ---- Pipelines (pipeline.c) ---- */
+
+typedef struct adze_pipeline adze_pipeline;
+
+/* Parses `a,b{x=1},repeat{n=3}(c,d)`; named ones (`-O2` as "O2") expand. NULL after an error with its column. */
+ADZE_API adze_pipeline *adze_pipeline_parse(adze_registry *registry, const char *text);
+ADZE_API void adze_pipeline_destroy(adze_pipeline *pipeline);
+/* Prints with every option that differs from its default; parses back to the same. */
+ADZE_API void adze_pipeline_print(const adze_pipeline *pipeline, adze_text *out);
+
+typedef struct adze_run_options {
+    uint32_t struct_size;
+    const adze_target *target; /* NULL = x86:x86-64-v3 */
+    int precision;
+    bool check;                /* re-read each printout; fail a pass that lies about UNCHANGED */
+    bool time_passes;
+    const char *print_after;   /* pass name or "*": IR goes to `print` */
+    void (*print)(void *self, const char *pass, const char *text, size_t size);
+    /* Called before (seconds < 0) and after each pass: progress and timing. */
+    void (*progress)(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
+                     adze_outcome outcome);
+    void *self;
+    const adze_target *const *others; /* as in adze_pass_run */
+    /* Asked before each pass, NULL = always true; false, after an error was reported, ends the run there. */
+    bool (*before)(void *self, const char *pass, const adze_module *module);
+} adze_run_options;
+
+/* Runs all passes and verifies after each. False after an error. */
+ADZE_API bool adze_pipeline_run(adze_pipeline *pipeline, adze_module *module, const adze_run_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
