@@ -29,3 +29,5 @@ bool access_elementwise(const adze_op *op, adze_access *a)
         if (!access_broadcast(op, a, i)) return false;
     return true;
 }
+
+bool adze_access_elementwise(const adze_op *op, adze_access *out) { return access_elementwise(op, out); }

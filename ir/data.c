@@ -259,7 +259,7 @@ static bool compute(adze_data *data, void *out)
         adze_host_init(&host, adze_loc_unknown(data->context));
         adze_value result = describe(data->type, dims[data->n_inputs], out);
         uint64_t errors = data->context->errors;
-        adze_status status = data->row->eval(&host.env, in, data->n_inputs, &result, 1, data->attrs);
+        adze_status status = adze_row_evaluate(data->row, &host.env, in, data->n_inputs, &result, 1, data->attrs);
         adze_host_free(&host);
         ok = status == ADZE_OK;
         if (!ok && errors == data->context->errors)

@@ -52,6 +52,9 @@ static bool check_body(const adze_op *op, adze_dtype dtype)
     const adze_body *bodies = adze_body_all(&n);
     const char *name = adze_op_name(op);
     bool known = false;
+    const adze_op_row *row = adze_op_get_row(op);
+    if (row->n_bodies && !row->eval && !adze_row_body(row, dtype))
+        return adze_error(adze_op_loc(op), "%s is not defined for the elements of %s", name, infer_type_text(op, 0));
     if (adze_op_has_trait(op, ADZE_MOVE) || (dtype == ADZE_DTYPE_str && !strcmp(name, "equal"))) return true;
     for (size_t i = 0; i < n; i++) {
         if (strcmp(bodies[i].name, name)) continue;
@@ -128,6 +131,9 @@ static bool broadcast(const adze_op *op, bool to_bool, const adze_type **out_typ
 }
 
 bool infer_broadcast(adze_op *op, const adze_type **out_types) { return broadcast(op, false, out_types); }
+
+bool adze_infer_same(adze_op *op, const adze_type **out_types) { return infer_same(op, out_types); }
+bool adze_infer_broadcast(adze_op *op, const adze_type **out_types) { return infer_broadcast(op, out_types); }
 
 bool infer_compare(adze_op *op, const adze_type **out_types) { return broadcast(op, true, out_types); }
 

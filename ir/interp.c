@@ -335,7 +335,7 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
 {
     const adze_op_row *row = op->row;
     adze_loc loc = adze_op_loc(op);
-    if (!row->eval) return adze_error(loc, "%s cannot run here", row->name);
+    if (!adze_row_has_meaning(row)) return adze_error(loc, "%s cannot run here", row->name);
     for (uint32_t i = 0; i < op->n_results && !(row->traits & ADZE_DATA_DEPENDENT); i++) {
         int64_t dims[ADZE_MAX_RANK];
         uint32_t rank;
@@ -347,7 +347,7 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
     adze_host host;
     adze_host_init(&host, loc);
     uint64_t errors = interp->context->errors;
-    adze_status status = row->eval(&host.env, in, op->n_operands, out, op->n_results, op->attrs);
+    adze_status status = adze_row_evaluate(row, &host.env, in, op->n_operands, out, op->n_results, op->attrs);
     adze_host_free(&host);
     if (row->traits & ADZE_DATA_DEPENDENT)
         for (uint32_t i = 0; i < op->n_results; i++)

@@ -117,7 +117,7 @@ static bool compile_elementwise(adze_loop_machine *m, const adze_op *op, adze_lo
         return adze_error(adze_op_loc(op), "%s cannot run in a loop", op->row->name);
     to->vector = op->results[0].type->kind == ADZE_TYPE_VECTOR;
     const adze_body *body =
-        op->row->n_attrs == 0 ? adze_body_find(op->row->name, first->dtype) : NULL;
+        op->row->n_attrs == 0 ? adze_row_body(op->row, first->dtype) : NULL;
     bool plain =
         body && body->arguments == op->n_operands && body->result == op->results[0].type->dtype;
     for (uint32_t i = 0; plain && i < op->n_operands; i++)
@@ -126,7 +126,7 @@ static bool compile_elementwise(adze_loop_machine *m, const adze_op *op, adze_lo
         to->body = body->row;
         return true;
     }
-    if (!op->row->eval)
+    if (!adze_row_has_meaning(op->row))
         return adze_error(adze_op_loc(op), "%s cannot run in a loop", op->row->name);
     to->values = reserve(m, op->n_operands + 1u, sizeof *to->values);
     for (uint32_t i = 0; i <= op->n_operands; i++) {

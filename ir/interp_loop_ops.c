@@ -318,7 +318,7 @@ bool adze_loop_elementwise(adze_loop_machine *m, const adze_loop_op *op)
         return true;
     }
     m->host.loc = adze_op_loc(op->op);
-    adze_status status = op->op->row->eval(&m->host.env, op->values, op->n_in,
+    adze_status status = adze_row_evaluate(op->op->row, &m->host.env, op->values, op->n_in,
                                            &op->values[op->n_in], 1, op->op->attrs);
     if (m->host.n_blocks) adze_host_free(&m->host);
     return status == ADZE_OK ||

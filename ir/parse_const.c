@@ -259,7 +259,7 @@ static adze_data *derive(adze_parser *p, adze_op *op, adze_const **inputs, uint3
         adze_parse_error(p, at, "%s needs attribute '%s'", op->row->name, adze_op_missing_attr(op));
         return NULL;
     }
-    if (!op->row->eval || !(op->row->traits & ADZE_PURE) ||
+    if (!adze_row_has_meaning(op->row) || !(op->row->traits & ADZE_PURE) ||
         (op->row->traits & ADZE_DATA_DEPENDENT)) {
         adze_parse_error(p, at, "%s cannot derive a constant", op->row->name);
         return NULL;

@@ -25,7 +25,7 @@ const adze_op_row *adze_row_get(const adze_context *context, uint32_t index) { r
 /* What in the row contradicts itself; NULL = nothing. */
 static const char *contradiction(const adze_op_row *row)
 {
-    if (row->struct_size < sizeof *row) return "is shorter than this version's";
+    if (row->struct_size < offsetof(adze_op_row, bodies)) return "is shorter than any version's";
     if (row->abi != ADZE_ABI) return "has another ABI number";
     if (!row->name || !*row->name) return "has no name";
     if (row->in_min > row->in_max) return "wants more operands than it allows";
@@ -45,10 +45,38 @@ static const char *contradiction(const adze_op_row *row)
     return NULL;
 }
 
+/* What in the bodies contradicts the row. */
+static const char *bad_body(const adze_op_row *row)
+{
+    if (!row->n_bodies) return NULL;
+    if (!row->bodies) return "counts bodies but lists none";
+    if (!(row->traits & ADZE_ELEMWISE) || row->out_max != 1) return "has bodies but is no elementwise op of one result";
+    for (uint32_t i = 0; i < row->n_bodies; i++) {
+        const adze_body *b = &row->bodies[i];
+        if (!b->symbol || !b->row) return "has a body without functions";
+        if (!b->operands || b->operands != row->in_max || b->operands != row->in_min)
+            return "has a body of other operands";
+        if (b->arguments < b->operands || b->arguments > ADZE_BODY_MAX_ARGS) return "has a body of too many arguments";
+    }
+    return NULL;
+}
+
+/* A row of the first version is shorter; what it lacks is zero. */
+static const adze_op_row *complete(adze_context *context, const adze_op_row *row)
+{
+    if (row->struct_size >= sizeof *row) return row;
+    adze_op_row *whole = ADZE_NEW(&context->arena, adze_op_row);
+    memcpy(whole, row, row->struct_size);
+    whole->struct_size = sizeof *whole;
+    return whole;
+}
+
 bool adze_row_add(adze_context *context, const adze_op_row *row)
 {
     adze_loc loc = adze_loc_unknown(context);
     const char *why = contradiction(row);
+    if (!why) row = complete(context, row);
+    if (!why) why = bad_body(row);
     if (why) return adze_error(loc, "op '%s': the row %s", row->name ? row->name : "?", why);
     if (adze_row_find(context, row->name)) return adze_error(loc, "op '%s': the name is taken", row->name);
     if (row->onnx && adze_row_find_onnx(context, row->domain, row->onnx))

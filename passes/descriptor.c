@@ -44,7 +44,7 @@ bool adze_plugin_name_is_taken(const adze_registry *registry, const char *name)
     {what, offsetof(adze_plugin, list), offsetof(type, name), least, sizeof(type), is_taken}
 
 const adze_kind adze_kinds[] = {
-    KIND("op", ops, adze_op_row, sizeof(adze_op_row), op_taken),
+    KIND("op", ops, adze_op_row, offsetof(adze_op_row, bodies), op_taken),
     KIND("pass", passes, adze_pass, offsetof(adze_pass, purpose), pass_taken),
     KIND("rule set", rules, adze_rule_set, sizeof(adze_rule_set), rule_set_taken),
     KIND("backend", backends, adze_backend, sizeof(adze_backend), backend_taken),

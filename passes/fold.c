@@ -45,7 +45,7 @@ static bool result_bytes(const adze_type *type, uint64_t *out)
 static bool may_fold(const adze_op *op)
 {
     return adze_op_has_trait(op, ADZE_PURE) && !adze_op_has_trait(op, ADZE_LOOP) &&
-           !adze_op_has_trait(op, ADZE_DATA_DEPENDENT) && adze_op_get_row(op)->eval &&
+           !adze_op_has_trait(op, ADZE_DATA_DEPENDENT) && adze_row_has_meaning(adze_op_get_row(op)) &&
            adze_op_num_regions(op) == 0 && adze_op_num_results(op) == 1;
 }
 

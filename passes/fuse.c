@@ -156,7 +156,7 @@ static form form_of(const adze_op *op)
     if (adze_op_has_trait(op, ADZE_QUANT)) return quantized_fits(op) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_SHAPE)) return adze_op_access(op, &access) ? FORM_ELEMENTWISE : FORM_NONE;
     if (adze_op_has_trait(op, ADZE_ELEMWISE) && !adze_op_has_trait(op, ADZE_MOVE))
-        return one_type(op) && rounds_once(op) ? FORM_ELEMENTWISE : FORM_NONE;
+        return adze_op_has_loop_form(op) && one_type(op) && rounds_once(op) ? FORM_ELEMENTWISE : FORM_NONE;
     /* These have forms of their own. */
     if (adze_op_is(op, "attention") || adze_op_is(op, "concat") || adze_op_is(op, "split")) return FORM_ALONE;
     if (adze_op_has_trait(op, ADZE_MOVE)) return adze_op_access(op, &access) ? FORM_ALONE : FORM_NONE;

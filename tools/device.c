@@ -67,7 +67,7 @@ static bool open_module(adze_device *d, const adze_common *common, adze_module *
     for (uint32_t i = 0; i < d->n_outputs; i++) {
         const char *name = adze_func_result_name(func, i);
         d->outputs[i] =
-            (adze_port){name ? name : adze_internf(context, "output_%u", i), adze_func_result_type(func, i)};
+            (adze_port){name ? name : adze_internf(context, "output%u", i), adze_func_result_type(func, i)};
     }
     return true;
 }

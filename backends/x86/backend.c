@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Ops whose evaluation or scalar body this backend holds as bitcode; those of plug-ins are not among them. */
+/* Ops whose evaluation or scalar body this backend holds as bitcode; for those of plug-ins, they bring code. */
 static const char *const known_ops[] = {
 #define OP(name, ...) #name,
 #define BODY(name, ...) #name,
@@ -24,6 +24,22 @@ static bool is_known(const adze_op *op)
     for (const char *const *name = known_ops; *name; name++)
         if (adze_op_is(op, *name)) return true;
     return false;
+}
+
+/* Does a plug-in bring the op's evaluation as code, or its body where it stands in a loop? */
+static bool has_code(const adze_op *op)
+{
+    char symbol[256];
+    const char *levels[X86_MAX_LEVELS + 1];
+    const adze_context *context = adze_op_context(op);
+    x86_level_names(x86_level_find("x86-64-v4"), levels);
+    if (adze_op_has_loop_form(op)) {
+        adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_operand(op, 0)));
+        const adze_body *body = adze_row_body(adze_op_get_row(op), dtype);
+        if (body && adze_context_find_code(context, "x86", levels, body->symbol)) return true;
+    }
+    snprintf(symbol, sizeof symbol, "eval_%s", adze_op_name(op));
+    return adze_context_find_code(context, "x86", levels, symbol);
 }
 
 static bool in_kernel(const adze_op *op)
@@ -50,10 +66,10 @@ static bool type_fits(const adze_type *type, bool loops, char *why, size_t why_s
 static bool supports(const adze_op *op, char *why, size_t why_size)
 {
     const adze_op_row *row = adze_op_get_row(op);
-    if (!is_known(op))
+    if (!is_known(op) && !has_code(op))
         return snprintf(why, why_size,
-                        "it is a plug-in's op, for which there is no code; the plug-in needs a rule or a "
-                        "pass that replaces it"),
+                        "it is a plug-in's op without code for x86; the plug-in has to bring some, or a rule or a "
+                        "pass that replaces the op"),
                false;
     if (adze_op_has_trait(op, ADZE_LOOP | ADZE_TERMINATOR) || adze_op_is(op, "launch") ||
         adze_op_is(op, "kernel"))
@@ -66,7 +82,7 @@ static bool supports(const adze_op *op, char *why, size_t why_size)
     }
     if (row->regions_max)
         return snprintf(why, why_size, "ops with regions are not compiled"), false;
-    if (row->eval || !strcmp(row->name, "dims")) return true;
+    if (adze_row_has_meaning(row) || !strcmp(row->name, "dims")) return true;
     return snprintf(why, why_size, "it has neither a lowering nor an evaluation"), false;
 }
 

@@ -27,6 +27,9 @@ typedef struct x86_level {
 
 /* "x86-64-v3" or "x86-64-v4"; NULL for other names. All lie in one array, better ones behind. */
 const x86_level *x86_level_find(const char *name);
+enum { X86_MAX_LEVELS = 8, X86_MAX_OBJECTS = 64 };
+/* Names of the levels whose code `top` may run, best first, NULL-ended: at most X86_MAX_LEVELS + 1. */
+void x86_level_names(const x86_level *top, const char **out);
 
 typedef enum x86_output { X86_OBJECT, X86_ASSEMBLY, X86_LLVM, X86_MLIR } x86_output;
 
@@ -44,7 +47,7 @@ typedef struct x86_job {
     struct x86_job *next; /* in the queue */
     const x86_program *program;
     const x86_symbols *symbols;
-    const x86_level *level;
+    const x86_level *level, *lowest; /* this job's; the artifact's lowest */
     uint32_t level_index, part;
     const uint32_t *part_of_step; /* steps whose entry is `part` belong to this job */
     int opt;                      /* LLVM's -O level */
@@ -53,6 +56,9 @@ typedef struct x86_job {
     MlirModule module;
     LLVMContextRef context;
     LLVMModuleRef llvm;
+    const adze_code *objects[X86_MAX_OBJECTS]; /* of plug-ins, that the job calls */
+    uint32_t n_objects;
+    bool uses_libm;
     /* Result: an object, or text. */
     char *bytes;
     size_t size;
@@ -67,6 +73,8 @@ MlirContext x86_mlir_context(void);
 void x86_job_run(x86_job *job);
 void x86_job_free(x86_job *job);
 bool x86_job_fail(x86_job *job, const char *format, ...) ADZE_PRINTF(2, 3);
+/* Handler of an LLVM context: keeps the first error in job->error. Without one LLVM ends the process. */
+void x86_keep_diagnostic(LLVMDiagnosticInfoRef info, void *job);
 /* Generates code for a finished module into job->bytes. */
 bool x86_job_generate(x86_job *job);
 /* "adze_step_<level>_<index>" */
@@ -79,6 +87,14 @@ bool x86_lower(x86_job *job);
 
 /* Brings in what the module calls, under the level's target attributes, all of it internal. */
 bool x86_link_bitcode(x86_job *job);
+/* ---- plugin_code.c ---- */
+
+bool x86_is_bitcode(const adze_code *code);
+/* Code of a plug-in for a function at a level; NULL if there is none. */
+const adze_code *x86_code_find(const adze_context *context, const x86_level *level, const x86_level *lowest,
+                               const char *symbol);
+bool x86_is_libm(const char *name);
+
 /* ---- step.c ---- */
 
 void x86_build_steps(x86_job *job);

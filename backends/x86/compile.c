@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_PARTS = 4, MAX_LEVELS = 8 };
+enum { MAX_PARTS = 4 };
 
 typedef enum form { SHARED, OBJECT, EXECUTABLE, MLIR_TEXT, LLVM_TEXT, ASSEMBLY } form;
 
@@ -40,7 +40,7 @@ static bool find_form(const x86_compile *c, form *out)
 
 static bool find_levels(x86_compile *c)
 {
-    for (uint32_t i = 0; i < c->options->n_levels && c->n_levels < MAX_LEVELS; i++) {
+    for (uint32_t i = 0; i < c->options->n_levels && c->n_levels < X86_MAX_LEVELS; i++) {
         const char *name = adze_target_level(c->options->levels[i]);
         const x86_level *level = x86_level_find(name);
         if (!level)
@@ -65,6 +65,7 @@ static void init_job(const x86_compile *c, x86_job *job, uint32_t level, uint32_
     job->program = &c->program;
     job->symbols = &c->symbols;
     job->level = c->levels[level];
+    job->lowest = c->levels[c->n_levels - 1];
     job->level_index = level;
     job->part = part;
     job->part_of_step = c->part_of_step;
@@ -188,12 +189,15 @@ static bool write_linked(x86_compile *c, x86_work *work, form to)
         snprintf(name, sizeof name, "%u.o", i);
         if (!x86_work_add_object(work, name, c->jobs[i].bytes, c->jobs[i].size)) return false;
     }
+    if (!x86_code_add_objects(c, work)) return false;
+    work->needs_libm = c->uses_libm;
     const char *path = x86_work_path(work, "result");
     x86_link_kind kind = to == SHARED   ? X86_LINK_SHARED
                          : to == OBJECT ? X86_LINK_RELOCATABLE
                                         : X86_LINK_EXECUTABLE;
     if (!x86_link(work, kind, path)) return false;
-    if (to == OBJECT && !x86_elf_localize(c->context, path, symbol)) return false;
+    const char *const keep[] = {symbol, NULL};
+    if (to == OBJECT && !x86_elf_localize(c->context, path, keep)) return false;
     if (!x86_elf_add_weights(&c->program, path)) return false;
     if (to == OBJECT && !write_header(c, work, symbol)) return false;
     return x86_work_commit(work, path, work->output, to == OBJECT ? 0666 : 0777);

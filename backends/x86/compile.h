@@ -10,17 +10,23 @@ typedef struct x86_compile {
     const adze_emit_options *options;
     x86_program program;
     x86_symbols symbols;
-    const x86_level *levels[8];
+    const x86_level *levels[X86_MAX_LEVELS];
     uint32_t n_levels, n_parts;
     uint32_t *part_of_kernel, *part_of_step;
     x86_job *jobs; /* by level, then part; the descriptor last */
     uint32_t n_jobs;
+    bool uses_libm; /* code of a plug-in does */
 } x86_compile;
 
 /* ---- parts.c ---- */
 
 /* Splits kernels and steps into at most `max` parts of similar cost. */
 void x86_parts_make(x86_compile *c, uint32_t max);
+
+/* ---- plugin_code.c ---- */
+
+/* Gives the linker the objects of plug-ins that the jobs call. */
+bool x86_code_add_objects(x86_compile *c, x86_work *work);
 
 /* ---- queue.c ---- */
 

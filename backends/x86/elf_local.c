@@ -22,14 +22,16 @@ typedef struct object {
     Elf64_Shdr *sections;
 } object;
 
-static bool becomes_local(const Elf64_Sym *s, const char *names, const char *keep)
+static bool becomes_local(const Elf64_Sym *s, const char *names, const char *const *keep)
 {
-    unsigned bind = ELF64_ST_BIND(s->st_info);
-    return bind != STB_LOCAL && s->st_shndx != SHN_UNDEF && strcmp(names + s->st_name, keep) != 0;
+    if (ELF64_ST_BIND(s->st_info) == STB_LOCAL || s->st_shndx == SHN_UNDEF) return false;
+    for (; *keep; keep++)
+        if (!strcmp(names + s->st_name, *keep)) return false;
+    return true;
 }
 
 /* Reorders one symbol table; `where` gets the new number of each symbol. */
-static void reorder(object *o, Elf64_Shdr *table, const char *keep, uint32_t *where)
+static void reorder(object *o, Elf64_Shdr *table, const char *const *keep, uint32_t *where)
 {
     uint32_t n = (uint32_t)(table->sh_size / sizeof(Elf64_Sym)), next = 0;
     Elf64_Sym *symbols = (Elf64_Sym *)(void *)(o->bytes + table->sh_offset);
@@ -67,7 +69,7 @@ static void renumber(object *o, uint32_t table, const uint32_t *where)
     }
 }
 
-static void localize(object *o, const char *keep)
+static void localize(object *o, const char *const *keep)
 {
     for (uint32_t i = 0; i < o->head->e_shnum; i++) {
         Elf64_Shdr *table = &o->sections[i];
@@ -79,7 +81,7 @@ static void localize(object *o, const char *keep)
     }
 }
 
-bool x86_elf_localize(adze_context *context, const char *path, const char *keep)
+bool x86_elf_localize(adze_context *context, const char *path, const char *const *keep)
 {
     struct stat info;
     int fd = open(path, O_RDWR | O_CLOEXEC);

@@ -309,7 +309,7 @@ static bool no_body(const adze_op *op)
 
 static bool emit_body_call(x86_emit *e, const adze_op *op, bool vector)
 {
-    const adze_body *body = adze_body_find(adze_op_name(op), body_dtype(op));
+    const adze_body *body = adze_row_body(adze_op_get_row(op), body_dtype(op));
     if (!body || adze_op_num_operands(op) > body->operands) return no_body(op);
     MlirValue args[ADZE_BODY_MAX_ARGS];
     for (uint32_t i = 0; i < body->operands; i++) args[i] = body_operand(e, op, body, i, vector);

@@ -45,7 +45,7 @@ static void append_text(MlirStringRef text, void *self)
 
 /* ---- LLVM ---- */
 
-static void keep_diagnostic(LLVMDiagnosticInfoRef info, void *self)
+void x86_keep_diagnostic(LLVMDiagnosticInfoRef info, void *self)
 {
     x86_job *job = self;
     if (LLVMGetDiagInfoSeverity(info) != LLVMDSError) return;
@@ -160,7 +160,7 @@ static bool run(x86_job *job)
         return true;
     }
     job->context = LLVMContextCreate();
-    LLVMContextSetDiagnosticHandler(job->context, keep_diagnostic, job);
+    LLVMContextSetDiagnosticHandler(job->context, x86_keep_diagnostic, job);
     if (!x86_lower(job)) return false;
     mlirModuleDestroy(job->module); /* frees most of the memory early */
     job->module = (MlirModule){NULL};

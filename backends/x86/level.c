@@ -10,6 +10,12 @@ static const x86_level levels[] = {
     {"x86-64-v4", "x86-64-v4", "sapphirerapids", "", V4_BITS, true},
 };
 
+void x86_level_names(const x86_level *top, const char **out)
+{
+    for (ptrdiff_t i = top - levels; i >= 0; i--) *out++ = levels[i].name;
+    *out = NULL;
+}
+
 const x86_level *x86_level_find(const char *name)
 {
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)

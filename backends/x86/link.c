@@ -197,6 +197,17 @@ static bool add_archives(x86_work *work, command *c)
     return true;
 }
 
+/* A linker without a driver knows no folders, so libm is named by its path. */
+static bool add_libm(x86_work *work, command *c)
+{
+    Dl_info info;
+    const void *symbol = dlsym(RTLD_DEFAULT, "tgamma");
+    if (!symbol || !dladdr(symbol, &info) || !info.dli_fname)
+        return adze_error(adze_loc_unknown(work->context), "cannot tell where libm lies, which a plug-in's code calls");
+    add(c, adze_internf(work->context, "%s", info.dli_fname));
+    return true;
+}
+
 bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
 {
     bool executable = kind == X86_LINK_EXECUTABLE;
@@ -235,6 +246,7 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
     for (uint32_t i = 0; i < work->n_objects; i++) add(&c, work->objects[i]);
     if (c.count > MAX_ARGS - 8)
         return adze_error(adze_loc_unknown(work->context), "too many objects to link");
+    if (kind == X86_LINK_SHARED && work->needs_libm && !add_libm(work, &c)) return false;
     if (executable && !add_archives(work, &c)) return false;
     if (executable) add(&c, "-lm"), add(&c, "-lpthread");
     return run(work, &c, x86_work_path(work, "log"));

@@ -196,11 +196,48 @@ static bool is_allowed(const char *name)
     return starts_with(name, "llvm.") || starts_with(name, "adze_weights");
 }
 
-static LLVMValueRef first_missing(LLVMModuleRef module)
+/* A hidden declaration is a function of an object that the linker gets. */
+static LLVMValueRef first_missing(const x86_job *job)
 {
-    for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
-        if (LLVMIsDeclaration(f) && !is_allowed(LLVMGetValueName(f))) return f;
+    for (LLVMValueRef f = LLVMGetFirstFunction(job->llvm); f; f = LLVMGetNextFunction(f)) {
+        const char *name = LLVMGetValueName(f);
+        bool known = is_allowed(name) || (job->uses_libm && x86_is_libm(name));
+        if (LLVMIsDeclaration(f) && !known && LLVMGetVisibility(f) != LLVMHiddenVisibility) return f;
+    }
     return NULL;
+}
+
+static bool link_plugin_bitcode(x86_job *job, LLVMValueRef f, const adze_code *code)
+{
+    adze_bitcode bitcode = {code->name, code->bytes, code->end};
+    LLVMContextRef context = LLVMContextCreate();
+    LLVMContextSetDiagnosticHandler(context, x86_keep_diagnostic, job);
+    LLVMModuleRef module = read_lazily(context, &bitcode);
+    const char *why = !module                                          ? "cannot be read by LLVM 22"
+                      : LLVMGetNamedGlobal(module, "llvm.global_ctors") ? "wants code to run when it is loaded"
+                      : !LLVMGetNamedFunction(module, LLVMGetValueName(f)) ? "lacks a function that it is for"
+                                                                           : NULL;
+    if (module) LLVMDisposeModule(module);
+    LLVMContextDispose(context);
+    if (why) return x86_job_fail(job, "the bitcode '%s' of a plug-in %s", code->name, why);
+    job->uses_libm = true;
+    return link_one(job, f, &bitcode);
+}
+
+/* Takes the function from a plug-in. */
+static bool link_plugin(x86_job *job, LLVMValueRef f)
+{
+    const char *name = LLVMGetValueName(f);
+    const adze_code *code = x86_code_find(job->program->context, job->level, job->lowest, name);
+    if (!code) return x86_job_fail(job, "there is no function %s for level %s", name, job->level->name);
+    if (x86_is_bitcode(code)) return link_plugin_bitcode(job, f, code);
+    uint32_t at = 0;
+    while (at < job->n_objects && job->objects[at] != code) at++;
+    if (at == X86_MAX_OBJECTS) return x86_job_fail(job, "too many objects of plug-ins");
+    job->objects[at] = code;
+    if (at == job->n_objects) job->n_objects++;
+    LLVMSetVisibility(f, LLVMHiddenVisibility);
+    return true;
 }
 
 static void set_target(x86_job *job, LLVMValueRef f)
@@ -252,13 +289,10 @@ static void finish_functions(x86_job *job)
 bool x86_link_bitcode(x86_job *job)
 {
     LLVMValueRef f;
-    while ((f = first_missing(job->llvm))) {
+    while ((f = first_missing(job))) {
         const adze_bitcode *bitcode =
             adze_table_get_name(&job->symbols->names[job->level->wide], LLVMGetValueName(f));
-        if (!bitcode)
-            return x86_job_fail(job, "there is no function %s for level %s", LLVMGetValueName(f),
-                                job->level->name);
-        if (!link_one(job, f, bitcode)) return false;
+        if (!(bitcode ? link_one(job, f, bitcode) : link_plugin(job, f))) return false;
     }
     finish_functions(job);
     return true;

@@ -14,6 +14,7 @@ typedef struct x86_work {
     const char *folder;
     const char **objects;
     uint32_t n_objects, objects_capacity;
+    bool needs_libm;
 } x86_work;
 
 /* ---- work.c ---- */
@@ -43,7 +44,7 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path);
 
 /* Gives the section of weights of a linked file or object its content, appended to the file. */
 bool x86_elf_add_weights(const x86_program *program, const char *path);
-/* elf_local.c: makes every defined global symbol of an object local but `keep`. */
-bool x86_elf_localize(adze_context *context, const char *path, const char *keep);
+/* elf_local.c: makes every defined global symbol of an object local but those of `keep`, NULL-ended. */
+bool x86_elf_localize(adze_context *context, const char *path, const char *const *keep);
 
 #endif

@@ -2,29 +2,7 @@
 #ifndef ADZE_BODIES_TABLE_H
 #define ADZE_BODIES_TABLE_H
 
-#include <adze/abi.h>
-#include <adze/export.h>
-
-/* Applies a body to n elements: out[i] = body(args[0][i * steps[0]], ...). Steps count elements: 1 along
- * an operand, 0 where it is repeated. Operands come first, then parameters. Memory holds the element
- * types that the body names. `out` may be an operand with step 1. */
-typedef void adze_row_fn(void *out, const void *const *args, const int64_t *steps, int64_t n);
-
-enum { ADZE_BODY_MAX_ARGS = 3 };
-
-typedef struct adze_body {
-    const char *name;       /* op, as in its row of the op table */
-    const char *symbol;     /* scalar function, over `compute` in the place of `dtype` */
-    const char *symbol_x16; /* its form for 16 lanes; NULL if there is none */
-    const char *params;     /* attributes, separated by blanks, that follow the operands as arguments */
-    uint8_t operands;
-    uint8_t arguments;      /* operands and parameters */
-    uint16_t dtype;         /* element type of the row: that of the operands, or of the integer side */
-    uint16_t compute;       /* f32 for f16 and bf16, which convert on the way in and out; else dtype */
-    uint16_t result;        /* element types */
-    uint16_t args[ADZE_BODY_MAX_ARGS];
-    adze_row_fn *row;
-} adze_body;
+#include <adze/body.h>
 
 /* The body of op `name` over `dtype`; NULL if there is none. quantize and dequantize go by the
  * quantized type, cast by the type it converts from with adze_cast_find. */

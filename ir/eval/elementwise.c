@@ -83,6 +83,13 @@ static adze_status apply(const adze_env *env, adze_row_fn *row, const adze_value
     return ADZE_OK;
 }
 
+adze_status ev_apply_body(const adze_env *env, const adze_body *body, const adze_value *in, adze_value *out,
+                          const double *params)
+{
+    return apply(env, body->row, in, body->operands, body->result, out, body->compute, params,
+                 (uint32_t)body->arguments - body->operands);
+}
+
 static adze_status same_dtypes(const adze_env *env, const adze_value *in, uint32_t from, uint32_t n)
 {
     for (uint32_t k = from + 1; k < n; k++)

@@ -28,6 +28,11 @@ static inline adze_status ev_fail(const adze_env *env, adze_status status, const
     return env->error ? env->error(env, status, message) : status;
 }
 
+struct adze_body;
+/* Applies a body to its operands, broadcast together, and to parameters (elementwise.c). */
+adze_status ev_apply_body(const adze_env *env, const struct adze_body *body, const adze_value *in, adze_value *out,
+                          const double *params);
+
 /* For generated code: reports an index that is out of range, as gather does (index.c). */
 void eval_check_index(const adze_env *env, uint8_t in_range);
 

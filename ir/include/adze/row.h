@@ -2,6 +2,7 @@
 #ifndef ADZE_IR_ROW_H
 #define ADZE_IR_ROW_H
 
+#include <adze/body.h>
 #include <adze/op.h>
 
 #ifdef __cplusplus
@@ -95,6 +96,9 @@ struct adze_op_row {
     adze_verify_fn *verify;
     adze_eval_fn *eval;
     const adze_attr_row *attrs;
+    /* ---- What follows came later: rows may end before it. ---- */
+    const adze_body *bodies; /* of an ELEMWISE op, one an element type; NULL: it runs by `eval` alone */
+    uint32_t n_bodies;
 };
 
 ADZE_API const adze_op_row *adze_row_find(adze_context *context, const char *name);
@@ -103,6 +107,19 @@ ADZE_API uint32_t adze_row_count(const adze_context *context);
 ADZE_API const adze_op_row *adze_row_get(const adze_context *context, uint32_t index);
 /* Adds a plug-in's row, which must outlive the context; refused if the name is taken or the row contradicts itself. */
 ADZE_API bool adze_row_add(adze_context *context, const adze_op_row *row);
+/* The op's scalar body for an element type; NULL if there is none. */
+ADZE_API const adze_body *adze_row_body(const adze_op_row *row, adze_dtype dtype);
+/* May an elementwise op stand in loop IR: is it built in, or has its row a body for the elements of operand 0? */
+ADZE_API bool adze_op_has_loop_form(const adze_op *op);
+/* Does it have an evaluation or bodies? Those that have not are known to the compiler by themselves. */
+ADZE_API bool adze_row_has_meaning(const adze_op_row *row);
+/* Runs `eval`, or the body for the element type of operand 0. Parameters as adze_eval_fn's. */
+ADZE_API adze_status adze_row_evaluate(const adze_op_row *row, const adze_env *env, const adze_value *in,
+                                       uint32_t n_in, adze_value *out, uint32_t n_out, const void *attrs);
+/* For rows of plug-ins: the result has the first operand's type; operands broadcast together as in numpy. */
+ADZE_API bool adze_infer_same(adze_op *op, const adze_type **out_types);
+ADZE_API bool adze_infer_broadcast(adze_op *op, const adze_type **out_types);
+ADZE_API bool adze_access_elementwise(const adze_op *op, adze_access *out);
 ADZE_API bool adze_op_access(const adze_op *op, adze_access *out);
 
 #ifdef __cplusplus
