@@ -64,6 +64,7 @@ endfunction()
 # adze_object_library(name): a part of libadze.so. Its sources are added by adze_sources.
 function(adze_object_library name)
   add_library(${name} OBJECT)
+  target_compile_options(${name} PRIVATE -g) # types, for the check of the binary interface; strip drops them
   target_link_libraries(${name} PRIVATE adze_build adze_headers)
   set_property(GLOBAL APPEND PROPERTY ADZE_OBJECTS ${name})
 endfunction()

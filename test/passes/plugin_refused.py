@@ -21,18 +21,19 @@ def build(name, *flags):
     return path
 
 
-def refuse(case, plugins, wanted):
-    """Loads the plug-ins; the last must be refused with `wanted` in the one line of the message."""
+def refuse(case, plugins, wanted, runs=False, n_lines=1):
+    """Loads the plug-ins; the last must be refused with `wanted` in the one line of the message, before any of its
+    code runs unless `runs`. A message that quotes a text has three lines."""
     global failed, passed
     if os.path.exists(mark):
         os.remove(mark)
     env = dict(os.environ, MARK=mark)
-    if len(plugins) > 1:
-        env.pop("MARK")  # the first one may run
+    if len(plugins) > 1 or runs:
+        env.pop("MARK")
     done = subprocess.run([adze, "opt", *[f"--plugin={p}" for p in plugins], "--list-passes"], env=env,
                           capture_output=True, text=True, timeout=60)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    ok = done.returncode == 1 and len(lines) == 1 and wanted in lines[0]
+    ok = done.returncode == 1 and len(lines) == n_lines and wanted in lines[0]
     ok = ok and not os.path.exists(mark)
     passed += ok
     failed += not ok
@@ -84,6 +85,15 @@ refuse("built-in name", [build("builtin", "-DNAME=\"builtin\"")], "the plug-in n
 refuse("pass name", [build("pass", "-DPASS=\"dce\"")], "the pass name 'dce' is taken")
 refuse("op name", [build("op", "-DOP=\"relu\"")], "the op name 'relu' is taken")
 refuse("rule set name", [good, build("set", "-DNAME=\"demo\"", "-DPASS=\"other\"", "-DOP=\"other\"")], "is taken")
+
+# What only the loaded plug-in can tell.
+refuse("op row", [build("row", "-DIN_MAX=0")], "op 'demo_twice': the row wants more operands than it allows", runs=True)
+refuse("start", [build("start", '-DSTART="no licence file"')],
+       "plug-in 'demo': pass 'demo-exp' cannot start: no licence file", runs=True)
+refuse("rule", [build("rule", '-DRULES="rule nothing"')], "demo-rules.rules:1:13: error: expected EXACT or FAST", runs=True,
+       n_lines=3)
+subprocess.run([adze, "opt", f"--plugin={build('starts', '-DSTART=' + chr(34) * 2)}", "--list-passes"], check=True,
+               stdout=subprocess.DEVNULL)
 
 # Cut at every 64th byte: refused, or loaded where only what nobody needs is gone, never a crash.
 for cut in range(0, len(data), 64):

@@ -23,6 +23,9 @@
 #ifndef SIZE
 #define SIZE sizeof(adze_plugin)
 #endif
+#ifndef IN_MAX
+#define IN_MAX 1
+#endif
 #ifndef SYMBOL
 #define SYMBOL adze_plugin_descriptor
 #endif
@@ -71,6 +74,15 @@ static const adze_option option_rows[] = {
     {"mode", "what to put there", ADZE_OPTION_STR, offsetof(options, mode), "tanh"},
 };
 
+#ifdef START
+static bool start(adze_context *context, char *why, size_t why_size)
+{
+    (void)context;
+    snprintf(why, why_size, "%s", START);
+    return !*START;
+}
+#endif
+
 static const adze_pass pass = {
     .struct_size = sizeof(adze_pass),
     .name = PASS,
@@ -79,6 +91,9 @@ static const adze_pass pass = {
     .n_options = 2,
     .options_size = sizeof(options),
     .run = run,
+#ifdef START
+    .start = start,
+#endif
 };
 
 static adze_status eval_twice(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
@@ -103,7 +118,7 @@ static const adze_op_row row = {
     .name = OP,
     .help = "twice the operand",
     .in_min = 1,
-    .in_max = 1,
+    .in_max = IN_MAX,
     .out_min = 1,
     .out_max = 1,
     .traits = ADZE_PURE | ADZE_ELEMWISE,
