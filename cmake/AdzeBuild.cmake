@@ -28,6 +28,8 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_LIBDIR}
 set(ADZE_BACKEND_DIR ${CMAKE_INSTALL_LIBDIR}/adze)
 set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
 file(RELATIVE_PATH adze_bin_to_lib /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+file(RELATIVE_PATH adze_bin_to_data /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_DATADIR}/adze)
+file(RELATIVE_PATH adze_bin_to_include /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_INCLUDEDIR})
 
 # Warnings, include roots and sanitizers; link it PRIVATE to everything.
 # Sources of the tree may include each other's private headers as "ir/ir_private.h".
@@ -67,4 +69,29 @@ function(adze_object_library name)
   target_compile_options(${name} PRIVATE -g) # types, for the check of the binary interface; strip drops them
   target_link_libraries(${name} PRIVATE adze_build adze_headers)
   set_property(GLOBAL APPEND PROPERTY ADZE_OBJECTS ${name})
+endfunction()
+
+# adze_data(folder file...): files that the program reads, at share/adze/<folder>, in the build tree and installed.
+# A file keeps its path below the current folder.
+function(adze_data folder)
+  set(data ${CMAKE_INSTALL_DATADIR}/adze/${folder})
+  foreach(file IN LISTS ARGN)
+    configure_file(${CMAKE_CURRENT_SOURCE_DIR}/${file} ${PROJECT_BINARY_DIR}/${data}/${file} COPYONLY)
+    cmake_path(GET file PARENT_PATH below)
+    install(FILES ${file} DESTINATION ${data}/${below})
+  endforeach()
+endfunction()
+
+# adze_public_headers(folder): its headers, in the build tree's include folder, as links, and installed.
+function(adze_public_headers folder)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/${folder}
+    ${folder}/*.h ${folder}/*.def)
+  foreach(header IN LISTS headers)
+    set(link ${PROJECT_BINARY_DIR}/${CMAKE_INSTALL_INCLUDEDIR}/${header})
+    cmake_path(GET link PARENT_PATH parent)
+    file(MAKE_DIRECTORY ${parent})
+    file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/${header} ${link} SYMBOLIC)
+  endforeach()
+  install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
 endfunction()

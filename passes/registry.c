@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 adze_loc adze_file_loc(adze_context *context, const char *path, uint32_t line)
 {
@@ -139,25 +140,34 @@ const adze_frontend *adze_registry_frontend_for(const adze_registry *registry, c
     return NULL;
 }
 
-static const adze_backend *find_backend(const adze_registry *registry, const char *name)
+const adze_backend *adze_registry_find_backend(const adze_registry *registry, const char *name)
 {
     FIND(backends, name);
 }
 
+static const char *backend_path(const adze_registry *registry, const char *name)
+{
+    return adze_internf(registry->context, "%s/adze/adze_%s.so", adze_library_folder(registry->context), name);
+}
+
+bool adze_registry_has_backend(const adze_registry *registry, const char *name)
+{
+    return adze_registry_find_backend(registry, name) ||
+           (adze_name_is_valid(name) && !access(backend_path(registry, name), R_OK));
+}
 
 const adze_backend *adze_registry_backend(adze_registry *registry, const char *name)
 {
-    const adze_backend *backend = find_backend(registry, name);
+    const adze_backend *backend = adze_registry_find_backend(registry, name);
     if (backend) return backend;
     adze_loc loc = adze_loc_unknown(registry->context);
     if (!adze_name_is_valid(name)) {
         adze_error(loc, "'%s' cannot name a backend", name);
         return NULL;
     }
-    const char *path = adze_internf(registry->context, "%s/adze/adze_%s.so",
-                                    adze_library_folder(registry->context), name);
+    const char *path = backend_path(registry, name);
     if (!adze_registry_load(registry, path)) return NULL;
-    backend = find_backend(registry, name);
+    backend = adze_registry_find_backend(registry, name);
     if (!backend) adze_error(loc, "%s brings no backend named '%s'", path, name);
     return backend;
 }

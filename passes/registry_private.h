@@ -65,6 +65,8 @@ void adze_option_print(const adze_option *option, const void *options, adze_text
 /* plugin.c: folder of libadze.so, or of the program where it is linked statically; interned. */
 const char *adze_library_folder(adze_context *context);
 
+/* registry.c: among those that are registered. */
+const adze_backend *adze_registry_find_backend(const adze_registry *registry, const char *name);
 /* registry.c: adds a pass whose name is free, in the order of names. */
 void adze_registry_insert_pass(adze_registry *registry, const adze_pass *pass);
 /* registry.c: the error place of a file that has no lines. */

@@ -3,7 +3,8 @@
  * `name` and `level` are text, `include = FILE` reads another description first, all other keys are
  * whole numbers (K and M multiply by 1024 and 1024^2). "x86:LEVEL" is LEVEL.target in the folder of
  * targets, or the file itself where LEVEL holds a slash. "x86:host" is the best level that the CPU's
- * CPUID allows, with the cache sizes and cores that the system states.
+ * CPUID allows, with the cache sizes and cores that the system states. A plug-in's backend needs no file: its
+ * name alone is a target without numbers.
  */
 #include "passes/registry_private.h"
 
@@ -69,12 +70,34 @@ static const char *data_folder(adze_registry *registry)
 
 static bool read_file(adze_registry *registry, adze_target *target, const char *file, int depth);
 
-/* "x86, x86:x86-64-v3, x86:host" for a message: what the folder of targets holds. */
-static const char *list_targets(adze_registry *registry)
+typedef struct name_list {
+    const char **items;
+    uint32_t count, capacity;
+} name_list;
+
+static void add_name(adze_registry *registry, name_list *list, const char *name)
+{
+    list->items = adze_arena_grow(&registry->arena, (void *)list->items, list->count, &list->capacity,
+                                  sizeof *list->items);
+    list->items[list->count++] = name;
+}
+
+/* Backends of plug-ins need no description; the others' names are those of files. */
+static void add_backends(adze_registry *registry, name_list *list)
+{
+    for (uint32_t i = 0; i < registry->n_backends; i++) {
+        bool listed = false;
+        for (uint32_t k = 0; k < list->count; k++) listed |= !strcmp(list->items[k], registry->backends[i]->name);
+        if (!listed) add_name(registry, list, registry->backends[i]->name);
+    }
+}
+
+const char *const *adze_registry_targets(adze_registry *registry)
 {
     struct dirent **entries;
     adze_context *context = registry->context;
-    const char *folder = adze_internf(context, "%s/targets", data_folder(registry)), *list = "";
+    const char *folder = adze_internf(context, "%s/targets", data_folder(registry));
+    name_list list = {0};
     int n = scandir(folder, &entries, NULL, alphasort);
     for (int i = 0; i < n; i++) {
         const char *file = entries[i]->d_name, *dot = strrchr(file, '.');
@@ -83,12 +106,23 @@ static const char *list_targets(adze_registry *registry)
             read_file(registry, &target, adze_internf(context, "%s/%s", folder, file), 0) && target.name) {
             const char *level = adze_intern(context, file, (size_t)(dot - file));
             bool plain = !strcmp(level, target.name);
-            list = adze_internf(context, "%s%s%s%s, ", list, target.name, plain ? "" : ":", plain ? "" : level);
+            add_name(registry, &list, plain ? level : adze_internf(context, "%s:%s", target.name, level));
         }
         free(entries[i]);
     }
     if (n >= 0) free(entries);
-    return adze_internf(context, "%sx86:host", list);
+    add_backends(registry, &list);
+    add_name(registry, &list, NULL);
+    return list.items;
+}
+
+/* "x86:x86-64-v3, x86, x86:host" for a message. */
+static const char *list_targets(adze_registry *registry)
+{
+    const char *text = "";
+    for (const char *const *t = adze_registry_targets(registry); *t; t++)
+        text = adze_internf(registry->context, "%s%s, ", text, *t);
+    return adze_internf(registry->context, "%sx86:host", text);
 }
 
 static bool read_line(adze_registry *registry, adze_target *target, adze_loc loc, char *line, int depth)
@@ -175,7 +209,7 @@ static void add_host_facts(adze_registry *registry, adze_target *target)
     if (cores > 0) set_number(registry, target, "cores", cores);
 }
 
-static const char *host_level(void)
+const char *adze_host_level(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -194,7 +228,7 @@ static const char *file_of(adze_registry *registry, const char *spec, adze_loc l
     *out_host = false;
     if (colon && !strcmp(name, "host")) {
         *out_host = true;
-        name = host_level();
+        name = adze_host_level();
         if (!name || strncmp(spec, "x86:", 4) != 0) {
             adze_error(loc, "target '%s': this machine's CPU has none of its levels", spec);
             return NULL;
@@ -208,6 +242,22 @@ static const char *file_of(adze_registry *registry, const char *spec, adze_loc l
     return adze_internf(registry->context, "%s/targets/%s.target", data_folder(registry), name);
 }
 
+static const adze_target *keep_target(adze_registry *registry, adze_target *target, const char *spec)
+{
+    target->spec = adze_intern_z(registry->context, spec);
+    target->next = registry->targets;
+    registry->targets = target;
+    return target;
+}
+
+/* The target of a backend that has no levels and needs no numbers. */
+static adze_target *undescribed(adze_registry *registry, const char *name)
+{
+    adze_target *target = ADZE_NEW(&registry->arena, adze_target);
+    target->name = target->level = adze_intern_z(registry->context, name);
+    return target;
+}
+
 const adze_target *adze_registry_target(adze_registry *registry, const char *text)
 {
     adze_loc loc = adze_loc_unknown(registry->context);
@@ -217,6 +267,7 @@ const adze_target *adze_registry_target(adze_registry *registry, const char *tex
     const char *file = file_of(registry, text, loc, &host);
     if (!file) return NULL;
     if (access(file, R_OK)) {
+        if (adze_registry_find_backend(registry, text)) return keep_target(registry, undescribed(registry, text), text);
         if (strchr(text, '/'))
             adze_error(loc, "no target '%s': there is no file %s", text, file);
         else
@@ -236,8 +287,5 @@ const adze_target *adze_registry_target(adze_registry *registry, const char *tex
         return NULL;
     }
     if (host) add_host_facts(registry, target);
-    target->spec = adze_intern_z(registry->context, text);
-    target->next = registry->targets;
-    registry->targets = target;
-    return target;
+    return keep_target(registry, target, text);
 }

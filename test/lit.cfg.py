@@ -1,41 +1,34 @@
-"""lit: text in, text out. A test is any .adz, .test or .py file below test/ with a RUN line.
+"""lit: text in, text out. A test is any .adz or .test file below test/ with a RUN line.
 
-Substitutions: %adze, %FileCheck (also plain `adze` and `FileCheck`), %not (status must be 1 or 2,
-never a signal), %cc, %python, %models, %src, %build, %llvm (folder of LLVM's tools).
-Features for REQUIRES: x86, models (the folder of public models is there), sanitize.
+Substitutions and features are those of tools/lit/adze_lit.py, which plug-ins use too, and
+%cc, %python, %models, %src, %build, %llvm (folder of LLVM's tools);
+models (the folder of public models is there), sanitize.
 """
 import os
+import sys
 
-import lit.formats
+sys.path.insert(0, os.path.join(config.adze_source_dir, "tools", "lit"))
+import adze_lit
 
 config.name = "adze"
-config.test_format = lit.formats.ShTest(execute_external=False)
-config.suffixes = [".adz", ".test"]
 config.excludes = ["unit", "Inputs"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.adze_build_dir, "test", "lit")
+adze_lit.configure(config, lit_config, os.path.join(config.adze_bin_dir, "adze"), config.filecheck)
 
-adze = os.path.join(config.adze_bin_dir, "adze")
 models = os.environ.get("ADZE_MODELS") or os.path.join(config.adze_source_dir, "..", "shared", "models")
 models = os.path.realpath(models)
 
 for name, value in [
-    ("%adze", adze),
-    ("%FileCheck", config.filecheck + " --dump-input-filter=error"),
-    ("%not", f"{config.python} {config.test_source_root}/not.py"),
     ("%cc", config.cc),
     ("%python", config.python),
     ("%models", models),
     ("%src", config.adze_source_dir),
     ("%build", config.adze_build_dir),
     ("%llvm", config.llvm_bin),
-    (r"(?<![\w/.%-])adze(?= )", adze),
-    (r"(?<![\w/.%-])FileCheck(?= )", config.filecheck),
 ]:
     config.substitutions.append((name, value))
 
-if config.has_x86:
-    config.available_features.add("x86")
 if os.path.isdir(models):
     config.available_features.add("models")
 if config.sanitize:
@@ -44,4 +37,3 @@ if config.sanitize:
 for key in ("ADZE_MODELS", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
     if key in os.environ:
         config.environment[key] = os.environ[key]
-config.environment["LC_ALL"] = "C"

@@ -124,6 +124,7 @@ struct adze_command {
     size_t options_size;  /* of a struct that starts with adze_common */
     const void *defaults; /* such a struct; NULL = zeros after ADZE_COMMON_START */
     int files_min, files_max;
+    const char *takes; /* those files, in the message about their number; NULL = models */
     /* Gives the exit status. The common flags have been checked: --target and --passes mean something. */
     int (*run)(adze_work *work, const void *options, char **files, int n_files);
 };
@@ -131,6 +132,18 @@ struct adze_command {
 #define COMMAND(name) extern const adze_command adze_command_##name;
 #include "commands.def"
 #undef COMMAND
+
+/* ---- Places (paths.c) ---- */
+
+/* Prints the folder that --include-path or --lit-path asks for; the exit status, or -1 for other flags. */
+int adze_path_print(const char *flag);
+/* The folder of templates, malloc'ed; NULL if there is none. */
+char *adze_path_of_templates(void);
+
+/* ---- Targets (targets.c) ---- */
+
+/* Prints the backends that are there, and the levels with whether this CPU has them. False after an error. */
+bool adze_print_targets(adze_work *work);
 
 /* ---- Lowering and artifacts (lower.c) ---- */
 

@@ -9,9 +9,11 @@
 
 typedef struct options {
     adze_common common;
+    bool targets;
 } options;
 
 static const adze_flag flags[] = {
+    {"--targets", NULL, "list what --target can name, instead of a model", ADZE_FLAG_BOOL, offsetof(options, targets)},
     ADZE_COMMON_FLAGS,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
@@ -252,9 +254,11 @@ static bool print_artifact(const adze_device *d)
 static int run(adze_work *work, const void *given, char **files, int n_files)
 {
     const options *o = given;
+    if (o->targets)
+        return n_files ? adze_usage_error("info --targets takes no model") : !adze_print_targets(work);
+    if (!n_files) return adze_usage_error("info takes one model, got 0; adze info --help says more");
     const char *path = files[0];
     adze_device device;
-    (void)n_files;
     bool artifact = adze_is_artifact(path), ok;
     adze_common plain = o->common; /* the passes are for the target's part */
     if (artifact && (plain.target || plain.passes || plain.level >= 0 || plain.dims.count))
@@ -273,7 +277,6 @@ const adze_command adze_command_info = {
     .usage = usage,
     .flags = flags,
     .options_size = sizeof(options),
-    .files_min = 1,
     .files_max = 1,
     .run = run,
 };

@@ -20,14 +20,21 @@ static void print_help(FILE *stream)
     fprintf(stream, "Usage: adze COMMAND [FLAGS] [FILES]\n\nAhead-of-time model optimization compiler.\n\nCommands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(stream, "\nadze COMMAND --help says more. adze --version prints the version.\n");
+    fprintf(stream, "\nadze COMMAND --help says more. adze --version prints the version, --include-path the folder of\n"
+                    "the headers, --lit-path that of the lit module; plug-ins are built and tested with them.\n");
+}
+
+static const char *wanted_files(const adze_command *command)
+{
+    if (command->takes) return command->takes;
+    return command->files_max > 1 ? "one model or more" : "one model";
 }
 
 static int run_parsed(const adze_command *command, const adze_common *options, char **files, int n_files)
 {
     if (n_files < command->files_min || n_files > command->files_max)
-        return adze_usage_error("%s takes %s, got %d; adze %s --help says more", command->name,
-                                command->files_max > 1 ? "one model or more" : "one model", n_files, command->name);
+        return adze_usage_error("%s takes %s, got %d; adze %s --help says more", command->name, wanted_files(command),
+                                n_files, command->name);
     if (options->threads < 0 || options->threads > MAX_THREADS)
         return adze_usage_error("--threads takes a number from 0 to %d, got %lld", MAX_THREADS,
                                 (long long)options->threads);
@@ -70,6 +77,8 @@ int main(int argc, char **argv)
         printf("adze %s\n", ADZE_VERSION);
         return finish(0);
     }
+    int status = adze_path_print(name);
+    if (status >= 0) return finish(status);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(commands[i]->name, name)) return finish(run_command(commands[i], argc - 1, argv + 1));
     if (*name) fprintf(stderr, "adze: there is no command '%s'\n", name);

@@ -107,8 +107,7 @@ static const adze_backend backend = {
 
 static const adze_backend *const backends[] = {&backend, NULL};
 
-extern const adze_plugin adze_plugin_descriptor;
-ADZE_API const adze_plugin adze_plugin_descriptor = {
+const adze_plugin adze_plugin_descriptor = {
     .magic = ADZE_PLUGIN_MAGIC,
     .abi = ADZE_ABI,
     .struct_size = sizeof(adze_plugin),

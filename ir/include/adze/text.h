@@ -20,7 +20,7 @@ typedef struct adze_print_options {
                                    text to write, gives it its name. NULL: it has its name after printing */
 } adze_print_options;
 
-typedef struct adze_text { /* growing buffer; free with adze_text_free */
+typedef struct adze_text { /* growing buffer, ended by a zero byte that does not count; free with adze_text_free */
     char *data;
     size_t size, capacity;
 } adze_text;

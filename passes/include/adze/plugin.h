@@ -44,6 +44,9 @@ typedef struct adze_plugin {
     const adze_ukernel *const *ukernels;
 } adze_plugin;
 
+/* A plug-in defines it. Constant data: it is read from the file before any code of it runs. */
+extern ADZE_API const adze_plugin adze_plugin_descriptor;
+
 #ifdef __cplusplus
 }
 #endif

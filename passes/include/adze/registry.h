@@ -39,6 +39,14 @@ ADZE_API const adze_frontend *adze_registry_frontend(const adze_registry *regist
 ADZE_API const adze_frontend *adze_registry_frontend_for(const adze_registry *registry, const char *path);
 /* Loads backends/<name> on first use; NULL after an error. */
 ADZE_API const adze_backend *adze_registry_backend(adze_registry *registry, const char *name);
+/* It is registered, or there is a file of that backend. */
+ADZE_API bool adze_registry_has_backend(const adze_registry *registry, const char *name);
+/* What can be asked for as a target, but for "x86:host": "x86", "x86:x86-64-v3", …, and the plug-ins' backends.
+ * NULL-ended; owned by the registry. */
+ADZE_API const char *const *adze_registry_targets(adze_registry *registry);
+/* The best level that this machine's CPU has, "x86-64-v4"; NULL = none. Names of levels are ordered: it has the
+ * lower ones, too. */
+ADZE_API const char *adze_host_level(void);
 /* Target from text "x86", "x86:x86-64-v4", "x86:host"; owned by the registry. NULL after an error. */
 ADZE_API const adze_target *adze_registry_target(adze_registry *registry, const char *text);
 /* ---- Pipelines (pipeline.c) ---- */

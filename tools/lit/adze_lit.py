@@ -1,0 +1,57 @@
+"""lit for Adze: one call in a lit.cfg.py, for this repository and for plug-ins of others.
+
+    import os, subprocess, sys
+    sys.path.append(subprocess.check_output(["adze", "--lit-path"], text=True).strip())
+    import adze_lit
+    config.name = "my-pass"
+    config.test_source_root = os.path.dirname(__file__)
+    adze_lit.configure(config, lit_config)
+
+A test is an .adz or .test file with RUN lines. They know
+    %adze, %FileCheck, %not   (also plain `adze` and `FileCheck`); %not COMMAND succeeds when COMMAND fails with exit
+                              status 1 or 2, never by a signal; %not --status=N asks for exactly N
+and, for REQUIRES, a feature for each backend that is there (x86) and each level that this CPU has (x86-64-v3).
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import lit.formats
+
+
+def find_filecheck():
+    """FileCheck of the newest LLVM: from FILECHECK, from PATH, or where Debian puts it; None if there is none."""
+    given = os.environ.get("FILECHECK") or shutil.which("FileCheck")
+    folders = sorted(glob.glob("/usr/lib/llvm-*/bin/FileCheck"), key=lambda p: int(re.search(r"llvm-(\d+)", p)[1]))
+    return given or (folders[-1] if folders else None)
+
+
+def features(adze):
+    """Backends that are there and levels that run here, as `adze info --targets` tells them."""
+    said = subprocess.run([adze, "info", "--targets"], capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^backend +([^ :]+)", said, re.M)
+    return set(found + re.findall(r"^level +[^ :]+:(\S+) \(runs here\)", said, re.M))
+
+
+def configure(config, lit_config, adze=None, filecheck=None):
+    """Sets format, suffixes, substitutions and features; what is not there ends lit with one line."""
+    adze = adze or shutil.which("adze")
+    if not adze or not os.access(adze, os.X_OK):
+        lit_config.fatal(f"{adze or 'adze'} is not there; is its folder in PATH?")
+    filecheck = filecheck or find_filecheck()
+    if not filecheck:
+        lit_config.fatal("FileCheck is not there; it is one of LLVM's tools (Debian: llvm-22-tools)")
+    config.test_format = lit.formats.ShTest(execute_external=False)
+    config.suffixes = [".adz", ".test"]
+    config.substitutions += [
+        ("%adze", adze),
+        ("%FileCheck", filecheck + " --dump-input-filter=error"),
+        ("%not", f"{sys.executable} {os.path.dirname(os.path.abspath(__file__))}/not.py"),
+        (r"(?<![\w/.%-])adze(?= )", adze),
+        (r"(?<![\w/.%-])FileCheck(?= )", filecheck),
+    ]
+    config.available_features |= features(adze)
+    config.environment["LC_ALL"] = "C"
