@@ -13,7 +13,7 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
 {
     (void)options;
     if (self->precision == ADZE_PRECISION_STRICT) return ADZE_UNCHANGED;
-    return adze_rules_run(func, self->registry, "batchnorm-fold", true);
+    return adze_rules_run(func, self, "batchnorm-fold", true);
 }
 
 const adze_pass adze_pass_batchnorm_fold = {

@@ -27,7 +27,7 @@ static adze_outcome run(adze_func *func, const void *given, adze_pass_run *self)
                    o->fast);
         return ADZE_FAILED;
     }
-    return adze_rules_run(func, self->registry, "canonicalize", fast);
+    return adze_rules_run(func, self, "canonicalize", fast);
 }
 
 static const adze_option option_rows[] = {

@@ -241,7 +241,10 @@ static void add_rest(adding *a)
     EACH(adze_frontend, f, frontends) PUSH(frontends, *f);
     EACH(adze_metric, m, metrics) PUSH(metrics, *m);
     EACH(adze_sensitivity, s, sensitivities) PUSH(sensitivities, *s);
-    EACH(adze_ukernel, u, ukernels) adze_context_add_ukernels(registry->context, *u, 1);
+    EACH(adze_ukernel, u, ukernels) {
+        PUSH(ukernels, *u);
+        adze_context_add_ukernels(registry->context, *u, 1);
+    }
     EACH(adze_backend, b, backends) {
         PUSH(backends, *b);
         if ((*b)->n_ukernels) adze_context_add_ukernels(registry->context, (*b)->ukernels, *(*b)->n_ukernels);

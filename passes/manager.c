@@ -2,8 +2,10 @@
  * printing and the check mode.
  *
  * Check mode prints the module before and after each pass. A pass that says UNCHANGED but changed the
- * text fails, and so does a printout that does not read back to itself.
+ * text fails, and so does a printout that does not read back to itself. With `certify` the module runs
+ * before the first pass and after each.
  */
+#include "passes/certifier.h"
 #include "passes/pipeline.h"
 
 #include <string.h>
@@ -17,7 +19,10 @@ typedef struct run {
     adze_module *module;
     adze_run_options options;
     adze_pass_run self;
-    uint32_t index;
+    adze_certifier *certifier; /* or NULL */
+    adze_rewrites rewrites;
+    uint32_t index;  /* of the leaf in the pipeline */
+    uint32_t number; /* of runs so far */
 } run;
 
 static double now(void)
@@ -67,14 +72,19 @@ static bool check_text(run *r, const char *pass, const adze_text *text)
 static adze_outcome run_pass(run *r, const adze_step *step)
 {
     const adze_pass *pass = step->pass;
+    r->self.numerics = pass->numerics;
     if (pass->run_module) return pass->run_module(r->module, step->options, &r->self);
     adze_outcome outcome = ADZE_UNCHANGED;
+    adze_numerics numerics = ADZE_EXACT; /* of all functions */
     for (adze_func *func = adze_module_first_func(r->module), *next; func; func = next) {
         next = adze_func_next(func);
+        r->self.numerics = pass->numerics;
         adze_outcome one = pass->run(func, step->options, &r->self);
         if (one == ADZE_FAILED) return one;
         if (one == ADZE_CHANGED) outcome = one;
+        if (r->self.numerics > numerics) numerics = r->self.numerics;
     }
+    r->self.numerics = numerics;
     return outcome;
 }
 
@@ -104,6 +114,17 @@ static bool check_result(run *r, const adze_pass *pass, adze_outcome outcome, ui
     return ok;
 }
 
+/* What the pass did to the outputs. */
+static bool certify(run *r, const adze_pass *pass, adze_outcome outcome)
+{
+    adze_certificate certificate = {.struct_size = sizeof certificate,
+                                    .number = r->number,
+                                    .pass = pass,
+                                    .numerics = r->self.numerics < pass->numerics ? r->self.numerics : pass->numerics,
+                                    .outcome = outcome};
+    return adze_certifier_check(r->certifier, r->module, &certificate);
+}
+
 static adze_outcome run_one(run *r, const adze_step *step)
 {
     adze_text before = {0};
@@ -113,10 +134,14 @@ static adze_outcome run_one(run *r, const adze_step *step)
     if (r->options.check && !print(r->module, "/", &before)) return ADZE_FAILED;
     if (r->options.progress)
         r->options.progress(r->options.self, step->pass->name, r->index, count, -1, ADZE_UNCHANGED);
+    r->number++;
+    r->rewrites.run = r->number;
+    r->rewrites.pass = step->pass;
     double start = now();
     adze_outcome outcome = run_pass(r, step);
     double seconds = now() - start;
-    bool ok = check_result(r, step->pass, outcome, errors, &before);
+    bool ok = check_result(r, step->pass, outcome, errors, &before) &&
+              (!r->certifier || certify(r, step->pass, outcome));
     if (r->options.progress)
         r->options.progress(r->options.self, step->pass->name, r->index, count, seconds,
                             ok ? outcome : ADZE_FAILED);
@@ -168,8 +193,17 @@ bool adze_pipeline_run(adze_pipeline *pipeline, adze_module *module, const adze_
                              .target = r.options.target,
                              .precision = r.options.precision,
                              .others = r.options.others};
+    r.self.rewrites = &r.rewrites;
+    r.rewrites.ask = r.options.rewrite;
+    r.rewrites.self = r.options.self;
     if (!options) r.self.precision = ADZE_PRECISION_F32;
     if (!r.self.target) r.self.target = adze_registry_target(pipeline->registry, "x86:x86-64-v3");
     if (!r.self.target || !adze_module_verify(module)) return false;
-    return run_steps(&r, pipeline->first) != ADZE_FAILED;
+    if (r.options.certify) {
+        r.certifier = adze_certifier_create(pipeline->registry, r.self.target, module, r.options.certify);
+        if (!r.certifier) return false;
+    }
+    bool ok = run_steps(&r, pipeline->first) != ADZE_FAILED;
+    adze_certifier_destroy(r.certifier);
+    return ok;
 }

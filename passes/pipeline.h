@@ -12,6 +12,15 @@ typedef struct adze_step {
     struct adze_step *first, *next;
 } adze_step;
 
+/* What adze_rewrite counts, over one run of a pipeline. */
+struct adze_rewrites {
+    uint64_t count;
+    uint32_t run;
+    const adze_pass *pass; /* that runs now */
+    bool (*ask)(void *self, const adze_rewrite_info *info);
+    void *self;
+};
+
 struct adze_pipeline {
     adze_registry *registry;
     adze_arena arena;

@@ -168,6 +168,9 @@ const adze_backend *adze_registry_backend(adze_registry *registry, const char *n
     const char *path = backend_path(registry, name);
     if (!adze_registry_load(registry, path)) return NULL;
     backend = adze_registry_find_backend(registry, name);
+    /* A micro-kernel of a plug-in still counts before the backend's of that name, which came later. */
+    for (uint32_t i = 0; i < registry->n_ukernels; i++)
+        adze_context_add_ukernels(registry->context, registry->ukernels[i], 1);
     if (!backend) adze_error(loc, "%s brings no backend named '%s'", path, name);
     return backend;
 }

@@ -38,6 +38,8 @@ struct adze_registry {
     uint32_t n_metrics, metrics_capacity;
     const adze_sensitivity **sensitivities;
     uint32_t n_sensitivities, sensitivities_capacity;
+    const adze_ukernel **ukernels; /* of plug-ins by themselves, not of backends */
+    uint32_t n_ukernels, ukernels_capacity;
     const char **plugins; /* names */
     uint32_t n_plugins, plugins_capacity;
     void **handles; /* of dlopen */

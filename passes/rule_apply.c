@@ -158,7 +158,7 @@ static void erase_dead(const adze_rule *rule, const adze_bound *found)
     }
 }
 
-adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *arena)
+adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *arena, adze_pass_run *self)
 {
     adze_bound found[ADZE_RULE_MAX_VARS];
     adze_rule_scope scope = {adze_op_context(root), adze_op_module(root), arena, root};
@@ -178,6 +178,7 @@ adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *a
     adze_ir_value *old = adze_op_result(root, 0), *with = b.made[rule->search[rule->n_search - 1].result];
     if (!rule->n_replace && !operand(&b, &rule->with, &with)) return undo(&b, above);
     if (!with || !type_fits(adze_value_type(with), adze_value_type(old))) return undo(&b, above);
+    if (!adze_rewrite(self, root, rule->name)) return undo(&b, above);
     if (rule->n_replace && adze_value_name(old)) adze_value_set_name(with, adze_value_name(old));
     adze_value_replace_uses(old, with);
     erase_dead(rule, found);
@@ -187,9 +188,10 @@ adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *a
 /* ---- All rules of a pass over a function ---- */
 
 typedef struct sweep {
-    const adze_registry *registry;
+    adze_pass_run *run;
     const char *pass;
     bool fast;
+    adze_numerics numerics; /* of the rules that were applied */
     adze_arena arena;
     uint64_t n_ops, n_rewrites;
     const adze_rule *last;
@@ -197,13 +199,15 @@ typedef struct sweep {
 
 static adze_outcome try_rules(sweep *s, adze_op *op)
 {
-    for (uint32_t i = 0; i < s->registry->n_rule_sets; i++) {
-        const adze_rules *rules = s->registry->rules[i];
+    const adze_registry *registry = s->run->registry;
+    for (uint32_t i = 0; i < registry->n_rule_sets; i++) {
+        const adze_rules *rules = registry->rules[i];
         if (strcmp(rules->pass, s->pass) != 0) continue;
         for (const adze_rule *rule = rules->first; rule; rule = rule->next) {
             if (rule->numerics != ADZE_EXACT && !s->fast) continue;
-            adze_outcome outcome = adze_rule_apply(rule, op, &s->arena);
+            adze_outcome outcome = adze_rule_apply(rule, op, &s->arena, s->run);
             if (outcome == ADZE_UNCHANGED) continue;
+            if (rule->numerics > s->numerics) s->numerics = rule->numerics;
             s->last = rule;
             s->n_rewrites++;
             return outcome;
@@ -231,9 +235,9 @@ static adze_outcome sweep_region(sweep *s, adze_region *region)
     return all;
 }
 
-adze_outcome adze_rules_run(adze_func *func, const adze_registry *registry, const char *pass, bool fast)
+adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pass, bool fast)
 {
-    sweep s = {.registry = registry, .pass = pass, .fast = fast};
+    sweep s = {.run = self, .pass = pass, .fast = fast, .numerics = ADZE_EXACT};
     adze_outcome all = ADZE_UNCHANGED, one;
     do {
         s.n_ops = 0;
@@ -245,5 +249,6 @@ adze_outcome adze_rules_run(adze_func *func, const adze_registry *registry, cons
         }
     } while (one == ADZE_CHANGED && all != ADZE_FAILED);
     adze_arena_free(&s.arena);
+    self->numerics = s.numerics;
     return all;
 }

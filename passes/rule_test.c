@@ -287,7 +287,7 @@ static bool run_seed(bench *b, uint64_t seed)
     bool ok = root || adze_error(b->test->loc, "rule '%s': its part to find cannot be built", b->rule->name);
     bool ran = ok && run(b, seed, &before);
     if (ran) {
-        ok = adze_rule_apply(b->rule, root, &arena) == ADZE_CHANGED ||
+        ok = adze_rule_apply(b->rule, root, &arena, NULL) == ADZE_CHANGED ||
              adze_error(b->test->loc, "rule '%s' does not match its own test", b->rule->name);
         ok = ok && adze_module_verify(b->module);
         if (ok && (ok = run(b, seed, &after))) {

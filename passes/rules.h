@@ -135,11 +135,13 @@ const adze_rules *adze_rules_parse(adze_context *context, adze_arena *arena, con
 /* rule_match.c: `bound` has ADZE_RULE_MAX_VARS entries. Conditions hold, too. */
 bool adze_rule_match(const adze_rule *rule, const adze_rule_scope *scope, adze_bound *bound);
 
-/* rule_apply.c: replaces `root` where the rule matches; UNCHANGED where it does not. */
-adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *arena);
+/* rule_apply.c: replaces `root` where the rule matches; UNCHANGED where it does not, or where the replacement is not
+ * wanted. `self` is NULL outside of passes. */
+adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *arena, adze_pass_run *self);
 
-/* The rules that `pass` applies, until none matches any more. `fast`: FAST ones, too. */
-adze_outcome adze_rules_run(adze_func *func, const adze_registry *registry, const char *pass, bool fast);
+/* The rules that `pass` applies, until none matches any more. `fast`: FAST ones, too. The run is EXACT where no FAST
+ * one was applied. */
+adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pass, bool fast);
 
 /* rule_test.c: runs every test of a rule set: the rule must match, and both sides must agree on nasty values
  * (bit by bit if EXACT). Reports each failure; gives the number of tests and failures. */

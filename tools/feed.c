@@ -1,6 +1,8 @@
 /* Values for the inputs of a model: from .npz and .npy files, or seeded random ones (feed.h). */
 #include "feed.h"
 
+#include <adze/certify.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,67 +136,6 @@ static bool value_of(void *self, const char *name, int64_t *out)
     return true;
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014). */
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-/* One float of [-1, 1) with a 7-bit fraction, which every floating type of 16 bits and more holds. */
-static float coarse(uint64_t bits)
-{
-    return (float)((int64_t)(bits & 255) - 128) / 128.0F;
-}
-
-/* binary16 of a value that coarse gives: exact. */
-static uint16_t half(float value)
-{
-    uint32_t u;
-    memcpy(&u, &value, sizeof u);
-    if (value == 0) return 0;
-    uint32_t exponent = ((u >> 23) & 255) - 127 + 15;
-    return (uint16_t)((u >> 16 & 0x8000) | exponent << 10 | (u >> 13 & 0x3ff));
-}
-
-static void fill_floats(adze_array *a, uint64_t count, uint64_t *state)
-{
-    uint32_t wide = adze_dtype_bits(a->dtype);
-    if (a->dtype == ADZE_DTYPE_c64 || a->dtype == ADZE_DTYPE_c128) count *= 2, wide /= 2;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t bits = next(state);
-        float value = coarse(bits), fine = (float)((int64_t)(bits >> 40) - (1 << 23)) / (float)(1 << 23);
-        uint32_t u;
-        memcpy(&u, &value, sizeof u);
-        if (wide == 64)
-            ((double *)a->data)[i] = (double)fine;
-        else if (wide == 32)
-            ((float *)a->data)[i] = fine;
-        else if (a->dtype == ADZE_DTYPE_f16)
-            ((uint16_t *)a->data)[i] = half(value);
-        else if (a->dtype == ADZE_DTYPE_bf16)
-            ((uint16_t *)a->data)[i] = (uint16_t)(u >> 16);
-        else /* no special value of an 8-bit format lies here */
-            ((uint8_t *)a->data)[i] = bits & 0x3f;
-    }
-}
-
-static void fill(adze_array *a, uint64_t count, uint64_t *state)
-{
-    adze_dtype_kind kind = adze_dtype_get_kind(a->dtype);
-    uint32_t bits = adze_dtype_bits(a->dtype);
-    if ((kind == ADZE_KIND_FLOAT && bits >= 8) || kind == ADZE_KIND_COMPLEX) {
-        fill_floats(a, count, state);
-    } else if (kind == ADZE_KIND_BOOL || bits >= 32) {
-        size_t step = bits / 8;
-        for (uint64_t i = 0; i < count; i++) ((unsigned char *)a->data)[i * step] = (unsigned char)(next(state) >> 63);
-    } else {
-        for (uint64_t i = 0; i < a->bytes; i++) ((unsigned char *)a->data)[i] = (unsigned char)(next(state) >> 56);
-    }
-}
-
 static bool make_random(adze_array *a, const adze_device *d, const adze_port *port, adze_flag_list *dims,
                         uint64_t *state, uint64_t *room)
 {
@@ -220,7 +161,8 @@ static bool make_random(adze_array *a, const adze_device *d, const adze_port *po
     a->data = aligned_alloc(64, (a->bytes + 127) & ~UINT64_C(63));
     if (!a->data) return adze_error(loc, "%s: out of memory for input '%s'", d->path, port->name);
     memset(a->data, 0, (a->bytes + 127) & ~UINT64_C(63));
-    fill(a, count, state);
+    adze_value value = adze_array_value(a);
+    adze_value_fill(&value, state);
     return true;
 }
 

@@ -26,6 +26,8 @@ typedef struct adze_option {
     const char *fallback;
 } adze_option;
 
+typedef struct adze_rewrites adze_rewrites;
+
 /* What a running pass may use. */
 typedef struct adze_pass_run {
     uint32_t struct_size;
@@ -36,7 +38,16 @@ typedef struct adze_pass_run {
     /* Further levels that the same artifact serves, NULL-ended, or NULL: what depends on the target's sizes is
      * made once for `target` and once for each of them. */
     const adze_target *const *others;
+    /* What this run keeps. It starts as the pass's own `numerics`; a pass that did nothing but exact things this
+     * time, or was told to, may say so. */
+    adze_numerics numerics;
+    adze_rewrites *rewrites; /* for adze_rewrite */
 } adze_pass_run;
+
+/* Asked before every change that may be left alone: counts it, and false says that this one is not wanted. So
+ * `--rewrite-limit` and `--bisect` find the change that breaks something. `what` names its kind ("merge", a rule),
+ * `op` is what changes, or an op beside it; NULL = none. Changes that are right only together count as one. */
+ADZE_API bool adze_rewrite(adze_pass_run *self, const adze_op *op, const char *what);
 
 typedef enum adze_precision { ADZE_PRECISION_STRICT, ADZE_PRECISION_F32, ADZE_PRECISION_FAST } adze_precision;
 

@@ -52,12 +52,23 @@ ADZE_API const adze_target *adze_registry_target(adze_registry *registry, const 
 /* ---- Pipelines (pipeline.c) ---- */
 
 typedef struct adze_pipeline adze_pipeline;
+typedef struct adze_certify_options adze_certify_options;
 
 /* Parses `a,b{x=1},repeat{n=3}(c,d)`; named ones (`-O2` as "O2") expand. NULL after an error with its column. */
 ADZE_API adze_pipeline *adze_pipeline_parse(adze_registry *registry, const char *text);
 ADZE_API void adze_pipeline_destroy(adze_pipeline *pipeline);
 /* Prints with every option that differs from its default; parses back to the same. */
 ADZE_API void adze_pipeline_print(const adze_pipeline *pipeline, adze_text *out);
+
+/* A rewrite that a pass is about to make (adze_rewrite). */
+typedef struct adze_rewrite_info {
+    uint32_t struct_size;
+    uint32_t run;    /* number of the pass run, from 1; a pass inside `repeat` counts each time */
+    uint64_t number; /* among all rewrites of the pipeline, from 1, wanted or not */
+    const adze_pass *pass;
+    const char *what;
+    const adze_op *op; /* NULL = none; as it is before the rewrite */
+} adze_rewrite_info;
 
 typedef struct adze_run_options {
     uint32_t struct_size;
@@ -74,6 +85,9 @@ typedef struct adze_run_options {
     const adze_target *const *others; /* as in adze_pass_run */
     /* Asked before each pass, NULL = always true; false, after an error was reported, ends the run there. */
     bool (*before)(void *self, const char *pass, const adze_module *module);
+    /* Asked before each rewrite, NULL = always true; false leaves it alone. */
+    bool (*rewrite)(void *self, const adze_rewrite_info *info);
+    const adze_certify_options *certify; /* measure what each pass does to the outputs (certify.h); NULL = do not */
 } adze_run_options;
 
 /* Runs all passes and verifies after each. False after an error. */
