@@ -8,6 +8,7 @@
 #include "passes/registry_private.h"
 #include "passes/rules.h"
 
+#include "ir/eval/convert.h"
 #include "ir/ir_private.h"
 
 #include <math.h>
@@ -58,12 +59,8 @@ static int64_t pick_whole(bench *b, adze_dtype dtype)
 static void put_element(void *data, uint64_t i, adze_dtype dtype, double real, int64_t whole)
 {
     char *at = (char *)data + i * (adze_dtype_bits(dtype) / 8);
-    float f = (float)real;
     switch (adze_dtype_get_kind(dtype)) {
-    case ADZE_KIND_FLOAT:
-        if (dtype == ADZE_DTYPE_f32) memcpy(at, &f, sizeof f);
-        if (dtype == ADZE_DTYPE_f64) memcpy(at, &real, sizeof real);
-        break;
+    case ADZE_KIND_FLOAT: ev_store_f64(dtype, data, (int64_t)i, 1, 1, &real); break;
     case ADZE_KIND_BOOL: *at = (char)(whole & 1); break;
     default: memcpy(at, &whole, adze_dtype_bits(dtype) / 8); break; /* little endian */
     }
@@ -244,31 +241,20 @@ static bool run(bench *b, uint64_t seed, adze_value *out)
     return ok;
 }
 
-static double real_at(const adze_value *v, uint64_t i)
-{
-    float f;
-    double d;
-    memcpy(&f, (const char *)v->data + i * 4, 4);
-    if (v->dtype != ADZE_DTYPE_f64) return (double)f;
-    memcpy(&d, (const char *)v->data + i * 8, 8);
-    return d;
-}
-
 static bool agree(const bench *b, const adze_value *x, const adze_value *y)
 {
     if (x->dtype != y->dtype || x->rank != y->rank) return adze_error(b->test->loc, "the types differ");
     for (uint32_t i = 0; i < x->rank; i++)
         if (x->dims[i] != y->dims[i]) return adze_error(b->test->loc, "the dims differ");
     uint64_t count = adze_value_count(x);
-    bool real = x->dtype == ADZE_DTYPE_f32 || x->dtype == ADZE_DTYPE_f64;
-    if (!real)
+    if (!ev_is_float(x->dtype))
         return !memcmp(x->data, y->data, adze_dtype_bytes((adze_dtype)x->dtype, count)) ||
                adze_error(b->test->loc, "rule '%s': the two sides differ", b->rule->name);
     double largest = 1;
     for (uint64_t i = 0; i < count; i++)
-        if (isfinite(real_at(x, i)) && fabs(real_at(x, i)) > largest) largest = fabs(real_at(x, i));
+        if (isfinite(adze_value_real(x, i)) && fabs(adze_value_real(x, i)) > largest) largest = fabs(adze_value_real(x, i));
     for (uint64_t i = 0; i < count; i++) {
-        double p = real_at(x, i), q = real_at(y, i);
+        double p = adze_value_real(x, i), q = adze_value_real(y, i);
         if (isnan(p) && isnan(q)) continue;
         bool same = p == q && signbit(p) == signbit(q);
         if (b->rule->numerics == ADZE_FAST) same = p == q || fabs(p - q) <= tolerance * largest;
