@@ -42,14 +42,14 @@ static void merge(adze_op *op, adze_op *into)
     adze_op_erase(op);
 }
 
-static bool merge_ops(adze_region *region, const scope *outer)
+static bool merge_ops(adze_region *region, const scope *outer, adze_pass_run *self)
 {
     bool changed = false;
     scope s = {.outer = outer};
     for (adze_op *op = adze_region_first(region), *next; op; op = next) {
         next = adze_op_next(op);
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
-            changed |= merge_ops(adze_op_region(op, i), adze_op_has_trait(op, ADZE_FREE) ? &s : NULL);
+            changed |= merge_ops(adze_op_region(op, i), adze_op_has_trait(op, ADZE_FREE) ? &s : NULL, self);
         if (!adze_op_has_trait(op, ADZE_PURE) || adze_op_num_regions(op) || !adze_op_num_results(op)) continue;
         uint64_t hash = adze_op_hash(op);
         adze_op *found = find(&s, hash, op);
@@ -57,6 +57,7 @@ static bool merge_ops(adze_region *region, const scope *outer)
             adze_table_add(&s.ops, hash, op);
             continue;
         }
+        if (!adze_rewrite(self, op, "merge")) continue;
         merge(op, found);
         changed = true;
     }
@@ -76,7 +77,7 @@ static bool same_constant(const void *self, const void *item)
 }
 
 /* ADZE_FAILED where a constant cannot be read. */
-static adze_outcome merge_constants(adze_module *module)
+static adze_outcome merge_constants(adze_module *module, adze_pass_run *self)
 {
     adze_table seen = {0};
     adze_outcome outcome = ADZE_UNCHANGED;
@@ -92,6 +93,7 @@ static adze_outcome merge_constants(adze_module *module)
         }
         uint64_t hash = adze_hash_bytes(bytes, adze_data_size(data));
         adze_const *found = adze_table_find(&seen, hash, same_constant, c);
+        if (found && !adze_rewrite(self, adze_use_op(adze_value_first_use(value)), "merge-constant")) continue;
         if (found) {
             adze_value_replace_uses(value, adze_const_value(found));
             outcome = ADZE_CHANGED;
@@ -105,11 +107,11 @@ static adze_outcome merge_constants(adze_module *module)
 
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
 {
-    (void)options, (void)self;
-    adze_outcome outcome = merge_constants(module);
+    (void)options;
+    adze_outcome outcome = merge_constants(module, self);
     if (outcome == ADZE_FAILED) return outcome;
     for (adze_func *func = adze_module_first_func(module); func; func = adze_func_next(func))
-        if (merge_ops(adze_func_body(func), NULL)) outcome = ADZE_CHANGED;
+        if (merge_ops(adze_func_body(func), NULL, self)) outcome = ADZE_CHANGED;
     return outcome;
 }
 

@@ -18,14 +18,14 @@ static bool is_dead(const adze_op *op)
     return true;
 }
 
-static bool sweep(adze_region *region)
+static bool sweep(adze_region *region, adze_pass_run *self)
 {
     bool changed = false;
     for (adze_op *op = adze_region_last(region), *above; op; op = above) {
         above = adze_op_prev(op);
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
-            changed |= sweep(adze_op_region(op, i));
-        if (is_dead(op)) {
+            changed |= sweep(adze_op_region(op, i), self);
+        if (is_dead(op) && adze_rewrite(self, op, "erase")) {
             adze_op_erase(op);
             changed = true;
         }
@@ -34,14 +34,14 @@ static bool sweep(adze_region *region)
 }
 
 /* Again until nothing changes: a derived constant that goes may leave its inputs without uses. */
-static bool sweep_constants(adze_module *module)
+static bool sweep_constants(adze_module *module, adze_pass_run *self)
 {
     bool changed = false, again = true;
     while (again) {
         again = false;
         for (adze_const *c = adze_module_first_const(module), *next; c; c = next) {
             next = adze_const_next(c);
-            if (adze_const_has_uses(c)) continue;
+            if (adze_const_has_uses(c) || !adze_rewrite(self, NULL, "erase-constant")) continue;
             adze_const_erase(c);
             changed = again = true;
         }
@@ -51,11 +51,11 @@ static bool sweep_constants(adze_module *module)
 
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
 {
-    (void)options, (void)self;
+    (void)options;
     bool changed = false;
     for (adze_func *func = adze_module_first_func(module); func; func = adze_func_next(func))
-        changed |= sweep(adze_func_body(func));
-    changed |= sweep_constants(module);
+        changed |= sweep(adze_func_body(func), self);
+    changed |= sweep_constants(module, self);
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
 }
 

@@ -62,7 +62,7 @@ static adze_data *compute(adze_op *op, adze_const *const *inputs, uint64_t bytes
     return data;
 }
 
-static adze_outcome fold_op(adze_op *op)
+static adze_outcome fold_op(adze_op *op, adze_pass_run *self)
 {
     adze_const *inputs[MAX_INPUTS];
     uint64_t in_bytes, bytes;
@@ -70,6 +70,7 @@ static adze_outcome fold_op(adze_op *op)
     adze_ir_value *result = adze_op_result(op, 0);
     if (!result_bytes(adze_value_type(result), &bytes)) return ADZE_UNCHANGED;
     if (bytes > FREE_BYTES && bytes > in_bytes) return ADZE_UNCHANGED;
+    if (!adze_rewrite(self, op, "fold")) return ADZE_UNCHANGED;
     adze_data *data = compute(op, inputs, bytes);
     if (!data) {
         adze_note(adze_op_loc(op), "while folding this op");
@@ -83,7 +84,7 @@ static adze_outcome fold_op(adze_op *op)
     return ADZE_CHANGED;
 }
 
-static adze_outcome fold_region(adze_region *region)
+static adze_outcome fold_region(adze_region *region, adze_pass_run *self)
 {
     adze_outcome all = ADZE_UNCHANGED;
     for (adze_op *op = adze_region_first(region), *next; op; op = next) {
@@ -91,11 +92,11 @@ static adze_outcome fold_region(adze_region *region)
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++) {
             /* A kernel's region uses nothing from outside. */
             if (!adze_op_has_trait(op, ADZE_FREE)) continue;
-            adze_outcome inner = fold_region(adze_op_region(op, i));
+            adze_outcome inner = fold_region(adze_op_region(op, i), self);
             if (inner == ADZE_FAILED) return inner;
             if (inner == ADZE_CHANGED) all = inner;
         }
-        adze_outcome one = fold_op(op);
+        adze_outcome one = fold_op(op, self);
         if (one == ADZE_FAILED) return one;
         if (one == ADZE_CHANGED) all = one;
     }
@@ -104,8 +105,8 @@ static adze_outcome fold_region(adze_region *region)
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
-    (void)options, (void)self;
-    return fold_region(adze_func_body(func));
+    (void)options;
+    return fold_region(adze_func_body(func), self);
 }
 
 const adze_pass adze_pass_fold = {

@@ -418,7 +418,7 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
     if (f.options->chains && !f.options->single) make_chains(&f, self->target);
     bool changed = false;
     for (uint32_t i = 0; i < f.n; i++)
-        if (!f.all[i]->into) {
+        if (!f.all[i]->into && adze_rewrite(self, f.all[i]->last, "kernel")) {
             make_kernel(&f, f.all[i]);
             changed = true;
         }

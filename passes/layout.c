@@ -95,7 +95,7 @@ static void make_view(adze_op *kernel, adze_op *transpose, const adze_layout *la
 }
 
 /* The kernel that makes the operand writes it in the order in which it is read. */
-static bool fold_into_producer(adze_op *kernel)
+static bool fold_into_producer(adze_op *kernel, adze_pass_run *self)
 {
     adze_op *transpose = transpose_of(kernel);
     if (!transpose) return false;
@@ -104,7 +104,7 @@ static bool fold_into_producer(adze_op *kernel)
     adze_layout layout = {.has_perm = true};
     permutation(transpose, adze_type_rank(adze_value_type(x)), layout.perm);
     if (!is_kernel(producer) || conv_of(producer) || transpose_of(producer) || adze_value_num_uses(x) != 1 ||
-        adze_type_has_layout(adze_value_type(x)))
+        adze_type_has_layout(adze_value_type(x)) || !adze_rewrite(self, kernel, "view-above"))
         return false;
     set_type(x, adze_type_with_layout(adze_value_type(x), &layout));
     make_view(kernel, transpose, NULL);
@@ -112,7 +112,7 @@ static bool fold_into_producer(adze_op *kernel)
 }
 
 /* The kernels that use the result walk it in the operand's order. */
-static bool fold_into_users(adze_op *kernel)
+static bool fold_into_users(adze_op *kernel, adze_pass_run *self)
 {
     adze_op *transpose = transpose_of(kernel);
     adze_ir_value *x = transpose ? adze_op_operand(kernel, 0) : NULL;
@@ -127,6 +127,7 @@ static bool fold_into_users(adze_op *kernel)
         if (from->halo[i] || from->pad[i]) return false;
         inverse[perm[i]] = (uint8_t)i;
     }
+    if (!adze_rewrite(self, kernel, "view-below")) return false;
     for (uint32_t i = 0; i < rank; i++) layout.perm[i] = inverse[from->has_perm ? from->perm[i] : i];
     make_view(kernel, transpose, &layout);
     return true;
@@ -186,13 +187,14 @@ static bool wants_channels_last(const adze_op *kernel, const adze_ir_value *valu
     return false;
 }
 
-static bool choose(adze_op *kernel)
+static bool choose(adze_op *kernel, adze_pass_run *self)
 {
     bool changed = false;
     for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
         adze_ir_value *value = adze_op_result(kernel, i);
         const adze_type *type = adze_value_type(value);
         if (!is_image(type) || adze_type_has_layout(type) || !wants_channels_last(kernel, value)) continue;
+        if (!adze_rewrite(self, kernel, "channels-last")) continue;
         adze_layout layout = channels_last(adze_type_rank(type));
         widen_halo(value, &layout);
         set_type(value, adze_type_with_layout(type, &layout));
@@ -262,7 +264,7 @@ static bool convert_inside(adze_ir_value *value, adze_op *kernel, uint32_t index
 }
 
 /* Gives every use the layout it wants, one conversion a layout. */
-static bool meet(adze_func *func, adze_ir_value *value)
+static bool meet(adze_func *func, adze_ir_value *value, adze_pass_run *self)
 {
     adze_ir_value *made[4] = {NULL};
     uint32_t n_made = 0;
@@ -273,7 +275,8 @@ static bool meet(adze_func *func, adze_ir_value *value)
         uint32_t index = adze_use_index(use);
         if (adze_region_op(adze_op_parent(user))) continue; /* inside a kernel */
         const adze_type *type = wanted(value, use);
-        if (type == adze_value_type(value)) continue;
+        /* What is no kernel knows nothing of layouts; a kernel only runs faster. */
+        if (type == adze_value_type(value) || (is_kernel(user) && !adze_rewrite(self, user, "relayout"))) continue;
         changed = true;
         adze_ir_value *to = NULL;
         for (uint32_t i = 0; i < n_made; i++)
@@ -320,23 +323,23 @@ static bool copy_returns(adze_func *func)
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
-    (void)options, (void)self;
+    (void)options;
     adze_region *body = adze_func_body(func);
     bool changed = false;
     for (adze_op *op = adze_region_first(body), *next; op; op = next) {
         next = adze_op_next(op);
-        changed |= fold_into_producer(op);
+        changed |= fold_into_producer(op, self);
     }
     for (adze_op *op = adze_region_first(body); op; op = adze_op_next(op))
-        if (is_kernel(op)) changed |= choose(op);
+        if (is_kernel(op)) changed |= choose(op, self);
     for (adze_op *op = adze_region_first(body), *next; op; op = next) {
         next = adze_op_next(op);
-        changed |= fold_into_users(op);
+        changed |= fold_into_users(op, self);
     }
-    for (uint32_t i = 0; i < adze_region_num_args(body); i++) changed |= meet(func, adze_region_arg(body, i));
+    for (uint32_t i = 0; i < adze_region_num_args(body); i++) changed |= meet(func, adze_region_arg(body, i), self);
     for (adze_op *op = adze_region_first(body), *next; op; op = next) {
         next = adze_op_next(op);
-        for (uint32_t i = 0; i < adze_op_num_results(op); i++) changed |= meet(func, adze_op_result(op, i));
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) changed |= meet(func, adze_op_result(op, i), self);
     }
     changed |= copy_returns(func);
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;

@@ -23,6 +23,7 @@ typedef struct run {
     adze_rewrites rewrites;
     uint32_t index;  /* of the leaf in the pipeline */
     uint32_t number; /* of runs so far */
+    bool stopped;    /* by stop_before */
 } run;
 
 static double now(void)
@@ -125,18 +126,32 @@ static bool certify(run *r, const adze_pass *pass, adze_outcome outcome)
     return adze_certifier_check(r->certifier, r->module, &certificate);
 }
 
+static bool enter(run *r, const adze_step *step)
+{
+    const adze_run_options *o = &r->options;
+    r->rewrites.run = ++r->number;
+    r->rewrites.pass = step->pass;
+    if (o->before && !o->before(o->self, step->pass->name, r->module)) return false;
+    if (!o->enter) return true;
+    adze_text text = {0};
+    adze_step_print(r->pipeline, step, &text);
+    adze_text_write(&text, "", 1);
+    adze_step_info info = {
+        .struct_size = sizeof info, .run = r->number, .pass = step->pass, .text = text.data};
+    bool ok = o->enter(o->self, &info, r->module);
+    adze_text_free(&text);
+    return ok;
+}
+
 static adze_outcome run_one(run *r, const adze_step *step)
 {
     adze_text before = {0};
     uint64_t errors = adze_context_errors(r->self.context);
     uint32_t count = r->pipeline->n_passes;
-    if (r->options.before && !r->options.before(r->options.self, step->pass->name, r->module)) return ADZE_FAILED;
+    if (!enter(r, step)) return ADZE_FAILED;
     if (r->options.check && !print(r->module, "/", &before)) return ADZE_FAILED;
     if (r->options.progress)
         r->options.progress(r->options.self, step->pass->name, r->index, count, -1, ADZE_UNCHANGED);
-    r->number++;
-    r->rewrites.run = r->number;
-    r->rewrites.pass = step->pass;
     double start = now();
     adze_outcome outcome = run_pass(r, step);
     double seconds = now() - start;
@@ -161,7 +176,7 @@ static adze_outcome run_repeat(run *r, const adze_step *step)
         r->index = index;
         adze_outcome one = run_steps(r, step->first);
         if (one == ADZE_FAILED) return one;
-        if (one == ADZE_UNCHANGED) return all;
+        if (one == ADZE_UNCHANGED || r->stopped) return all;
         all = one;
     }
     if (step->rounds) return all;
@@ -172,7 +187,9 @@ static adze_outcome run_repeat(run *r, const adze_step *step)
 static adze_outcome run_steps(run *r, const adze_step *step)
 {
     adze_outcome all = ADZE_UNCHANGED;
-    for (; step; step = step->next) {
+    for (; step && !r->stopped; step = step->next) {
+        r->stopped = r->options.stop_before && step->pass && r->number + 1 == r->options.stop_before;
+        if (r->stopped) return all;
         adze_outcome one = step->pass ? run_one(r, step) : run_repeat(r, step);
         if (one == ADZE_FAILED) return one;
         if (one == ADZE_CHANGED) all = one;

@@ -207,24 +207,28 @@ void adze_pipeline_destroy(adze_pipeline *pipeline)
 static void print_steps(const adze_pipeline *pipeline, const adze_step *step, adze_text *out)
 {
     for (; step; step = step->next) {
-        adze_text_append(out, "%s", step->pass ? step->pass->name : "repeat");
-        if (step->rounds) adze_text_append(out, "{n=%d}", (int)step->rounds);
-        const char *before = "{";
-        for (uint32_t i = 0; step->pass && i < step->pass->n_options; i++) {
-            const adze_option *option = &step->pass->options[i];
-            if (adze_option_is_default(pipeline->registry->context, option, step->options)) continue;
-            adze_text_append(out, "%s%s=", before, option->name);
-            adze_option_print(option, step->options, out);
-            before = ",";
-        }
-        if (*before == ',') adze_text_append(out, "}");
-        if (!step->pass) {
-            adze_text_append(out, "(");
-            print_steps(pipeline, step->first, out);
-            adze_text_append(out, ")");
-        }
+        adze_step_print(pipeline, step, out);
         if (step->next) adze_text_append(out, ",");
     }
+}
+
+void adze_step_print(const adze_pipeline *pipeline, const adze_step *step, adze_text *out)
+{
+    adze_text_append(out, "%s", step->pass ? step->pass->name : "repeat");
+    if (step->rounds) adze_text_append(out, "{n=%d}", (int)step->rounds);
+    const char *before = "{";
+    for (uint32_t i = 0; step->pass && i < step->pass->n_options; i++) {
+        const adze_option *option = &step->pass->options[i];
+        if (adze_option_is_default(pipeline->registry->context, option, step->options)) continue;
+        adze_text_append(out, "%s%s=", before, option->name);
+        adze_option_print(option, step->options, out);
+        before = ",";
+    }
+    if (*before == ',') adze_text_append(out, "}");
+    if (step->pass) return;
+    adze_text_append(out, "(");
+    print_steps(pipeline, step->first, out);
+    adze_text_append(out, ")");
 }
 
 void adze_pipeline_print(const adze_pipeline *pipeline, adze_text *out)

@@ -28,4 +28,7 @@ struct adze_pipeline {
     uint32_t n_passes; /* leaves */
 };
 
+/* One step with its options, as a pipeline of its own. */
+void adze_step_print(const adze_pipeline *pipeline, const adze_step *step, adze_text *out);
+
 #endif

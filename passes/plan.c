@@ -269,6 +269,7 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
 {
     (void)options;
     if (is_loop_ir(func) || adze_func_find_attr(func, "arena_bytes")) return ADZE_UNCHANGED;
+    if (!adze_rewrite(self, NULL, "places")) return ADZE_UNCHANGED;
     plan p = {.context = self->context, .of = adze_map_create()};
     collect(&p, func);
     mark_outputs(&p, func);

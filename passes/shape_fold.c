@@ -77,7 +77,7 @@ static bool is_written_down(const adze_op *op)
     return op && adze_op_is(op, "dims");
 }
 
-static adze_outcome write_down(adze_op *op)
+static adze_outcome write_down(adze_op *op, adze_pass_run *self)
 {
     const adze_dim *dims[MAX_ENTRIES];
     if (adze_op_num_results(op) != 1 || !adze_op_has_trait(op, ADZE_PURE) || adze_op_num_regions(op))
@@ -94,6 +94,7 @@ static adze_outcome write_down(adze_op *op)
         constant &= adze_dim_is_const(dims[i], NULL);
     }
     if (!constant && is_written_down(op)) return ADZE_UNCHANGED;
+    if (!adze_rewrite(self, op, "write-down")) return ADZE_UNCHANGED;
     adze_ir_value *with = constant ? make_constant(op, type, dims, n) : make_dims(op, type, dims, n);
     if (!with) return constant ? ADZE_UNCHANGED : ADZE_FAILED;
     adze_value_replace_uses(result, with);
@@ -115,34 +116,36 @@ static adze_outcome replace(adze_op *op, const char *name, const adze_attr *attr
     return ADZE_CHANGED;
 }
 
-static adze_outcome drop_target(adze_op *op)
+static adze_outcome drop_target(adze_op *op, adze_pass_run *self)
 {
-    if (!adze_op_operand(op, 1)) return ADZE_UNCHANGED;
+    if (!adze_op_operand(op, 1) || !adze_rewrite(self, op, "drop-shape")) return ADZE_UNCHANGED;
     adze_op_set_operand(op, 1, NULL);
     return ADZE_CHANGED;
 }
 
-static adze_outcome to_full(adze_op *op)
+static adze_outcome to_full(adze_op *op, adze_pass_run *self)
 {
+    if (!adze_rewrite(self, op, "full")) return ADZE_UNCHANGED;
     adze_attr value = adze_attr_float("value", adze_op_attr_float(op, "value"));
     return replace(op, "full", &value, 1);
 }
 
-static adze_outcome to_iota(adze_op *op)
+static adze_outcome to_iota(adze_op *op, adze_pass_run *self)
 {
     int64_t start, step;
     adze_ir_value *first = adze_op_operand(op, 0), *delta = adze_op_operand(op, 2);
     if (!first || !delta || adze_value_as_ints(first, &start, 1) != 1 || adze_value_as_ints(delta, &step, 1) != 1)
         return ADZE_UNCHANGED;
+    if (!adze_rewrite(self, op, "iota")) return ADZE_UNCHANGED;
     adze_attr attrs[] = {adze_attr_int("start", start), adze_attr_int("step", step)};
     return replace(op, "iota", attrs, 2);
 }
 
-static adze_outcome state_type(adze_op *op)
+static adze_outcome state_type(adze_op *op, adze_pass_run *self)
 {
     static const struct {
         const char *op;
-        adze_outcome (*rewrite)(adze_op *op);
+        adze_outcome (*rewrite)(adze_op *op, adze_pass_run *self);
     } table[] = {
         {"reshape", drop_target},
         {"expand", drop_target},
@@ -151,12 +154,12 @@ static adze_outcome state_type(adze_op *op)
     };
     if (adze_op_num_results(op) != 1 || !is_known(adze_value_type(adze_op_result(op, 0)))) return ADZE_UNCHANGED;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (adze_op_is(op, table[i].op)) return table[i].rewrite(op);
+        if (adze_op_is(op, table[i].op)) return table[i].rewrite(op, self);
     return ADZE_UNCHANGED;
 }
 
 /* Infers again where a result's type is not known whole. */
-static adze_outcome refine(adze_op *op)
+static adze_outcome refine(adze_op *op, adze_pass_run *self)
 {
     adze_outcome outcome = ADZE_UNCHANGED;
     const adze_type *before[16];
@@ -171,23 +174,25 @@ static adze_outcome refine(adze_op *op)
     if (!adze_op_infer(op)) return ADZE_FAILED;
     for (uint32_t i = 0; i < n; i++)
         if (adze_value_type(adze_op_result(op, i)) != before[i]) outcome = ADZE_CHANGED;
-    return outcome;
+    if (outcome == ADZE_UNCHANGED || adze_rewrite(self, op, "infer")) return outcome;
+    for (uint32_t i = 0; i < n; i++) adze_value_set_type(adze_op_result(op, i), before[i]);
+    return ADZE_UNCHANGED;
 }
 
-static adze_outcome visit(adze_region *region)
+static adze_outcome visit(adze_region *region, adze_pass_run *self)
 {
-    static adze_outcome (*const steps[])(adze_op *) = {refine, write_down, state_type};
+    static adze_outcome (*const steps[])(adze_op *, adze_pass_run *) = {refine, write_down, state_type};
     adze_outcome all = ADZE_UNCHANGED;
     for (adze_op *op = adze_region_first(region), *next; op; op = next) {
         next = adze_op_next(op);
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++) {
-            adze_outcome inner = visit(adze_op_region(op, i));
+            adze_outcome inner = visit(adze_op_region(op, i), self);
             if (inner == ADZE_FAILED) return inner;
             if (inner == ADZE_CHANGED) all = inner;
         }
         /* A step may erase the op, which then has no parent. */
         for (size_t i = 0; i < sizeof steps / sizeof *steps && adze_op_parent(op); i++) {
-            adze_outcome one = steps[i](op);
+            adze_outcome one = steps[i](op, self);
             if (one == ADZE_FAILED) return one;
             if (one == ADZE_CHANGED) all = one;
         }
@@ -197,8 +202,8 @@ static adze_outcome visit(adze_region *region)
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
-    (void)options, (void)self;
-    return visit(adze_func_body(func));
+    (void)options;
+    return visit(adze_func_body(func), self);
 }
 
 const adze_pass adze_pass_shape_fold = {

@@ -14,6 +14,7 @@
 #include <adze/pass.h>
 
 typedef struct widener {
+    adze_pass_run *run;
     adze_map *wide; /* half-precision value to its f32 twin */
     bool failed;
 } widener;
@@ -151,15 +152,15 @@ static bool widen_region(widener *w, adze_region *region)
         next = adze_op_next(op);
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
             if (adze_op_has_trait(op, ADZE_FREE)) changed |= widen_region(w, adze_op_region(op, i));
-        if (sums(op)) changed |= widen_op(w, op);
+        if (sums(op) && adze_rewrite(w->run, op, "widen")) changed |= widen_op(w, op);
     }
     return changed;
 }
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
-    (void)options, (void)self;
-    widener w = {.wide = adze_map_create()};
+    (void)options;
+    widener w = {.run = self, .wide = adze_map_create()};
     bool changed = widen_region(&w, adze_func_body(func));
     adze_map_destroy(w.wide);
     return w.failed ? ADZE_FAILED : changed ? ADZE_CHANGED : ADZE_UNCHANGED;

@@ -350,7 +350,7 @@ static adze_outcome run(adze_module *module, const void *options, adze_pass_run 
     for (adze_func *func = adze_module_first_func(module); func; func = func == last ? NULL : adze_func_next(func))
         for (adze_op *op = adze_region_first(adze_func_body(func)), *next; op; op = next) {
             next = adze_op_next(op);
-            if (!adze_op_is(op, "kernel")) continue;
+            if (!adze_op_is(op, "kernel") || !adze_rewrite(self, op, "loops")) continue;
             lower(&s, op);
             changed = true;
         }

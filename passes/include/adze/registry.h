@@ -60,10 +60,18 @@ ADZE_API void adze_pipeline_destroy(adze_pipeline *pipeline);
 /* Prints with every option that differs from its default; parses back to the same. */
 ADZE_API void adze_pipeline_print(const adze_pipeline *pipeline, adze_text *out);
 
+/* A pass that is about to run. */
+typedef struct adze_step_info {
+    uint32_t struct_size;
+    uint32_t run;     /* its number, from 1; a pass inside `repeat` counts each time */
+    const adze_pass *pass;
+    const char *text; /* the pass with its options, a pipeline of its own; valid during the call */
+} adze_step_info;
+
 /* A rewrite that a pass is about to make (adze_rewrite). */
 typedef struct adze_rewrite_info {
     uint32_t struct_size;
-    uint32_t run;    /* number of the pass run, from 1; a pass inside `repeat` counts each time */
+    uint32_t run;    /* as in adze_step_info */
     uint64_t number; /* among all rewrites of the pipeline, from 1, wanted or not */
     const adze_pass *pass;
     const char *what;
@@ -85,6 +93,9 @@ typedef struct adze_run_options {
     const adze_target *const *others; /* as in adze_pass_run */
     /* Asked before each pass, NULL = always true; false, after an error was reported, ends the run there. */
     bool (*before)(void *self, const char *pass, const adze_module *module);
+    /* The same, knowing more. */
+    bool (*enter)(void *self, const adze_step_info *step, const adze_module *module);
+    uint32_t stop_before; /* ends the run before the pass run of that number, from 1; 0 = runs all */
     /* Asked before each rewrite, NULL = always true; false leaves it alone. */
     bool (*rewrite)(void *self, const adze_rewrite_info *info);
     const adze_certify_options *certify; /* measure what each pass does to the outputs (certify.h); NULL = do not */
