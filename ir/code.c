@@ -15,7 +15,7 @@ static bool has_symbol(const adze_code *code, const char *symbol)
 /* LLVM bitcode begins with "BC" 0xC0DE, in a wrapper with 0x0B17C0DE; an object is an ELF file. */
 static bool has_known_form(const adze_code *code)
 {
-    static const char *const magics[] = {"BC\xC0\xDE", "\xDE\xC0\x17\x0B", "\x7F" "ELF"};
+    static const char *const magics[] = {"BC\xC0\xDE", "\xDE\xC0\x17\x0B", ("\x7F" "ELF")};
     const char *bytes = code->bytes, *end = code->end;
     if (!bytes || !end || end < bytes || end - bytes < 4) return false;
     for (int i = 0; i < 3; i++)
