@@ -255,3 +255,15 @@ const adze_type *adze_layout_buffer(const adze_type *tensor, uint32_t alias)
     }
     return adze_type_buffer(tensor->context, tensor->dtype, tensor->rank, dims, strides, 0, alias);
 }
+
+bool adze_dtype_in_loops(adze_dtype dtype)
+{
+    uint32_t bits = adze_dtype_bits(dtype);
+    switch (adze_dtype_get_kind(dtype)) {
+    case ADZE_KIND_BOOL: return true;
+    case ADZE_KIND_INT:
+    case ADZE_KIND_UINT: return bits >= 8;
+    case ADZE_KIND_FLOAT: return bits >= 16;
+    default: return false;
+    }
+}

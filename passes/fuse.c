@@ -63,15 +63,7 @@ static bool dtype_fits(const adze_ir_value *value)
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return false;
     for (uint32_t i = 0; i < adze_type_rank(type); i++)
         if (adze_dim_is_unknown(adze_type_dim(type, i))) return false;
-    adze_dtype dtype = adze_type_dtype(type);
-    uint32_t bits = adze_dtype_bits(dtype);
-    switch (adze_dtype_get_kind(dtype)) {
-    case ADZE_KIND_BOOL: return true;
-    case ADZE_KIND_INT:
-    case ADZE_KIND_UINT: return bits >= 8;
-    case ADZE_KIND_FLOAT: return bits >= 16;
-    default: return false;
-    }
+    return adze_dtype_in_loops(adze_type_dtype(type));
 }
 
 static bool is_half(const adze_ir_value *value)

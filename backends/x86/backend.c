@@ -56,7 +56,7 @@ static bool type_fits(const adze_type *type, bool loops, char *why, size_t why_s
     for (uint32_t k = 0; k < adze_type_rank(type); k++)
         if (adze_dim_is_unknown(adze_type_dim(type, k)))
             return snprintf(why, why_size, "a dim is known only when it runs"), false;
-    if (loops && !x86_has_element(adze_type_dtype(type)))
+    if (loops && !adze_dtype_in_loops(adze_type_dtype(type)))
         return snprintf(why, why_size, "there are no loops over elements of type %s",
                         adze_dtype_name(adze_type_dtype(type))),
                false;

@@ -109,21 +109,9 @@ MlirValue x86_use_mask(x86_emit *e, const adze_ir_value *value)
     return mb_cmpi(&e->b, 1, v, mb_zero(&e->b, mlirValueGetType(v)));
 }
 
-bool x86_has_element(adze_dtype dtype)
-{
-    uint32_t bits = adze_dtype_bits(dtype);
-    switch (adze_dtype_get_kind(dtype)) {
-    case ADZE_KIND_BOOL: return true;
-    case ADZE_KIND_INT:
-    case ADZE_KIND_UINT: return bits >= 8;
-    case ADZE_KIND_FLOAT: return bits >= 16;
-    default: return false;
-    }
-}
-
 MlirType x86_element_type(x86_emit *e, adze_dtype dtype)
 {
-    if (!x86_has_element(dtype)) return (MlirType){NULL};
+    if (!adze_dtype_in_loops(dtype)) return (MlirType){NULL};
     if (adze_dtype_get_kind(dtype) == ADZE_KIND_BOOL) return e->b.i8;
     if (dtype == ADZE_DTYPE_f32) return e->b.f32;
     if (dtype == ADZE_DTYPE_f64) return mlirF64TypeGet(e->b.context);

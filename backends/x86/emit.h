@@ -68,8 +68,6 @@ MlirValue x86_use(x86_emit *e, const adze_ir_value *value);
 MlirValue x86_use_value(x86_emit *e, x86_value *value);
 /* A bool scalar or vector as i1. */
 MlirValue x86_use_mask(x86_emit *e, const adze_ir_value *value);
-/* Are there loads, stores and registers of such elements? */
-bool x86_has_element(adze_dtype dtype);
 /* MLIR type of a scalar, vector (16 lanes) or buffer (pointer); null if x86 has no such element. */
 MlirType x86_element_type(x86_emit *e, adze_dtype dtype);
 MlirType x86_type(x86_emit *e, const adze_type *type);
