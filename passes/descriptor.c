@@ -47,7 +47,7 @@ const adze_kind adze_kinds[] = {
     KIND("op", ops, adze_op_row, offsetof(adze_op_row, bodies), op_taken),
     KIND("pass", passes, adze_pass, offsetof(adze_pass, purpose), pass_taken),
     KIND("rule set", rules, adze_rule_set, sizeof(adze_rule_set), rule_set_taken),
-    KIND("backend", backends, adze_backend, sizeof(adze_backend), backend_taken),
+    KIND("backend", backends, adze_backend, offsetof(adze_backend, takes_tensors), backend_taken),
     KIND("frontend", frontends, adze_frontend, sizeof(adze_frontend), frontend_taken),
     KIND("metric", metrics, adze_metric, sizeof(adze_metric), metric_taken),
     KIND("sensitivity", sensitivities, adze_sensitivity, sizeof(adze_sensitivity), sensitivity_taken),

@@ -1,7 +1,7 @@
 /* Loading a plug-in: what its file says is read before the loader may run any of its code.
  *
  * adze_plugin_peek (plugin_elf.c) finds the descriptor through the file's symbol table. Only a file
- * whose magic, ABI number, size and names are right is handed to dlopen.
+ * whose magic, ABI number, size and names are right is handed to dlopen. A name that ends in .rules is a text of rules.
  */
 #include "passes/plugin_elf.h"
 #include "passes/registry_private.h"
@@ -16,6 +16,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { MAX_RULES = 1 << 20 };
+
+static const char rules_suffix[] = ".rules";
 
 const char *adze_library_folder(adze_context *context)
 {
@@ -60,8 +64,55 @@ static bool check_file(adze_registry *registry, const char *path)
     return ok || adze_error(loc, "not loaded: %s", why);
 }
 
+/* ---- Rule files ---- */
+
+/* Text of the file with a zero byte, in the registry's arena; NULL after an error. */
+static const char *read_rules(adze_registry *registry, const char *path, adze_loc loc)
+{
+    FILE *stream = fopen(path, "re");
+    if (!stream) return adze_error(loc, "cannot read the rules: %s", strerror(errno)), NULL;
+    char *text = adze_malloc(MAX_RULES + 1);
+    size_t size = fread(text, 1, MAX_RULES + 1, stream);
+    const char *why = ferror(stream)           ? strerror(errno)
+                      : size > MAX_RULES       ? "the file is too large"
+                      : memchr(text, 0, size) ? "it holds zero bytes"
+                                               : NULL;
+    fclose(stream);
+    const char *kept = why ? NULL : adze_arena_text(&registry->arena, text, size);
+    if (why) adze_error(loc, "cannot read the rules: %s", why);
+    free(text);
+    return kept;
+}
+
+/* A file of rules is a plug-in of one rule set, both named as the file. */
+static bool load_rules(adze_registry *registry, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *leaf = slash ? slash + 1 : path;
+    adze_rule_set *set = ADZE_NEW(&registry->arena, adze_rule_set);
+    const adze_rule_set **sets = ADZE_NEW_ARRAY(&registry->arena, const adze_rule_set *, 2);
+    adze_plugin *plugin = ADZE_NEW(&registry->arena, adze_plugin);
+    *set = (adze_rule_set){.struct_size = sizeof *set};
+    set->name = adze_intern(registry->context, leaf, strlen(leaf) - strlen(rules_suffix));
+    set->text = read_rules(registry, path, adze_file_loc(registry->context, path, 0));
+    sets[0] = set;
+    *plugin = (adze_plugin){.magic = ADZE_PLUGIN_MAGIC,
+                            .abi = ADZE_ABI,
+                            .struct_size = sizeof *plugin,
+                            .name = set->name,
+                            .version = "",
+                            .rules = sets};
+    return set->text && adze_registry_add(registry, plugin);
+}
+
+static bool is_rules(const char *path)
+{
+    size_t n = strlen(path), m = strlen(rules_suffix);
+    return n > m && !strcmp(path + n - m, rules_suffix);
+}
+
 bool adze_registry_load(adze_registry *registry, const char *path)
 {
+    if (is_rules(path)) return load_rules(registry, path);
     if (!check_file(registry, path)) return false;
     adze_loc loc = adze_file_loc(registry->context, path, 0);
     char whole[PATH_MAX]; /* dlopen searches the library path for a name without a slash */

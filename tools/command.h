@@ -80,7 +80,8 @@ typedef struct adze_common {
         {"-O", "0..3", "named pipeline", ADZE_FLAG_LEVEL, offsetof(adze_common, level)},                           \
         {"--passes", "PIPELINE", "passes to run instead, e.g. fold,dce", ADZE_FLAG_TEXT,                           \
          offsetof(adze_common, passes)},                                                                           \
-        {"--plugin", "FILE.so", "load a plug-in; repeatable", ADZE_FLAG_LIST, offsetof(adze_common, plugins)},     \
+        {"--plugin", "FILE.so", "load a plug-in, or rules from FILE.rules; repeatable", ADZE_FLAG_LIST,            \
+         offsetof(adze_common, plugins)},                                                                          \
         {"--dim", "NAME=VALUE", "fix a symbolic dim; repeatable", ADZE_FLAG_DIMS, offsetof(adze_common, dims)},    \
         {"--threads", "N", "threads to run with (default 1; 0 = one per CPU)", ADZE_FLAG_INT,                      \
          offsetof(adze_common, threads)},                                                                          \

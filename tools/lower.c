@@ -107,7 +107,7 @@ static bool before_pass(void *self, const char *pass, const adze_module *module)
 static bool check_end(const watch *w, const adze_module *module)
 {
     if (!w->tiled && !report_region(w->backend, adze_func_body(adze_module_main(module)))) return false;
-    return is_planned(module) || adze_error(adze_loc_unknown(adze_module_context(module)),
+    return w->backend->takes_tensors || is_planned(module) || adze_error(adze_loc_unknown(adze_module_context(module)),
                                             "the passes leave a module without loops or places in memory: a pipeline "
                                             "for compiled code ends in tile,plan");
 }

@@ -1,13 +1,17 @@
-"""Runs a page as its reader would: page.py PAGE.md [SECTION]
+"""Runs a page as its reader would: page.py PAGE.md [SECTION], or page.py FOLDER/
 
 In code blocks, fenced or indented, `$ ` begins a command, a line that ends in `\\` goes on, and the lines below a
 command are what it prints: all of it, but for `...`, which stands for any lines, or for any part of one. Without such
 lines the output does not matter. A fence with a file name behind its language (```c my_pass.c) is that file, which is
-written. All runs in one bash in the current folder. With SECTION only that heading's part of the page.
+written. All runs in one bash in the current folder. With SECTION only that heading's part of the page. A folder is copied to a
+temporary place, outside of this repository, and its README.md runs there.
 """
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 MARK = "\x01page"
 
@@ -57,7 +61,7 @@ def matches(expected, actual):
     return re.fullmatch(pattern, "".join(line.rstrip() + "\n" for line in actual))
 
 
-def main(page, section=None):
+def run_page(page, section=None):
     text = open(page).read()
     first = 1
     if section:
@@ -87,6 +91,15 @@ def main(page, section=None):
             print("expected:\n" + "\n".join(expected))
     print(f"{len(steps) - failed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
+
+
+def main(page, section=None):
+    if not page.endswith("/"):
+        return run_page(page, section)
+    with tempfile.TemporaryDirectory(prefix="adze-page-") as copy:
+        shutil.copytree(page, copy, dirs_exist_ok=True)
+        os.chdir(copy)
+        return run_page("README.md")
 
 
 sys.exit(main(*sys.argv[1:]))

@@ -1,13 +1,12 @@
 """lit for Adze: one call in a lit.cfg.py, for this repository and for plug-ins of others.
 
-    import os, subprocess, sys
+    import subprocess, sys
     sys.path.append(subprocess.check_output(["adze", "--lit-path"], text=True).strip())
     import adze_lit
-    config.name = "my-pass"
-    config.test_source_root = os.path.dirname(__file__)
-    adze_lit.configure(config, lit_config)
+    adze_lit.configure_plugin(config, lit_config, __file__, "my_pass")
 
 A test is an .adz or .test file with RUN lines. They know
+    %plugin                   my_pass.so in the folder of lit.cfg.py, or another: lit -Dplugin=FILE.so
     %adze, %FileCheck, %not   (also plain `adze` and `FileCheck`); %not COMMAND succeeds when COMMAND fails with exit
                               status 1 or 2, never by a signal; %not --status=N asks for exactly N
 and, for REQUIRES, a feature for each backend that is there (x86) and each level that this CPU has (x86-64-v3).
@@ -55,3 +54,13 @@ def configure(config, lit_config, adze=None, filecheck=None):
     ]
     config.available_features |= features(adze)
     config.environment["LC_ALL"] = "C"
+
+
+def configure_plugin(config, lit_config, file, name):
+    """For the folder of a plug-in: `file` is its lit.cfg.py, NAME.so the plug-in."""
+    folder = os.path.dirname(os.path.abspath(file))
+    configure(config, lit_config)
+    config.name = name
+    config.excludes = ["Inputs", "build"]
+    plugin = lit_config.params.get("plugin") or os.path.join(folder, name + ".so")
+    config.substitutions += [("%plugin", os.path.abspath(plugin)), ("%python", sys.executable)]

@@ -39,15 +39,17 @@ struct adze_backend {
     const char *help;
     /* False with a reason in `why` where the backend has neither a lowering nor a floor for the op. */
     bool (*supports)(const adze_op *op, char *why, size_t why_size);
-    /* Default pipeline for -O0 … -O3, as text, up to and including `plan`. */
+    /* Default pipeline for -O0 … -O3, as text; up to and including `plan`, unless takes_tensors. */
     const char *(*pipeline)(int level);
-    /* Writes the planned module. Reports errors to the module's context. */
+    /* Writes what the pipeline made. Reports errors to the module's context. */
     bool (*emit)(const adze_module *module, adze_registry *registry, const adze_emit_options *options);
     /* Suffixes that emit can write, NULL-ended: ".so", ".o", "", … */
     const char *const *suffixes;
     /* Native twins of the backend's micro-kernels, for the reference. */
     const adze_ukernel *ukernels;
     const uint32_t *n_ukernels; /* NULL = none */
+    /* ---- What follows may be left out. ---- */
+    bool takes_tensors; /* emit takes modules of tensor ops too, without loops and places in memory */
 };
 
 #ifdef __cplusplus

@@ -16,7 +16,8 @@ ADZE_API void adze_registry_destroy(adze_registry *registry);
 ADZE_API adze_context *adze_registry_context(const adze_registry *registry);
 /* Registers what a descriptor brings; false after an error (name taken, contradictory row, …). */
 ADZE_API bool adze_registry_add(adze_registry *registry, const adze_plugin *plugin);
-/* Checks the ELF file's symbol table for magic, ABI and size before dlopen, then registers. */
+/* Loads a plug-in: a shared object, whose magic, ABI, size and names are read from the file before any of its code
+ * runs, or a file of rewrite rules, which ends in .rules. */
 ADZE_API bool adze_registry_load(adze_registry *registry, const char *path);
 ADZE_API const adze_pass *adze_registry_find_pass(const adze_registry *registry, const char *name);
 ADZE_API uint32_t adze_registry_num_passes(const adze_registry *registry);
