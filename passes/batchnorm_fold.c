@@ -1,12 +1,11 @@
 /* batchnorm-fold: batch normalization, and per-channel scales and shifts, go into the weights before them.
  *
- * Applies rules/batchnorm.rules. The new weights are ops over constants, which `fold` computes. What
- * has no weights before it becomes one mul and one add. All of it is FAST: not done where the
- * precision is strict.
+ * Applies rules/batchnorm.rules.
  *
  *     %1 = conv(%x, @w) : f32[1,8,4,4]                      →  %s = div(@scale, sqrt(add(@variance, 1e-5)))
  *     %2 = batch_norm(%1, @scale, @bias, @mean, @variance)     %2 = conv(%x, mul(@w, %s), sub(@bias, mul(@mean, %s)))
  */
+#include "passes/examples_embedded.h"
 #include "passes/rules.h"
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
@@ -22,4 +21,9 @@ const adze_pass adze_pass_batchnorm_fold = {
     .help = "move batch normalization and per-channel scales into the weights before them",
     .numerics = ADZE_FAST,
     .run = run,
+    .purpose = "simplify",
+    .contract = "The weights must be constants, and what lies between them and the normalization must have no other "
+                "reader. What has no weights before it becomes one mul and one add. The new weights are ops over "
+                "constants: run fold after it. Does nothing where the precision is strict.",
+    .example = adze_example_batchnorm_fold,
 };

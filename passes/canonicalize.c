@@ -1,13 +1,12 @@
 /* canonicalize: apply the rewrite rules until none matches.
  *
- * The rules are the files rules/<name>.rules and those of plug-ins, except sets that name another pass.
- * EXACT rules always run. FAST ones (a different rounding, -0 or NaN) run unless the precision is
- * strict; the option overrides that.
+ * The rules are text (docs/design/rules.md); the engine that finds and replaces is rule_match.c and rule_apply.c.
  *
  *     %1 = transpose(%x) {perm = [1, 0]} : f32[3,2]     →     return(%x)
  *     %2 = transpose(%1) {perm = [1, 0]} : f32[2,3]
  *     return(%2)
  */
+#include "passes/examples_embedded.h"
 #include "passes/rules.h"
 
 #include <string.h>
@@ -44,4 +43,10 @@ const adze_pass adze_pass_canonicalize = {
     .n_options = sizeof option_rows / sizeof *option_rows,
     .options_size = sizeof(options),
     .run = run,
+    .purpose = "simplify",
+    .contract = "Applies the rule sets of rules/ and of plug-ins, except those that name another pass. EXACT rules "
+                "always run. FAST ones (another rounding, sign of zero, or result where NaN or infinity are "
+                "involved) run unless the precision is strict; the option overrides that. Leaves dead ops to dce, "
+                "and ops over constants to fold.",
+    .example = adze_example_canonicalize,
 };

@@ -1,8 +1,6 @@
 /* cse: an op that computes what an op above it computes is replaced by that one.
  *
- * Equal: same row, operands, attributes and result types. Regions of ops that may use values from
- * outside see the ops above them, other regions only their own. Small constants with the same type and
- * bytes are merged first, so that ops that use copies of one number become equal, too. Exact.
+ * Small constants are merged first, so that ops that use copies of one number become equal, too.
  *
  *     %0 = relu(%x) : f32[4]      →      %0 = relu(%x) : f32[4]
  *     %1 = relu(%x) : f32[4]             %2 = add(%0, %0) : f32[4]
@@ -12,6 +10,7 @@
 #include <adze/pass.h>
 
 #include "ir/support/table.h"
+#include "passes/examples_embedded.h"
 
 #include <string.h>
 
@@ -121,4 +120,10 @@ const adze_pass adze_pass_cse = {
     .help = "replace ops and small constants that are equal to earlier ones",
     .numerics = ADZE_EXACT,
     .run_module = run,
+    .purpose = "simplify",
+    .contract = "Two ops are equal if row, operands, attributes and result types are. Ops in a region that may use "
+                "values from outside are compared with those above it, too; ops in other regions only with those of "
+                "their own. Ops that are not PURE, or that have regions, stay. Constants of up to 4 KB are merged if "
+                "type and bytes are equal.",
+    .example = adze_example_cse,
 };

@@ -2,13 +2,14 @@
  *
  * One walk backwards over each region is enough: every user of an op stands below it, so by the
  * time the walk reaches an op, the dead users are gone.
- * Needs nothing. Exact. An op stays if it is not PURE, whatever its results.
  *
  *     %0 = relu(%x) : f32[4]      →      return(%x)
  *     return(%x)
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
+
+#include "passes/examples_embedded.h"
 
 static bool is_dead(const adze_op *op)
 {
@@ -65,4 +66,8 @@ const adze_pass adze_pass_dce = {
     .help = "remove ops whose results nobody uses, and unused constants",
     .numerics = ADZE_EXACT,
     .run_module = run,
+    .purpose = "simplify",
+    .contract = "Needs nothing. An op stays if it is not PURE, whatever its results. Constants go when no op and no "
+                "derived constant reads them.",
+    .example = adze_example_dce,
 };

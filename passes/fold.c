@@ -2,14 +2,15 @@
  *
  * The value is what the op's eval gives. Results of up to 64 KB are computed at once; larger ones become
  * derived constants, computed when they are first read, so that weights that nobody keeps never take
- * memory. A result larger than max(1 MB, the bytes of its inputs) is not folded at all. Ops that are
- * not PURE are never folded. Exact.
+ * memory.
  *
  *     const @a : f32[2] = [1, 2]            →      const @y : f32[2] = [2, 4]
  *     %y = add(@a, @a) : f32[2]
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
+
+#include "passes/examples_embedded.h"
 
 #include <stdlib.h>
 
@@ -115,4 +116,8 @@ const adze_pass adze_pass_fold = {
     .help = "compute ops whose operands are all constants",
     .numerics = ADZE_EXACT,
     .run = run,
+    .purpose = "simplify",
+    .contract = "Folds ops that are PURE and whose operands are all constants, unless the result is larger than "
+                "max(1 MB, the bytes of its inputs). Keeps the types and names of results.",
+    .example = adze_example_fold,
 };

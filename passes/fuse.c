@@ -6,14 +6,14 @@
  * are read exactly where they are written (both from `access`), so nothing is computed twice.
  * Convolutions form a chain with the depthwise one beside them where what lies between is large for the
  * L2 cache: such a kernel runs by rows of the image.
- * Views stay outside: they cost nothing. What no kernel can hold stays an op of its own.
- * Exact.
  *
  *     %0 = conv(%x, @w, @b)         →    %1 = kernel(%x, @w, @b) do {(%p, %q, %r)
  *     %1 = relu(%0)                        %2 = conv(%p, %q, %r)  %3 = relu(%2)  yield(%3) }
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
+
+#include "passes/examples_embedded.h"
 
 #include <stdlib.h>
 
@@ -439,4 +439,8 @@ const adze_pass adze_pass_fuse = {
     .n_options = sizeof fuse_option_rows / sizeof *fuse_option_rows,
     .options_size = sizeof(fuse_options),
     .run = run,
+    .purpose = "lower",
+    .contract = "Gives kernels for layout and tile. Computes nothing twice. Views stay outside: they cost nothing. "
+                "What no kernel can hold stays an op of its own.",
+    .example = adze_example_fuse,
 };

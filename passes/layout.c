@@ -2,12 +2,12 @@
  *
  * Images go channels last, with a halo of zeros as wide as the padding of the convolutions that read
  * them, so that no loop tests for edges. Transposes become views where the kernel before or after can
- * walk the other order. Views, ops outside kernels, and the model's inputs and outputs stay dense; a
- * `relayout` kernel converts where the two meet. Needs fuse. Exact.
+ * walk the other order.
  *
  *     %0 = kernel(%x, @w) conv, pads 1  →  %1 = kernel(%x) relayout : f32[1,64,56,56]<perm=[0,2,3,1], halo=[0,0,1,1]>
  *                                          %0 = kernel(%1, @w) conv : f32[1,64,56,56]<perm=[0,2,3,1]>
  */
+#include "passes/examples_embedded.h"
 #include "passes/tile/tile.h"
 
 #include <adze/plan.h>
@@ -351,4 +351,9 @@ const adze_pass adze_pass_layout = {
     .help = "channels last with a halo for convolutions, transposes as views",
     .numerics = ADZE_EXACT,
     .run = run,
+    .purpose = "lower",
+    .contract = "Needs fuse. Views, ops outside kernels, and the model's inputs and outputs stay dense; a relayout "
+                "converts where the two meet. A value that is returned twice, or an argument or constant that is "
+                "returned, becomes a copy.",
+    .example = adze_example_layout,
 };

@@ -110,8 +110,11 @@ static bool set_option(reader *r, const char *at, const char *name, const char *
                                value, why, sizeof why) ||
                fail_at(r, at, "%s", why);
     }
-    char message[256];
-    snprintf(message, sizeof message, "pass '%.80s' has no option '%.80s'", step->pass->name, name);
+    char message[256], ask[96];
+    adze_nearest nearest = {.wanted = name};
+    for (uint32_t i = 0; i < step->pass->n_options; i++) adze_nearest_offer(&nearest, step->pass->options[i].name);
+    snprintf(message, sizeof message, "pass '%.80s' has no option '%.80s'%s", step->pass->name, name,
+             adze_nearest_ask(&nearest, ask, sizeof ask));
     return fail_at(r, at, "%s", message);
 }
 
@@ -148,6 +151,17 @@ static bool read_named(reader *r, const char *text, adze_step ***tail, int depth
     return ok;
 }
 
+static bool no_pass(const reader *r, const char *at, const char *name)
+{
+    char message[MAX_WORD + 160], ask[96];
+    adze_nearest nearest = {.wanted = name};
+    for (const adze_named_pipeline *p = adze_named_pipelines; p->name; p++) adze_nearest_offer(&nearest, p->name);
+    adze_registry_near_pass(r->pipeline->registry, &nearest);
+    snprintf(message, sizeof message, "there is no pass named '%s'%s", name,
+             adze_nearest_ask(&nearest, ask, sizeof ask));
+    return fail_at(r, at, "%s", message);
+}
+
 static bool read_step(reader *r, adze_step ***tail, int depth)
 {
     char name[MAX_WORD];
@@ -166,7 +180,7 @@ static bool read_step(reader *r, adze_step ***tail, int depth)
     }
     char why[160];
     step->pass = adze_registry_find_pass(r->pipeline->registry, name);
-    if (!step->pass) return fail_at(r, at, "there is no pass named '%s'", name);
+    if (!step->pass) return no_pass(r, at, name);
     step->options = adze_arena_alloc(&r->pipeline->arena, step->pass->options_size + 1);
     r->pipeline->n_passes++;
     if (!adze_options_init(r->pipeline->registry->context, step->pass, step->options, why, sizeof why))

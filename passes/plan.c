@@ -3,14 +3,15 @@
  * Values live from their op to their last use, views included. Where all sizes are known, values are
  * placed from the largest down at the lowest fitting offset; where some are symbolic, values share slots
  * whose sizes are maxima of expressions. A launch whose callee allows it (one alias class) writes over
- * an operand that dies there. Results of the function are written where the caller wants them.
- * Needs tile. Exact. Sources: greedy by size, Pisarchyk and Lee, arXiv 2001.03288.
+ * an operand that dies there. Sources: greedy by size, Pisarchyk and Lee, arXiv 2001.03288.
  *
  *     func @main(…) {…}    →    func @main(…) {arena_bytes = 4096, offsets = [0, 1024, -1]} {…}
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
 #include <adze/plan.h>
+
+#include "passes/examples_embedded.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -286,6 +287,10 @@ const adze_pass adze_pass_plan = {
     .help = "give every tensor a place in one arena",
     .numerics = ADZE_EXACT,
     .run = run,
+    .purpose = "lower",
+    .contract = "Needs tile. Gives the function the attributes arena_bytes and offsets: one offset an op result, -1 "
+                "for results of the function, which lie where the caller wants them, and for views. Keeps all ops.",
+    .example = adze_example_plan,
 };
 
 /* ---- For backends ---- */

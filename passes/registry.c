@@ -1,6 +1,7 @@
 /* The registry: passes, rules, frontends, backends, metrics and targets by name, whether built in or from a plug-in.
  * Everything enters through adze_registry_add (descriptor.c), built-ins first. */
 #include "passes/registry_private.h"
+#include "passes/rules.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -72,6 +73,11 @@ const adze_pass *adze_registry_find_pass(const adze_registry *registry, const ch
     return found ? registry->passes[at] : NULL;
 }
 
+void adze_registry_near_pass(const adze_registry *registry, adze_nearest *nearest)
+{
+    for (uint32_t i = 0; i < registry->n_passes; i++) adze_nearest_offer(nearest, registry->passes[i]->name);
+}
+
 uint32_t adze_registry_num_passes(const adze_registry *registry) { return registry->n_passes; }
 
 const adze_pass *adze_registry_pass(const adze_registry *registry, uint32_t index)
@@ -84,6 +90,19 @@ uint32_t adze_registry_num_rule_sets(const adze_registry *registry) { return reg
 const adze_rule_set *adze_registry_rule_set(const adze_registry *registry, uint32_t index)
 {
     return registry->rule_sets[index];
+}
+
+bool adze_registry_rule(const adze_registry *registry, uint32_t index, uint32_t rule, adze_rule_info *out)
+{
+    const adze_rule *r = registry->rules[index]->first;
+    while (r && rule--) r = r->next;
+    if (!r) return false;
+    *out = (adze_rule_info){.name = r->name,
+                            .pass = registry->rules[index]->pass,
+                            .numerics = r->numerics,
+                            .text = r->text,
+                            .size = r->size};
+    return true;
 }
 
 #define FIND(list, wanted)                                                                         \

@@ -69,6 +69,7 @@ static void set_punct(adze_rule_lexer *l, const adze_token *token)
 void adze_rule_lex_next(adze_rule_lexer *l)
 {
     if (l->token == ADZE_RULE_BAD) return;
+    l->last = l->lexer.at;
     adze_token token = adze_lexer_next(&l->lexer);
     l->loc = adze_loc_unknown(l->context);
     l->loc.file = l->file;

@@ -25,6 +25,7 @@ typedef struct adze_rule_lexer {
     const char *file, *source;
     adze_rule_token token; /* the current one */
     adze_loc loc;          /* of the current one */
+    const char *last;      /* end of the one before, in `source` */
     const char *text;      /* interned */
     int64_t integer;
     double number;

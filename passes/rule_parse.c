@@ -414,9 +414,26 @@ static bool read_test(parser *p)
     return true;
 }
 
-static bool read_rule(parser *p, adze_rules *rules)
+/* Start of the word before the current token, or of the comment lines right above it; not before `end`, where
+ * the part before ends. */
+static const char *start_of_rule(const parser *p, const char *end)
+{
+    const char *at = p->lex.last - strlen("rule"), *line = at;
+    for (; line > end && line[-1] != '\n'; line--) {}
+    while (line > end) {
+        const char *above = line - 1;
+        while (above > end && above[-1] != '\n') above--;
+        if (strncmp(above, "//", 2) != 0) break;
+        at = line = above;
+    }
+    return at;
+}
+
+/* Behind the word `rule`; `end` is where the part before it ends. */
+static bool read_rule(parser *p, adze_rules *rules, const char *end)
 {
     adze_rule *rule = p->rule = ADZE_NEW(p->arena, adze_rule), **tail = &rules->first;
+    rule->text = start_of_rule(p, end);
     rule->loc = p->lex.loc;
     rule->name = read_id(p, "the rule's name");
     if (!rule->name) return false;
@@ -429,6 +446,7 @@ static bool read_rule(parser *p, adze_rules *rules)
     if (!read_search(p) || !read_replacement(p)) return false;
     while (accept_word(p, "test"))
         if (!read_test(p)) return false;
+    rule->size = (size_t)(p->lex.last - rule->text);
     return true;
 }
 
@@ -446,11 +464,12 @@ const adze_rules *adze_rules_parse(adze_context *context, adze_arena *arena, con
         adze_rule_lex_next(&p.lex);
     }
     while (p.lex.token != ADZE_RULE_END) {
+        const char *end = p.lex.last;
         if (!accept_word(&p, "rule")) {
             fail(&p, "expected '%s'", "rule");
             return NULL;
         }
-        if (!read_rule(&p, rules)) return NULL;
+        if (!read_rule(&p, rules, end)) return NULL;
     }
     return rules;
 }

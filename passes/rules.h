@@ -108,6 +108,8 @@ typedef struct adze_rule {
     const char *name;
     adze_numerics numerics; /* EXACT or FAST */
     adze_loc loc;
+    const char *text; /* in that of the set: from the comment above the rule to its last test */
+    size_t size;
     const char *vars[ADZE_RULE_MAX_VARS]; /* with their sigil */
     int defined_by[ADZE_RULE_MAX_VARS];   /* search op, or -1 */
     uint32_t n_vars;

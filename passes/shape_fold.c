@@ -3,7 +3,7 @@
  * 1. An integer result whose entries are known becomes a constant, or `dims` where symbols are in it.
  * 2. An op whose shape operand only restates the result type loses the operand, and its type says it:
  *    reshape and expand keep their name, constant_of_shape becomes `full`, range becomes `iota`.
- * Types that were unknown are inferred again on the way. Dead shape ops are left to `dce`. Exact.
+ * Types that were unknown are inferred again on the way.
  *
  *     %0 = shape(%x) : i64[2]                       →      %2 = reshape(%x, _) : f32[N,2,32]
  *     %1 = concat(@n, @c) {axis = 0} : i64[3]
@@ -11,6 +11,8 @@
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
+
+#include "passes/examples_embedded.h"
 
 #include <string.h>
 
@@ -212,4 +214,8 @@ const adze_pass adze_pass_shape_fold = {
     .help = "write down shapes that are known instead of computing them",
     .numerics = ADZE_EXACT,
     .run = run,
+    .purpose = "simplify",
+    .contract = "Needs nothing. Keeps all values; types become more precise where they were unknown. Leaves dead "
+                "shape ops to dce.",
+    .example = adze_example_shape_fold,
 };

@@ -1,10 +1,7 @@
 /* widen: sums of half precision run in f32.
  *
- * Contractions, reductions and normalizations over f16 or bf16 take f32 operands, and their result is
- * rounded once, where the op says. Elementwise ops stay as they are: each rounds. Casts move in front of
- * moves that only such ops read, so that tensors between kernels are f32 where both sides want them to be,
- * and constants become f32 when the artifact is written. Needs dce after it. FAST: a sum is rounded to f32
- * before it is rounded to half precision.
+ * Casts move in front of moves that only such sums read, so that tensors between kernels are f32 where both sides
+ * want them to be, and constants become f32 when the artifact is written.
  *
  *     %0 = conv(%x, @w) : f16[1,8,4,4]      →      %1 = cast(%x) {to = f32} : f32[1,8,4,4]
  *                                                  %2 = conv(%1, @w.f32) : f32[1,8,4,4]
@@ -12,6 +9,8 @@
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
+
+#include "passes/examples_embedded.h"
 
 typedef struct widener {
     adze_pass_run *run;
@@ -172,4 +171,9 @@ const adze_pass adze_pass_widen = {
     .help = "sums over half precision run in f32",
     .numerics = ADZE_FAST,
     .run = run,
+    .purpose = "lower",
+    .contract = "Contractions, reductions and normalizations over f16 or bf16 take f32 operands, and their result is "
+                "rounded once, where the op says. Elementwise ops stay as they are: each rounds. Run it before fuse, "
+                "and dce after it. A sum is rounded to f32 before it is rounded to half precision.",
+    .example = adze_example_widen,
 };

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct adze_command adze_command;
 
@@ -45,6 +46,8 @@ typedef struct adze_flag {
  * Gives the number of those, or -1 after --help or an error: then *out_status is the exit status.
  * `usage` is the text above the flags, with one example. */
 int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, const char *usage, int *out_status);
+/* What --help prints. */
+void adze_flags_help(const adze_flag *flags, const char *usage);
 /* Frees all lists among the flags. */
 void adze_flags_free(const adze_flag *flags, void *out);
 bool adze_has_suffix(const char *text, const char *suffix);
@@ -129,6 +132,11 @@ struct adze_command {
     /* Gives the exit status. The common flags have been checked: --target and --passes mean something. */
     int (*run)(adze_work *work, const void *options, char **files, int n_files);
 };
+
+/* The command of that place in commands.def; NULL behind the last one. */
+const adze_command *adze_command_get(uint32_t index);
+/* What `adze --help` prints. */
+void adze_print_commands(FILE *stream);
 
 #define COMMAND(name) extern const adze_command adze_command_##name;
 #include "commands.def"

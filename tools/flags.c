@@ -18,7 +18,7 @@ int adze_usage_error(const char *format, ...)
     return 2;
 }
 
-static void print_help(const adze_flag *flags, const char *usage)
+void adze_flags_help(const adze_flag *flags, const char *usage)
 {
     printf("%s\nFlags:\n", usage);
     for (; flags->name; flags++) {
@@ -141,6 +141,19 @@ static const adze_flag *find(const adze_flag *flags, const char *arg, const char
     return NULL;
 }
 
+/* The exit status. */
+static int no_flag(const adze_flag *flags, const char *arg)
+{
+    char name[64], ask[96];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(arg, "="), arg);
+    adze_nearest nearest = {.wanted = name};
+    for (; flags->name; flags++)
+        if (strlen(flags->name) > 2) adze_nearest_offer(&nearest, flags->name);
+    adze_nearest_offer(&nearest, "--help");
+    return adze_usage_error("there is no flag %s%s", arg,
+                            nearest.name ? adze_nearest_ask(&nearest, ask, sizeof ask) : "; try --help");
+}
+
 int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, const char *usage, int *out_status)
 {
     int files = 0;
@@ -157,12 +170,12 @@ int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, c
             continue;
         }
         if (!strcmp(arg, "--help") || !strcmp(arg, "-h")) {
-            print_help(flags, usage);
+            adze_flags_help(flags, usage);
             return -1;
         }
         const adze_flag *flag = find(flags, arg, &value);
         if (!flag)
-            *out_status = adze_usage_error("there is no flag %s; try --help", arg);
+            *out_status = no_flag(flags, arg);
         else if (flag->kind == ADZE_FLAG_BOOL && value)
             *out_status = adze_usage_error("%s takes no value", flag->name);
         else if (flag->kind != ADZE_FLAG_BOOL && !value && ++i == argc)

@@ -15,11 +15,14 @@ static const adze_command *const commands[] = {
 #undef COMMAND
 };
 
-static void print_help(FILE *stream)
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+const adze_command *adze_command_get(uint32_t index) { return index < N_COMMANDS ? commands[index] : NULL; }
+
+void adze_print_commands(FILE *stream)
 {
     fprintf(stream, "Usage: adze COMMAND [FLAGS] [FILES]\n\nAhead-of-time model optimization compiler.\n\nCommands:\n");
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; i < N_COMMANDS; i++) fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(stream, "\nadze COMMAND --help says more. adze --version prints the version, --include-path the folder of\n"
                     "the headers, --lit-path that of the lit module; plug-ins are built and tested with them.\n");
 }
@@ -69,8 +72,8 @@ static int run_command(const adze_command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
-        print_help(stdout);
+    if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
+        adze_print_commands(stdout);
         return finish(0);
     }
     if (!strcmp(name, "--version")) {
@@ -79,9 +82,14 @@ int main(int argc, char **argv)
     }
     int status = adze_path_print(name);
     if (status >= 0) return finish(status);
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    char ask[96];
+    adze_nearest nearest = {.wanted = name};
+    for (size_t i = 0; i < N_COMMANDS; i++) {
         if (!strcmp(commands[i]->name, name)) return finish(run_command(commands[i], argc - 1, argv + 1));
-    if (*name) fprintf(stderr, "adze: there is no command '%s'\n", name);
-    print_help(stderr);
+        adze_nearest_offer(&nearest, commands[i]->name);
+    }
+    if (*name)
+        fprintf(stderr, "adze: there is no command '%s'%s\n", name, adze_nearest_ask(&nearest, ask, sizeof ask));
+    adze_print_commands(stderr);
     return 2;
 }

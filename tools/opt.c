@@ -1,6 +1,6 @@
 /* adze opt: the pass writer's tool. Reads a model, runs a pipeline, prints the IR. */
-#include "command.h"
 #include "expect.h"
+#include "opt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,34 +43,7 @@ static const char usage[] = "Usage: adze opt [FLAGS] IN\n\n"
                             "Reads IN (.adz or .onnx; - is IR text on stdin), runs passes and prints the IR.\n\n"
                             "Example: adze opt model.onnx --passes=shape-fold,fold,dce --time-passes\n";
 
-/* ---- Lists ---- */
-
-static void list_passes(const adze_registry *registry)
-{
-    for (uint32_t i = 0; i < adze_registry_num_passes(registry); i++) {
-        const adze_pass *pass = adze_registry_pass(registry, i);
-        printf("%-16s %s\n", pass->name, pass->help);
-        for (uint32_t k = 0; k < pass->n_options; k++) {
-            const adze_option *o = &pass->options[k];
-            printf("    %s=%s: %s\n", o->name, o->fallback ? o->fallback : "", o->help);
-        }
-    }
-}
-
-static void list_ops(const adze_context *context)
-{
-    for (uint32_t i = 0; i < adze_row_count(context); i++) {
-        const adze_op_row *row = adze_row_get(context, i);
-        printf("%-18s %s%s%s\n", row->name, row->help ? row->help : "", row->onnx ? "; ONNX " : "",
-               row->onnx ? row->onnx : "");
-    }
-}
-
-static void list_rules(const adze_registry *registry)
-{
-    for (uint32_t i = 0; i < adze_registry_num_rule_sets(registry); i++)
-        printf("%s\n", adze_registry_rule_set(registry, i)->name);
-}
+/* ---- Rules ---- */
 
 /* The exit status. */
 static int test_rules(const adze_registry *registry)
@@ -243,9 +216,14 @@ static int check_flags(const adze_work *work, const options *o)
     if (dot && strcmp(dot, ".adz") != 0)
         return adze_usage_error("%s: opt writes IR text, to .adz files or names without a suffix", o->output);
     if (o->print_after && strcmp(o->print_after, "*") != 0 &&
-        !adze_registry_find_pass(work->registry, o->print_after))
-        return adze_usage_error("--print-after: there is no pass named '%s'; --list-passes lists them",
-                                o->print_after);
+        !adze_registry_find_pass(work->registry, o->print_after)) {
+        char ask[96];
+        adze_nearest nearest = {.wanted = o->print_after};
+        adze_registry_near_pass(work->registry, &nearest);
+        return adze_usage_error("--print-after: there is no pass named '%s'%s", o->print_after,
+                                nearest.name ? adze_nearest_ask(&nearest, ask, sizeof ask)
+                                             : "; --list-passes lists them");
+    }
     return 0;
 }
 
@@ -257,9 +235,9 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     bool lists = o->list_passes || o->list_ops || o->list_rules || o->test_rules;
     if (!lists && !o->print_pipeline && n_files != 1)
         return adze_usage_error("opt takes one input, got %d; adze opt --help says more", n_files);
-    if (o->list_passes) list_passes(work->registry);
-    if (o->list_ops) list_ops(work->context);
-    if (o->list_rules) list_rules(work->registry);
+    if (o->list_passes) adze_list_passes(work->registry);
+    if (o->list_ops) adze_list_ops(work->context);
+    if (o->list_rules) adze_list_rules(work->registry, false);
     if (o->test_rules) return test_rules(work->registry);
     return lists ? 0 : run_job(o, work, n_files ? files[0] : NULL);
 }

@@ -1,16 +1,15 @@
 /* tile: turn kernels into functions of loop IR, with sizes from the target description.
  *
  * Each kernel becomes a function over buffers and a `launch` of it; equal functions are shared. Weights
- * of contractions are replaced by their packed panels. A kernel that has no form here is taken apart
- * again: its ops then run on the floor, and reports name them. Where an artifact serves several levels,
- * each has a function of its own, which says which one it stands for (`level`, `stands_for`).
- * Needs fuse and layout. FAST: sums of a reduction run in 16 lanes.
+ * of contractions are replaced by their packed panels. Where an artifact serves several levels, each has a function
+ * of its own, which says which one it stands for (`level`, `stands_for`).
  *
  *     %1 = kernel(%x) do {(%p: f32[64])        →    %1 = launch(%x) {callee = @k0} : f32[64]
  *       %0 = relu(%p) : f32[64]                     func @k0(%a: buffer(f32[64]), %y: buffer(f32[64])) -> ()
  *       yield(%0)                                     for (0, 64, 16) load, relu, store
  *     } : f32[64]
  */
+#include "passes/examples_embedded.h"
 #include "passes/tile/contract.h"
 
 #include <stdlib.h>
@@ -365,4 +364,9 @@ const adze_pass adze_pass_tile = {
     .help = "turn kernels into loop IR, sized for the target",
     .numerics = ADZE_FAST,
     .run_module = run,
+    .purpose = "lower",
+    .contract = "Needs fuse and layout. A kernel that has no form in loop IR is taken apart again: its ops then run "
+                "their evaluation, and reports name them. Sums of a reduction run in 16 lanes, in an order that does "
+                "not depend on the number of threads.",
+    .example = adze_example_tile,
 };

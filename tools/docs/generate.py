@@ -1,4 +1,5 @@
-"""Writes docs/ops.md and docs/passes.md from the op table and from what `adze opt` lists.
+"""Writes docs/ops.md and docs/passes.md from the op table and from what `adze opt` lists
+and `adze help` says.
 
     python tools/docs/generate.py build/release/bin/adze            # write both pages
     python tools/docs/generate.py build/release/bin/adze --check    # status 1 if one is out of date
@@ -113,16 +114,36 @@ def ops_page(listed):
     return page
 
 
-def passes_page(adze):
-    page = NOTE + "# Passes\n\nFrom `adze opt --list-passes`. Why each does what it does is in its source's head "
-    page += "comment;\nhow to write one is in [plugins.md](plugins.md).\n"
-    for line in adze("--list-passes").splitlines():
-        if line.startswith(" "):
-            name, told = line.strip().split(":", 1)
-            page += f"- `{name}`:{told}\n"
+def pass_section(text):
+    """What `adze help pass NAME` prints, as Markdown."""
+    head, *parts = re.split(r"\n\n(?=\S)", text.strip("\n"))
+    name, told = head.split(": ", 1)
+    page = f"### {name}\n\n{told[0].upper()}{told[1:]}.\n"
+    for part in parts:
+        first, _, rest = part.partition("\n")
+        if first == "Options:":
+            page += "\n| option | kind | meaning |\n|---|---|---|\n"
+            for option, kind, told in (re.split(r"  +", line.strip(), maxsplit=2) for line in rest.splitlines()):
+                page += f"| `{option}` | {kind} | {cell(told)} |\n"
+        elif first == "Before:" or first.startswith("After "):
+            title = first.replace("--passes=", "`--passes=") + ("" if first == "Before:" else "`")
+            page += f"\n{title.rstrip(':`')}{'`' if '`' in title else ''}:\n\n```\n"
+            page += "".join(line[2:] + "\n" for line in rest.strip("\n").splitlines()) + "```\n"
+        elif first.startswith("Purpose: "):
+            page += f"\n{rest.replace('Numerics: ', 'Numerics are ', 1)}.\n"
         else:
-            name, told = line.split(None, 1)
-            page += f"\n## {name}\n\n{told[0].upper()}{told[1:]}.\n\n"
+            page += f"\n{part}\n"
+    return page
+
+
+def passes_page(adze, tell):
+    page = NOTE + "# Passes\n\nFrom `adze help pass NAME`. Why each does what it does is in its source's head "
+    page += "comment;\nhow to write one is in [plugins.md](plugins.md). Examples are those of the tests.\n"
+    for line in adze("--list-passes").splitlines():
+        if not line.startswith(" "):
+            page += f"\n## Purpose: {line.rstrip(':')}\n"
+        elif not line.startswith("   "):
+            page += "\n" + pass_section(tell("pass", line.split()[0]))
     page += "\n## Pipelines of x86\n\nFrom `adze opt --print-pipeline`; a target file in "
     page += "[passes/targets](../passes/targets) sets them.\n\n| flag | pipeline |\n|---|---|\n"
     digits = str(ROOT / "tools/models/digits.onnx")
@@ -145,11 +166,17 @@ def main():
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     args = parser.parse_args()
 
+    def output(*words):
+        return subprocess.run([args.adze, *words], check=True, text=True, stdout=subprocess.PIPE).stdout
+
     def adze(*flags):
-        return subprocess.run([args.adze, "opt", *flags], check=True, text=True, stdout=subprocess.PIPE).stdout
+        return output("opt", *flags)
+
+    def tell(*words):
+        return output("help", *words)
 
     stale = False
-    for name, page in (("ops", ops_page(adze("--list-ops"))), ("passes", passes_page(adze))):
+    for name, page in (("ops", ops_page(adze("--list-ops"))), ("passes", passes_page(adze, tell))):
         path = ROOT / f"docs/{name}.md"
         if not args.check:
             path.write_text(page)

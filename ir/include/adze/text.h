@@ -36,6 +36,15 @@ ADZE_API void adze_op_print(const adze_op *op, adze_text *out);
  * bound. Stated result types are checked against inference; adze_module_verify checks the rest. */
 ADZE_API adze_module *adze_module_parse(adze_context *context, const char *file, const char *text, size_t size);
 
+/* Of some names the nearest one to `wanted`, for messages; starts as {.wanted = …} (nearest.c). */
+typedef struct adze_nearest {
+    const char *wanted, *name; /* name: NULL while none is near */
+    uint32_t distance;
+} adze_nearest;
+ADZE_API void adze_nearest_offer(adze_nearest *nearest, const char *name);
+/* "; did you mean 'NAME'?" in `buffer`, or "". */
+ADZE_API const char *adze_nearest_ask(const adze_nearest *nearest, char *buffer, size_t size);
+
 /* A diagnostic for people: place, message, and for kept texts the source line with a caret (print_diag.c). */
 ADZE_API void adze_diagnostic_print(const adze_diagnostic *diagnostic, adze_text *out);
 

@@ -20,10 +20,21 @@ ADZE_API bool adze_registry_add(adze_registry *registry, const adze_plugin *plug
  * runs, or a file of rewrite rules, which ends in .rules. */
 ADZE_API bool adze_registry_load(adze_registry *registry, const char *path);
 ADZE_API const adze_pass *adze_registry_find_pass(const adze_registry *registry, const char *name);
+/* Offers the names of all passes to `nearest`. */
+ADZE_API void adze_registry_near_pass(const adze_registry *registry, adze_nearest *nearest);
 ADZE_API uint32_t adze_registry_num_passes(const adze_registry *registry);
 ADZE_API const adze_pass *adze_registry_pass(const adze_registry *registry, uint32_t index); /* sorted by name */
 ADZE_API uint32_t adze_registry_num_rule_sets(const adze_registry *registry);
 ADZE_API const adze_rule_set *adze_registry_rule_set(const adze_registry *registry, uint32_t index);
+/* One rule. `text` is its text in the set with the comment above it and its tests, `size` bytes. */
+typedef struct adze_rule_info {
+    const char *name, *pass; /* the pass that applies it */
+    adze_numerics numerics;
+    const char *text;
+    size_t size;
+} adze_rule_info;
+/* Rule `rule` of set `index`; false past the last one. */
+ADZE_API bool adze_registry_rule(const adze_registry *registry, uint32_t index, uint32_t rule, adze_rule_info *out);
 /* Runs the tests of the rules of set `index`: each rule must match its own test, and both sides must agree on the
  * reference, bit by bit if EXACT. Reports every failure; false if there is one, or a rule without a test. */
 ADZE_API bool adze_registry_test_rules(const adze_registry *registry, uint32_t index, uint32_t *out_tests);

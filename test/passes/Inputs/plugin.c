@@ -94,6 +94,9 @@ static const adze_pass pass = {
 #ifdef START
     .start = start,
 #endif
+    .purpose = "demonstrate",
+    .contract = "Needs nothing. Keeps types.",
+    .example = "func @one(%x: f32[4]) -> (f32[4]) {\n  %0 = exp(%x) : f32[4]\n  return(%0)\n}\n",
 };
 
 static adze_status eval_twice(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,

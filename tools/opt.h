@@ -1,0 +1,16 @@
+/* What the files of `adze opt` and `adze help` share. */
+#ifndef ADZE_OPT_H
+#define ADZE_OPT_H
+
+#include "command.h"
+
+/* ---- Lists, to stdout (opt_list.c) ---- */
+
+/* Passes by purpose, with their options; "other" comes last. */
+void adze_list_passes(const adze_registry *registry);
+void adze_list_ops(const adze_context *context);
+/* Rule sets; with `rules` the rules of each. */
+void adze_list_rules(const adze_registry *registry, bool rules);
+const char *adze_pass_purpose(const adze_pass *pass);
+
+#endif
