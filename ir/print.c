@@ -1,74 +1,16 @@
 /* Modules, functions and ops as text, the inverse of parse.c and parse_op.c.
  *
- * Names are made unique within a function; values without a name get numbers in the order of the
- * text. What is printed parses to an equal module, and that prints the same text.
+ * What is printed parses to an equal module, and that prints the same text.
  */
 #include "ir/print.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef struct printer {
     adze_text *text;
     const adze_print_options *options;
-    adze_arena arena;
-    adze_table names; /* value -> text with sigil */
-    adze_table taken; /* name -> suffix_count */
-    uint32_t next_number;
+    adze_names names;
 } printer;
-
-typedef struct suffix_count {
-    uint32_t next;
-} suffix_count;
-
-/* ---- Names ---- */
-
-static const char *unique_name(printer *p, const char *name)
-{
-    suffix_count *count = adze_table_get_name(&p->taken, name);
-    const char *unique = name;
-    while (count) {
-        char suffix[16];
-        int n = snprintf(suffix, sizeof suffix, "_%u", ++count->next);
-        size_t size = strlen(name);
-        char *candidate = adze_arena_alloc(&p->arena, size + (size_t)n + 1);
-        memcpy(candidate, name, size);
-        memcpy(candidate + size, suffix, (size_t)n);
-        unique = candidate;
-        if (!adze_table_get_name(&p->taken, unique)) break;
-    }
-    adze_table_put_name(&p->taken, unique, ADZE_NEW(&p->arena, suffix_count));
-    return unique;
-}
-
-static void name_value(printer *p, const adze_ir_value *value)
-{
-    adze_text text = {0};
-    if (value->name)
-        adze_text_symbol(&text, '%', unique_name(p, value->name));
-    else
-        adze_text_append(&text, "%%%u", p->next_number++);
-    adze_table_put(&p->names, value, adze_arena_text(&p->arena, text.data, text.size));
-    adze_text_free(&text);
-}
-
-static void name_region(printer *p, const adze_region *region)
-{
-    for (uint32_t i = 0; i < region->n_args; i++) name_value(p, region->args[i]);
-    for (const adze_op *op = region->first; op; op = op->next) {
-        for (uint32_t i = 0; i < op->n_results; i++) name_value(p, &op->results[i]);
-        for (uint32_t i = 0; i < op->n_regions; i++) name_region(p, &op->regions[i]);
-    }
-}
-
-static void print_name(printer *p, const adze_ir_value *value)
-{
-    const char *name = value->def == ADZE_DEF_CONST ? NULL : adze_table_get(&p->names, value);
-    if (value->def == ADZE_DEF_CONST)
-        adze_text_symbol(p->text, '@', value->owner.constant->name);
-    else
-        adze_text_append(p->text, "%s", name ? name : "%?"); /* a value of another function */
-}
 
 /* ---- Ops ---- */
 
@@ -79,7 +21,7 @@ static void print_args(printer *p, const adze_region *region)
     adze_text_append(p->text, "(");
     for (uint32_t i = 0; i < region->n_args; i++) {
         if (i) adze_text_append(p->text, ", ");
-        print_name(p, region->args[i]);
+        adze_names_print(&p->names, p->text, region->args[i]);
         adze_text_append(p->text, ": ");
         adze_text_type(p->text, region->args[i]->type);
     }
@@ -112,7 +54,7 @@ static void print_op(printer *p, const adze_op *op, uint32_t indent)
     adze_text_append(text, "%*s", 2 * indent, "");
     for (uint32_t i = 0; i < op->n_results; i++) {
         if (i) adze_text_append(text, ", ");
-        print_name(p, &op->results[i]);
+        adze_names_print(&p->names, p->text, &op->results[i]);
     }
     if (op->n_results) adze_text_append(text, " = ");
     adze_text_id(text, op->row->name);
@@ -120,7 +62,7 @@ static void print_op(printer *p, const adze_op *op, uint32_t indent)
     for (uint32_t i = 0; i < op->n_operands; i++) {
         if (i) adze_text_append(text, ", ");
         if (op->operands[i].value)
-            print_name(p, op->operands[i].value);
+            adze_names_print(&p->names, p->text, op->operands[i].value);
         else
             adze_text_append(text, "_");
     }
@@ -155,15 +97,8 @@ static adze_print_options full_options(const adze_print_options *options)
 static printer start(adze_text *text, const adze_print_options *options, const adze_region *region)
 {
     printer p = {.text = text, .options = options};
-    name_region(&p, region);
+    adze_names_open(&p.names, region);
     return p;
-}
-
-static void finish(printer *p)
-{
-    adze_table_free(&p->names);
-    adze_table_free(&p->taken);
-    adze_arena_free(&p->arena);
 }
 
 static void print_func(const adze_func *func, const adze_print_options *options, adze_text *text,
@@ -187,7 +122,7 @@ static void print_func(const adze_func *func, const adze_print_options *options,
     adze_text_append(text, " {\n");
     print_ops(&p, &func->body, indent + 1);
     adze_text_append(text, "%*s}\n", 2 * indent, "");
-    finish(&p);
+    adze_names_close(&p.names);
 }
 
 bool adze_func_print(const adze_func *func, const adze_print_options *options, adze_text *out)
@@ -227,5 +162,5 @@ void adze_op_print(const adze_op *op, adze_text *out)
     adze_region none = {0};
     printer p = start(out, &full, region ? region : &none);
     print_op(&p, op, 0);
-    finish(&p);
+    adze_names_close(&p.names);
 }

@@ -10,6 +10,22 @@ void adze_print_slots(adze_text *text, adze_context *context, const adze_op_row 
                       const adze_slot *slots);
 void adze_print_free_attrs(adze_text *text, const adze_attr_list *list);
 
+/* ---- Names (print_names.c) ---- */
+
+/* The names that the values of one function have in text: unique ones, and numbers in the order of the text. */
+typedef struct adze_names {
+    adze_arena arena;
+    adze_table names; /* value -> text with sigil */
+    adze_table taken; /* name -> suffix_count */
+    uint32_t next_number;
+} adze_names;
+
+/* `names` is zeroed. */
+void adze_names_open(adze_names *names, const adze_region *body);
+void adze_names_close(adze_names *names);
+/* With the sigil; constants too. A value of another function prints as %?. */
+void adze_names_print(adze_names *names, adze_text *text, const adze_ir_value *value);
+
 /* Where large constants go. */
 typedef struct adze_blob_writer {
     const adze_print_options *options;

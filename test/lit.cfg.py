@@ -2,9 +2,10 @@
 
 Substitutions and features are those of tools/lit/adze_lit.py, which plug-ins use too, and
 %cc, %python, %models, %src, %build, %llvm (folder of LLVM's tools);
-models (the folder of public models is there), sanitize.
+models (the folder of public models is there), dot (Graphviz is there), sanitize.
 """
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(config.adze_source_dir, "tools", "lit"))
@@ -31,6 +32,8 @@ for name, value in [
 
 if os.path.isdir(models):
     config.available_features.add("models")
+if shutil.which("dot"):
+    config.available_features.add("dot")
 if config.sanitize:
     config.available_features.add("sanitize")
 

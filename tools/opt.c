@@ -16,7 +16,8 @@ typedef struct options {
 
 static const adze_flag flags[] = {
     ADZE_COMMON_FLAGS,
-    {"-o", "FILE.adz", "write there instead of to stdout", ADZE_FLAG_TEXT, offsetof(options, output)},
+    {"-o", "FILE", "write there: IR text (.adz), a graph of it (.dot) or its picture (.svg, by Graphviz)",
+     ADZE_FLAG_TEXT, offsetof(options, output)},
     {"--print-after", "PASS", "print the IR to stderr after that pass; * is every pass", ADZE_FLAG_TEXT,
      offsetof(options, print_after)},
     {"--print-pipeline", NULL, "print the pipeline with its options and stop", ADZE_FLAG_BOOL,
@@ -126,7 +127,10 @@ static bool process(job *j, adze_module *module)
                             .progress = add_time,
                             .self = j};
     bool ok = adze_pipeline_run(j->pipeline, module, &run);
-    if (ok) ok = adze_module_print(module, &j->print, &j->out);
+    if (ok && adze_is_graph(j->options->output))
+        adze_module_print_dot(module, &j->out);
+    else if (ok)
+        ok = adze_module_print(module, &j->print, &j->out);
     adze_module_destroy(module);
     return ok;
 }
@@ -155,6 +159,7 @@ static bool process_text(job *j, const char *path, char *text, size_t size)
 
 static bool write_out(job *j)
 {
+    if (adze_is_graph(j->options->output)) return adze_write_graph(j->session, j->options->output, &j->out);
     return adze_write_printed(j->session, j->options->output ? j->options->output : "-", &j->print, &j->out);
 }
 
@@ -213,8 +218,12 @@ static int check_flags(const adze_work *work, const options *o)
 {
     const char *slash = o->output ? strrchr(o->output, '/') : NULL, *name = slash ? slash + 1 : o->output;
     const char *dot = name ? strrchr(name, '.') : NULL;
-    if (dot && strcmp(dot, ".adz") != 0)
-        return adze_usage_error("%s: opt writes IR text, to .adz files or names without a suffix", o->output);
+    if (dot && strcmp(dot, ".adz") != 0 && !adze_is_graph(name))
+        return adze_usage_error("%s: opt writes IR text, to .adz files or names without a suffix, and graphs, to .dot "
+                                "and .svg files", o->output);
+    if (adze_is_graph(name) && (o->split_input || o->verify_diagnostics))
+        return adze_usage_error("%s: a graph shows one module, without --split-input and --verify-diagnostics",
+                                o->output);
     if (o->print_after && strcmp(o->print_after, "*") != 0 &&
         !adze_registry_find_pass(work->registry, o->print_after)) {
         char ask[96];

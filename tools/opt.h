@@ -13,4 +13,11 @@ void adze_list_ops(const adze_context *context);
 void adze_list_rules(const adze_registry *registry, bool rules);
 const char *adze_pass_purpose(const adze_pass *pass);
 
+/* ---- Graphs (opt_graph.c) ---- */
+
+/* The name ends in .dot or .svg. */
+bool adze_is_graph(const char *path);
+/* Writes what adze_module_print_dot made; for a name in .svg, what Graphviz draws. Uses up the text. */
+bool adze_write_graph(adze_work *work, const char *path, adze_text *text);
+
 #endif
