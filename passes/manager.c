@@ -123,6 +123,7 @@ static bool certify(run *r, const adze_pass *pass, adze_outcome outcome)
                                     .pass = pass,
                                     .numerics = r->self.numerics < pass->numerics ? r->self.numerics : pass->numerics,
                                     .outcome = outcome};
+    if (outcome == ADZE_UNCHANGED) certificate.numerics = ADZE_EXACT;
     return adze_certifier_check(r->certifier, r->module, &certificate);
 }
 

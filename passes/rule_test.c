@@ -251,8 +251,10 @@ static bool agree(const bench *b, const adze_value *x, const adze_value *y)
         return !memcmp(x->data, y->data, adze_dtype_bytes((adze_dtype)x->dtype, count)) ||
                adze_error(b->test->loc, "rule '%s': the two sides differ", b->rule->name);
     double largest = 1;
-    for (uint64_t i = 0; i < count; i++)
-        if (isfinite(adze_value_real(x, i)) && fabs(adze_value_real(x, i)) > largest) largest = fabs(adze_value_real(x, i));
+    for (uint64_t i = 0; i < count; i++) {
+        double p = fabs(adze_value_real(x, i));
+        if (isfinite(p) && p > largest) largest = p;
+    }
     for (uint64_t i = 0; i < count; i++) {
         double p = adze_value_real(x, i), q = adze_value_real(y, i);
         if (isnan(p) && isnan(q)) continue;

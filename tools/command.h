@@ -22,6 +22,7 @@ typedef enum adze_flag_kind {
     ADZE_FLAG_BOOL, /* bool: --check */
     ADZE_FLAG_INT,  /* int64_t: --threads=4 or --threads 4 */
     ADZE_FLAG_TEXT, /* const char * */
+    ADZE_FLAG_MAYBE, /* the same, "" where no value is given; only as --name=value */
     ADZE_FLAG_LIST, /* adze_flag_list, repeatable */
     ADZE_FLAG_DIMS, /* the same, of NAME=WHOLE NUMBER */
     ADZE_FLAG_CHOICE, /* const char *, one of those that `value` lists: "a|b" */

@@ -25,7 +25,9 @@ void adze_flags_help(const adze_flag *flags, const char *usage)
         char left[64];
         bool dash = flags->name[1] != '-'; /* -o FILE, -O2 */
         const char *joint = !flags->value || flags->kind == ADZE_FLAG_LEVEL ? "" : dash ? " " : "=";
-        snprintf(left, sizeof left, "%s%s%s", flags->name, joint, flags->value ? flags->value : "");
+        bool maybe = flags->kind == ADZE_FLAG_MAYBE;
+        snprintf(left, sizeof left, "%s%s%s%s%s", flags->name, maybe ? "[" : "", joint,
+                 flags->value ? flags->value : "", maybe ? "]" : "");
         printf("  %-28s %s\n", left, flags->help);
     }
     printf("  %-28s %s\n", "--help", "print this");
@@ -97,6 +99,7 @@ static int store(const adze_flag *flag, void *out, const char *value)
     errno = 0;
     switch (flag->kind) {
     case ADZE_FLAG_BOOL: *(bool *)field = true; return 0;
+    case ADZE_FLAG_MAYBE: *(const char **)field = value ? value : ""; return 0;
     case ADZE_FLAG_TEXT: *(const char **)field = value; return 0;
     case ADZE_FLAG_LIST: return add_item(field, value);
     case ADZE_FLAG_DIMS:
@@ -178,6 +181,8 @@ int adze_flags_parse(int argc, char **argv, const adze_flag *flags, void *out, c
             *out_status = no_flag(flags, arg);
         else if (flag->kind == ADZE_FLAG_BOOL && value)
             *out_status = adze_usage_error("%s takes no value", flag->name);
+        else if (flag->kind == ADZE_FLAG_MAYBE)
+            *out_status = store(flag, out, value);
         else if (flag->kind != ADZE_FLAG_BOOL && !value && ++i == argc)
             *out_status = adze_usage_error("%s needs a value", flag->name);
         else

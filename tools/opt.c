@@ -1,4 +1,5 @@
 /* adze opt: the pass writer's tool. Reads a model, runs a pipeline, prints the IR. */
+#include "certify.h"
 #include "expect.h"
 #include "opt.h"
 
@@ -12,7 +13,11 @@ typedef struct options {
     bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, split_input,
         check;
     bool locations;
+    adze_certify_flags certify;
+    int64_t rewrite_limit, stop_before;
 } options;
+
+static const options defaults = {.common = ADZE_COMMON_START, .rewrite_limit = -1};
 
 static const adze_flag flags[] = {
     ADZE_COMMON_FLAGS,
@@ -37,6 +42,11 @@ static const adze_flag flags[] = {
     {"--check", NULL, "re-read each pass's result; fail a pass that lies about UNCHANGED", ADZE_FLAG_BOOL,
      offsetof(options, check)},
     {"--locations", NULL, "print ONNX node names", ADZE_FLAG_BOOL, offsetof(options, locations)},
+    ADZE_CERTIFY_FLAGS(options, certify),
+    {"--rewrite-limit", "N", "let the passes make the first N rewrites only; -v numbers them", ADZE_FLAG_INT,
+     offsetof(options, rewrite_limit)},
+    {"--stop-before", "N", "print the IR before the N-th run of a pass, counted from 1", ADZE_FLAG_INT,
+     offsetof(options, stop_before)},
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
 
@@ -101,6 +111,20 @@ static void add_time(void *self, const char *pass, uint32_t index, uint32_t coun
     t->runs[i]++;
 }
 
+static bool ask_rewrite(void *self, const adze_rewrite_info *info)
+{
+    const options *o = ((job *)self)->options;
+    bool wanted = o->rewrite_limit < 0 || info->number <= (uint64_t)o->rewrite_limit;
+    if (wanted && o->common.verbose) adze_print_rewrite(info);
+    return wanted;
+}
+
+static void print_certificate(void *self, const adze_certificate *certificate)
+{
+    (void)self;
+    adze_certificate_print(certificate);
+}
+
 static void print_times(const timing *t)
 {
     double total = 0;
@@ -112,9 +136,11 @@ static void print_times(const timing *t)
     fprintf(stderr, "%10.3f               total\n", total * 1e3);
 }
 
-/* Runs the pipeline on one module and appends its text to the output. Takes the module. */
-static bool process(job *j, adze_module *module)
+/* Runs the pipeline on one module, which came from `path`, and appends its text to the output. Takes the module. */
+static bool process(job *j, adze_module *module, const char *path)
 {
+    const options *o = j->options;
+    adze_certifying certifying;
     if (!module) return false;
     adze_run_options run = {.struct_size = sizeof run,
                             .target = j->levels.items[0],
@@ -125,11 +151,18 @@ static bool process(job *j, adze_module *module)
                             .print_after = j->options->print_after,
                             .print = print_after,
                             .progress = add_time,
+                            .rewrite = ask_rewrite,
+                            .stop_before = (uint32_t)o->stop_before,
                             .self = j};
-    bool ok = adze_pipeline_run(j->pipeline, module, &run);
-    if (ok && adze_is_graph(j->options->output))
+    bool ok = adze_certifying_begin(&certifying, j->session, &o->common, &o->certify, module, path);
+    certifying.options.report = print_certificate;
+    if (o->certify.inputs) run.certify = &certifying.options;
+    if (o->certify.bisect) ok = ok && !adze_bisect(j->session, j->pipeline, module, &run, &certifying.options);
+    else ok = ok && adze_pipeline_run(j->pipeline, module, &run);
+    adze_certifying_end(&certifying);
+    if (ok && adze_is_graph(o->output))
         adze_module_print_dot(module, &j->out);
-    else if (ok)
+    else if (ok && !o->certify.bisect)
         ok = adze_module_print(module, &j->print, &j->out);
     adze_module_destroy(module);
     return ok;
@@ -151,7 +184,7 @@ static bool process_text(job *j, const char *path, char *text, size_t size)
             if (text[i] == '\n') part[lines++] = '\n';
         memcpy(part + lines, at, n);
         if (at > text && ok) adze_text_append(&j->out, "// -----\n");
-        ok &= process(j, adze_module_parse(j->session->context, path, part, lines + n));
+        ok &= process(j, adze_module_parse(j->session->context, path, part, lines + n), path);
     }
     free(part);
     return ok;
@@ -167,7 +200,7 @@ static bool run_input(job *j, const char *path)
 {
     const options *o = j->options;
     if (!o->split_input && !o->verify_diagnostics)
-        return process(j, adze_work_read(j->session, &o->common, path)) && write_out(j);
+        return process(j, adze_work_read(j->session, &o->common, path), path) && (o->certify.bisect || write_out(j));
     size_t size;
     char *text = adze_read_text(j->session, path, &size);
     if (!text) return false;
@@ -177,7 +210,7 @@ static bool run_input(job *j, const char *path)
         adze_context_set_sink(j->session->context, adze_expect_sink, expected);
     }
     bool ok = o->split_input ? process_text(j, path, text, size)
-                             : process(j, adze_module_parse(j->session->context, path, text, size));
+                             : process(j, adze_module_parse(j->session->context, path, text, size), path);
     if (o->verify_diagnostics) ok = adze_expect_finish(expected);
     adze_context_set_sink(j->session->context, adze_print_to_stderr, j->session);
     free(text);
@@ -233,6 +266,11 @@ static int check_flags(const adze_work *work, const options *o)
                                 nearest.name ? adze_nearest_ask(&nearest, ask, sizeof ask)
                                              : "; --list-passes lists them");
     }
+    if (o->stop_before < 0 || o->stop_before > UINT32_MAX)
+        return adze_usage_error("--stop-before takes a number from 1, got %lld", (long long)o->stop_before);
+    if (o->certify.bisect && (o->split_input || o->verify_diagnostics || o->output))
+        return adze_usage_error("--bisect prints what it finds and nothing else: it takes no -o, --split-input or "
+                                "--verify-diagnostics");
     return 0;
 }
 
@@ -257,6 +295,7 @@ const adze_command adze_command_opt = {
     .usage = usage,
     .flags = flags,
     .options_size = sizeof(options),
+    .defaults = &defaults,
     .files_max = 1,
     .run = run,
 };

@@ -59,8 +59,8 @@ struct adze_certify_options {
 };
 
 /* Which functions run: the main function, and others over tensors that can run on made inputs. A main function
- * that the reference cannot run is an error. Those that `launch` calls run through their callers. 16-bit and smaller floats
- * may differ by a step of their last place where that is more than the bound. */
+ * that the reference cannot run is an error. Those that `launch` calls run through their callers. Floats of 16 and
+ * fewer bits may differ by a step of their last place where that is more than the bound. */
 
 /* ---- Made inputs ---- */
 

@@ -87,7 +87,7 @@ typedef struct adze_rewrite_info {
     uint64_t number; /* among all rewrites of the pipeline, from 1, wanted or not */
     const adze_pass *pass;
     const char *what;
-    const adze_op *op; /* NULL = none; as it is before the rewrite */
+    const adze_op *op; /* NULL = none; as it is before the rewrite, though its replacement may stand above it */
 } adze_rewrite_info;
 
 typedef struct adze_run_options {
