@@ -49,6 +49,11 @@ else()
   target_link_options(adze_build INTERFACE -Wl,--no-undefined)
 endif()
 
+if(ADZE_COVERAGE) # of sources by clang, for llvm-cov
+  target_compile_options(adze_build INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(adze_build INTERFACE -fprofile-instr-generate)
+endif()
+
 # adze_sources(target file...): adds sources, listed one per line. A target whose list is still
 # empty gets one generated file that declares nothing, since CMake refuses targets without sources.
 function(adze_sources target)

@@ -57,6 +57,8 @@ adze_loc adze_parse_at(const adze_parser *p, const adze_token *token);
 bool adze_parse_error(adze_parser *p, const adze_token *token, const char *format, ...)
     ADZE_PRINTF(3, 4);
 bool adze_parse_unexpected(adze_parser *p, const char *expected);
+/* No more errors and no more tokens: all that is left is to return. */
+void adze_parse_give_up(adze_parser *p);
 /* False with an error where nesting is too deep; pair with adze_parse_leave. */
 bool adze_parse_enter(adze_parser *p);
 void adze_parse_leave(adze_parser *p);

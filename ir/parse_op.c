@@ -172,7 +172,7 @@ static bool parse_types(adze_parser *p, adze_op *op, const op_text *text, bool u
     if (!op->row->infer(op, types)) {
         if (p->context->errors == errors)
             return adze_parse_error(p, &text->name, "the operands do not fit %s", op->row->name);
-        if (++p->errors >= ADZE_PARSE_ERRORS) p->stop = true;
+        if (++p->errors >= ADZE_PARSE_ERRORS) adze_parse_give_up(p);
         return false;
     }
     for (uint32_t i = 0; i < op->n_results; i++) {

@@ -47,6 +47,12 @@ adze_loc adze_parse_at(const adze_parser *p, const adze_token *token)
         .context = p->context, .file = p->file, .line = token->line, .col = token->col};
 }
 
+void adze_parse_give_up(adze_parser *p)
+{
+    p->stop = true;
+    p->token.kind = ADZE_TOKEN_END;
+}
+
 bool adze_parse_error(adze_parser *p, const adze_token *token, const char *format, ...)
 {
     if (p->stop) return false;
@@ -56,7 +62,7 @@ bool adze_parse_error(adze_parser *p, const adze_token *token, const char *forma
     va_end(args);
     if (++p->errors == ADZE_PARSE_ERRORS) {
         adze_error(adze_parse_at(p, token), "too many errors; the rest of the text is not read");
-        p->stop = true;
+        adze_parse_give_up(p);
     }
     return false;
 }
@@ -80,8 +86,7 @@ bool adze_parse_enter(adze_parser *p)
 {
     if (p->depth == ADZE_PARSE_DEPTH) {
         adze_parse_error(p, &p->token, "nested more than %d deep", ADZE_PARSE_DEPTH);
-        p->stop = true; /* what follows cannot be told apart any more */
-        p->token.kind = ADZE_TOKEN_END;
+        adze_parse_give_up(p); /* what follows cannot be told apart any more */
         return false;
     }
     p->depth++;

@@ -6,8 +6,11 @@
  */
 #include "passes/plugin_elf.h"
 
+#include "ir/support/arena.h"
+
 #include <elf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -18,13 +21,22 @@ enum { MACHINE = EM_AARCH64, RELATIVE = R_AARCH64_RELATIVE, ABSOLUTE = R_AARCH64
 enum { MACHINE = EM_NONE, RELATIVE = -1, ABSOLUTE = -1 };
 #endif
 
-/* Names and lists longer than this are not followed. */
-enum { MAX_NAME = 256, MAX_LIST = 4096 };
+/* Names and lists longer than this are not followed; linkers make a dozen segments. */
+enum { MAX_NAME = 256, MAX_LIST = 4096, MAX_SEGMENTS = 256 };
+
+/* What the loader writes at an address, less the load address. */
+typedef struct pointer {
+    uint64_t address, value;
+    size_t order; /* in the file */
+    bool known;
+} pointer;
 
 typedef struct image {
     const unsigned char *bytes;
     size_t size;
     Elf64_Ehdr head;
+    pointer *pointers; /* sorted by address */
+    size_t n_pointers;
 } image;
 
 static bool read_at(const image *im, uint64_t offset, void *out, size_t size)
@@ -100,33 +112,66 @@ static bool find_symbol(const image *im, const char *name, Elf64_Sym *out)
     return false;
 }
 
+static pointer relocated(const image *im, const Elf64_Shdr *section, const Elf64_Rela *rela)
+{
+    pointer p = {.address = rela->r_offset, .value = (uint64_t)rela->r_addend};
+    uint32_t kind = (uint32_t)ELF64_R_TYPE(rela->r_info);
+    Elf64_Shdr symbols;
+    Elf64_Sym sym;
+    if (kind == (uint32_t)RELATIVE) {
+        p.known = true;
+    } else if (kind == (uint32_t)ABSOLUTE && read_section(im, section->sh_link, &symbols) &&
+               read_at(im, symbols.sh_offset + ELF64_R_SYM(rela->r_info) * sizeof sym, &sym, sizeof sym)) {
+        p.value += sym.st_value;
+        p.known = sym.st_shndx != SHN_UNDEF;
+    }
+    return p;
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const pointer *x = a, *y = b;
+    if (x->address != y->address) return x->address < y->address ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+/* Reads all relocation tables; false where they say more than a file of this size can hold. */
+static bool read_pointers(image *im)
+{
+    uint32_t index;
+    Elf64_Shdr section;
+    size_t most = im->size / sizeof(Elf64_Rela);
+    im->pointers = adze_malloc((most + 1) * sizeof *im->pointers);
+    for (uint32_t from = 0; find_section(im, SHT_RELA, from, &index, &section); from = index + 1) {
+        Elf64_Rela rela;
+        if (section.sh_entsize != sizeof rela) continue;
+        for (uint64_t i = 0; i < section.sh_size / sizeof rela; i++) {
+            if (im->n_pointers == most || !read_at(im, section.sh_offset + i * sizeof rela, &rela, sizeof rela))
+                return false;
+            im->pointers[im->n_pointers] = relocated(im, &section, &rela);
+            im->pointers[im->n_pointers].order = im->n_pointers;
+            im->n_pointers++;
+        }
+    }
+    qsort(im->pointers, im->n_pointers, sizeof *im->pointers, by_address);
+    return true;
+}
+
 /* The value that a pointer at `address` has after loading, less the load address. */
 static bool read_pointer(const image *im, uint64_t address, uint64_t *out)
 {
-    uint32_t index = 0;
-    Elf64_Shdr section;
-    for (uint32_t from = 0; find_section(im, SHT_RELA, from, &index, &section); from = index + 1) {
-        if (section.sh_entsize != sizeof(Elf64_Rela)) continue;
-        for (uint64_t i = 0; i < section.sh_size / sizeof(Elf64_Rela); i++) {
-            Elf64_Rela rela;
-            if (!read_at(im, section.sh_offset + i * sizeof rela, &rela, sizeof rela)) return false;
-            if (rela.r_offset != address) continue;
-            uint64_t addend = (uint64_t)rela.r_addend;
-            uint32_t kind = (uint32_t)ELF64_R_TYPE(rela.r_info);
-            Elf64_Shdr symbols;
-            Elf64_Sym sym;
-            *out = addend;
-            if (kind == (uint32_t)RELATIVE) return true;
-            if (kind != (uint32_t)ABSOLUTE || !read_section(im, section.sh_link, &symbols) ||
-                !read_at(im, symbols.sh_offset + ELF64_R_SYM(rela.r_info) * sizeof sym, &sym,
-                         sizeof sym) ||
-                sym.st_shndx == SHN_UNDEF)
-                return false;
-            *out = sym.st_value + addend;
-            return true;
-        }
+    size_t low = 0, high = im->n_pointers;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (im->pointers[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return read_address(im, address, out, sizeof *out); /* packed relative relocations, or null */
+    if (low == im->n_pointers || im->pointers[low].address != address)
+        return read_address(im, address, out, sizeof *out); /* packed relative relocations, or null */
+    *out = im->pointers[low].value;
+    return im->pointers[low].known;
 }
 
 /* The name that the pointer at `address` points to. */
@@ -152,6 +197,7 @@ static bool check_head(image *im, char *why, size_t why_size)
         return refuse(why, why_size, "not a 64-bit little-endian ELF file");
     if (head->e_machine != MACHINE) return refuse(why, why_size, "built for another machine");
     if (head->e_type != ET_DYN) return refuse(why, why_size, "not a shared object");
+    if (head->e_phnum > MAX_SEGMENTS) return refuse(why, why_size, "it has too many program headers");
     return true;
 }
 
@@ -169,37 +215,49 @@ static bool check_list(const image *im, uint64_t descriptor, const adze_kind *ki
     return true;
 }
 
-bool adze_plugin_peek(const void *bytes, size_t size, adze_peek_name *check, void *self, char *why,
-                      size_t why_size)
+/* The symbol, its magic, ABI and size; `out_bytes` of the descriptor are there. */
+static bool check_descriptor(const image *im, Elf64_Sym *out, uint64_t *out_bytes, char *why, size_t why_size)
 {
-    image im = {.bytes = bytes, .size = size};
-    Elf64_Sym sym;
     struct {
         uint64_t magic;
         uint32_t abi, struct_size;
     } start;
-    char text[MAX_NAME];
-    if (!check_head(&im, why, why_size)) return false;
-    if (!find_symbol(&im, ADZE_PLUGIN_SYMBOL, &sym))
+    if (!find_symbol(im, ADZE_PLUGIN_SYMBOL, out))
         return refuse(why, why_size, "it exports no " ADZE_PLUGIN_SYMBOL);
-    if (!read_address(&im, sym.st_value, &start, sizeof start) || start.magic != ADZE_PLUGIN_MAGIC)
+    if (!read_address(im, out->st_value, &start, sizeof start) || start.magic != ADZE_PLUGIN_MAGIC)
         return refuse(why, why_size, ADZE_PLUGIN_SYMBOL " has a bad magic number");
     if (start.abi != ADZE_ABI) {
         snprintf(why, why_size, "it speaks ABI %u, this Adze speaks %d", start.abi, ADZE_ABI);
         return false;
     }
-    uint64_t bytes_there = sym.st_size < start.struct_size ? sym.st_size : start.struct_size;
-    if (bytes_there < adze_plugin_least) {
-        snprintf(why, why_size, "its descriptor has %llu bytes, expected at least %zu",
-                 (unsigned long long)bytes_there, adze_plugin_least);
-        return false;
-    }
-    if (read_name(&im, sym.st_value + offsetof(adze_plugin, name), text) &&
-        !check(self, NULL, text, why, why_size))
+    *out_bytes = out->st_size < start.struct_size ? out->st_size : start.struct_size;
+    if (*out_bytes >= adze_plugin_least) return true;
+    snprintf(why, why_size, "its descriptor has %llu bytes, expected at least %zu", (unsigned long long)*out_bytes,
+             adze_plugin_least);
+    return false;
+}
+
+static bool check_names(image *im, const Elf64_Sym *sym, uint64_t bytes, adze_peek_name *check, void *self, char *why,
+                        size_t why_size)
+{
+    char text[MAX_NAME];
+    if (!read_pointers(im)) return refuse(why, why_size, "its relocation tables do not fit the file");
+    if (read_name(im, sym->st_value + offsetof(adze_plugin, name), text) && !check(self, NULL, text, why, why_size))
         return false;
     for (const adze_kind *kind = adze_kinds; kind->what; kind++)
-        if (kind->list + sizeof(void *) <= bytes_there &&
-            !check_list(&im, sym.st_value, kind, check, self, why, why_size))
+        if (kind->list + sizeof(void *) <= bytes && !check_list(im, sym->st_value, kind, check, self, why, why_size))
             return false;
     return true;
+}
+
+bool adze_plugin_peek(const void *bytes, size_t size, adze_peek_name *check, void *self, char *why,
+                      size_t why_size)
+{
+    image im = {.bytes = bytes, .size = size};
+    Elf64_Sym sym;
+    uint64_t there;
+    bool ok = check_head(&im, why, why_size) && check_descriptor(&im, &sym, &there, why, why_size) &&
+              check_names(&im, &sym, there, check, self, why, why_size);
+    free(im.pointers);
+    return ok;
 }

@@ -313,6 +313,32 @@ static bool read_condition(parser *p)
     return fail(p, "wrong number of arguments for '%s'", name);
 }
 
+static bool reads(const adze_rule_op *op, uint32_t var)
+{
+    for (uint32_t i = 0; i < op->n_operands; i++) {
+        const adze_term *term = &op->operands[i];
+        if ((term->kind == ADZE_TERM_VAR || term->kind == ADZE_TERM_OPTIONAL) && term->var == var) return true;
+    }
+    return false;
+}
+
+/* Matching goes from the root upwards: what an op reads stands above it, and each op is read by one below. */
+static bool check_search(parser *p)
+{
+    const adze_rule *rule = p->rule;
+    for (uint32_t i = 0; i < rule->n_search; i++) {
+        uint32_t var = rule->search[i].result;
+        bool leads = i + 1 == rule->n_search;
+        for (uint32_t k = 0; k < rule->n_search; k++) {
+            if (!reads(&rule->search[k], var)) continue;
+            if (k <= i) return fail(p, "%s is used above its definition", rule->vars[var]);
+            leads = true;
+        }
+        if (!leads) return fail(p, "no op below uses %s", rule->vars[var]);
+    }
+    return true;
+}
+
 static bool read_search(parser *p)
 {
     adze_rule *rule = p->rule;
@@ -329,9 +355,9 @@ static bool read_search(parser *p)
                 if (!read_condition(p)) return false;
             } while (accept(p, ','));
         }
-    } while (!accept(p, '}'));
+    } while (!is_punct(p, '}'));
     p->finding = false;
-    return true;
+    return check_search(p) && expect(p, '}');
 }
 
 static bool read_replacement(parser *p)
@@ -351,6 +377,7 @@ static bool read_replacement(parser *p)
         if (!expect(p, '(') || p->lex.token != ADZE_RULE_VALUE || !read_var(p, false, &type_of) ||
             !expect(p, ')'))
             return fail(p, "expected %s", "type(%value)");
+        if (rule->defined_by[type_of] < 0) return fail(p, "%s is no op's result", rule->vars[type_of]);
         op->type_of = (int)type_of;
     } while (!accept(p, '}'));
     return var == root || fail(p, "the last op must define %s", rule->vars[root]);

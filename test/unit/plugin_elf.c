@@ -3,6 +3,7 @@
 
 #include "passes/plugin_elf.h"
 
+#include <elf.h>
 #include <stdlib.h>
 
 static int names;
@@ -87,10 +88,52 @@ TEST(changed_bytes)
     free(bytes);
 }
 
+/* Every section header says that it is a relocation table of the whole file: following each pointer through all of
+ * them would take hours. */
+TEST(overlapping_relocation_tables)
+{
+    size_t size;
+    unsigned char *bytes = read_plugin(&size);
+    REQUIRE(bytes);
+    enum { COPIES = 60000 };
+    Elf64_Ehdr head;
+    Elf64_Shdr table = {.sh_type = SHT_RELA, .sh_entsize = sizeof(Elf64_Rela)};
+    memcpy(&head, bytes, sizeof head);
+    size_t large = size + (head.e_shnum + COPIES) * sizeof table;
+    unsigned char *more = calloc(1, large);
+    REQUIRE(more);
+    memcpy(more, bytes, size);
+    memcpy(more + size, bytes + head.e_shoff, head.e_shnum * sizeof table);
+    table.sh_size = large;
+    for (size_t i = 0; i < COPIES; i++)
+        memcpy(more + size + (head.e_shnum + i) * sizeof table, &table, sizeof table);
+    head.e_shoff = size;
+    head.e_shnum = (uint16_t)(head.e_shnum + COPIES);
+    memcpy(more, &head, sizeof head);
+    CHECK(!peek(more, large));
+    free(more);
+    free(bytes);
+}
+
+TEST(too_many_segments)
+{
+    size_t size;
+    unsigned char *bytes = read_plugin(&size);
+    REQUIRE(bytes);
+    Elf64_Ehdr head;
+    memcpy(&head, bytes, sizeof head);
+    head.e_phnum = 60000;
+    memcpy(bytes, &head, sizeof head);
+    CHECK(!peek(bytes, size));
+    free(bytes);
+}
+
 int main(void)
 {
     RUN(whole_file_is_accepted);
     RUN(every_truncation);
     RUN(changed_bytes);
+    RUN(overlapping_relocation_tables);
+    RUN(too_many_segments);
     return unit_end();
 }

@@ -72,6 +72,18 @@ TEST(claim_to_be_exact_is_checked)
     CHECK_INT(failures_of("rule r FAST { %1 = add(%x, 0) } => %x test (%x: f32[64])"), 0);
 }
 
+/* Matching goes upwards from the root, so it would never bind the first op. */
+TEST(op_that_does_not_lead_to_the_root_is_refused)
+{
+    CHECK_INT(failures_of("rule r EXACT { %1 = neg(%x) %2 = neg(%x) } => { %2 = abs(%1) } test (%x: f32[8])"), -1);
+    CHECK_INT(failures_of("rule r EXACT { %1 = neg(%2) %2 = neg(%1) } => %1 test (%x: f32[8])"), -1);
+}
+
+TEST(type_of_no_found_op_is_refused)
+{
+    CHECK_INT(failures_of("rule r EXACT { %1 = neg(%x) } => { %2 = neg(%x) %1 = cast(%2) {to = f32} : type(%2) }"), -1);
+}
+
 TEST(rule_without_test_is_found)
 {
     CHECK_INT(failures_of("rule r EXACT { %1 = identity(%x) } => %x"), 1);
@@ -119,6 +131,8 @@ int main(void)
     RUN(right_rule_passes);
     RUN(wrong_value_is_found);
     RUN(claim_to_be_exact_is_checked);
+    RUN(op_that_does_not_lead_to_the_root_is_refused);
+    RUN(type_of_no_found_op_is_refused);
     RUN(rule_without_test_is_found);
     RUN(test_that_does_not_match_is_found);
     RUN(bad_text_is_refused);

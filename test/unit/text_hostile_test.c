@@ -20,6 +20,23 @@ TEST(errors_are_bounded)
     adze_text_free(&c.text);
 }
 
+/* The last error that is reported may leave a token that starts nothing. */
+TEST(errors_end_where_the_rest_is_no_op)
+{
+    capture c = {0};
+    adze_text text = {0};
+    adze_context *context = adze_context_create();
+    adze_context_set_sink(context, keep, &c);
+    adze_text_append(&text, "func @f(%%x: f32[4]) -> () {\n");
+    for (int i = 0; i < 49; i++) adze_text_append(&text, "  nosuch(%%x)\n");
+    adze_text_append(&text, "  %%0 = relu(%%x)\n  %%0 = relu(%%x)\n  [\n  %%0 = relu(%%x)\n}\n");
+    CHECK(!parse(context, text.data));
+    CHECK_INT(c.errors, 51);
+    adze_context_destroy(context);
+    adze_text_free(&text);
+    adze_text_free(&c.text);
+}
+
 /* `before` n times, `middle`, `after` n times: an error, not an overflowing stack. */
 static void check_deep(const char *head, const char *before, const char *middle, const char *after)
 {
@@ -282,6 +299,7 @@ TEST(evaluations_of_strange_constants)
 int main(void)
 {
     RUN(errors_are_bounded);
+    RUN(errors_end_where_the_rest_is_no_op);
     RUN(nesting_is_bounded);
     RUN(derived_chains_are_bounded);
     RUN(truncations);

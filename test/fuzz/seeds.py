@@ -1,0 +1,88 @@
+"""seeds: cuts what the tests hold into small inputs for the fuzzers, one folder a harness.
+
+    seeds.py --plugins=FOLDER OUT    OUT/ir, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/rules
+"""
+import argparse
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def texts(*patterns):
+    return [path.read_text(errors="replace") for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+
+
+def pieces(text, start):
+    """The text cut before every line that starts with one of the words of the pattern."""
+    return [piece for piece in re.split(rf"(?m)^(?={start})", text) if re.match(start, piece)]
+
+
+def without_comments(text):
+    return re.sub(r"(?m)^\s*//.*\n", "", text)
+
+
+def string_literals(source):
+    """Texts that a C file writes as string literals, neighbours joined."""
+    joined = re.findall(r'"(?:[^"\\\n]|\\.)*"(?:\s*\\?\n?\s*"(?:[^"\\\n]|\\.)*")*', source)
+    return ["".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', text)).encode().decode("unicode_escape", "replace")
+            for text in joined]
+
+
+def ir_seeds():
+    for text in texts("test/**/*.adz"):
+        consts = "".join(pieces(text, "const "))
+        for part in re.split(r"(?m)^// -----.*\n", text):
+            functions = pieces(without_comments(part), "func ")
+            yield from functions
+            if len(functions) < 4 or consts:
+                yield without_comments(part)
+    for text in texts("test/unit/*text*.c", "test/unit/verify_test.c", "test/unit/interp_test.c"):
+        yield from (s for s in string_literals(text) if re.search(r"\b(func|const|module) @", s))
+
+
+def pipeline_seeds():
+    for text in texts("test/**/*.adz", "test/**/*.test", "docs/**/*.md"):
+        for quoted, plain in re.findall(r"--passes=(?:'([^'\n]*)'|([^\s'`]+))", text):
+            yield quoted or plain
+    for text in texts("test/unit/registry.c"):
+        yield from (s for s in string_literals(text) if re.search(r"dce|cse|fold|repeat", s))
+
+
+def rule_seeds():
+    for text in texts("passes/rules/*.rules"):
+        yield from pieces(without_comments(text), "rule ")
+        yield text[:2000]
+    for text in texts("test/unit/rules.c", "test/unit/registry.c", "test/passes/Inputs/plugin.c"):
+        yield from (s for s in string_literals(text) if "rule " in s)
+
+
+def kept_seeds(name):
+    """Inputs kept beside this file: what no test holds, and what once failed."""
+    return [path.read_bytes() for path in sorted((ROOT / "test/fuzz/seeds" / name).glob("*"))]
+
+
+def write(folder, seeds):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    unique = dict.fromkeys(seed.encode(errors="replace") if isinstance(seed, str) else seed for seed in seeds)
+    for index, seed in enumerate(unique):
+        (folder / f"{index:04}").write_bytes(seed)
+    print(f"{len(unique):6} {folder.name}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="cut the tests into seeds for the fuzzers")
+    parser.add_argument("--plugins", required=True, type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    found = {"ir": ir_seeds, "pipeline": pipeline_seeds, "rules": rule_seeds,
+             "plugin": lambda: [path.read_bytes() for path in sorted(given.plugins.glob("*.so"))],
+             "onnx": lambda: [(ROOT / "tools/models/digits.onnx").read_bytes()]}
+    for name, seeds in found.items():
+        write(given.out / name, [*seeds(), *kept_seeds(name)])
+
+
+if __name__ == "__main__":
+    main()
