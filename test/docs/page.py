@@ -72,7 +72,7 @@ def run_page(page, section=None):
     for file, line, lines in blocks(text):
         if file:
             body = "\n".join(lines) + "\n"
-            script += f"mkdir -p \"$(dirname '{file}')\" && cat > '{file}' <<'{MARK}'\n{body}{MARK}\n"
+            script += f"mkdir -p \"$(dirname '{file}')\" && cat > '{file}' <<'END_OF_PAGE_FILE'\n{body}END_OF_PAGE_FILE\n"
             continue
         for start, command, expected in commands(lines):
             script += f"{command}\nprintf '%s %d\\n' '{MARK}' $?\n"

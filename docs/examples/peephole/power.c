@@ -42,11 +42,10 @@ static adze_outcome run(adze_func *func, const void *given, adze_pass_run *self)
 {
     const options *o = given;
     adze_outcome outcome = ADZE_UNCHANGED;
-    (void)self;
     for (adze_op *op = adze_region_first(adze_func_body(func)), *next; op; op = next) {
         next = adze_op_next(op);
         int64_t n = exponent_of(op, o);
-        if (!n) continue;
+        if (!n || !adze_rewrite(self, op, "multiply")) continue; /* --rewrite-limit may say no */
         adze_builder builder = adze_builder_before(op); /* what it builds keeps the op's ONNX node names */
         adze_ir_value *made = power(&builder, adze_op_operand(op, 0), n < 0 ? -n : n);
         if (made && n < 0) made = adze_build_unary(&builder, "reciprocal", made);

@@ -17,11 +17,11 @@ static adze_op *neg_of(const adze_ir_value *value)
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
-    (void)options, (void)self;
+    (void)options;
     adze_outcome outcome = ADZE_UNCHANGED;
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
         adze_op *inner = adze_op_is(op, "neg") ? neg_of(adze_op_operand(op, 0)) : NULL;
-        if (!inner || !adze_value_has_uses(adze_op_result(op, 0))) continue;
+        if (!inner || !adze_value_has_uses(adze_op_result(op, 0)) || !adze_rewrite(self, op, "double neg")) continue;
         adze_value_replace_uses(adze_op_result(op, 0), adze_op_operand(inner, 0)); /* dce removes what is left */
         outcome = ADZE_CHANGED;
     }
