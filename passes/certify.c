@@ -197,7 +197,7 @@ static bool compare(adze_certifier *c, const adze_func *func, certified *f, adze
     if (!run(f, func, &now)) return wrong(n, out, f->name, NULL, "the reference cannot run it any more");
     for (uint32_t i = 0; i < f->n_out && !*why; i++) {
         const char *name = adze_func_result_name(func, i);
-        if (!name) name = adze_internf(c->context, "output_%u", i);
+        if (!name) name = adze_internf(c->context, "output%u", i);
         bool worst = adze_compare_output(how, &f->out[i], &now[i], out, why, sizeof why);
         if (*why) wrong(n, out, f->name, name, why);
         if (!worst) continue;

@@ -30,7 +30,7 @@ typedef struct adze_certificate {
     double max_rel;         /* the same, each divided by the largest finite magnitude of its output before */
     /* The worst element: over its bound if any is, else the largest relative difference. */
     const char *func;       /* NULL = no element differs */
-    const char *output;     /* the result's name, or "output_<k>" */
+    const char *output;     /* the result's name, or "output<k>" */
     const char *nodes;      /* ONNX nodes of the op that makes the output, "a, b"; "" = none known */
     uint32_t rank;
     int64_t at[ADZE_MAX_RANK];
