@@ -171,7 +171,7 @@ TEST(integers_must_be_equal)
     fixture f;
     CHECK(!certify(&f, text, "fast-lot", NULL));
     CHECK(f.last.n_over == 1);
-    CHECK_STR(f.output, "output_0");
+    CHECK_STR(f.output, "output0");
     CHECK(certify(&f, text, "dce", NULL));
 }
 
@@ -185,7 +185,7 @@ TEST(all_functions_and_symbols)
                                "  %0 = add(%x, @c) : f32[N,4]\n  return(%0)\n}\n";
     fixture f;
     CHECK(!certify(&f, text, "exact-bit", NULL));
-    CHECK(strstr(f.message, "output 'output_0' of @other is"));
+    CHECK(strstr(f.message, "output 'output0' of @other is"));
     CHECK(certify(&f, text, "cse", NULL));
     CHECK(f.last.n_elements == 16); /* N = 2 in both */
 }
