@@ -6,6 +6,7 @@
  * opt-bisect-limit.
  */
 #include "certify.h"
+#include "crash.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,6 +51,7 @@ static bool enter(void *self, const adze_step_info *step, const adze_module *mod
     s->run = step->run;
     s->before += s->count;
     s->count = 0;
+    adze_crash_enter(step, -1, 0);
     return s->input && s->text;
 }
 

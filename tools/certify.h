@@ -14,7 +14,7 @@ typedef struct adze_certify_flags {
 } adze_certify_flags;
 
 #define ADZE_CERTIFY_FLAGS(type, field)                                                                            \
-    {"--certify", "FILE.npz", "fail a pass that does more to the outputs, on the reference, than it declares",       \
+    {"--certify", "FILE.npz", "fail a pass that does more to the outputs, on the reference, than it declares",     \
      ADZE_FLAG_MAYBE, offsetof(type, field.inputs)},                                                               \
         {"--certify-bound", "X", "how far FAST passes may go, of an output's largest magnitude (default 2e-5)",    \
          ADZE_FLAG_NUMBER, offsetof(type, field.bound)},                                                           \

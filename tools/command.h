@@ -62,13 +62,14 @@ typedef struct adze_work {
     bool color, progress; /* of and on stderr */
     uint64_t n_diagnostics;
     uint64_t max_memory; /* --max-memory, else the machine's */
+    const char *input, *output; /* the model that was read last, and where the result goes; borrowed, or NULL */
     char *standard; /* what stdin held, once it has been read */
     size_t standard_size;
 } adze_work;
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
 typedef struct adze_common {
-    const char *target, *passes, *precision, *color, *progress;
+    const char *target, *passes, *precision, *color, *progress, *crash_folder;
     uint64_t max_memory; /* bytes; 0 = no bound */
     int level; /* -O; -1 = not given */
     adze_flag_list plugins, dims;
@@ -97,6 +98,8 @@ typedef struct adze_common {
          offsetof(adze_common, color)},                                                                            \
         {"--progress", "always|never|auto", "show what takes long (default: on a terminal)", ADZE_FLAG_CHOICE,     \
          offsetof(adze_common, progress)},                                                                         \
+        {"--crash-folder", "DIR", "where a crash leaves the IR (default: beside -o, else here; none = nowhere)",   \
+         ADZE_FLAG_TEXT, offsetof(adze_common, crash_folder)},                                                     \
     {                                                                                                              \
         "-v", NULL, "say what runs, and for how long", ADZE_FLAG_BOOL, offsetof(adze_common, verbose)              \
     }

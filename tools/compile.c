@@ -48,6 +48,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     (void)n_files;
     int status = check_output(work, o);
     if (status) return status;
+    work->output = strcmp(o->output, "-") ? o->output : NULL;
     adze_module *module = adze_work_read(work, &o->common, files[0]);
     bool ok = module && (is_text(o->output) ? adze_work_lower(work, &o->common, module, false) &&
                                                   adze_write_module(work, module, o->output)

@@ -1,5 +1,5 @@
 /* From a model to a planned module and an artifact: what compile, run, check, bench and eval share. */
-#include "command.h"
+#include "crash.h"
 
 #include <adze/plan.h>
 
@@ -112,6 +112,13 @@ static bool check_end(const watch *w, const adze_module *module)
                                             "for compiled code ends in tile,plan");
 }
 
+static bool enter_pass(void *self, const adze_step_info *step, const adze_module *module)
+{
+    (void)self, (void)module;
+    adze_crash_enter(step, -1, 0);
+    return true;
+}
+
 static void show_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
                       adze_outcome outcome)
 {
@@ -142,8 +149,12 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
                                 .precision = adze_common_precision(common),
                                 .progress = show_pass,
                                 .before = before_pass,
+                                .enter = enter_pass,
                                 .self = &seen};
+    adze_crash_options crash = {session, common, target_of(common), text, NULL};
+    adze_crash_begin(&crash);
     bool ok = adze_pipeline_run(pipeline, module, &options) && (!for_code || check_end(&seen, module));
+    adze_crash_end();
     adze_progress_end(seen.progress);
     adze_pipeline_destroy(pipeline);
     return ok;

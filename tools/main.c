@@ -1,5 +1,5 @@
 /* adze: finds the subcommand, reads its flags, opens what every command needs, and hands over. */
-#include "command.h"
+#include "crash.h"
 
 #include <adze/version.h>
 
@@ -71,6 +71,7 @@ static int run_command(const adze_command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (!adze_crash_set_command(argc, argv)) return adze_usage_error("out of memory");
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--help") || !strcmp(name, "-h")) {
         adze_print_commands(stdout);

@@ -1,5 +1,6 @@
 /* adze opt: the pass writer's tool. Reads a model, runs a pipeline, prints the IR. */
 #include "certify.h"
+#include "crash.h"
 #include "expect.h"
 #include "opt.h"
 
@@ -86,6 +87,8 @@ typedef struct job {
     adze_print_options print;
     adze_text out;
     timing timing;
+    const char *passes;
+    uint64_t n_rewrites; /* asked for */
     bool printed; /* something after --print-after's pass */
 } job;
 
@@ -114,9 +117,18 @@ static void add_time(void *self, const char *pass, uint32_t index, uint32_t coun
 static bool ask_rewrite(void *self, const adze_rewrite_info *info)
 {
     const options *o = ((job *)self)->options;
+    ((job *)self)->n_rewrites = info->number;
     bool wanted = o->rewrite_limit < 0 || info->number <= (uint64_t)o->rewrite_limit;
     if (wanted && o->common.verbose) adze_print_rewrite(info);
     return wanted;
+}
+
+static bool enter_pass(void *self, const adze_step_info *step, const adze_module *module)
+{
+    const job *j = self;
+    (void)module;
+    adze_crash_enter(step, j->options->rewrite_limit, j->n_rewrites);
+    return true;
 }
 
 static void print_certificate(void *self, const adze_certificate *certificate)
@@ -151,14 +163,20 @@ static bool process(job *j, adze_module *module, const char *path)
                             .print_after = j->options->print_after,
                             .print = print_after,
                             .progress = add_time,
+                            .enter = enter_pass,
                             .rewrite = ask_rewrite,
                             .stop_before = (uint32_t)o->stop_before,
                             .self = j};
     bool ok = adze_certifying_begin(&certifying, j->session, &o->common, &o->certify, module, path);
     certifying.options.report = print_certificate;
     if (o->certify.inputs) run.certify = &certifying.options;
+    const char *split = o->split_input ? "--split-input" : NULL;
+    adze_crash_options crash = {j->session, &o->common, o->common.target, j->passes, split};
+    j->n_rewrites = 0;
+    adze_crash_begin(&crash);
     if (o->certify.bisect) ok = ok && !adze_bisect(j->session, j->pipeline, module, &run, &certifying.options);
     else ok = ok && adze_pipeline_run(j->pipeline, module, &run);
+    adze_crash_end();
     adze_certifying_end(&certifying);
     if (ok && adze_is_graph(o->output))
         adze_module_print_dot(module, &j->out);
@@ -199,6 +217,8 @@ static bool write_out(job *j)
 static bool run_input(job *j, const char *path)
 {
     const options *o = j->options;
+    j->session->input = path;
+    j->session->output = o->output;
     if (!o->split_input && !o->verify_diagnostics)
         return process(j, adze_work_read(j->session, &o->common, path), path) && (o->certify.bisect || write_out(j));
     size_t size;
@@ -222,6 +242,7 @@ static int run_job(const options *o, adze_work *session, const char *path)
     static const char *const levels[] = {"O0", "O1", "O2", "O3"};
     job j = {.options = o, .session = session};
     const char *passes = o->common.passes ? o->common.passes : o->common.level >= 0 ? levels[o->common.level] : "";
+    j.passes = passes;
     j.pipeline = adze_pipeline_parse(session->registry, passes);
     if (!j.pipeline) return 2;
     /* several modules in one file keep their constants in the text */

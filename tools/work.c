@@ -190,6 +190,7 @@ static adze_module *read_format(adze_work *work, const adze_frontend *frontend, 
 adze_module *adze_work_read(adze_work *work, const adze_common *common, const char *path)
 {
     const adze_frontend *frontend = adze_registry_frontend_for(work->registry, path);
+    work->input = path;
     uint32_t n_dims = common->dims.count;
     adze_fixed_dim *dims = calloc(n_dims + 1u, sizeof *dims);
     if (!dims) return adze_error(adze_loc_unknown(work->context), "out of memory"), NULL;
