@@ -38,7 +38,7 @@ void adze_certifying_end(adze_certifying *c);
 /* One row of the table, on stderr; its head before the first one. */
 void adze_certificate_print(const adze_certificate *c);
 
-/* The line of -v for a rewrite: "rewrite 12 (run 3): canonicalize: mul_one: %5 = mul(%4, @one) : f32[8]; ONNX nodes: conv1". */
+/* The line of -v for a rewrite: "rewrite 12 (run 3): cse: merge: %5 = relu(%4) : f32[8]; ONNX nodes: act1". */
 void adze_print_rewrite(const adze_rewrite_info *info);
 /* The first line of an op's text, and its ONNX nodes as "a, b"; both may be empty. */
 void adze_op_describe(const adze_op *op, adze_text *out_op, adze_text *out_nodes);

@@ -112,10 +112,16 @@ static void start(command *c, const char *input)
     if (crash.options.flag) add(c, "%s", crash.options.flag);
 }
 
-/* Where the IR goes: --crash-folder, else beside the output, else here. */
+static const char *asked_folder(void)
+{
+    const char *given = crash.options.common->crash_folder;
+    return given ? given : getenv("ADZE_CRASH_FOLDER");
+}
+
+/* Where the IR goes: where asked for, else beside the output, else here. */
 static char *choose_folder(void)
 {
-    const char *given = crash.options.common->crash_folder, *output = crash.options.work->output;
+    const char *given = asked_folder(), *output = crash.options.work->output;
     const char *slash = output ? strrchr(output, '/') : NULL;
     if (given) return strdup(given);
     return slash ? strndup(output, slash == output ? 1 : (size_t)(slash - output)) : strdup(".");
@@ -240,8 +246,8 @@ void adze_crash_begin(const adze_crash_options *options)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
     stack_t stack = {.ss_sp = crash.stack, .ss_size = STACK}; /* the pass may have used up its own */
-    const char *folder = options->common->crash_folder;
     crash.options = *options;
+    const char *folder = asked_folder();
     crash.silent = folder && !strcmp(folder, "none");
     sigaltstack(&stack, &crash.old_stack);
     sigemptyset(&action.sa_mask);
