@@ -1,7 +1,6 @@
 /* adze help: commands, passes, ops and rules, as their tables say. The example of a pass is run, not stored. */
 #include "opt.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -263,8 +262,9 @@ static int run(adze_work *work, const void *options, char **words, int n_words)
     const struct topic *topic = NULL;
     for (uint32_t i = 0; n_words && i < N_TOPICS; i++)
         if (!strcmp(topics[i].name, words[0])) topic = &topics[i];
-    if (n_words > (topic ? 2 : 1))
-        return adze_usage_error("help takes a command, or pass, op or rule and a name; got %d words", n_words);
+    if (n_words > 1 && !topic)
+        return adze_usage_error("help takes a command, or pass, op or rule and a name, got '%s %s'", words[0],
+                                words[1]);
     if (!n_words) {
         adze_print_commands(stdout);
         return 0;
@@ -281,6 +281,7 @@ const adze_command adze_command_help = {
     .usage = usage,
     .flags = flags,
     .options_size = sizeof(adze_common),
-    .files_max = INT_MAX,
+    .files_max = 2,
+    .takes = "a command, or pass, op or rule and a name",
     .run = run,
 };
