@@ -14,7 +14,7 @@
 #include "ir/eval/convert.h"
 #include "ir/print.h"
 
-enum { CHUNK = 1 << 16, BLOB_ALIGN = 64 };
+enum { CHUNK = 1 << 16, BLOB_ALIGN = 64, SHOWN_ELEMENTS = 16 };
 
 bool adze_blob_writer_open(adze_blob_writer *blobs, adze_context *context,
                            const adze_print_options *options)
@@ -296,12 +296,14 @@ static bool print_dense(adze_text *text, const adze_const *constant, uint64_t co
     return dense;
 }
 
-bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_writer *blobs)
+/* `const @name: type = ` and the contents, where they are derived, or few and plain: else false, and *out_small tells
+ * whether they are few. *out_ok is false after an error. */
+static bool print_head(adze_text *text, const adze_const *constant, uint32_t max_elements, bool *out_small,
+                       bool *out_ok)
 {
-    const char *path;
-    uint64_t offset;
     int64_t count = 0;
-    bool ok = true;
+    *out_small = false;
+    *out_ok = true;
     adze_text_append(text, "const ");
     adze_text_symbol(text, '@', constant->name);
     adze_text_append(text, ": ");
@@ -311,9 +313,17 @@ bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_wri
         print_derived(text, constant);
         return true;
     }
-    bool small = adze_dim_is_const(adze_type_count(constant->type), &count) &&
-                 (count <= blobs->options->max_elements || constant->type->dtype == ADZE_DTYPE_str);
-    if (small && print_dense(text, constant, (uint64_t)count, &ok)) return true;
+    *out_small = adze_dim_is_const(adze_type_count(constant->type), &count) &&
+                 (count <= max_elements || constant->type->dtype == ADZE_DTYPE_str);
+    return *out_small && print_dense(text, constant, (uint64_t)count, out_ok);
+}
+
+bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_writer *blobs)
+{
+    const char *path;
+    uint64_t offset;
+    bool ok, small;
+    if (print_head(text, constant, blobs->options->max_elements, &small, &ok)) return true;
     if (!ok) return false;
     if (adze_data_is_file(constant->data, &path, &offset) && !small) {
         char *shown = relative_path(path, blobs);
@@ -328,4 +338,11 @@ bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_wri
     }
     if (blobs->options->blob_file && !small) return print_blob(text, constant, blobs);
     return print_hex(text, constant);
+}
+
+void adze_const_print(const adze_const *constant, adze_text *out)
+{
+    bool ok, small;
+    if (!print_head(out, constant, SHOWN_ELEMENTS, &small, &ok)) adze_text_append(out, "…");
+    adze_text_append(out, "\n");
 }

@@ -1,6 +1,7 @@
 /* adze opt: the pass writer's tool. Reads a model, runs a pipeline, prints the IR. */
 #include "certify.h"
 #include "crash.h"
+#include "diff.h"
 #include "expect.h"
 #include "opt.h"
 
@@ -10,7 +11,7 @@
 
 typedef struct options {
     adze_common common;
-    const char *output, *print_after;
+    const char *output, *print_after, *print_diff;
     bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, split_input,
         check;
     bool locations;
@@ -26,6 +27,8 @@ static const adze_flag flags[] = {
      ADZE_FLAG_TEXT, offsetof(options, output)},
     {"--print-after", "PASS", "print the IR to stderr after that pass; * is every pass", ADZE_FLAG_TEXT,
      offsetof(options, print_after)},
+    {"--print-diff", "PASS", "print to stderr what each pass, or that one, changed, function by function",
+     ADZE_FLAG_MAYBE, offsetof(options, print_diff)},
     {"--print-pipeline", NULL, "print the pipeline with its options and stop", ADZE_FLAG_BOOL,
      offsetof(options, print_pipeline)},
     {"--time-passes", NULL, "print to stderr how long each pass took", ADZE_FLAG_BOOL,
@@ -89,7 +92,10 @@ typedef struct job {
     timing timing;
     const char *passes;
     uint64_t n_rewrites; /* asked for */
+    adze_module *module;
+    adze_snapshot *snapshot; /* of --print-diff */
     bool printed; /* something after --print-after's pass */
+    bool changed; /* something by --print-diff's */
 } job;
 
 static void print_after(void *self, const char *pass, const char *text, size_t size)
@@ -99,6 +105,19 @@ static void print_after(void *self, const char *pass, const char *text, size_t s
     if (size) fwrite(text, 1, size, stderr);
 }
 
+static void print_diff(job *j, const char *pass)
+{
+    const char *wanted = j->options->print_diff;
+    if (!wanted) return;
+    if (!*wanted || !strcmp(wanted, pass)) {
+        adze_snapshot_print_diff(&j->snapshot, j->module, pass, j->session->color);
+        j->changed = true;
+    } else {
+        adze_snapshot_destroy(j->snapshot);
+        j->snapshot = adze_snapshot_create(j->module);
+    }
+}
+
 static void add_time(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
                      adze_outcome outcome)
 {
@@ -106,6 +125,7 @@ static void add_time(void *self, const char *pass, uint32_t index, uint32_t coun
     (void)index, (void)count;
     if (seconds < 0) return;
     if (((job *)self)->options->common.verbose) adze_print_pass(pass, seconds, outcome);
+    if (outcome == ADZE_CHANGED) print_diff(self, pass);
     uint32_t i = 0;
     while (i < t->count && strcmp(t->names[i], pass) != 0) i++;
     if (i == sizeof t->names / sizeof *t->names) return;
@@ -167,6 +187,8 @@ static bool process(job *j, adze_module *module, const char *path)
                             .rewrite = ask_rewrite,
                             .stop_before = (uint32_t)o->stop_before,
                             .self = j};
+    j->module = module;
+    if (o->print_diff) j->snapshot = adze_snapshot_create(module);
     bool ok = adze_certifying_begin(&certifying, j->session, &o->common, &o->certify, module, path);
     certifying.options.report = print_certificate;
     if (o->certify.inputs) run.certify = &certifying.options;
@@ -178,6 +200,8 @@ static bool process(job *j, adze_module *module, const char *path)
     else ok = ok && adze_pipeline_run(j->pipeline, module, &run);
     adze_crash_end();
     adze_certifying_end(&certifying);
+    adze_snapshot_destroy(j->snapshot);
+    j->snapshot = NULL;
     if (ok && adze_is_graph(o->output))
         adze_module_print_dot(module, &j->out);
     else if (ok && !o->certify.bisect)
@@ -260,11 +284,24 @@ static int run_job(const options *o, adze_work *session, const char *path)
         status = !run_input(&j, path);
         if (!status && o->print_after && !j.printed)
             adze_note(adze_loc_unknown(session->context), "pass '%s' of --print-after did not run", o->print_after);
+        if (!status && o->print_diff && *o->print_diff && !j.changed)
+            adze_note(adze_loc_unknown(session->context), "pass '%s' of --print-diff changed nothing", o->print_diff);
         if (o->time_passes) print_times(&j.timing);
     }
     adze_text_free(&j.out);
     adze_pipeline_destroy(j.pipeline);
     return status;
+}
+
+/* 0, or the exit status where there is no such pass. */
+static int check_pass(const adze_work *work, const char *flag, const char *name)
+{
+    char ask[96];
+    adze_nearest nearest = {.wanted = name};
+    if (adze_registry_find_pass(work->registry, name)) return 0;
+    adze_registry_near_pass(work->registry, &nearest);
+    return adze_usage_error("%s: there is no pass named '%s'%s", flag, name,
+                            nearest.name ? adze_nearest_ask(&nearest, ask, sizeof ask) : "; --list-passes lists them");
 }
 
 /* 0, or the exit status for what would be ignored. */
@@ -278,20 +315,14 @@ static int check_flags(const adze_work *work, const options *o)
     if (adze_is_graph(name) && (o->split_input || o->verify_diagnostics))
         return adze_usage_error("%s: a graph shows one module, without --split-input and --verify-diagnostics",
                                 o->output);
-    if (o->print_after && strcmp(o->print_after, "*") != 0 &&
-        !adze_registry_find_pass(work->registry, o->print_after)) {
-        char ask[96];
-        adze_nearest nearest = {.wanted = o->print_after};
-        adze_registry_near_pass(work->registry, &nearest);
-        return adze_usage_error("--print-after: there is no pass named '%s'%s", o->print_after,
-                                nearest.name ? adze_nearest_ask(&nearest, ask, sizeof ask)
-                                             : "; --list-passes lists them");
-    }
+    bool after = o->print_after && strcmp(o->print_after, "*") != 0;
+    if (after && check_pass(work, "--print-after", o->print_after)) return 2;
+    if (o->print_diff && *o->print_diff && check_pass(work, "--print-diff", o->print_diff)) return 2;
     if (o->stop_before < 0 || o->stop_before > UINT32_MAX)
         return adze_usage_error("--stop-before takes a number from 1, got %lld", (long long)o->stop_before);
-    if (o->certify.bisect && (o->split_input || o->verify_diagnostics || o->output))
-        return adze_usage_error("--bisect prints what it finds and nothing else: it takes no -o, --split-input or "
-                                "--verify-diagnostics");
+    if (o->certify.bisect && (o->split_input || o->verify_diagnostics || o->output || o->print_diff))
+        return adze_usage_error("--bisect prints what it finds and nothing else: it takes no -o, --print-diff, "
+                                "--split-input or --verify-diagnostics");
     return 0;
 }
 

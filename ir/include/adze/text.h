@@ -31,6 +31,8 @@ ADZE_API void adze_text_free(adze_text *text);
 ADZE_API bool adze_module_print(const adze_module *module, const adze_print_options *options, adze_text *out);
 ADZE_API bool adze_func_print(const adze_func *func, const adze_print_options *options, adze_text *out);
 ADZE_API void adze_op_print(const adze_op *op, adze_text *out);
+/* One line to look at: contents that are many, or that no number shows, are left out. */
+ADZE_API void adze_const_print(const adze_const *constant, adze_text *out);
 /* A graph in the language of Graphviz: ops are nodes, values edges with their types, functions and ops with regions
  * clusters (dot.c). */
 ADZE_API void adze_module_print_dot(const adze_module *module, adze_text *out);
