@@ -328,6 +328,7 @@ static void emit_value(tile *t, nest *n)
             part.domain = adze_value_type(part.value);
             part.shift_axis = (int)axis;
             part.shift = shift;
+            if (adze_dim_is_value(adze_type_count(part.domain), 0)) continue;
             emit_nest(t, &part);
             shift = adze_dim_add(t->context, shift, adze_type_dim(part.domain, (uint32_t)axis));
         }
