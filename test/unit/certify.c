@@ -210,6 +210,83 @@ TEST(built_in_pipeline)
     CHECK(f.last.ok && f.last.n_elements == 8);
 }
 
+/* ---- Rewrites and runs of passes, which the same options watch ---- */
+
+typedef struct watch {
+    uint64_t limit, asked;
+    uint32_t entered;
+    char last[64]; /* the last rewrite, and the last pass as text */
+    char text[64];
+} watch;
+
+static bool ask(void *self, const adze_rewrite_info *info)
+{
+    watch *w = self;
+    w->asked = info->number;
+    snprintf(w->last, sizeof w->last, "%u %s %s %s", info->run, info->pass->name, info->what,
+             info->op ? adze_op_name(info->op) : "none");
+    return info->number <= w->limit;
+}
+
+static bool enter(void *self, const adze_step_info *step, const adze_module *module)
+{
+    watch *w = self;
+    w->entered = step->run;
+    snprintf(w->text, sizeof w->text, "%s", step->text);
+    return module;
+}
+
+/* Ops of the main function after a run. */
+static int run_watched(watch *w, const char *pipeline_text, uint32_t stop_before)
+{
+    static const char text[] = "func @main(%x: f32[4]) -> (f32[4]) {\n"
+                               "  %0 = relu(%x) : f32[4]\n  %1 = relu(%x) : f32[4]\n  %2 = relu(%x) : f32[4]\n"
+                               "  %3 = add(%0, %1) : f32[4]\n  %4 = add(%3, %2) : f32[4]\n  return(%4)\n}\n";
+    adze_context *context = adze_context_create();
+    adze_registry *registry = adze_registry_create(context);
+    adze_module *module = adze_module_parse(context, "unit", text, sizeof text - 1);
+    adze_pipeline *pipeline = adze_pipeline_parse(registry, pipeline_text);
+    adze_run_options run = {
+        .struct_size = sizeof run, .rewrite = ask, .enter = enter, .stop_before = stop_before, .self = w};
+    int count = pipeline && module && adze_pipeline_run(pipeline, module, &run) ? 0 : -1;
+    for (adze_op *op = count ? NULL : adze_region_first(adze_func_body(adze_module_main(module))); op;
+         op = adze_op_next(op))
+        count++;
+    adze_pipeline_destroy(pipeline);
+    adze_module_destroy(module);
+    adze_registry_destroy(registry);
+    adze_context_destroy(context);
+    return count;
+}
+
+TEST(rewrites_are_counted_and_cut_off)
+{
+    watch w = {.limit = 100};
+    CHECK_INT(run_watched(&w, "cse,dce", 0), 4);
+    CHECK(w.asked == 2);
+    CHECK_STR(w.last, "1 cse merge relu");
+    w = (watch){.limit = 1};
+    CHECK_INT(run_watched(&w, "cse,dce", 0), 5);
+    CHECK(w.asked == 2);
+    w = (watch){.limit = 0};
+    CHECK_INT(run_watched(&w, "cse,dce", 0), 6);
+}
+
+TEST(a_run_stops_before_a_pass)
+{
+    watch w = {.limit = 100};
+    CHECK_INT(run_watched(&w, "dce,repeat{n=3}(dce,cse),fuse{max-ops=2}", 0), 3); /* two kernels */
+    CHECK_INT(w.entered, 6); /* the second round changed nothing */
+    CHECK_STR(w.text, "fuse{max-ops=2}");
+    w = (watch){.limit = 100};
+    CHECK_INT(run_watched(&w, "dce,repeat{n=3}(dce,cse),fuse{max-ops=2}", 3), 6);
+    CHECK_INT(w.entered, 2);
+    CHECK_STR(w.text, "dce");
+    w = (watch){.limit = 100};
+    CHECK_INT(run_watched(&w, "dce,cse", 9), 4);
+    CHECK_INT(w.entered, 2);
+}
+
 int main(void)
 {
     RUN(exact_is_held_to_every_bit);
@@ -220,5 +297,7 @@ int main(void)
     RUN(all_functions_and_symbols);
     RUN(main_must_run);
     RUN(built_in_pipeline);
+    RUN(rewrites_are_counted_and_cut_off);
+    RUN(a_run_stops_before_a_pass);
     return unit_end();
 }
