@@ -6,6 +6,7 @@
 #include "passes/certifier.h"
 
 #include "ir/ir_private.h"
+#include "ir/support/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ struct adze_certifier {
     certified *funcs;
     uint32_t n_funcs;
     bool has_backend;
+    uint64_t text;       /* hash of the module that ran last */
+    uint64_t n_elements; /* of all outputs */
 };
 
 /* ---- Micro-kernels ---- */
@@ -52,6 +55,16 @@ static bool load_ukernels(adze_certifier *c, const adze_module *module)
 }
 
 /* ---- Runs ---- */
+
+/* 0 where it cannot be printed. */
+static uint64_t hash_of(const adze_module *module)
+{
+    adze_print_options options = {.struct_size = sizeof options, .max_elements = 16};
+    adze_text text = {0};
+    uint64_t hash = adze_module_print(module, &options, &text) ? adze_hash_bytes(text.data, text.size) : 0;
+    adze_text_free(&text);
+    return hash;
+}
 
 static bool run(certified *f, const adze_func *func, adze_value **out)
 {
@@ -143,6 +156,7 @@ adze_certifier *adze_certifier_create(adze_registry *registry, const adze_target
     if (c->options.bound <= 0) c->options.bound = ADZE_CERTIFY_BOUND;
     for (const adze_func *f = adze_module_first_func(module); f; f = adze_func_next(f)) count++;
     c->funcs = adze_malloc((count + 1u) * sizeof *c->funcs);
+    c->text = hash_of(module);
     if (load_ukernels(c, module) && start(c, module)) return c;
     adze_certifier_destroy(c);
     return NULL;
@@ -237,10 +251,15 @@ bool adze_certifier_check(adze_certifier *c, const adze_module *module, adze_cer
                            .numerics = x->numerics,
                            .bound = c->options.bound,
                            .absolute = c->options.absolute};
-    bool ok = load_ukernels(c, module);
+    uint64_t text = hash_of(module);
+    bool same = x->outcome == ADZE_UNCHANGED && text && text == c->text && c->n_elements;
+    bool ok = same || load_ukernels(c, module);
     x->nodes = x->why = "";
-    for (uint32_t i = 0; ok && i < c->n_funcs; i++)
+    if (same) x->n_elements = c->n_elements; /* the same module again gives the same outputs */
+    for (uint32_t i = 0; ok && !same && i < c->n_funcs; i++)
         ok = compare(c, adze_module_find_func(module, c->funcs[i].name), &c->funcs[i], &how, &n, x);
+    c->text = text;
+    c->n_elements = x->n_elements;
     adze_text_write(&n.nodes, "", 1);
     x->nodes = n.nodes.data;
     x->exact = ok && !x->n_differ;

@@ -41,6 +41,11 @@ static adze_outcome says_exact(adze_func *func, const void *o, adze_pass_run *se
     return (void)o, self->numerics = ADZE_EXACT, bend(func, 23);
 }
 
+static adze_outcome lies(adze_func *func, const void *options, adze_pass_run *self)
+{
+    return one_bit(func, options, self), ADZE_UNCHANGED;
+}
+
 #define PASS(id, text, fn, kind)                                                                            \
     static const adze_pass id = {                                                                           \
         .struct_size = sizeof(adze_pass), .name = text, .help = "for tests", .numerics = kind, .run = fn}
@@ -51,8 +56,9 @@ PASS(fast_nan, "fast-nan", to_nan, ADZE_FAST);
 PASS(lossy_lot, "lossy-lot", a_lot, ADZE_LOSSY);
 PASS(stricter, "stricter", says_exact, ADZE_FAST);
 PASS(nothing_fast, "nothing", nothing, ADZE_FAST);
+PASS(liar, "liar", lies, ADZE_FAST);
 static const adze_pass *const passes[] = {&exact_bit, &fast_bit, &fast_lot,     &fast_nan,
-                                          &lossy_lot, &stricter, &nothing_fast, NULL};
+                                          &lossy_lot, &stricter, &nothing_fast, &liar, NULL};
 static const adze_plugin plugin = {.magic = ADZE_PLUGIN_MAGIC,
                                    .abi = ADZE_ABI,
                                    .struct_size = sizeof(adze_plugin),
@@ -159,8 +165,10 @@ TEST(a_run_may_be_stricter_than_its_pass)
     CHECK(certify(&f, scale, "nothing", NULL));
     CHECK_INT(f.last.numerics, ADZE_EXACT);
     CHECK(f.last.exact);
+    CHECK(f.last.n_elements == 4);
     CHECK(!certify(&f, scale, "stricter", NULL));
     CHECK_INT(f.last.numerics, ADZE_EXACT);
+    CHECK(!certify(&f, scale, "liar", NULL)); /* to do nothing is exact */
 }
 
 TEST(integers_must_be_equal)

@@ -1,7 +1,8 @@
 /* Numeric certificates: what each pass of a pipeline does to the outputs, measured on the reference.
  *
- * adze_pipeline_run runs the module on the reference before the first pass and after each one, where its options
- * have `certify`. A pass that does more than it declares ends the run with one error:
+ * Where its options have `certify`, adze_pipeline_run runs the module on the reference before the first pass and after
+ * each one; not again where a pass says UNCHANGED and the module's text is the same. A pass that does more than it
+ * declares ends the run with one error:
  *
  *     EXACT   every element keeps its bits; any NaN is as good as any other
  *     FAST    floats stay within a bound, all other elements are equal. An element that was NaN or infinite may be
