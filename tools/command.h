@@ -113,6 +113,11 @@ void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic);
 int adze_common_precision(const adze_common *common);
 /* Reads an .onnx or .adz file and fixes the dims of --dim; "-" is IR text on stdin. NULL after an error. */
 adze_module *adze_work_read(adze_work *session, const adze_common *common, const char *path);
+/* The same from a text that came from `path`. */
+adze_module *adze_work_parse(adze_work *work, const adze_common *common, const char *path, const char *text,
+                             size_t size);
+/* How messages call a model: its path, or stdin. */
+const char *adze_input_name(const char *path);
 /* Whole file or stdin as malloc'ed text with a zero byte; NULL after an error was reported. */
 char *adze_read_text(adze_work *work, const char *path, size_t *out_size);
 

@@ -1,20 +1,25 @@
-/* Expected messages of a test file, for --verify-diagnostics.
+/* Expected messages of a test, for `adze opt --verify-diagnostics`. They stand in comments, one a line:
  *
- *     %3 = relu(%1, %2) : f32[4]   // expected-error: relu takes 1 operand
- *     // expected-error@+1: text that the message of an error on the next line contains
- *     // expected-error@*: text that an error without a line contains
+ *     %3 = relu(%1, %2) : f32[4]   // expected-error {{relu takes 1 operand}}
+ *     // expected-error@+1 {{text that the message of an error on the next line contains}}
+ *
+ * Behind expected-error, expected-warning or expected-note, `@+N` and `@-N` count lines from the comment; `@above` and
+ * `@below` mean the nearest line that is more than such a comment; `@unknown` means no line of the file. The
+ * text must be part of the message. With expected-error-re, {{…}} inside of it is a POSIX extended regular
+ * expression. Every message must be expected, and every expected one must come, at least once. The form is MLIR's.
  */
 #ifndef ADZE_EXPECT_H
 #define ADZE_EXPECT_H
 
-#include <adze/ir.h>
+#include "command.h"
 
 typedef struct adze_expectations adze_expectations;
 
-adze_expectations *adze_expect_read(const char *path, const char *text);
-/* An adze_sink: ticks off what was expected, prints what was not. Notes are let through in silence. */
-void adze_expect_sink(void *self, const adze_diagnostic *diagnostic);
-/* Prints what was expected and did not come; true if all came and nothing else did. Frees. */
-bool adze_expect_finish(adze_expectations *expectations);
+/* From a text that is read under the name `file`, both borrowed till the end. From here on the context's messages are
+ * compared. NULL where there is no memory. */
+adze_expectations *adze_expect_begin(adze_work *work, const char *file, const char *text);
+/* Messages go to stderr again. Reports what did not come or could not be read, and frees; true if all was as
+ * expected. */
+bool adze_expect_end(adze_expectations *expected);
 
 #endif

@@ -4,6 +4,7 @@
 #include "diff.h"
 #include "expect.h"
 #include "opt.h"
+#include "split.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,8 @@
 
 typedef struct options {
     adze_common common;
-    const char *output, *print_after, *print_diff;
-    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, split_input,
-        check;
+    const char *output, *print_after, *print_diff, *split_input;
+    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, check;
     bool locations;
     adze_certify_flags certify;
     int64_t rewrite_limit, stop_before;
@@ -41,8 +41,8 @@ static const adze_flag flags[] = {
      offsetof(options, test_rules)},
     {"--verify-diagnostics", NULL, "succeed if the messages are the ones that // expected-error comments say",
      ADZE_FLAG_BOOL, offsetof(options, verify_diagnostics)},
-    {"--split-input", NULL, "the file holds several modules between lines // -----", ADZE_FLAG_BOOL,
-     offsetof(options, split_input)},
+    {"--split-input", "MARK", "the file holds several modules between lines that are MARK (default // -----)",
+     ADZE_FLAG_MAYBE, offsetof(options, split_input)},
     {"--check", NULL, "re-read each pass's result; fail a pass that lies about UNCHANGED", ADZE_FLAG_BOOL,
      offsetof(options, check)},
     {"--locations", NULL, "print ONNX node names", ADZE_FLAG_BOOL, offsetof(options, locations)},
@@ -58,29 +58,7 @@ static const char usage[] = "Usage: adze opt [FLAGS] IN\n\n"
                             "Reads IN (.adz or .onnx; - is IR text on stdin), runs passes and prints the IR.\n\n"
                             "Example: adze opt model.onnx --passes=shape-fold,fold,dce --time-passes\n";
 
-/* ---- Rules ---- */
-
-/* The exit status. */
-static int test_rules(const adze_registry *registry)
-{
-    int status = 0;
-    for (uint32_t i = 0; i < adze_registry_num_rule_sets(registry); i++) {
-        uint32_t tests;
-        bool ok = adze_registry_test_rules(registry, i, &tests);
-        printf("%-16s %u tests%s\n", adze_registry_rule_set(registry, i)->name, tests, ok ? "" : ", failed");
-        if (!ok) status = 1;
-    }
-    return status;
-}
-
 /* ---- Running ---- */
-
-/* Seconds by pass name, in the order of first use. */
-typedef struct timing {
-    const char *names[256];
-    double seconds[256];
-    uint32_t runs[256], count;
-} timing;
 
 typedef struct job {
     const options *options;
@@ -89,7 +67,7 @@ typedef struct job {
     adze_levels levels;
     adze_print_options print;
     adze_text out;
-    timing timing;
+    adze_timing timing;
     const char *passes;
     uint64_t n_rewrites; /* asked for */
     adze_module *module;
@@ -118,20 +96,15 @@ static void print_diff(job *j, const char *pass)
     }
 }
 
-static void add_time(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
+static void after_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
                      adze_outcome outcome)
 {
-    timing *t = &((job *)self)->timing;
+    job *j = self;
     (void)index, (void)count;
     if (seconds < 0) return;
-    if (((job *)self)->options->common.verbose) adze_print_pass(pass, seconds, outcome);
-    if (outcome == ADZE_CHANGED) print_diff(self, pass);
-    uint32_t i = 0;
-    while (i < t->count && strcmp(t->names[i], pass) != 0) i++;
-    if (i == sizeof t->names / sizeof *t->names) return;
-    if (i == t->count) t->names[t->count++] = pass;
-    t->seconds[i] += seconds;
-    t->runs[i]++;
+    if (j->options->common.verbose) adze_print_pass(pass, seconds, outcome);
+    if (outcome == ADZE_CHANGED) print_diff(j, pass);
+    adze_timing_add(&j->timing, pass, seconds);
 }
 
 static bool ask_rewrite(void *self, const adze_rewrite_info *info)
@@ -157,17 +130,6 @@ static void print_certificate(void *self, const adze_certificate *certificate)
     adze_certificate_print(certificate);
 }
 
-static void print_times(const timing *t)
-{
-    double total = 0;
-    for (uint32_t i = 0; i < t->count; i++) total += t->seconds[i];
-    fprintf(stderr, "%10s %6s %5s  pass\n", "ms", "share", "runs");
-    for (uint32_t i = 0; i < t->count; i++)
-        fprintf(stderr, "%10.3f %5.1f%% %5u  %s\n", t->seconds[i] * 1e3,
-                total > 0 ? 100 * t->seconds[i] / total : 0, t->runs[i], t->names[i]);
-    fprintf(stderr, "%10.3f               total\n", total * 1e3);
-}
-
 /* Runs the pipeline on one module, which came from `path`, and appends its text to the output. Takes the module. */
 static bool process(job *j, adze_module *module, const char *path)
 {
@@ -182,7 +144,7 @@ static bool process(job *j, adze_module *module, const char *path)
                             .time_passes = j->options->time_passes,
                             .print_after = j->options->print_after,
                             .print = print_after,
-                            .progress = add_time,
+                            .progress = after_pass,
                             .enter = enter_pass,
                             .rewrite = ask_rewrite,
                             .stop_before = (uint32_t)o->stop_before,
@@ -192,7 +154,9 @@ static bool process(job *j, adze_module *module, const char *path)
     bool ok = adze_certifying_begin(&certifying, j->session, &o->common, &o->certify, module, path);
     certifying.options.report = print_certificate;
     if (o->certify.inputs) run.certify = &certifying.options;
-    const char *split = o->split_input ? "--split-input" : NULL;
+    const char *equals = o->split_input && *o->split_input ? "=" : "";
+    const char *split = o->split_input ? adze_internf(j->session->context, "--split-input%s%s", equals, o->split_input)
+                                       : NULL;
     adze_crash_options crash = {j->session, &o->common, o->common.target, j->passes, split};
     j->n_rewrites = 0;
     adze_crash_begin(&crash);
@@ -210,25 +174,30 @@ static bool process(job *j, adze_module *module, const char *path)
     return ok;
 }
 
-/* Each part of a split file is parsed with the lines before it blanked, so that places stay right. */
-static bool process_text(job *j, const char *path, char *text, size_t size)
+/* One part of a text; its messages are compared where that is wanted. */
+static bool process_part(job *j, const char *path, const char *part, size_t size)
 {
-    static const char mark[] = "// -----";
-    bool ok = true;
-    char *part = malloc(size + 1);
-    if (!part) return adze_usage_error("out of memory"), false;
-    for (char *at = text, *next; at; at = next) {
-        char *end = strstr(at, mark);
-        while (end && end > text && end[-1] != '\n') end = strstr(end + 1, mark);
-        next = end ? end + strlen(mark) : NULL;
-        size_t head = (size_t)(at - text), n = end ? (size_t)(end - at) : size - head, lines = 0;
-        for (size_t i = 0; i < head; i++)
-            if (text[i] == '\n') part[lines++] = '\n';
-        memcpy(part + lines, at, n);
-        if (at > text && ok) adze_text_append(&j->out, "// -----\n");
-        ok &= process(j, adze_module_parse(j->session->context, path, part, lines + n), path);
+    const options *o = j->options;
+    size_t printed = j->out.size;
+    adze_expectations *expected = NULL;
+    if (o->verify_diagnostics && !(expected = adze_expect_begin(j->session, adze_input_name(path), part))) return false;
+    bool ok = process(j, adze_work_parse(j->session, &o->common, path, part, size), path);
+    if (!ok) j->out.size = printed;
+    return expected ? adze_expect_end(expected) : ok;
+}
+
+/* An error in one part does not stop the others. */
+static bool process_text(job *j, const char *path, const char *text)
+{
+    const char *mark = j->options->split_input;
+    adze_split split;
+    bool ok = adze_split_begin(&split, j->session, adze_input_name(path), text,
+                               mark && !*mark ? ADZE_SPLIT_MARK : mark);
+    for (uint32_t i = 0; split.part && adze_split_next(&split); i++) {
+        if (i) adze_text_append(&j->out, "%s\n", split.mark);
+        ok &= process_part(j, path, split.part, split.size);
     }
-    free(part);
+    adze_split_end(&split);
     return ok;
 }
 
@@ -247,18 +216,10 @@ static bool run_input(job *j, const char *path)
         return process(j, adze_work_read(j->session, &o->common, path), path) && (o->certify.bisect || write_out(j));
     size_t size;
     char *text = adze_read_text(j->session, path, &size);
-    if (!text) return false;
-    adze_expectations *expected = NULL;
-    if (o->verify_diagnostics) {
-        expected = adze_expect_read(path, text);
-        adze_context_set_sink(j->session->context, adze_expect_sink, expected);
-    }
-    bool ok = o->split_input ? process_text(j, path, text, size)
-                             : process(j, adze_module_parse(j->session->context, path, text, size), path);
-    if (o->verify_diagnostics) ok = adze_expect_finish(expected);
-    adze_context_set_sink(j->session->context, adze_print_to_stderr, j->session);
+    bool ok = text && process_text(j, path, text);
     free(text);
-    return ok && (o->verify_diagnostics || write_out(j));
+    /* what became of the good parts is worth looking at, but no file is written in part */
+    return (ok || !o->output) && write_out(j) && ok;
 }
 
 static int run_job(const options *o, adze_work *session, const char *path)
@@ -286,7 +247,7 @@ static int run_job(const options *o, adze_work *session, const char *path)
             adze_note(adze_loc_unknown(session->context), "pass '%s' of --print-after did not run", o->print_after);
         if (!status && o->print_diff && *o->print_diff && !j.changed)
             adze_note(adze_loc_unknown(session->context), "pass '%s' of --print-diff changed nothing", o->print_diff);
-        if (o->time_passes) print_times(&j.timing);
+        if (o->time_passes) adze_timing_print(&j.timing);
     }
     adze_text_free(&j.out);
     adze_pipeline_destroy(j.pipeline);
@@ -337,7 +298,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     if (o->list_passes) adze_list_passes(work->registry);
     if (o->list_ops) adze_list_ops(work->context);
     if (o->list_rules) adze_list_rules(work->registry, false);
-    if (o->test_rules) return test_rules(work->registry);
+    if (o->test_rules) return adze_test_rules(work->registry);
     return lists ? 0 : run_job(o, work, n_files ? files[0] : NULL);
 }
 

@@ -12,6 +12,19 @@ void adze_list_ops(const adze_context *context);
 /* Rule sets; with `rules` the rules of each. */
 void adze_list_rules(const adze_registry *registry, bool rules);
 const char *adze_pass_purpose(const adze_pass *pass);
+/* Runs the tests of all rules; the exit status. */
+int adze_test_rules(const adze_registry *registry);
+
+/* ---- Times of passes (opt_times.c) ---- */
+
+/* Seconds by pass name, in the order of first use. */
+typedef struct adze_timing {
+    const char *names[256];
+    double seconds[256];
+    uint32_t runs[256], count;
+} adze_timing;
+void adze_timing_add(adze_timing *timing, const char *pass, double seconds);
+void adze_timing_print(const adze_timing *timing);
 
 /* ---- Graphs (opt_graph.c) ---- */
 

@@ -1,4 +1,4 @@
-/* What there is: passes by purpose, ops, rules. */
+/* What there is: passes by purpose, ops, rules and whether they hold. */
 #include "opt.h"
 
 #include <stdio.h>
@@ -71,4 +71,16 @@ void adze_list_rules(const adze_registry *registry, bool rules)
         printf("%s%s\n", adze_registry_rule_set(registry, i)->name, rules ? ":" : "");
         for (uint32_t k = 0; rules && adze_registry_rule(registry, i, k, &rule); k++) printf("  %s\n", rule.name);
     }
+}
+
+int adze_test_rules(const adze_registry *registry)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < adze_registry_num_rule_sets(registry); i++) {
+        uint32_t tests;
+        bool ok = adze_registry_test_rules(registry, i, &tests);
+        printf("%-16s %u tests%s\n", adze_registry_rule_set(registry, i)->name, tests, ok ? "" : ", failed");
+        if (!ok) status = 1;
+    }
+    return status;
 }

@@ -166,12 +166,33 @@ static int64_t read_dim(adze_context *context, const char *item, const char **ou
     return strtoll(item + n + 1, NULL, 10);
 }
 
+const char *adze_input_name(const char *path) { return strcmp(path, "-") ? path : "stdin"; }
+
+/* Takes the module; NULL where it has not all of the dims. */
+static adze_module *fix_dims(adze_work *work, const adze_common *common, adze_module *module)
+{
+    bool ok = module != NULL;
+    for (uint32_t i = 0; ok && i < common->dims.count; i++) {
+        const char *name;
+        int64_t value = read_dim(work->context, common->dims.items[i], &name);
+        ok = adze_module_fix_dim(module, name, value);
+    }
+    if (ok) return module;
+    adze_module_destroy(module);
+    return NULL;
+}
+
+adze_module *adze_work_parse(adze_work *work, const adze_common *common, const char *path, const char *text,
+                             size_t size)
+{
+    return fix_dims(work, common, adze_module_parse(work->context, adze_input_name(path), text, size));
+}
+
 static adze_module *read_text(adze_work *work, const char *path)
 {
     size_t size;
     char *text = adze_read_text(work, path, &size);
-    adze_module *module =
-        text ? adze_module_parse(work->context, strcmp(path, "-") ? path : "stdin", text, size) : NULL;
+    adze_module *module = text ? adze_module_parse(work->context, adze_input_name(path), text, size) : NULL;
     free(text);
     return module;
 }
@@ -191,19 +212,15 @@ adze_module *adze_work_read(adze_work *work, const adze_common *common, const ch
 {
     const adze_frontend *frontend = adze_registry_frontend_for(work->registry, path);
     work->input = path;
+    if (!frontend) return fix_dims(work, common, read_text(work, path));
     uint32_t n_dims = common->dims.count;
     adze_fixed_dim *dims = calloc(n_dims + 1u, sizeof *dims);
     if (!dims) return adze_error(adze_loc_unknown(work->context), "out of memory"), NULL;
     for (uint32_t i = 0; i < n_dims; i++)
         dims[i].value = read_dim(work->context, common->dims.items[i], &dims[i].name);
-    adze_module *module = frontend ? read_format(work, frontend, path, dims, n_dims) : read_text(work, path);
-    bool ok = module != NULL;
-    for (uint32_t i = 0; ok && !frontend && i < n_dims; i++)
-        ok = adze_module_fix_dim(module, dims[i].name, dims[i].value);
+    adze_module *module = read_format(work, frontend, path, dims, n_dims);
     free(dims);
-    if (ok) return module;
-    adze_module_destroy(module);
-    return NULL;
+    return module;
 }
 
 /* ---- Writing ---- */
