@@ -89,6 +89,15 @@ const char *adze_internf(adze_context *context, const char *format, ...)
     return result;
 }
 
+uint64_t adze_context_max_memory(const adze_context *context) { return context->max_memory; }
+
+void adze_context_mute(adze_context *context, bool muted) { context->muted = muted; }
+
+void adze_context_add_text(adze_context *context, const char *file, const char *text, size_t size)
+{
+    adze_source_add(context, file, text, size);
+}
+
 adze_source *adze_source_add(adze_context *context, const char *file, const char *text, size_t size)
 {
     const char *name = adze_intern_z(context, file);
@@ -112,6 +121,7 @@ adze_loc adze_loc_unknown(adze_context *context) { return (adze_loc){.context = 
 bool adze_verror(adze_severity severity, adze_loc loc, const char *format, va_list args)
 {
     adze_context *context = loc.context;
+    if (context->muted) return false;
     if (severity == ADZE_ERROR) context->errors++;
     if (!context->sink) return false;
     char buffer[1024];

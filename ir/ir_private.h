@@ -2,10 +2,11 @@
 #ifndef ADZE_IR_PRIVATE_H
 #define ADZE_IR_PRIVATE_H
 
+#include <adze/arena.h>
 #include <adze/ir.h>
+#include <adze/table.h>
 
-#include "ir/support/arena.h"
-#include "ir/support/table.h"
+#include <stdarg.h>
 
 struct adze_dim {
     adze_dim_kind kind;
@@ -58,6 +59,7 @@ struct adze_context {
     adze_sink *sink;
     void *sink_self;
     uint64_t errors;
+    bool muted;
     bool strict; /* evaluations sum f32 in f32 */
     uint64_t max_memory, held_memory; /* bytes; held by loaded constants */
     adze_source *sources;
@@ -146,15 +148,11 @@ struct adze_module {
     adze_attr_list attrs;
 };
 
-/* attr.c: copies what a slot points to into `arena`; fills defaults of a row; compares; parses a fallback. */
+/* attr.c: copies what a slot points to into `arena`. */
 adze_slot adze_slot_copy(adze_arena *arena, adze_attr_kind kind, adze_slot value);
-bool adze_slot_equal(adze_attr_kind kind, adze_slot a, adze_slot b);
 uint64_t adze_slot_hash(adze_attr_kind kind, adze_slot value);
-/* False for a NULL or "!" fallback: the slot stays zero. */
-bool adze_slot_default(adze_context *context, const adze_attr_row *row, adze_slot *out);
 /* Name of a required attribute that the op does not have; NULL = none. */
 const char *adze_op_missing_attr(const adze_op *op);
-int adze_row_attr_index(const adze_op_row *row, const char *name); /* -1 = none */
 
 /* op.c: an op with no operands set and results untyped, not yet inserted. */
 adze_op *adze_op_new(adze_module *module, const adze_op_row *row, uint32_t n_operands, uint32_t n_results,

@@ -124,6 +124,7 @@ void adze_func_erase(adze_func *func)
 adze_func *adze_module_first_func(const adze_module *module) { return module->first_func; }
 adze_func *adze_func_next(const adze_func *func) { return func->next; }
 const char *adze_func_name(const adze_func *func) { return func->name; }
+adze_loc adze_func_loc(const adze_func *func) { return func->loc; }
 adze_module *adze_func_module(const adze_func *func) { return func->module; }
 adze_region *adze_func_body(const adze_func *func) { return (adze_region *)(uintptr_t)&func->body; }
 uint32_t adze_func_num_results(const adze_func *func) { return func->n_results; }

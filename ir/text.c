@@ -1,14 +1,14 @@
 /* Growing text buffers, quoting and numbers: what the IR's printers are made of. */
 #include "ir/text.h"
 
+#include <adze/arena.h>
+
 #include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "ir/support/arena.h"
 
 static void reserve(adze_text *text, size_t more)
 {

@@ -6,7 +6,8 @@
  *     %2 = batch_norm(%1, @scale, @bias, @mean, @variance)     %2 = conv(%x, mul(@w, %s), sub(@bias, mul(@mean, %s)))
  */
 #include "passes/examples_embedded.h"
-#include "passes/rules.h"
+
+#include <adze/pass.h>
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {

@@ -7,7 +7,8 @@
  *     return(%2)
  */
 #include "passes/examples_embedded.h"
-#include "passes/rules.h"
+
+#include <adze/pass.h>
 
 #include <string.h>
 

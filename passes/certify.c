@@ -5,8 +5,8 @@
  */
 #include "passes/certifier.h"
 
-#include "ir/ir_private.h"
-#include "ir/support/table.h"
+#include <adze/arena.h>
+#include <adze/table.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +69,7 @@ static uint64_t hash_of(const adze_module *module)
 static bool run(certified *f, const adze_func *func, adze_value **out)
 {
     *out = calloc(f->n_out + 1u, sizeof **out);
-    if (!*out) return adze_error(func->loc, "@%s: out of memory for its outputs", f->name);
+    if (!*out) return adze_error(adze_func_loc(func), "@%s: out of memory for its outputs", f->name);
     if (adze_interpret(func, f->in, f->n_in, *out, f->n_out, NULL, NULL)) return true;
     free(*out);
     *out = NULL;
@@ -94,17 +94,14 @@ static bool start_made(adze_certifier *c, const adze_func *func, certified *f, b
     f->in = calloc(f->n_in + 1u, sizeof *f->in);
     for (int round = 0; f->in && round < ADZE_INPUT_ROUNDS; round++) {
         bool shown = !quiet && round + 1 == ADZE_INPUT_ROUNDS;
-        adze_sink *sink = context->sink;
-        uint64_t errors = context->errors;
-        if (!shown) context->sink = NULL;
+        adze_context_mute(context, !shown);
         bool made = adze_inputs_make(func, &c->options, round, f->in, why, sizeof why);
         bool ok = made && run(f, func, &f->out);
-        context->sink = sink;
+        adze_context_mute(context, false);
         if (ok) return true;
-        if (!shown) context->errors = errors;
         if (made) adze_outputs_free(f->in, f->n_in);
-        if (!made && shown) adze_error(func->loc, "@%s cannot be certified: its %s", f->name, why);
-        else if (shown) adze_error(func->loc, "@%s cannot be certified: the reference does not run it", f->name);
+        if (!made && shown) adze_error(adze_func_loc(func), "@%s cannot be certified: its %s", f->name, why);
+        else if (shown) adze_error(adze_func_loc(func), "@%s cannot be certified: the reference does not run it", f->name);
     }
     free(f->in);
     *f = (certified){0};
@@ -115,9 +112,9 @@ static bool start_given(adze_certifier *c, const adze_func *func, certified *f)
 {
     f->in = (adze_value *)(uintptr_t)c->options.inputs;
     if (f->n_in != c->options.n_inputs)
-        return adze_error(func->loc, "@%s has %u inputs, %u are given", f->name, f->n_in, c->options.n_inputs);
+        return adze_error(adze_func_loc(func), "@%s has %u inputs, %u are given", f->name, f->n_in, c->options.n_inputs);
     return run(f, func, &f->out) ||
-           adze_error(func->loc, "@%s cannot be certified: the reference does not run it", f->name);
+           adze_error(adze_func_loc(func), "@%s cannot be certified: the reference does not run it", f->name);
 }
 
 static bool over_tensors(const adze_func *func)

@@ -1,8 +1,6 @@
 /* Values for the inputs of functions, made from a seed. */
 #include "passes/certifier.h"
 
-#include "ir/ir_private.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +97,7 @@ static bool size_of(void *self, const char *name, int64_t *out)
 
 static bool make(sizes *s, const adze_type *type, uint64_t *state, adze_value *out)
 {
-    adze_context *context = adze_type_context(type);
+    uint64_t bound = adze_context_max_memory(adze_type_context(type));
     uint32_t rank = adze_type_rank(type);
     int64_t *dims = calloc(rank + 1u, sizeof *dims);
     uint64_t count = 1;
@@ -113,7 +111,7 @@ static bool make(sizes *s, const adze_type *type, uint64_t *state, adze_value *o
         ok = ok && !__builtin_mul_overflow(count, (uint64_t)dims[k], &count) && count < UINT64_C(1) << 40;
     }
     uint64_t bytes = ok ? adze_dtype_bytes(adze_type_dtype(type), count) : 0, room = (bytes + 127) & ~UINT64_C(63);
-    void *data = ok && (!context->max_memory || bytes <= context->max_memory) ? aligned_alloc(64, room) : NULL;
+    void *data = ok && (!bound || bytes <= bound) ? aligned_alloc(64, room) : NULL;
     if (!data) return free(dims), false;
     memset(data, 0, room);
     *out = (adze_value){

@@ -8,8 +8,8 @@
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
+#include <adze/table.h>
 
-#include "ir/support/table.h"
 #include "passes/examples_embedded.h"
 
 #include <string.h>

@@ -9,8 +9,6 @@
  */
 #include "passes/pipeline.h"
 
-#include "ir/ir_private.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +26,7 @@ static bool fail_at(const reader *r, const char *at, const char *message, const 
     adze_loc loc = adze_loc_unknown(r->pipeline->registry->context);
     loc.file = "pipeline";
     loc.line = 1;
-    adze_source_add(loc.context, loc.file, r->text, strlen(r->text));
+    adze_context_add_text(loc.context, loc.file, r->text, strlen(r->text));
     loc.col = (uint32_t)(at - r->text) + 1;
     return adze_error(loc, message, detail);
 }

@@ -6,7 +6,7 @@
  */
 #include "passes/plugin_elf.h"
 
-#include "ir/support/arena.h"
+#include <adze/arena.h>
 
 #include <elf.h>
 #include <stdio.h>

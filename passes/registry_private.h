@@ -3,9 +3,8 @@
 #ifndef ADZE_REGISTRY_PRIVATE_H
 #define ADZE_REGISTRY_PRIVATE_H
 
+#include <adze/arena.h>
 #include <adze/registry.h>
-
-#include "ir/support/arena.h"
 
 typedef struct adze_rules adze_rules; /* parsed rules of one set (rules.h) */
 

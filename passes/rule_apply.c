@@ -4,8 +4,6 @@
 #include "passes/registry_private.h"
 #include "passes/rules.h"
 
-#include "ir/ir_private.h"
-
 #include <string.h>
 
 /* Rewrites per op of a function after which the rules are taken to chase each other. */

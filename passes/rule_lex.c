@@ -1,15 +1,13 @@
 /* Tokens of rule files, on top of the lexer of IR text. */
 #include "passes/rule_lex.h"
 
-#include "ir/ir_private.h"
-
 #include <math.h>
 #include <string.h>
 
 void adze_rule_lex_fail(adze_rule_lexer *l, const char *format, const char *detail)
 {
     if (l->token == ADZE_RULE_BAD) return;
-    adze_source_add(l->context, l->file, l->source, strlen(l->source));
+    adze_context_add_text(l->context, l->file, l->source, strlen(l->source));
     adze_error(l->loc, format, detail);
     l->token = ADZE_RULE_BAD;
 }

@@ -5,8 +5,6 @@
  */
 #include "passes/rules.h"
 
-#include "ir/ir_private.h"
-
 #include <math.h>
 #include <string.h>
 

@@ -13,8 +13,6 @@
 #include "passes/rule_lex.h"
 #include "passes/rules.h"
 
-#include "ir/ir_private.h"
-
 #include <string.h>
 
 typedef struct parser {

@@ -4,8 +4,6 @@
  */
 #include "passes/rule_values.h"
 
-#include "ir/ir_private.h"
-
 #include <math.h>
 
 #define PREDICATE(name)                                                                            \

@@ -6,9 +6,8 @@
 #ifndef ADZE_RULES_H
 #define ADZE_RULES_H
 
+#include <adze/arena.h>
 #include <adze/registry.h>
-
-#include "ir/support/arena.h"
 
 enum { ADZE_RULE_MAX_VARS = 48, ADZE_RULE_MAX_OPS = 16, ADZE_RULE_MAX_TERMS = 12 };
 
@@ -140,10 +139,6 @@ bool adze_rule_match(const adze_rule *rule, const adze_rule_scope *scope, adze_b
 /* rule_apply.c: replaces `root` where the rule matches; UNCHANGED where it does not, or where the replacement is not
  * wanted. `self` is NULL outside of passes. */
 adze_outcome adze_rule_apply(const adze_rule *rule, adze_op *root, adze_arena *arena, adze_pass_run *self);
-
-/* The rules that `pass` applies, until none matches any more. `fast`: FAST ones, too. The run is EXACT where no FAST
- * one was applied. */
-adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pass, bool fast);
 
 /* rule_test.c: runs every test of a rule set: the rule must match, and both sides must agree on nasty values
  * (bit by bit if EXACT). Reports each failure; gives the number of tests and failures. */

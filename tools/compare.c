@@ -1,8 +1,7 @@
 /* Comparison of values (compare.h). */
 #include "compare.h"
 
-#include "ir/eval/convert.h"
-
+#include <adze/interp.h>
 #include <adze_runtime.h>
 
 #include <math.h>
@@ -47,23 +46,23 @@ static double default_rtol(adze_dtype dtype, double usual)
 static bool compare_numbers(const adze_value *got, const adze_value *wanted, uint64_t count, uint32_t dtype,
                             adze_tolerance t, adze_difference *out)
 {
-    bool floats = ev_is_float(dtype);
+    bool floats = adze_dtype_get_kind((adze_dtype)dtype) == ADZE_KIND_FLOAT;
     double rtol = !floats ? 0 : t.rtol >= 0 ? t.rtol : default_rtol((adze_dtype)dtype, t.usual);
     double scale = 0;
     adze_value a = *got, b = *wanted;
     a.dtype = b.dtype = dtype;
     for (uint64_t i = 0; i < count; i++) {
-        double w = ev_get_f64(&b, (int64_t)i);
+        double w = adze_value_real(&b, i);
         if (isfinite(w)) scale = fmax(scale, fabs(w));
     }
     double bound = fmax(t.atol, 0) + rtol * scale;
     *out = (adze_difference){.scale = scale, .count = count};
     for (uint64_t i = 0; i < count; i++) {
-        double g = ev_get_f64(&a, (int64_t)i), w = ev_get_f64(&b, (int64_t)i), d = fabs(g - w);
+        double g = adze_value_real(&a, i), w = adze_value_real(&b, i), d = fabs(g - w);
         if (isnan(g) && isnan(w)) continue;
-        if (g == w && (!ev_is_int(dtype) || ev_get_i64(&a, (int64_t)i) == ev_get_i64(&b, (int64_t)i))) continue;
+        if (g == w && (floats || adze_value_int(&a, i) == adze_value_int(&b, i))) continue;
         if (isnan(d)) d = INFINITY;
-        if (ev_is_int(dtype)) d = fmax(d, 1); /* doubles do not hold all of 64 bits */
+        if (!floats) d = fmax(d, 1); /* doubles do not hold all of 64 bits */
         out->n_over += d > bound || isinf(d);
         if (d <= out->largest) continue;
         out->largest = d;

@@ -5,7 +5,6 @@
  * operands. Where no vector body exists, the scalar one runs per lane.
  */
 #include "backends/x86/emit.h"
-#include "ir/eval/bodies_table.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,6 @@
  * counts as 1, because a kernel over nothing still computes its bounds.
  */
 #include "backends/x86/emit.h"
-#include "ir/eval/bodies_table.h"
 
 enum { CMP_EQ = 0, CMP_NE = 1, CMP_SLT = 2 };
 

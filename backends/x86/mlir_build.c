@@ -1,7 +1,7 @@
 /* Ops by name through MLIR's C API (see mlir_build.h). */
 #include "backends/x86/mlir_build.h"
 
-#include "ir/support/arena.h"
+#include <adze/arena.h>
 
 #include <assert.h>
 #include <stdlib.h>

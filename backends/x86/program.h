@@ -7,10 +7,9 @@
 #define ADZE_X86_PROGRAM_H
 
 #include <adze/artifact.h>
+#include <adze/arena.h>
 #include <adze/ir.h>
-
-#include "ir/support/arena.h"
-#include "ir/support/table.h"
+#include <adze/table.h>
 
 /* An integer known now, or at bind as entry `dim` of the artifact's dims. */
 typedef struct x86_size {

@@ -1,5 +1,5 @@
 /* Arenas: zeroed memory that is freed whole (see arena.h). */
-#include "ir/support/arena.h"
+#include <adze/arena.h>
 
 #include <stdlib.h>
 #include <string.h>

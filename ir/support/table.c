@@ -1,7 +1,7 @@
 /* Hash tables (see table.h). */
-#include "ir/support/table.h"
+#include <adze/table.h>
 
-#include "ir/support/arena.h"
+#include <adze/arena.h>
 
 #include <stdlib.h>
 #include <string.h>

@@ -34,6 +34,12 @@ typedef struct adze_body {
     adze_row_fn *row;
 } adze_body;
 
+/* Built-in bodies: of op `name` over `dtype`, NULL if there is none. quantize and dequantize go by the quantized type,
+ * cast by the type that it converts from, with adze_cast_find. */
+ADZE_API const adze_body *adze_body_find(const char *name, adze_dtype dtype);
+/* The body that converts; NULL if one of the types has none (small floats and sub-byte integers). */
+ADZE_API const adze_body *adze_cast_find(adze_dtype from, adze_dtype to);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+/* Where ops are put, and what they inherit. A plain value: make one where it is needed, and throw it away. The ops that
+ * it names must not be erased before the last use of the builder. */
 typedef struct adze_builder {
     adze_module *module;
     adze_region *region;
@@ -29,7 +31,7 @@ ADZE_API void adze_builder_inherit(adze_builder *builder, const adze_op *op);
 ADZE_API adze_op *adze_build(adze_builder *builder, const char *name, adze_ir_value *const *operands,
                              uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs,
                              const adze_type *const *types, uint32_t n_results);
-/* One-result forms. */
+/* One-result forms: the result, or NULL after an error. */
 ADZE_API adze_ir_value *adze_build1(adze_builder *builder, const char *name, adze_ir_value *const *operands,
                                     uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs);
 ADZE_API adze_ir_value *adze_build_unary(adze_builder *builder, const char *name, adze_ir_value *a);
@@ -40,14 +42,14 @@ ADZE_API adze_ir_value *adze_build_apply(adze_builder *builder, const adze_dim *
                                          adze_ir_value *const *operands, uint32_t n_operands);
 ADZE_API adze_ir_value *adze_build_index(adze_builder *builder, int64_t value);
 
-/* Value map for cloning; the caller owns it. */
+/* Map from pointers to pointers, of values to their copies or to anything; the caller owns it, not what it holds. */
 typedef struct adze_map adze_map;
 ADZE_API adze_map *adze_map_create(void);
-ADZE_API void adze_map_destroy(adze_map *map);
+ADZE_API void adze_map_destroy(adze_map *map); /* NULL is allowed */
 ADZE_API void adze_map_set(adze_map *map, const void *from, void *to);
 ADZE_API void *adze_map_get(const adze_map *map, const void *from); /* NULL if absent */
 /* Copies an op with regions, attributes, names and locations; operands go through `map` (unmapped ones
- * stay), and the new results and arguments are added to it. */
+ * stay), and the new results and arguments are added to it. Never NULL. */
 ADZE_API adze_op *adze_clone(adze_builder *builder, const adze_op *op, adze_map *map);
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@ extern "C" {
  *     adze_status eval_<op>(…)   an adze_eval_fn: the evaluation of op <op>
  *     void adze_uk_<name>(…)     micro-kernel <name>, with the parameters of its signature
  * They may call each other, memcpy, memmove, memset, memcmp, and functions of libm; nothing else. */
-typedef struct adze_code {
+typedef struct adze_code { /* a descriptor */
     uint32_t struct_size;
     uint32_t reserved;
     const char *name;   /* in messages */

@@ -1,4 +1,5 @@
-/* Values, attributes and ops. */
+/* Values, attributes and ops. They live as long as their module; an erased op, and its results, must not be used any
+ * more. */
 #ifndef ADZE_IR_OP_H
 #define ADZE_IR_OP_H
 
@@ -13,10 +14,11 @@ extern "C" {
 typedef enum adze_def_kind { ADZE_DEF_RESULT, ADZE_DEF_ARGUMENT, ADZE_DEF_CONST } adze_def_kind;
 
 ADZE_API const adze_type *adze_value_type(const adze_ir_value *value);
+/* Says so alone: what reads the value is not inferred again. */
 ADZE_API void adze_value_set_type(adze_ir_value *value, const adze_type *type);
 /* Name without % or @; NULL for values that the text numbers. */
 ADZE_API const char *adze_value_name(const adze_ir_value *value);
-ADZE_API void adze_value_set_name(adze_ir_value *value, const char *name);
+ADZE_API void adze_value_set_name(adze_ir_value *value, const char *name); /* two of a name get a number in the text */
 ADZE_API adze_def_kind adze_value_def(const adze_ir_value *value);
 ADZE_API adze_op *adze_value_op(const adze_ir_value *value);         /* NULL unless a result */
 ADZE_API adze_region *adze_value_region(const adze_ir_value *value); /* NULL unless an argument */
@@ -24,12 +26,13 @@ ADZE_API adze_const *adze_value_const(const adze_ir_value *value);   /* NULL unl
 ADZE_API uint32_t adze_value_index(const adze_ir_value *value);      /* among results or arguments */
 ADZE_API bool adze_value_has_uses(const adze_ir_value *value);
 ADZE_API uint32_t adze_value_num_uses(const adze_ir_value *value);
-/* Iteration: use 0.. in no particular order; the list must not change meanwhile. */
+/* Iteration in no particular order, NULL behind the last; the value's uses must not change meanwhile. */
 typedef struct adze_use adze_use;
 ADZE_API adze_use *adze_value_first_use(const adze_ir_value *value);
 ADZE_API adze_use *adze_use_next(const adze_use *use);
 ADZE_API adze_op *adze_use_op(const adze_use *use);
 ADZE_API uint32_t adze_use_index(const adze_use *use); /* which operand */
+/* All operands that read `value` read `with`. Types are not compared: the verifier does that. */
 ADZE_API void adze_value_replace_uses(adze_ir_value *value, adze_ir_value *with);
 
 /* Contents of an integer constant of rank <= 1 (also of `dims`, where all are constant). Returns the
@@ -38,7 +41,8 @@ ADZE_API int adze_value_as_ints(const adze_ir_value *value, int64_t *out, int ma
 /* The same with symbolic entries: what shape arithmetic above the value comes to (shape, gather, concat,
  * add, …); single entries may be unknown. At most 64 entries. */
 ADZE_API int adze_value_as_dims(const adze_ir_value *value, const adze_dim **out, int max);
-/* A floating or integer constant all of whose elements are equal (up to 1e6 elements are looked at). */
+/* Is it a floating or integer constant all of whose elements are equal? Up to 1e6 elements are looked at. A constant
+ * that cannot be read is an error, and false. */
 ADZE_API bool adze_value_as_splat(const adze_ir_value *value, double *out);
 
 /* ---- Attributes (attr.c) ---- */
@@ -71,7 +75,8 @@ typedef struct adze_attr_row {
     const char *fallback;
 } adze_attr_row;
 
-/* A named attribute for builders. Make with the functions below. */
+/* A named attribute for builders. Make with the functions below, which borrow what they are given until the attribute
+ * has been set. */
 typedef struct adze_attr {
     const char *name;
     adze_attr_kind kind;
@@ -89,15 +94,21 @@ ADZE_API adze_attr adze_attr_dims_make(adze_context *context, const char *name, 
                                        uint32_t count);
 ADZE_API adze_attr adze_attr_sym(const char *name, const char *symbol);
 
+/* Are two values of attributes of that kind equal? */
+ADZE_API bool adze_slot_equal(adze_attr_kind kind, adze_slot a, adze_slot b);
+/* The row's default; false where it has none: the slot is zero then. */
+ADZE_API bool adze_slot_default(adze_context *context, const adze_attr_row *row, adze_slot *out);
+
 /* ---- Ops (op.c) ---- */
 
 ADZE_API const adze_op_row *adze_op_get_row(const adze_op *op);
 ADZE_API const char *adze_op_name(const adze_op *op);
 ADZE_API bool adze_op_is(const adze_op *op, const char *name);
 ADZE_API bool adze_op_has_trait(const adze_op *op, uint64_t trait);
-ADZE_API uint32_t adze_op_num_operands(const adze_op *op);
+ADZE_API uint32_t adze_op_num_operands(const adze_op *op); /* absent ones count */
 /* NULL where an optional operand is absent or the index is past the last one. */
 ADZE_API adze_ir_value *adze_op_operand(const adze_op *op, uint32_t index);
+/* NULL = absent. Result types stay as they are: adze_op_infer. */
 ADZE_API void adze_op_set_operand(adze_op *op, uint32_t index, adze_ir_value *value);
 ADZE_API void adze_op_insert_operand(adze_op *op, uint32_t index, adze_ir_value *value);
 ADZE_API void adze_op_remove_operand(adze_op *op, uint32_t index);
@@ -105,7 +116,9 @@ ADZE_API uint32_t adze_op_num_results(const adze_op *op);
 ADZE_API adze_ir_value *adze_op_result(const adze_op *op, uint32_t index);
 ADZE_API uint32_t adze_op_num_regions(const adze_op *op);
 ADZE_API adze_region *adze_op_region(const adze_op *op, uint32_t index);
-/* The attribute block: cast to `const struct adze_<op>_attrs *` (<adze/ops_attrs.h>) or read by name. */
+/* The attribute block: cast to `const struct adze_<op>_attrs *` (<adze/ops_attrs.h>) or read by name. The kind must be
+ * the row's; a name that it does not have, or an attribute that is absent, gives 0 or NULL. What they give is valid
+ * until the attribute is set anew. */
 ADZE_API const adze_slot *adze_op_attrs(const adze_op *op);
 ADZE_API bool adze_op_attr_is_set(const adze_op *op, const char *name);
 ADZE_API int64_t adze_op_attr_int(const adze_op *op, const char *name);
@@ -114,17 +127,17 @@ ADZE_API const char *adze_op_attr_str(const adze_op *op, const char *name); /* a
 ADZE_API adze_ints adze_op_attr_ints(const adze_op *op, const char *name);
 ADZE_API const adze_dim *adze_op_attr_dim(const adze_op *op, const char *name);
 ADZE_API const adze_attr_dims *adze_op_attr_dims(const adze_op *op, const char *name);
-/* Sets one attribute; false if the row has no such name or kind. Values are copied. */
+/* Sets one attribute; false, without a message, if the row has no such name or kind. Values are copied. */
 ADZE_API bool adze_op_set_attr(adze_op *op, adze_attr attr);
 ADZE_API adze_region *adze_op_parent(const adze_op *op);
-ADZE_API adze_op *adze_op_prev(const adze_op *op);
+ADZE_API adze_op *adze_op_prev(const adze_op *op); /* in the same region; NULL if there is none */
 ADZE_API adze_op *adze_op_next(const adze_op *op);
 ADZE_API adze_func *adze_op_func(const adze_op *op);
 ADZE_API adze_module *adze_op_module(const adze_op *op);
 ADZE_API adze_context *adze_op_context(const adze_op *op);
-/* Unlinks and forgets the op; its results must have no uses. */
+/* Removes the op with its regions; its results must have no uses. */
 ADZE_API void adze_op_erase(adze_op *op);
-ADZE_API void adze_op_move_before(adze_op *op, adze_op *before);
+ADZE_API void adze_op_move_before(adze_op *op, adze_op *before); /* also out of another region */
 ADZE_API adze_loc adze_op_loc(const adze_op *op);
 ADZE_API void adze_op_set_loc(adze_op *op, adze_loc loc);
 /* ONNX node names that the op stands for, in order, without duplicates. */
@@ -132,7 +145,7 @@ ADZE_API uint32_t adze_op_num_nodes(const adze_op *op);
 ADZE_API const char *adze_op_node(const adze_op *op, uint32_t index);
 ADZE_API void adze_op_add_node(adze_op *op, const char *node);
 ADZE_API void adze_op_add_nodes_of(adze_op *op, const adze_op *from);
-/* Runs the row's inference and stores the result types. */
+/* Runs the row's inference and stores the result types. False after an error, and the types are as before. */
 ADZE_API bool adze_op_infer(adze_op *op);
 /* Structural equality: row, operands, attributes, no regions. */
 ADZE_API bool adze_op_same(const adze_op *a, const adze_op *b);

@@ -73,9 +73,12 @@ typedef struct adze_access {
                        * rest one by one; else in double */
 } adze_access;
 
+/* One type a result, into out_types; false after an error at adze_op_loc(op). Operands may be absent, of types that do
+ * not fit, or of unknown rank and dims: what cannot be known is unknown in the result too. */
 typedef bool adze_infer_fn(adze_op *op, const adze_type **out_types);
+/* What holds beyond counts, kinds and inference; false after an error. */
 typedef bool adze_verify_fn(const adze_op *op);
-/* False: the op has no such form (data-dependent indices and the like). */
+/* False, without a message: the op has no such form (data-dependent indices and the like). `out` is zero before. */
 typedef bool adze_access_fn(const adze_op *op, adze_access *out);
 
 enum { ADZE_VARIADIC = 255 };
@@ -101,8 +104,11 @@ struct adze_op_row {
     uint32_t n_bodies;
 };
 
+/* By name, or by ONNX domain (NULL and "" = ai.onnx) and op type; NULL if there is none. */
 ADZE_API const adze_op_row *adze_row_find(adze_context *context, const char *name);
 ADZE_API const adze_op_row *adze_row_find_onnx(adze_context *context, const char *domain, const char *onnx);
+/* Place of an attribute in the row's list, so that its slot is adze_op_attrs(op)[1 + index]; -1 = none. */
+ADZE_API int adze_row_attr_index(const adze_op_row *row, const char *name);
 ADZE_API uint32_t adze_row_count(const adze_context *context);
 ADZE_API const adze_op_row *adze_row_get(const adze_context *context, uint32_t index);
 /* Adds a plug-in's row, which must outlive the context; refused if the name is taken or the row contradicts itself. */
@@ -120,7 +126,7 @@ ADZE_API adze_status adze_row_evaluate(const adze_op_row *row, const adze_env *e
 ADZE_API bool adze_infer_same(adze_op *op, const adze_type **out_types);
 ADZE_API bool adze_infer_broadcast(adze_op *op, const adze_type **out_types);
 ADZE_API bool adze_access_elementwise(const adze_op *op, adze_access *out);
-ADZE_API bool adze_op_access(const adze_op *op, adze_access *out);
+ADZE_API bool adze_op_access(const adze_op *op, adze_access *out); /* as adze_access_fn */
 
 #ifdef __cplusplus
 }

@@ -24,13 +24,16 @@ typedef struct adze_text { /* growing buffer, ended by a zero byte that does not
     char *data;
     size_t size, capacity;
 } adze_text;
+/* Starts as zeros. */
 ADZE_API void adze_text_append(adze_text *text, const char *format, ...) ADZE_PRINTF(2, 3);
 ADZE_API void adze_text_write(adze_text *text, const char *bytes, size_t size);
 ADZE_API void adze_text_free(adze_text *text);
 
+/* Append to `out`. Module and function: `options` may be NULL; false after an error, where a constant cannot be read or
+ * a blob cannot be written. */
 ADZE_API bool adze_module_print(const adze_module *module, const adze_print_options *options, adze_text *out);
 ADZE_API bool adze_func_print(const adze_func *func, const adze_print_options *options, adze_text *out);
-ADZE_API void adze_op_print(const adze_op *op, adze_text *out);
+ADZE_API void adze_op_print(const adze_op *op, adze_text *out); /* with its regions and locations */
 /* One line to look at: contents that are many, or that no number shows, are left out. */
 ADZE_API void adze_const_print(const adze_const *constant, adze_text *out);
 /* A graph in the language of Graphviz: ops are nodes, values edges with their types, functions and ops with regions
@@ -38,7 +41,8 @@ ADZE_API void adze_const_print(const adze_const *constant, adze_text *out);
 ADZE_API void adze_module_print_dot(const adze_module *module, adze_text *out);
 /* Parses one module (a text of bare functions counts as one). `file` names it in errors. The text is
  * kept by the context so that errors can show the line. All errors of the text are reported, up to a
- * bound. Stated result types are checked against inference; adze_module_verify checks the rest. */
+ * bound, and then it gives NULL. The caller owns the module. Stated result types are checked against inference;
+ * adze_module_verify checks the rest. */
 ADZE_API adze_module *adze_module_parse(adze_context *context, const char *file, const char *text, size_t size);
 
 /* Of some names the nearest one to `wanted`, for messages; starts as {.wanted = …} (nearest.c). */

@@ -1,4 +1,7 @@
-/* Types: tensors with their layout, sequences, optionals, maps; scalars, vectors and buffers of loop IR (type.c). */
+/* Types: tensors with their layout, sequences, optionals, maps; scalars, vectors and buffers of loop IR (type.c).
+ *
+ * Types are interned: equal types are equal pointers, and live as long as the context. Making one never fails. Ranks
+ * are at most ADZE_MAX_RANK. */
 #ifndef ADZE_IR_TYPE_H
 #define ADZE_IR_TYPE_H
 
@@ -32,6 +35,7 @@ typedef struct adze_layout {
 
 /* The element type of this name in text; NONE if there is none. */
 ADZE_API adze_dtype adze_dtype_find(const char *name);
+/* `layout` NULL = none: dense row-major. */
 /* May scalars, vectors and buffers of loop IR have such elements? Those of whole bytes that are no small floats, no
  * complex numbers and no strings. */
 ADZE_API bool adze_dtype_in_loops(adze_dtype dtype);
@@ -59,13 +63,15 @@ ADZE_API bool adze_type_is_tensor(const adze_type *type);
 ADZE_API adze_dtype adze_type_dtype(const adze_type *type); /* NONE for sequence, optional, none */
 ADZE_API bool adze_type_is_ranked(const adze_type *type);
 ADZE_API uint32_t adze_type_rank(const adze_type *type);    /* 0 for scalars and unranked */
+/* Of tensors and buffers; axis < rank, counted from the outermost. */
 ADZE_API const adze_dim *adze_type_dim(const adze_type *type, uint32_t axis);
 ADZE_API const adze_dim *const *adze_type_dims(const adze_type *type);
 ADZE_API const adze_layout *adze_type_layout(const adze_type *type); /* never NULL for tensors */
 ADZE_API bool adze_type_has_layout(const adze_type *type);
-ADZE_API const adze_dim *adze_type_stride(const adze_type *buffer, uint32_t axis);
-ADZE_API uint32_t adze_type_align(const adze_type *buffer);
+ADZE_API const adze_dim *adze_type_stride(const adze_type *buffer, uint32_t axis); /* in elements */
+ADZE_API uint32_t adze_type_align(const adze_type *buffer);                        /* in bytes; 0 = its element's */
 ADZE_API uint32_t adze_type_alias(const adze_type *buffer);
+/* Of a sequence or optional, the value type of a map; NULL of others. */
 ADZE_API const adze_type *adze_type_element(const adze_type *type);
 /* The same tensor with another layout (NULL = none), dtype or dims. */
 ADZE_API const adze_type *adze_type_with_layout(const adze_type *type, const adze_layout *layout);
@@ -74,14 +80,15 @@ ADZE_API const adze_type *adze_type_with_dims(const adze_type *type, uint32_t ra
                                               const adze_dim *const *dims);
 /* All dims constant. */
 ADZE_API bool adze_type_is_static(const adze_type *type);
-/* Product of the dims; unknown if any is, or if unranked. */
+/* Number of elements: the product of the dims; unknown if any is, or if unranked. */
 ADZE_API const adze_dim *adze_type_count(const adze_type *type);
 /* Dims and dtype agree wherever both are known (layout ignored). */
 ADZE_API bool adze_type_compatible(const adze_type *a, const adze_type *b);
+/* As text, `f32[N,4]`: at most `size` bytes with a zero byte; gives the full length (as snprintf). */
 ADZE_API size_t adze_type_print(const adze_type *type, char *buffer, size_t size);
 
 /* Physical facts of a tensor type with its layout. */
-/* Element stride of each logical axis. */
+/* Element stride of each logical axis; out_strides has room for the rank. */
 ADZE_API void adze_layout_strides(const adze_type *tensor, const adze_dim **out_strides);
 /* Element offset of the first interior element from the allocation's start. */
 ADZE_API const adze_dim *adze_layout_origin(const adze_type *tensor);

@@ -17,7 +17,7 @@ typedef struct adze_window {
 
 /* Reads strides, dilations, pads, auto_pad, kernel_shape and ceil_mode, as far as the op has them, for
  * `n` axes of extents `in`. `kernel` gives the windows' extents; NULL = kernel_shape does. Reports
- * attributes of the wrong length or range and windows that do not fit. */
+ * attributes of the wrong length or range and windows that do not fit, and is false then. `out` has room for n. */
 ADZE_API bool adze_windows(const adze_op *op, uint32_t n, const adze_dim *const *in, const adze_dim *const *kernel,
                            adze_window *out);
 /* Where along one axis the window at axis $at of an iteration space reads its element $tap. */

@@ -1,6 +1,8 @@
 /* Metrics, which say what a model's outputs are worth, and sensitivities, which say what its weights are worth.
  *
- * `adze eval` computes metrics, and searches over compressed models will steer by both.
+ * `adze eval` computes metrics, `adze info --sensitivity` scores; searches over compressed models will steer by both.
+ * Both are descriptors. Their functions get borrowed values, valid during the call, and report nothing: what does not
+ * fit they say in *out_why.
  */
 #ifndef ADZE_METRIC_H
 #define ADZE_METRIC_H

@@ -18,7 +18,7 @@ typedef enum adze_option_kind {
     ADZE_OPTION_STR    /* const char *, interned; NULL where not given and no default */
 } adze_option_kind;
 
-/* One option: its value lands at `offset` of the options struct. `fallback` is text, as a user would write it. */
+/* One option. Its value lands at `offset` of the options struct. `fallback` is text, as a user would write it. */
 typedef struct adze_option {
     const char *name, *help;
     adze_option_kind kind;
@@ -28,7 +28,7 @@ typedef struct adze_option {
 
 typedef struct adze_rewrites adze_rewrites;
 
-/* What a running pass may use. */
+/* What a running pass may use; valid during the run. */
 typedef struct adze_pass_run {
     uint32_t struct_size;
     adze_context *context;
@@ -48,10 +48,16 @@ typedef struct adze_pass_run {
  * `--rewrite-limit` and `--bisect` find the change that breaks something. `what` names its kind ("merge", a rule),
  * `op` is what changes, or an op beside it; NULL = none. Changes that are right only together count as one. */
 ADZE_API bool adze_rewrite(adze_pass_run *self, const adze_op *op, const char *what);
+/* Applies rules until none matches any more, as `canonicalize` does: those of rule sets that begin with `pass "NAME"`,
+ * built in or of any plug-in, where `pass` is that name. `fast`: FAST ones, too. The run becomes EXACT where no FAST
+ * one was applied. */
+ADZE_API adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pass, bool fast);
 
 typedef enum adze_precision { ADZE_PRECISION_STRICT, ADZE_PRECISION_F32, ADZE_PRECISION_FAST } adze_precision;
 
-/* Exactly one of run and run_module is set. Options: a zeroed struct of options_size bytes, filled. */
+/* A descriptor. Exactly one of run and run_module is set; `run` is called for each function. Options: a zeroed struct
+ * of options_size bytes, filled, valid during the call. Gives ADZE_FAILED after reporting an error, ADZE_UNCHANGED only
+ * if nothing changed at all. A pass keeps nothing between calls, because runs may be of other modules or contexts. */
 typedef struct adze_pass {
     uint32_t struct_size;
     adze_numerics numerics;

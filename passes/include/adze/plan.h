@@ -1,4 +1,5 @@
-/* Where the values of a planned function live: what the pass `plan` decided, for backends. */
+/* Where the values of a planned function live: what the pass `plan` decided, for backends. These functions only
+ * answer questions. */
 #ifndef ADZE_PLAN_H
 #define ADZE_PLAN_H
 
@@ -16,7 +17,8 @@ extern "C" {
 ADZE_API bool adze_plan_is_view(const adze_op *op);
 /* The value whose bytes this one shows, through all views; itself where it is none. */
 ADZE_API const adze_ir_value *adze_plan_root(const adze_ir_value *value);
-/* Bytes of the arena, slack for reads past a row's end included; NULL if the function is not planned. */
+/* Bytes of the arena, over the module's symbols, slack for reads past a row's end included; NULL if the function is
+ * not planned. */
 ADZE_API const adze_dim *adze_plan_arena_bytes(const adze_func *func);
 
 #ifdef __cplusplus

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* A file of rewrite rules (docs/design/rules.md). */
+/* A descriptor: rewrite rules as text (docs/design/rules.md). */
 typedef struct adze_rule_set {
     uint32_t struct_size;
     uint32_t reserved;
@@ -30,8 +30,8 @@ typedef struct adze_plugin {
     uint64_t magic;
     uint32_t abi;         /* ADZE_ABI */
     uint32_t struct_size; /* sizeof(adze_plugin) */
-    const char *name;
-    const char *version;
+    const char *name; /* letters, digits, '-', '_' and '.', as all names of what it brings */
+    const char *version; /* of the plug-in, in its own words */
     const adze_pass *const *passes; /* each list NULL-ended or NULL */
     const adze_op_row *const *ops;
     const adze_rule_set *const *rules;

@@ -11,14 +11,18 @@ extern "C" {
 
 /* ---- Registry (registry.c, plugin.c) ---- */
 
-ADZE_API adze_registry *adze_registry_create(adze_context *context); /* with all built-ins */
+/* With all built-ins. The context must outlive it; one registry a context. */
+ADZE_API adze_registry *adze_registry_create(adze_context *context);
+/* NULL is allowed. Plug-ins stay loaded until the process ends. */
 ADZE_API void adze_registry_destroy(adze_registry *registry);
 ADZE_API adze_context *adze_registry_context(const adze_registry *registry);
-/* Registers what a descriptor brings; false after an error (name taken, contradictory row, …). */
+/* Registers what a descriptor, which must outlive the context, brings; false after an error (name taken, contradictory
+ * row, …), and then nothing of it is registered but op rows and code that came before the fault. */
 ADZE_API bool adze_registry_add(adze_registry *registry, const adze_plugin *plugin);
 /* Loads a plug-in: a shared object, whose magic, ABI, size and names are read from the file before any of its code
  * runs, or a file of rewrite rules, which ends in .rules. */
 ADZE_API bool adze_registry_load(adze_registry *registry, const char *path);
+/* By name, NULL if there is none; or by index below the number. */
 ADZE_API const adze_pass *adze_registry_find_pass(const adze_registry *registry, const char *name);
 /* Offers the names of all passes to `nearest`. */
 ADZE_API void adze_registry_near_pass(const adze_registry *registry, adze_nearest *nearest);
@@ -68,7 +72,7 @@ typedef struct adze_certify_options adze_certify_options;
 
 /* Parses `a,b{x=1},repeat{n=3}(c,d)`; named ones (`-O2` as "O2") expand. NULL after an error with its column. */
 ADZE_API adze_pipeline *adze_pipeline_parse(adze_registry *registry, const char *text);
-ADZE_API void adze_pipeline_destroy(adze_pipeline *pipeline);
+ADZE_API void adze_pipeline_destroy(adze_pipeline *pipeline); /* NULL is allowed */
 /* Prints with every option that differs from its default; parses back to the same. */
 ADZE_API void adze_pipeline_print(const adze_pipeline *pipeline, adze_text *out);
 
@@ -113,7 +117,8 @@ typedef struct adze_run_options {
     const adze_certify_options *certify; /* measure what each pass does to the outputs (certify.h); NULL = do not */
 } adze_run_options;
 
-/* Runs all passes and verifies after each. False after an error. */
+/* Runs all passes and verifies after each. False after an error: the module is then as the last pass left it, to be
+ * destroyed. */
 ADZE_API bool adze_pipeline_run(adze_pipeline *pipeline, adze_module *module, const adze_run_options *options);
 
 #ifdef __cplusplus

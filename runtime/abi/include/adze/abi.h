@@ -101,8 +101,8 @@ typedef enum adze_value_kind {
     ADZE_VALUE_MAP
 } adze_value_kind;
 
-/* A value as evaluations and artifacts see it. A tensor is dense, row-major and aligned to its
- * element. `dims` has `rank` entries and is borrowed. */
+/* A value as evaluations and artifacts see it. It owns nothing; who made it says how long its memory lives. A tensor
+ * is dense, row-major and aligned to its element. `dims` has `rank` entries and is borrowed. */
 typedef struct adze_value {
     uint32_t kind;  /* adze_value_kind */
     uint32_t dtype; /* adze_dtype of a tensor */
@@ -125,7 +125,7 @@ static inline uint64_t adze_value_count(const adze_value *v)
  * in double. */
 enum { ADZE_ENV_STRICT = 1 };
 
-/* What an evaluation may ask of its caller. */
+/* What an evaluation may ask of its caller; for the thread that it was called on, until it returns. */
 typedef struct adze_env {
     uint32_t struct_size;
     uint32_t flags; /* ADZE_ENV_… */
