@@ -5,14 +5,18 @@
 #include <math.h>
 #include <string.h>
 
+/* A whole number as a dim; unknown where double does not hold it. */
+static const adze_dim *whole(adze_context *context, double value)
+{
+    bool held = value >= 0 && value < 0x1p53;
+    return held ? adze_dim_const(context, (int64_t)value) : adze_dim_unknown(context);
+}
+
 /* floor(extent * scale), symbolic where the scale is a fraction with a power of two below. */
 static const adze_dim *scaled(adze_context *context, const adze_dim *extent, double scale)
 {
     int64_t d;
-    if (adze_dim_is_const(extent, &d)) {
-        double r = floor((double)d * scale);
-        return r < 0x1p53 ? adze_dim_const(context, (int64_t)r) : adze_dim_unknown(context);
-    }
+    if (adze_dim_is_const(extent, &d)) return whole(context, floor((double)d * scale));
     for (int64_t below = 1; below <= 1024; below *= 2) {
         double above = scale * (double)below;
         if (above > 1 << 20 || above != floor(above)) continue;
@@ -52,7 +56,7 @@ static void keep_aspect(adze_context *context, bool larger, uint32_t n, const ui
     for (uint32_t i = 0; i < n; i++) {
         int64_t in = 0;
         adze_dim_is_const(x->dims[axes[i]], &in);
-        sizes[i] = adze_dim_const(context, (int64_t)floor((double)in * scale + 0.5));
+        sizes[i] = whole(context, floor((double)in * scale + 0.5));
     }
 }
 
@@ -84,6 +88,8 @@ bool infer_resize(adze_op *op, const adze_type **out_types)
     if (count >= 0 && (uint32_t)count != n)
         return adze_error(adze_op_loc(op), "resize of %u axes of %s with %d %s", n, infer_type_text(op, 0), count,
                           by_size ? "sizes" : "scales");
+    for (int i = 0; i < count && !by_size; i++)
+        if (!(scales[i] > 0)) return adze_error(adze_op_loc(op), "scale %g of resize is not above 0", scales[i]);
     const char *policy = adze_op_attr_str(op, "keep_aspect_ratio_policy");
     if (count >= 0 && by_size && policy && strcmp(policy, "stretch"))
         keep_aspect(context, !strcmp(policy, "not_smaller"), n, axes, &x, sizes);
