@@ -1,6 +1,8 @@
 /* Options of a pass: from text to the fields of its struct, and back. */
 #include "passes/registry_private.h"
 
+#include "ir/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@ static bool set_number(const adze_option *option, void *field, const char *text)
         int64_t value = strtoll(text, &end, 0);
         memcpy(field, &value, sizeof value);
     } else {
-        double value = strtod(text, &end);
+        double value = adze_text_to_double(text, &end);
         memcpy(field, &value, sizeof value);
     }
     return *text && !*end && !errno;
@@ -97,16 +99,6 @@ static void print_text(const char *text, adze_text *out)
     adze_text_append(out, "\"");
 }
 
-static void print_float(double value, adze_text *out)
-{
-    char buffer[40];
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-        if (strtod(buffer, NULL) == value) break;
-    }
-    adze_text_append(out, "%s", buffer);
-}
-
 void adze_option_print(const adze_option *option, const void *options, adze_text *out)
 {
     const char *field = (const char *)options + option->offset;
@@ -126,7 +118,7 @@ void adze_option_print(const adze_option *option, const void *options, adze_text
     case ADZE_OPTION_FLOAT: {
         double value;
         memcpy(&value, field, sizeof value);
-        print_float(value, out);
+        adze_text_double(out, value);
         break;
     }
     case ADZE_OPTION_STR: {

@@ -389,8 +389,8 @@ static const adze_type *read_type(parser *p)
     uint32_t rank = 0;
     const char *name = read_id(p, "a type");
     adze_dtype dtype = name ? adze_dtype_find(name) : ADZE_DTYPE_NONE;
-    if (!dtype) {
-        fail(p, "expected %s", "a type");
+    if (!dtype || !adze_dtype_is_number(dtype) || adze_dtype_bits(dtype) < 8) {
+        fail(p, "expected %s", "a type of numbers of at least 8 bits");
         return NULL;
     }
     if (!expect(p, '[')) return NULL;

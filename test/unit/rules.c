@@ -72,6 +72,12 @@ TEST(claim_to_be_exact_is_checked)
     CHECK_INT(failures_of("rule r FAST { %1 = add(%x, 0) } => %x test (%x: f32[64])"), 0);
 }
 
+TEST(type_without_numbers_is_refused)
+{
+    CHECK_INT(failures_of("rule r EXACT { %1 = identity(%x) } => %x test (%x: str[2])"), -1);
+    CHECK_INT(failures_of("rule r EXACT { %1 = identity(%x) } => %x test (%x: i4[2])"), -1);
+}
+
 /* Matching goes upwards from the root, so it would never bind the first op. */
 TEST(op_that_does_not_lead_to_the_root_is_refused)
 {
@@ -131,6 +137,7 @@ int main(void)
     RUN(right_rule_passes);
     RUN(wrong_value_is_found);
     RUN(claim_to_be_exact_is_checked);
+    RUN(type_without_numbers_is_refused);
     RUN(op_that_does_not_lead_to_the_root_is_refused);
     RUN(type_of_no_found_op_is_refused);
     RUN(rule_without_test_is_found);
