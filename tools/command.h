@@ -163,6 +163,13 @@ char *adze_path_of_templates(void);
 /* Prints the backends that are there, and the levels with whether this CPU has them. False after an error. */
 bool adze_print_targets(adze_work *work);
 
+/* ---- Sensitivities (sensitivity.c) ---- */
+
+/* NULL after a message about the command line. */
+const adze_sensitivity *adze_find_sensitivity(const adze_work *work, const char *name);
+/* A row for each weight of the main function: op, type, and its scores' mean, min, median and max. */
+bool adze_print_sensitivity(const adze_sensitivity *measure, const adze_module *module);
+
 /* ---- Lowering and artifacts (lower.c) ---- */
 
 /* --target=reference, or none. */

@@ -10,10 +10,13 @@
 typedef struct options {
     adze_common common;
     bool targets;
+    const char *sensitivity;
 } options;
 
 static const adze_flag flags[] = {
     {"--targets", NULL, "list what --target can name, instead of a model", ADZE_FLAG_BOOL, offsetof(options, targets)},
+    {"--sensitivity", "NAME", "also how much each weight matters: magnitude, or a plug-in's", ADZE_FLAG_TEXT,
+     offsetof(options, sensitivity)},
     ADZE_COMMON_FLAGS,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
@@ -261,11 +264,16 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     adze_device device;
     bool artifact = adze_is_artifact(path), ok;
     adze_common plain = o->common; /* the passes are for the target's part */
-    if (artifact && (plain.target || plain.passes || plain.level >= 0 || plain.dims.count))
-        return adze_usage_error("%s is compiled already: info of it takes no --target, --passes, -O or --dim", path);
+    if (artifact && (plain.target || plain.passes || plain.level >= 0 || plain.dims.count || o->sensitivity))
+        return adze_usage_error("%s is compiled already: info of it takes no --target, --passes, -O, --dim or "
+                                "--sensitivity",
+                                path);
+    const adze_sensitivity *measure = o->sensitivity ? adze_find_sensitivity(work, o->sensitivity) : NULL;
+    if (o->sensitivity && !measure) return 2;
     plain.target = plain.passes = NULL;
     ok = adze_device_open(&device, work, &plain, path, artifact ? ADZE_DEVICE_DESCRIBED : ADZE_DEVICE_REFERENCE);
     if (ok) ok = artifact ? print_artifact(&device) : print_module(&device);
+    if (ok && measure) ok = adze_print_sensitivity(measure, device.module);
     if (ok && !artifact && !adze_common_is_reference(&o->common)) ok = print_target(&device, &o->common);
     adze_device_close(&device);
     return !ok;
