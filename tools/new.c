@@ -25,8 +25,10 @@ static const adze_flag flags[] = {
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
 
+#define KINDS "pass|rules|metric|backend"
+
 static const char usage[] =
-    "Usage: adze new pass NAME\n\n"
+    "Usage: adze new " KINDS " NAME\n\n"
     "Writes the folder NAME with a plug-in to begin with: its source, how to build it (one line, or CMake), and a\n"
     "lit test that it passes. NAME is small letters, digits and '-' after a first letter.\n\n"
     "Example: adze new pass my-pass\n";
@@ -57,6 +59,10 @@ static bool is_taken(const job *j, const char *kind)
 {
     adze_registry *r = j->work->registry;
     if (!strcmp(kind, "pass")) return adze_registry_find_pass(r, j->name);
+    if (!strcmp(kind, "metric")) return adze_registry_find_metric(r, j->name, strlen(j->name));
+    if (!strcmp(kind, "backend")) return adze_registry_has_backend(r, j->name);
+    for (uint32_t i = 0; !strcmp(kind, "rules") && i < adze_registry_num_rule_sets(r); i++)
+        if (!strcmp(adze_registry_rule_set(r, i)->name, j->name)) return true;
     return false;
 }
 
@@ -182,7 +188,7 @@ static int check_words(job *j, const char *templates, const char *kind)
 {
     struct stat info;
     if (!has_kind(templates, kind))
-        return adze_usage_error("new knows pass, not '%s'", kind);
+        return adze_usage_error("new knows " KINDS ", not '%s'", kind);
     if (!is_name(j->name))
         return adze_usage_error("'%s' cannot name a plug-in: small letters, digits and '-' after a first letter, at "
                                 "most %d",
