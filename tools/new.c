@@ -1,7 +1,7 @@
 /* adze new: a folder to begin a plug-in with, from the templates in share/adze/templates.
  *
  * What all kinds share lies in templates/common, the rest in templates/KIND. In contents and file names @NAME@ is the
- * name as given and @IDENT@ the same as a C identifier. The folder is written under another name and then renamed.
+ * name as given ("my-op"), @IDENT@ the same as a C identifier, @CAMEL@ as ONNX writes names ("MyOp"). The folder is written under another name and then renamed.
  */
 #include "command.h"
 
@@ -25,7 +25,7 @@ static const adze_flag flags[] = {
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
 
-#define KINDS "pass|rules|metric|backend"
+#define KINDS "pass|op|rules|metric|backend"
 
 static const char usage[] =
     "Usage: adze new " KINDS " NAME\n\n"
@@ -36,7 +36,7 @@ static const char usage[] =
 typedef struct job {
     adze_work *work;
     const char *name;
-    char ident[MAX_NAME + 1];
+    char ident[MAX_NAME + 1], camel[MAX_NAME + 1];
 } job;
 
 static bool fail(const job *j, const char *path)
@@ -54,11 +54,23 @@ static bool is_name(const char *name)
     return n && n <= MAX_NAME && name[n - 1] != '-';
 }
 
+static void write_forms(job *j)
+{
+    char *camel = j->camel;
+    for (size_t i = 0; i <= strlen(j->name); i++) {
+        char c = j->name[i];
+        bool first = !i || j->name[i - 1] == '-';
+        j->ident[i] = c == '-' ? '_' : c;
+        if (c != '-') *camel++ = first && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    }
+}
+
 /* What a plug-in of that name would be refused for. */
 static bool is_taken(const job *j, const char *kind)
 {
     adze_registry *r = j->work->registry;
     if (!strcmp(kind, "pass")) return adze_registry_find_pass(r, j->name);
+    if (!strcmp(kind, "op")) return adze_row_find(j->work->context, j->ident);
     if (!strcmp(kind, "metric")) return adze_registry_find_metric(r, j->name, strlen(j->name));
     if (!strcmp(kind, "backend")) return adze_registry_has_backend(r, j->name);
     for (uint32_t i = 0; !strcmp(kind, "rules") && i < adze_registry_num_rule_sets(r); i++)
@@ -72,10 +84,10 @@ static void append_filled(const job *j, const char *text, size_t size, adze_text
 {
     const struct token {
         const char *mark, *value;
-    } tokens[] = {{"@NAME@", j->name}, {"@IDENT@", j->ident}};
+    } tokens[] = {{"@NAME@", j->name}, {"@IDENT@", j->ident}, {"@CAMEL@", j->camel}};
     for (size_t at = 0; at < size;) {
         size_t used = 0;
-        for (size_t k = 0; k < 2 && !used; k++) {
+        for (size_t k = 0; k < sizeof tokens / sizeof *tokens && !used; k++) {
             size_t n = strlen(tokens[k].mark);
             if (size - at < n || memcmp(text + at, tokens[k].mark, n) != 0) continue;
             adze_text_write(out, tokens[k].value, strlen(tokens[k].value));
@@ -193,7 +205,7 @@ static int check_words(job *j, const char *templates, const char *kind)
         return adze_usage_error("'%s' cannot name a plug-in: small letters, digits and '-' after a first letter, at "
                                 "most %d",
                                 j->name, MAX_NAME);
-    for (size_t i = 0; i <= strlen(j->name); i++) j->ident[i] = j->name[i] == '-' ? '_' : j->name[i];
+    write_forms(j);
     if (is_taken(j, kind)) return adze_usage_error("the %s name '%s' is taken", kind, j->name);
     if (lstat(j->name, &info)) return 0;
     adze_error(adze_loc_unknown(j->work->context), "%s: is there already", j->name);

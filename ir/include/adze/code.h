@@ -17,6 +17,7 @@ extern "C" {
  *
  * Of the functions that it defines a backend uses
  *     adze_status eval_<op>(…)   an adze_eval_fn: the evaluation of op <op>
+ *     float adze_body_<op>_f32(…)  a scalar body, under the name that the op's row gives it (body.h)
  *     void adze_uk_<name>(…)     micro-kernel <name>, with the parameters of its signature
  * They may call each other, memcpy, memmove, memset, memcmp, and functions of libm; nothing else. */
 typedef struct adze_code { /* a descriptor */
