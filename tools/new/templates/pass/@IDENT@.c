@@ -32,8 +32,10 @@ static const adze_pass pass = {
     .struct_size = sizeof(adze_pass),
     .name = "@NAME@",
     .help = "drop two negations in a row",
-    .numerics = ADZE_EXACT,
+    .numerics = ADZE_EXACT, /* every output keeps its bits */
     .run = run,
+    .purpose = "simplify",
+    .contract = "Needs nothing. What is left of the two ops is for dce.",
 };
 
 static const adze_pass *const passes[] = {&pass, NULL};
