@@ -225,7 +225,11 @@ static bool print_target(const adze_device *d, const adze_common *common)
 {
     const adze_target *target = adze_work_target(d->work, common);
     adze_module *module = target ? adze_work_read(d->work, common, d->path) : NULL;
-    bool ok = module && adze_work_lower(d->work, common, module, true) && print_kernels(module, target);
+    bool ok = module && adze_work_lower(d->work, common, module, true);
+    if (ok && adze_registry_backend(d->work->registry, adze_target_name(target))->takes_tensors)
+        printf("%-8s %s\n", "target", adze_target_name(target)); /* it has no kernels and no floor */
+    else
+        ok = ok && print_kernels(module, target);
     adze_module_destroy(module);
     return ok;
 }

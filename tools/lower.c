@@ -194,8 +194,26 @@ static adze_model *open_model(adze_work *session, const char *path, const char *
     return NULL;
 }
 
+static bool writes(const adze_backend *backend, const char *suffix)
+{
+    for (const char *const *s = backend->suffixes; *s; s++)
+        if (!strcmp(*s, suffix)) return true;
+    return false;
+}
+
+/* Does the target's backend write what can be run here? */
+static bool makes_models(adze_work *session, const adze_common *common)
+{
+    const adze_target *target = adze_work_target(session, common);
+    const adze_backend *backend = target ? adze_registry_backend(session->registry, adze_target_name(target)) : NULL;
+    return backend && (writes(backend, ".so") ||
+                       adze_error(adze_loc_unknown(session->context), "the %s backend writes nothing that can be run",
+                                  backend->name));
+}
+
 adze_model *adze_work_compiled(adze_work *session, const adze_common *common, adze_module *module, const char *path)
 {
+    if (!makes_models(session, common)) return NULL;
     const char *folder = getenv("TMPDIR");
     adze_text output = {0};
     adze_text_append(&output, "%s/adze-XXXXXX.so", folder && *folder ? folder : "/tmp");
