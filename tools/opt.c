@@ -5,6 +5,7 @@
 #include "expect.h"
 #include "opt.h"
 #include "split.h"
+#include "update_checks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 typedef struct options {
     adze_common common;
     const char *output, *print_after, *print_diff, *split_input;
-    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, check;
+    bool print_pipeline, time_passes, list_passes, list_ops, list_rules, test_rules, verify_diagnostics, check,
+        update_checks;
     bool locations;
     adze_certify_flags certify;
     int64_t rewrite_limit, stop_before;
@@ -43,6 +45,8 @@ static const adze_flag flags[] = {
      ADZE_FLAG_BOOL, offsetof(options, verify_diagnostics)},
     {"--split-input", "MARK", "the file holds several modules between lines that are MARK (default // -----)",
      ADZE_FLAG_MAYBE, offsetof(options, split_input)},
+    {"--update-checks", NULL, "write the CHECK lines of the lit test IN anew, as its RUN lines print; keep those by hand",
+     ADZE_FLAG_BOOL, offsetof(options, update_checks)},
     {"--check", NULL, "re-read each pass's result; fail a pass that lies about UNCHANGED", ADZE_FLAG_BOOL,
      offsetof(options, check)},
     {"--locations", NULL, "print ONNX node names", ADZE_FLAG_BOOL, offsetof(options, locations)},
@@ -287,6 +291,15 @@ static int check_flags(const adze_work *work, const options *o)
     return 0;
 }
 
+static int update_checks(adze_work *work, const options *o, const char *path)
+{
+    if (o->common.passes || o->common.level >= 0 || o->common.target || o->output || o->split_input ||
+        o->verify_diagnostics || !strcmp(path, "-"))
+        return adze_usage_error("--update-checks writes to the file that it reads, and takes from its RUN lines what to "
+                                "run; it goes with --plugin alone");
+    return adze_update_checks(work, path, o->common.plugins.count ? o->common.plugins.items[0] : NULL);
+}
+
 static int run(adze_work *work, const void *given, char **files, int n_files)
 {
     const options *o = given;
@@ -295,6 +308,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     bool lists = o->list_passes || o->list_ops || o->list_rules || o->test_rules;
     if (!lists && !o->print_pipeline && n_files != 1)
         return adze_usage_error("opt takes one input, got %d; adze opt --help says more", n_files);
+    if (o->update_checks) return update_checks(work, o, files[0]);
     if (o->list_passes) adze_list_passes(work->registry);
     if (o->list_ops) adze_list_ops(work->context);
     if (o->list_rules) adze_list_rules(work->registry, false);

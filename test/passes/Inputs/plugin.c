@@ -11,6 +11,9 @@
 #ifndef PASS
 #define PASS "demo-exp"
 #endif
+#ifndef MODE
+#define MODE "tanh"
+#endif
 #ifndef OP
 #define OP "demo_twice"
 #endif
@@ -71,7 +74,7 @@ static adze_outcome run(adze_func *func, const void *given, adze_pass_run *self)
 
 static const adze_option option_rows[] = {
     {"count", "how many at most", ADZE_OPTION_INT, offsetof(options, count), "100"},
-    {"mode", "what to put there", ADZE_OPTION_STR, offsetof(options, mode), "tanh"},
+    {"mode", "what to put there", ADZE_OPTION_STR, offsetof(options, mode), MODE},
 };
 
 #ifdef START
