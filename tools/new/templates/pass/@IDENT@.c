@@ -1,7 +1,5 @@
 /* @NAME@: neg(neg(x)) is x.
  *
- * Needs nothing. Exact.
- *
  *     %0 = neg(%x) : f32[4]       →      return(%x)
  *     %1 = neg(%0) : f32[4]
  *     return(%1)
@@ -34,8 +32,14 @@ static const adze_pass pass = {
     .help = "drop two negations in a row",
     .numerics = ADZE_EXACT, /* every output keeps its bits */
     .run = run,
+    /* for `adze help pass @NAME@` */
     .purpose = "simplify",
-    .contract = "Needs nothing. What is left of the two ops is for dce.",
+    .contract = "Needs nothing. Leaves the negations to dce.",
+    .example = "func @twice(%x: f32[4]) -> (f32[4]) {\n"
+               "  %0 = neg(%x) : f32[4]\n"
+               "  %1 = neg(%0) : f32[4]\n"
+               "  return(%1)\n"
+               "}\n",
 };
 
 static const adze_pass *const passes[] = {&pass, NULL};
