@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/text.h"
+
 adze_attr adze_attr_int(const char *name, int64_t value)
 {
     return (adze_attr){name, ADZE_ATTR_INT, {.i = value}};
@@ -120,7 +122,7 @@ bool adze_slot_default(adze_context *context, const adze_attr_row *row, adze_slo
     switch (row->kind) {
     case ADZE_ATTR_INT: out->i = strtoll(text, NULL, 10); return true;
     case ADZE_ATTR_BOOL: out->i = !strcmp(text, "true"); return true;
-    case ADZE_ATTR_FLOAT: out->f = strtod(text, NULL); return true;
+    case ADZE_ATTR_FLOAT: out->f = adze_text_to_double(text, NULL); return true;
     case ADZE_ATTR_TYPE: out->i = (int64_t)adze_dtype_find(text); return true;
     case ADZE_ATTR_STR: /* in quotes */
         out->s.size = strlen(text) - 2;

@@ -15,6 +15,7 @@ adze_context *adze_context_create(void)
             adze_context_destroy(context);
             return NULL;
         }
+    adze_bodies_index(context);
     return context;
 }
 
@@ -26,6 +27,7 @@ void adze_context_destroy(adze_context *context)
     adze_table_free(&context->types);
     adze_table_free(&context->row_names);
     adze_table_free(&context->row_onnx);
+    adze_table_free(&context->bodies);
     for (adze_source *source = context->sources; source; source = source->next) free(source->text);
     free(context->rows);
     adze_arena_free(&context->arena);

@@ -88,6 +88,13 @@ static int order(const adze_dim *x, const adze_dim *y)
     return first ? first : order(x->b, y->b);
 }
 
+/* The terms, 768 bytes of them, stay as they are. */
+static void empty(poly *p)
+{
+    p->n = 0;
+    p->bad = false;
+}
+
 static void add_term(poly *p, term t)
 {
     uint32_t at = 0;
@@ -165,7 +172,11 @@ static const adze_dim *from_poly(adze_context *context, const poly *p)
 
 static const adze_dim *add(adze_context *context, const adze_dim *a, const adze_dim *b)
 {
-    poly p = {0};
+    int64_t sum;
+    if (a->kind == ADZE_DIM_CONST && b->kind == ADZE_DIM_CONST && !__builtin_add_overflow(a->value, b->value, &sum))
+        return adze_dim_const(context, sum);
+    poly p;
+    empty(&p);
     add_poly(&p, a);
     add_poly(&p, b);
     return from_poly(context, &p);
@@ -173,7 +184,11 @@ static const adze_dim *add(adze_context *context, const adze_dim *a, const adze_
 
 static const adze_dim *mul(adze_context *context, const adze_dim *a, const adze_dim *b)
 {
-    poly x = {0}, y = {0}, p = {0};
+    int64_t product;
+    if (a->kind == ADZE_DIM_CONST && b->kind == ADZE_DIM_CONST && !__builtin_mul_overflow(a->value, b->value, &product))
+        return adze_dim_const(context, product);
+    poly x, y, p;
+    empty(&x), empty(&y), empty(&p);
     add_poly(&x, a);
     add_poly(&y, b);
     for (uint32_t i = 0; i < x.n; i++)
@@ -214,7 +229,8 @@ static bool divide_term(adze_context *context, term t, term d, term *out)
 static const adze_dim *divide(adze_context *context, adze_dim_kind kind, const adze_dim *a, const adze_dim *b)
 {
     if (a == b && a->kind != ADZE_DIM_CONST) return adze_dim_const(context, kind == ADZE_DIM_MOD ? 0 : 1);
-    poly x = {0}, quotient = {0}, rest = {0};
+    poly x, quotient, rest;
+    empty(&x), empty(&quotient), empty(&rest);
     add_poly(&x, a);
     if (b->kind != ADZE_DIM_ADD) {
         term d = as_term(b);

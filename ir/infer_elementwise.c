@@ -1,5 +1,4 @@
 /* Result types of elementwise ops, on tensors as well as on the scalars and vectors of loop IR. */
-#include "ir/eval/bodies_table.h"
 #include "ir/infer.h"
 #include "ir/rows.h"
 
@@ -48,20 +47,13 @@ static bool check_axis(const adze_op *op)
  * types without arithmetic as well. */
 static bool check_body(const adze_op *op, adze_dtype dtype)
 {
-    size_t n;
-    const adze_body *bodies = adze_body_all(&n);
     const char *name = adze_op_name(op);
-    bool known = false;
+    bool known;
     const adze_op_row *row = adze_op_get_row(op);
     if (row->n_bodies && !row->eval && !adze_row_body(row, dtype))
         return adze_error(adze_op_loc(op), "%s is not defined for the elements of %s", name, infer_type_text(op, 0));
     if (adze_op_has_trait(op, ADZE_MOVE) || (dtype == ADZE_DTYPE_str && !strcmp(name, "equal"))) return true;
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(bodies[i].name, name)) continue;
-        if (bodies[i].dtype == dtype) return true;
-        known = true;
-    }
-    return !known ||
+    return adze_bodies_find(adze_op_context(op), name, dtype, &known) || !known ||
            adze_error(adze_op_loc(op), "%s is not defined for the elements of %s", name, infer_type_text(op, 0));
 }
 

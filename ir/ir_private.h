@@ -68,6 +68,7 @@ struct adze_context {
     const adze_op_row **rows; /* built-in rows first, then plug-ins'; sorted index in row_table */
     uint32_t n_rows, rows_capacity;
     adze_table row_names, row_onnx;
+    adze_table bodies; /* op's name -> its first built-in body */
 };
 
 struct adze_use {
@@ -145,6 +146,7 @@ struct adze_module {
     adze_func *first_func, *last_func;
     adze_const *first_const, *last_const;
     adze_table const_names;
+    adze_table const_suffixes; /* interned name -> last number that was put behind it */
     adze_attr_list attrs;
 };
 

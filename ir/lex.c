@@ -131,7 +131,7 @@ static void lex_number(adze_lexer *lexer, adze_token *token)
     token->size = (size_t)(lexer->at - token->text);
     if (is_letter(peek(lexer, 0))) fail(token, "malformed number");
     if (token->size > 400) fail(token, "the number has more than 400 digits");
-    if (token->kind != ADZE_TOKEN_ERROR) {
+    if (token->kind == ADZE_TOKEN_FLOAT || (hex && token->kind == ADZE_TOKEN_INT)) {
         char text[404], *end;
         memcpy(text, token->text, token->size);
         text[token->size] = 0;

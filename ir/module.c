@@ -187,6 +187,7 @@ void adze_module_destroy(adze_module *module)
     if (!module) return;
     for (adze_const *c = module->last_const; c; c = c->prev) adze_data_release(c->data);
     adze_table_free(&module->const_names);
+    adze_table_free(&module->const_suffixes);
     adze_arena_free(&module->arena);
     free(module);
 }
@@ -245,10 +246,13 @@ adze_module *adze_module_clone(const adze_module *module)
 static const char *unique_name(adze_module *module, const char *name)
 {
     if (!name) name = "c";
-    if (!adze_table_get_name(&module->const_names, name)) return adze_intern_z(module->context, name);
-    for (uint32_t i = 1;; i++) {
-        const char *candidate = adze_internf(module->context, "%s_%u", name, i);
-        if (!adze_table_get_name(&module->const_names, candidate)) return candidate;
+    name = adze_intern_z(module->context, name);
+    if (!adze_table_get_name(&module->const_names, name)) return name;
+    for (uintptr_t i = (uintptr_t)adze_table_get(&module->const_suffixes, name) + 1;; i++) {
+        const char *candidate = adze_internf(module->context, "%s_%zu", name, (size_t)i);
+        if (adze_table_get_name(&module->const_names, candidate)) continue;
+        adze_table_put(&module->const_suffixes, name, (void *)i);
+        return candidate;
     }
 }
 

@@ -38,7 +38,7 @@ void adze_parse_define(adze_parser *p, const adze_token *token, adze_ir_value *v
     p->scope =
         adze_arena_grow(&p->arena, p->scope, p->n_scope, &p->scope_capacity, sizeof *p->scope);
     p->scope[p->n_scope++] = entry;
-    if (value && name) adze_value_set_name(value, name);
+    if (value) value->name = name; /* interned already */
 }
 
 void adze_parse_close_scope(adze_parser *p, uint32_t mark)

@@ -17,6 +17,8 @@ typedef struct adze_names {
     adze_arena arena;
     adze_table names; /* value -> text with sigil */
     adze_table taken; /* name -> suffix_count */
+    adze_table types; /* type -> text: values are many, their types few */
+    adze_text scratch;
     uint32_t next_number;
 } adze_names;
 
@@ -25,6 +27,7 @@ void adze_names_open(adze_names *names, const adze_region *body);
 void adze_names_close(adze_names *names);
 /* With the sigil; constants too. A value of another function prints as %?. */
 void adze_names_print(adze_names *names, adze_text *text, const adze_ir_value *value);
+void adze_names_print_type(adze_names *names, adze_text *text, const adze_type *type);
 
 /* Where large constants go. */
 typedef struct adze_blob_writer {

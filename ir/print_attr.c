@@ -11,19 +11,19 @@ static void print_list(adze_text *text, adze_attr_kind kind, const adze_slot *sl
             adze_text_append(text, "%s%" PRId64, i ? ", " : "", slot->ints.data[i]);
     } else if (kind == ADZE_ATTR_FLOATS) {
         for (uint64_t i = 0; i < slot->floats.count; i++) {
-            if (i) adze_text_append(text, ", ");
+            if (i) adze_text_put(text, ", ");
             adze_text_double(text, slot->floats.data[i]);
         }
     } else if (kind == ADZE_ATTR_STRS) {
         const char *const *strings = slot->object;
         for (uint32_t i = 0; strings && strings[i]; i++) {
-            if (i) adze_text_append(text, ", ");
+            if (i) adze_text_put(text, ", ");
             adze_text_quoted(text, strings[i], strlen(strings[i]));
         }
     } else {
         const adze_attr_dims *dims = slot->object;
         for (uint32_t i = 0; dims && i < dims->count; i++) {
-            if (i) adze_text_append(text, ", ");
+            if (i) adze_text_put(text, ", ");
             adze_text_dim(text, dims->dims[i]);
         }
     }
@@ -48,7 +48,7 @@ static void print_value(adze_text *text, adze_attr_kind kind, const adze_slot *s
         adze_text_symbol(text, '@', slot->s.data ? slot->s.data : "");
         return;
     case ADZE_ATTR_TYPE:
-        adze_text_append(text, "%s", adze_dtype_text((adze_dtype)slot->i));
+        adze_text_put(text, adze_dtype_text((adze_dtype)slot->i));
         return;
     case ADZE_ATTR_DIM:
         adze_text_dim(text, slot->object);
@@ -60,9 +60,9 @@ static void print_value(adze_text *text, adze_attr_kind kind, const adze_slot *s
     case ADZE_ATTR_FLOATS:
     case ADZE_ATTR_STRS:
     case ADZE_ATTR_DIMS:
-        adze_text_append(text, "[");
+        adze_text_put(text, "[");
         print_list(text, kind, slot);
-        adze_text_append(text, "]");
+        adze_text_put(text, "]");
         return;
     }
 }
@@ -82,7 +82,7 @@ void adze_print_slots(adze_text *text, adze_context *context, const adze_op_row 
         print_value(text, attr->kind, &slots[i + 1]);
         separator = ", ";
     }
-    if (*separator == ',') adze_text_append(text, "}");
+    if (*separator == ',') adze_text_put(text, "}");
 }
 
 void adze_print_free_attrs(adze_text *text, const adze_attr_list *list)
@@ -94,12 +94,12 @@ void adze_print_free_attrs(adze_text *text, const adze_attr_list *list)
                            : attr->kind == ADZE_ATTR_DIMS    ? "dims("
                            : attr->kind == ADZE_ATTR_TYPEREF ? "type("
                                                              : NULL;
-        if (wrap) adze_text_append(text, "%s", wrap);
+        if (wrap) adze_text_put(text, wrap);
         if (attr->kind == ADZE_ATTR_DIMS)
             print_list(text, attr->kind, &attr->value);
         else
             print_value(text, attr->kind, &attr->value);
-        if (wrap) adze_text_append(text, ")");
+        if (wrap) adze_text_put(text, ")");
     }
-    if (list->count) adze_text_append(text, "}");
+    if (list->count) adze_text_put(text, "}");
 }

@@ -106,7 +106,7 @@ static bool print_blob(adze_text *text, const adze_const *constant, adze_blob_wr
     }
     free(chunk);
     if (!ok) return false;
-    adze_text_append(text, "blob(");
+    adze_text_put(text, "blob(");
     adze_text_quoted(text, base_name(path), strlen(base_name(path)));
     adze_text_append(text, ", %" PRIu64 ", %" PRIu64 ")", start, size);
     return true;
@@ -150,7 +150,7 @@ static bool print_hex(adze_text *text, const adze_const *constant)
     uint8_t *chunk = adze_malloc(CHUNK);
     char *hex = adze_malloc(2 * CHUNK);
     bool ok = true;
-    adze_text_append(text, "hex\"");
+    adze_text_put(text, "hex\"");
     for (uint64_t at = 0; ok && at < size; at += CHUNK) {
         size_t n = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
         ok = adze_data_read(constant->data, at, chunk, n);
@@ -160,7 +160,7 @@ static bool print_hex(adze_text *text, const adze_const *constant)
         }
         if (ok) adze_text_write(text, hex, 2 * n);
     }
-    adze_text_append(text, "\"");
+    adze_text_put(text, "\"");
     free(chunk);
     free(hex);
     return ok;
@@ -262,17 +262,17 @@ static void print_derived(adze_text *text, const adze_const *constant)
     adze_const *const *inputs;
     uint32_t n;
     adze_data_is_derived(constant->data, &row, &attrs, &inputs, &n);
-    adze_text_append(text, "derived ");
+    adze_text_put(text, "derived ");
     adze_text_id(text, row->name);
-    adze_text_append(text, "(");
+    adze_text_put(text, "(");
     for (uint32_t i = 0; i < n; i++) {
-        if (i) adze_text_append(text, ", ");
+        if (i) adze_text_put(text, ", ");
         if (inputs[i])
             adze_text_symbol(text, '@', inputs[i]->name);
         else
-            adze_text_append(text, "_");
+            adze_text_put(text, "_");
     }
-    adze_text_append(text, ")");
+    adze_text_put(text, ")");
     adze_print_slots(text, constant->module->context, row, attrs);
 }
 
@@ -285,12 +285,12 @@ static bool print_dense(adze_text *text, const adze_const *constant, uint64_t co
     *out_ok = adze_data_read(constant->data, 0, bytes, size);
     bool dense = *out_ok && prints_dense(dtype, bytes, count);
     if (dense) {
-        adze_text_append(text, "dense[");
+        adze_text_put(text, "dense[");
         for (uint64_t i = 0; i < count; i++) {
-            if (i) adze_text_append(text, ", ");
+            if (i) adze_text_put(text, ", ");
             print_element(text, dtype, bytes, i);
         }
-        adze_text_append(text, "]");
+        adze_text_put(text, "]");
     }
     free(bytes);
     return dense;
@@ -304,11 +304,11 @@ static bool print_head(adze_text *text, const adze_const *constant, uint32_t max
     int64_t count = 0;
     *out_small = false;
     *out_ok = true;
-    adze_text_append(text, "const ");
+    adze_text_put(text, "const ");
     adze_text_symbol(text, '@', constant->name);
-    adze_text_append(text, ": ");
+    adze_text_put(text, ": ");
     adze_text_type(text, constant->type);
-    adze_text_append(text, " = ");
+    adze_text_put(text, " = ");
     if (adze_data_is_derived(constant->data, NULL, NULL, NULL, NULL)) {
         print_derived(text, constant);
         return true;
@@ -328,7 +328,7 @@ bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_wri
     if (adze_data_is_file(constant->data, &path, &offset) && !small) {
         char *shown = relative_path(path, blobs);
         if (shown) {
-            adze_text_append(text, "blob(");
+            adze_text_put(text, "blob(");
             adze_text_quoted(text, shown, strlen(shown));
             adze_text_append(text, ", %" PRIu64 ", %" PRIu64 ")", offset,
                              adze_data_size(constant->data));
@@ -343,6 +343,6 @@ bool adze_print_const(adze_text *text, const adze_const *constant, adze_blob_wri
 void adze_const_print(const adze_const *constant, adze_text *out)
 {
     bool ok, small;
-    if (!print_head(out, constant, SHOWN_ELEMENTS, &small, &ok)) adze_text_append(out, "…");
-    adze_text_append(out, "\n");
+    if (!print_head(out, constant, SHOWN_ELEMENTS, &small, &ok)) adze_text_put(out, "…");
+    adze_text_put(out, "\n");
 }

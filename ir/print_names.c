@@ -29,13 +29,13 @@ static const char *unique_name(adze_names *names, const char *name)
 
 static void name_value(adze_names *names, const adze_ir_value *value)
 {
-    adze_text text = {0};
+    adze_text *text = &names->scratch;
+    text->size = 0;
     if (value->name)
-        adze_text_symbol(&text, '%', unique_name(names, value->name));
+        adze_text_symbol(text, '%', unique_name(names, value->name));
     else
-        adze_text_append(&text, "%%%u", names->next_number++);
-    adze_table_put(&names->names, value, adze_arena_text(&names->arena, text.data, text.size));
-    adze_text_free(&text);
+        adze_text_append(text, "%%%u", names->next_number++);
+    adze_table_put(&names->names, value, adze_arena_text(&names->arena, text->data, text->size));
 }
 
 void adze_names_open(adze_names *names, const adze_region *body)
@@ -51,6 +51,8 @@ void adze_names_close(adze_names *names)
 {
     adze_table_free(&names->names);
     adze_table_free(&names->taken);
+    adze_table_free(&names->types);
+    adze_text_free(&names->scratch);
     adze_arena_free(&names->arena);
 }
 
@@ -60,5 +62,17 @@ void adze_names_print(adze_names *names, adze_text *text, const adze_ir_value *v
     if (value->def == ADZE_DEF_CONST)
         adze_text_symbol(text, '@', value->owner.constant->name);
     else
-        adze_text_append(text, "%s", name ? name : "%?");
+        adze_text_put(text, name ? name : "%?");
+}
+
+void adze_names_print_type(adze_names *names, adze_text *text, const adze_type *type)
+{
+    char *known = adze_table_get(&names->types, type);
+    if (!known) {
+        names->scratch.size = 0;
+        adze_text_type(&names->scratch, type);
+        known = adze_arena_text(&names->arena, names->scratch.data, names->scratch.size);
+        adze_table_put(&names->types, type, known);
+    }
+    adze_text_put(text, known);
 }

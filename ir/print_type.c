@@ -17,12 +17,12 @@ const char *adze_dtype_text(adze_dtype dtype)
 
 static void write_dims(adze_text *text, const adze_dim *const *dims, uint32_t rank)
 {
-    adze_text_append(text, "[");
+    adze_text_put(text, "[");
     for (uint32_t i = 0; i < rank; i++) {
-        if (i) adze_text_append(text, ",");
+        if (i) adze_text_put(text, ",");
         adze_text_dim(text, dims[i]);
     }
-    adze_text_append(text, "]");
+    adze_text_put(text, "]");
 }
 
 static void write_numbers(adze_text *text, const char *key, const uint32_t *numbers, uint32_t rank,
@@ -33,7 +33,7 @@ static void write_numbers(adze_text *text, const char *key, const uint32_t *numb
     if (!any) return;
     adze_text_append(text, "%s%s=[", *separator, key);
     for (uint32_t i = 0; i < rank; i++) adze_text_append(text, "%s%u", i ? "," : "", numbers[i]);
-    adze_text_append(text, "]");
+    adze_text_put(text, "]");
     *separator = ", ";
 }
 
@@ -47,7 +47,7 @@ static void write_layout(adze_text *text, const adze_type *type)
     write_numbers(text, "halo", layout->halo, type->rank, &separator);
     write_numbers(text, "pad", layout->pad, type->rank, &separator);
     write_numbers(text, "block", layout->block, type->rank, &separator);
-    if (*separator != '<') adze_text_append(text, ">");
+    if (*separator != '<') adze_text_put(text, ">");
 }
 
 static void write_buffer(adze_text *text, const adze_type *type)
@@ -79,15 +79,15 @@ void adze_text_type(adze_text *text, const adze_type *type)
     const char *dtype = adze_dtype_text(type->dtype);
     switch (type->kind) {
     case ADZE_TYPE_TENSOR:
-        adze_text_append(text, "%s", dtype);
+        adze_text_put(text, dtype);
         if (type->ranked)
             write_dims(text, type->dims, type->rank);
         else
-            adze_text_append(text, "[*]");
+            adze_text_put(text, "[*]");
         write_layout(text, type);
         return;
     case ADZE_TYPE_SCALAR:
-        adze_text_append(text, "%s", dtype);
+        adze_text_put(text, dtype);
         return;
     case ADZE_TYPE_VECTOR:
         adze_text_append(text, "%sx16", dtype);
@@ -99,15 +99,15 @@ void adze_text_type(adze_text *text, const adze_type *type)
     case ADZE_TYPE_OPTIONAL:
         adze_text_append(text, type->kind == ADZE_TYPE_SEQUENCE ? "sequence(" : "optional(");
         adze_text_type(text, type->element);
-        adze_text_append(text, ")");
+        adze_text_put(text, ")");
         return;
     case ADZE_TYPE_MAP:
         adze_text_append(text, "map(%s, ", dtype);
         adze_text_type(text, type->element);
-        adze_text_append(text, ")");
+        adze_text_put(text, ")");
         return;
     case ADZE_TYPE_NONE:
-        adze_text_append(text, "none");
+        adze_text_put(text, "none");
         return;
     }
 }

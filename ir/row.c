@@ -1,5 +1,7 @@
 /* Op rows of a context: built-in ones first, then those of plug-ins. */
+#include "ir/eval/bodies_table.h"
 #include "ir/ir_private.h"
+#include "ir/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,5 +117,25 @@ const char *adze_op_missing_attr(const adze_op *op)
         bool required = attr->fallback && !strcmp(attr->fallback, "!");
         if (required && !(op->attrs[0].set >> i & 1)) return attr->name;
     }
+    return NULL;
+}
+
+/* Bodies of one name stand together. */
+void adze_bodies_index(adze_context *context)
+{
+    size_t n;
+    const adze_body *all = adze_body_all(&n);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcmp(all[i].name, all[i - 1].name))
+            adze_table_put_name(&context->bodies, all[i].name, (void *)(uintptr_t)&all[i]);
+}
+
+const adze_body *adze_bodies_find(const adze_context *context, const char *name, adze_dtype dtype, bool *out_any)
+{
+    size_t n;
+    const adze_body *all = adze_body_all(&n), *body = adze_table_get_name(&context->bodies, name);
+    *out_any = body != NULL;
+    for (; body && body < all + n && !strcmp(body->name, name); body++)
+        if (body->dtype == dtype) return body;
     return NULL;
 }

@@ -7,6 +7,12 @@
 extern const adze_op_row adze_builtin_rows[];
 extern const uint32_t adze_n_builtin_rows;
 
+/* row.c: lists the built-in scalar bodies by name, for a new context. */
+void adze_bodies_index(adze_context *context);
+/* The built-in body of op `name` over `dtype`; NULL if there is none, with *out_any false where the op has none at
+ * all. */
+const adze_body *adze_bodies_find(const adze_context *context, const char *name, adze_dtype dtype, bool *out_any);
+
 /* Columns `access` (access_*.c) and `infer` (infer_*.c). */
 adze_access_fn access_elementwise, access_matmul, access_gemm, access_conv, access_pool, access_global_pool,
     access_reduction, access_transpose, access_slice, access_pad, access_depth_to_space, access_space_to_depth,

@@ -27,6 +27,8 @@ void adze_text_write(adze_text *text, const char *bytes, size_t size)
     text->data[text->size] = 0;
 }
 
+void adze_text_put(adze_text *text, const char *string) { adze_text_write(text, string, strlen(string)); }
+
 void adze_text_append(adze_text *text, const char *format, ...)
 {
     va_list args;
@@ -65,18 +67,25 @@ size_t adze_utf8_length(const char *at, const char *end)
     return n;
 }
 
+/* Stands for itself between quotes, whatever is beside it. */
+static bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '[' && c != '{'; }
+
 void adze_text_quoted(adze_text *text, const char *bytes, size_t size)
 {
     const char *end = bytes + size, *at = bytes;
     adze_text_write(text, "\"", 1);
     while (at < end) {
+        const char *start = at;
+        while (at < end && is_plain(*at)) at++;
+        adze_text_write(text, start, (size_t)(at - start));
+        if (at == end) break;
         unsigned char c = (unsigned char)*at;
         size_t n = adze_utf8_length(at, end);
         bool twin = at > bytes && (c == '[' || c == '{') && at[-1] == *at;
         if (c == '"' || c == '\\')
             adze_text_append(text, "\\%c", c);
         else if (c == '\n')
-            adze_text_append(text, "\\n");
+            adze_text_put(text, "\\n");
         else if (n == 0 || c < 0x20 || c == 0x7f || twin)
             adze_text_append(text, "\\x%02x", c);
         else
@@ -120,30 +129,85 @@ void adze_text_symbol(adze_text *text, char sigil, const char *name)
         adze_text_quoted(text, name, strlen(name));
 }
 
+static int power_of_ten(const char **at)
+{
+    const char *p = *at;
+    if (*p != 'e' && *p != 'E') return 0;
+    bool negative = *++p == '-';
+    if (*p == '-' || *p == '+') p++;
+    if (!is_digit(*p)) return 0;
+    int power = 0;
+    for (; is_digit(*p); p++)
+        if (power < 1000) power = power * 10 + (*p - '0');
+    *at = p;
+    return negative ? -power : power;
+}
+
+/* Decimal numbers of up to 15 digits and with small powers of ten, which most are: both parts are exact in double, so
+ * one operation rounds once (Clinger, How to Read Floating Point Numbers Accurately, 1990). False for all others. */
+static bool read_short(const char *text, char **end, double *out)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    const char *at = text + (*text == '-');
+    uint64_t digits = 0;
+    int n = 0, behind = 0;
+    bool point = false;
+    for (; is_digit(*at) || (*at == '.' && !point); at++) {
+        point |= *at == '.';
+        if (*at == '.') continue;
+        if (++n > 15) return false;
+        digits = digits * 10 + (uint64_t)(*at - '0');
+        behind += point;
+    }
+    if (n == 0 || (n == 1 && (*at == 'x' || *at == 'X'))) return false;
+    int power = power_of_ten(&at) - behind;
+    if (power < -22 || power > 22) return false;
+    double value = power < 0 ? (double)digits / powers[-power] : (double)digits * powers[power];
+    if (end) *end = (char *)(uintptr_t)at;
+    *out = *text == '-' ? -value : value;
+    return true;
+}
+
 double adze_text_to_double(const char *text, char **end)
 {
+    double value;
+    if (read_short(text, end, &value)) return value;
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    double value = c ? strtod_l(text, end, c) : strtod(text, end);
+    value = c ? strtod_l(text, end, c) : strtod(text, end);
     if (c) freelocale(c);
     return value;
 }
 
-/* Shortest of %.1g … %.17g for which `same` bits come back; in f32, 9 digits always suffice. */
+static bool reads_back(char *digits, size_t size, int precision, double value, bool single)
+{
+    snprintf(digits, size, "%.*g", precision, value);
+    for (char *c = digits; *c; c++)
+        if (!is_digit(*c) && !strchr("+-e", *c)) *c = '.'; /* whatever the locale's point is */
+    double back = adze_text_to_double(digits, NULL);
+    return single ? (float)back == (float)value : back == value;
+}
+
+/* Shortest of %.1g … %.17g for which `same` bits come back; in f32, 9 digits always suffice. Text of more digits is
+ * never farther off, so the shortest is searched by halving. */
 static void write_number(adze_text *text, double value, bool single)
 {
-    char digits[40];
+    char digits[320]; /* what gcc thinks that it may take */
     if (isnan(value) || isinf(value)) {
         adze_text_append(text, "%s%s", signbit(value) ? "-" : "", isnan(value) ? "nan" : "inf");
         return;
     }
-    for (int precision = 1; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        for (char *c = digits; *c; c++)
-            if (!is_digit(*c) && !strchr("+-e", *c)) *c = '.'; /* whatever the locale's point is */
-        double back = adze_text_to_double(digits, NULL);
-        if (single ? (float)back == (float)value : back == value) break;
+    int low = 1, high = single ? 9 : 17;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (reads_back(digits, sizeof digits, middle, value, single))
+            high = middle;
+        else
+            low = middle + 1;
     }
-    adze_text_append(text, "%s%s", digits, strpbrk(digits, ".e") ? "" : ".0");
+    reads_back(digits, sizeof digits, high, value, single);
+    adze_text_put(text, digits);
+    if (!strpbrk(digits, ".e")) adze_text_put(text, ".0");
 }
 
 void adze_text_double(adze_text *text, double value) { write_number(text, value, false); }

@@ -13,7 +13,7 @@ static bool same_type(const void *self, const void *item)
     size_t bytes = x->rank * sizeof *x->dims;
     if (bytes && memcmp(x->dims, y->dims, bytes)) return false;
     if (bytes && x->strides && memcmp(x->strides, y->strides, bytes)) return false;
-    return !memcmp(x->layout, y->layout, sizeof *x->layout);
+    return x->layout == y->layout || !memcmp(x->layout, y->layout, sizeof *x->layout);
 }
 
 /* Interns `key`, copying its arrays. */
@@ -27,7 +27,7 @@ static const adze_type *intern(adze_context *context, adze_type key)
     if (key.rank) hash = adze_hash_mix(hash, adze_hash_bytes(key.dims, key.rank * sizeof *key.dims));
     if (key.rank && key.strides)
         hash = adze_hash_mix(hash, adze_hash_bytes(key.strides, key.rank * sizeof *key.strides));
-    hash = adze_hash_mix(hash, adze_hash_bytes(key.layout, sizeof *key.layout));
+    if (key.layout != &context->dense) hash = adze_hash_mix(hash, adze_hash_bytes(key.layout, sizeof *key.layout));
     adze_type *found = adze_table_find(&context->types, hash, same_type, &key);
     if (found) return found;
     adze_type *type = ADZE_NEW(&context->arena, adze_type);
@@ -46,7 +46,6 @@ static adze_layout normalize(const adze_layout *layout, uint32_t rank)
 {
     adze_layout out;
     memset(&out, 0, sizeof out);
-    if (!layout) return out;
     for (uint32_t i = 0; i < rank; i++) {
         if (layout->has_perm && layout->perm[i] != i) out.has_perm = true;
         out.halo[i] = layout->halo[i];
@@ -60,8 +59,12 @@ static adze_layout normalize(const adze_layout *layout, uint32_t rank)
 const adze_type *adze_type_tensor(adze_context *context, adze_dtype dtype, uint32_t rank,
                                   const adze_dim *const *dims, const adze_layout *layout)
 {
-    adze_layout normal = normalize(layout, rank);
-    bool dense = !memcmp(&normal, &context->dense, sizeof normal);
+    bool dense = !layout || layout == &context->dense;
+    adze_layout normal;
+    if (!dense) {
+        normal = normalize(layout, rank);
+        dense = !memcmp(&normal, &context->dense, sizeof normal);
+    }
     return intern(context, (adze_type){.kind = ADZE_TYPE_TENSOR,
                                        .dtype = dtype,
                                        .ranked = true,

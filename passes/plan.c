@@ -140,8 +140,6 @@ static void share_in_place(plan *p)
 
 /* ---- Placing ---- */
 
-static bool overlap(const block *a, const block *b) { return a->from <= b->to && b->from <= a->to; }
-
 static int larger_first(const void *a, const void *b)
 {
     const block *x = *(block *const *)a, *y = *(block *const *)b;
@@ -152,37 +150,107 @@ static int larger_first(const void *a, const void *b)
     return x->from < y->from ? -1 : x->from > y->from;
 }
 
-/* Lowest offset at which `b` fits between the placed blocks that live at the same time. */
-static int64_t lowest_fit(block *const *placed, uint32_t n, const block *b)
+typedef struct entry {
+    const block *block;
+    uint32_t next; /* 0 = none */
+} entry;
+
+/* Placed blocks by the ops during which they live. A block stands at the few nodes of a tree over the ops that
+ * together are its life, so those that live at an op stand on the path from its leaf to the root. */
+typedef struct timeline {
+    uint32_t leaves;
+    uint32_t *living, *born; /* first entries: of each node; of each op, for the blocks that it makes */
+    entry *entries;
+    uint32_t n, capacity;
+    const block **found; /* by the last look-up */
+    uint32_t n_found;
+} timeline;
+
+static void push(timeline *t, uint32_t *first, const block *b)
 {
-    int64_t at = 0, size;
+    if (t->n == t->capacity) {
+        t->capacity *= 2;
+        t->entries = realloc(t->entries, t->capacity * sizeof *t->entries);
+        if (!t->entries) abort();
+    }
+    t->entries[t->n] = (entry){b, *first};
+    *first = t->n++;
+}
+
+static void enter(timeline *t, const block *b)
+{
+    push(t, &t->born[b->from], b);
+    uint32_t low = b->from + t->leaves, high = b->to + 1 + t->leaves;
+    for (; low < high; low /= 2, high /= 2) {
+        if (low & 1) push(t, &t->living[low++], b);
+        if (high & 1) push(t, &t->living[--high], b);
+    }
+}
+
+static int lower_first(const void *a, const void *b)
+{
+    int64_t x = 0, y = 0;
+    adze_dim_is_const((*(const block *const *)a)->offset, &x);
+    adze_dim_is_const((*(const block *const *)b)->offset, &y);
+    return x < y ? -1 : x > y;
+}
+
+/* The placed blocks that live while `b` does, lowest first. */
+static void find_living(timeline *t, const block *b)
+{
+    t->n_found = 0;
+    for (uint32_t node = b->from + t->leaves; node; node /= 2)
+        for (uint32_t e = t->living[node]; e; e = t->entries[e].next) t->found[t->n_found++] = t->entries[e].block;
+    for (uint32_t at = b->from + 1; at <= b->to; at++)
+        for (uint32_t e = t->born[at]; e; e = t->entries[e].next) t->found[t->n_found++] = t->entries[e].block;
+    qsort(t->found, t->n_found, sizeof *t->found, lower_first);
+}
+
+/* Lowest offset at which `b` fits between the placed blocks that live at the same time. */
+static int64_t lowest_fit(timeline *t, const block *b)
+{
+    int64_t at = 0, size = 0;
     adze_dim_is_const(b->size, &size);
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (uint32_t i = 0; i < n; i++) {
-            int64_t other, length;
-            if (!overlap(placed[i], b)) continue;
-            adze_dim_is_const(placed[i]->offset, &other);
-            adze_dim_is_const(placed[i]->size, &length);
-            if (at < other + length && other < at + size) {
-                at = other + length;
-                moved = true;
-            }
-        }
+    find_living(t, b);
+    for (uint32_t i = 0; i < t->n_found; i++) {
+        int64_t other = 0, length = 0;
+        adze_dim_is_const(t->found[i]->offset, &other);
+        adze_dim_is_const(t->found[i]->size, &length);
+        if (at + size <= other) break;
+        if (at < other + length) at = other + length;
     }
     return at;
+}
+
+static timeline timeline_of(block *const *list, uint32_t n)
+{
+    timeline t = {.leaves = 1, .n = 1, .capacity = 64 + 4 * n};
+    for (uint32_t i = 0; i < n; i++)
+        while (t.leaves <= list[i]->to) t.leaves *= 2;
+    t.living = calloc(2u * t.leaves, sizeof *t.living);
+    t.born = calloc(t.leaves, sizeof *t.born);
+    t.entries = calloc(t.capacity, sizeof *t.entries);
+    t.found = calloc(n + 1u, sizeof *t.found);
+    if (!t.living || !t.born || !t.entries || !t.found) abort();
+    return t;
 }
 
 static const adze_dim *place_known(plan *p, block **list, uint32_t n)
 {
     int64_t total = 0;
+    timeline t = timeline_of(list, n);
     qsort(list, n, sizeof *list, larger_first);
     for (uint32_t i = 0; i < n; i++) {
-        int64_t size, at = lowest_fit(list, i, list[i]);
+        int64_t size = 0, at = lowest_fit(&t, list[i]);
         adze_dim_is_const(list[i]->size, &size);
         list[i]->offset = adze_dim_const(p->context, at);
         if (at + size > total) total = at + size;
+        enter(&t, list[i]);
     }
+    free(t.living);
+    free(t.born);
+    free(t.entries);
+    free(t.found);
     return adze_dim_const(p->context, total);
 }
 

@@ -40,7 +40,8 @@ PREDICATE(same_op)
 PREDICATE(one_use)
 {
     UNUSED;
-    return args[0].value && adze_value_num_uses(args[0].value) == 1;
+    const adze_use *first = args[0].value ? adze_value_first_use(args[0].value) : NULL; /* a constant may have many */
+    return first && !adze_use_next(first);
 }
 
 PREDICATE(present)

@@ -33,6 +33,16 @@ TEST(table_is_consistent)
     CHECK(adze_body_find("add", ADZE_DTYPE_str) == NULL);
 }
 
+/* Contexts look them up by the first of a name. */
+TEST(bodies_of_a_name_stand_together)
+{
+    size_t count;
+    const adze_body *all = adze_body_all(&count);
+    for (size_t i = 1; i < count; i++)
+        for (size_t k = 0; k + 1 < i && strcmp(all[i].name, all[i - 1].name); k++)
+            CHECK(strcmp(all[i].name, all[k].name));
+}
+
 TEST(rows_step_and_repeat)
 {
     const float a[4] = {1, 2, 3, 4}, b = 10;
@@ -204,6 +214,7 @@ TEST(quantization)
 int main(void)
 {
     RUN(table_is_consistent);
+    RUN(bodies_of_a_name_stand_together);
     RUN(rows_step_and_repeat);
     RUN(nan_propagates);
     RUN(infinities);
