@@ -1,4 +1,5 @@
 /* Regions, functions, modules and their constants. */
+#include "ir/eval/convert.h"
 #include "ir/ir_private.h"
 
 #include <assert.h>
@@ -348,7 +349,7 @@ adze_ir_value *adze_const_scalar(adze_module *module, const char *name, adze_dty
     case ADZE_DTYPE_u32:
     case ADZE_DTYPE_u16:
     case ADZE_DTYPE_u8:
-    case ADZE_DTYPE_bool: data.i64 = (int64_t)value; break; /* little endian: the low bytes come first */
+    case ADZE_DTYPE_bool: data.i64 = ev_f64_to_int(dtype, value); break; /* little endian: the low bytes come first */
     default: {                                              /* other floats go through cast */
         const adze_op_row *row = adze_row_find(module->context, "cast");
         adze_ir_value *wide = adze_const_scalar(module, name, ADZE_DTYPE_f64, value);

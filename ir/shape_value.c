@@ -331,7 +331,7 @@ static int walk_shape(walker *w, const adze_op *op, const adze_dim **out)
 
 static int fill(walker *w, int64_t count, double value, const adze_dim **out)
 {
-    if (count < 0 || fabs(value) > 0x1p53 || value != (double)(int64_t)value) return -1;
+    if (count < 0 || !(fabs(value) <= 0x1p53) || value != (double)(int64_t)value) return -1;
     for (int64_t i = 0; i < count; i++) out[i] = adze_dim_const(w->context, (int64_t)value);
     return (int)count;
 }

@@ -72,7 +72,7 @@ static void *make_bytes(bench *b, const adze_type *type, const double *given, ui
     void *data = adze_malloc(adze_dtype_bytes(dtype, (uint64_t)count) + 16);
     for (int64_t i = 0; i < count; i++)
         put_element(data, (uint64_t)i, dtype, given ? *given : pick_real(b),
-                    given ? (int64_t)*given : pick_whole(b, dtype));
+                    given ? ev_f64_to_int(dtype, *given) : pick_whole(b, dtype));
     *out_count = (uint64_t)count;
     return data;
 }
