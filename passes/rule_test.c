@@ -25,6 +25,7 @@ typedef struct bench {
     adze_module *module;
     adze_func *func;
     adze_builder builder;
+    const adze_rule_site *site; /* NULL: the part to find is a function of its own */
     adze_ir_value *values[ADZE_RULE_MAX_VARS];
     bool made[ADZE_RULE_MAX_VARS];
 } bench;
@@ -42,6 +43,7 @@ static double pick_real(bench *b)
     static const double nasty[] = {0.0,       -0.0,     1,    -1,        0.5,     2.5,      -2.25,    NAN,
                                    INFINITY,  -INFINITY, 1e-40, -1e-45,   3.4e38,  -3.4e38,  1e-38,    7,
                                    16777217,  0.1,      -3.5, 127.5,     1.5,     -0.5,     100,      -6};
+    if (b->site) return 0.5 + (double)(next_random(b) % 97) / 64; /* as harmless as can be */
     if (b->rule->numerics == ADZE_EXACT) return nasty[next_random(b) % (sizeof nasty / sizeof *nasty)];
     return ((double)next_random(b) / 2147483648.0 - 0.5) * 6;
 }
@@ -119,9 +121,12 @@ static bool variable(bench *b, uint32_t var, adze_dtype dtype, adze_ir_value **o
             b->values[var] = make_literal(b, &binding->value.literal, dtype);
         else if (constant)
             b->values[var] = make_constant(b, binding);
+        else if (b->site)
+            b->values[var] = b->site->input(b->site->self, binding->type);
         else
             b->values[var] = adze_region_add_arg(adze_func_body(b->func), binding->type, NULL);
         b->made[var] = true;
+        if (!b->values[var] && !absent) return false;
     }
     *out = b->values[var];
     return true;
@@ -189,14 +194,9 @@ static adze_op *build_op(bench *b, const adze_rule_op *op)
     return adze_build(&b->builder, row->name, operands, n, attrs, n_attrs, stated ? &type : NULL, 1);
 }
 
-/* Fills the module; the root, or NULL after an error. */
-static adze_op *build_function(bench *b, uint64_t seed)
+/* The root, or NULL after an error. */
+static adze_op *build_ops(bench *b)
 {
-    b->random = seed;
-    memset(b->made, 0, sizeof b->made);
-    b->module = adze_module_create(b->context, "rule");
-    b->func = adze_module_add_func(b->module, "main");
-    b->builder = adze_builder_at_end(b->module, adze_func_body(b->func));
     adze_op *root = NULL;
     for (uint32_t i = 0; i < b->rule->n_search; i++) {
         root = build_op(b, &b->rule->search[i]);
@@ -205,6 +205,31 @@ static adze_op *build_function(bench *b, uint64_t seed)
         b->values[var] = adze_op_result(root, 0);
         b->made[var] = true;
     }
+    return root;
+}
+
+adze_op *adze_rule_build(const adze_rule *rule, const adze_rule_test *test, const adze_rule_site *site)
+{
+    bench b = {.context = adze_module_context(site->builder.module),
+               .rule = rule,
+               .test = test,
+               .random = site->seed,
+               .module = site->builder.module,
+               .builder = site->builder,
+               .site = site};
+    return build_ops(&b);
+}
+
+/* Fills the module; the root, or NULL after an error. */
+static adze_op *build_function(bench *b, uint64_t seed)
+{
+    b->random = seed;
+    memset(b->made, 0, sizeof b->made);
+    b->module = adze_module_create(b->context, "rule");
+    b->func = adze_module_add_func(b->module, "main");
+    b->builder = adze_builder_at_end(b->module, adze_func_body(b->func));
+    adze_op *root = build_ops(b);
+    if (!root) return NULL;
     adze_ir_value *result = adze_op_result(root, 0);
     const adze_type *type = adze_value_type(result);
     const char *name = NULL;

@@ -7,6 +7,7 @@
 #define ADZE_RULES_H
 
 #include <adze/arena.h>
+#include <adze/build.h>
 #include <adze/registry.h>
 
 enum { ADZE_RULE_MAX_VARS = 48, ADZE_RULE_MAX_OPS = 16, ADZE_RULE_MAX_TERMS = 12 };
@@ -146,5 +147,16 @@ typedef struct adze_rules_report {
     uint32_t tests, failures, rules_without_test;
 } adze_rules_report;
 adze_rules_report adze_rules_test(adze_context *context, const adze_rules *rules);
+
+/* Where the part to find of a rule's test is built among other ops. */
+typedef struct adze_rule_site {
+    adze_builder builder;
+    /* A value for what the test leaves open; NULL: there is none. */
+    adze_ir_value *(*input)(void *self, const adze_type *type);
+    void *self;
+    uint64_t seed; /* of constants, whose floats are in [0.5, 2] where the test does not say */
+} adze_rule_site;
+/* Builds it; the root, or NULL after an error, and then ops may be left above the builder's place. */
+adze_op *adze_rule_build(const adze_rule *rule, const adze_rule_test *test, const adze_rule_site *site);
 
 #endif

@@ -1,0 +1,51 @@
+/* Random pipelines: passes that simplify in any order, with any options, then at times the way down to loops. */
+#include "generate.h"
+
+static void add_options(gen *g, const adze_pass *pass, adze_text *out)
+{
+    static const char *const sizes[] = {"1", "2", "3", "8", "64"}, *const bools[] = {"true", "false"},
+                      *const modes[] = {"auto", "true", "false"};
+    const char *before = "{";
+    for (uint32_t i = 0; i < pass->n_options; i++) {
+        const adze_option *option = &pass->options[i];
+        const char *value = option->kind == ADZE_OPTION_BOOL  ? bools[gen_below(g, 2)]
+                            : option->kind == ADZE_OPTION_INT ? sizes[gen_below(g, 5)]
+                            : option->kind == ADZE_OPTION_STR ? modes[gen_below(g, 3)]
+                                                              : NULL;
+        if (!value || gen_chance(g, 60)) continue;
+        adze_text_append(out, "%s%s=%s", before, option->name, value);
+        before = ",";
+    }
+    if (before[0] == ',') adze_text_append(out, "}");
+}
+
+static void add_pass(gen *g, const char *name, adze_text *out)
+{
+    const adze_pass *pass = adze_registry_find_pass(g->registry, name);
+    adze_text_append(out, "%s%s", out->size && out->data[out->size - 1] != '(' ? "," : "", name);
+    if (pass) add_options(g, pass, out);
+}
+
+static void add_any(gen *g, adze_text *out)
+{
+    static const char *const names[] = {"shape-fold", "canonicalize", "batchnorm-fold", "fold",
+                                        "cse",        "dce",          "canonicalize",   "batchnorm-fold"};
+    add_pass(g, names[gen_below(g, 8)], out);
+}
+
+void gen_pipeline(gen *g, adze_text *out)
+{
+    static const char *const down[] = {"widen", "dce", "fuse", "layout", "tile", "plan"};
+    for (uint32_t n = 1 + gen_below(g, 7); n > 0; n--) {
+        if (!gen_chance(g, 15)) {
+            add_any(g, out);
+            continue;
+        }
+        adze_text_append(out, "%srepeat{n=2}(", out->size ? "," : "");
+        for (uint32_t k = 1 + gen_below(g, 3); k > 0; k--) add_any(g, out);
+        adze_text_append(out, ")");
+    }
+    if (gen_chance(g, 50)) return;
+    for (uint32_t i = 0; i < 6; i++)
+        if (i != 0 || gen_chance(g, 70)) add_pass(g, down[i], out);
+}
