@@ -14,15 +14,11 @@ void adze_text_id(adze_text *text, const char *name);
 /* `sigil` ('%' or '@') and a name, quoted where it is no plain name. Names of digits alone are
  * quoted: bare numbers stand for values without a name. */
 void adze_text_symbol(adze_text *text, char sigil, const char *name);
-/* The shortest decimal text that reads back as the same number; always has '.', 'e', "inf" or
- * "nan". */
-void adze_text_double(adze_text *text, double value);
+/* adze_text_double for a float. */
 void adze_text_float(adze_text *text, float value);
 const char *adze_dtype_text(adze_dtype dtype); /* "f32"; "none" for no type */
 void adze_text_type(adze_text *text, const adze_type *type);
 void adze_text_dim(adze_text *text, const adze_dim *dim);
-/* strtod of the C locale. */
-double adze_text_to_double(const char *text, char **end);
 
 /* Length of the valid UTF-8 sequence at `at`, 0 if there is none. Overlong forms and surrogates are
  * refused. */

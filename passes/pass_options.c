@@ -1,8 +1,6 @@
 /* Options of a pass: from text to the fields of its struct, and back. */
 #include "passes/registry_private.h"
 
-#include "ir/text.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -72,9 +72,10 @@ static void *make_bytes(bench *b, const adze_type *type, const double *given, ui
     adze_dim_is_const(adze_type_count(type), &count);
     adze_dtype dtype = adze_type_dtype(type);
     void *data = adze_malloc(adze_dtype_bytes(dtype, (uint64_t)count) + 16);
+    adze_value all = {.dtype = dtype, .data = data};
     for (int64_t i = 0; i < count; i++)
-        put_element(data, (uint64_t)i, dtype, given ? *given : pick_real(b),
-                    given ? ev_f64_to_int(dtype, *given) : pick_whole(b, dtype));
+        if (given) adze_value_set_real(&all, (uint64_t)i, *given);
+        else put_element(data, (uint64_t)i, dtype, pick_real(b), pick_whole(b, dtype));
     *out_count = (uint64_t)count;
     return data;
 }
