@@ -128,6 +128,8 @@ static bool compile_elementwise(adze_loop_machine *m, const adze_op *op, adze_lo
     }
     if (!adze_row_has_meaning(op->row))
         return adze_error(adze_op_loc(op), "%s cannot run in a loop", op->row->name);
+    /* Bounds of clip are one element each, in a vector too; both of them together are a body. */
+    for (uint32_t i = 0; i < op->n_operands; i++) to->by_lane |= to->vector && !op->operands[i].value;
     to->values = reserve(m, op->n_operands + 1u, sizeof *to->values);
     for (uint32_t i = 0; i <= op->n_operands; i++) {
         const adze_ir_value *value = i < op->n_operands ? op->operands[i].value : &op->results[0];
@@ -136,7 +138,7 @@ static bool compile_elementwise(adze_loop_machine *m, const adze_op *op, adze_lo
             return adze_error(adze_op_loc(op), "%s cannot run in a loop", op->row->name);
         to->values[i] = (adze_value){.kind = ADZE_VALUE_TENSOR,
                                      .dtype = value->type->dtype,
-                                     .rank = value->type->kind == ADZE_TYPE_VECTOR,
+                                     .rank = !to->by_lane && value->type->kind == ADZE_TYPE_VECTOR,
                                      .dims = lanes};
     }
     return true;

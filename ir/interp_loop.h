@@ -43,7 +43,7 @@ struct adze_loop_op {
     uint32_t *out;
     adze_loop_block *blocks;
     uint32_t n_in, n_out;
-    bool vector;
+    bool vector, by_lane; /* by_lane: eval sees one lane after the other */
     int64_t *strides;    /* of a buffer result */
     uint64_t bytes;      /* scratch */
     uint32_t axis, size; /* load and store: axis of lanes, bytes of an element */

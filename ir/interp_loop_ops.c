@@ -308,6 +308,15 @@ static bool run_nothing(adze_loop_machine *m, const adze_loop_op *op)
     return true;
 }
 
+/* Moves the tensors of an op's evaluation by so many elements. */
+static void shift_values(const adze_loop_op *op, int64_t by)
+{
+    for (uint32_t i = 0; i <= op->n_in; i++) {
+        adze_value *value = &op->values[i];
+        if (value->data) value->data = (char *)value->data + by * (adze_dtype_bits((adze_dtype)value->dtype) / 8);
+    }
+}
+
 bool adze_loop_elementwise(adze_loop_machine *m, const adze_loop_op *op)
 {
     static const int64_t steps[] = {1, 1, 1};
@@ -318,8 +327,14 @@ bool adze_loop_elementwise(adze_loop_machine *m, const adze_loop_op *op)
         return true;
     }
     m->host.loc = adze_op_loc(op->op);
-    adze_status status = adze_row_evaluate(op->op->row, &m->host.env, op->values, op->n_in,
-                                           &op->values[op->n_in], 1, op->op->attrs);
+    adze_status status = ADZE_OK;
+    int64_t lanes = op->by_lane ? ADZE_LANES : 1, done = 0;
+    for (; done < lanes && status == ADZE_OK; done++) {
+        status = adze_row_evaluate(op->op->row, &m->host.env, op->values, op->n_in, &op->values[op->n_in], 1,
+                                   op->op->attrs);
+        if (op->by_lane) shift_values(op, 1);
+    }
+    if (op->by_lane) shift_values(op, -done);
     if (m->host.n_blocks) adze_host_free(&m->host);
     return status == ADZE_OK ||
            adze_error(adze_op_loc(op->op), "%s: cannot be computed with these operands",

@@ -113,6 +113,18 @@ TEST(masked_vectors)
         2, dims, want, 60, NULL);
 }
 
+/* A bound that is absent is no bound, in vectors too. */
+TEST(clip_with_one_bound)
+{
+    int64_t dims[] = {3, 20};
+    float want[60];
+    for (int i = 0; i < 60; i++) want[i] = i < 1 ? 1 : (float)i;
+    run(ADD_ONE("      %v = load(%x, %m, %i, %j) : f32x16\n"
+                "      %w = clip(%v, %ones, _) : f32x16\n"
+                "      store(%w, %y, %m, %i, %j)\n"),
+        2, dims, want, 60, NULL);
+}
+
 TEST(accesses_outside_are_errors)
 {
     int64_t dims[] = {3, 20};
@@ -344,6 +356,7 @@ TEST(bad_loops)
 int main(void)
 {
     RUN(masked_vectors);
+    RUN(clip_with_one_bound);
     RUN(accesses_outside_are_errors);
     RUN(layouts_and_halo);
     RUN(everything_else);
