@@ -156,6 +156,7 @@ adze_dtype adze_type_dtype(const adze_type *type)
 
 const adze_type *adze_type_with_layout(const adze_type *type, const adze_layout *layout)
 {
+    if (!type->ranked) return type; /* a layout says something about each axis */
     return adze_type_tensor(type->context, type->dtype, type->rank, type->dims, layout);
 }
 

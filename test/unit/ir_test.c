@@ -55,6 +55,8 @@ TEST(layouts_give_strides_and_bytes)
     CHECK(adze_dim_is_value(adze_type_stride(buffer, 3), 1));
     CHECK(adze_dim_is_value(adze_type_dim(buffer, 3), 64));
     CHECK(adze_type_with_layout(type, NULL) == plain);
+    const adze_type *unranked = adze_type_unranked(c, ADZE_DTYPE_f32);
+    CHECK(adze_type_with_layout(unranked, NULL) == unranked);
 }
 
 TEST(modules_keep_uses_and_names)
