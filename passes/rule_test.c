@@ -89,6 +89,13 @@ static const adze_rule_binding *binding_of(const bench *b, uint32_t var)
     return NULL;
 }
 
+static const adze_type *type_of(const bench *b, const adze_rule_binding *binding)
+{
+    const adze_type *type = binding ? binding->type : NULL;
+    bool other = type && b->site && b->site->real != ADZE_DTYPE_NONE && adze_type_dtype(type) == ADZE_DTYPE_f32;
+    return other ? adze_type_with_dtype(type, b->site->real) : type;
+}
+
 static adze_ir_value *make_literal(bench *b, const adze_bound *literal, adze_dtype dtype)
 {
     double number = literal->attr_kind == ADZE_ATTR_FLOAT ? literal->slot.f : (double)literal->slot.i;
@@ -102,8 +109,8 @@ static adze_ir_value *make_constant(bench *b, const adze_rule_binding *binding)
     const adze_bound *literal = &binding->value.literal;
     double number = literal->attr_kind == ADZE_ATTR_FLOAT ? literal->slot.f : (double)literal->slot.i;
     uint64_t count;
-    void *bytes = make_bytes(b, binding->type, binding->has_value ? &number : NULL, &count);
-    adze_ir_value *value = adze_const_make(b->module, "c", binding->type, bytes);
+    void *bytes = make_bytes(b, type_of(b, binding), binding->has_value ? &number : NULL, &count);
+    adze_ir_value *value = adze_const_make(b->module, "c", type_of(b, binding), bytes);
     free(bytes);
     return value;
 }
@@ -123,7 +130,7 @@ static bool variable(bench *b, uint32_t var, adze_dtype dtype, adze_ir_value **o
         else if (constant)
             b->values[var] = make_constant(b, binding);
         else if (b->site)
-            b->values[var] = b->site->input(b->site->self, binding->type);
+            b->values[var] = b->site->input(b->site->self, type_of(b, binding));
         else
             b->values[var] = adze_region_add_arg(adze_func_body(b->func), binding->type, NULL);
         b->made[var] = true;
@@ -141,7 +148,7 @@ static adze_dtype number_type(const bench *b, const adze_rule_op *op)
         if (term->kind != ADZE_TERM_VAR && term->kind != ADZE_TERM_OPTIONAL) continue;
         const adze_rule_binding *binding = binding_of(b, term->var);
         if (b->made[term->var] && b->values[term->var]) return adze_type_dtype(adze_value_type(b->values[term->var]));
-        if (binding && binding->type) return adze_type_dtype(binding->type);
+        if (binding && binding->type) return adze_type_dtype(type_of(b, binding));
     }
     return ADZE_DTYPE_f32;
 }
@@ -173,7 +180,7 @@ static adze_op *build_op(bench *b, const adze_rule_op *op)
     uint32_t n_attrs, n = op->n_operands;
     const adze_op_row *row = op->row ? op->row : b->test->any;
     const adze_rule_binding *binding = binding_of(b, op->result);
-    const adze_type *type = binding ? binding->type : NULL;
+    const adze_type *type = type_of(b, binding);
     if (!row) {
         adze_error(b->test->loc, "the test does not say what * stands for");
         return NULL;

@@ -154,7 +154,8 @@ typedef struct adze_rule_site {
     /* A value for what the test leaves open; NULL: there is none. */
     adze_ir_value *(*input)(void *self, const adze_type *type);
     void *self;
-    uint64_t seed; /* of constants, whose floats are in [0.5, 2] where the test does not say */
+    uint64_t seed;    /* of constants, whose floats are in [0.5, 2] where the test does not say */
+    adze_dtype real;  /* in the place of f32, where that is what the test says; NONE = as it says */
 } adze_rule_site;
 /* Builds it; the root, or NULL after an error, and then ops may be left above the builder's place. */
 adze_op *adze_rule_build(const adze_rule *rule, const adze_rule_test *test, const adze_rule_site *site);

@@ -1,6 +1,6 @@
 /* Random valid modules through random pipelines, every pass run certified.
  *
- *     module_fuzz [--modules=N] [--first=K] [--seed=S] [--only=K] [--least=N] [-v]
+ *     module_fuzz [--modules=N] [--first=K] [--seed=S] [--only=K] [--least=N] [--backend=FILE] [-v]
  *
  * Module number K of a seed is the same in every run. Each runs with the check mode and certificates (certify.h): a
  * pass that fails, that is EXACT and changes a bit, that is FAST and goes over the bound, that leaves a module broken,
@@ -19,6 +19,7 @@
 
 typedef struct arguments {
     uint64_t modules, first, seed, least;
+    const char *backend; /* adze_x86.so */
     bool only, verbose, has_least;
 } arguments;
 
@@ -133,7 +134,7 @@ static bool run_number(const arguments *a, uint64_t number, counts *c)
     gen *g = calloc(1, sizeof *g);
     running = number;
     /* The native twins of its micro-kernels: this program does not lie where the backend would be looked for. */
-    bool ok = g && registry && adze_registry_load(registry, ADZE_X86_BACKEND);
+    bool ok = g && registry && adze_registry_load(registry, a->backend);
     if (ok && !c->n_rows) counts_start(c, registry);
     ok = ok && gen_create(g, context, registry, a->seed, number);
     if (!ok) printf("module %" PRIu64 " of seed %" PRIu64 " was not made\n", number, a->seed);
@@ -162,6 +163,7 @@ static bool read_argument(arguments *a, const char *text)
     static const char *const names[] = {"--modules=", "--first=", "--seed=", "--least=", "--only="};
     uint64_t *const fields[] = {&a->modules, &a->first, &a->seed, &a->least, &a->first};
     if (!strcmp(text, "-v")) return a->verbose = true;
+    if (!strncmp(text, "--backend=", 10)) return (a->backend = text + 10)[0];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strncmp(text, names[i], strlen(names[i])) != 0) continue;
         char *end;
@@ -176,7 +178,7 @@ static bool read_argument(arguments *a, const char *text)
 int main(int argc, char **argv)
 {
     static counts c;
-    arguments a = {.modules = 200, .seed = 1};
+    arguments a = {.modules = 200, .seed = 1, .backend = ADZE_X86_BACKEND};
     for (int i = 1; i < argc; i++)
         if (!read_argument(&a, argv[i])) return printf("what is %s?\n", argv[i]), 2;
     if (a.only) a.modules = 1;

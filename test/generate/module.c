@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_A_MODULE = 14, RULES_A_MODULE = 3, TRIES = 6 };
+enum { ROWS_A_MODULE = 14, RULES_A_MODULE = 4, TRIES = 6 };
 
 /* ---- What comes next ---- */
 
@@ -38,10 +38,11 @@ static bool add_row(gen *g, const adze_op_row *row)
 static void fill(gen *g, uint64_t number)
 {
     uint32_t rows = adze_row_count(g->context), next_rule = 0, steps = ROWS_A_MODULE + RULES_A_MODULE;
+    if (gen_chance(g, 5)) steps *= 3;
     for (uint32_t i = 0; i < steps; i++) {
         /* Half of the rows come in turn, the others at random. */
         uint64_t turn = number * (ROWS_A_MODULE / 2) + i / 2;
-        if (i % 5 == 4 && next_rule < RULES_A_MODULE)
+        if (i % 4 == 3 && next_rule < RULES_A_MODULE)
             gen_make_rule(g, rule_number(g->registry, number * RULES_A_MODULE + next_rule++));
         else
             add_row(g, adze_row_get(g->context, i % 2 ? gen_below(g, rows) : (uint32_t)(turn % rows)));

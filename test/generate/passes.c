@@ -46,6 +46,9 @@ void gen_pipeline(gen *g, adze_text *out)
         adze_text_append(out, ")");
     }
     if (gen_chance(g, 50)) return;
-    for (uint32_t i = 0; i < 6; i++)
+    bool mixed = gen_chance(g, 40); /* what simplifies may run anywhere */
+    for (uint32_t i = 0; i < 6; i++) {
         if (i != 0 || gen_chance(g, 70)) add_pass(g, down[i], out);
+        while (mixed && gen_chance(g, 30)) add_any(g, out);
+    }
 }

@@ -1,14 +1,12 @@
 /* The part to find of a rule, as its `test` line types it, fed by values in scope. */
 #include "generate.h"
 
-static bool positive(void *self) { return gen_chance(self, 50); }
-
 static adze_ir_value *input(void *self, const adze_type *type)
 {
     gen *g = self;
     adze_ir_value *value = gen_chance(g, 60) ? gen_take_type(g, type) : gen_new(g, type, false);
     if (!value || adze_value_const(value)) value = gen_new(g, type, false);
-    if (!value || !gen_is_float(value) || !positive(g)) return value;
+    if (!value || !gen_is_float(value) || gen_chance(g, 50)) return value;
     /* Logarithms, roots and quotients want to be away from zero. */
     return gen_into(g, value, 0.5, 4);
 }
@@ -16,6 +14,7 @@ static adze_ir_value *input(void *self, const adze_type *type)
 bool gen_make_rule(gen *g, const adze_rule *rule)
 {
     enum { TRIES = 12 };
+    static const adze_dtype others[] = {ADZE_DTYPE_f64, ADZE_DTYPE_f16, ADZE_DTYPE_bf16};
     uint32_t n = 0;
     for (const adze_rule_test *t = rule->tests; t; t = t->next) n++;
     for (uint32_t i = 0; n && i < TRIES; i++) {
@@ -23,6 +22,7 @@ bool gen_make_rule(gen *g, const adze_rule *rule)
         for (uint32_t skip = gen_below(g, n); skip > 0; skip--) test = test->next;
         adze_op *mark = adze_op_prev(g->end);
         adze_rule_site site = {.builder = g->builder, .input = input, .self = g, .seed = g->random};
+        if (gen_chance(g, 25)) site.real = others[gen_below(g, 3)];
         adze_context_mute(g->context, true);
         adze_op *root = adze_rule_build(rule, test, &site);
         adze_context_mute(g->context, false);
