@@ -103,8 +103,24 @@ static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_
     return func;
 }
 
+/* Does an op of the kernel make it? Else it is an argument or a constant, which loops have no store for. */
+static bool is_made(const adze_op *kernel, const adze_ir_value *yielded)
+{
+    const adze_op *op = adze_value_op(yielded);
+    return op && adze_op_parent(op) == adze_op_region(kernel, 0);
+}
+
+static bool makes_results(const adze_op *kernel)
+{
+    const adze_op *yield = adze_region_last(adze_op_region(kernel, 0));
+    bool made = true;
+    for (uint32_t i = 0; i < adze_op_num_operands(yield); i++) made &= is_made(kernel, adze_op_operand(yield, i));
+    return made;
+}
+
 static adze_func *emit(adze_pass_run *run, adze_op *kernel, const char *name, adze_ir_value **operands)
 {
+    if (!makes_results(kernel)) return NULL;
     adze_func *func = try_form(run, kernel, tile_attention, false, operands, name);
     if (!func) func = emit_contraction(run, kernel, operands, name);
     if (!func) func = try_form(run, kernel, tile_product, false, operands, name);
@@ -300,8 +316,10 @@ static void take_apart(state *s, adze_op *kernel)
         for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
             adze_ir_value *value = adze_op_operand(op, i), *mapped = adze_map_get(map, value);
             const adze_type *type = adze_value_type(adze_op_result(kernel, i));
+            bool copy = !is_made(kernel, value); /* it may have to be returned */
             value = mapped ? mapped : value;
-            if (adze_value_type(value) != type && adze_type_has_layout(type)) value = convert(s, kernel, value, type);
+            copy |= adze_value_type(value) != type && adze_type_has_layout(type);
+            if (copy) value = convert(s, kernel, value, type);
             adze_value_replace_uses(adze_op_result(kernel, i), value);
         }
     }

@@ -227,9 +227,10 @@ static adze_op *layer_norm(gen *g, const adze_op_row *row)
     return in[1] ? adze_build(&g->builder, row->name, in, in[2] ? 3 : 2, attrs, 2, NULL, results) : NULL;
 }
 
+/* Not in half precision: as a product and a sum it rounds once more. */
 static adze_op *batch_norm(gen *g, const adze_op_row *row)
 {
-    adze_ir_value *x = gen_take(g, (gen_want){.dtypes = sum_types(g), .min_rank = 2});
+    adze_ir_value *x = gen_take(g, (gen_want){.dtypes = gen_dtypes(GEN_WIDE), .min_rank = 2});
     int64_t channels;
     if (!x || !adze_dim_is_const(adze_type_dim(adze_value_type(x), 1), &channels)) return NULL;
     adze_ir_value *in[5] = {x};

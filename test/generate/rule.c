@@ -22,7 +22,8 @@ bool gen_make_rule(gen *g, const adze_rule *rule)
         for (uint32_t skip = gen_below(g, n); skip > 0; skip--) test = test->next;
         adze_op *mark = adze_op_prev(g->end);
         adze_rule_site site = {.builder = g->builder, .input = input, .self = g, .seed = g->random};
-        if (gen_chance(g, 25)) site.real = others[gen_below(g, 3)];
+        /* In half precision a rounding more or less is more than the one step that certificates allow. */
+        if (gen_chance(g, 25)) site.real = others[gen_below(g, rule->numerics == ADZE_EXACT ? 3 : 1)];
         adze_context_mute(g->context, true);
         adze_op *root = adze_rule_build(rule, test, &site);
         adze_context_mute(g->context, false);
