@@ -3,7 +3,7 @@
  * A FAST pass may round elsewhere. How much that changes an output is a matter of the module, so it is measured where
  * the module is built: the function runs on the inputs of the certificate, and runs again with every rounding result
  * off by some 10 roundings of f32 (of what was added up: sums cancel), or by one step of the last place in half
- * precision. A value that moves by more than 4e-6 of its largest magnitude is taken back with its op: it divides by
+ * precision. A value that moves by more than 1e-5 of its largest magnitude is taken back with its op: it divides by
  * almost nothing, is the small difference of large numbers, or the like. Half precision may move by the one step that
  * certificates allow, so one rounding op there is all that a chain has.
  *
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double noise = 0x1p-20, allowed = 4e-6;
+static const double noise = 0x1p-20, allowed = 1e-5;
 
 
 typedef struct run {
