@@ -1,5 +1,6 @@
 /* Attributes: 16-byte slots in the order of the op's row. */
 #include "ir/ir_private.h"
+#include "ir/text.h"
 
 #include <stdlib.h>
 #include <string.h>

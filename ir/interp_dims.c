@@ -46,7 +46,7 @@ static bool infer_again(const adze_op *op, const adze_value *in, adze_module *mo
         copy->results[i].type = adze_type_unranked(context, adze_type_dtype(op->results[i].type));
         types[i] = op->results[i].type;
     }
-    return op->row->infer && op->row->infer(copy, types);
+    return op->row->infer && adze_op_infer_types(copy, types);
 }
 
 bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *in, uint32_t index,

@@ -288,12 +288,22 @@ void adze_op_add_nodes_of(adze_op *op, const adze_op *from)
 
 /* ---- Meaning ---- */
 
+bool adze_op_infer_types(adze_op *op, const adze_type **out_types)
+{
+    if (!op->row->infer(op, out_types)) return false;
+    for (uint32_t i = 0; i < op->n_results; i++)
+        if (!out_types[i] || out_types[i]->context != op->loc.context)
+            return adze_error(op->loc, "the inference of %s gives result %u %s", op->row->name, i,
+                              out_types[i] ? "a type of another context" : "no type");
+    return true;
+}
+
 bool adze_op_infer(adze_op *op)
 {
     if (!op->row->infer || !op->n_results) return true;
     const adze_type **types = adze_malloc(op->n_results * sizeof *types);
     for (uint32_t i = 0; i < op->n_results; i++) types[i] = op->results[i].type;
-    bool ok = op->row->infer(op, types);
+    bool ok = adze_op_infer_types(op, types);
     for (uint32_t i = 0; ok && i < op->n_results; i++) op->results[i].type = types[i];
     free(types);
     return ok;

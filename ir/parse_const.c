@@ -264,7 +264,7 @@ static adze_data *derive(adze_parser *p, adze_op *op, adze_const **inputs, uint3
         adze_parse_error(p, at, "%s cannot derive a constant", op->row->name);
         return NULL;
     }
-    if (!op->row->infer || !op->row->infer(op, &inferred)) {
+    if (!op->row->infer || !adze_op_infer_types(op, &inferred)) {
         if (p->context->errors == errors)
             adze_parse_error(p, at, "the operands do not fit %s", op->row->name);
         else

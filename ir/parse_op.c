@@ -169,7 +169,7 @@ static bool parse_types(adze_parser *p, adze_op *op, const op_text *text, bool u
     uint64_t errors = p->context->errors;
     const adze_type **types = ADZE_NEW_ARRAY(&p->arena, const adze_type *, op->n_results);
     for (uint32_t i = 0; i < op->n_results; i++) types[i] = op->results[i].type;
-    if (!op->row->infer(op, types)) {
+    if (!adze_op_infer_types(op, types)) {
         if (p->context->errors == errors)
             return adze_parse_error(p, &text->name, "the operands do not fit %s", op->row->name);
         if (++p->errors >= ADZE_PARSE_ERRORS) adze_parse_give_up(p);

@@ -2,6 +2,7 @@
 #include "ir/eval/bodies_table.h"
 #include "ir/ir_private.h"
 #include "ir/rows.h"
+#include "ir/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,25 @@ uint32_t adze_row_count(const adze_context *context) { return context->n_rows; }
 
 const adze_op_row *adze_row_get(const adze_context *context, uint32_t index) { return context->rows[index]; }
 
+/* Does the attribute's default read as its kind? */
+static bool has_good_default(const adze_attr_row *attr)
+{
+    const char *text = attr->fallback;
+    char *end = NULL;
+    if (!text || !strcmp(text, "!")) return true;
+    size_t n = strlen(text);
+    switch (attr->kind) {
+    case ADZE_ATTR_INT: return strtoll(text, &end, 10), n && !*end;
+    case ADZE_ATTR_BOOL: return !strcmp(text, "true") || !strcmp(text, "false");
+    case ADZE_ATTR_FLOAT: return adze_text_to_double(text, &end), n && !*end;
+    case ADZE_ATTR_TYPE: return adze_dtype_find(text) != ADZE_DTYPE_NONE;
+    case ADZE_ATTR_STR: return n >= 2 && text[0] == '"' && text[n - 1] == '"';
+    case ADZE_ATTR_INTS: return n >= 2 && text[0] == '[' && strspn(text + 1, "-0123456789, ") == n - 2 &&
+                                text[n - 1] == ']';
+    default: return false;
+    }
+}
+
 /* What in the row contradicts itself; NULL = nothing. */
 static const char *contradiction(const adze_op_row *row)
 {
@@ -40,11 +60,36 @@ static const char *contradiction(const adze_op_row *row)
     if (row->n_attrs > 63) return "has more than 63 attributes";
     if (row->n_attrs && !row->attrs) return "counts attributes but lists none";
     for (uint32_t i = 0; i < row->n_attrs; i++) {
-        if (!row->attrs[i].name) return "has an attribute without a name";
+        if (!row->attrs[i].name || !*row->attrs[i].name) return "has an attribute without a name";
+        if ((unsigned)row->attrs[i].kind > ADZE_ATTR_TYPEREF) return "has an attribute of no kind";
+        if (!has_good_default(&row->attrs[i])) return "has an attribute whose default is not of its kind";
         for (uint32_t k = 0; k < i; k++)
             if (!strcmp(row->attrs[i].name, row->attrs[k].name)) return "names an attribute twice";
     }
     return NULL;
+}
+
+static bool is_dtype(uint16_t dtype) { return dtype > ADZE_DTYPE_NONE && dtype < ADZE_DTYPE_COUNT; }
+
+static bool has_types(const adze_body *b)
+{
+    bool ok = is_dtype(b->dtype) && is_dtype(b->compute) && is_dtype(b->result);
+    for (uint32_t i = 0; ok && i < b->arguments; i++) ok = is_dtype(b->args[i]);
+    return ok;
+}
+
+/* Its parameters are numeric attributes of the row, one for each argument behind the operands. */
+static bool has_params(const adze_op_row *row, const adze_body *b)
+{
+    uint32_t count = 0;
+    for (const char *at = b->params ? b->params : ""; *at; count++) {
+        size_t n = strcspn(at, " ");
+        uint32_t i = 0;
+        while (i < row->n_attrs && (strlen(row->attrs[i].name) != n || memcmp(row->attrs[i].name, at, n) != 0)) i++;
+        if (i == row->n_attrs || row->attrs[i].kind > ADZE_ATTR_FLOAT) return false;
+        at += n + (at[n] == ' ');
+    }
+    return count == (uint32_t)b->arguments - b->operands;
 }
 
 /* What in the bodies contradicts the row. */
@@ -59,6 +104,8 @@ static const char *bad_body(const adze_op_row *row)
         if (!b->operands || b->operands != row->in_max || b->operands != row->in_min)
             return "has a body of other operands";
         if (b->arguments < b->operands || b->arguments > ADZE_BODY_MAX_ARGS) return "has a body of too many arguments";
+        if (!has_types(b)) return "has a body of unknown element types";
+        if (!has_params(row, b)) return "has a body whose parameters are no numeric attributes of it";
     }
     return NULL;
 }

@@ -199,7 +199,7 @@ static void check_inference(adze_verifier *v, const adze_op *op)
     uint64_t errors = context->errors;
     const adze_type **types = ADZE_NEW_ARRAY(&v->arena, const adze_type *, op->n_results + 1u);
     for (uint32_t i = 0; i < op->n_results; i++) types[i] = op->results[i].type;
-    if (!op->row->infer((adze_op *)(uintptr_t)op, types)) {
+    if (!adze_op_infer_types((adze_op *)(uintptr_t)op, types)) {
         if (context->errors > errors)
             v->violations++;
         else

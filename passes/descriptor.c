@@ -60,11 +60,16 @@ const size_t adze_plugin_least = offsetof(adze_plugin, frontends);
 
 /* ---- Whole structs ---- */
 
+/* More of these is no list without its end, and no struct of sensible options. */
+enum { MAX_NAME = 255, MAX_ITEMS = 4096, MAX_OPTIONS = 256, MAX_OPTIONS_SIZE = 1 << 16 };
+
 typedef struct adding {
     adze_registry *registry;
     adze_loc loc;
     adze_plugin plugin; /* in full, with lists of items in full */
 } adding;
+
+static bool is_name(const char *name) { return adze_name_is_valid(name) && strlen(name) <= MAX_NAME; }
 
 static const char *name_of(const adze_kind *kind, const void *item)
 {
@@ -75,7 +80,7 @@ static bool check_item(const adding *a, const adze_kind *kind, const void *item,
                        uint32_t n_before)
 {
     const char *name = name_of(kind, item);
-    if (!adze_name_is_valid(name))
+    if (!is_name(name))
         return adze_error(a->loc, "plug-in '%s': a %s has no valid name", a->plugin.name, kind->what);
     if (!kind->is_taken) return true;
     if (kind->is_taken(a->registry, name))
@@ -95,7 +100,10 @@ static bool complete_list(adding *a, const adze_kind *kind)
     memcpy(&list, field, sizeof(void *));
     if (!list) return true;
     uint32_t n = 0;
-    while (list[n]) n++;
+    while (n <= MAX_ITEMS && list[n]) n++;
+    if (n > MAX_ITEMS)
+        return adze_error(a->loc, "plug-in '%s': a list of more than %d items, or without NULL at its end: %s",
+                          a->plugin.name, MAX_ITEMS, kind->what);
     const void **whole = ADZE_NEW_ARRAY(&a->registry->arena, const void *, n + 1);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t size = 0;
@@ -125,26 +133,39 @@ static bool check_head(adding *a, const adze_plugin *given)
                           adze_plugin_least);
     size_t size = given->struct_size < sizeof a->plugin ? given->struct_size : sizeof a->plugin;
     memcpy(&a->plugin, given, size);
-    if (!adze_name_is_valid(given->name)) return adze_error(a->loc, "plug-in has no valid name");
+    if (!is_name(given->name)) return adze_error(a->loc, "plug-in has no valid name");
     return !adze_plugin_name_is_taken(a->registry, given->name) ||
            adze_error(a->loc, "the plug-in name '%s' is taken", given->name);
 }
 
 /* ---- What each kind must have ---- */
 
-static bool check_pass(const adding *a, const adze_pass *pass)
+static bool option_is_good(const adze_pass *pass, uint32_t index)
 {
     static const size_t sizes[] = {sizeof(int64_t), sizeof(bool), sizeof(double), sizeof(char *)};
+    const adze_option *option = &pass->options[index];
+    if (!is_name(option->name) || (unsigned)option->kind > ADZE_OPTION_STR) return false;
+    size_t size = sizes[option->kind];
+    if (size > pass->options_size || option->offset > pass->options_size - size) return false;
+    for (uint32_t i = 0; i < index; i++)
+        if (!strcmp(pass->options[i].name, option->name)) return false;
+    return true;
+}
+
+static bool check_pass(const adding *a, const adze_pass *pass)
+{
     const char *who = a->plugin.name;
     if (!pass->help) return adze_error(a->loc, "plug-in '%s': pass '%s' has no help line", who, pass->name);
     if (!pass->run == !pass->run_module)
         return adze_error(a->loc, "plug-in '%s': pass '%s' needs exactly one of run and run_module", who, pass->name);
-    for (uint32_t i = 0; i < pass->n_options; i++) {
-        const adze_option *option = &pass->options[i];
-        if (!adze_name_is_valid(option->name) || (unsigned)option->kind > ADZE_OPTION_STR ||
-            option->offset + sizes[option->kind] > pass->options_size)
+    if ((unsigned)pass->numerics > ADZE_LOSSY)
+        return adze_error(a->loc, "plug-in '%s': pass '%s': numerics is none of EXACT, FAST, LOSSY", who, pass->name);
+    if (pass->n_options > MAX_OPTIONS || pass->options_size > MAX_OPTIONS_SIZE || (pass->n_options && !pass->options))
+        return adze_error(a->loc, "plug-in '%s': pass '%s': %u options in %u bytes, but at most %d in %d and never NULL",
+                          who, pass->name, pass->n_options, pass->options_size, MAX_OPTIONS, MAX_OPTIONS_SIZE);
+    for (uint32_t i = 0; i < pass->n_options; i++)
+        if (!option_is_good(pass, i))
             return adze_error(a->loc, "plug-in '%s': pass '%s': option %u contradicts itself", who, pass->name, i);
-    }
     char why[256];
     void *options = adze_malloc(pass->options_size + 1u);
     memset(options, 0, pass->options_size + 1u);
@@ -158,12 +179,25 @@ static bool incomplete(const adding *a, const char *what, const char *name)
     return adze_error(a->loc, "plug-in '%s': the %s '%s' is incomplete", a->plugin.name, what, name);
 }
 
+/* A dot and more; IR text and artifacts are read by Adze itself. */
+static bool is_suffix(const char *text)
+{
+    static const char *const taken[] = {".adz", ".so", ".o"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (!strcmp(text, taken[i])) return false;
+    return text[0] == '.' && text[1] && strlen(text) <= MAX_NAME;
+}
+
 static bool check_suffixes(const adding *a, const adze_frontend *frontend)
 {
     if (!frontend->read || !frontend->suffixes) return incomplete(a, "frontend", frontend->name);
-    for (const char *const *s = frontend->suffixes; *s; s++)
+    for (const char *const *s = frontend->suffixes; *s; s++) {
+        if (!is_suffix(*s))
+            return adze_error(a->loc, "plug-in '%s': frontend '%s': '%s' is no suffix that it may have", a->plugin.name,
+                              frontend->name, *s);
         if (adze_registry_frontend_for(a->registry, adze_internf(a->registry->context, "x%s", *s)))
             return adze_error(a->loc, "plug-in '%s': files named %s have a frontend already", a->plugin.name, *s);
+    }
     return true;
 }
 

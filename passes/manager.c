@@ -81,9 +81,9 @@ static adze_outcome run_pass(run *r, const adze_step *step)
         next = adze_func_next(func);
         r->self.numerics = pass->numerics;
         adze_outcome one = pass->run(func, step->options, &r->self);
-        if (one == ADZE_FAILED) return one;
+        if (one != ADZE_UNCHANGED && one != ADZE_CHANGED) return one;
         if (one == ADZE_CHANGED) outcome = one;
-        if (r->self.numerics > numerics) numerics = r->self.numerics;
+        if ((unsigned)r->self.numerics > (unsigned)numerics) numerics = r->self.numerics;
     }
     r->self.numerics = numerics;
     return outcome;
@@ -97,6 +97,12 @@ static bool check_result(run *r, const adze_pass *pass, adze_outcome outcome, ui
     if (outcome == ADZE_FAILED)
         return adze_context_errors(r->self.context) > errors ? false
                                                              : adze_error(loc, "pass '%s' failed", pass->name);
+    if (outcome != ADZE_UNCHANGED && outcome != ADZE_CHANGED)
+        return adze_error(loc, "pass '%s' gave %d, which is none of FAILED, UNCHANGED, CHANGED", pass->name,
+                          (int)outcome);
+    if ((unsigned)r->self.numerics > ADZE_LOSSY)
+        return adze_error(loc, "pass '%s' left numerics at %d, which is none of EXACT, FAST, LOSSY", pass->name,
+                          (int)r->self.numerics);
     if (adze_context_errors(r->self.context) > errors)
         return adze_error(loc, "pass '%s' reported an error but did not fail", pass->name);
     if (!adze_module_verify(r->module))

@@ -203,9 +203,13 @@ static adze_module *read_format(adze_work *work, const adze_frontend *frontend, 
     adze_read_options options = {.struct_size = sizeof options, .n_dims = n_dims, .dims = dims};
     uint64_t errors = adze_context_errors(work->context);
     adze_module *module = frontend->read(work->context, path, &options);
-    if (!module && adze_context_errors(work->context) == errors)
-        adze_error(adze_loc_unknown(work->context), "%s: the frontend '%s' cannot read it", path, frontend->name);
-    return module;
+    bool told = adze_context_errors(work->context) > errors;
+    if (module && !told && adze_module_verify(module)) return module;
+    if (!told)
+        adze_error(adze_loc_unknown(work->context), "%s: the frontend '%s' %s", path, frontend->name,
+                   module ? "made a broken module" : "cannot read it");
+    adze_module_destroy(module);
+    return NULL;
 }
 
 adze_module *adze_work_read(adze_work *work, const adze_common *common, const char *path)

@@ -262,9 +262,9 @@ static adze_dtype compute_type(const adze_body *body, uint16_t type)
 static void add_parameters(x86_emit *e, const adze_op *op, const adze_body *body, bool vector,
                            MlirValue *args)
 {
-    const char *at = body->params;
+    const char *at = body->params ? body->params : "";
     for (uint32_t i = body->operands; i < body->arguments; i++) {
-        char name[32];
+        char name[128];
         size_t n = strcspn(at, " ");
         snprintf(name, sizeof name, "%.*s", (int)n, at);
         at += n + (at[n] == ' ');

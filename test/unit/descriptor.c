@@ -79,12 +79,19 @@ TEST(frontend_refused)
     static const adze_frontend suffix = {
         .struct_size = sizeof suffix, .name = "other", .help = "-", .suffixes = onnx, .read = read_nothing};
     static const adze_frontend deaf = {.struct_size = sizeof deaf, .name = "deaf", .help = "-", .suffixes = mlp};
+    static const char *const texts[] = {".adz", NULL}, *const all[] = {"", NULL};
+    static const adze_frontend text = {
+        .struct_size = sizeof text, .name = "text", .help = "-", .suffixes = texts, .read = read_nothing};
+    static const adze_frontend greedy = {
+        .struct_size = sizeof greedy, .name = "greedy", .help = "-", .suffixes = all, .read = read_nothing};
     const struct {
         const adze_frontend *frontend;
         const char *wanted;
     } cases[] = {{&same, "the frontend name 'onnx' is taken"},
                  {&suffix, "files named .onnx have a frontend already"},
-                 {&deaf, "the frontend 'deaf' is incomplete"}};
+                 {&deaf, "the frontend 'deaf' is incomplete"},
+                 {&text, "'.adz' is no suffix"},
+                 {&greedy, "'' is no suffix"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const adze_frontend *const frontends[] = {cases[i].frontend, NULL};
         const adze_plugin plugin = {HEAD, .frontends = frontends};
@@ -250,15 +257,85 @@ TEST(body_refused)
     silent.row = NULL;
     many.arguments = ADZE_BODY_MAX_ARGS + 1;
     binary.operands = binary.arguments = 2;
-    adze_op_row rows[5] = {row_of(&silent), row_of(&many), row_of(&binary), row_of(NULL), row_of(&negate)};
+    adze_body untyped = negate, nameless = negate;
+    untyped.result = 9999;
+    nameless.params = "alpha";
+    nameless.arguments = 2;
+    nameless.args[1] = ADZE_DTYPE_f32;
+    adze_op_row rows[] = {row_of(&silent), row_of(&many),   row_of(&binary),  row_of(NULL),
+                          row_of(&negate), row_of(&untyped), row_of(&nameless)};
     rows[4].traits = ADZE_PURE;
     static const char *const wanted[] = {"a body without functions", "too many arguments", "a body of other operands",
-                                         "counts bodies but lists none", "is no elementwise op"};
-    for (int i = 0; i < 5; i++) {
+                                         "counts bodies but lists none", "is no elementwise op",
+                                         "a body of unknown element types", "no numeric attributes"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const adze_op_row *const ops[] = {&rows[i], NULL};
         const adze_plugin plugin = {HEAD, .ops = ops};
         check_refused(&plugin, wanted[i]);
     }
+}
+
+/* ---- Rows that contradict themselves ---- */
+
+TEST(attribute_refused)
+{
+    static const struct {
+        adze_attr_row attr;
+        const char *wanted;
+    } cases[] = {{{"", ADZE_ATTR_INT, "1"}, "an attribute without a name"},
+                 {{"a", (adze_attr_kind)99, NULL}, "an attribute of no kind"},
+                 {{"a", ADZE_ATTR_STR, "x"}, "whose default is not of its kind"},
+                 {{"a", ADZE_ATTR_INT, "x"}, "whose default is not of its kind"},
+                 {{"a", ADZE_ATTR_INTS, "[x]"}, "whose default is not of its kind"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        adze_op_row row = row_of(&negate);
+        row.attrs = &cases[i].attr;
+        row.n_attrs = 1;
+        const adze_op_row *const ops[] = {&row, NULL};
+        const adze_plugin plugin = {HEAD, .ops = ops};
+        check_refused(&plugin, cases[i].wanted);
+    }
+}
+
+static bool infer_nothing(adze_op *op, const adze_type **out_types)
+{
+    (void)op;
+    out_types[0] = NULL;
+    return true;
+}
+
+static adze_context *elsewhere;
+
+static bool infer_elsewhere(adze_op *op, const adze_type **out_types)
+{
+    (void)op;
+    out_types[0] = adze_type_unranked(elsewhere, ADZE_DTYPE_f32);
+    return true;
+}
+
+/* Inference that gives no type of this context is told, whether the type is stated or not. */
+TEST(inference_gives_no_type)
+{
+    static const char *const texts[] = {"func @f(%x: f32[2]) -> (f32[2]) {\n  %0 = unit_neg(%x) : f32[2]\n"
+                                        "  return(%0)\n}\n",
+                                        "func @f(%x: f32[2]) -> (f32[2]) {\n  %0 = unit_neg(%x)\n  return(%0)\n}\n"};
+    adze_infer_fn *const infer[] = {infer_nothing, infer_elsewhere};
+    static const char *const wanted[] = {"the inference of unit_neg gives result 0 no type",
+                                         "the inference of unit_neg gives result 0 a type of another context"};
+    elsewhere = adze_context_create();
+    for (int i = 0; i < 4; i++) {
+        adze_op_row row = row_of(&negate);
+        row.infer = infer[i / 2];
+        const adze_op_row *const ops[] = {&row, NULL};
+        const adze_plugin plugin = {HEAD, .ops = ops};
+        fixture f;
+        open_fixture(&f);
+        CHECK(adze_registry_add(f.registry, &plugin));
+        CHECK(!adze_module_parse(f.context, "unit", texts[i % 2], strlen(texts[i % 2])));
+        CHECK_STR(f.message, wanted[i / 2]);
+        close_fixture(&f);
+    }
+    adze_context_destroy(elsewhere);
 }
 
 /* ---- Older descriptors ---- */
@@ -316,6 +393,8 @@ int main(void)
     RUN(code_refused);
     RUN(body_is_meaning);
     RUN(body_refused);
+    RUN(attribute_refused);
+    RUN(inference_gives_no_type);
     RUN(shorter_structs);
     RUN(start_refuses);
     return unit_end();

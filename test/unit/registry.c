@@ -154,6 +154,93 @@ TEST(bad_option)
     check_pass_refused(pass, "pass 'other': option 0 contradicts itself");
     pass.options = &fallback;
     check_pass_refused(pass, "option 'n' takes a whole number, got 'one'");
+    static const adze_option far = {"n", "a number", ADZE_OPTION_INT, SIZE_MAX - 3, "1"};
+    pass.options = &far;
+    check_pass_refused(pass, "pass 'other': option 0 contradicts itself");
+    static const adze_option twice[] = {{"n", "a number", ADZE_OPTION_BOOL, 0, "1"},
+                                        {"n", "a number", ADZE_OPTION_BOOL, 1, "1"}};
+    pass.options = twice;
+    pass.n_options = 2;
+    check_pass_refused(pass, "pass 'other': option 1 contradicts itself");
+    pass.options_size = UINT32_MAX;
+    check_pass_refused(pass, "2 options in 4294967295 bytes");
+    pass.options_size = 8;
+    pass.n_options = 1000000000;
+    check_pass_refused(pass, "1000000000 options in 8 bytes");
+    pass.n_options = 1;
+    pass.options = NULL;
+    check_pass_refused(pass, "never NULL");
+}
+
+/* ---- What a pass gives ---- */
+
+static adze_outcome give_7(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)func, (void)options, (void)self;
+    return (adze_outcome)7;
+}
+
+static adze_outcome give_7_module(adze_module *module, const void *options, adze_pass_run *self)
+{
+    (void)module, (void)options, (void)self;
+    return (adze_outcome)7;
+}
+
+static adze_outcome leave_numerics(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)func, (void)options;
+    self->numerics = (adze_numerics)-5;
+    return ADZE_UNCHANGED;
+}
+
+TEST(bad_outcome)
+{
+    adze_pass passes[] = {good_pass, good_pass, good_pass};
+    static const char text[] = "func @f() -> () {\n  return()\n}\n";
+    const char *const wanted[] = {"gave 7, which is none of", "gave 7, which is none of", "left numerics at -5"};
+    passes[0].run = give_7;
+    passes[1].run = NULL;
+    passes[1].run_module = give_7_module;
+    passes[2].run = leave_numerics;
+    for (int i = 0; i < 3; i++) {
+        fixture f;
+        open_fixture(&f);
+        const adze_pass *const list[] = {&passes[i], NULL};
+        adze_plugin plugin = plugin_of(list);
+        CHECK(adze_registry_add(f.registry, &plugin));
+        adze_module *module = adze_module_parse(f.context, "unit", text, strlen(text));
+        adze_pipeline *pipeline = adze_pipeline_parse(f.registry, "unit-pass");
+        CHECK(!adze_pipeline_run(pipeline, module, NULL));
+        CHECK(strstr(f.message, wanted[i]) != NULL);
+        CHECK_INT(f.errors, 1);
+        adze_pipeline_destroy(pipeline);
+        adze_module_destroy(module);
+        close_fixture(&f);
+    }
+}
+
+/* ---- Names and lists ---- */
+
+TEST(bad_name_and_list)
+{
+    char name[300];
+    memset(name, 'a', sizeof name);
+    name[sizeof name - 1] = '\0';
+    adze_pass pass = good_pass;
+    pass.name = name;
+    check_pass_refused(pass, "a pass has no valid name");
+    pass.name = "other";
+    pass.numerics = (adze_numerics)99;
+    check_pass_refused(pass, "numerics is none of");
+    static const adze_rule_set set = {sizeof set, 0, "unit-rules", ""};
+    static const adze_rule_set *sets[5000];
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) sets[i] = &set;
+    adze_plugin plugin = plugin_of(NULL);
+    plugin.rules = sets;
+    check_refused(&plugin, "without NULL at its end: rule set");
+    plugin = plugin_of(NULL);
+    plugin.name = name;
+    check_refused(&plugin, "no valid name");
 }
 
 TEST(bad_rules)
@@ -255,6 +342,8 @@ int main(void)
     RUN(bad_head);
     RUN(bad_pass);
     RUN(bad_option);
+    RUN(bad_outcome);
+    RUN(bad_name_and_list);
     RUN(bad_rules);
     RUN(bad_backend);
     RUN(targets);
