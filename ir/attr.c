@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/text.h"
-
 adze_attr adze_attr_int(const char *name, int64_t value)
 {
     return (adze_attr){name, ADZE_ATTR_INT, {.i = value}};
