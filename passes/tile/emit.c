@@ -293,6 +293,8 @@ adze_ir_value *tile_guarded(tile *t, adze_ir_value *operand, const adze_access_m
     const adze_type *type = adze_value_type(operand);
     adze_ir_value *inside = NULL, *lanes = NULL, *outer_mask = t->mask;
     tile_point safe = *at;
+    /* Nothing is inside, and no index is safe. */
+    if (adze_dim_is_value(adze_type_count(type), 0)) return tile_lit(t, adze_type_dtype(type), map->outside);
     for (uint32_t d = 0; d < at->rank; d++) {
         int64_t lo, hi, extent;
         const adze_dim *dim = adze_type_dim(type, d);
