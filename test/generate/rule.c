@@ -14,7 +14,8 @@ static adze_ir_value *input(void *self, const adze_type *type)
 bool gen_make_rule(gen *g, const adze_rule *rule)
 {
     enum { TRIES = 12 };
-    static const adze_dtype others[] = {ADZE_DTYPE_f64, ADZE_DTYPE_f16, ADZE_DTYPE_bf16};
+    static const adze_dtype others[] = {ADZE_DTYPE_f64, ADZE_DTYPE_i64, ADZE_DTYPE_i32,
+                                        ADZE_DTYPE_u8,  ADZE_DTYPE_f16, ADZE_DTYPE_bf16};
     uint32_t n = 0;
     for (const adze_rule_test *t = rule->tests; t; t = t->next) n++;
     for (uint32_t i = 0; n && i < TRIES; i++) {
@@ -23,7 +24,7 @@ bool gen_make_rule(gen *g, const adze_rule *rule)
         adze_op *mark = adze_op_prev(g->end);
         adze_rule_site site = {.builder = g->builder, .input = input, .self = g, .seed = g->random};
         /* In half precision a rounding more or less is more than the one step that certificates allow. */
-        if (gen_chance(g, 25)) site.real = others[gen_below(g, rule->numerics == ADZE_EXACT ? 3 : 1)];
+        if (gen_chance(g, 30)) site.real = others[gen_below(g, rule->numerics == ADZE_EXACT ? 6 : 4)];
         adze_context_mute(g->context, true);
         adze_op *root = adze_rule_build(rule, test, &site);
         adze_context_mute(g->context, false);
