@@ -71,10 +71,21 @@ static void add_results(gen *g)
     adze_func_set_results(g->func, types, names, n);
 }
 
+/* Symbols that turn out to be 1, where others broadcast, or 0; else certificates choose 2 and 3. */
+static void choose_sizes(gen *g)
+{
+    static const adze_fixed_dim sizes[][2] = {{{"N", 1}, {"S", 4}}, {{"N", 5}, {"S", 1}}, {{"N", 1}, {"S", 1}},
+                                              {{"N", 0}, {"S", 3}}, {{"N", 17}, {"S", 2}}};
+    if (gen_chance(g, 75)) return;
+    g->certify.dims = sizes[gen_below(g, sizeof sizes / sizeof *sizes)];
+    g->certify.n_dims = 2;
+}
+
 bool gen_create(gen *g, adze_context *context, adze_registry *registry, uint64_t seed, uint64_t number)
 {
     *g = (gen){.context = context, .registry = registry, .random = (seed << 32) + number};
     g->certify = (adze_certify_options){.struct_size = sizeof g->certify, .seed = number + 1};
+    choose_sizes(g);
     g->module = adze_module_create(context, "random");
     g->func = adze_module_add_func(g->module, "main");
     g->index = adze_map_create();
