@@ -8,6 +8,7 @@
 #include "backends/x86/codegen.h"
 
 #include <llvm-c/BitReader.h>
+#include <llvm-c/Comdat.h>
 #include <llvm-c/Linker.h>
 
 #include <stdio.h>
@@ -126,7 +127,8 @@ static bool adapt(LLVMModuleRef module, LLVMValueRef caller_view, LLVMTypeRef ty
     LLVMTypeRef params[16], result = LLVMGetReturnType(seen);
     bool by_memory = LLVMGetReturnType(type) != result;
     if (m > 16 || m != n + by_memory ||
-        (by_memory && LLVMGetTypeKind(LLVMGetReturnType(type)) != LLVMVoidTypeKind))
+        (by_memory && (LLVMGetTypeKind(LLVMGetReturnType(type)) != LLVMVoidTypeKind ||
+                       LLVMGetTypeKind(result) != LLVMVectorTypeKind)))
         return false;
     LLVMGetParamTypes(type, params);
     char name[128], inner[160];
@@ -143,7 +145,8 @@ static bool adapt(LLVMModuleRef module, LLVMValueRef caller_view, LLVMTypeRef ty
         LLVMValueRef v = LLVMGetParam(caller_view, i);
         unsigned at = i + by_memory;
         if (LLVMTypeOf(v) != params[at]) {
-            ok = ok && LLVMGetTypeKind(params[at]) == LLVMPointerTypeKind;
+            ok = ok && LLVMGetTypeKind(params[at]) == LLVMPointerTypeKind &&
+                 LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind;
             LLVMValueRef slot = LLVMBuildAlloca(b, LLVMTypeOf(v), "");
             LLVMBuildStore(b, v, slot);
             v = slot;
@@ -164,26 +167,63 @@ static bool adapt(LLVMModuleRef module, LLVMValueRef caller_view, LLVMTypeRef ty
     return ok;
 }
 
-/* Links the module that defines declaration `f`. */
-static bool link_one(x86_job *job, LLVMValueRef f, const adze_bitcode *bitcode)
+/* A definition that other modules see. */
+static bool is_visible(LLVMValueRef value)
 {
+    LLVMLinkage linkage = LLVMGetLinkage(value);
+    return !LLVMIsDeclaration(value) && linkage != LLVMInternalLinkage && linkage != LLVMPrivateLinkage &&
+           linkage != LLVMAvailableExternallyLinkage;
+}
+
+/* Declarations that `source` defines get its types: the linker replaces them all at once, and does not look. */
+static bool match_types(x86_job *job, LLVMModuleRef source)
+{
+    for (LLVMValueRef f = LLVMGetFirstFunction(job->llvm); f; f = LLVMGetNextFunction(f)) {
+        size_t size;
+        const char *name = LLVMGetValueName2(f, &size);
+        if (!LLVMIsDeclaration(f)) continue;
+        LLVMValueRef definition = LLVMGetNamedFunction(source, name), global = LLVMGetNamedGlobal(source, name);
+        if ((global && is_visible(global)) || LLVMGetNamedGlobalAlias(source, name, size) ||
+            LLVMGetNamedGlobalIFunc(source, name, size))
+            return x86_job_fail(job, "%s is no plain function", name);
+        if (!definition || !is_visible(definition)) continue;
+        LLVMTypeRef type = LLVMGlobalGetValueType(definition);
+        if (type != LLVMGlobalGetValueType(f) && !adapt(job->llvm, f, type))
+            return x86_job_fail(job, "%s is called with other parameters than it has", LLVMGetValueName(definition));
+    }
+    return true;
+}
+
+static void hide(LLVMValueRef value, const char *const *keep)
+{
+    const char *name = LLVMGetValueName(value);
+    if (!is_visible(value) || starts_with(name, "llvm.")) return;
+    for (; *keep; keep++)
+        if (!strcmp(name, *keep)) return;
+    LLVMSetComdat(value, NULL);
+    LLVMSetLinkage(value, LLVMInternalLinkage);
+}
+
+/* Links the module that defines declaration `f`. `keep`: what of it others may call, NULL-ended; NULL = all. */
+static bool link_one(x86_job *job, LLVMValueRef f, const adze_bitcode *bitcode, const char *const *keep)
+{
+    char name[512];
+    snprintf(name, sizeof name, "%s", LLVMGetValueName(f));
     LLVMModuleRef source = read_lazily(job->context, bitcode);
     if (!source) return x86_job_fail(job, "embedded bitcode '%s' cannot be read", bitcode->name);
-    LLVMValueRef definition = LLVMGetNamedFunction(source, LLVMGetValueName(f));
-    LLVMTypeRef type = LLVMGlobalGetValueType(definition);
-    if (type != LLVMGlobalGetValueType(f) && !adapt(job->llvm, f, type)) {
-        x86_job_fail(job, "%s is called with other parameters than it has",
-                     LLVMGetValueName(definition));
+    if (!match_types(job, source)) {
         LLVMDisposeModule(source);
         return false;
     }
+    for (LLVMValueRef v = keep ? LLVMGetFirstFunction(source) : NULL; v; v = LLVMGetNextFunction(v)) hide(v, keep);
+    for (LLVMValueRef v = keep ? LLVMGetFirstGlobal(source) : NULL; v; v = LLVMGetNextGlobal(v)) hide(v, keep);
     LLVMSetTarget(source, LLVMGetTarget(job->llvm));
     LLVMSetDataLayout(source, LLVMGetDataLayoutStr(job->llvm));
     make_optional(source);
-    if (LLVMLinkModules2(job->llvm, source))
-        return job->error[0] ? false
-                             : x86_job_fail(job, "bitcode '%s' cannot be linked", bitcode->name);
-    return true;
+    bool ok = !LLVMLinkModules2(job->llvm, source);
+    LLVMValueRef made = ok ? LLVMGetNamedFunction(job->llvm, name) : NULL;
+    if (made && !LLVMIsDeclaration(made)) return true;
+    return job->error[0] ? false : x86_job_fail(job, "bitcode '%s' cannot be linked", bitcode->name);
 }
 
 /* Functions of libc that generated code may call, and what LLVM turns into calls of libm. */
@@ -207,21 +247,30 @@ static LLVMValueRef first_missing(const x86_job *job)
     return NULL;
 }
 
+/* What is against a module of a plug-in that is to define `name`, or NULL. */
+static const char *bad_module(LLVMModuleRef module, const char *name)
+{
+    if (!module) return "cannot be read by LLVM 22";
+    if (LLVMGetNamedGlobal(module, "llvm.global_ctors") || LLVMGetNamedGlobal(module, "llvm.global_dtors"))
+        return "wants code to run when it is loaded or unloaded";
+    for (LLVMValueRef g = LLVMGetFirstGlobal(module); g; g = LLVMGetNextGlobal(g))
+        if (LLVMIsThreadLocal(g)) return "has variables of threads";
+    LLVMValueRef f = LLVMGetNamedFunction(module, name);
+    return f && is_visible(f) ? NULL : "lacks a function that it is for";
+}
+
 static bool link_plugin_bitcode(x86_job *job, LLVMValueRef f, const adze_code *code)
 {
     adze_bitcode bitcode = {code->name, code->bytes, code->end};
     LLVMContextRef context = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(context, x86_keep_diagnostic, job);
     LLVMModuleRef module = read_lazily(context, &bitcode);
-    const char *why = !module                                          ? "cannot be read by LLVM 22"
-                      : LLVMGetNamedGlobal(module, "llvm.global_ctors") ? "wants code to run when it is loaded"
-                      : !LLVMGetNamedFunction(module, LLVMGetValueName(f)) ? "lacks a function that it is for"
-                                                                           : NULL;
+    const char *why = bad_module(module, LLVMGetValueName(f));
     if (module) LLVMDisposeModule(module);
     LLVMContextDispose(context);
     if (why) return x86_job_fail(job, "the bitcode '%s' of a plug-in %s", code->name, why);
     job->uses_libm = true;
-    return link_one(job, f, &bitcode);
+    return link_one(job, f, &bitcode, code->symbols);
 }
 
 /* Takes the function from a plug-in. */
@@ -292,7 +341,7 @@ bool x86_link_bitcode(x86_job *job)
     while ((f = first_missing(job))) {
         const adze_bitcode *bitcode =
             adze_table_get_name(&job->symbols->names[job->level->wide], LLVMGetValueName(f));
-        if (!(bitcode ? link_one(job, f, bitcode) : link_plugin(job, f))) return false;
+        if (!(bitcode ? link_one(job, f, bitcode, NULL) : link_plugin(job, f))) return false;
     }
     finish_functions(job);
     return true;

@@ -78,15 +78,19 @@ static const char *open_object(object *o)
     memcpy(&o->head, o->bytes, sizeof o->head);
     if (o->head.e_ident[EI_CLASS] != ELFCLASS64 || o->head.e_machine != EM_X86_64) return "is not for x86-64";
     if (o->head.e_type != ET_REL) return "is no relocatable object (cc -c makes one)";
-    if (o->head.e_shentsize != sizeof(Elf64_Shdr)) return "has sections of an unknown form";
+    if (o->head.e_shentsize != sizeof(Elf64_Shdr) || o->head.e_shoff % _Alignof(Elf64_Shdr))
+        return "has sections of an unknown form";
     for (uint64_t i = 0; i < o->head.e_shnum; i++) {
         Elf64_Shdr table, names;
         if (!read_section(o, i, &table)) return "is cut short";
-        if (table.sh_type == SHT_INIT_ARRAY) return "wants code to run when it is loaded";
+        if (table.sh_type == SHT_INIT_ARRAY || table.sh_type == SHT_FINI_ARRAY || table.sh_type == SHT_PREINIT_ARRAY)
+            return "wants code to run when it is loaded or unloaded";
         if (table.sh_flags & SHF_TLS) return "has variables of threads";
+        if (table.sh_type == SHT_SYMTAB_SHNDX) return "has too many sections";
         if (table.sh_type != SHT_SYMTAB) continue;
-        if (!read_section(o, table.sh_link, &names) || table.sh_offset % _Alignof(Elf64_Sym) || !names.sh_size ||
-            o->bytes[names.sh_offset + names.sh_size - 1])
+        if (o->symbols) return "has two symbol tables";
+        if (!read_section(o, table.sh_link, &names) || names.sh_type != SHT_STRTAB ||
+            table.sh_offset % _Alignof(Elf64_Sym) || !names.sh_size || o->bytes[names.sh_offset + names.sh_size - 1])
             return "has a broken symbol table";
         o->symbols = (Elf64_Sym *)(void *)(o->bytes + table.sh_offset);
         o->n_symbols = table.sh_size / sizeof(Elf64_Sym);
@@ -94,6 +98,34 @@ static const char *open_object(object *o)
         o->names_size = names.sh_size;
     }
     return o->symbols ? NULL : "has no symbol table";
+}
+
+/* An address that a shared object cannot hold where it stands. */
+static bool is_absolute(uint64_t type, const Elf64_Shdr *where)
+{
+    if (!(where->sh_flags & SHF_ALLOC)) return false; /* debug information */
+    return type == R_X86_64_32 || type == R_X86_64_32S || type == R_X86_64_16 || type == R_X86_64_8 ||
+           (type == R_X86_64_64 && !(where->sh_flags & SHF_WRITE));
+}
+
+/* The numbers of symbols in relocations and groups, which x86_elf_localize follows. The reason against them, or NULL. */
+static const char *check_relocations(const object *o)
+{
+    for (uint64_t i = 0; i < o->head.e_shnum; i++) {
+        Elf64_Shdr s, where;
+        if (!read_section(o, i, &s)) return "is cut short";
+        if (s.sh_type == SHT_GROUP && s.sh_info >= o->n_symbols) return "has a broken group";
+        if (s.sh_type == SHT_REL) return "has relocations of an unknown form";
+        if (s.sh_type != SHT_RELA) continue;
+        if (s.sh_offset % _Alignof(Elf64_Rela) || !read_section(o, s.sh_info, &where)) return "has broken relocations";
+        const Elf64_Rela *r = (const Elf64_Rela *)(const void *)(o->bytes + s.sh_offset);
+        for (uint64_t k = 0; k < s.sh_size / sizeof *r; k++) {
+            if (ELF64_R_SYM(r[k].r_info) >= o->n_symbols) return "has broken relocations";
+            if (is_absolute(ELF64_R_TYPE(r[k].r_info), &where))
+                return "is not position-independent (cc -fPIC makes it so)";
+        }
+    }
+    return NULL;
 }
 
 static bool is_wanted(const adze_code *code, const char *name)
@@ -113,6 +145,8 @@ static const char *prepare_symbols(object *o, const adze_code *code, const char 
         if (ELF64_ST_BIND(symbol->st_info) == STB_LOCAL) continue;
         if (symbol->st_name >= o->names_size) return "has a broken symbol table";
         *name = o->names + symbol->st_name;
+        if (symbol->st_shndx == SHN_COMMON) return "has a common variable (cc -fno-common makes none)";
+        if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC) return "has a function that is chosen when it is loaded";
         if (symbol->st_shndx != SHN_UNDEF) {
             symbol->st_other = STV_HIDDEN;
             n_found += is_wanted(code, *name);
@@ -134,6 +168,7 @@ static bool add_object(x86_compile *c, x86_work *work, const adze_code *code, ui
     o.bytes = adze_malloc(o.size + 1);
     memcpy(o.bytes, code->bytes, o.size);
     const char *name = NULL, *why = open_object(&o);
+    if (!why) why = check_relocations(&o);
     if (!why) why = prepare_symbols(&o, code, &name, &c->uses_libm);
     bool ok = !why;
     if (why)
