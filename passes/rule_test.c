@@ -5,7 +5,6 @@
  * (NaN, infinities, -0, denormals, ends of the range) and both sides must agree bit by bit (any NaN equals
  * any NaN). Inputs of FAST rules are ordinary numbers, and the difference must be small.
  */
-#include "ir/eval/convert.h"
 #include "passes/registry_private.h"
 #include "passes/rules.h"
 
