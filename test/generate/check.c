@@ -46,9 +46,10 @@ static bool jumps(const adze_op *op)
 /* Float results that are elements of the operands, up to sign, or known without any. */
 static bool chooses(const adze_op *op)
 {
-    static const char *const names[] = {"neg",     "max",      "min",        "max_n",           "min_n",      "where",
-                                        "clip",    "cast",     "dropout",    "global_max_pool", "reduce_max", "reduce_min",
-                                        "prelu", "max_pool", "leaky_relu", "if", "random_normal", NULL};
+    static const char *const names[] = {"neg",     "max",        "min",        "max_n",           "min_n",    "where",
+                                        "cast",    "clip",       "dropout",    "global_max_pool", "max_pool", "if",
+                                        "prelu",   "reduce_max", "reduce_min", "leaky_relu",      "random_normal",
+                                        NULL};
     if (adze_op_has_trait(op, ADZE_MOVE)) return !adze_op_is(op, "resize");
     return adze_op_has_trait(op, ADZE_IDEMPOTENT | ADZE_SHAPE) || listed(names, op);
 }
@@ -124,10 +125,9 @@ static bool compare(const gen_value *v, const adze_value *now)
 
 static bool is_finite(const adze_value *value)
 {
-    if (!adze_dtype_is_number((adze_dtype)value->dtype)) return true;
-    for (uint64_t i = 0; i < adze_value_count(value); i++)
-        if (!(fabs(adze_value_real(value, i)) < 1e5) && adze_dtype_get_kind((adze_dtype)value->dtype) == ADZE_KIND_FLOAT)
-            return false;
+    bool is_float = adze_dtype_get_kind((adze_dtype)value->dtype) == ADZE_KIND_FLOAT;
+    for (uint64_t i = 0; is_float && i < adze_value_count(value); i++)
+        if (!(fabs(adze_value_real(value, i)) < 1e5)) return false;
     return adze_value_count(value) <= 4 * GEN_MAX_COUNT;
 }
 

@@ -59,7 +59,8 @@ static const char *never_why(const char *name)
     return NULL;
 }
 
-static bool print_table(const char *title, const char *const *names, const uint64_t *numbers, uint32_t n, uint64_t least)
+static bool print_table(const char *title, const char *const *names, const uint64_t *numbers, uint32_t n,
+                        uint64_t least)
 {
     uint32_t column = 0;
     bool ok = true;

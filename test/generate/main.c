@@ -91,8 +91,8 @@ static void show_failure(const arguments *a, uint64_t number, const gen *g, cons
     bool saved = save(module, path);
     printf("module %" PRIu64 " of seed %" PRIu64 " failed (--seed=%" PRIu64 " --only=%" PRIu64 ")%s\n", number, a->seed,
            a->seed, number, saved ? "; again:" : "; it cannot be written");
-    printf("    adze opt %s --passes='%s' --target=%s --precision=%s --check --certify --seed=%" PRIu64 "\n", path, pipeline,
-           v->target, precisions[v->precision], g->certify.seed);
+    printf("    adze opt %s --passes='%s' --target=%s --precision=%s --check --certify --seed=%" PRIu64 "\n", path,
+           pipeline, v->target, precisions[v->precision], g->certify.seed);
     for (uint32_t i = 0; i < g->certify.n_dims; i++)
         printf("    %s = %" PRId64 ": the command does not know; where that matters, --only runs it\n",
                g->certify.dims[i].name, g->certify.dims[i].value);

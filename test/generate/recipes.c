@@ -154,7 +154,8 @@ static adze_op *make_if(gen *g, const adze_op_row *row)
     char type[128], text[768];
     adze_type_print(adze_value_type(x), type, sizeof type);
     int size = snprintf(text, sizeof text,
-                        "func @f(%%c: bool[], %%x: %s) -> (%s) {\n  %%r = %s(%%c) do {\n    %%a = %s(%%x)\n    yield(%%a)\n"
+                        "func @f(%%c: bool[], %%x: %s) -> (%s) {\n"
+                        "  %%r = %s(%%c) do {\n    %%a = %s(%%x)\n    yield(%%a)\n"
                         "  } do {\n    %%b = %s(%%x)\n    yield(%%b)\n  } : %s\n  return(%%r)\n}\n",
                         type, type, row->name, bodies[gen_below(g, 4)], bodies[gen_below(g, 4)], type);
     adze_module *from = size < (int)sizeof text ? adze_module_parse(g->context, "if", text, (size_t)size) : NULL;

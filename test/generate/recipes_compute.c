@@ -26,9 +26,11 @@ static adze_op *matmul(gen *g, const adze_op_row *row)
         dims[k] = gen_chance(g, 70) ? adze_type_dim(type, k) : adze_dim_const(g->context, 1);
     dims[other - 2] = adze_type_dim(type, rank - 1);
     dims[other - 1] = adze_dim_const(g->context, columns[gen_below(g, 8)]);
-    if (other == 2 && gen_chance(g, 8)) other = 1; /* a vector */
-    adze_ir_value *in[] = {x, gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), other,
-                                                               other == 1 ? &adze_type_dims(type)[rank - 1] : dims, NULL))};
+    if (other == 2 && gen_chance(g, 8)) { /* a vector */
+        other = 1;
+        dims[0] = adze_type_dim(type, rank - 1);
+    }
+    adze_ir_value *in[] = {x, gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), other, dims, NULL))};
     return in[1] ? gen_build(g, row, in, 2, NULL, 0) : NULL;
 }
 
@@ -46,7 +48,8 @@ static adze_op *gemm(gen *g, const adze_op_row *row)
     if (gen_chance(g, 70))
         in[2] = gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), 2 - skip, bias + skip, NULL));
     adze_attr attrs[] = {adze_attr_int("transA", flip_a), adze_attr_int("transB", flip_b),
-                         adze_attr_float("alpha", 0.5 + gen_below(g, 3)), adze_attr_float("beta", 0.5 + gen_below(g, 3))};
+                         adze_attr_float("alpha", 0.5 + gen_below(g, 3)),
+                         adze_attr_float("beta", 0.5 + gen_below(g, 3))};
     return in[1] ? gen_build(g, row, in, in[2] ? 3 : 2, attrs, gen_chance(g, 50) ? 2 : 4) : NULL;
 }
 
@@ -98,8 +101,8 @@ static adze_op *conv(gen *g, const adze_op_row *row)
     int64_t out = group * (gen_chance(g, 50) ? 1 : small(g)), dims[4] = {out, channels / group};
     memcpy(dims + 2, w.kernel, w.n * sizeof *dims);
     adze_ir_value *in[] = {x, NULL, NULL};
-    bool fixed = gen_chance(g, 75);
-    in[1] = fixed ? gen_constant(g, gen_dtype(x), gen_rank(x), dims, -1, 1) : gen_tensor(g, gen_dtype(x), gen_rank(x), dims);
+    in[1] = gen_chance(g, 75) ? gen_constant(g, gen_dtype(x), gen_rank(x), dims, -1, 1)
+                              : gen_tensor(g, gen_dtype(x), gen_rank(x), dims);
     if (gen_chance(g, 60)) in[2] = gen_tensor(g, gen_dtype(x), 1, &out);
     adze_attr attrs[8];
     uint32_t n = window_attrs(g, &w, gen_chance(g, 50), attrs);
@@ -190,7 +193,8 @@ static adze_op *argreduce(gen *g, const adze_op_row *row)
     if (!x) return NULL;
     int64_t axis = gen_below(g, gen_rank(x));
     adze_attr attrs[] = {adze_attr_int("axis", gen_chance(g, 30) ? axis - gen_rank(x) : axis),
-                         adze_attr_int("keepdims", gen_below(g, 2)), adze_attr_int("select_last_index", gen_below(g, 2))};
+                         adze_attr_int("keepdims", gen_below(g, 2)),
+                         adze_attr_int("select_last_index", gen_below(g, 2))};
     return gen_build(g, row, &x, 1, attrs, 1 + gen_below(g, 3));
 }
 

@@ -227,7 +227,8 @@ static adze_ir_value *indices(gen *g, uint32_t rank, const int64_t *dims, int64_
 {
     adze_dtype dtype = gen_chance(g, 70) ? ADZE_DTYPE_i64 : ADZE_DTYPE_i32;
     /* Inputs are 0 or 1. */
-    if (extent >= 2 && gen_chance(g, 50)) return gen_new(g, adze_type_tensor_const(g->context, dtype, rank, dims), false);
+    if (extent >= 2 && gen_chance(g, 50))
+        return gen_new(g, adze_type_tensor_const(g->context, dtype, rank, dims), false);
     return extent < 1 ? NULL : gen_constant(g, dtype, rank, dims, gen_chance(g, 20) ? -1 : 0, (double)extent - 1);
 }
 
@@ -275,7 +276,8 @@ static adze_op *resize(gen *g, const adze_op_row *row)
     static const char *const modes[] = {"nearest", "linear", "cubic"};
     static const char *const places[] = {"half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"};
     static const char *const rounds[] = {"round_prefer_floor", "floor", "ceil", "round_prefer_ceil"};
-    adze_ir_value *x = gen_take(g, (gen_want){.dtypes = gen_dtypes(GEN_WIDE), .min_rank = 3, .max_rank = 4, .fixed = true});
+    adze_ir_value *x =
+        gen_take(g, (gen_want){.dtypes = gen_dtypes(GEN_WIDE), .min_rank = 3, .max_rank = 4, .fixed = true});
     int64_t sizes[ADZE_MAX_RANK], n = x ? (int64_t)gen_rank(x) : 0;
     for (uint32_t k = 0; k < (uint32_t)n; k++)
         sizes[k] = k < 2 ? fixed_dim(x, k) : 1 + (int64_t)gen_below(g, 6);
@@ -302,10 +304,10 @@ static adze_op *blocks(gen *g, const adze_op_row *row)
 {
     static const char *const modes[] = {"DCR", "CRD"};
     bool to_space = row->name[0] == 'd';
-    int64_t b = 2, dims[] = {1 + gen_below(g, 2), to_space ? 4 * (1 + (int64_t)gen_below(g, 2)) : 1 + (int64_t)gen_below(g, 3),
-                             2 * (1 + (int64_t)gen_below(g, 2)), 4};
+    int64_t channels = 1 + gen_below(g, 2), dims[] = {1 + gen_below(g, 2), to_space ? 4 * channels : channels,
+                                                      2 * (1 + (int64_t)gen_below(g, 2)), 4};
     adze_ir_value *x = gen_take_type(g, adze_type_tensor_const(g->context, ADZE_DTYPE_f32, 4, dims));
-    adze_attr attrs[] = {adze_attr_int("blocksize", b), adze_attr_str("mode", modes[gen_below(g, 2)])};
+    adze_attr attrs[] = {adze_attr_int("blocksize", 2), adze_attr_str("mode", modes[gen_below(g, 2)])};
     return x ? gen_build(g, row, &x, 1, attrs, to_space && gen_chance(g, 60) ? 2 : 1) : NULL;
 }
 
