@@ -264,10 +264,11 @@ static bool broadcast_point(tile *t, const adze_op *op, const adze_type *type, c
     *out = (tile_point){.rank = adze_type_rank(type)};
     for (uint32_t d = 0; d < out->rank; d++) {
         const adze_dim *dim = adze_type_dim(type, d);
-        bool one = adze_dim_is_value(dim, 1);
-        /* A symbol beside a number may turn out to be 1: only the evaluation can tell. */
-        if (!one && !adze_dim_equal(dim, adze_type_dim(whole, skip + d))) return false;
-        out->at[d] = one ? tile_dim(t, 0) : at->at[skip + d];
+        /* Where dims of 1 meet it is the same point, not another one of the same element: what a sum has there, it has
+         * already. A symbol beside a number may turn out to be 1: only the evaluation can tell. */
+        bool same = adze_dim_equal(dim, adze_type_dim(whole, skip + d));
+        if (!same && !adze_dim_is_value(dim, 1)) return false;
+        out->at[d] = same ? at->at[skip + d] : tile_dim(t, 0);
     }
     return true;
 }
