@@ -47,7 +47,7 @@ const adze_pass adze_pass_canonicalize = {
     .purpose = "simplify",
     .contract = "Applies the rule sets of rules/ and of plug-ins, except those that name another pass. EXACT rules "
                 "always run. FAST ones (another rounding, sign of zero, or result where NaN or infinity are "
-                "involved) run unless the precision is strict; the option overrides that. Leaves dead ops to dce, "
-                "and ops over constants to fold.",
+                "involved) run unless the precision is strict; the option overrides that. What an applied rule leaves "
+                "unused goes at once; ops over constants are for fold.",
     .example = adze_example_canonicalize,
 };

@@ -240,6 +240,7 @@ bool adze_run_lines_read(adze_work *work, const char *path, const char *text, co
     adze_loc loc = adze_loc_unknown(work->context);
     loc.file = adze_intern_z(work->context, path);
     *out = (adze_run_lines){0};
+    bool is_told = false;
     for (uint32_t line = 1; *text;) {
         const char *end = text + strcspn(text, "\n"), *run_at = strstr(text, "RUN:");
         if (!run_at || run_at > end) {
@@ -259,6 +260,7 @@ bool adze_run_lines_read(adze_work *work, const char *path, const char *text, co
         free(r.operators);
         if (r.why) {
             adze_note(loc, "no checks for this RUN line: %s", r.why);
+            is_told = true;
             free_run(&run);
             continue;
         }
@@ -266,6 +268,7 @@ bool adze_run_lines_read(adze_work *work, const char *path, const char *text, co
         out->items[out->count++] = run;
     }
     loc.line = 0;
+    if (!out->count && is_told) return adze_error(loc, "there is no RUN line that checks can be made for");
     return out->count || adze_error(loc, "there is no RUN line of the form 'adze opt ... | FileCheck %%s'");
 }
 

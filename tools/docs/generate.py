@@ -138,7 +138,7 @@ def pass_section(text):
 
 def passes_page(adze, tell):
     page = NOTE + "# Passes\n\nFrom `adze help pass NAME`. Why each does what it does is in its source's head "
-    page += "comment;\nhow to write one is in [plugins.md](plugins.md). Examples are those of the tests.\n"
+    page += "comment;\nhow to write one is in [write-a-pass.md](write-a-pass.md). Examples are those of the tests.\n"
     for line in adze("--list-passes").splitlines():
         if not line.startswith(" "):
             page += f"\n## Purpose: {line.rstrip(':')}\n"

@@ -5,13 +5,15 @@
     import adze_lit
     adze_lit.configure_plugin(config, lit_config, __file__, "my_pass")
 
-A test is an .adz or .test file with RUN lines. They know
+A test is an .adz or .test file with RUN lines; other files are left alone. They know
     %plugin                   my_pass.so in the folder of lit.cfg.py, or another: lit -Dplugin=FILE.so
     %adze, %FileCheck, %not   (also plain `adze` and `FileCheck`); %not COMMAND succeeds when COMMAND fails with exit
                               status 1 or 2, never by a signal; %not --status=N asks for exactly N
-and, for REQUIRES, a feature for each backend that is there (x86) and each level that this CPU has (x86-64-v3).
+and, for REQUIRES, a feature for each backend that is there (x86), each level that this CPU has (x86-64-v3), and each of
+the Python packages numpy and onnx that %python has.
 """
 import glob
+import importlib.util
 import os
 import re
 import shutil
@@ -56,11 +58,23 @@ def configure(config, lit_config, adze=None, filecheck=None):
     config.environment["LC_ALL"] = "C"
 
 
+class PluginTests(lit.formats.ShTest):
+    """Models, and what a crash left, may lie beside the tests: without a RUN line they are none."""
+
+    def getTestsInDirectory(self, *args):
+        for test in super().getTestsInDirectory(*args):
+            with open(test.getSourcePath(), errors="replace") as file:
+                if "RUN:" in file.read():
+                    yield test
+
+
 def configure_plugin(config, lit_config, file, name):
     """For the folder of a plug-in: `file` is its lit.cfg.py, NAME.so the plug-in."""
     folder = os.path.dirname(os.path.abspath(file))
     configure(config, lit_config)
     config.name = name
+    config.test_format = PluginTests(execute_external=False)
+    config.available_features |= {name for name in ("numpy", "onnx") if importlib.util.find_spec(name)}
     config.excludes = ["Inputs", "build"]
     plugin = lit_config.params.get("plugin") or os.path.join(folder, name + ".so")
     config.substitutions += [("%plugin", os.path.abspath(plugin)), ("%python", sys.executable)]

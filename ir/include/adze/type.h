@@ -35,10 +35,10 @@ typedef struct adze_layout {
 
 /* The element type of this name in text; NONE if there is none. */
 ADZE_API adze_dtype adze_dtype_find(const char *name);
-/* `layout` NULL = none: dense row-major. */
 /* May scalars, vectors and buffers of loop IR have such elements? Those of whole bytes that are no small floats, no
  * complex numbers and no strings. */
 ADZE_API bool adze_dtype_in_loops(adze_dtype dtype);
+/* `layout` NULL = none: dense row-major. */
 ADZE_API const adze_type *adze_type_tensor(adze_context *context, adze_dtype dtype, uint32_t rank,
                                            const adze_dim *const *dims, const adze_layout *layout);
 ADZE_API const adze_type *adze_type_tensor_const(adze_context *context, adze_dtype dtype, uint32_t rank,

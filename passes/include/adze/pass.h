@@ -53,7 +53,12 @@ ADZE_API bool adze_rewrite(adze_pass_run *self, const adze_op *op, const char *w
  * one was applied. */
 ADZE_API adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pass, bool fast);
 
-typedef enum adze_precision { ADZE_PRECISION_STRICT, ADZE_PRECISION_F32, ADZE_PRECISION_FAST } adze_precision;
+/* What the user allows (--precision). A pass that rounds differently looks at it before it does so. */
+typedef enum adze_precision {
+    ADZE_PRECISION_STRICT, /* sums in one order, no FAST rewrites: the same bits on every level and thread count */
+    ADZE_PRECISION_F32,    /* the default: FAST rewrites and reordered sums, in f32 */
+    ADZE_PRECISION_FAST    /* f16 and bf16 units as well */
+} adze_precision;
 
 /* A descriptor. Exactly one of run and run_module is set; `run` is called for each function. Options: a zeroed struct
  * of options_size bytes, filled, valid during the call. Gives ADZE_FAILED after reporting an error, ADZE_UNCHANGED only
