@@ -70,16 +70,23 @@ static bool check_text(run *r, const char *pass, const adze_text *text)
     return ok;
 }
 
+/* What a call of the pass finds. */
+static void begin(run *r, const adze_pass *pass)
+{
+    r->self.numerics = pass->numerics;
+    r->rewrites.rules = ADZE_EXACT;
+}
+
 static adze_outcome run_pass(run *r, const adze_step *step)
 {
     const adze_pass *pass = step->pass;
-    r->self.numerics = pass->numerics;
+    begin(r, pass);
     if (pass->run_module) return pass->run_module(r->module, step->options, &r->self);
     adze_outcome outcome = ADZE_UNCHANGED;
     adze_numerics numerics = ADZE_EXACT; /* of all functions */
     for (adze_func *func = adze_module_first_func(r->module), *next; func; func = next) {
         next = adze_func_next(func);
-        r->self.numerics = pass->numerics;
+        begin(r, pass);
         adze_outcome one = pass->run(func, step->options, &r->self);
         if (one != ADZE_UNCHANGED && one != ADZE_CHANGED) return one;
         if (one == ADZE_CHANGED) outcome = one;

@@ -17,6 +17,7 @@ struct adze_rewrites {
     uint64_t count;
     uint32_t run;
     const adze_pass *pass; /* that runs now */
+    adze_numerics rules;   /* of those that this call of it applied */
     bool (*ask)(void *self, const adze_rewrite_info *info);
     void *self;
 };

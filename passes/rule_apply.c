@@ -1,7 +1,7 @@
 /* Applies rules: builds the replacement above the root, moves the root's uses to it and drops what
  * nobody uses any more. New ops take over the ONNX node names of all ops that were found.
  */
-#include "passes/registry_private.h"
+#include "passes/pipeline.h"
 #include "passes/rules.h"
 
 #include <string.h>
@@ -248,5 +248,8 @@ adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pa
     } while (one == ADZE_CHANGED && all != ADZE_FAILED);
     adze_arena_free(&s.arena);
     self->numerics = s.numerics;
+    if (!self->rewrites) return all;
+    if (self->rewrites->rules > s.numerics) self->numerics = self->rewrites->rules; /* an earlier call's */
+    self->rewrites->rules = self->numerics;
     return all;
 }

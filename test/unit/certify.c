@@ -46,6 +46,16 @@ static adze_outcome lies(adze_func *func, const void *options, adze_pass_run *se
     return one_bit(func, options, self), ADZE_UNCHANGED;
 }
 
+/* A pass over modules that applies rules to one function after the other. */
+static adze_outcome all_rules(adze_module *module, const void *options, adze_pass_run *self)
+{
+    adze_outcome all = ADZE_UNCHANGED;
+    (void)options;
+    for (adze_func *f = adze_module_first_func(module); f; f = adze_func_next(f))
+        if (adze_rules_run(f, self, "canonicalize", true) == ADZE_CHANGED) all = ADZE_CHANGED;
+    return all;
+}
+
 #define PASS(id, text, fn, kind)                                                                            \
     static const adze_pass id = {                                                                           \
         .struct_size = sizeof(adze_pass), .name = text, .help = "for tests", .numerics = kind, .run = fn}
@@ -57,8 +67,13 @@ PASS(lossy_lot, "lossy-lot", a_lot, ADZE_LOSSY);
 PASS(stricter, "stricter", says_exact, ADZE_FAST);
 PASS(nothing_fast, "nothing", nothing, ADZE_FAST);
 PASS(liar, "liar", lies, ADZE_FAST);
-static const adze_pass *const passes[] = {&exact_bit, &fast_bit, &fast_lot,     &fast_nan,
-                                          &lossy_lot, &stricter, &nothing_fast, &liar, NULL};
+static const adze_pass rules_module = {.struct_size = sizeof(adze_pass),
+                                       .name = "rules-module",
+                                       .help = "for tests",
+                                       .numerics = ADZE_FAST,
+                                       .run_module = all_rules};
+static const adze_pass *const passes[] = {&exact_bit, &fast_bit,     &fast_lot, &fast_nan,     &lossy_lot,
+                                          &stricter,  &nothing_fast, &liar,     &rules_module, NULL};
 static const adze_plugin plugin = {.magic = ADZE_PLUGIN_MAGIC,
                                    .abi = ADZE_ABI,
                                    .struct_size = sizeof(adze_plugin),
@@ -280,6 +295,20 @@ TEST(rewrites_are_counted_and_cut_off)
     CHECK_INT(run_watched(&w, "cse,dce", 0), 6);
 }
 
+TEST(rules_of_several_functions_make_one_kind)
+{
+    static const char text[] = "const @three : f32[] = dense[3]\n"
+                               "func @main(%x: f32[16]) -> (f32[16]) {\n"
+                               "  %0 = pow(%x, @three) : f32[16]\n  return(%0)\n}\n"
+                               "func @other(%x: f32[16]) -> (f32[16]) {\n"
+                               "  %0 = relu(%x) : f32[16]\n  %1 = relu(%0) : f32[16]\n  return(%1)\n}\n";
+    fixture f;
+    CHECK(certify(&f, text, "rules-module", NULL));
+    CHECK_INT(f.last.numerics, ADZE_FAST); /* though what the last function got is EXACT */
+    CHECK(certify(&f, text, "rules-module,rules-module", NULL));
+    CHECK_INT(f.last.numerics, ADZE_EXACT);
+}
+
 TEST(a_run_stops_before_a_pass)
 {
     watch w = {.limit = 100};
@@ -301,6 +330,7 @@ int main(void)
     RUN(fast_is_held_to_a_bound);
     RUN(lossy_is_only_measured);
     RUN(a_run_may_be_stricter_than_its_pass);
+    RUN(rules_of_several_functions_make_one_kind);
     RUN(integers_must_be_equal);
     RUN(all_functions_and_symbols);
     RUN(main_must_run);

@@ -50,7 +50,7 @@ typedef struct adze_pass_run {
 ADZE_API bool adze_rewrite(adze_pass_run *self, const adze_op *op, const char *what);
 /* Applies rules until none matches any more, as `canonicalize` does: those of rule sets that begin with `pass "NAME"`,
  * built in or of any plug-in, where `pass` is that name. `fast`: FAST ones, too. The run becomes EXACT where no FAST
- * one was applied. */
+ * one was applied, by this call or an earlier one of the same run: a pass that changes more says so behind it. */
 ADZE_API adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pass, bool fast);
 
 /* What the user allows (--precision). A pass that rounds differently looks at it before it does so. */
