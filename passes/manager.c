@@ -163,7 +163,10 @@ static adze_outcome run_one(run *r, const adze_step *step)
     uint64_t errors = adze_context_errors(r->self.context);
     uint32_t count = r->pipeline->n_passes;
     if (!enter(r, step)) return ADZE_FAILED;
-    if (r->options.check && !print(r->module, "/", &before)) return ADZE_FAILED;
+    if (r->options.check && !print(r->module, "/", &before)) {
+        adze_text_free(&before);
+        return ADZE_FAILED;
+    }
     if (r->options.progress)
         r->options.progress(r->options.self, step->pass->name, r->index, count, -1, ADZE_UNCHANGED);
     double start = now();

@@ -120,10 +120,8 @@ bool adze_registry_load(adze_registry *registry, const char *path)
     void *handle = dlopen(whole, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!handle) return adze_error(loc, "not loaded: %s", dlerror());
     const adze_plugin *plugin = dlsym(handle, ADZE_PLUGIN_SYMBOL);
-    if (!plugin || !adze_registry_add(registry, plugin)) {
-        dlclose(handle);
-        return plugin ? false : adze_error(loc, "not loaded: %s", dlerror());
-    }
+    bool ok = plugin ? adze_registry_add(registry, plugin) : adze_error(loc, "not loaded: %s", dlerror());
+    if (!ok) return dlclose(handle), false;
     registry->handles = adze_arena_grow(&registry->arena, registry->handles, registry->n_handles,
                                         &registry->handles_capacity, sizeof *registry->handles);
     registry->handles[registry->n_handles++] = handle;

@@ -47,6 +47,7 @@ static bool draw(adze_work *work, const char *path, adze_text *text)
     size_t n;
     if (!error) rewind(out);
     while (!error && (n = fread(part, 1, sizeof part, out)) > 0) adze_text_write(text, part, n);
+    if (!error && ferror(out)) error = errno;
     if (in) fclose(in);
     if (out) fclose(out);
     if (error == ENOENT)
