@@ -40,18 +40,20 @@ bool adze_plugin_name_is_taken(const adze_registry *registry, const char *name)
     return false;
 }
 
-#define KIND(what, list, type, least, is_taken) \
-    {what, offsetof(adze_plugin, list), offsetof(type, name), least, sizeof(type), is_taken}
+#define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
+/* `last` is the last member of the first version, whatever has been added since. */
+#define KIND(what, list, type, last, is_taken) \
+    {what, offsetof(adze_plugin, list), offsetof(type, name), END_OF(type, last), sizeof(type), is_taken}
 
 const adze_kind adze_kinds[] = {
-    KIND("op", ops, adze_op_row, offsetof(adze_op_row, bodies), op_taken),
-    KIND("pass", passes, adze_pass, offsetof(adze_pass, purpose), pass_taken),
-    KIND("rule set", rules, adze_rule_set, sizeof(adze_rule_set), rule_set_taken),
-    KIND("backend", backends, adze_backend, offsetof(adze_backend, takes_tensors), backend_taken),
-    KIND("frontend", frontends, adze_frontend, sizeof(adze_frontend), frontend_taken),
-    KIND("metric", metrics, adze_metric, sizeof(adze_metric), metric_taken),
-    KIND("sensitivity", sensitivities, adze_sensitivity, sizeof(adze_sensitivity), sensitivity_taken),
-    KIND("code", codes, adze_code, sizeof(adze_code), NULL),
+    KIND("op", ops, adze_op_row, attrs, op_taken),
+    KIND("pass", passes, adze_pass, run_module, pass_taken),
+    KIND("rule set", rules, adze_rule_set, text, rule_set_taken),
+    KIND("backend", backends, adze_backend, n_ukernels, backend_taken),
+    KIND("frontend", frontends, adze_frontend, read, frontend_taken),
+    KIND("metric", metrics, adze_metric, detail, metric_taken),
+    KIND("sensitivity", sensitivities, adze_sensitivity, score, sensitivity_taken),
+    KIND("code", codes, adze_code, symbols, NULL),
     {"micro-kernel", offsetof(adze_plugin, ukernels), offsetof(adze_ukernel, name), sizeof(adze_ukernel), 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
@@ -114,8 +116,9 @@ static bool complete_list(adding *a, const adze_kind *kind)
         whole[i] = list[i];
         if (kind->size && size < kind->size) {
             void *longer = adze_arena_alloc(&a->registry->arena, kind->size);
-            memset(longer, 0, kind->size);
-            whole[i] = memcpy(longer, list[i], size);
+            memcpy(longer, list[i], size);
+            size = (uint32_t)kind->size;
+            whole[i] = memcpy(longer, &size, sizeof size);
         }
         if (!check_item(a, kind, whole[i], whole, i)) return false;
     }
@@ -160,7 +163,8 @@ static bool check_pass(const adding *a, const adze_pass *pass)
         return adze_error(a->loc, "plug-in '%s': pass '%s' needs exactly one of run and run_module", who, pass->name);
     if ((unsigned)pass->numerics > ADZE_LOSSY)
         return adze_error(a->loc, "plug-in '%s': pass '%s': numerics is none of EXACT, FAST, LOSSY", who, pass->name);
-    if (pass->n_options > MAX_OPTIONS || pass->options_size > MAX_OPTIONS_SIZE || (pass->n_options && !pass->options))
+    bool missing = pass->n_options && !pass->options;
+    if (missing || pass->n_options > MAX_OPTIONS || pass->options_size > MAX_OPTIONS_SIZE)
         return adze_error(a->loc, "plug-in '%s': pass '%s': %u options in %u bytes, but at most %d in %d and never NULL",
                           who, pass->name, pass->n_options, pass->options_size, MAX_OPTIONS, MAX_OPTIONS_SIZE);
     for (uint32_t i = 0; i < pass->n_options; i++)

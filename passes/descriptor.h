@@ -10,7 +10,7 @@ typedef struct adze_kind {
     size_t list;       /* offset of the list in adze_plugin */
     size_t name;       /* offset of the name in an item */
     size_t least;      /* an item's size in the first version; what is shorter is refused */
-    size_t size;       /* its size now; 0 = it has no struct_size */
+    size_t size;       /* its size now, which what is shorter is completed to; 0 = it has no struct_size */
     /* Is there one of that name already? NULL: several may have it. */
     bool (*is_taken)(const adze_registry *registry, const char *name);
 } adze_kind;
