@@ -50,7 +50,6 @@ typedef struct text_key {
     size_t size;
 } text_key;
 
-
 static bool same_text(const void *self, const void *item)
 {
     const text_key *key = self;

@@ -155,7 +155,8 @@ adze_slot adze_slot_copy(adze_arena *arena, adze_attr_kind kind, adze_slot value
 uint64_t adze_slot_hash(adze_attr_kind kind, adze_slot value);
 /* Name of a required attribute that the op does not have; NULL = none. */
 const char *adze_op_missing_attr(const adze_op *op);
-/* The row's inference, which must be there; false after an error, too, where it gives what is no type of this context. */
+/* The row's inference, which must be there; false after an error, too, where it gives what is no type of this
+ * context. */
 bool adze_op_infer_types(adze_op *op, const adze_type **out_types);
 
 /* op.c: an op with no operands set and results untyped, not yet inserted. */

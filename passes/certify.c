@@ -100,8 +100,9 @@ static bool start_made(adze_certifier *c, const adze_func *func, certified *f, b
         adze_context_mute(context, false);
         if (ok) return true;
         if (made) adze_outputs_free(f->in, f->n_in);
-        if (!made && shown) adze_error(adze_func_loc(func), "@%s cannot be certified: its %s", f->name, why);
-        else if (shown) adze_error(adze_func_loc(func), "@%s cannot be certified: the reference does not run it", f->name);
+        if (made) snprintf(why, sizeof why, "the reference does not run it");
+        if (shown)
+            adze_error(adze_func_loc(func), "@%s cannot be certified: %s%s", f->name, made ? "" : "its ", why);
     }
     free(f->in);
     *f = (certified){0};
@@ -111,8 +112,9 @@ static bool start_made(adze_certifier *c, const adze_func *func, certified *f, b
 static bool start_given(adze_certifier *c, const adze_func *func, certified *f)
 {
     f->in = (adze_value *)(uintptr_t)c->options.inputs;
-    if (f->n_in != c->options.n_inputs)
-        return adze_error(adze_func_loc(func), "@%s has %u inputs, %u are given", f->name, f->n_in, c->options.n_inputs);
+    uint32_t given = c->options.n_inputs;
+    if (f->n_in != given)
+        return adze_error(adze_func_loc(func), "@%s has %u inputs, %u are given", f->name, f->n_in, given);
     return run(f, func, &f->out) ||
            adze_error(adze_func_loc(func), "@%s cannot be certified: the reference does not run it", f->name);
 }

@@ -1,7 +1,8 @@
 /* adze new: a folder to begin a plug-in with, from the templates in share/adze/templates.
  *
  * What all kinds share lies in templates/common, the rest in templates/KIND. In contents and file names @NAME@ is the
- * name as given ("my-op"), @IDENT@ the same as a C identifier, @CAMEL@ as ONNX writes names ("MyOp"). The folder is written under another name and then renamed.
+ * name as given ("my-op"), @IDENT@ the same as a C identifier, @CAMEL@ as ONNX writes names ("MyOp"). The folder is
+ * written under another name and then renamed.
  */
 #include "command.h"
 

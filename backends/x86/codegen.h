@@ -83,10 +83,12 @@ void x86_step_symbol(char *buffer, size_t size, uint32_t level, uint32_t step);
 /* ---- lower.c ---- */
 
 bool x86_lower(x86_job *job);
+
 /* ---- link_bitcode.c ---- */
 
 /* Brings in what the module calls, under the level's target attributes, all of it internal. */
 bool x86_link_bitcode(x86_job *job);
+
 /* ---- plugin_code.c ---- */
 
 bool x86_is_bitcode(const adze_code *code);
@@ -98,6 +100,7 @@ bool x86_is_libm(const char *name);
 /* ---- step.c ---- */
 
 void x86_build_steps(x86_job *job);
+
 /* ---- descriptor.c ---- */
 
 /* The artifact's descriptor as a module of its own. `symbol` is its name. */

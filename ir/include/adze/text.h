@@ -29,13 +29,13 @@ ADZE_API void adze_text_append(adze_text *text, const char *format, ...) ADZE_PR
 ADZE_API void adze_text_write(adze_text *text, const char *bytes, size_t size);
 ADZE_API void adze_text_free(adze_text *text);
 
-/* Append to `out`. Module and function: `options` may be NULL; false after an error, where a constant cannot be read or
- * a blob cannot be written. */
 /* The shortest decimal text that reads back as the same number; always has '.', 'e', "inf" or "nan". */
 ADZE_API void adze_text_double(adze_text *text, double value);
 /* strtod of the C locale, whatever the program's is. */
 ADZE_API double adze_text_to_double(const char *text, char **end);
 
+/* Append to `out`. Module and function: `options` may be NULL; false after an error, where a constant cannot be read or
+ * a blob cannot be written. */
 ADZE_API bool adze_module_print(const adze_module *module, const adze_print_options *options, adze_text *out);
 ADZE_API bool adze_func_print(const adze_func *func, const adze_print_options *options, adze_text *out);
 ADZE_API void adze_op_print(const adze_op *op, adze_text *out); /* with its regions and locations */

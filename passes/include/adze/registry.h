@@ -65,6 +65,7 @@ ADZE_API const char *const *adze_registry_targets(adze_registry *registry);
 ADZE_API const char *adze_host_level(void);
 /* Target from text "x86", "x86:x86-64-v4", "x86:host"; owned by the registry. NULL after an error. */
 ADZE_API const adze_target *adze_registry_target(adze_registry *registry, const char *text);
+
 /* ---- Pipelines (pipeline.c) ---- */
 
 typedef struct adze_pipeline adze_pipeline;
