@@ -90,8 +90,10 @@ static const char *read_rest(adze_context *context, const char *at, const char *
         e->line = 0;
     } else if (*at == '@') {
         char *stop = NULL;
-        long long line = (at[1] == '+' || at[1] == '-') ? e->own_line + strtoll(at + 1, &stop, 10) : 0;
-        if (line < 1 || line > UINT32_MAX || stop == at + 1) return "a place is @+N, @-N, @above, @below or @unknown";
+        long long by = (at[1] == '+' || at[1] == '-') ? strtoll(at + 1, &stop, 10) : 0;
+        long long line = by > -(long long)UINT32_MAX && by < (long long)UINT32_MAX ? e->own_line + by : 0;
+        if (!stop || stop == at + 1 || line < 1 || line > UINT32_MAX)
+            return "a place is @+N, @-N, @above, @below or @unknown";
         e->line = (uint32_t)line;
         at = stop;
     }
