@@ -43,7 +43,7 @@ static bool check_name(void *self, const adze_kind *kind, const char *name, char
 static bool check_file(adze_registry *registry, const char *path)
 {
     adze_loc loc = adze_file_loc(registry->context, path, 0);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would wait */
     struct stat st;
     if (fd < 0 || fstat(fd, &st)) {
         const char *why = strerror(errno);
@@ -69,7 +69,13 @@ static bool check_file(adze_registry *registry, const char *path)
 /* Text of the file with a zero byte, in the registry's arena; NULL after an error. */
 static const char *read_rules(adze_registry *registry, const char *path, adze_loc loc)
 {
-    FILE *stream = fopen(path, "re");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *stream = fd >= 0 ? fdopen(fd, "r") : NULL;
+    struct stat st;
+    if (stream && !fstat(fd, &st) && !S_ISREG(st.st_mode)) {
+        fclose(stream);
+        return adze_error(loc, "cannot read the rules: it is no regular file"), NULL;
+    }
     if (!stream) return adze_error(loc, "cannot read the rules: %s", strerror(errno)), NULL;
     char *text = adze_malloc(MAX_RULES + 1);
     size_t size = fread(text, 1, MAX_RULES + 1, stream);

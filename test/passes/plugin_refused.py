@@ -86,6 +86,13 @@ refuse("pass name", [build("pass", "-DPASS=\"dce\"")], "the pass name 'dce' is t
 refuse("op name", [build("op", "-DOP=\"relu\"")], "the op name 'relu' is taken")
 refuse("rule set name", [good, build("set", "-DNAME=\"demo\"", "-DPASS=\"other\"", "-DOP=\"other\"")], "is taken")
 
+# A pipe without a writer would wait for one.
+for name in ("pipe.so", "pipe.rules"):
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        os.mkfifo(path)
+    refuse(name, [path], "it is no regular file")
+
 # What only the loaded plug-in can tell.
 refuse("op row", [build("row", "-DIN_MAX=0")], "op 'demo_twice': the row wants more operands than it allows", runs=True)
 refuse("start", [build("start", '-DSTART="no licence file"')],
