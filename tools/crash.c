@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 64, STACK = 1 << 16, MAX_SECONDS = 600 };
+enum { STACK = 1 << 16, MAX_SECONDS = 600 };
 
 static const struct {
     int number;
@@ -25,7 +25,7 @@ static const struct {
 enum { N_SIGNALS = sizeof signals / sizeof *signals };
 
 typedef struct command {
-    char *args[MAX_ARGS + 1]; /* for execve; owned */
+    char **args; /* for execve; owned */
     int count;
 } command;
 
@@ -45,10 +45,9 @@ static struct {
 
 /* ---- Text ---- */
 
-static bool is_plain(const char *text)
-{
-    return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=+@%-")] == 0;
-}
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=+@%-"
+
+static bool is_plain(const char *text) { return *text && !text[strspn(text, PLAIN)]; }
 
 /* As a shell reads it back: --passes='a,b{x=1}'. */
 static void append_word(adze_text *out, const char *word)
@@ -59,7 +58,7 @@ static void append_word(adze_text *out, const char *word)
         adze_text_append(out, "%s", word);
         return;
     }
-    if (word[0] == '-' && equals) {
+    if (word[0] == '-' && equals && word + strspn(word, PLAIN) > equals) {
         adze_text_append(out, "%.*s", (int)(equals + 1 - word), word);
         word = equals + 1;
     }
@@ -84,6 +83,7 @@ static char *words(char *const *args, int count)
 static void clear(command *c)
 {
     for (int i = 0; i < c->count; i++) free(c->args[i]);
+    free(c->args);
     *c = (command){0};
 }
 
@@ -91,10 +91,13 @@ static void add(command *c, const char *format, ...) ADZE_PRINTF(2, 3);
 static void add(command *c, const char *format, ...)
 {
     va_list args;
-    if (c->count == MAX_ARGS) return;
+    char **more = realloc(c->args, ((size_t)c->count + 2) * sizeof *more);
+    if (!more) abort();
+    c->args = more;
     va_start(args, format);
-    if (vasprintf(&c->args[c->count], format, args) >= 0) c->count++;
+    if (vasprintf(&c->args[c->count], format, args) < 0) abort();
     va_end(args);
+    c->args[++c->count] = NULL;
 }
 
 /* "adze opt IN" and what all runs need to see the same IR. */
@@ -104,7 +107,7 @@ static void start(command *c, const char *input)
     clear(c);
     add(c, "%s", crash.program ? crash.program : "adze");
     add(c, "opt");
-    add(c, "%s", input);
+    add(c, "%s%s", input[0] == '-' && input[1] ? "./" : "", input); /* no flag */
     for (uint32_t i = 0; i < common->plugins.count; i++) add(c, "--plugin=%s", common->plugins.items[i]);
     if (crash.options.target) add(c, "--target=%s", crash.options.target);
     if (common->precision) add(c, "--precision=%s", common->precision);

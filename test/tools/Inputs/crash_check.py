@@ -55,6 +55,17 @@ crashes("limit", ["opt", model, "--passes=simplify,fuse,boom{op=kernel}", "--rew
 crashes("certify", ["opt", model, "--passes=simplify,boom", "--certify"], signal.SIGSEGV, ".")
 crashes("bisect", ["opt", model, "--passes=simplify,boom", "--bisect"], signal.SIGSEGV, ".")
 
+# Names that a shell or the flags would read otherwise; more flags than any fixed number.
+shutil.copy(model, os.path.join(folder, "out", "it's $1.onnx"))
+crashes("quotes", ["opt", "out/it's $1.onnx", "--passes=boom"], signal.SIGSEGV, ".")
+os.makedirs(folder + "/-x")
+crashes("dash", ["opt", model, "--passes=boom", "--crash-folder=-x"], signal.SIGSEGV, "-x")
+many = []
+for i in range(70):
+    many.append(f"--plugin=out/r{i}.rules")
+    open(os.path.join(folder, "out", f"r{i}.rules"), "w").close()
+crashes("many", ["opt", model, "--passes=boom", *many], signal.SIGSEGV, ".")
+
 # Other commands that run passes.
 crashes("compile", ["compile", model, "--passes=simplify,boom,fuse,lower", "-o", "out/x.so"], signal.SIGSEGV, "out")
 crashes("run", ["run", model, "--passes=simplify,boom"], signal.SIGSEGV, ".")
