@@ -2,6 +2,7 @@
 #include "reduce.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -47,30 +48,79 @@ static bool set_environment(void)
     return ok;
 }
 
+/* ---- What is left when a signal ends this program ---- */
+
+static const int endings[] = {SIGINT, SIGTERM, SIGHUP};
+enum { N_ENDINGS = sizeof endings / sizeof *endings };
+
+/* Handlers have no argument of ours. */
+static struct {
+    const char *folder;
+    volatile pid_t child; /* the test that runs, a process group; 0 = none */
+    struct sigaction old[N_ENDINGS];
+} running;
+
+static void on_ending(int number)
+{
+    extern char **environ;
+    char *const rm[] = {"rm", "-rf", (char *)(uintptr_t)running.folder, NULL};
+    if (running.child) kill(-running.child, SIGKILL);
+    pid_t child = _Fork();
+    if (child == 0) {
+        execve("/bin/rm", rm, environ);
+        _exit(127);
+    }
+    if (child > 0) waitpid(child, NULL, 0);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void watch_endings(const char *folder)
+{
+    struct sigaction action = {.sa_handler = on_ending};
+    running.folder = folder;
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < N_ENDINGS; i++) {
+        sigaction(endings[i], NULL, &running.old[i]);
+        if (running.old[i].sa_handler != SIG_IGN) sigaction(endings[i], &action, NULL);
+    }
+}
+
+/* ---- Begin and end ---- */
+
+/* As it stands, a shell reads the path as one word. */
+static bool is_one_word(const char *path) { return !path[strcspn(path, " \t\r\n'\"\\`$&|;<>()*?[]{}#~!")]; }
+
 bool adze_reduce_test_begin(adze_reduce_test *t)
 {
     const char *folder = getenv("TMPDIR");
     adze_loc loc = adze_loc_unknown(t->work->context);
+    if (folder && !is_one_word(folder))
+        return adze_error(loc, "TMPDIR: a shell does not read '%s' as one word, so no command gets its files", folder);
     snprintf(t->folder, sizeof t->folder, "%.200s/adze-reduce-XXXXXX", folder && *folder ? folder : "/tmp");
     if (!mkdtemp(t->folder)) return *t->folder = '\0', adze_error(loc, "no temporary folder can be made");
     snprintf(t->path, sizeof t->path, "%s/candidate.adz", t->folder);
+    watch_endings(t->folder);
     t->text = fill_in(t->command, t->path);
     return set_environment() || adze_error(loc, "out of memory");
 }
 
-static void remove_files(const adze_reduce_test *t)
+static int remove_inside(const char *path, const struct stat *info, int type, struct FTW *at)
 {
-    char blob[320];
-    snprintf(blob, sizeof blob, "%s.bin", t->path);
-    unlink(t->path);
-    unlink(blob);
+    (void)info, (void)type;
+    if (at->level) remove(path);
+    return 0;
 }
+
+/* The candidate, and what a test has left beside it. */
+static void remove_files(const adze_reduce_test *t) { nftw(t->folder, remove_inside, 8, FTW_DEPTH | FTW_PHYS); }
 
 void adze_reduce_test_end(adze_reduce_test *t)
 {
     if (*t->folder) {
         remove_files(t);
         rmdir(t->folder);
+        for (int i = 0; i < N_ENDINGS; i++) sigaction(endings[i], &running.old[i], NULL);
     }
     free(t->text);
     free(t->seen);
@@ -87,23 +137,22 @@ static void child(const adze_reduce_test *t)
     _exit(127);
 }
 
-/* Status as of waitpid; -1 where the time is up, and the command and what it started are gone. */
+/* Status as of waitpid; -1 where the time is up. The command and what it started are gone then. */
 static int wait_for(pid_t pid, double seconds)
 {
     double end = adze_now() + seconds;
     struct timespec pause = {0, 1000000};
     int status;
-    for (;;) {
-        pid_t done = waitpid(pid, &status, WNOHANG);
-        if (done == pid) return status;
-        if (done < 0) return -1;
-        if (adze_now() > end) break;
-        nanosleep(&pause, NULL);
+    bool over = false;
+    for (siginfo_t info = {0}; !over && !info.si_pid;) {
+        /* it stays a zombie, so that its number names its group until that is gone */
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT)) break;
+        over = !info.si_pid && adze_now() > end;
+        if (!info.si_pid && !over) nanosleep(&pause, NULL);
         if (pause.tv_nsec < 16000000) pause.tv_nsec *= 2;
     }
     kill(-pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    return -1;
+    return waitpid(pid, &status, 0) == pid && !over ? status : -1;
 }
 
 static bool run(adze_reduce_test *t)
@@ -113,7 +162,10 @@ static bool run(adze_reduce_test *t)
     pid_t pid = fork();
     if (pid < 0) return false;
     if (pid == 0) child(t);
+    setpgid(pid, pid); /* as the child does, whoever comes first */
+    running.child = pid;
     int status = wait_for(pid, (double)t->seconds);
+    running.child = 0;
     t->n_runs++;
     t->status = status == -1 ? -1 : WIFSIGNALED(status) ? SIGNALLED + WTERMSIG(status) : WEXITSTATUS(status);
     return t->crash ? t->status > SIGNALLED : t->status == 0;
@@ -152,7 +204,7 @@ static bool write_candidate(adze_reduce_test *t, const adze_module *module)
     remove_files(t);
     bool ok = adze_module_print(module, &print, &text);
     ok = ok && is_new(t, hash(&text)) && adze_write_printed(t->work, t->path, &print, &text);
-    if (!ok) unlink(print.blob_temporary);
+    if (!ok && print.blob_temporary) unlink(print.blob_temporary);
     adze_module *again = ok ? adze_module_parse(t->work->context, t->path, text.data, text.size) : NULL;
     ok = again && adze_module_verify(again);
     adze_module_destroy(again);
