@@ -286,6 +286,8 @@ static int check_flags(const adze_work *work, const options *o)
     if (o->print_diff && *o->print_diff && check_pass(work, "--print-diff", o->print_diff)) return 2;
     if (o->stop_before < 0 || o->stop_before > UINT32_MAX)
         return adze_usage_error("--stop-before takes a number from 1, got %lld", (long long)o->stop_before);
+    if (o->rewrite_limit < defaults.rewrite_limit)
+        return adze_usage_error("--rewrite-limit takes a number from 0, got %lld", (long long)o->rewrite_limit);
     if (o->certify.bisect && (o->split_input || o->verify_diagnostics || o->output || o->print_diff))
         return adze_usage_error("--bisect prints what it finds and nothing else: it takes no -o, --print-diff, "
                                 "--split-input or --verify-diagnostics");

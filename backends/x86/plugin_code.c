@@ -108,7 +108,8 @@ static bool is_absolute(uint64_t type, const Elf64_Shdr *where)
            (type == R_X86_64_64 && !(where->sh_flags & SHF_WRITE));
 }
 
-/* The numbers of symbols in relocations and groups, which x86_elf_localize follows. The reason against them, or NULL. */
+/* The numbers of symbols in relocations and groups, which x86_elf_localize follows, and kinds of addresses. The reason
+ * against them, or NULL. */
 static const char *check_relocations(const object *o)
 {
     for (uint64_t i = 0; i < o->head.e_shnum; i++) {
