@@ -25,6 +25,8 @@ uint32_t adze_row_count(const adze_context *context) { return context->n_rows; }
 
 const adze_op_row *adze_row_get(const adze_context *context, uint32_t index) { return context->rows[index]; }
 
+enum { MAX_NAME = 100 };
+
 /* Does the attribute's default read as its kind? */
 static bool has_good_default(const adze_attr_row *attr)
 {
@@ -44,12 +46,22 @@ static bool has_good_default(const adze_attr_row *attr)
     }
 }
 
+/* As the text has it, and no longer than the names of functions made from it. */
+static bool has_good_name(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", digits[] = "0123456789";
+    size_t n = 0;
+    while (name[n] && (strchr(letters, name[n]) || (n && strchr(digits, name[n])))) n++;
+    return !name[n] && n <= MAX_NAME;
+}
+
 /* What in the row contradicts itself; NULL = nothing. */
 static const char *contradiction(const adze_op_row *row)
 {
     if (row->struct_size < offsetof(adze_op_row, bodies)) return "is shorter than any version's";
     if (row->abi != ADZE_ABI) return "has another ABI number";
     if (!row->name || !*row->name) return "has no name";
+    if (!has_good_name(row->name)) return "has a name that is more than 100 letters, digits and '_'";
     if (row->in_min > row->in_max) return "wants more operands than it allows";
     if (row->out_min > row->out_max) return "has more results than it allows";
     if (row->regions > row->regions_max) return "wants more regions than it allows";

@@ -277,6 +277,21 @@ TEST(body_refused)
 
 /* ---- Rows that contradict themselves ---- */
 
+TEST(op_name_refused)
+{
+    char long_name[102];
+    memset(long_name, 'a', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    const char *const names[] = {"a.b", "a-b", long_name};
+    for (int i = 0; i < 3; i++) {
+        adze_op_row row = row_of(&negate);
+        row.name = names[i];
+        const adze_op_row *const ops[] = {&row, NULL};
+        const adze_plugin plugin = {HEAD, .ops = ops};
+        check_refused(&plugin, "has a name that is more than");
+    }
+}
+
 TEST(attribute_refused)
 {
     static const struct {
@@ -393,6 +408,7 @@ int main(void)
     RUN(code_refused);
     RUN(body_is_meaning);
     RUN(body_refused);
+    RUN(op_name_refused);
     RUN(attribute_refused);
     RUN(inference_gives_no_type);
     RUN(shorter_structs);

@@ -86,7 +86,7 @@ enum { ADZE_VARIADIC = 255 };
 struct adze_op_row {
     uint32_t struct_size;
     uint32_t abi;
-    const char *name;
+    const char *name;   /* letters, digits and '_', at most 100 */
     const char *onnx;   /* ONNX op type; NULL = none */
     const char *domain; /* ONNX domain; NULL = ai.onnx */
     const char *help;   /* one line */
