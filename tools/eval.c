@@ -66,13 +66,14 @@ static bool is_usable(const job *j, const adze_metric *m)
 {
     bool labelled = j->set.label_kind && (m->labels & 1U << j->set.label_kind);
     if (m->needs_other) return j->options->against;
+    if (!m->labels) return true;
     return labelled || (m->labels == 1U << ADZE_LABEL_IMAGE && j->options->against);
 }
 
 static bool add_metric(job *j, const adze_metric *m)
 {
     if (j->n_metrics == MAX_METRICS) return true;
-    void *state = calloc(1, m->state_size + 1u);
+    void *state = calloc(1, (size_t)m->state_size + 1);
     if (!state) return fail(j, j->options->data, "out of memory");
     j->states[j->n_metrics] = state;
     j->metrics[j->n_metrics++] = m;
@@ -93,7 +94,7 @@ static int choose_metrics(job *j)
     const char *at = j->options->metrics;
     for (uint32_t i = 0; !at && i < adze_registry_num_metrics(j->work->registry); i++) {
         const adze_metric *m = adze_registry_metric(j->work->registry, i);
-        bool wanted = is_usable(j, m) && (m->needs_other || (m->labels & 1U << j->set.label_kind));
+        bool wanted = is_usable(j, m) && (m->needs_other || !m->labels || (m->labels & 1U << j->set.label_kind));
         bool tokens = j->set.labels.rank > 1;
         if (!strcmp(m->name, "perplexity") || !strcmp(m->name, "entropy")) wanted = wanted && tokens;
         bool answers = j->set.label_kind == ADZE_LABEL_NONE || j->set.label_kind == ADZE_LABEL_CLASSES;

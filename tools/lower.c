@@ -73,7 +73,7 @@ static bool report_region(const adze_backend *backend, const adze_region *region
         bool own = adze_op_has_trait(op, ADZE_TERMINATOR) || adze_op_has_trait(op, ADZE_LOOP);
         if (!own && !backend->supports(op, why, sizeof why)) {
             ok = false;
-            refuse(op, backend, why);
+            refuse(op, backend, *why ? why : "the backend gives no reason");
         }
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++) ok &= report_region(backend, adze_op_region(op, i));
     }
@@ -139,6 +139,9 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(best));
     if (!backend) return false;
     const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
+    if (!text)
+        return adze_error(adze_loc_unknown(session->context), "the %s backend has no pipeline for -O%d", backend->name,
+                          common->level < 0 ? 2 : common->level);
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, text);
     if (!pipeline) return false;
     watch seen = {adze_progress_begin(session, "passes"), for_code ? backend : NULL, common->verbose, false};
@@ -160,6 +163,18 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     return ok;
 }
 
+/* Whether it did is seen: no artifact without a file, no failure without a message. */
+static bool emit(adze_work *session, const adze_backend *backend, const adze_module *module,
+                 const adze_emit_options *options)
+{
+    uint64_t errors = adze_context_errors(session->context);
+    bool ok = backend->emit(module, session->registry, options);
+    bool told = adze_context_errors(session->context) > errors;
+    if (told || (ok && !access(options->output, F_OK))) return ok && !told;
+    return adze_error(adze_loc_unknown(session->context), "the %s backend %s %s", backend->name,
+                      ok ? "has not written" : "cannot write", options->output);
+}
+
 bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *module, const char *output)
 {
     adze_levels levels;
@@ -176,7 +191,7 @@ bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *
     if (!adze_work_lower(session, common, module, true)) return false;
     adze_progress *progress = adze_progress_begin(session, "code generation");
     double start = adze_now();
-    bool ok = backend->emit(module, session->registry, &options);
+    bool ok = emit(session, backend, module, &options);
     if (common->verbose) fprintf(stderr, "%10.3f ms  code generation\n", 1e3 * (adze_now() - start));
     adze_progress_end(progress);
     return ok;
