@@ -3,6 +3,7 @@
  * File ranges are read with pread, never mapped: a file that shrinks after import is then a short read
  * and an error, not a signal.
  */
+#include "ir/infer.h"
 #include "ir/ir_private.h"
 
 #include <errno.h>
@@ -114,6 +115,22 @@ adze_data *adze_data_derived(adze_context *context, const adze_op_row *row, cons
         if (inputs[i]) inputs[i]->n_derived++;
     }
     return data;
+}
+
+/* Bytes that computing it goes through, at most `most` + 1. */
+static uint64_t bytes_behind(const adze_data *data, uint64_t most)
+{
+    if (data->kind != FROM_OP || data->bytes) return data->size;
+    uint64_t sum = data->size + 1;
+    for (uint32_t i = 0; i < data->n_inputs && sum <= most; i++)
+        if (data->inputs[i]) sum += bytes_behind(data->inputs[i]->data, most - sum);
+    return sum <= most ? sum : most + 1;
+}
+
+bool adze_data_is_quick(const adze_data *data)
+{
+    enum { MOST = 1 << 16 };
+    return data->kind != FROM_OP || data->bytes || bytes_behind(data, MOST) <= MOST;
 }
 
 adze_data *adze_data_retain(adze_data *data)

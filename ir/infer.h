@@ -18,6 +18,10 @@ typedef struct inferred {
     const adze_dim *dims[ADZE_MAX_RANK];
 } inferred;
 
+/* data.c: reading it takes no computation, or one over little: inference looks at no other, or a text could make it
+ * compute for hours. */
+bool adze_data_is_quick(const adze_data *data);
+
 /* infer_util.c */
 
 /* Type of operand `index`; NULL if it is absent. */

@@ -34,6 +34,7 @@ int infer_scales(const adze_op *op, uint32_t index, double *out)
     float values[ADZE_MAX_RANK];
     if (!constant || adze_type_dtype(adze_const_type(constant)) != ADZE_DTYPE_f32) return -1;
     if (!adze_dim_is_const(adze_type_count(adze_const_type(constant)), &n) || n > ADZE_MAX_RANK) return -1;
+    if (!adze_data_is_quick(adze_const_data(constant))) return -1;
     if (!adze_data_read(adze_const_data(constant), 0, values, (uint64_t)n * sizeof *values)) return -1;
     for (int64_t i = 0; i < n; i++) out[i] = (double)values[i];
     return (int)n;

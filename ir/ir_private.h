@@ -145,6 +145,7 @@ struct adze_module {
     const char *name;
     adze_func *first_func, *last_func;
     adze_const *first_const, *last_const;
+    adze_table func_names; /* also of erased ones: their functions have no module */
     adze_table const_names;
     adze_table const_suffixes; /* interned name -> last number that was put behind it */
     adze_attr_list attrs;

@@ -105,6 +105,7 @@ adze_func *adze_module_add_func(adze_module *module, const char *name)
     else
         module->first_func = func;
     module->last_func = func;
+    adze_table_put_name(&module->func_names, func->name, func);
     return func;
 }
 
@@ -120,6 +121,7 @@ void adze_func_erase(adze_func *func)
         func->next->prev = func->prev;
     else
         module->last_func = func->prev;
+    func->module = NULL;
 }
 
 adze_func *adze_module_first_func(const adze_module *module) { return module->first_func; }
@@ -161,9 +163,8 @@ adze_op *adze_func_return(const adze_func *func)
 
 adze_func *adze_module_find_func(const adze_module *module, const char *name)
 {
-    for (adze_func *func = module->first_func; func; func = func->next)
-        if (!strcmp(func->name, name)) return func;
-    return NULL;
+    adze_func *func = adze_table_get_name(&module->func_names, name);
+    return func && func->module ? func : NULL;
 }
 
 adze_func *adze_module_main(const adze_module *module)
@@ -187,6 +188,7 @@ void adze_module_destroy(adze_module *module)
 {
     if (!module) return;
     for (adze_const *c = module->last_const; c; c = c->prev) adze_data_release(c->data);
+    adze_table_free(&module->func_names);
     adze_table_free(&module->const_names);
     adze_table_free(&module->const_suffixes);
     adze_arena_free(&module->arena);

@@ -210,10 +210,11 @@ static bool parse_free_value(adze_parser *p, adze_attr *attr)
 bool adze_parse_free_attrs(adze_parser *p, adze_func *func)
 {
     if (!adze_parse_expect(p, '{', "'{'")) return false;
-    for (bool first = true; p->token.kind != '}'; first = false) {
-        if (!first && !adze_parse_expect(p, ',', "',' or '}'")) return false;
+    for (uint32_t n = 0; p->token.kind != '}'; n++) {
+        if (n && !adze_parse_expect(p, ',', "',' or '}'")) return false;
         adze_token name = p->token;
         adze_attr attr = {0};
+        if (n == ADZE_PARSE_ATTRS) return adze_parse_error(p, &name, "more than %d attributes", ADZE_PARSE_ATTRS);
         if (name.kind != ADZE_TOKEN_ID) return adze_parse_unexpected(p, "an attribute's name");
         attr.name = adze_parse_name(p, &name);
         bool taken = func ? adze_func_find_attr(func, attr.name) != NULL

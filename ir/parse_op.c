@@ -196,6 +196,8 @@ static bool parse_loc(adze_parser *p, adze_op *op)
     do {
         if (p->token.kind != ADZE_TOKEN_STRING)
             return adze_parse_unexpected(p, "a node's name in quotes");
+        if (op->n_nodes == ADZE_PARSE_NODES)
+            return adze_parse_error(p, &p->token, "more than %d nodes", ADZE_PARSE_NODES);
         const char *node = adze_parse_name(p, &p->token);
         if (!node) return false;
         adze_op_add_node(op, node);

@@ -43,6 +43,7 @@ static bool read_const(const adze_const *constant, int64_t from, int64_t n, int6
     uint32_t bits = adze_dtype_bits(dtype);
     if (bits < 8 || bits > 64 || n > MAX_ENTRIES || (ints ? !ev_is_int(dtype) : !ev_is_number(dtype))) return false;
     uint64_t size = bits / 8;
+    if (!adze_data_is_quick(adze_const_data(constant))) return false;
     if (!adze_data_read(adze_const_data(constant), (uint64_t)from * size, bytes, (uint64_t)n * size)) return false;
     if (ints)
         ev_load_i64(dtype, bytes, 0, 1, n, ints);
@@ -110,7 +111,7 @@ static int from_const(walker *w, const adze_const *constant, const adze_dim **ou
     bool is_float = ev_is_float(adze_type_dtype(adze_const_type(constant)));
     if (n < 0 || !read_const(constant, 0, n, is_float ? NULL : ints, floats)) return -1;
     for (int64_t i = 0; i < n; i++) {
-        if (is_float && (fabs(floats[i]) > 0x1p24 || floats[i] != (double)(int64_t)floats[i])) return -1;
+        if (is_float && (!(fabs(floats[i]) <= 0x1p24) || floats[i] != (double)(int64_t)floats[i])) return -1;
         out[i] = adze_dim_const(w->context, is_float ? (int64_t)floats[i] : ints[i]);
     }
     return (int)n;

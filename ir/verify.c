@@ -341,6 +341,15 @@ static void check_region(adze_verifier *v, const adze_region *region, const adze
 
 /* ---- Functions, constants, modules ---- */
 
+/* Is the interned name among those seen, which it joins? NULL never is. */
+static bool taken(adze_table *names, const char *name)
+{
+    if (!name) return false;
+    if (adze_table_get(names, name)) return true;
+    adze_table_put(names, name, (void *)(uintptr_t)name);
+    return false;
+}
+
 static void check_results(adze_verifier *v, const adze_func *func)
 {
     const adze_op *end = func->body.last;
@@ -365,11 +374,12 @@ static void check_results(adze_verifier *v, const adze_func *func)
         adze_verify_fail(v, end, "return: operand %u is %s, but result %u of @%s is %s", i, got, i,
                          func->name, wanted);
     }
+    adze_table names = {0};
     for (uint32_t i = 0; i < func->n_results; i++)
-        for (uint32_t k = 0; k < i; k++)
-            if (func->result_names[i] && func->result_names[i] == func->result_names[k])
-                fail_func(v, func, "function @%s has two results named '%s'", func->name,
-                          func->result_names[i]);
+        if (taken(&names, func->result_names[i]))
+            fail_func(v, func, "function @%s has two results named '%s'", func->name,
+                      func->result_names[i]);
+    adze_table_free(&names);
 }
 
 static void check_func(adze_verifier *v, const adze_func *func)
@@ -377,11 +387,12 @@ static void check_func(adze_verifier *v, const adze_func *func)
     v->func = func;
     check_region(v, &func->body, NULL, 0, 0);
     check_results(v, func);
+    adze_table names = {0};
     for (uint32_t i = 0; i < func->body.n_args; i++)
-        for (uint32_t k = 0; k < i && func->body.args[i]->name; k++)
-            if (func->body.args[i]->name == func->body.args[k]->name)
-                fail_func(v, func, "function @%s has two arguments named '%s'", func->name,
-                          func->body.args[i]->name);
+        if (taken(&names, func->body.args[i]->name))
+            fail_func(v, func, "function @%s has two arguments named '%s'", func->name,
+                      func->body.args[i]->name);
+    adze_table_free(&names);
     adze_table_free(&v->seen);
     adze_arena_free(&v->arena);
     v->seen = (adze_table){0};

@@ -20,7 +20,10 @@ typedef struct parser {
     adze_arena *arena;
     adze_rule *rule; /* being read */
     bool finding;    /* in the part to find */
+    uint32_t depth;  /* of functions in functions */
 } parser;
+
+enum { MAX_DEPTH = 32 };
 
 static bool fail(parser *p, const char *message, const char *detail)
 {
@@ -164,7 +167,10 @@ static bool read_named(parser *p, adze_term *out)
         return fail(p, p->finding ? "'%s': functions stand in replacements only" : "there is no function '%s'",
                     name);
     }
+    if (p->depth == MAX_DEPTH) return fail(p, "%s", "functions are nested too deeply");
+    p->depth++;
     if (!expect(p, '(') || !read_terms(p, args, &out->n_args)) return false;
+    p->depth--;
     out->args = adze_arena_copy(p->arena, args, out->n_args * sizeof *args);
     if (out->n_args < out->function->min_args || out->n_args > out->function->max_args) {
         p->lex = at;

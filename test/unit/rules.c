@@ -90,6 +90,17 @@ TEST(type_of_no_found_op_is_refused)
     CHECK_INT(failures_of("rule r EXACT { %1 = neg(%x) } => { %2 = neg(%x) %1 = cast(%2) {to = f32} : type(%2) }"), -1);
 }
 
+/* An error, not an overflowing stack. */
+TEST(functions_nest_to_a_bound)
+{
+    enum { DEEP = 100000 };
+    adze_text text = {0};
+    adze_text_append(&text, "rule r EXACT { %%1 = neg(%%x) } => { %%1 = neg(");
+    for (int i = 0; i < DEEP; i++) adze_text_append(&text, "list(");
+    CHECK_INT(failures_of(text.data), -1);
+    adze_text_free(&text);
+}
+
 TEST(rule_without_test_is_found)
 {
     CHECK_INT(failures_of("rule r EXACT { %1 = identity(%x) } => %x"), 1);
@@ -140,6 +151,7 @@ int main(void)
     RUN(type_without_numbers_is_refused);
     RUN(op_that_does_not_lead_to_the_root_is_refused);
     RUN(type_of_no_found_op_is_refused);
+    RUN(functions_nest_to_a_bound);
     RUN(rule_without_test_is_found);
     RUN(test_that_does_not_match_is_found);
     RUN(bad_text_is_refused);

@@ -81,6 +81,75 @@ TEST(derived_chains_are_bounded)
     adze_text_free(&text);
 }
 
+static void check_parses(const adze_text *text)
+{
+    adze_context *context = adze_context_create();
+    adze_module *module = adze_module_parse(context, "long.adz", text->data, text->size);
+    CHECK(module && adze_module_verify(module));
+    adze_module_destroy(module);
+    adze_context_destroy(context);
+}
+
+/* `head`, n times `item` with its number in the place of #, `tail`. */
+static adze_text many(const char *head, const char *item, const char *between, const char *tail)
+{
+    adze_text text = {0};
+    adze_text_append(&text, "%s", head);
+    for (int i = 0; i < 100000; i++) {
+        const char *number = strchr(item, '#');
+        adze_text_append(&text, "%s%.*s%d%s", i ? between : "", (int)(number - item), item, i, number + 1);
+    }
+    adze_text_append(&text, "%s", tail);
+    return text;
+}
+
+/* Minutes where each is compared with all others; well below a second else. */
+TEST(long_lists_are_read)
+{
+    adze_text texts[] = {
+        many("func @f(", "%x#: f32[4]", ", ", ") -> (f32[4]) {\n  return(%x0)\n}\n"),
+        many("func @f(%x: f32[4]) -> (", "%y#: f32[4]", ", ", ") {\n"),
+        many("", "func @f#() -> () {\n  return()\n}\n", "", ""),
+        many("", "const @c#: f32[] = dense[1]\n", "", "func @f() -> () {\n  return()\n}\n"),
+    };
+    adze_text_append(&texts[1], "  return(");
+    for (int i = 0; i < 100000; i++) adze_text_append(&texts[1], i ? ", %%x" : "%%x");
+    adze_text_append(&texts[1], ")\n}\n");
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        check_parses(&texts[i]);
+        adze_text_free(&texts[i]);
+    }
+}
+
+TEST(attributes_and_nodes_are_bounded)
+{
+    adze_text attrs = many("module @m {", "a# = 1", ", ", "} {}");
+    adze_text nodes = many("func @f(%x: f32[4]) -> (f32[4]) {\n  %0 = relu(%x) loc(", "\"n#\"", ", ",
+                           ")\n  return(%0)\n}\n");
+    check_error(attrs.data, "more than 1000 attributes");
+    check_error(nodes.data, "more than 10000 nodes");
+    adze_text_free(&attrs);
+    adze_text_free(&nodes);
+}
+
+/* The shape of a reshape could be the sum of 4 GB; it is then not known. */
+TEST(inference_computes_little)
+{
+    static const char text[] = "const @n: i64[2] = dense[30000, 30000]\n"
+                               "const @axes: i64[2] = dense[0, 1]\n"
+                               "const @big: f32[30000,30000] = derived constant_of_shape(@n) {value = 1.0}\n"
+                               "const @sum: f32[1,1] = derived reduce_sum(@big, @axes)\n"
+                               "const @entry: i64[1,1] = derived cast(@sum) {to = i64}\n"
+                               "const @one: i64[1] = dense[1]\n"
+                               "const @shape: i64[1] = derived reshape(@entry, @one)\n"
+                               "func @f(%x: f32[4]) -> (f32[?]) {\n"
+                               "  %0 = reshape(%x, @shape)\n"
+                               "  return(%0)\n"
+                               "}\n";
+    adze_text whole = {.data = (char *)(uintptr_t)text, .size = sizeof text - 1};
+    check_parses(&whole);
+}
+
 /* Parsing must end without a crash, and what parses must print and verify without one. */
 static bool survives(const char *text, size_t size)
 {
@@ -302,6 +371,9 @@ int main(void)
     RUN(errors_end_where_the_rest_is_no_op);
     RUN(nesting_is_bounded);
     RUN(derived_chains_are_bounded);
+    RUN(long_lists_are_read);
+    RUN(attributes_and_nodes_are_bounded);
+    RUN(inference_computes_little);
     RUN(truncations);
     RUN(mutations);
     RUN(rows_on_strange_operands);
