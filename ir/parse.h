@@ -10,7 +10,7 @@ enum {
     ADZE_PARSE_DEPTH = 200,    /* nested types, expressions, lists and regions */
     ADZE_PARSE_TERMS = 1000,   /* operators of one dim expression */
     ADZE_PARSE_DERIVED = 1000, /* evaluations that one derived constant may need */
-    ADZE_PARSE_ATTRS = 1000,   /* attributes of a module or function */
+    ADZE_PARSE_ATTRS = 10000,  /* attributes of a module or function */
     ADZE_PARSE_NODES = 10000,  /* nodes that one op stands for */
     ADZE_PARSE_ERRORS = 50     /* reported errors; after that the parser gives up */
 };

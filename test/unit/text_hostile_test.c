@@ -126,7 +126,7 @@ TEST(attributes_and_nodes_are_bounded)
     adze_text attrs = many("module @m {", "a# = 1", ", ", "} {}");
     adze_text nodes = many("func @f(%x: f32[4]) -> (f32[4]) {\n  %0 = relu(%x) loc(", "\"n#\"", ", ",
                            ")\n  return(%0)\n}\n");
-    check_error(attrs.data, "more than 1000 attributes");
+    check_error(attrs.data, "more than 10000 attributes");
     check_error(nodes.data, "more than 10000 nodes");
     adze_text_free(&attrs);
     adze_text_free(&nodes);
