@@ -6,6 +6,9 @@
  *   conv     n, [group,] channel, spatial…; input channel, window…. The group axis is there if group > 1;
  *            channels then count within the group. Window axes are of kind WINDOW. The input is guarded
  *            with 0 outside where there is padding. The bias is added to the sum.
+ *
+ * matmul_integer and conv_integer have the space of their twin where no zero point is there; factors are then
+ * widened to the result's type. With one there is no product of two operands.
  */
 #include "ir/access.h"
 #include "ir/rows.h"
@@ -38,6 +41,11 @@ bool access_matmul(const adze_op *op, adze_access *a)
     a->combine = ADZE_COMBINE_ADD;
     a->body = "mul";
     return true;
+}
+
+bool access_matmul_integer(const adze_op *op, adze_access *a)
+{
+    return !adze_op_operand(op, 2) && !adze_op_operand(op, 3) && access_matmul(op, a);
 }
 
 bool access_gemm(const adze_op *op, adze_access *a)
@@ -96,14 +104,13 @@ static const adze_dim *in_group(const adze_op *op, const conv_axes *c, const adz
 
 bool access_conv(const adze_op *op, adze_access *a)
 {
-    const struct adze_conv_attrs *at = (const void *)adze_op_attrs(op);
     const adze_type *x = access_operand_type(op, 0), *w = access_operand_type(op, 1), *y = access_result_type(op, 0);
     if (!x || !w || !y || adze_type_rank(x) < 3 || adze_type_rank(w) != adze_type_rank(x)) return false;
     uint32_t rank = adze_type_rank(x), axes = rank - 2;
     adze_window window[ADZE_MAX_RANK];
     conv_axes c;
     if (!adze_windows(op, axes, adze_type_dims(x) + 2, adze_type_dims(w) + 2, window)) return false;
-    if (!add_axes(op, a, axes, at->group, &c)) return false;
+    if (!add_axes(op, a, axes, adze_op_attr_int(op, "group"), &c)) return false;
     adze_access_map *in = access_map_operand(a, 0, rank), *weight = access_map_operand(a, 1, rank);
     adze_access_map *out = &a->result[0];
     const adze_dim *channel = in_group(op, &c, a->extent[c.channel], c.channel);
@@ -123,4 +130,9 @@ bool access_conv(const adze_op *op, adze_access *a)
     a->combine = ADZE_COMBINE_ADD;
     a->body = "mul";
     return true;
+}
+
+bool access_conv_integer(const adze_op *op, adze_access *a)
+{
+    return !adze_op_operand(op, 2) && !adze_op_operand(op, 3) && access_conv(op, a);
 }

@@ -10,31 +10,82 @@ static bool same_dtype(const adze_op *op, const inferred *a, const inferred *b)
                       infer_type_text(op, 0), infer_type_text(op, 1));
 }
 
-bool infer_matmul(adze_op *op, const adze_type **out_types)
+/* The operands are as wide as kernels of integers take them. */
+static bool narrow(const adze_op *op, const inferred *a, const inferred *b)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        adze_dtype dtype = i ? b->dtype : a->dtype;
+        adze_dtype_kind kind = adze_dtype_get_kind(dtype);
+        if ((kind == ADZE_KIND_INT || kind == ADZE_KIND_UINT) && adze_dtype_bits(dtype) <= 16) continue;
+        return adze_error(adze_op_loc(op), "operand %u of %s is %s; expected integers of 16 bits or less", i,
+                          adze_op_name(op), infer_type_text(op, i));
+    }
+    return true;
+}
+
+/* Zero point `index` is of its operand's type: one value, or as many as `along` says, in any dim. */
+static bool check_zero(const adze_op *op, uint32_t index, adze_dtype dtype, const adze_dim *along)
+{
+    inferred zero;
+    const adze_dim *count = adze_dim_const(adze_op_context(op), 1);
+    if (!infer_operand(op, index)) return true;
+    if (!infer_tensor(op, index, &zero)) return false;
+    if (zero.dtype != dtype)
+        return adze_error(adze_op_loc(op), "zero point %u of %s is %s", index - 2, adze_op_name(op),
+                          infer_type_text(op, index));
+    if (!zero.ranked) return true;
+    for (uint32_t i = 0; i < zero.rank; i++) count = adze_dim_mul(adze_op_context(op), count, zero.dims[i]);
+    if (infer_same_dim(count, adze_dim_const(adze_op_context(op), 1)) || (along && infer_same_dim(count, along)))
+        return true;
+    if (!along)
+        return adze_error(adze_op_loc(op), "zero point %u of %s is %s; expected 1 value", index - 2, adze_op_name(op),
+                          infer_type_text(op, index));
+    return adze_error(adze_op_loc(op), "zero point %u of %s is %s; expected 1 or %s of them", index - 2,
+                      adze_op_name(op), infer_type_text(op, index), infer_dim_text(op, along));
+}
+
+static bool product_dims(adze_op *op, const inferred *left, const inferred *right, adze_dtype dtype,
+                         const adze_type **out_types)
 {
     adze_context *context = adze_op_context(op);
-    inferred a, b;
-    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &a) || !infer_ranked(op, 1, 1, ADZE_MAX_RANK, &b)) return false;
-    if (!same_dtype(op, &a, &b)) return false;
+    inferred a = *left, b = *right;
     if (!a.ranked || !b.ranked) {
-        inferred none = infer_unranked(a.dtype);
+        inferred none = infer_unranked(dtype);
         return infer_result(op, out_types, 0, &none);
     }
     const adze_dim *k_a = a.dims[a.rank - 1], *k_b = b.dims[b.rank > 1 ? b.rank - 2 : 0];
     if (!infer_same_dim(k_a, k_b))
-        return adze_error(adze_op_loc(op), "matmul of %s and %s: inner dims are %s and %s", infer_type_text(op, 0),
-                          infer_type_text(op, 1), infer_dim_text(op, k_a), infer_dim_text(op, k_b));
+        return adze_error(adze_op_loc(op), "%s of %s and %s: inner dims are %s and %s", adze_op_name(op),
+                          infer_type_text(op, 0), infer_type_text(op, 1), infer_dim_text(op, k_a),
+                          infer_dim_text(op, k_b));
     /* Batch dims broadcast; a vector has no row or no column dim. */
-    inferred out = {.dtype = a.dtype, .ranked = true, .rank = a.rank > 2 ? a.rank - 2 : 0};
-    inferred batch = {.dtype = a.dtype, .ranked = true, .rank = b.rank > 2 ? b.rank - 2 : 0};
+    inferred out = {.dtype = dtype, .ranked = true, .rank = a.rank > 2 ? a.rank - 2 : 0};
+    inferred batch = {.dtype = dtype, .ranked = true, .rank = b.rank > 2 ? b.rank - 2 : 0};
     for (uint32_t i = 0; i < out.rank; i++) out.dims[i] = a.dims[i];
     for (uint32_t i = 0; i < batch.rank; i++) batch.dims[i] = b.dims[i];
     if (!infer_broadcast_into(context, &out, &batch))
-        return adze_error(adze_op_loc(op), "batch dims of matmul do not broadcast together: %s and %s",
-                          infer_type_text(op, 0), infer_type_text(op, 1));
+        return adze_error(adze_op_loc(op), "batch dims of %s do not broadcast together: %s and %s",
+                          adze_op_name(op), infer_type_text(op, 0), infer_type_text(op, 1));
     if (a.rank > 1) out.dims[out.rank++] = a.dims[a.rank - 2];
     if (b.rank > 1) out.dims[out.rank++] = b.dims[b.rank - 1];
     return infer_result(op, out_types, 0, &out);
+}
+
+bool infer_matmul(adze_op *op, const adze_type **out_types)
+{
+    inferred a, b;
+    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &a) || !infer_ranked(op, 1, 1, ADZE_MAX_RANK, &b)) return false;
+    return same_dtype(op, &a, &b) && product_dims(op, &a, &b, a.dtype, out_types);
+}
+
+bool infer_matmul_integer(adze_op *op, const adze_type **out_types)
+{
+    inferred a, b;
+    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &a) || !infer_ranked(op, 1, 1, ADZE_MAX_RANK, &b)) return false;
+    const adze_dim *rows = a.ranked && a.rank > 1 ? a.dims[a.rank - 2] : NULL;
+    const adze_dim *columns = b.ranked && b.rank > 1 ? b.dims[b.rank - 1] : NULL;
+    return narrow(op, &a, &b) && check_zero(op, 2, a.dtype, rows) && check_zero(op, 3, b.dtype, columns) &&
+           product_dims(op, &a, &b, ADZE_DTYPE_i32, out_types);
 }
 
 bool infer_gemm(adze_op *op, const adze_type **out_types)
@@ -71,7 +122,7 @@ static bool check_channels(const adze_op *op, const inferred *x, const inferred 
 {
     int64_t channels, per_group, out;
     if (group < 1)
-        return adze_error(adze_op_loc(op), "group of conv is %lld", (long long)group);
+        return adze_error(adze_op_loc(op), "group of %s is %lld", adze_op_name(op), (long long)group);
     if (adze_dim_is_const(x->dims[1], &channels) && adze_dim_is_const(w->dims[1], &per_group) &&
         channels != per_group * group) {
         adze_error(adze_op_loc(op), "weight is %s but the input has %lld channels and group is %lld",
@@ -96,29 +147,44 @@ static bool check_bias(const adze_op *op, const inferred *w)
                       infer_type_text(op, 1), infer_dim_text(op, w->dims[0]));
 }
 
-bool infer_conv(adze_op *op, const adze_type **out_types)
+static bool conv_dims(adze_op *op, const inferred *data, const inferred *weight, adze_dtype dtype,
+                      const adze_type **out_types)
 {
-    const struct adze_conv_attrs *a = (const void *)adze_op_attrs(op);
-    inferred x, w;
-    if (!infer_ranked(op, 0, 3, ADZE_MAX_RANK, &x) || !infer_ranked(op, 1, 3, ADZE_MAX_RANK, &w)) return false;
-    if (!same_dtype(op, &x, &w)) return false;
+    inferred x = *data, w = *weight;
     if (!x.ranked || !w.ranked) {
-        inferred unknown = x.ranked   ? infer_unknown_dims(op, x.dtype, x.rank)
-                           : w.ranked ? infer_unknown_dims(op, x.dtype, w.rank)
-                                      : infer_unranked(x.dtype);
+        inferred unknown = x.ranked   ? infer_unknown_dims(op, dtype, x.rank)
+                           : w.ranked ? infer_unknown_dims(op, dtype, w.rank)
+                                      : infer_unranked(dtype);
         return infer_result(op, out_types, 0, &unknown);
     }
     if (x.rank != w.rank)
         return adze_error(adze_op_loc(op), "weight is %s but the input is %s: ranks differ", infer_type_text(op, 1),
                           infer_type_text(op, 0));
-    if (!check_channels(op, &x, &w, a->group) || !check_bias(op, &w)) return false;
+    if (!check_channels(op, &x, &w, adze_op_attr_int(op, "group"))) return false;
     adze_window window[ADZE_MAX_RANK];
-    inferred out = {.dtype = x.dtype, .ranked = true, .rank = x.rank};
+    inferred out = {.dtype = dtype, .ranked = true, .rank = x.rank};
     out.dims[0] = x.dims[0];
     out.dims[1] = w.dims[0];
     if (!adze_windows(op, x.rank - 2, &x.dims[2], &w.dims[2], window)) return false;
     for (uint32_t i = 2; i < x.rank; i++) out.dims[i] = window[i - 2].out;
     return infer_result(op, out_types, 0, &out);
+}
+
+bool infer_conv(adze_op *op, const adze_type **out_types)
+{
+    inferred x, w;
+    if (!infer_ranked(op, 0, 3, ADZE_MAX_RANK, &x) || !infer_ranked(op, 1, 3, ADZE_MAX_RANK, &w)) return false;
+    if (!same_dtype(op, &x, &w) || !conv_dims(op, &x, &w, x.dtype, out_types)) return false;
+    return !w.ranked || check_bias(op, &w);
+}
+
+bool infer_conv_integer(adze_op *op, const adze_type **out_types)
+{
+    inferred x, w;
+    if (!infer_ranked(op, 0, 3, ADZE_MAX_RANK, &x) || !infer_ranked(op, 1, 3, ADZE_MAX_RANK, &w)) return false;
+    return narrow(op, &x, &w) && check_zero(op, 2, x.dtype, NULL) &&
+           check_zero(op, 3, w.dtype, w.ranked ? w.dims[0] : NULL) &&
+           conv_dims(op, &x, &w, ADZE_DTYPE_i32, out_types);
 }
 
 bool infer_attention(adze_op *op, const adze_type **out_types)
@@ -145,21 +211,24 @@ bool infer_pack_panels(adze_op *op, const adze_type **out_types)
 {
     const char *form = adze_op_attr_str(op, "form");
     int64_t width = adze_op_attr_int(op, "width"), group = adze_op_attr_int(op, "group");
+    int64_t interleave = adze_op_attr_int(op, "interleave");
     adze_context *context = adze_op_context(op);
     inferred w;
     bool conv = form[0] == 'c';
     if (!infer_ranked(op, 0, conv ? 3 : 2, conv ? ADZE_MAX_RANK : 2, &w)) return false;
-    if (width < 1 || group < 1)
-        return adze_error(adze_op_loc(op), "width %lld, group %lld of pack_panels", (long long)width, (long long)group);
+    if (width < 1 || width > 64 || group < 1 || interleave < 1 || interleave > 8)
+        return adze_error(adze_op_loc(op), "width %lld, group %lld, interleave %lld of pack_panels", (long long)width,
+                          (long long)group, (long long)interleave);
     inferred out = infer_unknown_dims(op, w.dtype, 4);
     out.dims[0] = adze_dim_const(context, group);
-    out.dims[3] = adze_dim_const(context, width);
+    out.dims[3] = adze_dim_const(context, width * interleave);
     if (w.ranked) {
         bool kn = form[0] == 'k';
         const adze_dim *n = w.dims[kn ? 1 : 0], *k = w.dims[kn ? 0 : 1];
         n = adze_dim_binary(context, ADZE_DIM_FLOORDIV, n, out.dims[0]);
+        k = adze_dim_binary(context, ADZE_DIM_CEILDIV, k, adze_dim_const(context, interleave));
         for (uint32_t i = 2; conv && i < w.rank; i++) k = adze_dim_mul(context, k, w.dims[i]);
-        out.dims[1] = adze_dim_binary(context, ADZE_DIM_CEILDIV, n, out.dims[3]);
+        out.dims[1] = adze_dim_binary(context, ADZE_DIM_CEILDIV, n, adze_dim_const(context, width));
         out.dims[2] = k;
     }
     return infer_result(op, out_types, 0, &out);

@@ -1,14 +1,16 @@
-/* Result types of quantize and dequantize. */
+/* Result types of quantize, dequantize and requantize. */
 #include "ir/infer.h"
 #include "ir/rows.h"
 
-/* The scale is one element, one per index of `axis`, or one per block along it; the zero point is alike. */
-static bool check_scale(const adze_op *op, const inferred *x, int64_t wanted, int64_t block)
+#include <string.h>
+
+/* The scale is one element, one per index of `axis`, or one per block along it; so is the zero point, if zero_too. */
+static bool check_scale(const adze_op *op, const inferred *x, int64_t wanted, int64_t block, bool zero_too)
 {
     inferred scale, zero;
     uint32_t axis;
     if (!infer_tensor(op, 1, &scale)) return false;
-    if (infer_operand(op, 2)) {
+    if (zero_too && infer_operand(op, 2)) {
         if (!infer_tensor(op, 2, &zero)) return false;
         inferred whole = scale;
         bool single = scale.rank + zero.rank < 2; /* one element may have one dim or none */
@@ -35,7 +37,7 @@ bool infer_quantize(adze_op *op, const adze_type **out_types)
 {
     const struct adze_quantize_attrs *a = (const void *)adze_op_attrs(op);
     inferred x;
-    if (!infer_tensor(op, 0, &x) || !check_scale(op, &x, a->axis, a->block_size)) return false;
+    if (!infer_tensor(op, 0, &x) || !check_scale(op, &x, a->axis, a->block_size, true)) return false;
     const adze_type *zero = infer_operand(op, 2);
     adze_dtype stated = infer_onnx_dtype(a->output_dtype);
     if (zero && stated && adze_type_dtype(zero) != stated)
@@ -49,12 +51,35 @@ bool infer_dequantize(adze_op *op, const adze_type **out_types)
 {
     const struct adze_dequantize_attrs *a = (const void *)adze_op_attrs(op);
     inferred x;
-    if (!infer_tensor(op, 0, &x) || !check_scale(op, &x, a->axis, a->block_size)) return false;
+    if (!infer_tensor(op, 0, &x) || !check_scale(op, &x, a->axis, a->block_size, true)) return false;
     const adze_type *zero = infer_operand(op, 2);
     if (zero && adze_type_dtype(zero) != x.dtype)
         return adze_error(adze_op_loc(op), "the zero point is %s but the operand is %s", infer_type_text(op, 2),
                           infer_type_text(op, 0));
     adze_dtype stated = infer_onnx_dtype(a->output_dtype);
     x.dtype = stated ? stated : adze_type_dtype(infer_operand(op, 1));
+    return infer_result(op, out_types, 0, &x);
+}
+
+bool infer_requantize(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_requantize_attrs *a = (const void *)adze_op_attrs(op);
+    inferred x, by, zero;
+    if (!infer_tensor(op, 0, &x) || !infer_tensor(op, 1, &by) || !infer_tensor(op, 2, &zero) || !check_scale(op, &x, a->axis, 0, false)) return false;
+    adze_dtype to = zero.dtype;
+    adze_dtype_kind kind = adze_dtype_get_kind(to);
+    if (x.dtype != ADZE_DTYPE_i32 || by.dtype != ADZE_DTYPE_f32)
+        return adze_error(adze_op_loc(op), "requantize takes i32 and f32, not %s and %s", infer_type_text(op, 0),
+                          infer_type_text(op, 1));
+    if ((kind != ADZE_KIND_INT && kind != ADZE_KIND_UINT) || adze_dtype_bits(to) > 16)
+        return adze_error(adze_op_loc(op), "the zero point of requantize is %s; expected integers of 16 bits or less",
+                          infer_type_text(op, 2));
+    for (uint32_t i = 0; zero.ranked && i < zero.rank; i++)
+        if (!infer_same_dim(zero.dims[i], adze_dim_const(adze_op_context(op), 1)))
+            return adze_error(adze_op_loc(op), "the zero point of requantize is %s; expected one value",
+                              infer_type_text(op, 2));
+    if (strcmp(a->mode.data, "f32-rne") != 0 && strcmp(a->mode.data, "fixed") != 0)
+        return adze_error(adze_op_loc(op), "mode of requantize is '%s'; expected f32-rne or fixed", a->mode.data);
+    x.dtype = to;
     return infer_result(op, out_types, 0, &x);
 }

@@ -14,13 +14,15 @@ void adze_bodies_index(adze_context *context);
 const adze_body *adze_bodies_find(const adze_context *context, const char *name, adze_dtype dtype, bool *out_any);
 
 /* Columns `access` (access_*.c) and `infer` (infer_*.c). */
-adze_access_fn access_elementwise, access_matmul, access_gemm, access_conv, access_pool, access_global_pool,
-    access_reduction, access_transpose, access_slice, access_pad, access_depth_to_space, access_space_to_depth,
-    access_tile, access_resize, access_gather, access_gather_elements, access_gather_nd;
+adze_access_fn access_elementwise, access_matmul, access_matmul_integer, access_gemm, access_conv,
+    access_conv_integer, access_pool, access_global_pool, access_reduction, access_transpose, access_slice,
+    access_pad, access_depth_to_space, access_space_to_depth, access_tile, access_resize, access_gather,
+    access_gather_elements, access_gather_nd;
 
 adze_infer_fn infer_same, infer_clip, infer_compare, infer_cast, infer_broadcast, infer_pow, infer_where, infer_dropout;
-adze_infer_fn infer_quantize, infer_dequantize;
-adze_infer_fn infer_matmul, infer_gemm, infer_conv, infer_attention, infer_pack_panels;
+adze_infer_fn infer_quantize, infer_dequantize, infer_requantize;
+adze_infer_fn infer_matmul, infer_matmul_integer, infer_gemm, infer_conv, infer_conv_integer, infer_attention,
+    infer_pack_panels;
 adze_infer_fn infer_pool, infer_global_pool, infer_reduce, infer_argreduce, infer_layer_norm;
 adze_infer_fn infer_reshape, infer_flatten, infer_squeeze, infer_unsqueeze, infer_transpose, infer_relayout,
     infer_expand, infer_concat, infer_split, infer_slice, infer_pad, infer_tile, infer_resize,

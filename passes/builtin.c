@@ -40,14 +40,18 @@ const adze_plugin adze_builtin_plugin = {
 /* From kernels to a planned module, for backends that take loop IR. */
 #define LOWER "layout,tile,plan"
 
+/* Sums of quantized numbers become sums of integers; what stays quantized after that is for storage alone. */
+#define INTEGERS ",repeat(quantize-fuse,fold,dce)"
+#define WIDE_WEIGHTS ",fold{dequantize=true}"
+
 /* Sums of half precision become f32, before ops are grouped. */
 #define WIDEN ",widen,dce"
 
 const adze_named_pipeline adze_named_pipelines[] = {
-    {"O0", "shape-fold,fold" WIDEN ",fuse{single=true}," LOWER},
-    {"O1", SIMPLIFY WIDEN ",fuse{single=true}," LOWER},
-    {"O2", SIMPLIFY WIDEN ",fuse," LOWER},
-    {"O3", SIMPLIFY WIDEN ",fuse," LOWER},
+    {"O0", "shape-fold,fold{dequantize=true}" WIDEN ",fuse{single=true}," LOWER},
+    {"O1", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse{single=true}," LOWER},
+    {"O2", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
+    {"O3", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
     {"lower", LOWER},
     {"simplify", SIMPLIFY},
     {NULL, NULL},

@@ -12,7 +12,12 @@
 
 #include "passes/examples_embedded.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+
+typedef struct fold_options {
+    bool dequantize;
+} fold_options;
 
 enum { EAGER_BYTES = 64 << 10, FREE_BYTES = 1 << 20, MAX_INPUTS = 64 };
 
@@ -43,8 +48,16 @@ static bool result_bytes(const adze_type *type, uint64_t *out)
     return true;
 }
 
-static bool may_fold(const adze_op *op)
+/* dequantize of a constant: kernels over integers look for it. */
+static bool is_stored_narrow(const adze_op *op)
 {
+    return adze_op_has_trait(op, ADZE_QUANT) &&
+           adze_dtype_get_kind(adze_type_dtype(adze_value_type(adze_op_result(op, 0)))) == ADZE_KIND_FLOAT;
+}
+
+static bool may_fold(const adze_op *op, const fold_options *options)
+{
+    if (!options->dequantize && is_stored_narrow(op)) return false;
     return adze_op_has_trait(op, ADZE_PURE) && !adze_op_has_trait(op, ADZE_LOOP) &&
            !adze_op_has_trait(op, ADZE_DATA_DEPENDENT) && adze_row_has_meaning(adze_op_get_row(op)) &&
            adze_op_num_regions(op) == 0 && adze_op_num_results(op) == 1;
@@ -63,11 +76,11 @@ static adze_data *compute(adze_op *op, adze_const *const *inputs, uint64_t bytes
     return data;
 }
 
-static adze_outcome fold_op(adze_op *op, adze_pass_run *self)
+static adze_outcome fold_op(adze_op *op, const fold_options *options, adze_pass_run *self)
 {
     adze_const *inputs[MAX_INPUTS];
     uint64_t in_bytes, bytes;
-    if (!may_fold(op) || !constant_inputs(op, inputs, &in_bytes)) return ADZE_UNCHANGED;
+    if (!may_fold(op, options) || !constant_inputs(op, inputs, &in_bytes)) return ADZE_UNCHANGED;
     adze_ir_value *result = adze_op_result(op, 0);
     if (!result_bytes(adze_value_type(result), &bytes)) return ADZE_UNCHANGED;
     if (bytes > FREE_BYTES && bytes > in_bytes) return ADZE_UNCHANGED;
@@ -85,7 +98,7 @@ static adze_outcome fold_op(adze_op *op, adze_pass_run *self)
     return ADZE_CHANGED;
 }
 
-static adze_outcome fold_region(adze_region *region, adze_pass_run *self)
+static adze_outcome fold_region(adze_region *region, const fold_options *options, adze_pass_run *self)
 {
     adze_outcome all = ADZE_UNCHANGED;
     for (adze_op *op = adze_region_first(region), *next; op; op = next) {
@@ -93,11 +106,11 @@ static adze_outcome fold_region(adze_region *region, adze_pass_run *self)
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++) {
             /* A kernel's region uses nothing from outside. */
             if (!adze_op_has_trait(op, ADZE_FREE)) continue;
-            adze_outcome inner = fold_region(adze_op_region(op, i), self);
+            adze_outcome inner = fold_region(adze_op_region(op, i), options, self);
             if (inner == ADZE_FAILED) return inner;
             if (inner == ADZE_CHANGED) all = inner;
         }
-        adze_outcome one = fold_op(op, self);
+        adze_outcome one = fold_op(op, options, self);
         if (one == ADZE_FAILED) return one;
         if (one == ADZE_CHANGED) all = one;
     }
@@ -106,18 +119,26 @@ static adze_outcome fold_region(adze_region *region, adze_pass_run *self)
 
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
-    (void)options;
-    return fold_region(adze_func_body(func), self);
+    return fold_region(adze_func_body(func), options, self);
 }
+
+static const adze_option fold_option_rows[] = {
+    {"dequantize", "also dequantize of constants, which makes them wide", ADZE_OPTION_BOOL,
+     offsetof(fold_options, dequantize), "false"},
+};
 
 const adze_pass adze_pass_fold = {
     .struct_size = sizeof(adze_pass),
     .name = "fold",
     .help = "compute ops whose operands are all constants",
     .numerics = ADZE_EXACT,
+    .options = fold_option_rows,
+    .n_options = sizeof fold_option_rows / sizeof *fold_option_rows,
+    .options_size = sizeof(fold_options),
     .run = run,
     .purpose = "simplify",
     .contract = "Folds ops that are PURE and whose operands are all constants, unless the result is larger than "
-                "max(1 MB, the bytes of its inputs). Keeps the types and names of results.",
+                "max(1 MB, the bytes of its inputs). Keeps the types and names of results. Quantized weights stay "
+                "narrow, for quantize-fuse, unless it is told otherwise.",
     .example = adze_example_fold,
 };

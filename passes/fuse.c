@@ -16,6 +16,7 @@
 #include "passes/examples_embedded.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct fuse_options {
     int64_t max_ops;
@@ -101,9 +102,10 @@ static bool rounds_once(const adze_op *op)
     return adze_dtype_bits(from) <= 16 || from == ADZE_DTYPE_f32 || (to == ADZE_DTYPE_f16 && !real);
 }
 
-/* Quantized values come from f32 and go to f32. */
+/* Quantized values come from f32 and go to f32, or from sums of integers. */
 static bool quantized_fits(const adze_op *op)
 {
+    if (adze_op_is(op, "requantize")) return !strcmp(adze_op_attr_str(op, "mode"), "f32-rne");
     bool to = adze_dtype_get_kind(adze_type_dtype(adze_value_type(adze_op_operand(op, 0)))) == ADZE_KIND_FLOAT;
     const adze_ir_value *real = to ? adze_op_operand(op, 0) : adze_op_result(op, 0);
     return is_f32(real) && is_f32(adze_op_operand(op, 1)) && adze_op_attr_int(op, "block_size") == 0;
@@ -129,7 +131,10 @@ static bool contraction_fits(const adze_op *op, const adze_access *access)
 {
     uint32_t windows = 0;
     for (uint32_t k = 0; k < access->n_axes; k++) windows += access->kind[k] == ADZE_AXIS_WINDOW;
-    return one_type(op) && (!windows || (windows <= 2 && is_f32(adze_op_result(op, 0))));
+    bool integer = adze_type_dtype(adze_value_type(adze_op_result(op, 0))) == ADZE_DTYPE_i32 &&
+                   adze_dtype_bits(adze_type_dtype(adze_value_type(adze_op_operand(op, 0)))) == 8;
+    if (!windows) return integer || one_type(op);
+    return windows <= 2 && (integer || (one_type(op) && is_f32(adze_op_result(op, 0))));
 }
 
 static form form_of(const adze_op *op)
@@ -249,6 +254,27 @@ static void merge(group *into, group *from)
     if (from->form != FORM_ELEMENTWISE) into->form = from->form;
 }
 
+/* The group ends with a dequantize that only `op` reads: it becomes the first of op's own, so that codes lie between
+ * the two kernels, and not what they stand for. */
+static void take_dequantize(fuser *f, adze_op *op, group *own, form kind, uint32_t i)
+{
+    adze_ir_value *operand = adze_op_operand(op, i);
+    adze_op *last = operand ? adze_value_op(operand) : NULL;
+    group *g = group_of(f, last);
+    if (!g || g == own || g->last != last || g->n < 2 || !adze_op_is(last, "dequantize")) return;
+    if (!only_used_by(operand, op) || own->n >= (uint32_t)f->options->max_ops || f->options->single) return;
+    bool reads = kind == FORM_ELEMENTWISE                             ? reads_in_place(op, i)
+                 : (kind == FORM_REDUCE || kind == FORM_NORMALIZE) ? i == 0
+                                                                      : false;
+    if (!reads) return;
+    uint32_t k = 0;
+    while (g->ops[k].op != last) k++;
+    append(own, g->ops[k]);
+    g->ops[k] = g->ops[--g->n];
+    g->last = adze_value_op(adze_op_operand(last, 0));
+    adze_map_set(f->groups, last, own);
+}
+
 static void place(fuser *f, adze_op *op, uint32_t at)
 {
     form kind = form_of(op);
@@ -265,6 +291,7 @@ static void place(fuser *f, adze_op *op, uint32_t at)
             if (rooted && g->form != FORM_ELEMENTWISE) continue;
             if (own->n + g->n <= (uint32_t)f->options->max_ops && may_join(f, g, op, kind, i)) merge(own, g);
         }
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++) take_dequantize(f, op, own, kind, i);
 }
 
 /* ---- Chains of convolutions ---- */

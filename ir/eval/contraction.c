@@ -6,6 +6,7 @@
 /* Two strided matrices and where their product goes: result = alpha * sum (+ beta * c). */
 typedef struct matrices {
     const adze_value *a, *b, *c;
+    const adze_value *a_zero, *b_zero; /* matmul_integer: subtracted; one, or one a row and one a column */
     adze_value *out;
     int64_t a0, a_m, a_k; /* offset and strides, in elements */
     int64_t b0, b_k, b_n;
@@ -19,6 +20,7 @@ static void load_row(const void *self, int64_t m, int64_t k, int64_t count, void
 {
     const matrices *x = self;
     ev_load_block(x->ints, x->a->dtype, x->a->data, x->a0 + m * x->a_m + k * x->a_k, x->a_k, count, out);
+    if (x->a_zero) ev_subtract(out, count, ev_get_i64(x->a_zero, ev_count_one(x->a_zero) ? 0 : m));
 }
 
 static void load_panel(const void *self, int64_t k, int64_t k_count, int64_t n, int64_t n_count,
@@ -28,6 +30,11 @@ static void load_panel(const void *self, int64_t k, int64_t k_count, int64_t n, 
     for (int64_t i = 0; i < k_count; i++)
         ev_load_block(x->ints, x->b->dtype, x->b->data, x->b0 + (k + i) * x->b_k + n * x->b_n, x->b_n,
                       n_count, (uint8_t *)out + (size_t)i * PRODUCT_N * 8);
+    if (!x->b_zero) return;
+    bool one = ev_count_one(x->b_zero);
+    for (int64_t i = 0; i < k_count; i++)
+        for (int64_t j = 0; j < n_count; j++)
+            ev_subtract((uint8_t *)out + (size_t)(i * PRODUCT_N + j) * 8, 1, ev_get_i64(x->b_zero, one ? 0 : n + j));
 }
 
 static void store_row(const void *self, int64_t m, int64_t n, int64_t count, void *sums)
@@ -71,12 +78,10 @@ static ev_factors factors(const adze_env *env, const matrices *x, int64_t m, int
 }
 
 /* Dims of the operands as stacks of matrices; a vector is a row of a, a column of b. */
-adze_status eval_matmul(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
-                        uint32_t n_out, const void *attrs)
+static adze_status multiply(const adze_env *env, matrices x, uint32_t dtype)
 {
-    (void)n_in, (void)n_out, (void)attrs;
-    const adze_value *a = &in[0], *b = &in[1];
-    if (a->dtype != b->dtype || !ev_is_number(a->dtype)) return ev_bad_dtype(env);
+    const adze_value *a = x.a, *b = x.b;
+    adze_value *out = x.out;
     if (a->rank < 1 || b->rank < 1) return ev_fail(env, ADZE_ERR_RANK, "matmul: an operand has no dims");
     int64_t m = a->rank > 1 ? a->dims[a->rank - 2] : 1, k = a->dims[a->rank - 1];
     int64_t n = b->rank > 1 ? b->dims[b->rank - 1] : 1;
@@ -93,12 +98,19 @@ adze_status eval_matmul(const adze_env *env, const adze_value *in, uint32_t n_in
     uint32_t batch = rank;
     if (a->rank > 1) dims[rank++] = m;
     if (b->rank > 1) dims[rank++] = n;
-    adze_status status = ev_result(env, out, a->dtype, rank, dims);
+    if ((x.a_zero && !ev_count_one(x.a_zero) && (int64_t)adze_value_count(x.a_zero) != m) ||
+        (x.b_zero && !ev_count_one(x.b_zero) && (int64_t)adze_value_count(x.b_zero) != n))
+        return ev_fail(env, ADZE_ERR_DIM, "matmul_integer: zero points do not fit");
+    adze_status status = ev_result(env, out, dtype, rank, dims);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
     ev_blocks blocks = ev_blocks_make(env);
     if (!blocks.sums) return ev_no_memory(env);
-    matrices x = {.a = a, .b = b, .out = out, .a_m = k, .a_k = 1, .b_k = n, .b_n = 1, .out_m = n, .out_n = 1,
-                  .alpha = 1, .ints = ev_is_int(a->dtype), .single = ev_strict(env, a->dtype)};
+    x.a_m = k;
+    x.b_k = x.out_m = n;
+    x.a_k = x.b_n = x.out_n = 1;
+    x.alpha = 1;
+    x.ints = ev_is_int(a->dtype);
+    x.single = ev_strict(env, a->dtype);
     int64_t index[ADZE_MAX_RANK] = {0};
     do {
         int64_t a_at = 0, b_at = 0;
@@ -113,6 +125,24 @@ adze_status eval_matmul(const adze_env *env, const adze_value *in, uint32_t n_in
         x.out0 += m * n;
     } while (ev_next(batch, dims, index));
     return ADZE_OK;
+}
+
+adze_status eval_matmul(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
+                        uint32_t n_out, const void *attrs)
+{
+    (void)n_in, (void)n_out, (void)attrs;
+    if (in[0].dtype != in[1].dtype || !ev_is_number(in[0].dtype)) return ev_bad_dtype(env);
+    return multiply(env, (matrices){.a = &in[0], .b = &in[1], .out = out}, in->dtype);
+}
+
+adze_status eval_matmul_integer(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
+                                uint32_t n_out, const void *attrs)
+{
+    (void)n_out, (void)attrs;
+    if (!ev_is_int(in[0].dtype) || !ev_is_int(in[1].dtype)) return ev_bad_dtype(env);
+    matrices x = {.a = &in[0], .b = &in[1], .a_zero = ev_has(in, n_in, 2) ? &in[2] : NULL,
+                  .b_zero = ev_has(in, n_in, 3) ? &in[3] : NULL, .out = out};
+    return multiply(env, x, ADZE_DTYPE_i32);
 }
 
 adze_status eval_gemm(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
@@ -227,12 +257,12 @@ adze_status eval_pack_panels(const adze_env *env, const adze_value *in, uint32_t
     (void)n_in, (void)n_out;
     const struct adze_pack_panels_attrs *a = attrs;
     bool conv = ev_text_is(a->form, "conv"), kn = ev_text_is(a->form, "kn"), nk = ev_text_is(a->form, "nk");
-    int64_t width = a->width, groups = a->group;
-    if ((!conv && !kn && !nk) || width < 1 || groups < 1 || in->rank < 2 || (!conv && (in->rank != 2 || groups != 1)))
+    int64_t width = a->width, groups = a->group, by = a->interleave;
+    if ((!conv && !kn && !nk) || width < 1 || groups < 1 || by < 1 || in->rank < 2 || (!conv && (in->rank != 2 || groups != 1)))
         return ev_fail(env, ADZE_ERR_VALUE, "pack_panels: form, width or group does not fit the weights");
     int64_t taps = conv ? ev_product(in->dims, 2, in->rank) : 1, channels = in->dims[kn ? 0 : 1];
-    int64_t n = in->dims[kn ? 1 : 0] / groups, k = taps * channels;
-    int64_t dims[4] = {groups, (n + width - 1) / width, k, width};
+    int64_t n = in->dims[kn ? 1 : 0] / groups, per_tap = (channels + by - 1) / by;
+    int64_t dims[4] = {groups, (n + width - 1) / width, taps * per_tap, width * by};
     adze_status status = ev_result(env, out, in->dtype, 4, dims);
     if (status != ADZE_OK) return status;
     uint32_t size = ev_size(in->dtype);
@@ -245,7 +275,8 @@ adze_status eval_pack_panels(const adze_env *env, const adze_value *in, uint32_t
             for (int64_t c = 0; c < channels; c++)
                 for (int64_t t = 0; t < taps; t++) {
                     int64_t source = kn ? c * n + j : ((g * n + j) * channels + c) * taps + t;
-                    int64_t target = ((g * dims[1] + j / width) * k + t * channels + c) * width + j % width;
+                    int64_t row = (g * dims[1] + j / width) * dims[2] + t * per_tap + c / by;
+                    int64_t target = (row * width + j % width) * by + c % by;
                     memcpy(to + target * size, from + source * size, size);
                 }
     return ADZE_OK;

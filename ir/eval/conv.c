@@ -9,6 +9,8 @@
 
 typedef struct unfolded {
     const adze_value *x, *w, *bias;
+    const adze_value *w_zero; /* conv_integer: subtracted from weights; one, or one an output channel */
+    int64_t x_zero;           /* and from the input */
     adze_value *out;
     uint32_t axes;
     ev_window window[ADZE_MAX_RANK];
@@ -27,6 +29,7 @@ static void weight_row(const void *self, int64_t m, int64_t k, int64_t count, vo
         int64_t tap = k / u->channels, channel = k % u->channels, n = ev_min(count, u->channels - channel);
         int64_t first = (u->channel0 + m) * u->depth + channel * u->taps + tap;
         ev_load_block(u->ints, u->w->dtype, u->w->data, first, u->taps, n, to);
+        if (u->w_zero) ev_subtract(to, n, ev_get_i64(u->w_zero, ev_count_one(u->w_zero) ? 0 : u->channel0 + m));
         to += n * 8;
         k += n;
         count -= n;
@@ -49,6 +52,7 @@ static void unfold_line(const unfolded *u, int64_t line, int64_t tap, int64_t fi
     memset(to + (high - first) * 8, 0, (size_t)(first + count - high) * 8);
     ev_load_block(u->ints, u->x->dtype, u->x->data, line + low * w->stride - w->before + tap * w->dilation, w->stride,
                   high - low, to + (low - first) * 8);
+    if (u->x_zero) ev_subtract(to + (low - first) * 8, high - low, u->x_zero);
 }
 
 static void window_panel(const void *self, int64_t k, int64_t k_count, int64_t n, int64_t n_count, void *out)
@@ -102,33 +106,37 @@ static void flatten_pointwise(unfolded *u)
     u->strides[0] = 1;
 }
 
+static adze_status check_dims(const adze_env *env, const adze_value *in, int64_t group)
+{
+    const adze_value *x = &in[0], *w = &in[1];
+    if (x->rank < 3 || w->rank != x->rank) return ev_fail(env, ADZE_ERR_RANK, "conv: ranks do not fit");
+    if (group < 1 || w->dims[1] > INT64_MAX / group || x->dims[1] != w->dims[1] * group || w->dims[0] % group)
+        return ev_fail(env, ADZE_ERR_DIM, "conv: channels of input, weight and group do not agree");
+    return ADZE_OK;
+}
+
 static adze_status check(const adze_env *env, const adze_value *in, uint32_t n_in, int64_t group)
 {
     const adze_value *x = &in[0], *w = &in[1];
     if (x->dtype != w->dtype || !ev_is_number(x->dtype)) return ev_bad_dtype(env);
-    if (x->rank < 3 || w->rank != x->rank) return ev_fail(env, ADZE_ERR_RANK, "conv: ranks do not fit");
-    if (group < 1 || w->dims[1] > INT64_MAX / group || x->dims[1] != w->dims[1] * group || w->dims[0] % group)
-        return ev_fail(env, ADZE_ERR_DIM, "conv: channels of input, weight and group do not agree");
+    adze_status status = check_dims(env, in, group);
+    if (status != ADZE_OK) return status;
     if (ev_has(in, n_in, 2) && (in[2].dtype != x->dtype || (int64_t)adze_value_count(&in[2]) != w->dims[0]))
         return ev_fail(env, ADZE_ERR_DIM, "conv: not as many biases as output channels");
     return ADZE_OK;
 }
 
-adze_status eval_conv(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
-                      uint32_t n_out, const void *attrs)
+static adze_status convolve(const adze_env *env, unfolded u, const ev_window_attrs *attributes, int64_t group,
+                            uint32_t dtype)
 {
-    (void)n_out;
-    const struct adze_conv_attrs *a = attrs;
-    const adze_value *x = &in[0], *w = &in[1];
-    adze_status status = check(env, in, n_in, a->group);
-    if (status != ADZE_OK) return status;
-    unfolded u = {.x = x, .w = w, .bias = ev_has(in, n_in, 2) ? &in[2] : NULL, .out = out, .axes = x->rank - 2,
-                  .ints = ev_is_int(x->dtype)};
-    ev_window_attrs attributes = {a->strides, a->dilations, a->pads, a->auto_pad, false};
-    status = ev_windows(env, &attributes, u.axes, x->dims + 2, w->dims + 2, u.window);
+    const adze_value *x = u.x, *w = u.w;
+    adze_value *out = u.out;
+    u.axes = x->rank - 2;
+    u.ints = ev_is_int(x->dtype);
+    adze_status status = ev_windows(env, attributes, u.axes, x->dims + 2, w->dims + 2, u.window);
     int64_t dims[ADZE_MAX_RANK] = {x->dims[0], w->dims[0]};
     for (uint32_t i = 0; i < u.axes; i++) dims[2 + i] = u.window[i].out;
-    if (status == ADZE_OK) status = ev_result(env, out, x->dtype, x->rank, dims);
+    if (status == ADZE_OK) status = ev_result(env, out, dtype, x->rank, dims);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
     ev_blocks blocks = ev_blocks_make(env);
     if (!blocks.sums) return ev_no_memory(env);
@@ -139,9 +147,9 @@ adze_status eval_conv(const adze_env *env, const adze_value *in, uint32_t n_in, 
     u.out_plane = ev_product(dims, 2, x->rank);
     ev_strides(u.axes, x->dims + 2, u.strides);
     flatten_pointwise(&u);
-    int64_t channels = w->dims[0] / a->group;
-    for (int64_t i = 0; i < dims[0] * a->group; i++) {
-        u.channel0 = i % a->group * channels;
+    int64_t channels = w->dims[0] / group;
+    for (int64_t i = 0; i < dims[0] * group; i++) {
+        u.channel0 = i % group * channels;
         u.x0 = i * w->dims[1] * u.plane;
         u.out0 = i * channels * u.out_plane;
         ev_factors f = {.env = env,
@@ -157,4 +165,34 @@ adze_status eval_conv(const adze_env *env, const adze_value *in, uint32_t n_in, 
         ev_multiply(&f, &blocks);
     }
     return ADZE_OK;
+}
+
+adze_status eval_conv(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
+                      uint32_t n_out, const void *attrs)
+{
+    (void)n_out;
+    const struct adze_conv_attrs *a = attrs;
+    adze_status status = check(env, in, n_in, a->group);
+    if (status != ADZE_OK) return status;
+    unfolded u = {.x = &in[0], .w = &in[1], .bias = ev_has(in, n_in, 2) ? &in[2] : NULL, .out = out};
+    ev_window_attrs attributes = {a->strides, a->dilations, a->pads, a->auto_pad, false};
+    return convolve(env, u, &attributes, a->group, in->dtype);
+}
+
+adze_status eval_conv_integer(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
+                              uint32_t n_out, const void *attrs)
+{
+    (void)n_out;
+    const struct adze_conv_integer_attrs *a = attrs;
+    bool has_x = ev_has(in, n_in, 2), has_w = ev_has(in, n_in, 3);
+    if (!ev_is_int(in[0].dtype) || !ev_is_int(in[1].dtype)) return ev_bad_dtype(env);
+    adze_status status = check_dims(env, in, a->group);
+    if (status != ADZE_OK) return status;
+    if ((has_x && !ev_count_one(&in[2])) ||
+        (has_w && !ev_count_one(&in[3]) && (int64_t)adze_value_count(&in[3]) != in[1].dims[0]))
+        return ev_fail(env, ADZE_ERR_DIM, "conv_integer: zero points do not fit");
+    unfolded u = {.x = &in[0], .w = &in[1], .w_zero = has_w ? &in[3] : NULL,
+                  .x_zero = has_x ? ev_get_i64(&in[2], 0) : 0, .out = out};
+    ev_window_attrs attributes = {a->strides, a->dilations, a->pads, a->auto_pad, false};
+    return convolve(env, u, &attributes, a->group, ADZE_DTYPE_i32);
 }

@@ -139,6 +139,15 @@ static inline void ev_load_block(bool ints, uint32_t dtype, const void *data, in
         ev_load_f64(dtype, data, first, stride, n, out);
 }
 
+/* Takes a zero point off n integers of a block. */
+static inline void ev_subtract(void *block, int64_t n, int64_t zero)
+{
+    int64_t *x = block;
+    for (int64_t i = 0; i < n; i++) x[i] -= zero;
+}
+
+static inline bool ev_count_one(const adze_value *v) { return adze_value_count(v) == 1; }
+
 static inline void ev_store_block(bool ints, uint32_t dtype, void *data, int64_t first, int64_t stride,
                                   int64_t n, const void *in)
 {

@@ -195,3 +195,50 @@ adze_status eval_dequantize(const adze_env *env, const adze_value *in, uint32_t 
             }
     return ADZE_OK;
 }
+
+/* x * by in fixed point: `by` = mantissa * 2^-shift with a mantissa in [2^30, 2^31), halves away from zero. */
+static double fixed_product(int64_t x, float by)
+{
+    uint32_t bits;
+    memcpy(&bits, &by, sizeof bits);
+    int64_t exponent = (int64_t)(bits >> 23 & 0xff), fraction = (int64_t)(bits & 0x7fffff);
+    if (!exponent) return 0; /* below 2^-126: no sum is large enough */
+    int64_t mantissa = (fraction | 0x800000) << 7, shift = 127 + 30 - exponent;
+    _Bool minus = (x < 0) != (bits >> 31 != 0);
+    uint64_t size = (uint64_t)(x < 0 ? -x : x) * (uint64_t)mantissa; /* below 2^62 */
+    if (shift > 63) return 0;
+    double y = shift > 0    ? (double)((size + (UINT64_C(1) << (shift - 1))) >> shift)
+               : shift > -31 ? (double)size * (double)(UINT64_C(1) << -shift)
+                             : (double)size * 0x1p31; /* saturates anyway */
+    return minus ? -y : y;
+}
+
+adze_status eval_requantize(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
+                            uint32_t n_out, const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_requantize_attrs *a = attrs;
+    _Bool fixed = ev_text_is(a->mode, "fixed");
+    scales s;
+    if (in->dtype != ADZE_DTYPE_i32 || in[1].dtype != ADZE_DTYPE_f32 || !ev_is_int(in[2].dtype))
+        return ev_bad_dtype(env);
+    if (adze_value_count(&in[2]) != 1) return ev_fail(env, ADZE_ERR_DIM, "requantize: more than one zero point");
+    adze_status status = find_scales(env, in, 2, a->axis, 0, &s);
+    if (status == ADZE_OK) status = ev_result(env, out, in[2].dtype, in->rank, in->dims);
+    if (status != ADZE_OK) return status;
+    const int32_t *x = in->data;
+    const float *by = in[1].data;
+    int64_t i = 0, least, greatest, zero = ev_get_i64(&in[2], 0);
+    limits(out->dtype, &least, &greatest);
+    for (int64_t o = 0; o < s.outer; o++)
+        for (int64_t at = 0; at < s.extent; at++) {
+            int64_t where = scale_index(&s, o, at, 0);
+            for (int64_t k = 0; k < s.inner; k++, i++) {
+                double y = fixed ? fixed_product(x[i], by[where]) : ev_round((double)((float)x[i] * by[where]));
+                y += (double)zero;
+                int64_t q = !(y > (double)least) ? least : y < (double)greatest ? (int64_t)y : greatest;
+                ev_store_i64(out->dtype, out->data, i, 1, 1, &q);
+            }
+        }
+    return ADZE_OK;
+}

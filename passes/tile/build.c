@@ -62,7 +62,7 @@ adze_ir_value *tile_view_at(tile *t, adze_ir_value *buffer, const adze_type *ten
 adze_ir_value *tile_load_lanes(tile *t, adze_ir_value *buffer, const adze_dim *row, const adze_dim *column)
 {
     adze_ir_value *operands[] = {buffer, NULL, tile_index(t, row), tile_index(t, column)};
-    const adze_type *type = adze_type_vector(t->context, ADZE_DTYPE_f32);
+    const adze_type *type = adze_type_vector(t->context, adze_type_dtype(adze_value_type(buffer)));
     return adze_op_result(adze_build(&t->b, "load", operands, 4, NULL, 0, &type, 1), 0);
 }
 

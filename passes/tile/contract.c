@@ -31,9 +31,10 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
         int64_t wanted = at_most(flops * (double)c->groups * (double)outer / (double)TILE_CHUNK_FLOPS, TILE_MAX_CHUNKS);
         if (wanted < 1) wanted = 1;
         int64_t share = ceil_div(wanted, outer * (c->depthwise ? 1 : c->groups));
+        double size = c->integer ? 1 : 4;
         double in_bytes =
-            4.0 * (double)rows * (double)cols * (double)(c->stride[0] * c->stride[1]) * (double)c->group_in;
-        double w_bytes = 4.0 * (double)channels * taps * (double)k;
+            size * (double)rows * (double)cols * (double)(c->stride[0] * c->stride[1]) * (double)c->group_in;
+        double w_bytes = size * (double)channels * taps * (double)k;
         int64_t l2 = adze_target_number(t->run->target, "l2", 1 << 20);
         int64_t unit_blocks = at_most(ceil(2 * in_bytes / (double)(l2 > 0 ? l2 : 1)), n);
         if (unit_blocks < 1) unit_blocks = 1;

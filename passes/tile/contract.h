@@ -9,9 +9,9 @@
 
 #include "passes/tile/tile.h"
 
-/* Columns of a packed panel; most rows of a register tile, and pixels of a depthwise one; how far ahead, in floats, a
+/* Columns of a packed panel; consecutive k of a column that a panel of integers holds beside each other; most rows of a register tile, and pixels of a depthwise one; how far ahead, in elements, a
  * panel is fetched that is read once. */
-enum { TILE_PANEL = 16, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8, TILE_AHEAD = 64 * TILE_PANEL };
+enum { TILE_PANEL = 16, TILE_INTERLEAVE = 4, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8, TILE_AHEAD = 64 * TILE_PANEL };
 /* Work that makes a chunk worth handing out, and how many chunks a kernel has at most. */
 enum { TILE_CHUNK_FLOPS = 4000000, TILE_MAX_CHUNKS = 16 };
 
@@ -20,6 +20,7 @@ typedef struct contraction {
     adze_ir_value *input, *weights, *output; /* buffers */
     const adze_type *x, *y;                  /* as they lie in `input` and `output` */
     bool depthwise;
+    bool integer; /* u8 with i8 or i16 in i32, else f32 */
     uint32_t outer[ADZE_MAX_RANK], n_outer; /* logical axes of the result that are looped over one by one */
     int row_axis, col_axis, channel_axis;   /* of the result; row_axis -1 = one row */
     const adze_dim *rows, *cols;
@@ -44,7 +45,7 @@ typedef struct contraction {
 /* Fills in what does not depend on where the input and the result lie, from c->root, c->x and c->y. False
  * where the contraction has no micro-kernel form. Padding along rows needs a halo unless c->x_first is set. */
 bool tile_describe(tile *t, contraction *c);
-/* The contraction's data and weights are f32, and the weights an operand of this kernel that nothing else in it reads:
+/* The contraction's data and weights are f32, or u8 and i8 or i16, and the weights an operand of this kernel that nothing else in it reads:
  * a constant, or anything that slides over the data. */
 bool tile_has_panels(const adze_op *kernel, const adze_op *root);
 

@@ -71,6 +71,7 @@ static bool describe_conv(tile *t, contraction *c)
     c->t0 = tile_dim(t, c->kernel[0]);
     c->s0 = adze_dim_mul_const(t->context, row, c->dilation[0]);
     bool contiguous = c->groups == 1 && c->dilation[1] == 1 && adze_dim_is_value(col, channels);
+    if (c->integer && in % TILE_INTERLEAVE) contiguous = false; /* the panel fills up each tap */
     c->t1 = tile_dim(t, contiguous || c->depthwise ? 1 : c->kernel[1]);
     c->s1 = contiguous ? zero : adze_dim_mul_const(t->context, col, c->dilation[1]);
     c->k = tile_dim(t, contiguous ? c->kernel[1] * in : in);
@@ -157,7 +158,7 @@ static bool bias_fits(const contraction *c)
     const adze_type *of = bias ? adze_value_type(bias) : NULL;
     uint32_t rank = of ? adze_type_rank(of) : 0, whole = adze_type_rank(c->y);
     for (uint32_t d = 0; d < rank; d++) {
-        bool conv = adze_op_is(c->root, "conv");
+        bool conv = adze_op_has_trait(c->root, ADZE_WINDOW);
         uint32_t axis = conv ? (uint32_t)c->channel_axis : whole - rank + d;
         if (!conv && adze_dim_is_value(adze_type_dim(of, d), 1)) continue;
         if (axis >= whole || !adze_dim_equal(adze_type_dim(of, d), adze_type_dim(c->y, axis))) return false;
@@ -169,10 +170,12 @@ bool tile_describe(tile *t, contraction *c)
 {
     const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
     if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
-    if (!(adze_op_is(c->root, "conv") ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
-    c->nr = c->depthwise ? ADZE_LANES : adze_target_number(t->run->target, "gemm-nr", 16);
-    c->mr = c->depthwise ? adze_target_number(t->run->target, "dw-mw", 4)
-                         : adze_target_number(t->run->target, "gemm-mr", 6);
+    c->integer = adze_type_dtype(of) == ADZE_DTYPE_i32;
+    if (!(adze_op_has_trait(c->root, ADZE_WINDOW) ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
+    const adze_target *target = t->run->target;
+    c->nr = c->depthwise ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
+    c->mr = c->depthwise ? adze_target_number(target, "dw-mw", 4)
+                         : adze_target_number(target, c->integer ? "gemm-i8-mr" : "gemm-mr", c->integer ? 4 : 6);
     if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR)) return false;
     if (c->nr != 16 && c->nr != 32) return false;
     c->at.rank = adze_type_rank(c->y);
@@ -181,7 +184,7 @@ bool tile_describe(tile *t, contraction *c)
     choose_line(t, c);
     int64_t cols;
     bool few = adze_dim_is_const(c->cols, &cols) && cols <= 2 && adze_dim_is_value(c->rows, 1);
-    if (few && !c->depthwise) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
+    if (few && !c->depthwise && !c->integer) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
     return true;
 }
 
@@ -196,8 +199,9 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
 {
     adze_ir_value *x = adze_op_operand(root, 0), *w = adze_op_operand(root, 1);
     if (adze_value_def(w) != ADZE_DEF_ARGUMENT || adze_value_num_uses(w) != 1) return false;
-    if (adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32 || adze_type_dtype(adze_value_type(w)) != ADZE_DTYPE_f32)
-        return false;
+    adze_dtype data = adze_type_dtype(adze_value_type(x)), weights = adze_type_dtype(adze_value_type(w));
+    bool integer = data == ADZE_DTYPE_u8 && (weights == ADZE_DTYPE_i8 || weights == ADZE_DTYPE_i16);
+    if (!integer && (data != ADZE_DTYPE_f32 || weights != ADZE_DTYPE_f32)) return false;
     bool slides = adze_op_has_trait(root, ADZE_WINDOW);
     if (!slides && adze_type_rank(adze_value_type(w)) != 2)
         return false; /* a vector, or a matrix a place of the batch */
@@ -208,7 +212,7 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
 static bool same_form(const adze_slot *a, const adze_slot *b)
 {
     const struct adze_pack_panels_attrs *x = (const void *)a, *y = (const void *)b;
-    return x->group == y->group && x->width == y->width && !strcmp(x->form.data, y->form.data);
+    return x->group == y->group && x->width == y->width && x->interleave == y->interleave && !strcmp(x->form.data, y->form.data);
 }
 
 static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_const *source)
@@ -249,20 +253,22 @@ static adze_ir_value *packed_at_run_time(adze_op *pack)
 
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
 {
-    const char *form = adze_op_is(root, "conv")                                                 ? "conv"
+    const char *form = adze_op_has_trait(root, ADZE_WINDOW)                             ? "conv"
                        : adze_op_is(root, "gemm") && adze_op_attr_int(root, "transB") ? "nk"
                                                                                                 : "kn";
-    int64_t group = 1, in = 0;
+    int64_t group = 1, in = 0, interleave = TILE_INTERLEAVE;
+    if (adze_type_dtype(adze_value_type(weights)) == ADZE_DTYPE_f32) interleave = 1;
     if (*form == 'c') {
         group = adze_op_attr_int(root, "group");
         const_dim(adze_value_type(weights), 1, &in);
         int64_t out;
-        if (in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group) group = 1; /* depthwise */
+        if (in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group)
+            group = interleave = 1; /* depthwise */
     }
     adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", TILE_PANEL),
-                         adze_attr_int("group", group)};
+                         adze_attr_int("group", group), adze_attr_int("interleave", interleave)};
     adze_builder at = adze_builder_before(t->kernel);
-    adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 3, NULL, 1);
+    adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 4, NULL, 1);
     if (!pack) return NULL;
     adze_const *source = adze_value_const(weights);
     if (!source) return packed_at_run_time(pack);

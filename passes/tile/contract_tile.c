@@ -31,10 +31,12 @@ typedef struct piece {
  * panel out of the L2 cache, is fetched just ahead. */
 static const adze_dim *next_panel(tile *t, const contraction *c)
 {
-    int64_t floats, l2 = adze_target_number(t->run->target, "l2", 1 << 20);
-    const adze_dim *depth = adze_dim_mul(t->context, c->t0, adze_dim_mul(t->context, c->t1, c->k));
+    int64_t elements, size = c->integer ? 1 : 4, l2 = adze_target_number(t->run->target, "l2", 1 << 20);
+    const adze_dim *four = tile_dim(t, TILE_INTERLEAVE), *k = c->k;
+    if (c->integer) k = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_CEILDIV, k, four), four);
+    const adze_dim *depth = adze_dim_mul(t->context, c->t0, adze_dim_mul(t->context, c->t1, k));
     const adze_dim *tile_columns = adze_dim_mul_const(t->context, depth, c->nr);
-    bool fits = adze_dim_is_const(tile_columns, &floats) && 2 * 4 * floats < l2 / 4 * 3;
+    bool fits = adze_dim_is_const(tile_columns, &elements) && 2 * size * elements < l2 / 4 * 3;
     return fits && !adze_dim_is_value(tile_units(t, c), 1) ? tile_columns : tile_dim(t, TILE_AHEAD);
 }
 
@@ -46,16 +48,17 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
     adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
     adze_ir_value *args[12] = {acc, a};
     uint32_t n = 2;
-    const char *name;
+    bool wide = adze_type_dtype(adze_value_type(c->weights)) == ADZE_DTYPE_i16;
+    const char *name, *types = !c->integer ? "f32" : wide ? "u8s16" : "u8s8";
     if (c->depthwise) {
-        name = adze_internf(t->context, "dw_f32_%d", (int)p->mr);
+        name = adze_internf(t->context, "dw_%s_%d", types, (int)p->mr);
         args[n++] = tile_index(t, c->stride_col);
         args[n++] = b;
         const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]),
                                   c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
     } else {
-        name = adze_internf(t->context, "gemm_f32_%dx%d", (int)p->mr, (int)p->nr);
+        name = adze_internf(t->context, "gemm_%s_%dx%d", types, (int)p->mr, (int)p->nr);
         args[n++] = tile_index(t, tile_dim(t, p->cols));
         args[n++] = tile_index(t, c->stride_col);
         args[n++] = tile_index(t, c->stride_row);
@@ -108,7 +111,7 @@ static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, 
         const adze_type *of = adze_value_type(bias);
         tile_point at = {.rank = adze_type_rank(of)};
         for (uint32_t d = 0; d < at.rank; d++)
-            at.at[d] = adze_op_is(c->root, "conv") ? c->at.at[c->channel_axis]
+            at.at[d] = adze_op_has_trait(c->root, ADZE_WINDOW) ? c->at.at[c->channel_axis]
                        : adze_dim_is_value(adze_type_dim(of, d), 1)
                            ? tile_dim(t, 0)
                            : c->at.at[c->at.rank - at.rank + d];
@@ -132,7 +135,7 @@ static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, 
 static void emit_piece(tile *t, contraction *c, const piece *p)
 {
     const adze_dim *dims[] = {tile_dim(t, p->mr), tile_dim(t, p->nr)};
-    adze_ir_value *acc = tile_scratch(t, ADZE_DTYPE_f32, 2, dims);
+    adze_ir_value *acc = tile_scratch(t, c->integer ? ADZE_DTYPE_i32 : ADZE_DTYPE_f32, 2, dims);
     multiply(t, c, p, acc);
     int64_t vectors = p->nr / ADZE_LANES;
     adze_ir_value *zero = adze_build_index(&t->b, 0);

@@ -383,19 +383,12 @@ static adze_ir_value *dequantize(tile *t, const adze_op *op, const tile_point *a
     return tile_op2(t, "mul", x, scale);
 }
 
-static adze_ir_value *quantize(tile *t, const adze_op *op, const tile_point *at)
+static adze_ir_value *to_codes(tile *t, const adze_op *op, adze_ir_value *x, const tile_point *at)
 {
     adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
     uint32_t bits = adze_dtype_bits(to);
     bool is_signed = adze_dtype_get_kind(to) == ADZE_KIND_INT;
-    if (bits > 16 || (!is_signed && adze_dtype_get_kind(to) != ADZE_KIND_UINT)) {
-        t->failed = true;
-        return NULL;
-    }
-    adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at);
-    adze_ir_value *scale = parameter(t, op, 1, at), *zero = parameter(t, op, 2, at);
-    if (!x || !scale) return NULL;
-    x = tile_op2(t, "div", x, scale);
+    adze_ir_value *zero = parameter(t, op, 2, at);
     x = tile_op(t, "round", &x, 1);
     if (zero) x = tile_op2(t, "add", x, tile_cast(t, zero, adze_type_dtype(adze_value_type(x))));
     double high = (double)((1 << (bits - is_signed)) - 1), low = is_signed ? -high - 1 : 0;
@@ -403,6 +396,22 @@ static adze_ir_value *quantize(tile *t, const adze_op *op, const tile_point *at)
     x = tile_op2(t, "max", x, tile_lit(t, real, low));
     x = tile_op2(t, "min", x, tile_lit(t, real, high));
     return tile_cast(t, x, to);
+}
+
+static adze_ir_value *quantize(tile *t, const adze_op *op, const tile_point *at)
+{
+    adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    bool whole = adze_dtype_get_kind(to) == ADZE_KIND_INT || adze_dtype_get_kind(to) == ADZE_KIND_UINT;
+    if (!whole || adze_dtype_bits(to) > 16) return fail(t);
+    adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at), *scale = parameter(t, op, 1, at);
+    return x && scale ? to_codes(t, op, tile_op2(t, "div", x, scale), at) : NULL;
+}
+
+static adze_ir_value *requantize(tile *t, const adze_op *op, const tile_point *at)
+{
+    adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at), *by = parameter(t, op, 1, at);
+    if (!x || !by) return NULL;
+    return to_codes(t, op, tile_op2(t, "mul", tile_cast(t, x, ADZE_DTYPE_f32), by), at);
 }
 
 static adze_ir_value *iota(tile *t, const adze_op *op, const tile_point *at)
@@ -508,6 +517,7 @@ static adze_ir_value *result_of(tile *t, adze_op *op, adze_ir_value *value, cons
     if (adze_op_is(op, "clip")) return clip(t, op, at);
     if (adze_op_is(op, "quantize")) return quantize(t, op, at);
     if (adze_op_is(op, "dequantize")) return dequantize(t, op, at);
+    if (adze_op_is(op, "requantize")) return requantize(t, op, at);
     if (adze_op_is(op, "iota")) return iota(t, op, at);
     if (adze_op_is(op, "max_n")) return chain(t, "max", op, at);
     if (adze_op_is(op, "min_n")) return chain(t, "min", op, at);

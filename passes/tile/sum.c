@@ -69,6 +69,7 @@ static adze_ir_value *add_product(tile *t, const sum *s, adze_ir_value *acc)
 {
     adze_ir_value *in[] = {factor(t, s, 0), factor(t, s, 1), acc};
     if (!in[0] || !in[1]) return acc;
+    for (uint32_t i = 0; i < 2; i++) in[i] = tile_cast(t, in[i], adze_type_dtype(adze_value_type(acc))); /* i8 to i32 */
     return s->real ? tile_op(t, "fma", in, 3) : tile_op2(t, "add", acc, tile_op(t, s->access.body, in, 2));
 }
 
