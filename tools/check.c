@@ -35,7 +35,9 @@ static const char usage[] =
     "Usage: adze check IN [FLAGS]\n\n"
     "Compiles IN (.onnx or .adz) for --target (default x86:host; an artifact runs as it is), runs it and compares\n"
     "every output with the reference, --expect or --data-set (there --rtol is 1e-3). On a difference, names the\n"
-    "first op that differs, with its ONNX node. --target=reference checks the reference itself.\n\n"
+    "first op that differs, with its ONNX node. Where a pass may change results, as quantize-fuse does, the reference\n"
+    "runs what it left, and a line says how far that is from the model as written; --precision=strict runs no such\n"
+    "pass. --target=reference checks the reference itself.\n\n"
     "Example: adze check model.onnx --target=x86:x86-64-v3 --inputs=x.npz\n";
 
 static bool fail(const adze_check *c, const char *path, const char *what)
@@ -95,14 +97,33 @@ static bool conclude(const adze_check *c, const adze_device *device, const adze_
 
 /* ---- Against the reference ---- */
 
+/* Where LOSSY passes changed the model, how far that takes it from the model as imported. */
+static bool report_loss(const adze_check *c, const adze_device *meant, const adze_value *inputs, const adze_value *got)
+{
+    const adze_value *written;
+    adze_device reference = {0};
+    if (!meant->lossy) return true;
+    bool ok = adze_device_open(&reference, c->work, c->common, c->path, ADZE_DEVICE_REFERENCE) &&
+              adze_device_run(&reference, inputs, &written);
+    for (uint32_t i = 0; ok && i < meant->n_outputs; i++) {
+        adze_difference d;
+        adze_values_compare(&got[i], &written[i], c->tolerance, &d);
+        printf("%s: lossy passes leave it %.3g of the largest magnitude from the model as written\n",
+               meant->outputs[i].name, d.scale > 0 ? d.largest / d.scale : d.largest);
+    }
+    adze_device_close(&reference);
+    return ok;
+}
+
 static bool check_reference(const adze_check *c, adze_device *device, const adze_feed *feed)
 {
     const adze_value *got, *wanted;
     adze_device reference = {0};
     if (c->reference || adze_is_artifact(c->path))
         return fail(c, c->path, "there is nothing to compare with; give --expect or --data-set");
-    bool ok = adze_device_open(&reference, c->work, c->common, c->path, ADZE_DEVICE_REFERENCE) &&
+    bool ok = adze_device_open(&reference, c->work, c->common, c->path, ADZE_DEVICE_MEANT) &&
               adze_device_run(&reference, feed->values, &wanted) && adze_device_run(device, feed->values, &got);
+    ok = ok && report_loss(c, &reference, feed->values, wanted);
     ok = ok && conclude(c, device, feed->values, got, wanted);
     adze_device_close(&reference);
     return ok;

@@ -12,6 +12,7 @@
 /* Results of the ops of the main function's body, as the reference has them. */
 typedef struct results {
     const adze_region *body;
+    adze_module *module; /* what the reference ran */
     adze_value *values; /* the first result of each op that has tensors of numbers */
     uint32_t *positions; /* of the op in the body */
     uint32_t count, capacity, next;
@@ -61,12 +62,13 @@ static bool run_reference(const adze_check *c, const adze_value *inputs, results
 {
     adze_device device = {0};
     const adze_value *outputs;
-    bool ok = adze_device_open(&device, c->work, c->common, c->path, ADZE_DEVICE_REFERENCE);
+    bool ok = adze_device_open(&device, c->work, c->common, c->path, ADZE_DEVICE_MEANT);
     if (ok) {
         r->body = adze_func_body(adze_module_main(device.module));
         device.observe = observe;
         device.observe_self = r;
         ok = adze_device_run(&device, inputs, &outputs);
+        r->module = adze_module_clone(device.module);
     }
     adze_device_close(&device);
     if (r->out_of_memory)
@@ -101,8 +103,7 @@ static void cut_behind(adze_module *module, adze_op *op)
 static int differs(const adze_check *c, const results *r, uint32_t index, const adze_value *inputs,
                    adze_difference *out)
 {
-    adze_module *module = adze_work_read(c->work, c->common, c->path);
-    if (!module) return -1;
+    adze_module *module = adze_module_clone(r->module);
     cut_behind(module, op_at(module, r->positions[index]));
     adze_device device = {0};
     const adze_value *outputs;
@@ -113,12 +114,10 @@ static int differs(const adze_check *c, const results *r, uint32_t index, const 
     return answer;
 }
 
-static void report(const adze_check *c, const results *r, uint32_t index, const adze_difference *d)
+static void report(const results *r, uint32_t index, const adze_difference *d)
 {
     char at[128], type[256];
-    adze_module *module = adze_work_read(c->work, c->common, c->path);
-    if (!module) return;
-    const adze_op *op = op_at(module, r->positions[index]);
+    const adze_op *op = op_at(r->module, r->positions[index]);
     const adze_ir_value *value = adze_op_result(op, 0);
     adze_index_print(&r->values[index], d->where, at, sizeof at);
     adze_type_print(adze_value_type(value), type, sizeof type);
@@ -131,7 +130,6 @@ static void report(const adze_check *c, const results *r, uint32_t index, const 
                    "the largest difference is %.3g of the largest magnitude",
                    adze_value_name(value), adze_op_name(op), type, d->got, d->wanted, at, (unsigned long long)d->n_over,
                    (unsigned long long)d->count, d->largest / d->scale);
-    adze_module_destroy(module);
 }
 
 void adze_check_first(const adze_check *check, const adze_value *inputs)
@@ -150,7 +148,7 @@ void adze_check_first(const adze_check *check, const adze_value *inputs)
     }
     adze_progress_end(progress);
     if (ok && high < r.count)
-        report(check, &r, high, &found);
+        report(&r, high, &found);
     else if (ok)
         adze_note(adze_loc_unknown(check->work->context), "%s: no op differs when the model is cut off behind it",
                   check->path);
@@ -158,6 +156,7 @@ void adze_check_first(const adze_check *check, const adze_value *inputs)
         free((void *)(uintptr_t)r.values[i].dims);
         free(r.values[i].data);
     }
+    adze_module_destroy(r.module);
     free(r.values);
     free(r.positions);
 }

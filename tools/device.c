@@ -49,11 +49,13 @@ static bool load_ukernels(const adze_device *d, const adze_common *common)
     return true;
 }
 
-static bool open_module(adze_device *d, const adze_common *common, adze_module *module, bool lowered)
+static bool open_module(adze_device *d, const adze_common *common, adze_module *module, adze_device_kind kind)
 {
     adze_context *context = d->work->context;
     d->module = module;
-    if (!d->module || (lowered && !adze_work_lower(d->work, common, d->module, false))) return false;
+    if (!d->module) return false;
+    if (kind == ADZE_DEVICE_LOWERED && !adze_work_lower(d->work, common, d->module, false)) return false;
+    if (kind == ADZE_DEVICE_MEANT && !adze_work_lower_lossy(d->work, common, d->module, &d->lossy)) return false;
     if (!adze_module_verify(d->module) || !load_ukernels(d, common)) return false;
     const adze_func *func = adze_module_main(d->module);
     if (!func) return fail(d, "the module has no function");
@@ -176,14 +178,14 @@ bool adze_device_open(adze_device *device, adze_work *work, const adze_common *c
     if (kind == ADZE_DEVICE_DESCRIBED) return open_model(device, common, adze_work_describe(work, path));
     if (kind == ADZE_DEVICE_COMPILED) return open_model(device, common, adze_work_device(work, common, path));
     if (adze_is_artifact(path)) return fail(device, "an artifact cannot run on the reference");
-    return open_module(device, common, adze_work_read(work, common, path), kind == ADZE_DEVICE_LOWERED);
+    return open_module(device, common, adze_work_read(work, common, path), kind);
 }
 
 bool adze_device_open_module(adze_device *device, adze_work *work, const adze_common *common, adze_module *module,
                              const char *path, adze_device_kind kind)
 {
     *device = (adze_device){.work = work, .path = path};
-    if (kind != ADZE_DEVICE_COMPILED) return open_module(device, common, module, kind == ADZE_DEVICE_LOWERED);
+    if (kind != ADZE_DEVICE_COMPILED) return open_module(device, common, module, kind);
     adze_model *model = adze_work_compiled(work, common, module, path);
     adze_module_destroy(module);
     return open_model(device, common, model);

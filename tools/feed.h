@@ -19,6 +19,7 @@ typedef struct adze_port {
 
 typedef enum adze_device_kind {
     ADZE_DEVICE_REFERENCE, /* the model as imported */
+    ADZE_DEVICE_MEANT,     /* what LOSSY passes of --passes or -O made of it: compiled code must keep its results */
     ADZE_DEVICE_LOWERED,   /* the reference on what --passes or -O made of the model */
     ADZE_DEVICE_COMPILED,  /* an artifact, or the model compiled for --target */
     ADZE_DEVICE_DESCRIBED  /* an artifact to look at, which this CPU may not be able to run */
@@ -35,6 +36,7 @@ typedef struct adze_device {
     adze_port *inputs, *outputs;
     uint32_t n_inputs, n_outputs;
     adze_value *results; /* of the last run */
+    bool lossy; /* MEANT: it is not the model as imported */
     adze_observer *observe; /* set by the caller: sees every op of a reference or lowered device */
     void *observe_self;
 } adze_device;

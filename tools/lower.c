@@ -129,19 +129,80 @@ static void show_pass(void *self, const char *pass, uint32_t index, uint32_t cou
         adze_print_pass(pass, seconds, outcome);
 }
 
+/* The passes that flags ask for: as text, and the target's backend. NULL after an error. */
+static const char *find_passes(adze_work *session, const adze_common *common, adze_levels *out_levels,
+                               const adze_backend **out_backend)
+{
+    if (!adze_work_levels(session, target_of(common), out_levels)) return NULL;
+    const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(out_levels->items[0]));
+    if (!backend) return NULL;
+    const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
+    if (!text)
+        adze_error(adze_loc_unknown(session->context), "the %s backend has no pipeline for -O%d", backend->name,
+                   common->level < 0 ? 2 : common->level);
+    *out_backend = backend;
+    return text;
+}
+
+/* Which passes changed what a module computes. */
+typedef struct losses {
+    uint32_t run;  /* number of the pass that runs … */
+    bool lossy;
+    uint32_t last; /* … and of the last one that lost something; 0 = none did */
+} losses;
+
+static bool enter_loss(void *self, const adze_step_info *step, const adze_module *module)
+{
+    (void)module;
+    losses *l = self;
+    l->run = step->run;
+    l->lossy = step->pass->numerics == ADZE_LOSSY;
+    return true;
+}
+
+static void leave_loss(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
+                       adze_outcome outcome)
+{
+    (void)pass, (void)index, (void)count;
+    losses *l = self;
+    if (seconds >= 0 && outcome == ADZE_CHANGED && l->lossy) l->last = l->run;
+}
+
+bool adze_work_lower_lossy(adze_work *session, const adze_common *common, adze_module *module, bool *out_changed)
+{
+    adze_levels levels;
+    const adze_backend *backend;
+    losses found = {0};
+    *out_changed = false;
+    const char *text = find_passes(session, common, &levels, &backend);
+    adze_pipeline *pipeline = text ? adze_pipeline_parse(session->registry, text) : NULL;
+    if (!pipeline) return false;
+    adze_run_options options = {.struct_size = sizeof options,
+                                .target = levels.items[0],
+                                .others = &levels.items[1],
+                                .precision = adze_common_precision(common),
+                                .progress = leave_loss,
+                                .enter = enter_loss,
+                                .self = &found};
+    adze_module *copy = adze_module_clone(module);
+    bool ok = adze_pipeline_run(pipeline, copy, &options);
+    adze_module_destroy(copy);
+    *out_changed = found.last != 0;
+    options.stop_before = found.last + 1;
+    ok = ok && (!*out_changed || adze_pipeline_run(pipeline, module, &options));
+    adze_pipeline_destroy(pipeline);
+    return ok;
+}
+
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module, bool for_code)
 {
     adze_levels levels;
+    const adze_backend *backend;
     if (for_code && !adze_module_main(module))
         return adze_error(adze_loc_unknown(session->context), "the module has no function");
-    if (!adze_work_levels(session, target_of(common), &levels)) return false;
+    const char *text = find_passes(session, common, &levels, &backend);
+    if (!text) return false;
     const adze_target *best = levels.items[0];
-    const adze_backend *backend = adze_registry_backend(session->registry, adze_target_name(best));
-    if (!backend) return false;
-    const char *text = common->passes ? common->passes : backend->pipeline(common->level < 0 ? 2 : common->level);
-    if (!text)
-        return adze_error(adze_loc_unknown(session->context), "the %s backend has no pipeline for -O%d", backend->name,
-                          common->level < 0 ? 2 : common->level);
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, text);
     if (!pipeline) return false;
     watch seen = {adze_progress_begin(session, "passes"), for_code ? backend : NULL, common->verbose, false};
