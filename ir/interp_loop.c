@@ -98,7 +98,7 @@ static bool compile_ukernel(adze_loop_machine *m, const adze_op *op, adze_loop_o
     bool fits = strlen(letters) == op->n_operands;
     for (uint32_t i = 0; fits && i < op->n_operands; i++) {
         const adze_type *type = op->operands[i].value ? op->operands[i].value->type : NULL;
-        fits = type && (letters[i] == 'p' ? type->kind == ADZE_TYPE_BUFFER
+        fits = type && (letters[i] == 'p' || letters[i] == 'b' ? type->kind == ADZE_TYPE_BUFFER
                         : letters[i] == 'i'
                             ? type->kind == ADZE_TYPE_SCALAR && type->dtype == ADZE_DTYPE_i64
                             : type->kind == ADZE_TYPE_SCALAR && type->dtype == ADZE_DTYPE_f32);

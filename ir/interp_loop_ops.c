@@ -255,8 +255,10 @@ static bool run_scratch(adze_loop_machine *m, const adze_loop_op *op)
     return true;
 }
 
-/* Does a call stay in its buffers' memory? Pointers are to 4-byte elements, the first is written. The
- * others may be read a vector past the end, as in an arena: all memory here has room for that. */
+static bool is_pointer(char letter) { return letter == 'p' || letter == 'b'; }
+
+/* Does a call stay in its buffers' memory? The first pointer's is written. The others may be read a vector past
+ * the end, as in an arena: all memory here has room for that. */
 static bool reaches_inside(const adze_loop_machine *m, const adze_loop_op *op,
                            const adze_ukernel_arg *args)
 {
@@ -265,7 +267,8 @@ static bool reaches_inside(const adze_loop_machine *m, const adze_loop_op *op,
         return adze_error(adze_op_loc(op->op), "ukernel: '%s' cannot be called with these numbers",
                           op->kernel->name);
     for (uint32_t i = 0, p = 0; i < op->n_in; i++) {
-        if (op->kernel->signature[i] != 'p') continue;
+        const char letter = op->kernel->signature[i];
+        if (!is_pointer(letter)) continue;
         const adze_reach r = reach[p];
         uint64_t slack = p++ ? 64 : 0;
         const adze_memory *memory = &m->registers[op->in[i]].buffer.memory;
@@ -273,7 +276,8 @@ static bool reaches_inside(const adze_loop_machine *m, const adze_loop_op *op,
         int64_t at = (int64_t)((uintptr_t)memory->base - (uintptr_t)memory->begin), first, end;
         bool outside = __builtin_add_overflow(at, r.first, &first) ||
                        __builtin_add_overflow(at, r.end, &end) || first < 0 || end < 0 ||
-                       (uint64_t)end > memory->size + slack || (uintptr_t)memory->base % 4;
+                       (uint64_t)end > memory->size + slack ||
+                       (letter == 'p' && (uintptr_t)memory->base % 4);
         if (outside)
             return adze_error(adze_op_loc(op->op), "ukernel: '%s' leaves the memory of argument %u",
                               op->kernel->name, i);
@@ -289,7 +293,7 @@ static bool run_ukernel(adze_loop_machine *m, const adze_loop_op *op)
         return adze_error(adze_op_loc(op->op), "ukernel: too many arguments");
     for (uint32_t i = 0; i < op->n_in; i++) {
         const adze_register *reg = &m->registers[op->in[i]];
-        if (letters[i] == 'p')
+        if (is_pointer(letters[i]))
             args[i].p = reg->buffer.memory.base;
         else if (letters[i] == 'i')
             args[i].i = reg->i;

@@ -181,7 +181,7 @@ TEST(table)
     for (size_t i = 0; i < adze_uk_count; i++) {
         const adze_ukernel *uk = &adze_uk_table[i];
         CHECK(adze_uk_find(uk->name) == uk);
-        CHECK(strspn(uk->signature, "pi") == strlen(uk->signature));
+        CHECK(strspn(uk->signature, "pbi") == strlen(uk->signature));
     }
     CHECK(adze_uk_find("gemm_f32_15x32") == NULL);
 }

@@ -69,6 +69,8 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
         depthwise_tile(mw, acc, x, x_col, w, w_tap, kh, s0, kw, s1);                               \
     }
 #define UK_GEMM(mr, nr)
+#define UK_GEMM_INT(mr, nr)
+#define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #include "ukernels.def"

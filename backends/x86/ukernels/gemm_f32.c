@@ -59,7 +59,9 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
     {                                                                                              \
         gemm_tile(mr, nr / 16, (gemm_args){acc, a, m_cols, a_col, a_row, b, t0, s0, t1, s1, k, ahead});   \
     }
+#define UK_GEMM_INT(mr, nr)
 #define UK_DEPTHWISE(mw)
+#define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #include "ukernels.def"

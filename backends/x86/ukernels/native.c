@@ -17,6 +17,19 @@
         adze_uk_dw_f32_##mw(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i, x[6].i, x[7].i,      \
                             x[8].i);                                                               \
     }
+#define GEMM_INT(name, mr, nr)                                                                                  \
+    static void invoke_gemm_##name##_##mr##x##nr(const adze_ukernel_arg *x)                                     \
+    {                                                                                                           \
+        adze_uk_gemm_##name##_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].cp, x[6].i, x[7].i,     \
+                                          x[8].i, x[9].i, x[10].i, x[11].i);                                    \
+    }
+#define UK_GEMM_INT(mr, nr) GEMM_INT(u8s8, mr, nr) GEMM_INT(u8s8_narrow, mr, nr) GEMM_INT(u8s16, mr, nr)
+#define DEPTHWISE_INT(name, mw)                                                                                 \
+    static void invoke_dw_##name##_##mw(const adze_ukernel_arg *x)                                              \
+    {                                                                                                           \
+        adze_uk_dw_##name##_##mw(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i, x[6].i, x[7].i, x[8].i);     \
+    }
+#define UK_DEPTHWISE_INT(mw) DEPTHWISE_INT(u8s8, mw) DEPTHWISE_INT(u8s16, mw)
 #define UK_TRANSPOSE(name)                                                                         \
     static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
@@ -39,6 +52,24 @@
     {                                                                                              \
         return adze_uk_reach_dw(mw, x, out);                                                       \
     }
+#define UK_GEMM_INT(mr, nr)                                                                        \
+    static bool reach_gemm_s8_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)              \
+    {                                                                                              \
+        return adze_uk_reach_gemm_int(mr, nr, 1, x, out);                                          \
+    }                                                                                              \
+    static bool reach_gemm_s16_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)             \
+    {                                                                                              \
+        return adze_uk_reach_gemm_int(mr, nr, 2, x, out);                                          \
+    }
+#define UK_DEPTHWISE_INT(mw)                                                                       \
+    static bool reach_dw_s8_##mw(const adze_ukernel_arg *x, adze_reach *out)                       \
+    {                                                                                              \
+        return adze_uk_reach_dw_int(mw, 1, x, out);                                                \
+    }                                                                                              \
+    static bool reach_dw_s16_##mw(const adze_ukernel_arg *x, adze_reach *out)                      \
+    {                                                                                              \
+        return adze_uk_reach_dw_int(mw, 2, x, out);                                                \
+    }
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #include "ukernels.def"
@@ -47,6 +78,14 @@
 #define UK_GEMM(mr, nr)                                                                            \
     ROW(gemm_f32_##mr##x##nr, "ppiiipiiiiii", invoke_gemm_##mr##x##nr, reach_gemm_##mr##x##nr)
 #define UK_DEPTHWISE(mw)   ROW(dw_f32_##mw, "ppipiiiii", invoke_dw_##mw, reach_dw_##mw)
+#define UK_GEMM_INT(mr, nr)                                                                                       \
+    ROW(gemm_u8s8_##mr##x##nr, "pbiiibiiiiii", invoke_gemm_u8s8_##mr##x##nr, reach_gemm_s8_##mr##x##nr)           \
+    ROW(gemm_u8s8_narrow_##mr##x##nr, "pbiiibiiiiii", invoke_gemm_u8s8_narrow_##mr##x##nr,                        \
+        reach_gemm_s8_##mr##x##nr)                                                                                \
+    ROW(gemm_u8s16_##mr##x##nr, "pbiiibiiiiii", invoke_gemm_u8s16_##mr##x##nr, reach_gemm_s16_##mr##x##nr)
+#define UK_DEPTHWISE_INT(mw)                                              \
+    ROW(dw_u8s8_##mw, "pbibiiiii", invoke_dw_u8s8_##mw, reach_dw_s8_##mw) \
+    ROW(dw_u8s16_##mw, "pbibiiiii", invoke_dw_u8s16_##mw, reach_dw_s16_##mw)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
 const adze_ukernel adze_uk_table[] = {

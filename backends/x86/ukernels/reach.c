@@ -1,7 +1,7 @@
 /* What memory a call of a micro-kernel touches, from its numbers alone (ukernels.h says what each computes).
  *
  * The interpreter asks before each call, so that IR text with wrong numbers is an error and not a wild
- * access. A span holds the first and the last float; a number that does not fit makes it impossible.
+ * access. A span holds the first and the last element; a number that does not fit makes it impossible.
  */
 #include "reach.h"
 #include "vector.h"
@@ -20,7 +20,7 @@ static int64_t times(span *s, int64_t a, int64_t b)
     return product;
 }
 
-/* The span once more at `by` floats from itself. */
+/* The span once more at `by` elements from itself. */
 static void extend(span *s, int64_t by)
 {
     if (__builtin_add_overflow(by < 0 ? s->first : s->last, by, by < 0 ? &s->first : &s->last)) s->possible = false;
@@ -29,20 +29,26 @@ static void extend(span *s, int64_t by)
 /* `count` steps of `stride`. */
 static void along(span *s, int64_t count, int64_t stride) { extend(s, times(s, count - 1, stride)); }
 
-static bool put(adze_reach *out, span s)
+/* A span of elements of `size` bytes. */
+static bool put(adze_reach *out, span s, int64_t size)
 {
-    if (!s.possible || s.last > INT64_MAX / 4 - 1 || s.first < INT64_MIN / 4) return false;
-    *out = (adze_reach){4 * s.first, 4 * (s.last + 1)};
+    if (!s.possible || s.last > INT64_MAX / size - 1 || s.first < INT64_MIN / size) return false;
+    *out = (adze_reach){size * s.first, size * (s.last + 1)};
     return true;
 }
 
-bool adze_uk_reach_gemm(int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+/* Steps of k that lie together in a panel, and bytes of an element of a and b. */
+typedef struct family {
+    int64_t group, a_bytes, b_bytes;
+} family;
+
+static bool reach_gemm(int64_t mr, int64_t nr, family f, const adze_ukernel_arg *x, adze_reach *out)
 {
     int64_t m_cols = x[2].i, t0 = x[6].i, t1 = x[8].i, k = x[10].i;
     span acc = one, a = one, b = one;
     out[1] = out[2] = (adze_reach){0, 0};
     along(&acc, mr * nr, 1);
-    if (m_cols < 1 || !put(&out[0], acc)) return false;
+    if (m_cols < 1 || !put(&out[0], acc, 4)) return false;
     for (int64_t m = 0; m < mr; m++) {
         span row = one;
         extend(&row, times(&row, m / m_cols, x[4].i));
@@ -55,18 +61,29 @@ bool adze_uk_reach_gemm(int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_
     along(&a, t0, x[7].i);
     along(&a, t1, x[9].i);
     along(&a, k, 1);
-    along(&b, times(&b, times(&b, times(&b, t0, t1), k), nr / PANEL), PANEL);
-    along(&b, PANEL, 1);
-    return put(&out[1], a) && put(&out[2], b);
+    int64_t steps = k / f.group + (k % f.group != 0);
+    along(&b, times(&b, times(&b, times(&b, t0, t1), steps), nr / PANEL), PANEL * f.group);
+    along(&b, PANEL * f.group, 1);
+    return put(&out[1], a, f.a_bytes) && put(&out[2], b, f.b_bytes);
 }
 
-bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *x, adze_reach *out)
+bool adze_uk_reach_gemm(int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+{
+    return reach_gemm(mr, nr, (family){1, 4, 4}, x, out);
+}
+
+bool adze_uk_reach_gemm_int(int64_t mr, int64_t nr, int64_t weight_bytes, const adze_ukernel_arg *x, adze_reach *out)
+{
+    return reach_gemm(mr, nr, (family){4, 1, weight_bytes}, x, out);
+}
+
+static bool reach_dw(int64_t mw, family f, const adze_ukernel_arg *x, adze_reach *out)
 {
     int64_t kh = x[5].i, kw = x[7].i;
     span acc = one, in = one, w = one;
     out[1] = out[2] = (adze_reach){0, 0};
     along(&acc, 16 * mw, 1);
-    if (!put(&out[0], acc)) return false;
+    if (!put(&out[0], acc, 4)) return false;
     if (kh < 1 || kw < 1) return true;
     along(&in, mw, x[2].i);
     along(&in, kh, x[6].i);
@@ -74,7 +91,17 @@ bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *x, adze_reach *out)
     along(&in, 16, 1);
     along(&w, times(&w, kh, kw), x[4].i);
     along(&w, 16, 1);
-    return put(&out[1], in) && put(&out[2], w);
+    return put(&out[1], in, f.a_bytes) && put(&out[2], w, f.b_bytes);
+}
+
+bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *x, adze_reach *out)
+{
+    return reach_dw(mw, (family){1, 4, 4}, x, out);
+}
+
+bool adze_uk_reach_dw_int(int64_t mw, int64_t weight_bytes, const adze_ukernel_arg *x, adze_reach *out)
+{
+    return reach_dw(mw, (family){1, 1, weight_bytes}, x, out);
 }
 
 bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)
@@ -83,7 +110,7 @@ bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)
         span s = one;
         along(&s, 16, x[2 * i + 1].i);
         along(&s, 16, 1);
-        if (!put(&out[i], s)) return false;
+        if (!put(&out[i], s, 4)) return false;
     }
     return true;
 }
@@ -96,8 +123,8 @@ bool adze_uk_reach_pack(const adze_ukernel_arg *x, adze_reach *out)
     if (rows < k) return false;
     if (rows < 1 || n < 1) return true;
     along(&y, times(&y, times(&y, ((n - 1) / (2 * PANEL) + 1) * 2, rows), PANEL), 1);
-    if (k < 1) return put(&out[0], y);
+    if (k < 1) return put(&out[0], y, 4);
     along(&in, k, x[4].i);
     along(&in, n, x[5].i);
-    return put(&out[0], y) && put(&out[1], in);
+    return put(&out[0], y, 4) && put(&out[1], in, 4);
 }

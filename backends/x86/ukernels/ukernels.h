@@ -1,8 +1,8 @@
 /* Micro-kernels: the innermost loops of contractions, and data movement that vectors pay for.
  *
  * Generated code calls adze_uk_<name> and inlines it with its constants; the interpreter calls the
- * native twin. ukernels.def lists all. Pointers need the alignment of a float only. No micro-kernel
- * allocates, fails, or touches memory beyond what is stated.
+ * native twin. ukernels.def lists all. Pointers to floats and i32 need their alignment only, those to other
+ * elements none. No micro-kernel allocates, fails, or touches memory beyond what is stated.
  */
 #ifndef ADZE_UKERNELS_H
 #define ADZE_UKERNELS_H
@@ -31,6 +31,36 @@
     void adze_uk_dw_f32_##mw(float *acc, const float *x, int64_t x_col, const float *w,            \
                              int64_t w_tap, int64_t kh, int64_t s0, int64_t kw, int64_t s1);
 
+/* Integer products: bytes times weights, exact sums in i32 (modulo 2^32), for the same tiles, numbers and strides as
+ * gemm_f32. Strides count bytes of a. b is a packed panel of
+ *
+ *   [t0 * t1][ceil(k / 4)][16 columns][4 steps of k]
+ *
+ * weights, k padded with zeros inside each tap; for nr = 32 the next 16 columns are those of the panel behind it,
+ * t0 * t1 * ceil(k / 4) * 64 weights on. `ahead` counts weights. Of a tap k bytes are read and no more.
+ *
+ * gemm_u8s8_<mr>x<nr>: weights of any value from -128 to 127.
+ * gemm_u8s8_narrow_<mr>x<nr>: the caller proves that the sum of a pair of products fits 16 bits: for weights v, w of a
+ *   column at steps 2 i and 2 i + 1 of a tap, max(v, 0) + max(w, 0) <= 128 and min(v, 0) + min(w, 0) >= -128. All
+ *   weights from -64 to 64 do. Faster where there is no VNNI, the same where there is.
+ * gemm_u8s16_<mr>x<nr>: weights of any value from -32767 to 32767, for u8 weights less a zero point. */
+#define UK_GEMM_INT_TILE(name, weight, mr, nr)                                                            \
+    void adze_uk_gemm_##name##_##mr##x##nr(int32_t *acc, const uint8_t *a, int64_t m_cols, int64_t a_col, \
+                                           int64_t a_row, const weight *b, int64_t t0, int64_t s0,        \
+                                           int64_t t1, int64_t s1, int64_t k, int64_t ahead);
+#define UK_GEMM_INT(mr, nr)                           \
+    UK_GEMM_INT_TILE(u8s8, int8_t, mr, nr)            \
+    UK_GEMM_INT_TILE(u8s8_narrow, int8_t, mr, nr)     \
+    UK_GEMM_INT_TILE(u8s16, int16_t, mr, nr)
+
+/* dw_u8s8_<mw>, dw_u8s16_<mw>: depthwise likewise, with the numbers of dw_f32; strides count elements. */
+#define UK_DEPTHWISE_INT_TILE(name, weight, mw)                                                           \
+    void adze_uk_dw_##name##_##mw(int32_t *acc, const uint8_t *x, int64_t x_col, const weight *w,         \
+                                  int64_t w_tap, int64_t kh, int64_t s0, int64_t kw, int64_t s1);
+#define UK_DEPTHWISE_INT(mw)                \
+    UK_DEPTHWISE_INT_TILE(u8s8, int8_t, mw) \
+    UK_DEPTHWISE_INT_TILE(u8s16, int16_t, mw)
+
 /* transpose_f32_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16. */
 #define UK_TRANSPOSE(name) void adze_uk_##name(float *y, int64_t y_row, const float *x, int64_t x_row);
 
@@ -43,5 +73,8 @@
                         int64_t rows);
 
 #include "ukernels.def"
+
+#undef UK_GEMM_INT_TILE
+#undef UK_DEPTHWISE_INT_TILE
 
 #endif

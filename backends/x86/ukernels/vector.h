@@ -18,7 +18,8 @@ typedef float v16_memory __attribute__((vector_size(64), aligned(4), may_alias))
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
-enum { PANEL = 16 }; /* columns of a packed panel */
+/* Columns of a packed panel; weights of a row of an integer one, which has four steps of k for each column. */
+enum { PANEL = 16, GROUP_PANEL = 4 * PANEL };
 
 #define INLINE static inline __attribute__((always_inline))
 

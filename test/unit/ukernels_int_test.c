@@ -1,0 +1,260 @@
+/* Integer micro-kernels against their definition, with random and with the largest inputs. Inputs end where memory
+ * does, so that a read behind them ends the program. */
+#include "unit.h"
+
+#include "backends/x86/ukernels/native.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { GUARD = 16, MAX_TILE = 14 * 32 };
+static const int32_t guard = 0x5a5a5a5a;
+
+/* Memory of `size` bytes that ends with the page before one that may not be read. */
+typedef struct edge {
+    uint8_t *map, *begin;
+    size_t mapped;
+} edge;
+
+static edge edge_of(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
+    edge e = {.mapped = whole + page};
+    e.map = mmap(NULL, e.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (e.map == MAP_FAILED || mprotect(e.map + whole, page, PROT_NONE)) abort();
+    e.begin = e.map + whole - size;
+    return e;
+}
+
+static void edge_free(edge e) { munmap(e.map, e.mapped); }
+
+static uint32_t next(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* What inputs are like: 0 random, 1 all as large and positive as may be, 2 weights all negative, 3 mixed extremes. */
+enum { PATTERNS = 4 };
+
+static uint8_t code(int pattern, uint32_t *state) { return pattern ? 255 : (uint8_t)next(state); }
+
+static int weight(int pattern, int least, int most, uint32_t *state)
+{
+    if (pattern == 1) return most;
+    if (pattern == 2) return least;
+    if (pattern == 3) return next(state) % 2 ? least : most;
+    return least + (int)(next(state) % (uint32_t)(most - least + 1));
+}
+
+typedef struct shape {
+    int64_t m_cols, a_col, a_row, t0, s0, t1, s1, k;
+} shape;
+
+typedef struct family {
+    const char *format; /* of the names */
+    int bytes, least, most;
+} family;
+
+static const family gemms[] = {
+    {"gemm_u8s8_%dx%d", 1, -128, 127}, {"gemm_u8s8_narrow_%dx%d", 1, -64, 64}, {"gemm_u8s16_%dx%d", 2, -32767, 32767}};
+static const family depthwises[] = {{"dw_u8s8_%d", 1, -128, 127}, {"dw_u8s16_%d", 2, -255, 255}};
+
+static int weight_of(const uint8_t *b, int bytes, int64_t at)
+{
+    int16_t wide;
+    if (bytes == 1) return ((const int8_t *)b)[at];
+    memcpy(&wide, b + 2 * at, sizeof wide);
+    return wide;
+}
+
+static void set_weight(uint8_t *b, int bytes, int64_t at, int value)
+{
+    int16_t wide = (int16_t)value;
+    if (bytes == 1)
+        b[at] = (uint8_t)value;
+    else
+        memcpy(b + 2 * at, &wide, sizeof wide);
+}
+
+static int32_t element(const shape *g, int bytes, const uint8_t *a, const uint8_t *b, int64_t m, int64_t n)
+{
+    const uint8_t *row = a + m / g->m_cols * g->a_row + m % g->m_cols * g->a_col;
+    int64_t groups = (g->k + 3) / 4;
+    uint32_t sum = 0;
+    for (int64_t i0 = 0; i0 < g->t0; i0++)
+        for (int64_t i1 = 0; i1 < g->t1; i1++)
+            for (int64_t kk = 0; kk < g->k; kk++) {
+                int64_t panel = ((n / 16 * g->t0 + i0) * g->t1 + i1) * groups;
+                int w = weight_of(b, bytes, (panel + kk / 4) * 64 + n % 16 * 4 + kk % 4);
+                sum += (uint32_t)(row[i0 * g->s0 + i1 * g->s1 + kk] * w);
+            }
+    return (int32_t)sum;
+}
+
+static bool guards_hold(const int32_t *acc, int count)
+{
+    bool hold = true;
+    for (int i = 0; i < GUARD; i++) hold &= acc[i] == guard && acc[GUARD + count + i] == guard;
+    return hold;
+}
+
+static void check_gemm(const adze_ukernel *uk, const family *f, int mr, int nr, const shape *g, int pattern)
+{
+    adze_reach reach[3];
+    int64_t groups = (g->k + 3) / 4;
+    adze_ukernel_arg args[12] = {{.i = 0},       {.i = 0},       {.i = g->m_cols}, {.i = g->a_col},
+                                 {.i = g->a_row}, {.i = 0},      {.i = g->t0},     {.i = g->s0},
+                                 {.i = g->t1},   {.i = g->s1},   {.i = g->k},      {.i = 640}};
+    REQUIRE(uk->reach(args, reach));
+    CHECK_INT(reach[2].end, g->t0 * g->t1 * groups * 4 * nr * f->bytes);
+    uint32_t state = 7u + (uint32_t)pattern;
+    edge a = edge_of((size_t)reach[1].end), b = edge_of((size_t)reach[2].end);
+    for (int64_t i = 0; i < reach[1].end; i++) a.begin[i] = code(pattern, &state);
+    for (int64_t i = 0; i < reach[2].end / f->bytes; i++)
+        set_weight(b.begin, f->bytes, i, i / 64 % groups * 4 + i % 4 < g->k ? weight(pattern, f->least, f->most, &state) : 0);
+    int32_t acc[MAX_TILE + 2 * GUARD];
+    for (int i = 0; i < mr * nr + 2 * GUARD; i++) acc[i] = guard;
+    args[0].p = acc + GUARD;
+    args[1].cp = a.begin;
+    args[5].cp = b.begin;
+    uk->invoke(args);
+    int wrong = 0;
+    for (int m = 0; m < mr; m++)
+        for (int n = 0; n < nr; n++)
+            wrong += acc[GUARD + m * nr + n] != element(g, f->bytes, a.begin, b.begin, m, n);
+    if (!unit_check(!wrong && guards_hold(acc, mr * nr), __FILE__, __LINE__, uk->name))
+        printf("  k %d, pattern %d: %d wrong sums\n", (int)g->k, pattern, wrong);
+    edge_free(a);
+    edge_free(b);
+}
+
+TEST(gemm)
+{
+    static const shape shapes[] = {
+        {14, 37, 0, 1, 0, 1, 0, 37},     /* plain product, odd rows */
+        {7, 8, 72, 3, 72, 3, 8, 8},      /* 3 x 3 convolution, two rows of 7 */
+        {14, 6, 0, 3, 256, 1, 0, 9},     /* taps joined to one run a row, three channels, stride 2 */
+        {14, 1, 0, 1, 0, 1, 0, 1},       /* less than one group */
+        {14, 2, 0, 2, 5, 2, 3, 2},       {14, 3, 0, 1, 0, 3, 3, 3},
+        {14, 600, 0, 1, 0, 1, 0, 600},   /* longer than what is kept on the stack at once */
+        {14, 1, 0, 1, 0, 1, 0, 0},       /* nothing to add up */
+        {5, 64, 640, 2, 640, 1, 0, 130},
+    };
+    int tiles = 0;
+    for (size_t f = 0; f < sizeof gemms / sizeof *gemms; f++)
+        for (int nr = 16; nr <= 32; nr += 16)
+            for (int mr = 1; mr <= 14; mr++) {
+                char name[40];
+                snprintf(name, sizeof name, gemms[f].format, mr, nr);
+                const adze_ukernel *uk = adze_uk_find(name);
+                if (!unit_check(uk != NULL, __FILE__, __LINE__, name)) continue;
+                tiles++;
+                for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+                    for (int p = 0; p < PATTERNS; p++) check_gemm(uk, &gemms[f], mr, nr, &shapes[s], p);
+            }
+    CHECK_INT(tiles, 3 * 28);
+}
+
+/* Pairs that may just be added in 16 bits: what the narrow form promises. */
+TEST(narrow_bound)
+{
+    enum { K = 8 };
+    static const int pairs[][2] = {{127, 1}, {1, 127}, {-128, 0}, {-1, -127}, {-128, 127}, {127, -128}, {-64, -64}};
+    uint8_t a[K], b[K * 16];
+    int32_t acc[16];
+    memset(a, 255, sizeof a);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        for (int at = 0; at < K * 16; at++) b[at] = (uint8_t)pairs[i][at % 2];
+        adze_uk_find("gemm_u8s8_narrow_1x16")->invoke((adze_ukernel_arg[]){
+            {.p = acc}, {.cp = a}, {.i = 1}, {.i = 0}, {.i = 0}, {.cp = b}, {.i = 1}, {.i = 0}, {.i = 1}, {.i = 0},
+            {.i = K}, {.i = 0}});
+        int wrong = 0;
+        for (int n = 0; n < 16; n++) wrong += acc[n] != K / 2 * 255 * (pairs[i][0] + pairs[i][1]);
+        CHECK_INT(wrong, 0);
+    }
+}
+
+static void check_depthwise(const adze_ukernel *uk, const family *f, int mw, int64_t kh, int64_t kw, int64_t stride,
+                            int pattern)
+{
+    enum { CHANNELS = 21, COLUMNS = 24 };
+    adze_reach reach[3];
+    adze_ukernel_arg args[9] = {{.i = 0},  {.i = 0},  {.i = stride * CHANNELS}, {.i = 0}, {.i = 16},
+                                {.i = kh}, {.i = CHANNELS * COLUMNS}, {.i = kw}, {.i = CHANNELS}};
+    REQUIRE(uk->reach(args, reach));
+    CHECK_INT(reach[2].end, kh * kw * 16 * f->bytes);
+    uint32_t state = 11u + (uint32_t)pattern;
+    edge x = edge_of((size_t)reach[1].end), w = edge_of((size_t)reach[2].end);
+    for (int64_t i = 0; i < reach[1].end; i++) x.begin[i] = code(pattern, &state);
+    for (int64_t i = 0; i < kh * kw * 16; i++)
+        set_weight(w.begin, f->bytes, i, weight(pattern, f->least, f->most, &state));
+    int32_t acc[8 * 16 + 2 * GUARD];
+    for (int i = 0; i < mw * 16 + 2 * GUARD; i++) acc[i] = guard;
+    args[0].p = acc + GUARD;
+    args[1].cp = x.begin;
+    args[3].cp = w.begin;
+    uk->invoke(args);
+    int wrong = 0;
+    for (int p = 0; p < mw; p++)
+        for (int c = 0; c < 16; c++) {
+            int32_t sum = 0;
+            for (int64_t i = 0; i < kh; i++)
+                for (int64_t j = 0; j < kw; j++)
+                    sum += x.begin[(p * stride + j + i * COLUMNS) * CHANNELS + c] *
+                           weight_of(w.begin, f->bytes, (i * kw + j) * 16 + c);
+            wrong += acc[GUARD + 16 * p + c] != sum;
+        }
+    if (!unit_check(!wrong && guards_hold(acc, 16 * mw), __FILE__, __LINE__, uk->name))
+        printf("  %d x %d, stride %d, pattern %d: %d wrong sums\n", (int)kh, (int)kw, (int)stride, pattern, wrong);
+    edge_free(x);
+    edge_free(w);
+}
+
+TEST(depthwise)
+{
+    static const int64_t windows[][2] = {{1, 1}, {3, 3}, {5, 5}, {7, 7}, {1, 3}, {3, 1}, {2, 2}, {5, 3}, {40, 7}, {0, 3}};
+    for (size_t f = 0; f < sizeof depthwises / sizeof *depthwises; f++)
+        for (int mw = 1; mw <= 8; mw++) {
+            char name[16];
+            snprintf(name, sizeof name, depthwises[f].format, mw);
+            const adze_ukernel *uk = adze_uk_find(name);
+            if (!unit_check(uk != NULL, __FILE__, __LINE__, name)) continue;
+            for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
+                for (int64_t stride = 1; stride <= 2; stride++)
+                    for (int p = 0; p < PATTERNS; p++)
+                        check_depthwise(uk, &depthwises[f], mw, windows[i][0], windows[i][1], stride, p);
+        }
+}
+
+/* Numbers that make no memory are refused. */
+TEST(reach)
+{
+    adze_reach got[3];
+    const adze_ukernel *gemm = adze_uk_find("gemm_u8s16_3x32"), *dw = adze_uk_find("dw_u8s16_3");
+    adze_ukernel_arg args[12] = {[2] = {.i = 2}, [3] = {.i = 5}, [4] = {.i = -100}, [6] = {.i = 2}, [7] = {.i = 7},
+                                 [8] = {.i = 1}, [9] = {.i = 0}, [10] = {.i = 5}};
+    CHECK(gemm->reach(args, got));
+    CHECK(got[0].first == 0 && got[0].end == 4 * 3 * 32);
+    CHECK(got[1].first == -100 && got[1].end == 5 + 7 + 5);
+    CHECK(got[2].first == 0 && got[2].end == 2 * 2 * 2 * 4 * 32);
+    args[10].i = INT64_MAX;
+    CHECK(!gemm->reach(args, got));
+    args[10].i = 5;
+    args[2].i = 0;
+    CHECK(!gemm->reach(args, got));
+    CHECK(dw->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 20}, {.i = 0}, {.i = 16}, {.i = 2}, {.i = -100},
+                                         {.i = 3}, {.i = 16}}, got));
+    CHECK(got[0].end == 4 * 48 && got[1].first == -100 && got[1].end == 2 * 20 + 2 * 16 + 16);
+    CHECK(got[2].first == 0 && got[2].end == 2 * 6 * 16);
+}
+
+int main(void)
+{
+    RUN(gemm);
+    RUN(narrow_bound);
+    RUN(depthwise);
+    RUN(reach);
+    return unit_end();
+}
