@@ -1,15 +1,17 @@
 """includes.py SOURCE: built-in passes, frontends and backends are built from the headers that plug-ins have.
 
-A pass is a file of passes/ that ends in an adze_pass literal, or lies in passes/tile. It includes <adze/...> and, in
-quotes, only passes/tile's headers, which are its own, and the embedded texts of examples. Frontends and backends include in quotes only their own. What
-runs passes and rules, and the tools, keep out of ir/, but for the tokens that rules share with IR text.
+A pass is a file of passes/ that ends in an adze_pass literal, or lies in one of the folders of passes. It includes
+<adze/...> and, in quotes, only those folders' headers, which are its own, and the embedded texts of examples. Frontends
+and backends include in quotes only their own. What runs passes and rules, and the tools, keep out of ir/, but for the
+tokens that rules share with IR text.
 """
 import re
 import sys
 from pathlib import Path
 
 SOURCE = Path(sys.argv[1])
-PASSES_OWN = ("passes/tile/", "passes/examples_embedded.h")
+FOLDERS = ("passes/integer/", "passes/quant/", "passes/tile/")
+PASSES_OWN = (*FOLDERS, "passes/examples_embedded.h")
 ALLOWED = {("passes/rule_lex.h", "ir/lex.h")}
 
 
@@ -29,7 +31,7 @@ def own(included, folder):
 faults, passes = [], 0
 for path in files("passes") + files("tools"):
     name = path.relative_to(SOURCE).as_posix()
-    is_pass = re.search(r"^const adze_pass adze_pass_\w+ = {", path.read_text(), re.M) or name.startswith("passes/tile/")
+    is_pass = re.search(r"^const adze_pass adze_pass_\w+ = {", path.read_text(), re.M) or name.startswith(FOLDERS)
     passes += bool(is_pass)
     for included in quoted(path):
         private = included.startswith("ir/") and (name, included) not in ALLOWED
