@@ -8,7 +8,7 @@
 
 #include "passes/rules.h"
 
-enum { GEN_MAX_VALUES = 400, GEN_MAX_INPUTS = 40, GEN_MAX_COUNT = 1500 };
+enum { GEN_MAX_SPATIAL = 2, GEN_MAX_VALUES = 400, GEN_MAX_INPUTS = 40, GEN_MAX_COUNT = 1500 };
 
 /* A value in scope: an input, a constant or a result. */
 typedef struct gen_value {
@@ -98,7 +98,19 @@ adze_op *gen_make_op(gen *g, const adze_op_row *row);
 adze_op *gen_build(gen *g, const adze_op_row *row, adze_ir_value *const *operands, uint32_t n, const adze_attr *attrs,
                    uint32_t n_attrs);
 
-extern const gen_recipe gen_recipes_compute[], gen_recipes_move[]; /* end with a NULL name */
+typedef struct gen_window {
+    int64_t kernel[GEN_MAX_SPATIAL], strides[GEN_MAX_SPATIAL], dilations[GEN_MAX_SPATIAL], pads[2 * GEN_MAX_SPATIAL];
+    uint32_t n;
+    const char *auto_pad; /* NULL: pads */
+} gen_window;
+
+/* recipes_move.c: extent of an axis, -1 where it is not known. */
+int64_t gen_fixed_dim(const adze_ir_value *x, uint32_t axis);
+/* recipes_compute.c */
+gen_window gen_random_window(gen *g, uint32_t n);
+uint32_t gen_window_attrs(gen *g, const gen_window *w, bool kernel, adze_attr *out);
+
+extern const gen_recipe gen_recipes_compute[], gen_recipes_move[], gen_recipes_quant[]; /* end with a NULL name */
 
 /* ---- rule.c ---- */
 

@@ -29,8 +29,9 @@ static void add_pass(gen *g, const char *name, adze_text *out)
 static void add_any(gen *g, adze_text *out)
 {
     static const char *const names[] = {"shape-fold", "canonicalize", "batchnorm-fold", "fold",
-                                        "cse",        "dce",          "canonicalize",   "batchnorm-fold"};
-    add_pass(g, names[gen_below(g, 8)], out);
+                                        "cse",        "dce",          "canonicalize",   "batchnorm-fold",
+                                        "quantize-fuse"};
+    add_pass(g, names[gen_below(g, 9)], out);
 }
 
 void gen_pipeline(gen *g, adze_text *out)

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { MAX_SPATIAL = 2 };
-
 static int64_t small(gen *g) { return 1 + gen_below(g, 4); }
 
 /* f32 mostly: the one that loops and micro-kernels are made for. */
@@ -53,16 +51,10 @@ static adze_op *gemm(gen *g, const adze_op_row *row)
     return in[1] ? gen_build(g, row, in, in[2] ? 3 : 2, attrs, gen_chance(g, 50) ? 2 : 4) : NULL;
 }
 
-typedef struct window {
-    int64_t kernel[MAX_SPATIAL], strides[MAX_SPATIAL], dilations[MAX_SPATIAL], pads[2 * MAX_SPATIAL];
-    uint32_t n;
-    const char *auto_pad; /* NULL: pads */
-} window;
-
-static window random_window(gen *g, uint32_t n)
+gen_window gen_random_window(gen *g, uint32_t n)
 {
     static const char *const pads[] = {"SAME_UPPER", "SAME_LOWER", "VALID"};
-    window w = {.n = n, .auto_pad = gen_chance(g, 15) ? pads[gen_below(g, 3)] : NULL};
+    gen_window w = {.n = n, .auto_pad = gen_chance(g, 15) ? pads[gen_below(g, 3)] : NULL};
     for (uint32_t i = 0; i < n; i++) {
         w.kernel[i] = 1 + gen_below(g, 3);
         w.strides[i] = gen_chance(g, 70) ? 1 : 2;
@@ -73,7 +65,7 @@ static window random_window(gen *g, uint32_t n)
     return w;
 }
 
-static uint32_t window_attrs(gen *g, const window *w, bool kernel, adze_attr *out)
+uint32_t gen_window_attrs(gen *g, const gen_window *w, bool kernel, adze_attr *out)
 {
     uint32_t n = 0;
     if (kernel) out[n++] = adze_attr_ints("kernel_shape", w->kernel, w->n);
@@ -96,7 +88,7 @@ static adze_op *conv(gen *g, const adze_op_row *row)
     adze_ir_value *x = image(g, sum_types(g));
     int64_t channels;
     if (!x || !adze_dim_is_const(adze_type_dim(adze_value_type(x), 1), &channels)) return NULL;
-    window w = random_window(g, gen_rank(x) - 2);
+    gen_window w = gen_random_window(g, gen_rank(x) - 2);
     int64_t group = gen_chance(g, 30) ? channels : channels % 2 == 0 && gen_chance(g, 30) ? 2 : 1;
     int64_t out = group * (gen_chance(g, 50) ? 1 : small(g)), dims[4] = {out, channels / group};
     memcpy(dims + 2, w.kernel, w.n * sizeof *dims);
@@ -105,7 +97,7 @@ static adze_op *conv(gen *g, const adze_op_row *row)
                               : gen_tensor(g, gen_dtype(x), gen_rank(x), dims);
     if (gen_chance(g, 60)) in[2] = gen_tensor(g, gen_dtype(x), 1, &out);
     adze_attr attrs[8];
-    uint32_t n = window_attrs(g, &w, gen_chance(g, 50), attrs);
+    uint32_t n = gen_window_attrs(g, &w, gen_chance(g, 50), attrs);
     if (group > 1) attrs[n++] = adze_attr_int("group", group);
     return in[1] ? gen_build(g, row, in, in[2] ? 3 : 2, attrs, n) : NULL;
 }
@@ -133,8 +125,9 @@ static adze_op *pack_panels(gen *g, const adze_op_row *row)
     uint32_t rank = form[0] == 'c' ? 4 : 2;
     adze_ir_value *x =
         gen_take(g, (gen_want){.dtypes = gen_dtypes(GEN_WIDE), .min_rank = rank, .max_rank = rank, .fixed = true});
-    adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", gen_chance(g, 50) ? 16 : 4)};
-    return x ? gen_build(g, row, &x, 1, attrs, 2) : NULL;
+    adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", gen_chance(g, 50) ? 16 : 4),
+                         adze_attr_int("interleave", gen_chance(g, 50) ? 4 : 1)};
+    return x ? gen_build(g, row, &x, 1, attrs, 3) : NULL;
 }
 
 /* ---- Windows ---- */
@@ -146,9 +139,9 @@ static adze_op *pool(gen *g, const adze_op_row *row)
     bool places = !average && gen_chance(g, 25);
     adze_ir_value *x = image(g, sum_types(g));
     if (!x || (places && (!gen_find(g, x) || !gen_find(g, x)->exact))) return NULL;
-    window w = random_window(g, gen_rank(x) - 2);
+    gen_window w = gen_random_window(g, gen_rank(x) - 2);
     adze_attr attrs[8];
-    uint32_t n = window_attrs(g, &w, true, attrs);
+    uint32_t n = gen_window_attrs(g, &w, true, attrs);
     if (gen_chance(g, 30)) attrs[n++] = adze_attr_int("ceil_mode", 1);
     if (average && gen_chance(g, 40)) attrs[n++] = adze_attr_int("count_include_pad", 1);
     if (places) attrs[n++] = adze_attr_int("storage_order", gen_below(g, 2));

@@ -1,4 +1,4 @@
-/* Recipes of ops that move elements, read by index, make shapes, and change between real and quantized form. */
+/* Recipes of ops that move elements, read by index, and make shapes. */
 #include "generate.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ static adze_ir_value *any_fixed(gen *g, uint32_t min_rank)
     return gen_take(g, (gen_want){.dtypes = gen_dtypes(GEN_ANY), .min_rank = min_rank, .fixed = true});
 }
 
-static int64_t fixed_dim(const adze_ir_value *x, uint32_t axis)
+int64_t gen_fixed_dim(const adze_ir_value *x, uint32_t axis)
 {
     int64_t d = -1;
     adze_dim_is_const(adze_type_dim(adze_value_type(x), axis), &d);
@@ -78,7 +78,7 @@ static adze_op *squeeze(gen *g, const adze_op_row *row)
     uint32_t n = 0;
     if (!x) return NULL;
     for (uint32_t k = 0; k < gen_rank(x); k++)
-        if (fixed_dim(x, k) == 1) list[n++] = k;
+        if (gen_fixed_dim(x, k) == 1) list[n++] = k;
     if (!n) return NULL;
     adze_ir_value *in[] = {x, gen_chance(g, 60) ? gen_ints(g, list, n) : NULL};
     return gen_build(g, row, in, in[1] ? 2 : 1, NULL, 0);
@@ -133,7 +133,7 @@ static adze_op *expand(gen *g, const adze_op_row *row)
     if (!x || gen_rank(x) > 3) return NULL;
     uint32_t more = gen_below(g, 2), rank = gen_rank(x) + more;
     for (uint32_t k = 0; k < rank; k++) {
-        int64_t d = k < more ? 1 : fixed_dim(x, k - more);
+        int64_t d = k < more ? 1 : gen_fixed_dim(x, k - more);
         dims[k] = d == 1 ? 1 + gen_below(g, 4) : d;
     }
     adze_ir_value *in[] = {x, gen_ints(g, dims, rank)};
@@ -163,7 +163,7 @@ static adze_op *split(gen *g, const adze_op_row *row)
     uint32_t at;
     if (!in[0]) return NULL;
     adze_attr axis = random_axis(g, gen_rank(in[0]), &at);
-    int64_t d = fixed_dim(in[0], at), first = d > 1 ? 1 + gen_below(g, (uint32_t)d - 1) : 0;
+    int64_t d = gen_fixed_dim(in[0], at), first = d > 1 ? 1 + gen_below(g, (uint32_t)d - 1) : 0;
     if (d < 2) return NULL;
     const int64_t parts[] = {first, d - first};
     uint32_t n = 2;
@@ -251,9 +251,9 @@ static adze_op *gather_elements(gen *g, const adze_op_row *row)
     uint32_t at;
     if (!x) return NULL;
     adze_attr axis = random_axis(g, gen_rank(x), &at);
-    for (uint32_t k = 0; k < gen_rank(x); k++) dims[k] = fixed_dim(x, k);
+    for (uint32_t k = 0; k < gen_rank(x); k++) dims[k] = gen_fixed_dim(x, k);
     dims[at] = 1 + gen_below(g, 3);
-    adze_ir_value *in[] = {x, indices(g, gen_rank(x), dims, fixed_dim(x, at))};
+    adze_ir_value *in[] = {x, indices(g, gen_rank(x), dims, gen_fixed_dim(x, at))};
     return in[1] ? gen_build(g, row, in, 2, &axis, 1) : NULL;
 }
 
@@ -261,9 +261,9 @@ static adze_op *gather_nd(gen *g, const adze_op_row *row)
 {
     adze_ir_value *x = any_fixed(g, 1);
     if (!x) return NULL;
-    int64_t depth = 1 + gen_below(g, gen_rank(x)), smallest = fixed_dim(x, 0);
+    int64_t depth = 1 + gen_below(g, gen_rank(x)), smallest = gen_fixed_dim(x, 0);
     for (uint32_t k = 0; k < (uint32_t)depth; k++)
-        if (fixed_dim(x, k) < smallest) smallest = fixed_dim(x, k);
+        if (gen_fixed_dim(x, k) < smallest) smallest = gen_fixed_dim(x, k);
     const int64_t dims[] = {1 + gen_below(g, 3), depth};
     adze_ir_value *in[] = {x, indices(g, 2, dims, smallest)};
     return in[1] ? gen_build(g, row, in, 2, NULL, 0) : NULL;
@@ -280,7 +280,7 @@ static adze_op *resize(gen *g, const adze_op_row *row)
         gen_take(g, (gen_want){.dtypes = gen_dtypes(GEN_WIDE), .min_rank = 3, .max_rank = 4, .fixed = true});
     int64_t sizes[ADZE_MAX_RANK], n = x ? (int64_t)gen_rank(x) : 0;
     for (uint32_t k = 0; k < (uint32_t)n; k++)
-        sizes[k] = k < 2 ? fixed_dim(x, k) : 1 + (int64_t)gen_below(g, 6);
+        sizes[k] = k < 2 ? gen_fixed_dim(x, k) : 1 + (int64_t)gen_below(g, 6);
     adze_ir_value *in[4] = {x};
     if (!x) return NULL;
     if (gen_chance(g, 50))
@@ -365,52 +365,10 @@ static adze_op *random_normal(gen *g, const adze_op_row *row)
     return gen_build(g, row, NULL, 0, attrs, 1 + gen_below(g, 3));
 }
 
-/* ---- Quantization ---- */
-
-/* One scale, or one for each entry of an axis. */
-static uint32_t scale_dims(gen *g, const adze_ir_value *x, int64_t *out, uint32_t *axis)
-{
-    *axis = 1;
-    if (gen_rank(x) == 0 || gen_chance(g, 60)) return 0;
-    *axis = gen_below(g, gen_rank(x));
-    *out = fixed_dim(x, *axis);
-    return *out < 1 ? 0 : 1;
-}
-
-static adze_op *quantize(gen *g, const adze_op_row *row)
-{
-    static const adze_dtype types[] = {ADZE_DTYPE_u8, ADZE_DTYPE_i8, ADZE_DTYPE_u8, ADZE_DTYPE_i16, ADZE_DTYPE_u16};
-    adze_ir_value *x = gen_take(g, (gen_want){.dtypes = GEN_BIT(ADZE_DTYPE_f32), .exact = true});
-    adze_dtype to = types[gen_below(g, 5)];
-    int64_t n = 1;
-    uint32_t at;
-    if (!x) return NULL;
-    uint32_t rank = scale_dims(g, x, &n, &at);
-    adze_ir_value *in[] = {x, gen_constant(g, gen_dtype(x), rank, &n, 0.03125, 0.0625),
-                           gen_chance(g, 80) ? gen_constant(g, to, rank, &n, 0, 9) : NULL};
-    adze_attr axis = adze_attr_int("axis", at);
-    return in[1] ? gen_build(g, row, in, in[2] ? 3 : 2, &axis, rank) : NULL;
-}
-
-static adze_op *dequantize(gen *g, const adze_op_row *row)
-{
-    uint64_t types = GEN_BIT(ADZE_DTYPE_u8) | GEN_BIT(ADZE_DTYPE_i8) | GEN_BIT(ADZE_DTYPE_i32);
-    adze_ir_value *x = gen_take(g, (gen_want){.dtypes = types});
-    int64_t n = 1;
-    uint32_t at;
-    if (!x) return NULL;
-    uint32_t rank = scale_dims(g, x, &n, &at);
-    adze_ir_value *in[] = {x, gen_constant(g, ADZE_DTYPE_f32, rank, &n, 0.03125, 0.0625), NULL};
-    if (gen_dtype(x) != ADZE_DTYPE_i32 && gen_chance(g, 70)) in[2] = gen_constant(g, gen_dtype(x), rank, &n, 0, 9);
-    adze_attr axis = adze_attr_int("axis", at);
-    return in[1] ? gen_build(g, row, in, in[2] ? 3 : 2, &axis, rank) : NULL;
-}
-
 const gen_recipe gen_recipes_move[] = {
     {"concat", concat},
     {"constant_of_shape", constant_of_shape},
     {"depth_to_space", blocks},
-    {"dequantize", dequantize},
     {"dims", dims},
     {"expand", expand},
     {"flatten", flatten},
@@ -421,7 +379,6 @@ const gen_recipe gen_recipes_move[] = {
     {"identity", identity},
     {"iota", stated},
     {"pad", pad},
-    {"quantize", quantize},
     {"random_normal", random_normal},
     {"range", range},
     {"relayout", relayout},
