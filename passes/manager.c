@@ -226,7 +226,8 @@ bool adze_pipeline_run(adze_pipeline *pipeline, adze_module *module, const adze_
                              .registry = pipeline->registry,
                              .target = r.options.target,
                              .precision = r.options.precision,
-                             .others = r.options.others};
+                             .others = r.options.others,
+                             .calibration = r.options.calibration};
     r.self.rewrites = &r.rewrites;
     r.rewrites.ask = r.options.rewrite;
     r.rewrites.self = r.options.self;

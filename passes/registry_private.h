@@ -4,6 +4,7 @@
 #define ADZE_REGISTRY_PRIVATE_H
 
 #include <adze/arena.h>
+#include <adze/engine.h>
 #include <adze/registry.h>
 
 typedef struct adze_rules adze_rules; /* parsed rules of one set (rules.h) */
@@ -44,6 +45,7 @@ struct adze_registry {
     void **handles; /* of dlopen */
     uint32_t n_handles, handles_capacity;
     adze_target *targets;
+    const adze_engine *engine; /* NULL = the reference */
 };
 
 /* builtin.c: what is built in, as one plug-in; NULL-named rows end the table of named pipelines. */

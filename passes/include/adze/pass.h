@@ -2,7 +2,7 @@
 #ifndef ADZE_PASS_H
 #define ADZE_PASS_H
 
-#include <adze/backend.h>
+#include <adze/engine.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +42,7 @@ typedef struct adze_pass_run {
      * time, or was told to, may say so. */
     adze_numerics numerics;
     adze_rewrites *rewrites; /* for adze_rewrite */
+    const adze_calibration *calibration; /* samples of the model's inputs (--calib); NULL = none were given */
 } adze_pass_run;
 
 /* Asked before every change that may be left alone: counts it, and false says that this one is not wanted. So

@@ -116,6 +116,7 @@ typedef struct adze_run_options {
     /* Asked before each rewrite, NULL = always true; false leaves it alone. */
     bool (*rewrite)(void *self, const adze_rewrite_info *info);
     const adze_certify_options *certify; /* measure what each pass does to the outputs (certify.h); NULL = do not */
+    const adze_calibration *calibration;   /* as in adze_pass_run */
 } adze_run_options;
 
 /* Runs all passes and verifies after each. False after an error: the module is then as the last pass left it, to be
