@@ -102,24 +102,27 @@ static double divergence(const double *bins, uint32_t n, double tail, uint32_t l
     return result;
 }
 
-/* Histogram of |x| in h.n bins over [0, top]. */
-static double *magnitudes(quant_histogram h, double top)
+/* Histogram of |x| in *n bins over [0, top], as wide as those of h. */
+static double *magnitudes(quant_histogram h, double top, uint32_t *n)
 {
-    double *out = adze_malloc(h.n * sizeof *out), width = bin_width(h);
-    memset(out, 0, h.n * sizeof *out);
+    double width = bin_width(h), bins = ceil(top / width);
+    *n = bins < 1 ? 1 : bins > h.n ? h.n : (uint32_t)bins;
+    double *out = adze_malloc(*n * sizeof *out);
+    memset(out, 0, *n * sizeof *out);
     for (uint32_t i = 0; i < h.n; i++) {
-        double at = fabs(h.lo + width * (i + 0.5)) / top * h.n;
-        out[at < h.n ? (uint32_t)at : h.n - 1] += h.bins[i];
+        double at = fabs(h.lo + width * (i + 0.5)) / width;
+        out[at < *n ? (uint32_t)at : *n - 1] += h.bins[i];
     }
     return out;
 }
 
 static void least_divergence(quant_histogram h, quant_grid grid, double *lo, double *hi)
 {
-    double top = *hi > -*lo ? *hi : -*lo, best = INFINITY;
-    uint32_t codes = (uint32_t)(grid.greatest - grid.least + 1), n = h.n, chosen = n;
+    double top = *hi > -*lo ? *hi : -*lo, best = INFINITY, sum = total(h), tail = 0;
+    uint32_t codes = (uint32_t)(grid.greatest - grid.least + 1), n;
     uint32_t levels = *lo < 0 && *hi > 0 ? codes / 2 : codes;
-    double *bins = magnitudes(h, top), sum = total(h), tail = 0;
+    double *bins = magnitudes(h, top, &n);
+    uint32_t chosen = n;
     for (uint32_t i = n; i >= levels; i--) {
         if (sum - tail <= 0) break;
         double d = divergence(bins, i, tail, levels, sum);
@@ -130,7 +133,7 @@ static void least_divergence(quant_histogram h, quant_grid grid, double *lo, dou
         tail += bins[i - 1];
     }
     free(bins);
-    double bound = chosen == n ? top : (chosen + 0.5) * top / n;
+    double bound = chosen == n ? top : (chosen + 0.5) * bin_width(h);
     if (*hi > bound) *hi = bound;
     if (*lo < -bound) *lo = -bound;
 }

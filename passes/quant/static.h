@@ -1,0 +1,79 @@
+/* quantize-static in parts: what becomes narrow, with which scales, and the ops for it. */
+#ifndef ADZE_QUANT_STATIC_H
+#define ADZE_QUANT_STATIC_H
+
+#include "passes/quant/weights.h"
+
+#include <adze/arena.h>
+#include <adze/pass.h>
+
+typedef struct static_options {
+    const char *stats, *range, *weights, *clip, *skip;
+    int64_t bits, polish;
+    double share;
+    bool correct_bias, sums;
+} static_options;
+
+/* How an op takes part. */
+typedef enum static_kind {
+    STATIC_FLOAT,    /* not at all: its operands stay float */
+    STATIC_CONTRACT, /* sums products of codes */
+    STATIC_SHARE,    /* gives elements of its operands: their codes */
+    STATIC_MEAN,     /* sums codes */
+    STATIC_ELEMENT   /* computes in float what it reads as codes, element by element */
+} static_kind;
+
+/* A value that may be narrow. */
+typedef struct activation {
+    adze_ir_value *value;
+    struct activation *parent; /* union-find: they share a scale */
+    bool produced; /* by ops that compute with codes, and those that follow them element by element */
+    bool wanted;   /* an op reads its codes */
+    bool copied;   /* its codes are those of another value */
+    bool ranged;   /* of a root: lo and hi are known */
+    double lo, hi;
+    quant_step step;                   /* of a root */
+    adze_ir_value *scale, *zero;       /* of a root: the constants */
+} activation;
+
+typedef struct static_plan {
+    const static_options *options;
+    adze_pass_run *run;
+    adze_arena arena;
+    adze_table activations; /* by value */
+    adze_table kinds;       /* by op: static_kind + 1 */
+    activation **order;     /* as they were met */
+    uint32_t n, capacity;
+    adze_stats *stats;
+    quant_range range;
+    quant_grid grid; /* of activations */
+    weight_plan weights;
+    adze_table first, last;
+} static_plan;
+
+/* ---- static_select.c ---- */
+
+/* The activation of a value, made when first asked for. */
+activation *static_activation(static_plan *plan, adze_ir_value *value);
+activation *static_root(activation *a);
+static_kind static_kind_of(const static_plan *plan, const adze_op *op);
+/* Does operand `index` carry data that may be narrow: an f32 tensor that is no constant? */
+bool static_reads(const adze_op *op, uint32_t index);
+/* Does the op read codes where its operands have them? */
+bool static_reads_codes(static_plan *plan, const adze_op *op);
+/* Says of all ops and values of the function how they take part. False after an error. */
+bool static_select(static_plan *plan, adze_func *func);
+
+/* ---- static_range.c ---- */
+
+/* Gives all wanted values their steps, from statistics. False after an error that names a value without any. */
+bool static_ranges(static_plan *plan);
+
+/* ---- static_emit.c ---- */
+
+/* Weights and bias of a contraction, and of those that share its weights. */
+adze_outcome static_emit_weights(static_plan *plan, const weight_matrix *m);
+/* `quantize` and `dequantize` behind a value, for the ops that read codes. */
+adze_outcome static_emit_value(static_plan *plan, activation *a);
+
+#endif

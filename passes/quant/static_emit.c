@@ -1,0 +1,232 @@
+/* The ops of quantize-static: around values, for weights and for biases. */
+#include "passes/quant/static.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Values ---- */
+
+static bool make_constants(static_plan *plan, activation *root, adze_module *module)
+{
+    if (root->zero) return true;
+    const char *name = adze_value_name(root->value);
+    if (!name) name = "value";
+    root->scale = adze_const_scalar(module, adze_internf(plan->run->context, "%s.scale", name), ADZE_DTYPE_f32,
+                                    root->step.scale);
+    root->zero = adze_const_scalar(module, adze_internf(plan->run->context, "%s.zero", name), ADZE_DTYPE_u8,
+                                   root->step.zero);
+    return root->scale && root->zero;
+}
+
+/* Uses that read codes, before any of them changes. */
+static uint32_t find_readers(static_plan *plan, const activation *a, adze_op **ops, uint32_t *index)
+{
+    uint32_t n = 0;
+    for (const adze_use *use = adze_value_first_use(a->value); use; use = adze_use_next(use)) {
+        if (!static_reads_codes(plan, adze_use_op(use))) continue;
+        ops[n] = adze_use_op(use);
+        index[n++] = adze_use_index(use);
+    }
+    return n;
+}
+
+adze_outcome static_emit_value(static_plan *plan, activation *a)
+{
+    adze_op *op = adze_value_op(a->value);
+    adze_region *region = op ? adze_op_parent(op) : adze_value_region(a->value);
+    adze_module *module = adze_func_module(adze_region_func(region));
+    activation *root = static_root(a);
+    if (!adze_rewrite(plan->run, op, "quantize-value")) return ADZE_UNCHANGED;
+    uint32_t most = adze_value_num_uses(a->value);
+    adze_op **ops = ADZE_NEW_ARRAY(&plan->arena, adze_op *, most);
+    uint32_t *index = ADZE_NEW_ARRAY(&plan->arena, uint32_t, most), n = find_readers(plan, a, ops, index);
+    if (!n) return ADZE_UNCHANGED;
+    if (!make_constants(plan, root, module)) return ADZE_FAILED;
+    adze_builder b = op ? adze_builder_after(op) : adze_builder_before(adze_region_first(region));
+    if (!op) b.n_origin = 0;
+    adze_ir_value *in[] = {a->value, root->scale, root->zero};
+    in[0] = adze_build1(&b, "quantize", in, 3, NULL, 0);
+    adze_ir_value *back = in[0] ? adze_build1(&b, "dequantize", in, 3, NULL, 0) : NULL;
+    if (!back) return ADZE_FAILED;
+    for (uint32_t i = 0; i < n; i++) adze_op_set_operand(ops[i], index[i], back);
+    return ADZE_CHANGED;
+}
+
+/* ---- Biases ---- */
+
+/* Where a contraction's bias of one number a row stands: an operand of it, or of the sum behind it. */
+typedef struct bias {
+    adze_op *op;
+    uint32_t operand;
+    adze_const *constant; /* NULL = none yet */
+} bias;
+
+static bool one_a_row(const weight_matrix *m, const adze_ir_value *value)
+{
+    int64_t last, count;
+    if (!value || !adze_value_const(value)) return false;
+    const adze_type *type = adze_value_type(value);
+    uint32_t rank = adze_type_rank(type);
+    return adze_type_dtype(type) == ADZE_DTYPE_f32 && rank && adze_type_is_static(type) &&
+           adze_dim_is_const(adze_type_dim(type, rank - 1), &last) && last == (int64_t)m->rows &&
+           adze_dim_is_const(adze_type_count(type), &count) && count == last;
+}
+
+static bool unit(const adze_op *op, const char *attr)
+{
+    return adze_row_attr_index(adze_op_get_row(op), attr) < 0 || adze_op_attr_float(op, attr) == 1;
+}
+
+/* False where there is no place for one that is added to the sums alone. */
+static bool find_bias(const weight_matrix *m, adze_op *op, bias *out)
+{
+    enum { BIAS = 2 };
+    *out = (bias){.op = op, .operand = BIAS};
+    if (adze_op_get_row(op)->in_max > BIAS) {
+        adze_ir_value *value = adze_op_operand(op, BIAS);
+        if (!unit(op, "alpha") || !unit(op, "beta") || (value && !one_a_row(m, value))) return false;
+        out->constant = value ? adze_value_const(value) : NULL;
+        return true;
+    }
+    adze_ir_value *result = adze_op_result(op, 0);
+    const adze_use *use = adze_value_first_use(result);
+    if (adze_value_num_uses(result) != 1 || !adze_op_is(adze_use_op(use), "add")) return false;
+    *out = (bias){.op = adze_use_op(use), .operand = 1 - adze_use_index(use)};
+    adze_ir_value *value = adze_op_operand(out->op, out->operand);
+    uint32_t rank = adze_type_rank(adze_value_type(result));
+    if (!one_a_row(m, value) || adze_type_rank(adze_value_type(value)) > rank) return false;
+    out->constant = adze_value_const(value);
+    return true;
+}
+
+/* Means of what the columns of each group are multiplied with, [groups][cols]. */
+static bool find_means(static_plan *plan, const weight_matrix *m, adze_op *op, double *mean)
+{
+    const adze_gram *gram = adze_stats_gram(plan->stats, op, 0);
+    if (gram && gram->rows && gram->size == m->cols && gram->n_groups == m->groups) {
+        for (uint32_t g = 0; g < m->groups; g++)
+            if (!adze_gram_read(plan->stats, gram, g, NULL, mean + g * m->cols)) return false;
+        return true;
+    }
+    const adze_value_stats *x = adze_stats_of(plan->stats, adze_op_operand(op, 0));
+    if (!x || x->channels.n != m->channels * m->groups)
+        return adze_error(adze_op_loc(op), "no statistics of the channels that '%s' is multiplied with, which "
+                                           "correct-bias needs", adze_const_name(m->constant));
+    for (size_t i = 0; i < m->groups * m->cols; i++)
+        mean[i] = x->channels.mean[i / m->cols * m->channels + i % m->cols / m->taps];
+    return true;
+}
+
+/* The bias in double, with the shift that keeps mean outputs; zeros where there is none. */
+static bool read_bias(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op, const bias *b,
+                      double *out)
+{
+    memset(out, 0, m->rows * sizeof *out);
+    size_t rows = m->rows / m->groups;
+    if (plan->options->correct_bias) {
+        double *mean = adze_malloc(m->groups * m->cols * sizeof *mean);
+        bool ok = find_means(plan, m, op, mean);
+        for (size_t g = 0; ok && g < m->groups; g++)
+            quant_bias_shift(r->w + g * rows * m->cols, r->values + g * rows * m->cols, mean + g * m->cols, rows,
+                             m->cols, out + g * rows);
+        free(mean);
+        if (!ok) return false;
+    }
+    const float *x = b->constant ? adze_data_load(adze_const_data(b->constant)) : NULL;
+    if (b->constant && !x) return false;
+    for (size_t i = 0; x && i < m->rows; i++) out[i] += (double)x[i];
+    return true;
+}
+
+/* `dequantize` of i32 codes with the scale of the sums. */
+static adze_ir_value *make_bias(const weight_matrix *m, const weight_rounded *r, const bias *b, double x_scale,
+                                const double *values)
+{
+    adze_context *context = adze_op_context(m->op);
+    adze_module *module = adze_op_module(m->op);
+    const char *name = b->constant ? adze_const_name(b->constant) : adze_internf(context, "%s.bias",
+                                                                                adze_const_name(m->constant));
+    int32_t *codes = adze_malloc(m->rows * sizeof *codes);
+    float *scales = adze_malloc(m->rows * sizeof *scales);
+    for (size_t i = 0; i < m->rows; i++) {
+        scales[i] = (float)(x_scale * r->steps[i].scale);
+        double q = rint(values[i] / (double)scales[i]);
+        codes[i] = q > INT32_MAX ? INT32_MAX : q < -INT32_MAX ? -INT32_MAX : (int32_t)q;
+    }
+    int64_t dims[] = {(int64_t)m->rows};
+    const adze_type *row = adze_type_tensor_const(context, ADZE_DTYPE_i32, 1, dims);
+    const adze_type *type = b->constant ? adze_type_with_dtype(adze_const_type(b->constant), ADZE_DTYPE_i32) : row;
+    adze_ir_value *in[] = {
+        adze_const_make(module, adze_internf(context, "%s.codes", name), type, codes),
+        adze_const_make(module, adze_internf(context, "%s.scale", name), adze_type_with_dtype(row, ADZE_DTYPE_f32),
+                        scales)};
+    free(codes);
+    free(scales);
+    if (!in[0] || !in[1]) return NULL;
+    adze_builder builder = adze_builder_before(b->op);
+    adze_attr axis = adze_attr_int("axis", (int64_t)adze_type_rank(type) - 1);
+    return adze_build1(&builder, "dequantize", in, 2, &axis, 1);
+}
+
+static double input_scale(static_plan *plan, const adze_op *op)
+{
+    return static_root(static_activation(plan, adze_op_operand(op, 0)))->step.scale;
+}
+
+/* Rounds the bias of `op`, which reads the weights. */
+static bool emit_bias(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op)
+{
+    bias b;
+    if (r->blocks != 1 || !find_bias(m, op, &b)) return true;
+    if (!b.constant && !plan->options->correct_bias) return true;
+    double *values = adze_malloc(m->rows * sizeof *values);
+    bool ok = read_bias(plan, m, r, op, &b, values);
+    adze_ir_value *made = ok ? make_bias(m, r, &b, input_scale(plan, op), values) : NULL;
+    free(values);
+    if (!made) return false;
+    if (b.operand < adze_op_num_operands(b.op))
+        adze_op_set_operand(b.op, b.operand, made);
+    else
+        adze_op_insert_operand(b.op, b.operand, made);
+    if (b.constant && !adze_const_has_uses(b.constant)) adze_const_erase(b.constant);
+    return true;
+}
+
+/* Scales of rows whose bias would not fit in i32. */
+static bool raise_scales(static_plan *plan, const weight_matrix *m, weight_rounded *r, adze_op *op)
+{
+    bias b;
+    if (!find_bias(m, op, &b) || !b.constant) return true;
+    const float *x = adze_data_load(adze_const_data(b.constant));
+    if (!x) return false;
+    for (size_t i = 0; i < m->rows; i++)
+        weight_raise_scale(m, r, i, quant_scale_for_bias(r->steps[i * r->blocks].scale, input_scale(plan, op),
+                                                         (double)x[i]));
+    return true;
+}
+
+/* ---- Weights ---- */
+
+adze_outcome static_emit_weights(static_plan *plan, const weight_matrix *m)
+{
+    if (!adze_rewrite(plan->run, m->op, "quantize-weight")) return ADZE_UNCHANGED;
+    weight_plan weights = plan->weights;
+    bool edge = adze_table_get(&plan->first, m->op) || adze_table_get(&plan->last, m->op);
+    if (edge) weights.bits = 8;
+    weight_rounded r;
+    if (!weight_round(m, &weights, &r)) return ADZE_FAILED;
+    adze_ir_value *value = adze_const_value(m->constant);
+    uint32_t n = 0, most = adze_value_num_uses(value);
+    adze_op **users = ADZE_NEW_ARRAY(&plan->arena, adze_op *, most);
+    weight_matrix other;
+    for (const adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
+        if (weight_shares(m, use, &other)) users[n++] = other.op;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < n; i++) ok = raise_scales(plan, m, &r, users[i]);
+    adze_ir_value *made = ok ? weight_emit(m, &weights, &r) : NULL;
+    for (uint32_t i = 0; made && ok && i < n; i++) ok = emit_bias(plan, m, &r, users[i]);
+    ok = made && ok && weight_replace(m, made, r.factors);
+    weight_free(&r);
+    return ok ? ADZE_CHANGED : ADZE_FAILED;
+}

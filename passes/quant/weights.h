@@ -1,0 +1,79 @@
+/* Constant weights of contractions: seen as a matrix, rounded, written back as `dequantize` of narrow constants. */
+#ifndef ADZE_QUANT_WEIGHTS_H
+#define ADZE_QUANT_WEIGHTS_H
+
+#include "passes/quant/numerics.h"
+
+#include <adze/ir.h>
+#include <adze/stats.h>
+#include <adze/table.h>
+
+/* ---- Weights as a matrix (weights.c) ---- */
+
+/* Rows are outputs, columns what is summed over, in the order of the tensor (and of adze_gram). The tensor is
+ * [rows, cols…] or [cols…, rows]. Rows are divided evenly among `groups`, which read different inputs. */
+typedef struct weight_matrix {
+    adze_op *op;
+    uint32_t operand;
+    adze_const *constant;
+    uint32_t row_axis, k_axis; /* k_axis: the first summed one, `channels` long; `taps` columns each */
+    size_t rows, cols, channels, taps, groups;
+} weight_matrix;
+
+/* The f32 weights of a contraction: a constant as operand 1. False, without a message, where there are none. */
+bool weight_describe(adze_op *op, weight_matrix *out);
+/* Does a use of m's constant read it in the same way, in the same region? */
+bool weight_shares(const weight_matrix *m, const adze_use *use, weight_matrix *other);
+/* The numbers, [rows][cols]; free them. NULL after an error. */
+double *weight_read(const weight_matrix *m);
+
+/* ---- Rounding (weight_round.c) ---- */
+
+typedef enum weight_method { WEIGHT_RTN, WEIGHT_GPTQ, WEIGHT_AWQ, WEIGHT_DESCEND } weight_method;
+
+/* What weights become. */
+typedef struct weight_plan {
+    weight_method method;
+    quant_clip clip;
+    uint32_t bits;  /* 2 to 8 */
+    size_t group;   /* channels that share a scale; 0 = all */
+    bool symmetric, act_order;
+    uint32_t polish; /* sweeps of descent after rounding; not after AWQ */
+    const adze_stats *stats; /* attached; NULL where the plan needs none */
+} weight_plan;
+
+/* Rounded weights; weight_free ends it. Steps are [rows][blocks of a row]. */
+typedef struct weight_rounded {
+    quant_grid grid;
+    size_t group, blocks; /* channels of a block; blocks of a row: those of tap 0, of tap 1, … */
+    quant_step *steps;
+    double *w, *values; /* [rows][cols] as they were (times factors), and rounded; in the order of the tensor */
+    double *factors;    /* [channels]: inputs are to be divided by it; NULL = none */
+} weight_rounded;
+
+/* Reads options of passes; false after an error. */
+bool weight_method_parse(adze_context *context, const char *text, weight_method *out);
+bool weight_clip_parse(adze_context *context, const char *text, quant_clip *out);
+/* Does the plan read Gram matrices? */
+bool weight_needs_gram(const weight_plan *plan);
+/* AWQ is for products: what has windows or groups is rounded to nearest. False after an error that names what lacks statistics. */
+bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounded *out);
+void weight_free(weight_rounded *r);
+/* Raises the scale of a row of one block and rounds its weights anew. */
+void weight_raise_scale(const weight_matrix *m, weight_rounded *r, size_t row, double scale);
+
+/* ---- Writing back (weight_emit.c) ---- */
+
+/* `dequantize` of new constants, above the op: codes in i8, or i4 where bits <= 4. NULL after an error. */
+adze_ir_value *weight_emit(const weight_matrix *m, const weight_plan *plan, const weight_rounded *r);
+/* All that share the constant read `with`, and their input divided by `factors` unless that is NULL; erases the constant
+ * where nobody is left. False after an error. */
+bool weight_replace(const weight_matrix *m, adze_ir_value *with, const double *factors);
+
+/* ---- First and last layers (weights.c) ---- */
+
+/* Contractions with weights that no other one of the function stands before, and those that none stands behind: they
+ * are worth more bits. Ops of both tables by pointer; the caller frees them. */
+void weight_edges(adze_func *func, adze_table *first, adze_table *last);
+
+#endif
