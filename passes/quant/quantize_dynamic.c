@@ -45,18 +45,6 @@ static bool read_plan(const options *o, adze_context *context, weight_plan *plan
     return true;
 }
 
-/* The product sums over the last axis of its input, which is f32 and no constant. */
-static bool takes_rows(adze_op *op, weight_matrix *m)
-{
-    adze_access a = {0};
-    if (!weight_describe(op, m) || m->taps != 1 || m->groups != 1 || adze_op_has_trait(op, ADZE_WINDOW)) return false;
-    const adze_ir_value *x = adze_op_operand(op, 0);
-    if (adze_value_const(x) || adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32) return false;
-    if (!adze_op_access(op, &a) || !a.operand[0].present || !a.operand[0].rank) return false;
-    const adze_dim *last = a.operand[0].dims[a.operand[0].rank - 1];
-    return adze_dim_get_kind(last) == ADZE_DIM_AXIS && a.kind[adze_dim_axis_index(last)] == ADZE_AXIS_REDUCTION;
-}
-
 /* max |x| / 127 of each row, never 0. */
 static adze_ir_value *row_scale(adze_builder *b, adze_ir_value *x, int64_t axis)
 {
@@ -102,7 +90,7 @@ static adze_outcome quantize(rewriter *r, const weight_matrix *m)
         weight_matrix other;
         adze_op *user = adze_use_op(use);
         adze_ir_value *x = adze_op_operand(user, 0);
-        if (!weight_shares(m, use, &other) || !takes_rows(user, &other)) continue;
+        if (!weight_shares(m, use, &other) || !weight_takes_rows(user, &other)) continue;
         adze_ir_value *rows = narrow(r, &other, x);
         if (!rows) return ADZE_FAILED;
         adze_op_set_operand(user, 0, rows);
@@ -116,7 +104,7 @@ static adze_outcome quantize_func(rewriter *r, adze_func *func)
     weight_edges(func, &r->first, &r->last);
     for (adze_op *op = adze_region_first(adze_func_body(func)); op && all != ADZE_FAILED; op = adze_op_next(op)) {
         weight_matrix m;
-        if (!takes_rows(op, &m) || m.rows * m.cols < (size_t)r->options->min_elements) continue;
+        if (!weight_takes_rows(op, &m) || m.rows * m.cols < (size_t)r->options->min_elements) continue;
         if (adze_rewrite(r->run, op, "quantize-product")) all = quantize(r, &m);
     }
     adze_table_free(&r->first);

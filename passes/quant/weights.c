@@ -21,10 +21,10 @@ static bool find_row_axis(const adze_access *a, const adze_access_map *map, uint
     return found == 1 && (*out == 0 || *out == map->rank - 1);
 }
 
-/* Rows of one group: the extent of the axis that counts rows one by one. */
+/* Rows of one group: the extent of the axis that counts rows one by one; the last such, behind that of groups of one. */
 static int64_t rows_per_group(adze_context *context, const adze_access *a, const adze_dim *row, int64_t rows)
 {
-    for (uint32_t k = 0; k < a->n_axes; k++) {
+    for (uint32_t k = a->n_axes; k-- > 0;) {
         int64_t coef, extent;
         if (!adze_dim_axis_coefficient(context, row, k, &coef, NULL) || coef != 1) continue;
         if (adze_dim_is_const(a->extent[k], &extent)) return extent;
@@ -66,6 +66,30 @@ bool weight_shares(const weight_matrix *m, const adze_use *use, weight_matrix *o
     adze_op *op = adze_use_op(use);
     if (adze_use_index(use) != m->operand || adze_op_parent(op) != adze_op_parent(m->op)) return false;
     return weight_describe(op, other) && other->row_axis == m->row_axis && other->groups == m->groups;
+}
+
+bool weight_takes_rows(adze_op *op, weight_matrix *m)
+{
+    adze_access a;
+    memset(&a, 0, sizeof a);
+    if (!weight_describe(op, m) || m->taps != 1 || m->groups != 1 || adze_op_has_trait(op, ADZE_WINDOW)) return false;
+    const adze_ir_value *x = adze_op_operand(op, 0);
+    if (adze_value_const(x) || adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32) return false;
+    if (!adze_op_access(op, &a) || !a.operand[0].present || !a.operand[0].rank) return false;
+    const adze_dim *last = a.operand[0].dims[a.operand[0].rank - 1];
+    return adze_dim_get_kind(last) == ADZE_DIM_AXIS && a.kind[adze_dim_axis_index(last)] == ADZE_AXIS_REDUCTION;
+}
+
+adze_ir_value *weight_write(const weight_matrix *m, const char *suffix, const double *w)
+{
+    float *x = adze_malloc(m->rows * m->cols * sizeof *x);
+    for (size_t i = 0; i < m->rows; i++)
+        for (size_t j = 0; j < m->cols; j++)
+            x[m->row_axis == 0 ? i * m->cols + j : j * m->rows + i] = (float)w[i * m->cols + j];
+    const char *name = adze_internf(adze_op_context(m->op), "%s.%s", adze_const_name(m->constant), suffix);
+    adze_ir_value *made = adze_const_make(adze_op_module(m->op), name, adze_const_type(m->constant), x);
+    free(x);
+    return made;
 }
 
 double *weight_read(const weight_matrix *m)

@@ -1,0 +1,219 @@
+/* equalize: two layers in a row get equal ranges of weights, channel by channel, without changing what they compute.
+ *
+ * Rows of the first are divided by a factor, columns of the second multiplied; what stands between must commute with
+ * factors above 0. Helps where weights have one scale a tensor, or few bits. Nagel et al., "Data-Free Quantization Through
+ * Weight Equalization and Bias Correction", 2019.
+ *
+ *     %0 = conv(%x, @w, @b)                 →      %0 = conv(%x, @w / s, @b / s)
+ *     %1 = relu(%0)                                %1 = relu(%0)
+ *     %2 = conv(%1, @v)                            %2 = conv(%1, @v * s)
+ */
+#include "passes/examples_embedded.h"
+#include "passes/quant/weights.h"
+
+#include <adze/arena.h>
+#include <adze/pass.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BIAS = 2, MAX_SWEEPS = 200 };
+
+typedef struct layer {
+    weight_matrix m;
+    double *w, *bias; /* bias: [rows], NULL = none */
+    bool changed;
+} layer;
+
+typedef struct pair {
+    layer *first, *second;
+    double *scratch; /* three numbers a channel */
+} pair;
+
+typedef struct equalizer {
+    adze_arena arena;
+    adze_table layers; /* by op */
+    adze_op **order;   /* ops of layers */
+    pair *pairs;
+    uint32_t n_layers, layers_capacity, n_pairs, pairs_capacity;
+    adze_pass_run *run;
+} equalizer;
+
+/* f(s x) = s f(x) for s > 0 that differ between channels. */
+static bool commutes(const adze_op *op)
+{
+    adze_access a;
+    memset(&a, 0, sizeof a);
+    if (adze_op_num_results(op) != 1) return false;
+    if (adze_op_is(op, "relu") || adze_op_is(op, "leaky_relu") || adze_op_is(op, "identity")) return true;
+    if (!adze_op_has_trait(op, ADZE_WINDOW) || !adze_op_has_trait(op, ADZE_REDUCE) || !adze_op_access(op, &a)) return false;
+    return a.mean || a.combine == ADZE_COMBINE_MAX;
+}
+
+/* Weights that nobody else reads, and a bias of one number a row or none. */
+static bool is_layer(adze_op *op, weight_matrix *m)
+{
+    if (!weight_describe(op, m) || adze_value_num_uses(adze_const_value(m->constant)) != 1) return false;
+    adze_ir_value *bias = adze_op_operand(op, BIAS);
+    if (!bias) return true;
+    int64_t count;
+    const adze_type *type = adze_value_type(bias);
+    return adze_value_const(bias) && adze_value_num_uses(bias) == 1 && adze_type_dtype(type) == ADZE_DTYPE_f32 &&
+           adze_dim_is_const(adze_type_count(type), &count) && count == (int64_t)m->rows;
+}
+
+static layer *add_layer(equalizer *e, const weight_matrix *m)
+{
+    layer *l = adze_table_get(&e->layers, m->op);
+    if (l) return l;
+    l = ADZE_NEW(&e->arena, layer);
+    l->m = *m;
+    l->w = weight_read(m);
+    if (!l->w) return NULL;
+    adze_ir_value *bias = adze_op_operand(m->op, BIAS);
+    if (bias) {
+        const float *x = adze_data_load(adze_const_data(adze_value_const(bias)));
+        if (!x) return NULL;
+        l->bias = ADZE_NEW_ARRAY(&e->arena, double, m->rows);
+        for (size_t i = 0; i < m->rows; i++) l->bias[i] = (double)x[i];
+    }
+    adze_table_put(&e->layers, m->op, l);
+    e->order = adze_arena_grow(&e->arena, e->order, e->n_layers, &e->layers_capacity, sizeof(adze_op *));
+    e->order[e->n_layers++] = m->op;
+    return l;
+}
+
+/* The layer that alone reads the first one's channels. */
+static bool find_second(const weight_matrix *first, weight_matrix *out)
+{
+    adze_ir_value *value = adze_op_result(first->op, 0);
+    for (;;) {
+        if (adze_value_num_uses(value) != 1) return false;
+        adze_use *use = adze_value_first_use(value);
+        adze_op *op = adze_use_op(use);
+        if (adze_use_index(use) == 0 && is_layer(op, out)) break;
+        if (!commutes(op)) return false;
+        value = adze_op_result(op, 0);
+    }
+    bool window = adze_op_has_trait(first->op, ADZE_WINDOW);
+    weight_matrix unused;
+    if (window != adze_op_has_trait(out->op, ADZE_WINDOW)) return false;
+    if (!window && !weight_takes_rows(out->op, &unused)) return false;
+    return out->channels * out->groups == first->rows;
+}
+
+static bool collect(equalizer *e, adze_func *func)
+{
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
+        weight_matrix first, second;
+        if (!is_layer(op, &first) || !find_second(&first, &second)) continue;
+        if (!adze_rewrite(e->run, op, "equalize")) continue;
+        pair p = {.first = add_layer(e, &first)};
+        p.second = p.first ? add_layer(e, &second) : NULL;
+        if (!p.second) return false;
+        p.scratch = ADZE_NEW_ARRAY(&e->arena, double, 3 * first.rows);
+        e->pairs = adze_arena_grow(&e->arena, e->pairs, e->n_pairs, &e->pairs_capacity, sizeof(pair));
+        e->pairs[e->n_pairs++] = p;
+    }
+    return true;
+}
+
+/* Weights of the second layer that channel `c` is multiplied with: rows [*row, *end), columns [*col, *col + taps). */
+static void columns_of(const layer *l, size_t c, size_t *row, size_t *end, size_t *col)
+{
+    size_t group = c / l->m.channels, rows = l->m.rows / l->m.groups;
+    *row = group * rows;
+    *end = *row + rows;
+    *col = c % l->m.channels * l->m.taps;
+}
+
+/* Equalizes one pair; gives the largest |s - 1|. */
+static double equalize(pair p)
+{
+    size_t n = p.first->m.rows, row, end, col, cols = p.first->m.cols, second_cols = p.second->m.cols;
+    double *top = p.scratch, *next = top + n, *s = next + n, most = 0;
+    memset(top, 0, 2 * n * sizeof *top);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < cols; j++) top[i] = fmax(top[i], fabs(p.first->w[i * cols + j]));
+        columns_of(p.second, i, &row, &end, &col);
+        for (size_t r = row; r < end; r++)
+            for (size_t t = 0; t < p.second->m.taps; t++)
+                next[i] = fmax(next[i], fabs(p.second->w[r * second_cols + col + t]));
+    }
+    quant_equalize(top, next, n, s);
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == 1) continue;
+        most = fmax(most, fabs(s[i] - 1));
+        for (size_t j = 0; j < cols; j++) p.first->w[i * cols + j] /= s[i];
+        if (p.first->bias) p.first->bias[i] /= s[i];
+        columns_of(p.second, i, &row, &end, &col);
+        for (size_t r = row; r < end; r++)
+            for (size_t t = 0; t < p.second->m.taps; t++) p.second->w[r * second_cols + col + t] *= s[i];
+        p.first->changed = p.second->changed = true;
+    }
+    return most;
+}
+
+static bool write_bias(const layer *l)
+{
+    adze_ir_value *old = adze_op_operand(l->m.op, BIAS);
+    if (!old) return true;
+    adze_const *constant = adze_value_const(old);
+    float *x = adze_malloc(l->m.rows * sizeof *x);
+    for (size_t i = 0; i < l->m.rows; i++) x[i] = (float)l->bias[i];
+    adze_ir_value *made = adze_const_make(adze_op_module(l->m.op),
+                                          adze_internf(adze_op_context(l->m.op), "%s.equalized", adze_const_name(constant)),
+                                          adze_const_type(constant), x);
+    free(x);
+    if (!made) return false;
+    adze_op_set_operand(l->m.op, BIAS, made);
+    adze_const_erase(constant);
+    return true;
+}
+
+static adze_outcome write_back(equalizer *e)
+{
+    adze_outcome all = ADZE_UNCHANGED;
+    for (uint32_t i = 0; i < e->n_layers; i++) {
+        layer *l = adze_table_get(&e->layers, e->order[i]);
+        if (!l->changed) continue;
+        adze_ir_value *made = weight_write(&l->m, "equalized", l->w);
+        if (!made || !write_bias(l)) return ADZE_FAILED;
+        adze_op_set_operand(l->m.op, l->m.operand, made);
+        adze_const_erase(l->m.constant);
+        all = ADZE_CHANGED;
+    }
+    return all;
+}
+
+static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)options;
+    if (self->precision == ADZE_PRECISION_STRICT) return ADZE_UNCHANGED;
+    equalizer e = {.run = self};
+    bool ok = collect(&e, func);
+    for (int sweep = 0; ok && sweep < MAX_SWEEPS; sweep++) {
+        double most = 0;
+        for (uint32_t i = 0; i < e.n_pairs; i++) most = fmax(most, equalize(e.pairs[i]));
+        if (most < 1e-4) break;
+    }
+    adze_outcome outcome = ok ? write_back(&e) : ADZE_FAILED;
+    for (uint32_t i = 0; i < e.n_layers; i++) free(((layer *)adze_table_get(&e.layers, e.order[i]))->w);
+    adze_table_free(&e.layers);
+    adze_arena_free(&e.arena);
+    return outcome;
+}
+
+const adze_pass adze_pass_equalize = {
+    .struct_size = sizeof(adze_pass),
+    .name = "equalize",
+    .help = "give layers in a row equal ranges of weights, channel by channel",
+    .numerics = ADZE_FAST,
+    .run = run,
+    .purpose = "compress",
+    .contract = "For contractions whose weights and biases are constants that nobody else reads, with nothing between them "
+                "but relu, leaky_relu and pools, each read once. Runs behind simplify and before calibration: statistics of "
+                "the values between them no longer hold. Does nothing where the precision is strict.",
+    .example = adze_example_equalize,
+};
