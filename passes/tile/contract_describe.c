@@ -262,7 +262,7 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
         group = adze_op_attr_int(root, "group");
         const_dim(adze_value_type(weights), 1, &in);
         int64_t out;
-        if (in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group)
+        if (group > 1 && in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group)
             group = interleave = 1; /* depthwise */
     }
     adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", TILE_PANEL),

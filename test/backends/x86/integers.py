@@ -79,7 +79,8 @@ for wide in (False, True):
     product("%line", line, 64, wide=wide)
     product("%rows", rows, 1, wide=wide)
 conv("%line", line, 12, (3,), pad=1)                               # one axis
-args = [("few", few), ("image", image), ("deep", deep), ("rows", rows), ("line", line)]
+conv("%gray", [1, 1, 8, 9], 1, (3, 3))                             # one channel to one
+args = [("few", few), ("image", image), ("deep", deep), ("rows", rows), ("line", line), ("gray", [1, 1, 8, 9])]
 print("\n".join(consts))
 head = ", ".join(f"%{name}: u8[{','.join(map(str, dims))}]" for name, dims in args)
 print(f"func @main({head}) -> ({', '.join(t for _, t in results)}) {{")
