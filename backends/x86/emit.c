@@ -33,7 +33,7 @@ void x86_emit_init(x86_emit *e, x86_program *program, MlirContext context, MlirM
 {
     memset(e, 0, sizeof *e);
     e->program = program;
-    e->contract = contract;
+    e->may_contract = contract;
     mb_init(&e->b, context, module);
     for (uint32_t i = 0; i < N_HANDLERS; i++) {
         const adze_op_row *row = adze_row_find(program->context, handlers[i].name);
@@ -198,7 +198,9 @@ static bool is_alone(const adze_region *body, uint32_t index)
 
 bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel, const char *level)
 {
-    const adze_region *body = adze_func_body(x86_kernel_at(e->program, kernel, level));
+    const adze_func *func = x86_kernel_at(e->program, kernel, level);
+    const adze_region *body = adze_func_body(func);
+    e->contract = e->may_contract && !adze_func_find_attr(func, "exact");
     uint32_t n = adze_region_num_args(body);
     MlirType *types = ADZE_NEW_ARRAY(&e->arena, MlirType, n + 1);
     bool *noalias = ADZE_NEW_ARRAY(&e->arena, bool, n + 1);

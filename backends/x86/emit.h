@@ -47,7 +47,8 @@ typedef struct x86_emit {
     x86_scope *scope;
     const char *kernel;
     uint32_t n_chunks, n_roots;
-    bool contract; /* f32 products and sums may become one FMA */
+    bool may_contract; /* f32 products and sums may become one FMA … */
+    bool contract;     /* … in this kernel, too */
 } x86_emit;
 
 /* ---- emit.c ---- */

@@ -136,7 +136,7 @@ static void choose_line(tile *t, contraction *c)
     if (pixels != 1 || !adze_dim_is_const(c->rows, &rows) || !adze_dim_is_const(c->cols, &cols) || cols < 1) return;
     if (__builtin_mul_overflow(rows, cols, &line)) return;
     c->line = cols;
-    c->even = rows_follow(t, c->y);
+    c->even = cols > 1 && rows_follow(t, c->y); /* one column: a dim of 1 may be the image's, or one for all */
     for (uint32_t i = 0; c->even && i < adze_region_num_args(t->region); i++) {
         const adze_ir_value *arg = adze_region_arg(t->region, i);
         bool own = false; /* data, weights, bias: read on their own terms */

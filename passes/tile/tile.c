@@ -49,6 +49,14 @@ static void add_arguments(tile *t, adze_ir_value *const *operands)
                             adze_internf(t->context, "y%u", i));
 }
 
+/* Every rounding counts where a value becomes a code: a half goes up or down by the last bit. */
+static bool rounds_to_codes(const adze_op *kernel)
+{
+    for (const adze_op *op = adze_region_first(adze_op_region(kernel, 0)); op; op = adze_op_next(op))
+        if (adze_op_has_trait(op, ADZE_QUANT)) return true;
+    return false;
+}
+
 typedef bool form(tile *t);
 
 /* Writes the kernel in one form; nothing stays behind where it does not fit. */
@@ -66,6 +74,7 @@ static adze_func *try_form(adze_pass_run *run, adze_op *kernel, form *emit, bool
     bool ok = emit(t) && !t->failed;
     if (ok) adze_build(&t->b, "return", NULL, 0, NULL, 0, NULL, 0);
     adze_func *func = t->func;
+    if (ok && rounds_to_codes(kernel)) adze_func_set_attr(func, adze_attr_int("exact", 1));
     free(t->flat_buffers);
     free(t);
     if (ok) return func;
