@@ -6,6 +6,7 @@
 #ifndef ADZE_COMMAND_H
 #define ADZE_COMMAND_H
 
+#include <adze/engine.h>
 #include <adze/registry.h>
 #include <adze_runtime.h>
 
@@ -65,6 +66,9 @@ typedef struct adze_work {
     const char *input, *output; /* the model that was read last, and where the result goes; borrowed, or NULL */
     char *standard; /* what stdin held, once it has been read */
     size_t standard_size;
+    adze_engine engine; /* that the registry has; name NULL: the reference */
+    uint32_t engine_threads;
+    int engine_precision;
 } adze_work;
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
@@ -205,6 +209,11 @@ adze_model *adze_work_device(adze_work *session, const adze_common *common, cons
 /* The same for a module, which the passes change; `path` stands for it in messages. */
 adze_model *adze_work_compiled(adze_work *session, const adze_common *common, adze_module *module, const char *path);
 bool adze_is_artifact(const char *path);
+
+/* ---- Running modules for passes (engine.c) ---- */
+
+/* Sets the registry's engine to code for this machine, unless --target=reference or there is no backend for it. */
+void adze_work_set_engine(adze_work *work, const adze_common *common);
 
 /* ---- Progress (progress.c) ---- */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void adze_dataset_free(adze_dataset *set)
 {
@@ -18,12 +19,21 @@ static bool fail(const adze_device *device, const char *path, const char *what, 
     return adze_error(adze_loc_unknown(device->work->context), "%s: %s '%s'", path, what, name);
 }
 
-/* Reads one key; false with a message if it is missing or has no axis of samples. */
+static bool read_npy(const adze_device *device, const char *path, const char *key, adze_array *out)
+{
+    adze_io_error error = {""};
+    const char *file = adze_internf(device->work->context, "%s/%s.npy", path, key);
+    return !adze_npy_read(file, out, &error) ||
+           adze_error(adze_loc_unknown(device->work->context), "%s", error.text);
+}
+
+/* Reads one key, of a folder where `npz` is NULL; false with a message if it is missing or has no axis of samples. */
 static bool read_key(const adze_device *device, const adze_npz *npz, const char *path, const char *key, adze_array *out)
 {
-    int64_t index = adze_npz_find(npz, key);
+    int64_t index = npz ? adze_npz_find(npz, key) : 0;
     if (index < 0) return fail(device, path, "there is no array", key);
-    if (!adze_feed_read(device->work, npz, path, (uint32_t)index, out)) return false;
+    if (!(npz ? adze_feed_read(device->work, npz, path, (uint32_t)index, out) : read_npy(device, path, key, out)))
+        return false;
     return out->rank > 0 || fail(device, path, "there is no axis of samples in array", key);
 }
 
@@ -57,14 +67,30 @@ static bool read_inputs(adze_dataset *set, const adze_device *device, const adze
     return true;
 }
 
-bool adze_dataset_open(adze_dataset *set, const adze_device *device, const char *path, int64_t limit)
+static bool begin(adze_dataset *set, const adze_device *device, const char *path)
 {
     *set = (adze_dataset){.path = path, .n_inputs = device->n_inputs, .ports = device->inputs};
-    adze_io_error error = {""};
-    adze_npz *npz = NULL;
     set->inputs = calloc(set->n_inputs + 1u, sizeof *set->inputs);
-    if (!set->inputs) return fail(device, path, "out of memory for", "inputs");
-    if (adze_npz_open(path, &npz, &error)) return adze_error(adze_loc_unknown(device->work->context), "%s", error.text);
+    return set->inputs || fail(device, path, "out of memory for", "inputs");
+}
+
+static bool cut(adze_dataset *set, const adze_device *device, int64_t limit)
+{
+    if (limit > 0 && limit < set->count) set->count = limit;
+    return set->count > 0 || fail(device, set->path, "there are no samples of", device->path);
+}
+
+static bool open_npz(const adze_device *device, const char *path, adze_npz **out)
+{
+    adze_io_error error = {""};
+    return !adze_npz_open(path, out, &error) ||
+           adze_error(adze_loc_unknown(device->work->context), "%s", error.text);
+}
+
+bool adze_dataset_open(adze_dataset *set, const adze_device *device, const char *path, int64_t limit)
+{
+    adze_npz *npz = NULL;
+    if (!begin(set, device, path) || !open_npz(device, path, &npz)) return false;
     bool ok = read_inputs(set, device, npz);
     if (ok && adze_npz_find(npz, "labels") >= 0) {
         ok = read_key(device, npz, path, "labels", &set->labels);
@@ -73,8 +99,18 @@ bool adze_dataset_open(adze_dataset *set, const adze_device *device, const char 
         if (ok) set->label_kind = kind_of(&set->labels);
     }
     adze_npz_close(npz);
-    if (limit > 0 && limit < set->count) set->count = limit;
-    return ok && (set->count > 0 || fail(device, path, "there are no samples of", device->path));
+    return ok && cut(set, device, limit);
+}
+
+bool adze_dataset_open_inputs(adze_dataset *set, const adze_device *device, const char *path, int64_t limit)
+{
+    struct stat info;
+    adze_npz *npz = NULL;
+    bool folder = !stat(path, &info) && S_ISDIR(info.st_mode);
+    if (!begin(set, device, path) || (!folder && !open_npz(device, path, &npz))) return false;
+    bool ok = read_inputs(set, device, npz);
+    if (npz) adze_npz_close(npz);
+    return ok && cut(set, device, limit);
 }
 
 int64_t adze_dataset_batch(const adze_dataset *set, adze_work *work, int64_t wanted)

@@ -16,6 +16,8 @@ typedef struct adze_dataset {
 
 /* Reads the arrays that the device's inputs name, at most `limit` samples of them (0 = all). Free either way. */
 bool adze_dataset_open(adze_dataset *set, const adze_device *device, const char *path, int64_t limit);
+/* The same without labels; `path` may be a folder of NAME.npy files. */
+bool adze_dataset_open_inputs(adze_dataset *set, const adze_device *device, const char *path, int64_t limit);
 void adze_dataset_free(adze_dataset *set);
 /* Samples that one run takes: the inputs' fixed first dim; `wanted` where that is symbolic (0 = 1). 0 after an
  * error: the inputs disagree, or the arrays do not fit them. */

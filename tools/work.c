@@ -74,6 +74,7 @@ bool adze_work_open(adze_work *session, const adze_common *common)
     bool ok = session->registry != NULL;
     for (uint32_t i = 0; ok && i < common->plugins.count; i++)
         ok = adze_registry_load(session->registry, common->plugins.items[i]);
+    if (ok) adze_work_set_engine(session, common);
     if (!ok) adze_work_close(session);
     return ok;
 }

@@ -5,6 +5,7 @@
 #include "passes/stats/stats.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,16 +80,31 @@ static const char *get_name(reader *r)
 
 /* ---- Values ---- */
 
+/* Do the bins cover [min, max], and no more than the accumulation may make? */
+static bool bins_fit(const value_entry *v)
+{
+    const adze_value_stats *s = &v->view;
+    double most = fmax(fabs(s->min), fabs(s->max));
+    if (!s->count) return true;
+    if (v->exponent < STATS_MIN_EXPONENT || v->exponent > 128 || !(most <= FLT_MAX)) return false;
+    if (most > 0 && v->exponent < ilogb(most) - STATS_BIN_BITS) return false;
+    int64_t last = stats_bin_of(s->max, v->exponent);
+    return stats_bin_of(s->min, v->exponent) == s->first_bin && last - s->first_bin < ADZE_STATS_BINS;
+}
+
 static bool read_bins(reader *r, value_entry *v)
 {
     uint32_t first = get_u32(r), n = get_u32(r);
     uint64_t sum = 0;
     if (r->failed || first > ADZE_STATS_BINS || n > ADZE_STATS_BINS - first)
         return damaged(r, "a histogram has too many bins");
+    if (!bins_fit(v)) return damaged(r, "a histogram does not fit its range");
     for (uint32_t i = 0; i < n; i++) {
         v->bins[first + i] = get_u64(r);
         if (v->bins[first + i] > v->view.count - sum) return damaged(r, "a histogram counts too much");
         sum += v->bins[first + i];
+        if (v->bins[first + i] && v->view.first_bin + first + i > stats_bin_of(v->view.max, v->exponent))
+            return damaged(r, "a histogram does not fit its range");
     }
     return sum == v->view.count || damaged(r, "a histogram does not count all elements");
 }
@@ -197,6 +213,10 @@ bool stats_read_sums(const adze_stats *stats, gram_entry *gram, uint64_t first, 
 {
     if (gram->sums) {
         memcpy(out, gram->sums + first, count * sizeof *out);
+        return true;
+    }
+    if (!gram->offset) { /* nothing was added yet */
+        memset(out, 0, count * sizeof *out);
         return true;
     }
     if (!gram->checked && !check_sums(stats, gram)) return false;

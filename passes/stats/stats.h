@@ -25,8 +25,8 @@ typedef struct gram_entry {
     adze_gram view;
     uint64_t *rows;
     double *sums;    /* each group: sum of x, [size], then the lower triangle of sum x x^T by rows;
-                        NULL: in the file */
-    uint64_t offset; /* there */
+                        NULL: in the file, or all 0 */
+    uint64_t offset; /* there; 0: they are not in it */
     uint64_t hash;   /* of the bytes there */
     bool checked;    /* that they have it */
 } gram_entry;
@@ -65,6 +65,16 @@ gram_entry *stats_add_gram(adze_stats *stats, const char *name, const char *wind
 gram_entry *stats_find_gram(const adze_stats *stats, const char *name, const char *window);
 /* Numbers in `sums`, all groups together. */
 uint64_t gram_numbers(const gram_entry *gram);
+
+/* ---- accumulate.c ---- */
+
+enum {
+    STATS_MIN_EXPONENT = -100, /* of the width of bins: narrower ones hold zero alone */
+    STATS_BIN_BITS = 28        /* of a bin's number: floats have 24 */
+};
+
+/* The number of the bin of that width that x falls into, counted from zero. */
+int64_t stats_bin_of(double x, int exponent);
 
 /* ---- keys.c ---- */
 

@@ -46,7 +46,8 @@ typedef struct adze_channel_stats {
     const double *variance;        /* mean of (x - mean)^2 */
 } adze_channel_stats;
 
-/* One value. Borrowed from the statistics. A channel that was zero throughout has abs_max 0: dead. */
+/* One value. Borrowed from the statistics. A channel with elements and abs_max 0 was zero
+ * throughout: dead. */
 typedef struct adze_value_stats {
     uint32_t struct_size;
     uint32_t axis;       /* of channels; ADZE_STATS_NO_AXIS: there is none, or its extent changed between samples */

@@ -1,0 +1,29 @@
+/* Calibration data from files: an .npz with an array for each input, or a folder of .npy files. */
+#ifndef ADZE_CALIBRATION_FILES_H
+#define ADZE_CALIBRATION_FILES_H
+
+#include "dataset.h"
+
+#include <adze/engine.h>
+
+typedef struct adze_calibration_files {
+    adze_calibration view;     /* to hand out */
+    const adze_device *device; /* its inputs are the model's; borrowed */
+    adze_dataset set;
+    int64_t batch;
+    adze_value *values;
+    int64_t (*dims)[ADZE_MAX_RANK];
+    void **buffers;
+    char **files; /* one a sample, of a model with one input; else NULL */
+    uint32_t n_files;
+} adze_calibration_files;
+
+/* Opens `path`. `limit` = samples at most, 0 = all; `batch` as in adze_dataset_batch: where a run takes several
+ * samples, those that do not fill the last one are left out, unless they are all there are. A folder holds NAME.npy for each
+ * input, samples along the first axis; or, for a model with one input, a file for each sample, in the order of their
+ * names, which are read one by one. Close either way. */
+bool adze_calibration_open(adze_calibration_files *files, const adze_device *device, const char *path, int64_t limit,
+                           int64_t batch);
+void adze_calibration_close(adze_calibration_files *files);
+
+#endif
