@@ -147,16 +147,17 @@ static void count_bins(value_entry *v, const float *x, uint64_t n, bool finite)
 {
     enum { MOST = 1 << 30 }; /* counts are 32 bits */
     uint32_t tables[STATS_TABLES][ADZE_STATS_BINS];
-    float inverse = (float)ldexp(1, -v->exponent);
+    float width = (float)v->view.bin_width;
     int32_t first = (int32_t)v->view.first_bin;
     for (uint64_t i = 0; i < n; i += MOST) {
         uint64_t some = n - i < MOST ? n - i : MOST;
         memset(tables, 0, sizeof tables);
-        if (finite)
-            stats_kernels_get()->bins(x + i, some, inverse, first, tables);
-        else
+        if (finite) {
+            stats_kernels_get()->bins(x + i, some, width, first, tables);
+        } else {
             for (uint64_t k = 0; k < some; k++)
-                if (isfinite(x[i + k])) tables[0][(int32_t)floorf(x[i + k] * inverse) - first]++;
+                if (isfinite(x[i + k])) tables[0][stats_bin_of((double)x[i + k], v->exponent) - first]++;
+        }
         for (uint32_t b = 0; b < ADZE_STATS_BINS; b++)
             for (uint32_t t = 0; t < STATS_TABLES; t++) v->bins[b] += tables[t][b];
     }

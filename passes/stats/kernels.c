@@ -87,20 +87,27 @@ BODY double squares_body(const float *x, uint64_t n, double mean)
     return fmax(total - (double)n * off * off, 0);
 }
 
-BODY void bins_body(const float *x, uint64_t n, float inverse, int32_t first, uint32_t (*tables)[ADZE_STATS_BINS])
+/* Towards minus infinity, also where x * inverse is too small for a float. */
+BODY int32_t bin_of(float x, float width, float inverse)
+{
+    int32_t at = (int32_t)(x * inverse);
+    return at - (x < (float)at * width);
+}
+
+BODY void bins_body(const float *x, uint64_t n, float width, int32_t first, uint32_t (*tables)[ADZE_STATS_BINS])
 {
     uint64_t i = 0;
-    f8 scale = SPLAT(inverse);
+    float inverse = 1 / width;
+    f8 scale = SPLAT(inverse), wide = SPLAT(width);
     for (; i + LANES <= n; i += LANES) {
         f8 v;
         LOAD(v, x + i);
-        v *= scale;
-        i8 at = __builtin_convertvector(v, i8);
-        at += v < __builtin_convertvector(at, f8); /* towards minus infinity: true is -1 */
+        i8 at = __builtin_convertvector(v * scale, i8);
+        at += v < __builtin_convertvector(at, f8) * wide; /* true is -1 */
         at -= first;
         for (int k = 0; k < LANES; k++) tables[k % STATS_TABLES][at[k]]++;
     }
-    for (; i < n; i++) tables[0][(int32_t)floorf(x[i] * inverse) - first]++;
+    for (; i < n; i++) tables[0][bin_of(x[i], width, inverse) - first]++;
 }
 
 /* ---- Channels side by side ---- */
@@ -194,10 +201,10 @@ BODY void gram_body(const float *strips, uint64_t rows, uint64_t size, double *l
     {                                                                                                                  \
         return squares_body(x, n, mean);                                                                               \
     }                                                                                                                  \
-    attribute static void bins_##level(const float *x, uint64_t n, float inverse, int32_t first,                       \
+    attribute static void bins_##level(const float *x, uint64_t n, float width, int32_t first,                       \
                                        uint32_t(*tables)[ADZE_STATS_BINS])                                             \
     {                                                                                                                  \
-        bins_body(x, n, inverse, first, tables);                                                                       \
+        bins_body(x, n, width, first, tables);                                                                       \
     }                                                                                                                  \
     attribute static void columns_##level(const float *x, uint64_t rows, uint64_t n, const column_sums *out)           \
     {                                                                                                                  \

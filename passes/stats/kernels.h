@@ -29,8 +29,8 @@ typedef struct stats_kernels {
     void (*range)(const float *x, uint64_t n, range_sums *out);
     /* Sum of (x - mean)^2. */
     double (*squares)(const float *x, uint64_t n, double mean);
-    /* Adds one to the bin floor(x * inverse) - first of each; all lie within the tables. */
-    void (*bins)(const float *x, uint64_t n, float inverse, int32_t first, uint32_t (*tables)[ADZE_STATS_BINS]);
+    /* Adds one to the bin floor(x / width) - first of each; width is a power of two, all bins lie within the tables. */
+    void (*bins)(const float *x, uint64_t n, float width, int32_t first, uint32_t (*tables)[ADZE_STATS_BINS]);
     /* The same for each column of x[rows, n]; adds to what is in `out`. */
     void (*columns)(const float *x, uint64_t rows, uint64_t n, const column_sums *out);
     void (*column_squares)(const float *x, uint64_t rows, uint64_t n, const double *mean, double *out);
