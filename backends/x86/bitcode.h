@@ -21,7 +21,9 @@ extern const size_t adze_bitcode_eval_count;
 extern const adze_bitcode adze_bitcode_bodies[];
 extern const size_t adze_bitcode_bodies_count;
 
-/* The micro-kernels for x86-64-v4 and x86-64-v3, one source compiled twice. */
+/* The micro-kernels for x86-64-v4-vnni, x86-64-v4 and x86-64-v3, one source compiled three times. */
+extern const adze_bitcode adze_bitcode_ukernels_v4_vnni[];
+extern const size_t adze_bitcode_ukernels_v4_vnni_count;
 extern const adze_bitcode adze_bitcode_ukernels_v4[];
 extern const size_t adze_bitcode_ukernels_v4_count;
 extern const adze_bitcode adze_bitcode_ukernels_v3[];

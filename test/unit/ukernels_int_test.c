@@ -1,5 +1,7 @@
 /* Integer micro-kernels against their definition, with random and with the largest inputs. Inputs end where memory
- * does, so that a read behind them ends the program. */
+ * does, so that a read behind them ends the program.
+ *
+ * Built with the native twins, and for each CPU level with its code; NEEDS is then the CPU's feature. */
 #include "unit.h"
 
 #include "backends/x86/ukernels/native.h"
@@ -250,8 +252,23 @@ TEST(reach)
     CHECK(got[2].first == 0 && got[2].end == 2 * 6 * 16);
 }
 
+#ifdef NEEDS
+static bool runs_here(void) { return __builtin_cpu_supports(NEEDS); }
+#else
+static bool runs_here(void) { return true; }
+#define NEEDS ""
+#endif
+
+TEST(level)
+{
+    if (!runs_here()) SKIP("this CPU has no " NEEDS);
+    CHECK(adze_uk_find("gemm_u8s8_1x16") != NULL);
+}
+
 int main(void)
 {
+    RUN(level);
+    if (!runs_here()) return unit_end();
     RUN(gemm);
     RUN(narrow_bound);
     RUN(depthwise);

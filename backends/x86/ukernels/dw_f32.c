@@ -22,12 +22,6 @@ typedef float vec_memory __attribute__((vector_size(32), aligned(4), may_alias))
 #define load_vec(p)     ((vec)(*(const vec_memory *)(p)))
 #define store_vec(p, v) (*(vec_memory *)(p) = (v))
 
-#ifdef __clang__
-#define ROLLED _Pragma("clang loop unroll(disable)")
-#else
-#define ROLLED
-#endif
-
 /* One row of `taps` taps into the sums of all pixels, in the order of the taps. */
 #define TAPS(taps)                                                                                 \
     do {                                                                                           \

@@ -35,8 +35,10 @@ INLINE v16 splat16(float x)
 
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+#define ROLLED
 #endif
 
 #endif

@@ -1,6 +1,6 @@
 /* The cases of one CPU level: micro-kernels inlined with constant shapes, as generated code has them.
  *
- * Compiled once a level by clang, with LEVEL (v4 or v3), ROWS and COLUMNS (the register tile).
+ * Compiled once a level by clang, with LEVEL (v3, v4, …), ROWS and COLUMNS (the register tile).
  */
 #include "bench.h"
 
@@ -131,5 +131,4 @@ static double peak(void)
 
 #define QUOTE_(text) #text
 #define QUOTE(text)  QUOTE_(text)
-const bench_level bench_this = {"x86-64-" QUOTE(LEVEL), COLUMNS > 16, cases, sizeof cases / sizeof *cases,
-                                peak};
+const bench_level bench_this = {"x86-64-" QUOTE(LEVEL), {cases, sizeof cases / sizeof *cases}, peak};

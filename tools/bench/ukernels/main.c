@@ -1,6 +1,6 @@
-/* Prints the speed of the f32 micro-kernels at shapes of real models, and their share of this CPU's peak.
+/* Prints the speed of the micro-kernels at shapes of real models, and their share of this CPU's f32 peak.
  *
- *     bench_ukernels_v4 [TEXT]     only cases whose name holds TEXT; likewise bench_ukernels_v3
+ *     bench_ukernels_v4 [TEXT]     only cases whose name holds TEXT; likewise _v3, _v4_vnni
  *
  * The peak is measured between the cases, because neighbours on a shared machine change it. Each
  * figure is the best of its runs.
@@ -13,6 +13,9 @@
 #include <time.h>
 
 enum { FLOATS = 16 << 20, ROUNDS = 12 };
+
+/* NEEDS is the CPU feature that the level of this program is compiled with. */
+#define CPU_HAS_LEVEL __builtin_cpu_supports(NEEDS)
 
 float *bench_in, *bench_weights, *bench_out;
 
@@ -52,11 +55,10 @@ static double best_peak(const bench_level *level)
     return best;
 }
 
-static void bench(const bench_level *level, const char *filter)
+static void bench(const bench_level *level, const bench_cases *cases, const char *filter)
 {
-    printf("%s\n", level->name);
-    for (size_t i = 0; i < level->count; i++) {
-        const bench_case *c = &level->cases[i];
+    for (size_t i = 0; i < cases->count; i++) {
+        const bench_case *c = &cases->cases[i];
         if (filter && !strstr(c->name, filter)) continue;
         if (c->flops > 0) {
             double before = best_peak(level), rate = best_rate(c->run, c->flops);
@@ -84,13 +86,15 @@ static float *filled(void)
 int main(int argc, char **argv)
 {
     const bench_level *level = &bench_this;
-    if (level->avx512 ? !__builtin_cpu_supports("avx512f") : !__builtin_cpu_supports("fma")) {
+    if (!CPU_HAS_LEVEL) {
         fprintf(stderr, "bench_ukernels: this CPU is below %s\n", level->name);
         return 1;
     }
     bench_in = filled();
     bench_weights = filled();
     bench_out = filled();
-    bench(level, argc > 1 ? argv[1] : NULL);
+    printf("%s\n", level->name);
+    bench(level, &level->f32, argc > 1 ? argv[1] : NULL);
+    bench(level, &bench_int, argc > 1 ? argv[1] : NULL);
     return 0;
 }
