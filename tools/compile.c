@@ -1,15 +1,17 @@
 /* adze compile: a model to an artifact. */
-#include "command.h"
+#include "onnx_out.h"
 
 #include <string.h>
 
 typedef struct options {
     adze_common common;
     const char *output;
+    adze_onnx_flags onnx;
 } options;
 
 static const adze_flag flags[] = {
     {"-o", "FILE", "where to write; the suffix says what", ADZE_FLAG_TEXT, offsetof(options, output)},
+    ADZE_ONNX_FLAGS(options, onnx),
     ADZE_COMMON_FLAGS,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
@@ -17,7 +19,8 @@ static const adze_flag flags[] = {
 static const char usage[] =
     "Usage: adze compile IN.onnx|IN.adz -o OUT [FLAGS]\n\n"
     "Compiles a model for --target (default x86:host). OUT ends in .so (library), .o (object, with a .h beside\n"
-    "it), nothing (a program that reads and writes .npy and .npz), .adz (IR after the passes), .mlir, .ll, .s.\n"
+    "it), nothing (a program that reads and writes .npy and .npz), .adz (IR after the passes), .mlir, .ll, .s,\n"
+    ".onnx (the model after --passes; -O1 and above: simplify; else as it is).\n"
     "Several levels in one artifact: --target=x86:x86-64-v4,x86-64-v3 (the best one that the CPU has runs).\n\n"
     "Example: adze compile model.onnx -o model.so --target=x86:host\n";
 
@@ -32,7 +35,8 @@ static int check_output(adze_work *work, const options *o)
     if (!o->output) return adze_usage_error("compile needs -o OUT");
     if (o->common.target && adze_common_is_reference(&o->common))
         return adze_usage_error("the reference runs models, it does not compile them; try --target=x86");
-    if (is_text(o->output)) return 0;
+    int status = adze_onnx_flags_check(&o->onnx, o->output);
+    if (status || is_text(o->output) || adze_is_onnx(o->output)) return status;
     const adze_target *target = adze_work_target(work, &o->common);
     const adze_backend *backend = target ? adze_registry_backend(work->registry, adze_target_name(target)) : NULL;
     if (!backend) return 1;
@@ -50,7 +54,8 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     if (status) return status;
     work->output = strcmp(o->output, "-") ? o->output : NULL;
     adze_module *module = adze_work_read(work, &o->common, files[0]);
-    bool ok = module && (is_text(o->output) ? adze_work_lower(work, &o->common, module, false) &&
+    bool ok = module && (adze_is_onnx(o->output) ? adze_write_simplified(work, &o->common, &o->onnx, module, o->output)
+                         : is_text(o->output) ? adze_work_lower(work, &o->common, module, false) &&
                                                   adze_write_module(work, module, o->output)
                                             : adze_work_emit(work, &o->common, module, o->output));
     adze_module_destroy(module);

@@ -3,6 +3,7 @@
 #include "crash.h"
 #include "diff.h"
 #include "expect.h"
+#include "onnx_out.h"
 #include "opt.h"
 #include "split.h"
 #include "update_checks.h"
@@ -18,6 +19,7 @@ typedef struct options {
         update_checks;
     bool locations;
     adze_certify_flags certify;
+    adze_onnx_flags onnx;
     int64_t rewrite_limit, stop_before;
 } options;
 
@@ -25,8 +27,9 @@ static const options defaults = {.common = ADZE_COMMON_START, .rewrite_limit = -
 
 static const adze_flag flags[] = {
     ADZE_COMMON_FLAGS,
-    {"-o", "FILE", "write there: IR text (.adz), a graph of it (.dot) or its picture (.svg, by Graphviz)",
+    {"-o", "FILE", "write there: IR text (.adz), a model (.onnx), a graph (.dot) or its picture (.svg, by Graphviz)",
      ADZE_FLAG_TEXT, offsetof(options, output)},
+    ADZE_ONNX_FLAGS(options, onnx),
     {"--print-after", "PASS", "print the IR to stderr after that pass; * is every pass", ADZE_FLAG_TEXT,
      offsetof(options, print_after)},
     {"--print-diff", "PASS", "print to stderr what each pass, or that one, changed, function by function",
@@ -171,7 +174,9 @@ static bool process(job *j, adze_module *module, const char *path)
     adze_certifying_end(&certifying);
     adze_snapshot_destroy(j->snapshot);
     j->snapshot = NULL;
-    if (ok && adze_is_graph(o->output))
+    if (ok && adze_is_onnx(o->output))
+        ok = adze_write_onnx(&o->onnx, module, o->output);
+    else if (ok && adze_is_graph(o->output))
         adze_module_print_dot(module, &j->out);
     else if (ok && !o->certify.bisect)
         ok = adze_module_print(module, &j->print, &j->out);
@@ -218,7 +223,7 @@ static bool run_input(job *j, const char *path)
     j->session->input = path;
     j->session->output = o->output;
     if (!o->split_input && !o->verify_diagnostics)
-        return process(j, adze_work_read(j->session, &o->common, path), path) && (o->certify.bisect || write_out(j));
+        return process(j, adze_work_read(j->session, &o->common, path), path) && (o->certify.bisect || adze_is_onnx(o->output) || write_out(j));
     size_t size;
     char *text = adze_read_text(j->session, path, &size);
     bool ok = text && process_text(j, path, text);
@@ -275,12 +280,13 @@ static int check_flags(const adze_work *work, const options *o)
 {
     const char *slash = o->output ? strrchr(o->output, '/') : NULL, *name = slash ? slash + 1 : o->output;
     const char *dot = name ? strrchr(name, '.') : NULL;
-    if (dot && strcmp(dot, ".adz") != 0 && !adze_is_graph(name))
-        return adze_usage_error("%s: opt writes IR text, to .adz files or names without a suffix, and graphs, to .dot "
-                                "and .svg files", o->output);
-    if (adze_is_graph(name) && (o->split_input || o->verify_diagnostics))
-        return adze_usage_error("%s: a graph shows one module, without --split-input and --verify-diagnostics",
-                                o->output);
+    if (dot && strcmp(dot, ".adz") != 0 && !adze_is_graph(name) && !adze_is_onnx(name))
+        return adze_usage_error("%s: opt writes IR text, to .adz files or names without a suffix, models, to .onnx "
+                                "files, and graphs, to .dot and .svg files", o->output);
+    if ((adze_is_graph(name) || adze_is_onnx(name)) && (o->split_input || o->verify_diagnostics))
+        return adze_usage_error("%s: it takes one module, without --split-input and --verify-diagnostics", o->output);
+    int status = adze_onnx_flags_check(&o->onnx, o->output);
+    if (status) return status;
     bool after = o->print_after && strcmp(o->print_after, "*") != 0;
     if (after && check_pass(work, "--print-after", o->print_after)) return 2;
     if (o->print_diff && *o->print_diff && check_pass(work, "--print-diff", o->print_diff)) return 2;

@@ -1,4 +1,4 @@
-/* ONNX in: models, and the tensors of ONNX's test data sets in and out.
+/* ONNX in and out: models, and the tensors of ONNX's test data sets.
  *
  * A model is read in two steps: a scanner of ours checks the whole wire format and remembers where
  * each tensor's payload lies; then payload-free pieces are unpacked one node at a time. Weights
@@ -38,6 +38,20 @@ ADZE_API adze_module *adze_onnx_read(adze_context *context, const char *path,
 ADZE_API adze_module *adze_onnx_read_memory(adze_context *context, const char *name,
                                             const void *bytes, size_t size,
                                             const adze_onnx_options *options);
+
+typedef struct adze_onnx_write_options {
+    uint32_t struct_size;
+    uint32_t opset;     /* 13 to 28; 0 = the module's own if that says all its ops, else the lowest one that does */
+    bool external_data; /* weights from 1 KiB on lie in PATH.data beside the model */
+    uint64_t max_bytes; /* so do those of a larger model; 0 = 2 GiB - 1, more than which no file of ONNX may have */
+} adze_onnx_write_options;
+
+/* Writes a module of one function of tensor ops as a model; `options` may be NULL. Names, documentation, metadata, node
+ * names and the sharing of constants are kept; the result is a function of module and options alone. With a stated
+ * opset, ops that came later are spelled out in older ones where that can be said. Weights are read from where they lie
+ * in pieces of 1 MiB. Files are written whole or not at all. False after one error, which names all that the opset
+ * cannot say, or says why the file cannot be written. */
+ADZE_API bool adze_onnx_write(const adze_module *module, const char *path, const adze_onnx_write_options *options);
 
 /* Reads a stored value (TensorProto, SequenceProto or OptionalProto: the file does not say which,
  * so `kind` must). The value is the caller's, freed by adze_onnx_value_free; so is the interned

@@ -1,0 +1,300 @@
+/* Ops that ONNX says with several of its own, or that some opsets do. */
+#include "export.h"
+
+#include <string.h>
+
+static adze_dtype dtype_at(const adze_onnx_export *x, uint32_t index)
+{
+    return adze_onnx_value_dtype(adze_op_operand(x->op, index));
+}
+
+/* One node with one or two operands; NULL `out` = a new name. */
+static const char *say1(adze_onnx_export *x, const char *op_type, const char *a, adze_dtype dtype, const char *out)
+{
+    return adze_onnx_say(x, op_type, &a, 1, dtype, out);
+}
+
+static const char *say2(adze_onnx_export *x, const char *op_type, const char *a, const char *b, adze_dtype dtype,
+                        const char *out)
+{
+    const char *in[] = {a, b};
+    return adze_onnx_say(x, op_type, in, 2, dtype, out);
+}
+
+static const char *say_cast(adze_onnx_export *x, const char *a, adze_dtype to, const char *out)
+{
+    if (!out) out = adze_onnx_fresh(x, to);
+    adze_onnx_begin(x, "Cast");
+    adze_onnx_in(x, a);
+    adze_onnx_out(x, out);
+    adze_onnx_int(x, "to", adze_onnx_dtype_number(to));
+    adze_onnx_end(x);
+    return out;
+}
+
+/* May the op be spelled out here: does the opset not have it yet? */
+static bool spells_out(const adze_onnx_export *x, const char *op_type)
+{
+    return x->spell_out && !adze_onnx_form_find(op_type, x->opset, NULL);
+}
+
+/* ---- Elementwise ---- */
+
+static bool say_max(adze_onnx_export *x) { return adze_onnx_say_as(x, "Max"); }
+static bool say_min(adze_onnx_export *x) { return adze_onnx_say_as(x, "Min"); }
+
+static bool say_rsqrt(adze_onnx_export *x)
+{
+    const char *root = say1(x, "Sqrt", adze_onnx_argument(x, 0), dtype_at(x, 0), NULL);
+    return say1(x, "Reciprocal", root, dtype_at(x, 0), adze_onnx_result(x, 0)) != NULL;
+}
+
+static bool say_fma(adze_onnx_export *x)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    const char *product = say2(x, "Mul", adze_onnx_argument(x, 0), adze_onnx_argument(x, 1), dtype, NULL);
+    return say2(x, "Add", product, adze_onnx_argument(x, 2), dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+/* x * (0.5 * (1 + inner)) */
+static bool say_half(adze_onnx_export *x, const char *inner)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    const char *sum = say2(x, "Add", inner, adze_onnx_new_scalar(x, dtype, 1), dtype, NULL);
+    const char *half = say2(x, "Mul", sum, adze_onnx_new_scalar(x, dtype, 0.5), dtype, NULL);
+    return say2(x, "Mul", adze_onnx_argument(x, 0), half, dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+static bool say_gelu(adze_onnx_export *x)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    if (!spells_out(x, "Gelu")) return adze_onnx_say_as(x, "Gelu");
+    const char *root = adze_onnx_new_scalar(x, dtype, 0.70710678118654752440);
+    const char *scaled = say2(x, "Mul", adze_onnx_argument(x, 0), root, dtype, NULL);
+    return say_half(x, say1(x, "Erf", scaled, dtype, NULL));
+}
+
+/* GELU with tanh(sqrt(2 / pi) (x + 0.044715 x^3)) in the place of erf. */
+static bool say_gelu_tanh(adze_onnx_export *x)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    const char *a = adze_onnx_argument(x, 0);
+    if (!spells_out(x, "Gelu")) {
+        adze_onnx_begin(x, "Gelu");
+        adze_onnx_in(x, a);
+        adze_onnx_out(x, adze_onnx_result(x, 0));
+        adze_onnx_string(x, "approximate", "tanh");
+        return adze_onnx_end(x);
+    }
+    const char *square = say2(x, "Mul", a, a, dtype, NULL), *cube = say2(x, "Mul", square, a, dtype, NULL);
+    const char *small = say2(x, "Mul", cube, adze_onnx_new_scalar(x, dtype, 0.044715), dtype, NULL);
+    const char *sum = say2(x, "Add", a, small, dtype, NULL);
+    const char *root = adze_onnx_new_scalar(x, dtype, 0.79788456080286535588);
+    return say_half(x, say1(x, "Tanh", say2(x, "Mul", sum, root, dtype, NULL), dtype, NULL));
+}
+
+static bool say_hard_swish(adze_onnx_export *x)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    if (!spells_out(x, "HardSwish")) return adze_onnx_say_as(x, "HardSwish");
+    const char *gate = adze_onnx_fresh(x, dtype);
+    adze_onnx_begin(x, "HardSigmoid");
+    adze_onnx_in(x, adze_onnx_argument(x, 0));
+    adze_onnx_out(x, gate);
+    adze_onnx_float(x, "alpha", 1.0 / 6);
+    adze_onnx_end(x);
+    return say2(x, "Mul", adze_onnx_argument(x, 0), gate, dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+static bool say_mish(adze_onnx_export *x)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    if (!spells_out(x, "Mish")) return adze_onnx_say_as(x, "Mish");
+    const char *gate = say1(x, "Tanh", say1(x, "Softplus", adze_onnx_argument(x, 0), dtype, NULL), dtype, NULL);
+    return say2(x, "Mul", adze_onnx_argument(x, 0), gate, dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+static bool say_swish(adze_onnx_export *x)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    const char *a = adze_onnx_argument(x, 0), *scaled = a;
+    double alpha = adze_op_attr_float(x->op, "alpha");
+    if (!spells_out(x, "Swish")) return adze_onnx_say_as(x, "Swish");
+    if (alpha != 1) scaled = say2(x, "Mul", a, adze_onnx_new_scalar(x, dtype, alpha), dtype, NULL);
+    return say2(x, "Mul", a, say1(x, "Sigmoid", scaled, dtype, NULL), dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+/* ---- Normalizations ---- */
+
+/* Mean over the axes from `axis` on, which stay as dims of 1. */
+static const char *say_mean(adze_onnx_export *x, const char *a, int64_t axis, uint32_t rank, adze_dtype dtype,
+                            const char *out)
+{
+    int64_t axes[ADZE_MAX_RANK];
+    uint32_t n = 0;
+    for (int64_t i = axis; i < (int64_t)rank; i++) axes[n++] = i;
+    const adze_onnx_form *form = adze_onnx_form_find("ReduceMean", x->opset, NULL);
+    bool attribute = form && adze_onnx_form_has(form, "axes");
+    const char *operand = attribute ? NULL : adze_onnx_new_ints(x, axes, n);
+    if (!out) out = adze_onnx_fresh(x, dtype);
+    adze_onnx_begin(x, "ReduceMean");
+    adze_onnx_in(x, a);
+    if (operand) adze_onnx_in(x, operand);
+    adze_onnx_out(x, out);
+    if (attribute) adze_onnx_int_list(x, "axes", axes, n);
+    adze_onnx_end(x);
+    return out;
+}
+
+/* The axis counted from the front; false where the rank is not known. */
+static bool find_axis(adze_onnx_export *x, int64_t *axis, uint32_t *rank)
+{
+    const adze_type *type = adze_value_type(adze_op_operand(x->op, 0));
+    if (!adze_type_is_ranked(type)) return adze_onnx_refuse(x, "of unknown rank");
+    *rank = adze_type_rank(type);
+    *axis = adze_op_attr_int(x->op, "axis");
+    if (*axis < 0) *axis += *rank;
+    return true;
+}
+
+/* sqrt(a + epsilon) */
+static const char *say_deviation(adze_onnx_export *x, const char *a, adze_dtype dtype)
+{
+    const char *epsilon = adze_onnx_new_scalar(x, dtype, adze_op_attr_float(x->op, "epsilon"));
+    return say1(x, "Sqrt", say2(x, "Add", a, epsilon, dtype, NULL), dtype, NULL);
+}
+
+/* The operand in the element type that its statistics are in: at least f32. */
+static const char *say_wide(adze_onnx_export *x, adze_dtype *out_dtype)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    *out_dtype = dtype == ADZE_DTYPE_f64 ? dtype : ADZE_DTYPE_f32;
+    const char *a = adze_onnx_argument(x, 0);
+    return dtype == *out_dtype ? a : say_cast(x, a, *out_dtype, NULL);
+}
+
+static bool say_layer_norm(adze_onnx_export *x)
+{
+    int64_t axis;
+    uint32_t rank;
+    adze_dtype wide, dtype = dtype_at(x, 0);
+    if (!spells_out(x, "LayerNormalization")) return adze_onnx_say_as(x, "LayerNormalization");
+    if (!find_axis(x, &axis, &rank)) return false;
+    uint32_t results = adze_op_num_results(x->op);
+    const char *a = say_wide(x, &wide);
+    const char *mean = say_mean(x, a, axis, rank, wide, results > 1 ? adze_onnx_result(x, 1) : NULL);
+    const char *centred = say2(x, "Sub", a, mean, wide, NULL);
+    const char *square = say2(x, "Mul", centred, centred, wide, NULL);
+    const char *deviation = say_deviation(x, say_mean(x, square, axis, rank, wide, NULL), wide);
+    if (results > 2) say1(x, "Reciprocal", deviation, wide, adze_onnx_result(x, 2));
+    const char *y = say2(x, "Div", centred, deviation, wide, NULL);
+    if (wide != dtype) y = say_cast(x, y, dtype, NULL);
+    const char *bias = adze_onnx_argument(x, 2), *out = adze_onnx_result(x, 0);
+    y = say2(x, "Mul", y, adze_onnx_argument(x, 1), dtype, bias ? NULL : out);
+    return !bias || say2(x, "Add", y, bias, dtype, out) != NULL;
+}
+
+static bool say_rms_norm(adze_onnx_export *x)
+{
+    int64_t axis;
+    uint32_t rank;
+    adze_dtype wide, dtype = dtype_at(x, 1);
+    if (!spells_out(x, "RMSNormalization")) return adze_onnx_say_as(x, "RMSNormalization");
+    if (!find_axis(x, &axis, &rank)) return false;
+    const char *a = say_wide(x, &wide), *square = say2(x, "Mul", a, a, wide, NULL);
+    const char *deviation = say_deviation(x, say_mean(x, square, axis, rank, wide, NULL), wide);
+    const char *y = say2(x, "Div", a, deviation, wide, NULL);
+    if (wide != dtype) y = say_cast(x, y, dtype, NULL);
+    return say2(x, "Mul", y, adze_onnx_argument(x, 1), dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+static const char *say_softmax(adze_onnx_export *x, const char *a, adze_dtype dtype, const char *out)
+{
+    return say1(x, "Softmax", a, dtype, out); /* over the last axis by default */
+}
+
+/* All axes from `axis` on as one, and back. */
+static bool say_softmax_flat(adze_onnx_export *x)
+{
+    int64_t axis;
+    uint32_t rank;
+    adze_dtype dtype = dtype_at(x, 0);
+    const char *a = adze_onnx_argument(x, 0), *rows = adze_onnx_fresh(x, dtype);
+    if (!find_axis(x, &axis, &rank)) return false;
+    if (rank && axis == (int64_t)rank - 1) return say_softmax(x, a, dtype, adze_onnx_result(x, 0)) != NULL;
+    adze_onnx_begin(x, "Flatten");
+    adze_onnx_in(x, a);
+    adze_onnx_out(x, rows);
+    adze_onnx_int(x, "axis", axis);
+    adze_onnx_end(x);
+    const char *shares = say_softmax(x, rows, dtype, NULL), *dims = say1(x, "Shape", a, ADZE_DTYPE_i64, NULL);
+    return say2(x, "Reshape", shares, dims, dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+/* softmax(Q K^T * scale + mask) V */
+static bool say_attention(adze_onnx_export *x)
+{
+    static const int64_t perm[] = {0, 1, 3, 2};
+    adze_dtype dtype = dtype_at(x, 0);
+    double scale = adze_op_attr_float(x->op, "scale");
+    const char *keys = adze_onnx_fresh(x, dtype), *mask = adze_onnx_argument(x, 3);
+    adze_onnx_begin(x, "Transpose");
+    adze_onnx_in(x, adze_onnx_argument(x, 1));
+    adze_onnx_out(x, keys);
+    adze_onnx_int_list(x, "perm", perm, 4);
+    adze_onnx_end(x);
+    const char *scores = say2(x, "MatMul", adze_onnx_argument(x, 0), keys, dtype, NULL);
+    if (scale != 1) scores = say2(x, "Mul", scores, adze_onnx_new_scalar(x, dtype, scale), dtype, NULL);
+    if (mask && dtype_at(x, 3) != dtype) mask = say_cast(x, mask, dtype, NULL);
+    if (mask) scores = say2(x, "Add", scores, mask, dtype, NULL);
+    const char *shares = say_softmax(x, scores, dtype, NULL);
+    return say2(x, "MatMul", shares, adze_onnx_argument(x, 2), dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+/* ---- Quantization ---- */
+
+/* A scale per index of `axis` as a tensor that broadcasts along it: dims of 1 behind. */
+static const char *say_along_axis(adze_onnx_export *x, const char *scale)
+{
+    int64_t axes[ADZE_MAX_RANK], axis;
+    uint32_t rank, n = 0;
+    const adze_type *type = adze_value_type(adze_op_operand(x->op, 1));
+    if (adze_type_rank(type) == 0 || adze_dim_is_value(adze_type_dim(type, 0), 1)) return scale;
+    if (!find_axis(x, &axis, &rank)) return scale;
+    for (int64_t i = 1; axis + i < (int64_t)rank; i++) axes[n++] = i;
+    return n ? say2(x, "Unsqueeze", scale, adze_onnx_new_ints(x, axes, n), ADZE_DTYPE_f32, NULL) : scale;
+}
+
+/* The product in f32, rounded, saturated: QuantizeLinear with a scale of 1. */
+static bool say_requantize(adze_onnx_export *x)
+{
+    const char *mode = adze_op_attr_str(x->op, "mode");
+    if (!mode || strcmp(mode, "f32-rne") != 0) return adze_onnx_refuse(x, "ONNX rounds no products in fixed point");
+    const char *sums = say_cast(x, adze_onnx_argument(x, 0), ADZE_DTYPE_f32, NULL);
+    const char *by = say_along_axis(x, adze_onnx_argument(x, 1));
+    const char *product = say2(x, "Mul", sums, by, ADZE_DTYPE_f32, NULL);
+    const char *zero = adze_onnx_argument(x, 2);
+    adze_dtype dtype = dtype_at(x, 2);
+    if (adze_type_rank(adze_value_type(adze_op_operand(x->op, 2)))) zero = say1(x, "Squeeze", zero, dtype, NULL);
+    const char *in[] = {product, adze_onnx_new_scalar(x, ADZE_DTYPE_f32, 1), zero};
+    return adze_onnx_say(x, "QuantizeLinear", in, 3, dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+adze_onnx_speaker *adze_onnx_group_find(const char *op)
+{
+    static const struct {
+        const char *op;
+        adze_onnx_speaker *speaker;
+    } rows[] = {
+        {"attention", say_attention},   {"fma", say_fma},
+        {"gelu", say_gelu},             {"gelu_tanh", say_gelu_tanh},
+        {"hard_swish", say_hard_swish}, {"layer_norm", say_layer_norm},
+        {"max", say_max},               {"min", say_min},
+        {"mish", say_mish},             {"requantize", say_requantize},
+        {"rms_norm", say_rms_norm},     {"rsqrt", say_rsqrt},
+        {"softmax_flat", say_softmax_flat}, {"swish", say_swish},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strcmp(rows[i].op, op)) return rows[i].speaker;
+    return NULL;
+}

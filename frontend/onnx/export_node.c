@@ -1,0 +1,275 @@
+/* One node on its way out: drafted, compared with the forms that the opset has, written. */
+#include "export.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* AttributeProto: fields and AttributeType. */
+enum { NAME = 1, F = 2, I = 3, S = 4, FLOATS = 7, INTS = 8, TYPE = 20 };
+enum { IS_FLOAT = 1, IS_INT = 2, IS_STRING = 3, IS_FLOATS = 6, IS_INTS = 7 };
+
+static void add(const char ***items, uint32_t *count, uint32_t *capacity, const char *item)
+{
+    if (*count == *capacity) {
+        *capacity = *capacity ? *capacity * 2 : 8;
+        *items = realloc(*items, *capacity * sizeof **items);
+        if (!*items) abort();
+    }
+    (*items)[(*count)++] = item;
+}
+
+void adze_onnx_begin(adze_onnx_export *x, const char *op_type)
+{
+    adze_onnx_draft *d = &x->draft;
+    d->op_type = op_type;
+    d->domain = NULL;
+    d->n_in = d->n_out = d->n_attrs = 0;
+    d->body.size = 0;
+}
+
+void adze_onnx_in(adze_onnx_export *x, const char *name)
+{
+    add(&x->draft.in, &x->draft.n_in, &x->draft.in_capacity, name ? name : "");
+}
+
+void adze_onnx_out(adze_onnx_export *x, const char *name)
+{
+    add(&x->draft.out, &x->draft.n_out, &x->draft.out_capacity, name ? name : "");
+}
+
+/* ---- Attributes ---- */
+
+static size_t begin_attr(adze_onnx_export *x, const char *name)
+{
+    add(&x->draft.attrs, &x->draft.n_attrs, &x->draft.attrs_capacity, name);
+    size_t begin = adze_onnx_put_begin(&x->draft.body, 5);
+    adze_onnx_put_text(&x->draft.body, NAME, name);
+    return begin;
+}
+
+static void end_attr(adze_onnx_export *x, size_t begin, int64_t type)
+{
+    adze_onnx_put_int(&x->draft.body, TYPE, type);
+    adze_onnx_put_end(&x->draft.body, begin);
+}
+
+void adze_onnx_int(adze_onnx_export *x, const char *name, int64_t value)
+{
+    size_t begin = begin_attr(x, name);
+    adze_onnx_put_int(&x->draft.body, I, value);
+    end_attr(x, begin, IS_INT);
+}
+
+void adze_onnx_float(adze_onnx_export *x, const char *name, double value)
+{
+    size_t begin = begin_attr(x, name);
+    adze_onnx_put_float(&x->draft.body, F, (float)value);
+    end_attr(x, begin, IS_FLOAT);
+}
+
+void adze_onnx_string(adze_onnx_export *x, const char *name, const char *value)
+{
+    size_t begin = begin_attr(x, name);
+    adze_onnx_put_text(&x->draft.body, S, value);
+    end_attr(x, begin, IS_STRING);
+}
+
+void adze_onnx_int_list(adze_onnx_export *x, const char *name, const int64_t *values, uint64_t count)
+{
+    size_t begin = begin_attr(x, name);
+    for (uint64_t i = 0; i < count; i++) adze_onnx_put_int(&x->draft.body, INTS, values[i]);
+    end_attr(x, begin, IS_INTS);
+}
+
+void adze_onnx_float_list(adze_onnx_export *x, const char *name, const double *values, uint64_t count)
+{
+    size_t begin = begin_attr(x, name);
+    for (uint64_t i = 0; i < count; i++) adze_onnx_put_float(&x->draft.body, FLOATS, (float)values[i]);
+    end_attr(x, begin, IS_FLOATS);
+}
+
+void adze_onnx_message(adze_onnx_export *x, const char *name, uint32_t field, int64_t type,
+                       const adze_onnx_bytes *bytes)
+{
+    size_t begin = begin_attr(x, name);
+    adze_onnx_put_bytes(&x->draft.body, field, bytes->data, bytes->size);
+    end_attr(x, begin, type);
+}
+
+/* ---- The end of a node ---- */
+
+static adze_dtype dtype_of(const adze_onnx_export *x, const char *name)
+{
+    uintptr_t known = *name ? (uintptr_t)adze_map_get(x->dtypes, name) : 0;
+    return known ? (adze_dtype)(known - 1) : ADZE_DTYPE_NONE;
+}
+
+/* The opset, not before the one of the export, that has this attribute; 0 if none has it. */
+static int64_t opset_with(const adze_onnx_export *x, const char *op_type, const char *attribute)
+{
+    for (int64_t opset = x->opset; opset <= ADZE_ONNX_OPSET_MAX; opset++) {
+        const adze_onnx_form *form = adze_onnx_form_find(op_type, opset, NULL);
+        if (form && adze_onnx_form_has(form, attribute)) return opset;
+    }
+    return 0;
+}
+
+static bool check_types(adze_onnx_export *x, const adze_onnx_form *form)
+{
+    const adze_onnx_draft *d = &x->draft;
+    adze_dtype *types = calloc((size_t)d->n_in + d->n_out + 1, sizeof *types);
+    if (!types) abort();
+    for (uint32_t i = 0; i < d->n_in; i++) types[i] = dtype_of(x, d->in[i]);
+    for (uint32_t i = 0; i < d->n_out; i++) types[d->n_in + i] = dtype_of(x, d->out[i]);
+    bool ok = adze_onnx_form_takes(form, types, d->n_in, types + d->n_in, d->n_out);
+    const char *of = "";
+    adze_text list = {0};
+    for (uint32_t i = 0; !ok && i < d->n_in; i++) {
+        const adze_type *type = types[i] ? adze_type_tensor(x->context, types[i], 0, NULL, NULL) : NULL;
+        char name[32] = "nothing";
+        if (type) adze_type_print(type, name, sizeof name);
+        adze_text_append(&list, "%s%.*s", of, (int)strcspn(name, "["), name);
+        of = " and ";
+    }
+    free(types);
+    if (!ok) adze_onnx_refuse(x, "%s takes no %.*s", d->op_type, (int)list.size, list.data ? list.data : "");
+    adze_text_free(&list);
+    return ok;
+}
+
+static bool check_form(adze_onnx_export *x)
+{
+    const adze_onnx_draft *d = &x->draft;
+    int32_t first;
+    const adze_onnx_form *form = adze_onnx_form_find(d->op_type, x->opset, &first);
+    if (!form)
+        return first ? adze_onnx_refuse(x, "%s comes with opset %d", d->op_type, first)
+                     : adze_onnx_refuse(x, "ONNX has no %s", d->op_type);
+    for (uint32_t i = 0; i < d->n_attrs; i++) {
+        if (adze_onnx_form_has(form, d->attrs[i])) continue;
+        int64_t opset = opset_with(x, d->op_type, d->attrs[i]);
+        return opset ? adze_onnx_refuse(x, "'%s' of %s comes with opset %lld", d->attrs[i], d->op_type,
+                                        (long long)opset)
+                     : adze_onnx_refuse(x, "%s has no attribute '%s'", d->op_type, d->attrs[i]);
+    }
+    if (d->n_in > adze_onnx_form_inputs(form))
+        return adze_onnx_refuse(x, "%s takes %u operands", d->op_type, adze_onnx_form_inputs(form));
+    return check_types(x, form);
+}
+
+static void note_domain(adze_onnx_export *x, const char *domain)
+{
+    const char *name = adze_intern_z(x->context, domain);
+    if (adze_map_get(x->domains, name)) return;
+    adze_map_set(x->domains, name, x);
+    if (x->n_domains < sizeof x->domain_list / sizeof *x->domain_list) x->domain_list[x->n_domains++] = name;
+}
+
+/* The node's name, made unique. */
+static const char *node_name(adze_onnx_export *x)
+{
+    if (!x->node || !*x->node) return NULL;
+    const char *name = x->node;
+    uintptr_t count = (uintptr_t)adze_map_get(x->taken_nodes, name);
+    adze_map_set(x->taken_nodes, name, (void *)(count + 1));
+    while (count++) {
+        name = adze_internf(x->context, "%s_%zu", x->node, (size_t)count);
+        if (adze_map_get(x->taken_nodes, name)) continue;
+        adze_map_set(x->taken_nodes, name, (void *)(uintptr_t)1);
+        break;
+    }
+    return name;
+}
+
+bool adze_onnx_end(adze_onnx_export *x)
+{
+    adze_onnx_draft *d = &x->draft;
+    while (d->n_in && !*d->in[d->n_in - 1]) d->n_in--;
+    if (d->domain) note_domain(x, d->domain);
+    else if (!check_form(x)) return false;
+    size_t begin = adze_onnx_put_begin(x->nodes, 1);
+    for (uint32_t i = 0; i < d->n_in; i++) adze_onnx_put_text(x->nodes, 1, d->in[i]);
+    for (uint32_t i = 0; i < d->n_out; i++) adze_onnx_put_text(x->nodes, 2, d->out[i]);
+    const char *name = node_name(x);
+    if (name) adze_onnx_put_text(x->nodes, 3, name);
+    adze_onnx_put_text(x->nodes, 4, d->op_type);
+    adze_onnx_put_raw(x->nodes, d->body.data, d->body.size);
+    if (d->domain) adze_onnx_put_text(x->nodes, 7, d->domain);
+    adze_onnx_put_end(x->nodes, begin);
+    return true;
+}
+
+const char *adze_onnx_say(adze_onnx_export *x, const char *op_type, const char *const *in, uint32_t n_in,
+                          adze_dtype dtype, const char *out)
+{
+    if (!out) out = adze_onnx_fresh(x, dtype);
+    adze_onnx_begin(x, op_type);
+    for (uint32_t i = 0; i < n_in; i++) adze_onnx_in(x, in[i]);
+    adze_onnx_out(x, out);
+    adze_onnx_end(x);
+    return out;
+}
+
+/* ---- Names and small constants ---- */
+
+const char *adze_onnx_take_name(adze_onnx_export *x, const char *wanted)
+{
+    const char *name = adze_intern_z(x->context, *wanted ? wanted : "v");
+    const char *base = name;
+    for (;;) {
+        uintptr_t count = (uintptr_t)adze_map_get(x->taken, name);
+        if (!count) break;
+        uintptr_t next = (uintptr_t)adze_map_get(x->taken, base) + 1;
+        adze_map_set(x->taken, base, (void *)next);
+        name = adze_internf(x->context, "%s_%zu", base, (size_t)next);
+    }
+    adze_map_set(x->taken, name, (void *)(uintptr_t)1);
+    return name;
+}
+
+const char *adze_onnx_fresh(adze_onnx_export *x, adze_dtype dtype)
+{
+    const char *like = x->op && adze_op_num_results(x->op) ? adze_onnx_result(x, 0) : "v";
+    const char *name = adze_onnx_take_name(x, adze_internf(x->context, "%s_part", like));
+    adze_map_set(x->dtypes, name, (void *)((uintptr_t)dtype + 1));
+    return name;
+}
+
+static const char *new_tensor(adze_onnx_export *x, adze_dtype dtype, const int64_t *dims, uint32_t rank,
+                              const void *bytes, size_t size)
+{
+    const char *name = adze_onnx_fresh(x, dtype);
+    size_t begin = adze_onnx_put_begin(&x->tensors, 5);
+    for (uint32_t i = 0; i < rank; i++) adze_onnx_put_int(&x->tensors, 1, dims[i]);
+    adze_onnx_put_int(&x->tensors, 2, adze_onnx_dtype_number(dtype));
+    adze_onnx_put_text(&x->tensors, 8, name);
+    adze_onnx_put_bytes(&x->tensors, 9, bytes, size);
+    adze_onnx_put_end(&x->tensors, begin);
+    return name;
+}
+
+const char *adze_onnx_new_ints(adze_onnx_export *x, const int64_t *values, uint32_t count)
+{
+    int64_t dim = count;
+    return new_tensor(x, ADZE_DTYPE_i64, &dim, 1, values, count * sizeof *values);
+}
+
+uint32_t adze_onnx_number(adze_onnx_export *x, adze_dtype dtype, double value, uint8_t out[16])
+{
+    /* a module of its own: the export changes nothing */
+    adze_module *module = adze_module_create(x->context, "number");
+    adze_ir_value *made = adze_const_scalar(module, "value", dtype, value);
+    adze_data *data = made ? adze_const_data(adze_value_const(made)) : NULL;
+    uint64_t size = data ? adze_data_size(data) : 0;
+    if (size > 16 || (size && !adze_data_read(data, 0, out, size))) size = 0;
+    adze_module_destroy(module);
+    return (uint32_t)size;
+}
+
+const char *adze_onnx_new_scalar(adze_onnx_export *x, adze_dtype dtype, double value)
+{
+    uint8_t bytes[16] = {0};
+    uint32_t size = adze_onnx_number(x, dtype, value, bytes);
+    if (!size) adze_onnx_refuse(x, "no constant of that element type can be made");
+    return new_tensor(x, dtype, NULL, 0, bytes, size);
+}

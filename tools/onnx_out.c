@@ -1,0 +1,33 @@
+/* Models that come out as ONNX. See onnx_out.h. */
+#include "onnx_out.h"
+
+#include <adze/onnx.h>
+
+bool adze_is_onnx(const char *path) { return path && adze_has_suffix(path, ".onnx"); }
+
+int adze_onnx_flags_check(const adze_onnx_flags *flags, const char *output)
+{
+    if (flags->opset < 0 || flags->opset > ADZE_ONNX_OPSET_MAX)
+        return adze_usage_error("--opset takes a number up to %d, got %lld", ADZE_ONNX_OPSET_MAX,
+                                (long long)flags->opset);
+    if ((flags->opset || flags->external_data) && !adze_is_onnx(output))
+        return adze_usage_error("%s is for .onnx files: -o FILE.onnx", flags->opset ? "--opset" : "--external-data");
+    return 0;
+}
+
+bool adze_write_onnx(const adze_onnx_flags *flags, const adze_module *module, const char *path)
+{
+    adze_onnx_write_options options = {.struct_size = sizeof options,
+                                       .opset = (uint32_t)flags->opset,
+                                       .external_data = flags->external_data};
+    return adze_onnx_write(module, path, &options);
+}
+
+bool adze_write_simplified(adze_work *work, const adze_common *common, const adze_onnx_flags *flags,
+                           adze_module *module, const char *path)
+{
+    adze_common wanted = *common;
+    if (!wanted.passes && wanted.level > 0) wanted.passes = "simplify";
+    if (wanted.passes && !adze_work_lower(work, &wanted, module, false)) return false;
+    return adze_write_onnx(flags, module, path);
+}
