@@ -1,10 +1,11 @@
 /* ONNX's operator conformance cases on the reference.
  *
- *   onnx_node [-v] [FOLDER [CASE...]]
+ *   onnx_node [-v] [--export] [FOLDER [CASE...]]
  *
  * FOLDER holds a folder per case with model.onnx and test_data_set_*; without it the stored cases
  * beside the models (ADZE_MODELS) are looked for. Without CASE all run. A case that the import does
- * not support is skipped; -v says why. Tolerances are those of ONNX's own runner:
+ * not support is skipped; -v says why. With --export each model is written as ONNX and read again before it runs, and
+ * that model written again must read as the same IR text. Tolerances are those of ONNX's own runner:
  * |got - want| <= 1e-7 + 1e-3 |want|.
  */
 #include <adze/onnx.h>
@@ -210,7 +211,52 @@ static int judge(const char *name, int result, char *why, size_t size)
     return result;
 }
 
-static int run_case(const char *folder, const char *name, bool verbose)
+/* ---- Out and in again ---- */
+
+/* The module that the model written from `module` reads as; NULL after an error. */
+static adze_module *again(adze_context *context, const adze_module *module)
+{
+    char path[] = "/tmp/adze-onnx-XXXXXX.onnx";
+    int file = mkstemps(path, 5);
+    if (file < 0) return NULL;
+    close(file);
+    adze_module *read = adze_onnx_write(module, path, NULL) ? adze_onnx_read(context, path, NULL) : NULL;
+    unlink(path);
+    return read;
+}
+
+/* Text without what a lowest opset changes: the module's first line. */
+static const char *text_of(const adze_module *module, adze_text *out)
+{
+    if (!adze_module_print(module, NULL, out)) return "";
+    const char *line = strchr(out->data, '\n');
+    return line ? line : "";
+}
+
+static bool same_text(const adze_module *a, const adze_module *b)
+{
+    adze_text one = {0}, two = {0};
+    bool same_lines = strcmp(text_of(a, &one), text_of(b, &two)) == 0;
+    adze_text_free(&one);
+    adze_text_free(&two);
+    return same_lines;
+}
+
+static uint32_t n_exact;
+
+/* In the place of the module what it reads as after it was written. The second time nothing may change. */
+static bool go_round(adze_context *context, adze_module **module, char *why, size_t size)
+{
+    adze_module *second = again(context, *module), *third = second ? again(context, second) : NULL;
+    bool ok = third && (same_text(second, third) || say(why, size, "its text changes when it is written again"));
+    if (ok) n_exact += same_text(*module, second);
+    adze_module_destroy(*module);
+    adze_module_destroy(third);
+    *module = second;
+    return ok;
+}
+
+static int run_case(const char *folder, const char *name, bool verbose, bool exports)
 {
     char path[2048], why[256] = "";
     reports r = {0};
@@ -219,7 +265,9 @@ static int run_case(const char *folder, const char *name, bool verbose)
     snprintf(path, sizeof path, "%s/%s/model.onnx", folder, name);
     adze_module *module = adze_onnx_read(context, path, NULL);
     int result = r.unsupported && !r.other ? SKIPPED : FAILED;
-    if (module) {
+    if (module && exports && !go_round(context, &module, why, sizeof why)) {
+        adze_module_destroy(module);
+    } else if (module) {
         result = run_sets(context, module, folder, name, why, sizeof why);
         adze_module_destroy(module);
     }
@@ -250,19 +298,23 @@ int main(int argc, char **argv)
     bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
     argc -= verbose;
     argv += verbose;
+    bool exports = argc > 1 && strcmp(argv[1], "--export") == 0;
+    argc -= exports;
+    argv += exports;
     const char *folder = argc > 1 ? argv[1] : default_folder(buffer, sizeof buffer);
     if (access(folder, R_OK) != 0) {
         printf("skipped: no conformance cases in %s\n", folder);
         return 77;
     }
-    for (int i = 2; i < argc; i++) count[run_case(folder, argv[i], verbose)]++;
+    for (int i = 2; i < argc; i++) count[run_case(folder, argv[i], verbose, exports)]++;
     struct dirent **cases = NULL;
     int n = argc > 2 ? 0 : scandir(folder, &cases, is_case, alphasort);
     for (int i = 0; i < n; i++) {
-        count[run_case(folder, cases[i]->d_name, verbose)]++;
+        count[run_case(folder, cases[i]->d_name, verbose, exports)]++;
         free(cases[i]);
     }
     free(cases);
+    if (exports) printf("%u read as the same text after they were written once\n", n_exact);
     printf("%u passed, %u failed, %u skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
     return count[FAILED] > 0 || count[PASSED] == 0;
 }
