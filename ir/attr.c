@@ -48,6 +48,13 @@ adze_attr adze_attr_dims_make(adze_context *context, const char *name, const adz
     return (adze_attr){name, ADZE_ATTR_DIMS, {.object = list}};
 }
 
+adze_attr adze_attr_strs_make(adze_context *context, const char *name, const char *const *strings, uint32_t count)
+{
+    const char **list = ADZE_NEW_ARRAY(&context->arena, const char *, count + 1u);
+    for (uint32_t i = 0; i < count; i++) list[i] = adze_intern_z(context, strings[i]);
+    return (adze_attr){name, ADZE_ATTR_STRS, {.object = list}};
+}
+
 adze_attr adze_attr_sym(const char *name, const char *symbol)
 {
     return (adze_attr){name, ADZE_ATTR_SYM, {.s = {symbol, strlen(symbol)}}};

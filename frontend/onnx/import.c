@@ -205,6 +205,26 @@ static bool check_opset(adze_onnx_import *import, const Pb__ModelHead *head)
                       ADZE_ONNX_OPSET_MIN, ADZE_ONNX_OPSET_MAX);
 }
 
+static void set_text(adze_onnx_import *import, const char *name, const char *text)
+{
+    if (text && *text) adze_module_set_attr(import->module, adze_attr_str(name, text));
+}
+
+/* Keys and values in turn. */
+static void set_metadata(adze_onnx_import *import, const Pb__ModelHead *head)
+{
+    const char **list = calloc(2 * head->n_metadata_props + 1, sizeof *list);
+    if (!list) abort();
+    uint32_t n = 0;
+    for (size_t i = 0; i < head->n_metadata_props; i++) {
+        const Pb__Entry *entry = head->metadata_props[i];
+        list[n++] = entry->key ? entry->key : "";
+        list[n++] = entry->value ? entry->value : "";
+    }
+    if (n) adze_module_set_attr(import->module, adze_attr_strs_make(import->context, "metadata", list, n));
+    free(list);
+}
+
 static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
 {
     const char *name = head->producer_name ? head->producer_name : "";
@@ -214,7 +234,11 @@ static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
     int64_t opset = default_opset(head);
     if (opset > 0) adze_module_set_attr(import->module, adze_attr_int("opset", opset));
     adze_module_set_attr(import->module, adze_attr_int("ir_version", head->ir_version));
-    if (*producer) adze_module_set_attr(import->module, adze_attr_str("producer", producer));
+    set_text(import, "producer", producer);
+    set_text(import, "domain", head->domain);
+    if (head->model_version) adze_module_set_attr(import->module, adze_attr_int("model_version", head->model_version));
+    set_text(import, "doc", head->doc_string);
+    set_metadata(import, head);
 }
 
 /* The text so far and a symbol, if it is not there yet; returns NULL: the dim stays what it is. */
@@ -256,7 +280,8 @@ static bool check_dims_used(const adze_onnx_import *import)
     return ok;
 }
 
-static const char *graph_name(adze_onnx_import *import)
+/* `out_doc` NULL: it has no documentation. */
+static const char *graph_name(adze_onnx_import *import, const char **out_doc)
 {
     adze_onnx_piece piece = {0};
     Pb__GraphHead *head = adze_onnx_piece_unpack(&piece, &import->source, import->index.graph,
@@ -264,6 +289,7 @@ static const char *graph_name(adze_onnx_import *import)
     const char *name = NULL;
     if (head)
         name = adze_intern_z(import->context, head->name && *head->name ? head->name : "model");
+    *out_doc = head && head->doc_string ? adze_intern_z(import->context, head->doc_string) : NULL;
     adze_onnx_piece_free(&piece);
     return name;
 }
@@ -273,7 +299,7 @@ static bool read_model(adze_onnx_import *import)
     if (!adze_onnx_index_build(&import->index, &import->source)) return false;
     if (import->index.sparse_initializers.count)
         return fail(import, "sparse initializers are not supported");
-    const char *name = graph_name(import);
+    const char *doc, *name = graph_name(import, &doc);
     adze_onnx_piece piece = {0};
     Pb__ModelHead *head =
         adze_onnx_piece_unpack(&piece, &import->source, (adze_onnx_range){0, import->source.size},
@@ -282,6 +308,7 @@ static bool read_model(adze_onnx_import *import)
     bool ok = import->module != NULL;
     if (ok) {
         set_attributes(import, head);
+        set_text(import, "graph_doc", doc);
         ok = check_opset(import, head) && read_graph(import, head) && is_clean(import) &&
              check_dims_used(import);
     }

@@ -92,6 +92,9 @@ ADZE_API adze_attr adze_attr_floats(const char *name, const double *values, uint
 ADZE_API adze_attr adze_attr_dim(const char *name, const adze_dim *dim);
 ADZE_API adze_attr adze_attr_dims_make(adze_context *context, const char *name, const adze_dim *const *dims,
                                        uint32_t count);
+/* `count` strings. */
+ADZE_API adze_attr adze_attr_strs_make(adze_context *context, const char *name, const char *const *strings,
+                                       uint32_t count);
 ADZE_API adze_attr adze_attr_sym(const char *name, const char *symbol);
 
 /* Are two values of attributes of that kind equal? */

@@ -28,7 +28,8 @@ typedef struct adze_onnx_options {
 
 /* Reads a model of opset 7 to 28. The module has one function, `main`, with the graph's inputs
  * (those that no initializer gives a value) and outputs under their ONNX names; module attributes
- * `opset`, `ir_version` and `producer` say where it came from. Symbolic dims keep their names where
+ * `opset`, `ir_version` and `producer` say where it came from; `domain`, `model_version`, `doc`, `graph_doc` and
+ * `metadata` (keys and values in turn) are there if the model has them. Symbolic dims keep their names where
  * these are identifiers; unnamed unknown dims of inputs become fresh symbols. NULL after an error;
  * everything unsupported in the model is reported before that, one error a node. The caller owns
  * the module. `options` may be NULL. */
