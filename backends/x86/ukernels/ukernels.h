@@ -53,7 +53,8 @@
     UK_GEMM_INT_TILE(u8s8_narrow, int8_t, mr, nr)     \
     UK_GEMM_INT_TILE(u8s16, int16_t, mr, nr)
 
-/* dw_u8s8_<mw>, dw_u8s16_<mw>: depthwise likewise, with the numbers of dw_f32; strides count elements. */
+/* dw_u8s8_<mw>, dw_u8s16_<mw>: depthwise likewise, with the numbers of dw_f32; strides count elements. The i16 weights
+ * are from -255 to 255. */
 #define UK_DEPTHWISE_INT_TILE(name, weight, mw)                                                           \
     void adze_uk_dw_##name##_##mw(int32_t *acc, const uint8_t *x, int64_t x_col, const weight *w,         \
                                   int64_t w_tap, int64_t kh, int64_t s0, int64_t kw, int64_t s1);

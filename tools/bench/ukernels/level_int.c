@@ -8,8 +8,8 @@
 #include "backends/x86/ukernels/dw_i8.c"
 #include "backends/x86/ukernels/gemm_i8.c"
 
-#define PASTE_(a, b, c, d) a##b##c##d
-#define PASTE(a, b, c, d)  PASTE_(a, b, c, d)
+#define TILE(weight, narrow, ...) \
+    gemm_tile(INT_ROWS, INT_COLUMNS, sizeof *weight(), narrow, (gemm_args){__VA_ARGS__})
 
 enum { ROW_TILE = INT_ROWS, COLUMN_TILE = INT_COLUMNS };
 
@@ -35,16 +35,16 @@ INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const floa
         }
 }
 
-/* As in level.c; `w_bytes` of the panels. */
-#define PRODUCT_OF(kind, weight)                                                                                    \
+/* As in level.c. The tile is called as its micro-kernel does, because that may be too large to be inlined unasked. */
+#define PRODUCT_OF(kind, weight, narrow)                                                                                    \
     INLINE void product_##kind(int64_t m, int64_t n, int64_t k)                                                     \
     {                                                                                                               \
         const int64_t deep = (k + 3) / 4 * 4;                                                                       \
         for (int64_t j = 0; j < n; j += COLUMN_TILE)                                                                \
             for (int64_t i = 0; i + ROW_TILE <= m; i += ROW_TILE) {                                                 \
                 _Alignas(64) int32_t acc[ROW_TILE * COLUMN_TILE];                                                   \
-                PASTE(adze_uk_gemm_##kind##_, INT_ROWS, x, INT_COLUMNS)                                             \
-                (acc, input() + i * k, ROW_TILE, k, 0, weight() + j * deep, 1, 0, 1, 0, k, COLUMN_TILE * deep);     \
+                TILE(weight, narrow, acc, input() + i * k, ROW_TILE, k, 0, weight() + j * deep, 1, 0, 1, 0, k,      \
+                     COLUMN_TILE * deep);                                                                           \
                 finish(output() + i * n + j, n, acc, bench_weights + j);                                            \
             }                                                                                                       \
     }                                                                                                               \
@@ -56,15 +56,14 @@ INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const floa
             for (int64_t y = 0; y + rows <= side; y += rows)                                                        \
                 for (int64_t x = 0; x + columns <= side; x += columns) {                                            \
                     _Alignas(64) int32_t acc[ROW_TILE * COLUMN_TILE];                                               \
-                    PASTE(adze_uk_gemm_##kind##_, INT_ROWS, x, INT_COLUMNS)                                         \
-                    (acc, input() + y * row + x * channels, columns, channels, row, weight() + j * 3 * deep, 3,     \
-                     row, 1, 0, k, COLUMN_TILE * 3 * deep);                                                         \
+                    TILE(weight, narrow, acc, input() + y * row + x * channels, columns, channels, row,             \
+                         weight() + j * 3 * deep, 3, row, 1, 0, k, COLUMN_TILE * 3 * deep);                         \
                     finish(output() + (y * side + x) * filters + j, filters, acc, bench_weights + j);               \
                 }                                                                                                   \
     }
-PRODUCT_OF(u8s8, weights_i8)
-PRODUCT_OF(u8s8_narrow, weights_i8)
-PRODUCT_OF(u8s16, weights_i16)
+PRODUCT_OF(u8s8, weights_i8, 0)
+PRODUCT_OF(u8s8_narrow, weights_i8, 1)
+PRODUCT_OF(u8s16, weights_i16, 0)
 
 /* 3x3 depthwise, as in level.c. */
 INLINE void depthwise(int64_t side, int64_t channels, int64_t stride)
