@@ -33,10 +33,32 @@ static bool check_scale(const adze_op *op, const inferred *x, int64_t wanted, in
     return infer_axis(op, wanted, x->rank, &axis);
 }
 
+/* In loops: one number or 16, each with a scale and a zero point of its own. */
+static bool in_loop(const adze_op *op, adze_dtype dtype, const adze_type **out_types)
+{
+    const adze_type *type = infer_operand(op, 0);
+    adze_type_kind kind = adze_type_get_kind(type);
+    for (uint32_t i = 1; i < adze_op_num_operands(op); i++)
+        if (infer_operand(op, i) && adze_type_get_kind(infer_operand(op, i)) != kind)
+            return adze_error(adze_op_loc(op), "operand %u of %s is %s beside %s", i + 1, adze_op_name(op),
+                              infer_type_text(op, i), infer_type_text(op, 0));
+    bool vector = kind == ADZE_TYPE_VECTOR;
+    *out_types = vector ? adze_type_vector(adze_op_context(op), dtype) : adze_type_scalar(adze_op_context(op), dtype);
+    return true;
+}
+
+static bool is_in_loop(const adze_op *op)
+{
+    const adze_type *type = infer_operand(op, 0), *zero = infer_operand(op, 2);
+    if (!type || !zero) return false;
+    return adze_type_get_kind(type) == ADZE_TYPE_SCALAR || adze_type_get_kind(type) == ADZE_TYPE_VECTOR;
+}
+
 bool infer_quantize(adze_op *op, const adze_type **out_types)
 {
     const struct adze_quantize_attrs *a = (const void *)adze_op_attrs(op);
     inferred x;
+    if (is_in_loop(op)) return in_loop(op, adze_type_dtype(infer_operand(op, 2)), out_types);
     if (!infer_tensor(op, 0, &x) || !check_scale(op, &x, a->axis, a->block_size, true)) return false;
     const adze_type *zero = infer_operand(op, 2);
     adze_dtype stated = infer_onnx_dtype(a->output_dtype);
@@ -65,6 +87,7 @@ bool infer_requantize(adze_op *op, const adze_type **out_types)
 {
     const struct adze_requantize_attrs *a = (const void *)adze_op_attrs(op);
     inferred x, by, zero;
+    if (is_in_loop(op)) return in_loop(op, adze_type_dtype(infer_operand(op, 2)), out_types);
     if (!infer_tensor(op, 0, &x) || !infer_tensor(op, 1, &by) || !infer_tensor(op, 2, &zero) || !check_scale(op, &x, a->axis, 0, false)) return false;
     adze_dtype to = zero.dtype;
     adze_dtype_kind kind = adze_dtype_get_kind(to);

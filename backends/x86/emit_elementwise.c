@@ -296,7 +296,7 @@ static MlirValue body_operand(x86_emit *e, const adze_op *op, const adze_body *b
 static adze_dtype body_dtype(const adze_op *op)
 {
     const char *name = adze_op_name(op);
-    if (!strcmp(name, "quantize")) return dtype_of(adze_op_result(op, 0));
+    if (!strcmp(name, "quantize") || !strcmp(name, "requantize")) return dtype_of(adze_op_result(op, 0));
     return dtype_of(adze_op_operand(op, strcmp(name, "where") ? 0 : 1));
 }
 

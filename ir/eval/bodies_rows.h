@@ -82,6 +82,7 @@
 #define ROLE_SAME(t) t
 #define ROLE_BOOL(t) bool
 #define ROLE_F32(t)  f32
+#define ROLE_I32(t)  i32
 #define ROLE_PARAM(t) V_##t
 
 /* X(a, b, lanes) for each pair of types with a cast body. */

@@ -222,17 +222,19 @@ adze_status eval_requantize(const adze_env *env, const adze_value *in, uint32_t 
     scales s;
     if (in->dtype != ADZE_DTYPE_i32 || in[1].dtype != ADZE_DTYPE_f32 || !ev_is_int(in[2].dtype))
         return ev_bad_dtype(env);
-    if (adze_value_count(&in[2]) != 1) return ev_fail(env, ADZE_ERR_DIM, "requantize: more than one zero point");
+    _Bool one = adze_value_count(&in[2]) == 1; /* or one a lane, in loops */
+    if (!one && adze_value_count(&in[2]) != adze_value_count(&in[1]))
+        return ev_fail(env, ADZE_ERR_DIM, "requantize: more than one zero point");
     adze_status status = find_scales(env, in, 2, a->axis, 0, &s);
     if (status == ADZE_OK) status = ev_result(env, out, in[2].dtype, in->rank, in->dims);
     if (status != ADZE_OK) return status;
     const int32_t *x = in->data;
     const float *by = in[1].data;
-    int64_t i = 0, least, greatest, zero = ev_get_i64(&in[2], 0);
+    int64_t i = 0, least, greatest;
     limits(out->dtype, &least, &greatest);
     for (int64_t o = 0; o < s.outer; o++)
         for (int64_t at = 0; at < s.extent; at++) {
-            int64_t where = scale_index(&s, o, at, 0);
+            int64_t where = scale_index(&s, o, at, 0), zero = ev_get_i64(&in[2], one ? 0 : where);
             for (int64_t k = 0; k < s.inner; k++, i++) {
                 double y = fixed ? fixed_product(x[i], by[where]) : ev_round((double)((float)x[i] * by[where]));
                 y += (double)zero;

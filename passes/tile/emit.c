@@ -383,6 +383,19 @@ static adze_ir_value *dequantize(tile *t, const adze_op *op, const tile_point *a
     return tile_op2(t, "mul", x, scale);
 }
 
+/* One op where codes have 8 bits: it has a body of its own. */
+static adze_ir_value *to_bytes(tile *t, const adze_op *op, adze_ir_value *x, adze_ir_value *by, const tile_point *at)
+{
+    adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    adze_ir_value *zero = parameter(t, op, 2, at), *in[] = {x, by, zero ? zero : tile_lit(t, to, 0)};
+    bool vector = false;
+    for (uint32_t i = 0; i < 3; i++) vector |= in[i] && tile_is_vector(in[i]);
+    for (uint32_t i = 0; i < 3 && vector; i++)
+        if (in[i]) in[i] = tile_splat(t, in[i]);
+    adze_attr axis = adze_attr_int("axis", 0); /* that of lanes */
+    return t->failed ? NULL : adze_build1(&t->b, adze_op_name(op), in, 3, &axis, 1);
+}
+
 static adze_ir_value *to_codes(tile *t, const adze_op *op, adze_ir_value *x, const tile_point *at)
 {
     adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
@@ -404,13 +417,16 @@ static adze_ir_value *quantize(tile *t, const adze_op *op, const tile_point *at)
     bool whole = adze_dtype_get_kind(to) == ADZE_KIND_INT || adze_dtype_get_kind(to) == ADZE_KIND_UINT;
     if (!whole || adze_dtype_bits(to) > 16) return fail(t);
     adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at), *scale = parameter(t, op, 1, at);
-    return x && scale ? to_codes(t, op, tile_op2(t, "div", x, scale), at) : NULL;
+    if (!x || !scale) return NULL;
+    if (adze_dtype_bits(to) == 8) return to_bytes(t, op, x, scale, at);
+    return to_codes(t, op, tile_op2(t, "div", x, scale), at);
 }
 
 static adze_ir_value *requantize(tile *t, const adze_op *op, const tile_point *at)
 {
     adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at), *by = parameter(t, op, 1, at);
     if (!x || !by) return NULL;
+    if (adze_dtype_bits(adze_type_dtype(adze_value_type(adze_op_result(op, 0)))) == 8) return to_bytes(t, op, x, by, at);
     return to_codes(t, op, tile_op2(t, "mul", tile_cast(t, x, ADZE_DTYPE_f32), by), at);
 }
 

@@ -13,7 +13,7 @@ INLINE int32_t weight_at(const void *w, const int weight_bytes, int64_t at)
 {
     int16_t wide;
     if (weight_bytes == 1) return ((const int8_t *)w)[at];
-    memcpy(&wide, (const char *)w + 2 * at, sizeof wide);
+    __builtin_memcpy(&wide, (const char *)w + 2 * at, sizeof wide);
     return wide;
 }
 

@@ -94,7 +94,7 @@ INLINE uint32_t bytes_of(const uint8_t *a, int64_t count)
 {
     uint32_t x = 0;
     if (count >= 4) {
-        memcpy(&x, a, 4);
+        __builtin_memcpy(&x, a, 4);
         return x;
     }
     for (int64_t i = 0; i < count; i++) x |= (uint32_t)a[i] << 8 * i;
@@ -170,7 +170,7 @@ INLINE void widen32(uint32_t *first, uint32_t *second, const uint8_t *a, const i
 {
     enum { Z = 32 };
     b32 x, zero = {0}, y, z;
-    memcpy(&x, a, sizeof x);
+    __builtin_memcpy(&x, a, sizeof x);
     if (weight_bytes == 1) {
         y = __builtin_shufflevector(x, zero, EACH8(FIRST_I8, 0));
         z = __builtin_shufflevector(x, zero, EACH8(SECOND_I8, 0));
@@ -178,15 +178,15 @@ INLINE void widen32(uint32_t *first, uint32_t *second, const uint8_t *a, const i
         y = __builtin_shufflevector(x, zero, EACH8(FIRST_I16, 0));
         z = __builtin_shufflevector(x, zero, EACH8(SECOND_I16, 0));
     }
-    memcpy(first, &y, sizeof y);
-    memcpy(second, &z, sizeof z);
+    __builtin_memcpy(first, &y, sizeof y);
+    __builtin_memcpy(second, &z, sizeof z);
 }
 
 INLINE void widen16(uint32_t *first, uint32_t *second, const uint8_t *a, const int weight_bytes)
 {
     enum { Z = 16 };
     b16 x, zero = {0}, y, z;
-    memcpy(&x, a, sizeof x);
+    __builtin_memcpy(&x, a, sizeof x);
     if (weight_bytes == 1) {
         y = __builtin_shufflevector(x, zero, EACH4(FIRST_I8, 0));
         z = __builtin_shufflevector(x, zero, EACH4(SECOND_I8, 0));
@@ -194,8 +194,8 @@ INLINE void widen16(uint32_t *first, uint32_t *second, const uint8_t *a, const i
         y = __builtin_shufflevector(x, zero, EACH4(FIRST_I16, 0));
         z = __builtin_shufflevector(x, zero, EACH4(SECOND_I16, 0));
     }
-    memcpy(first, &y, sizeof y);
-    memcpy(second, &z, sizeof z);
+    __builtin_memcpy(first, &y, sizeof y);
+    __builtin_memcpy(second, &z, sizeof z);
 }
 
 INLINE void widen4(uint32_t *first, uint32_t *second, uint32_t x, const int weight_bytes)
@@ -306,7 +306,7 @@ INLINE int32_t weight_at(const void *b, const int weight_bytes, int64_t at)
 {
     int16_t wide;
     if (weight_bytes == 1) return ((const int8_t *)b)[at];
-    memcpy(&wide, (const char *)b + 2 * at, sizeof wide);
+    __builtin_memcpy(&wide, (const char *)b + 2 * at, sizeof wide);
     return wide;
 }
 
