@@ -211,7 +211,7 @@ bool infer_pack_panels(adze_op *op, const adze_type **out_types)
 {
     const char *form = adze_op_attr_str(op, "form");
     int64_t width = adze_op_attr_int(op, "width"), group = adze_op_attr_int(op, "group");
-    int64_t interleave = adze_op_attr_int(op, "interleave");
+    int64_t interleave = adze_op_attr_int(op, "interleave"), run = adze_op_attr_int(op, "run"), last;
     adze_context *context = adze_op_context(op);
     inferred w;
     bool conv = form[0] == 'c';
@@ -226,8 +226,13 @@ bool infer_pack_panels(adze_op *op, const adze_type **out_types)
         bool kn = form[0] == 'k';
         const adze_dim *n = w.dims[kn ? 1 : 0], *k = w.dims[kn ? 0 : 1];
         n = adze_dim_binary(context, ADZE_DIM_FLOORDIV, n, out.dims[0]);
+        bool whole = run == 1 || (conv && run > 1 && adze_dim_is_const(w.dims[w.rank - 1], &last) && last == run);
+        if (!whole)
+            return adze_error(adze_op_loc(op), "run of pack_panels is %lld; expected 1 or the last dim of the window",
+                              (long long)run);
+        k = adze_dim_mul_const(context, k, run);
         k = adze_dim_binary(context, ADZE_DIM_CEILDIV, k, adze_dim_const(context, interleave));
-        for (uint32_t i = 2; conv && i < w.rank; i++) k = adze_dim_mul(context, k, w.dims[i]);
+        for (uint32_t i = 2; conv && i < w.rank - (run > 1); i++) k = adze_dim_mul(context, k, w.dims[i]);
         out.dims[1] = adze_dim_binary(context, ADZE_DIM_CEILDIV, n, adze_dim_const(context, width));
         out.dims[2] = k;
     }

@@ -257,12 +257,13 @@ adze_status eval_pack_panels(const adze_env *env, const adze_value *in, uint32_t
     (void)n_in, (void)n_out;
     const struct adze_pack_panels_attrs *a = attrs;
     bool conv = ev_text_is(a->form, "conv"), kn = ev_text_is(a->form, "kn"), nk = ev_text_is(a->form, "nk");
-    int64_t width = a->width, groups = a->group, by = a->interleave;
-    if ((!conv && !kn && !nk) || width < 1 || groups < 1 || by < 1 || in->rank < 2 || (!conv && (in->rank != 2 || groups != 1)))
+    int64_t width = a->width, groups = a->group, by = a->interleave, run = a->run;
+    if ((!conv && !kn && !nk) || width < 1 || groups < 1 || by < 1 || run < 1 || in->rank < 2 || (!conv && (in->rank != 2 || groups != 1)))
         return ev_fail(env, ADZE_ERR_VALUE, "pack_panels: form, width or group does not fit the weights");
     int64_t taps = conv ? ev_product(in->dims, 2, in->rank) : 1, channels = in->dims[kn ? 0 : 1];
-    int64_t n = in->dims[kn ? 1 : 0] / groups, per_tap = (channels + by - 1) / by;
-    int64_t dims[4] = {groups, (n + width - 1) / width, taps * per_tap, width * by};
+    int64_t n = in->dims[kn ? 1 : 0] / groups, per_run = (run * channels + by - 1) / by;
+    if (taps % run) return ev_fail(env, ADZE_ERR_VALUE, "pack_panels: run does not divide the window");
+    int64_t dims[4] = {groups, (n + width - 1) / width, taps / run * per_run, width * by};
     adze_status status = ev_result(env, out, in->dtype, 4, dims);
     if (status != ADZE_OK) return status;
     uint32_t size = ev_size(in->dtype);
@@ -275,8 +276,9 @@ adze_status eval_pack_panels(const adze_env *env, const adze_value *in, uint32_t
             for (int64_t c = 0; c < channels; c++)
                 for (int64_t t = 0; t < taps; t++) {
                     int64_t source = kn ? c * n + j : ((g * n + j) * channels + c) * taps + t;
-                    int64_t row = (g * dims[1] + j / width) * dims[2] + t * per_tap + c / by;
-                    int64_t target = (row * width + j % width) * by + c % by;
+                    int64_t at = t % run * channels + c; /* in the run */
+                    int64_t row = (g * dims[1] + j / width) * dims[2] + t / run * per_run + at / by;
+                    int64_t target = (row * width + j % width) * by + at % by;
                     memcpy(to + target * size, from + source * size, size);
                 }
     return ADZE_OK;

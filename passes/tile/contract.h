@@ -21,6 +21,7 @@ typedef struct contraction {
     const adze_type *x, *y;                  /* as they lie in `input` and `output` */
     bool depthwise;
     bool integer; /* u8 with i8 or i16 in i32, else f32 */
+    bool narrow;  /* pairs of products fit 16 bits */
     uint32_t outer[ADZE_MAX_RANK], n_outer; /* logical axes of the result that are looped over one by one */
     int row_axis, col_axis, channel_axis;   /* of the result; row_axis -1 = one row */
     const adze_dim *rows, *cols;
@@ -48,6 +49,9 @@ bool tile_describe(tile *t, contraction *c);
 /* The contraction's data and weights are f32, or u8 and i8 or i16, and the weights an operand of this kernel that nothing else in it reads:
  * a constant, or anything that slides over the data. */
 bool tile_has_panels(const adze_op *kernel, const adze_op *root);
+
+/* The taps of a row of the window lie beside each other in the data, and panels of integers hold them so. */
+bool tile_taps_run_on(const adze_op *root, const adze_type *data);
 
 /* ---- contract_tile.c ---- */
 

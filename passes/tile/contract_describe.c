@@ -29,6 +29,18 @@ bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *pads)
     return true;
 }
 
+bool tile_taps_run_on(const adze_op *root, const adze_type *data)
+{
+    const adze_dim *stride[ADZE_MAX_RANK];
+    uint32_t rank = adze_type_rank(data);
+    int64_t channels;
+    adze_ints dilations = adze_op_attr_ints(root, "dilations");
+    if (adze_op_attr_int(root, "group") != 1 || rank < 3 || !const_dim(data, 1, &channels)) return false;
+    if (dilations.count && dilations.data[dilations.count - 1] != 1) return false;
+    adze_layout_strides(data, stride);
+    return adze_dim_is_value(stride[rank - 1], channels);
+}
+
 static bool describe_conv(tile *t, contraction *c)
 {
     const adze_op *op = c->root;
@@ -70,8 +82,7 @@ static bool describe_conv(tile *t, contraction *c)
     c->stride_col = adze_dim_mul_const(t->context, col, c->stride[1]);
     c->t0 = tile_dim(t, c->kernel[0]);
     c->s0 = adze_dim_mul_const(t->context, row, c->dilation[0]);
-    bool contiguous = c->groups == 1 && c->dilation[1] == 1 && adze_dim_is_value(col, channels);
-    if (c->integer && in % TILE_INTERLEAVE) contiguous = false; /* the panel fills up each tap */
+    bool contiguous = tile_taps_run_on(op, c->x);
     c->t1 = tile_dim(t, contiguous || c->depthwise ? 1 : c->kernel[1]);
     c->s1 = contiguous ? zero : adze_dim_mul_const(t->context, col, c->dilation[1]);
     c->k = tile_dim(t, contiguous ? c->kernel[1] * in : in);
@@ -166,11 +177,29 @@ static bool bias_fits(const contraction *c)
     return true;
 }
 
+/* Pairs of products of constant weights with bytes fit 16 bits: what the `narrow` micro-kernels ask for. */
+static bool is_narrow(const adze_ir_value *panels)
+{
+    const adze_const *constant = adze_value_const(panels);
+    if (!constant || adze_type_dtype(adze_const_type(constant)) != ADZE_DTYPE_i8) return false;
+    adze_data *data = adze_const_data(constant);
+    const int8_t *w = adze_data_load(data);
+    bool narrow = w != NULL;
+    for (uint64_t i = 0; narrow && i + 1 < adze_data_size(data); i += 2) {
+        int above = (w[i] > 0 ? w[i] : 0) + (w[i + 1] > 0 ? w[i + 1] : 0);
+        int below = (w[i] < 0 ? w[i] : 0) + (w[i + 1] < 0 ? w[i + 1] : 0);
+        narrow = above <= 128 && below >= -128;
+    }
+    adze_data_unload(data);
+    return narrow;
+}
+
 bool tile_describe(tile *t, contraction *c)
 {
     const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
     if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
     c->integer = adze_type_dtype(of) == ADZE_DTYPE_i32;
+    c->narrow = c->integer && is_narrow(t->operands[adze_value_index(adze_op_operand(c->root, 1))]);
     if (!(adze_op_has_trait(c->root, ADZE_WINDOW) ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
     const adze_target *target = t->run->target;
     c->nr = c->depthwise ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
@@ -212,7 +241,7 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
 static bool same_form(const adze_slot *a, const adze_slot *b)
 {
     const struct adze_pack_panels_attrs *x = (const void *)a, *y = (const void *)b;
-    return x->group == y->group && x->width == y->width && x->interleave == y->interleave && !strcmp(x->form.data, y->form.data);
+    return x->group == y->group && x->width == y->width && x->interleave == y->interleave && x->run == y->run && !strcmp(x->form.data, y->form.data);
 }
 
 static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_const *source)
@@ -256,7 +285,7 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
     const char *form = adze_op_has_trait(root, ADZE_WINDOW)                             ? "conv"
                        : adze_op_is(root, "gemm") && adze_op_attr_int(root, "transB") ? "nk"
                                                                                                 : "kn";
-    int64_t group = 1, in = 0, interleave = TILE_INTERLEAVE;
+    int64_t group = 1, in = 0, interleave = TILE_INTERLEAVE, run = 1;
     if (adze_type_dtype(adze_value_type(weights)) == ADZE_DTYPE_f32) interleave = 1;
     if (*form == 'c') {
         group = adze_op_attr_int(root, "group");
@@ -264,11 +293,15 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
         int64_t out;
         if (group > 1 && in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group)
             group = interleave = 1; /* depthwise */
+        const adze_type *w = adze_value_type(weights);
+        if (interleave > 1 && tile_taps_run_on(root, adze_value_type(adze_op_operand(root, 0))))
+            const_dim(w, adze_type_rank(w) - 1, &run);
     }
     adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", TILE_PANEL),
-                         adze_attr_int("group", group), adze_attr_int("interleave", interleave)};
+                         adze_attr_int("group", group), adze_attr_int("interleave", interleave),
+                         adze_attr_int("run", run)};
     adze_builder at = adze_builder_before(t->kernel);
-    adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 4, NULL, 1);
+    adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 5, NULL, 1);
     if (!pack) return NULL;
     adze_const *source = adze_value_const(weights);
     if (!source) return packed_at_run_time(pack);

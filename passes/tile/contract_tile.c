@@ -58,7 +58,7 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
                                   c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
     } else {
-        name = adze_internf(t->context, "gemm_%s_%dx%d", types, (int)p->mr, (int)p->nr);
+        name = adze_internf(t->context, "gemm_%s%s_%dx%d", types, c->narrow ? "_narrow" : "", (int)p->mr, (int)p->nr);
         args[n++] = tile_index(t, tile_dim(t, p->cols));
         args[n++] = tile_index(t, c->stride_col);
         args[n++] = tile_index(t, c->stride_row);

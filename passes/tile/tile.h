@@ -33,6 +33,7 @@ typedef struct tile {
     adze_op *kernel;
     adze_region *region; /* the kernel's */
     adze_func *func;     /* being written */
+    adze_ir_value *const *operands; /* of the launch: the kernel's, or panels for weights */
     adze_builder b;
     adze_ir_value *axes[TILE_MAX_AXES];
     const adze_dim *extents[TILE_MAX_AXES];
