@@ -32,7 +32,7 @@ static bool has_code(const adze_op *op)
     char symbol[256];
     const char *levels[X86_MAX_LEVELS + 1];
     const adze_context *context = adze_op_context(op);
-    x86_level_names(x86_level_find("x86-64-v4"), levels);
+    x86_level_names(x86_level_best(), levels);
     if (adze_op_has_loop_form(op)) {
         adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_operand(op, 0)));
         const adze_body *body = adze_row_body(adze_op_get_row(op), dtype);

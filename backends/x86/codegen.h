@@ -14,19 +14,27 @@
 #include <llvm-c/TargetMachine.h>
 #include <mlir-c/IR.h>
 
+/* The bitcode of micro-kernels that a level takes. */
+typedef enum x86_ukernels { X86_UKERNELS_V3, X86_UKERNELS_V4, X86_UKERNELS_V4_VNNI, X86_N_UKERNELS } x86_ukernels;
+
 /* A CPU level that code is generated for. */
 typedef struct x86_level {
     const char *name;       /* "x86-64-v4" */
     const char *cpu, *tune; /* as LLVM names them */
     const char *features;   /* "+avx512vnni,…" on top of the CPU's */
     uint64_t bits;          /* ADZE_CPU_* */
-    bool wide;              /* 512-bit vectors */
+    x86_ukernels ukernels;
+    bool wide;     /* 512-bit vectors */
+    bool for_dots; /* better than the level below for integer products only */
 } x86_level;
 
 /* ---- level.c ---- */
 
-/* "x86-64-v3" or "x86-64-v4"; NULL for other names. All lie in one array, better ones behind. */
+/* "x86-64-v3", "x86-64-v4" or "x86-64-v4-vnni"; NULL for other names. All lie in one array, better ones behind. */
 const x86_level *x86_level_find(const char *name);
+const x86_level *x86_level_best(void);
+/* The level that runs code without integer products as well as `level` does. */
+const x86_level *x86_level_without_dots(const x86_level *level);
 enum { X86_MAX_LEVELS = 8, X86_MAX_OBJECTS = 64 };
 /* Names of the levels whose code `top` may run, best first, NULL-ended: at most X86_MAX_LEVELS + 1. */
 void x86_level_names(const x86_level *top, const char **out);
@@ -36,18 +44,19 @@ typedef enum x86_output { X86_OBJECT, X86_ASSEMBLY, X86_LLVM, X86_MLIR } x86_out
 /* Which bitcode module defines a function; read-only once made. */
 typedef struct x86_symbols {
     adze_arena arena;
-    adze_table names[2]; /* for levels without and with 512-bit vectors: name -> adze_bitcode */
+    adze_table names[X86_N_UKERNELS]; /* for the levels that take these micro-kernels: name -> adze_bitcode */
 } x86_symbols;
 
-bool x86_symbols_make(x86_symbols *symbols);
+/* Reads what `n` levels need. */
+bool x86_symbols_make(x86_symbols *symbols, const x86_level *const *levels, uint32_t n);
 void x86_symbols_free(x86_symbols *symbols);
-bool x86_symbols_have(const x86_symbols *symbols, bool wide, const char *name);
 
 typedef struct x86_job {
     struct x86_job *next; /* in the queue */
     const x86_program *program;
     const x86_symbols *symbols;
     const x86_level *level, *lowest; /* this job's; the artifact's lowest */
+    const char *variant;             /* the level that the module's functions were sized for */
     uint32_t level_index, part;
     const uint32_t *part_of_step; /* steps whose entry is `part` belong to this job */
     int opt;                      /* LLVM's -O level */

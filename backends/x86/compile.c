@@ -56,6 +56,20 @@ static bool find_levels(x86_compile *c)
     return c->n_levels || adze_error(adze_loc_unknown(c->context), "no CPU level to compile for");
 }
 
+/* Levels that are better for integer products only give way to the ones below them where the program has none: the
+ * same code once more would cost time and bytes, and a machine without such instructions would not run it. */
+static void settle_levels(x86_compile *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->n_levels; i++) {
+        const x86_level *level = c->program.has_dots ? c->levels[i] : x86_level_without_dots(c->levels[i]);
+        if (i + 1 < c->n_levels && c->levels[i + 1] == level) continue;
+        c->variants[n] = c->levels[i]->name;
+        c->levels[n++] = level;
+    }
+    c->n_levels = n;
+}
+
 /* ---- Jobs ---- */
 
 static void init_job(const x86_compile *c, x86_job *job, uint32_t level, uint32_t part,
@@ -66,6 +80,7 @@ static void init_job(const x86_compile *c, x86_job *job, uint32_t level, uint32_
     job->symbols = &c->symbols;
     job->level = c->levels[level];
     job->lowest = c->levels[c->n_levels - 1];
+    job->variant = c->variants[level];
     job->level_index = level;
     job->part = part;
     job->part_of_step = c->part_of_step;
@@ -84,7 +99,7 @@ static bool emit_part(x86_compile *c, x86_job *job)
     bool ok = true;
     for (uint32_t i = 0; ok && i < c->program.n_kernels; i++)
         if (c->part_of_kernel[i] == job->part)
-            ok = x86_emit_kernel(&e, &c->program.kernels[i], job->level->name);
+            ok = x86_emit_kernel(&e, &c->program.kernels[i], job->variant);
     x86_emit_free(&e);
     return ok;
 }
@@ -214,8 +229,9 @@ static bool compile_to(x86_compile *c, const adze_module *module, form to, x86_w
 {
     if (!find_levels(c) || !x86_program_make(&c->program, module)) return false;
     bool text = to == MLIR_TEXT || to == LLVM_TEXT || to == ASSEMBLY;
+    settle_levels(c);
     if (text) c->n_levels = 1; /* the best */
-    if (!x86_symbols_make(&c->symbols))
+    if (!x86_symbols_make(&c->symbols, c->levels, c->n_levels))
         return adze_error(adze_loc_unknown(c->context),
                           "the bitcode in the x86 backend cannot be read");
     x86_parts_make(c, text ? 1 : MAX_PARTS);

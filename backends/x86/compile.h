@@ -11,6 +11,7 @@ typedef struct x86_compile {
     x86_program program;
     x86_symbols symbols;
     const x86_level *levels[X86_MAX_LEVELS];
+    const char *variants[X86_MAX_LEVELS]; /* per level: see x86_job */
     uint32_t n_levels, n_parts;
     uint32_t *part_of_kernel, *part_of_step;
     x86_job *jobs; /* by level, then part; the descriptor last */

@@ -53,27 +53,33 @@ static bool index_list(x86_symbols *s, adze_table *names, const adze_bitcode *li
     return ok;
 }
 
-bool x86_symbols_make(x86_symbols *s)
+static bool index_ukernels(x86_symbols *s, x86_ukernels which)
+{
+    adze_table *names = &s->names[which];
+    if (which == X86_UKERNELS_V3)
+        return index_list(s, names, adze_bitcode_ukernels_v3, adze_bitcode_ukernels_v3_count);
+    if (which == X86_UKERNELS_V4)
+        return index_list(s, names, adze_bitcode_ukernels_v4, adze_bitcode_ukernels_v4_count);
+    return index_list(s, names, adze_bitcode_ukernels_v4_vnni, adze_bitcode_ukernels_v4_vnni_count);
+}
+
+bool x86_symbols_make(x86_symbols *s, const x86_level *const *levels, uint32_t n)
 {
     memset(s, 0, sizeof *s);
-    bool ok =
-        index_list(s, &s->names[0], adze_bitcode_ukernels_v3, adze_bitcode_ukernels_v3_count) &&
-        index_list(s, &s->names[1], adze_bitcode_ukernels_v4, adze_bitcode_ukernels_v4_count);
-    for (int i = 0; ok && i < 2; i++)
-        ok = index_list(s, &s->names[i], adze_bitcode_bodies, adze_bitcode_bodies_count) &&
-             index_list(s, &s->names[i], adze_bitcode_eval, adze_bitcode_eval_count);
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < n; i++) {
+        adze_table *names = &s->names[levels[i]->ukernels];
+        ok = index_ukernels(s, levels[i]->ukernels) &&
+             index_list(s, names, adze_bitcode_bodies, adze_bitcode_bodies_count) &&
+             index_list(s, names, adze_bitcode_eval, adze_bitcode_eval_count);
+    }
     return ok;
 }
 
 void x86_symbols_free(x86_symbols *s)
 {
-    for (int i = 0; i < 2; i++) adze_table_free(&s->names[i]);
+    for (int i = 0; i < X86_N_UKERNELS; i++) adze_table_free(&s->names[i]);
     adze_arena_free(&s->arena);
-}
-
-bool x86_symbols_have(const x86_symbols *s, bool wide, const char *name)
-{
-    return adze_table_get_name(&s->names[wide], name) != NULL;
 }
 
 /* ---- Linking ---- */
@@ -340,7 +346,7 @@ bool x86_link_bitcode(x86_job *job)
     LLVMValueRef f;
     while ((f = first_missing(job))) {
         const adze_bitcode *bitcode =
-            adze_table_get_name(&job->symbols->names[job->level->wide], LLVMGetValueName(f));
+            adze_table_get_name(&job->symbols->names[job->level->ukernels], LLVMGetValueName(f));
         if (!(bitcode ? link_one(job, f, bitcode, NULL) : link_plugin(job, f))) return false;
     }
     finish_functions(job);

@@ -6,6 +6,7 @@
  * are their operand's bytes.
  */
 #include "backends/x86/program.h"
+#include "backends/x86/ukernels/native.h"
 
 #include <adze/plan.h>
 
@@ -225,6 +226,16 @@ static uint64_t region_cost(const adze_region *region)
     return cost;
 }
 
+static bool has_dots(const adze_region *region)
+{
+    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        if (adze_op_is(op, "ukernel") && adze_uk_has_dots(adze_op_attr_str(op, "name"))) return true;
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
+            if (has_dots(adze_op_region(op, i))) return true;
+    }
+    return false;
+}
+
 static uint32_t find_kernel(reader *r, const adze_func *func)
 {
     x86_program *p = r->p;
@@ -237,6 +248,7 @@ static uint32_t find_kernel(reader *r, const adze_func *func)
     k->name = adze_func_name(func);
     k->may_alias = ADZE_NEW_ARRAY(&p->arena, bool, adze_region_num_args(adze_func_body(func)));
     k->cost = 20 + region_cost(adze_func_body(func));
+    p->has_dots |= has_dots(adze_func_body(func));
     adze_table_put(&r->kernels, func, (void *)(uintptr_t)p->n_kernels);
     return p->n_kernels - 1;
 }

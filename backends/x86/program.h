@@ -107,6 +107,7 @@ typedef struct x86_program {
     uint32_t n_steps, steps_capacity;
     x86_kernel *kernels;
     uint32_t n_kernels, kernels_capacity;
+    bool has_dots; /* a kernel calls a micro-kernel that is better where the CPU multiplies and adds bytes */
     x86_weight *weights;
     uint32_t n_weights, weights_capacity;
     uint64_t weights_size;

@@ -93,6 +93,23 @@ const adze_ukernel adze_uk_table[] = {
 };
 const uint32_t adze_uk_count = sizeof adze_uk_table / sizeof *adze_uk_table;
 
+bool adze_uk_has_dots(const char *name)
+{
+    static const char *const names[] = {
+#define UK_GEMM(mr, nr)
+#define UK_GEMM_INT(mr, nr) \
+    "gemm_u8s8_" #mr "x" #nr, "gemm_u8s8_narrow_" #mr "x" #nr, "gemm_u8s16_" #mr "x" #nr,
+#define UK_DEPTHWISE(mw)
+#define UK_DEPTHWISE_INT(mw)
+#define UK_TRANSPOSE(name)
+#define UK_PACK(name)
+#include "ukernels.def"
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
 const adze_ukernel *adze_uk_find(const char *name)
 {
     for (uint32_t i = 0; i < adze_uk_count; i++)

@@ -11,4 +11,7 @@ extern const uint32_t adze_uk_count;
 /* NULL if there is none of that name. */
 const adze_ukernel *adze_uk_find(const char *name);
 
+/* Is it better where the CPU has instructions that multiply and add bytes or 16-bit integers? */
+bool adze_uk_has_dots(const char *name);
+
 #endif
