@@ -10,15 +10,13 @@
 
 typedef struct options {
     adze_common common;
-    const char *calib, *output;
+    const char *output;
     int64_t samples, batch;
     double every;
     bool gram, resume;
 } options;
 
 static const adze_flag flags[] = {
-    {"--calib", "DATA", ".npz with arrays named as the inputs, or a folder of .npy", ADZE_FLAG_TEXT,
-     offsetof(options, calib)},
     {"-o", "FILE", "where the statistics go", ADZE_FLAG_TEXT, offsetof(options, output)},
     {"--samples", "N", "take the first N samples", ADZE_FLAG_INT, offsetof(options, samples)},
     {"--batch", "N", "samples a run, where the model lets one choose", ADZE_FLAG_INT, offsetof(options, batch)},
@@ -121,7 +119,7 @@ static void warn(const adze_work *work, const options *o, const adze_stats *stat
 {
     adze_loc loc = adze_loc_unknown(work->context);
     if (adze_stats_samples(stats) == 1)
-        adze_warning(loc, "%s: there is one sample; ranges of other inputs will be wider", o->calib);
+        adze_warning(loc, "%s: there is one sample; ranges of other inputs will be wider", o->common.calib);
     for (uint32_t i = 0; i < adze_stats_num_values(stats); i++) {
         const adze_value_stats *s = adze_stats_value(stats, i);
         uint64_t bad = s->n_nan + s->n_infinite;
@@ -132,7 +130,7 @@ static void warn(const adze_work *work, const options *o, const adze_stats *stat
     }
 }
 
-static adze_stats *collect(adze_work *work, const options *o, const adze_device *device,
+static adze_stats *collect(adze_work *work, const options *o, const adze_module *module,
                            const adze_calibration_files *files, const char *part)
 {
     double model = 0, start = adze_now();
@@ -148,7 +146,7 @@ static adze_stats *collect(adze_work *work, const options *o, const adze_device 
                                 .out_model_seconds = &model};
     struct sigaction action = {.sa_handler = stop}, old;
     sigaction(SIGINT, &action, &old);
-    adze_stats *stats = adze_stats_collect(work->registry, device->module, NULL, 0, &files->view, &how);
+    adze_stats *stats = adze_stats_collect(work->registry, module, NULL, 0, &files->view, &how);
     sigaction(SIGINT, &old, NULL);
     adze_progress_end(bar);
     if (stats)
@@ -158,45 +156,40 @@ static adze_stats *collect(adze_work *work, const options *o, const adze_device 
     return stats;
 }
 
-static int calibrate(adze_work *work, const options *o, const char *path, adze_device *device,
-                     adze_calibration_files *files)
+/* The module is simplified, the files are opened. */
+static bool calibrate(adze_work *work, const options *o, const char *path, adze_module *module,
+                      adze_calibration_files *files)
 {
-    adze_module *module = adze_work_read(work, &o->common, path);
-    if (!module) return 1;
-    if (!simplify(work, module)) {
-        adze_module_destroy(module);
-        return 1;
-    }
-    if (!adze_device_open_module(device, work, &o->common, module, path, ADZE_DEVICE_REFERENCE) ||
-        !adze_calibration_open(files, device, o->calib, o->samples, o->batch))
-        return 1;
+    if (!simplify(work, module) ||
+        !adze_calibration_open(files, work, module, path, o->common.calib, o->samples, o->batch))
+        return false;
     if (!work->engine.name && !(o->common.target && adze_common_is_reference(&o->common)))
         fprintf(stderr, "there is no backend for this machine: calibrating on the reference, which is slow\n");
     const char *part = adze_internf(work->context, "%s.part", o->output);
-    adze_stats *stats = collect(work, o, device, files, part);
+    adze_stats *stats = collect(work, o, module, files, part);
     bool ok = stats && adze_stats_save(stats, o->output);
     if (ok) {
         warn(work, o, stats);
         print_totals(stats);
     }
     adze_stats_destroy(stats);
-    return ok ? 0 : 1;
+    return ok;
 }
 
 static int run(adze_work *work, const void *given, char **paths, int n_paths)
 {
     const options *o = given;
     (void)n_paths;
-    if (!o->calib && adze_has_suffix(paths[0], ".stats")) return show(work, paths[0]);
-    if (!o->calib) return adze_usage_error("calibrate needs --calib=DATA");
+    if (!o->common.calib && adze_has_suffix(paths[0], ".stats")) return show(work, paths[0]);
+    if (!o->common.calib) return adze_usage_error("calibrate needs --calib=DATA");
     if (!o->output) return adze_usage_error("calibrate needs -o OUT.stats");
     if (o->samples < 0 || o->batch < 0) return adze_usage_error("--samples and --batch take positive numbers");
-    adze_device device = {0};
     adze_calibration_files files = {0};
-    int status = calibrate(work, o, paths[0], &device, &files);
+    adze_module *module = adze_work_read(work, &o->common, paths[0]);
+    bool ok = module && calibrate(work, o, paths[0], module, &files);
     adze_calibration_close(&files);
-    if (device.work) adze_device_close(&device);
-    return status;
+    adze_module_destroy(module);
+    return ok ? 0 : 1;
 }
 
 const adze_command adze_command_calibrate = {

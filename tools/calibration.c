@@ -27,7 +27,7 @@ static bool batch_sample(void *self, uint64_t index, adze_value *out_inputs)
 {
     adze_calibration_files *f = self;
     if (!adze_dataset_batch_values(&f->set, (int64_t)index * f->batch, f->batch, f->values, f->dims, f->buffers))
-        return fail(f->device, f->set.path, "out of memory");
+        return fail(&f->device, f->set.path, "out of memory");
     memcpy(out_inputs, f->values, f->set.n_inputs * sizeof *out_inputs);
     return true;
 }
@@ -40,7 +40,7 @@ static uint64_t hash_array(uint64_t hash, const adze_array *a)
 
 static bool open_batches(adze_calibration_files *f, int64_t batch)
 {
-    f->batch = adze_dataset_batch(&f->set, f->device->work, batch);
+    f->batch = adze_dataset_batch(&f->set, f->device.work, batch);
     if (!f->batch) return false;
     f->view.count = f->set.count > f->batch ? (uint64_t)(f->set.count / f->batch) : 1;
     f->view.sample = batch_sample;
@@ -55,20 +55,20 @@ static bool open_batches(adze_calibration_files *f, int64_t batch)
 static bool file_sample(void *self, uint64_t index, adze_value *out_inputs)
 {
     adze_calibration_files *f = self;
-    const adze_port *port = &f->device->inputs[0];
+    const adze_port *port = &f->device.inputs[0];
     adze_array *a = &f->set.inputs[0];
     adze_io_error error = {""};
     adze_array_free(a);
     *a = (adze_array){0};
     if (adze_npy_read(f->files[index], a, &error))
-        return adze_error(adze_loc_unknown(f->device->work->context), "%s", error.text);
+        return adze_error(adze_loc_unknown(f->device.work->context), "%s", error.text);
     /* A sample may lack the axis that a model of single samples begins with. */
     if (adze_type_is_ranked(port->type) && a->rank + 1 == adze_type_rank(port->type)) {
         memmove(a->dims + 1, a->dims, a->rank * sizeof *a->dims);
         a->dims[0] = 1;
         a->rank++;
     }
-    if (!adze_array_fit(f->device->work, a, port, f->files[index])) return false;
+    if (!adze_array_fit(f->device.work, a, port, f->files[index])) return false;
     out_inputs[0] = adze_array_value(a);
     return true;
 }
@@ -79,7 +79,7 @@ static int by_name(const void *a, const void *b) { return strcmp(*(char *const *
 static bool list_files(adze_calibration_files *f, const char *path)
 {
     DIR *folder = opendir(path);
-    if (!folder) return fail(f->device, path, strerror(errno));
+    if (!folder) return fail(&f->device, path, strerror(errno));
     bool ok = true;
     for (struct dirent *e; ok && (e = readdir(folder));) {
         if (!adze_has_suffix(e->d_name, ".npy")) continue;
@@ -89,9 +89,9 @@ static bool list_files(adze_calibration_files *f, const char *path)
         if (ok) f->files[f->n_files++] = name;
     }
     closedir(folder);
-    if (!ok) return fail(f->device, path, "out of memory");
+    if (!ok) return fail(&f->device, path, "out of memory");
     if (f->n_files) qsort(f->files, f->n_files, sizeof *f->files, by_name);
-    return f->n_files || fail(f->device, path, "there are no .npy files in this folder");
+    return f->n_files || fail(&f->device, path, "there are no .npy files in this folder");
 }
 
 /* Files are told apart by their names, sizes and times: reading all of them would take as long as the run. */
@@ -107,9 +107,9 @@ static uint64_t hash_file(uint64_t hash, const char *path)
 
 static bool open_files(adze_calibration_files *f, const char *path, int64_t limit)
 {
-    f->set = (adze_dataset){.path = path, .n_inputs = 1, .ports = f->device->inputs};
+    f->set = (adze_dataset){.path = path, .n_inputs = 1, .ports = f->device.inputs};
     f->set.inputs = calloc(1, sizeof *f->set.inputs);
-    if (!f->set.inputs) return fail(f->device, path, "out of memory");
+    if (!f->set.inputs) return fail(&f->device, path, "out of memory");
     f->view.count = limit > 0 && limit < f->n_files ? (uint64_t)limit : f->n_files;
     f->view.sample = file_sample;
     f->view.fingerprint = f->view.count;
@@ -134,25 +134,58 @@ static bool has_arrays(const adze_device *device, const char *path)
     return all;
 }
 
-bool adze_calibration_open(adze_calibration_files *files, const adze_device *device, const char *path, int64_t limit,
-                           int64_t batch)
+/* Names and types of main's arguments. */
+static bool describe(adze_calibration_files *f, adze_work *work, const adze_module *module, const char *model)
 {
-    *files = (adze_calibration_files){.device = device};
-    uint32_t n = device->n_inputs;
-    files->view = (adze_calibration){.struct_size = sizeof files->view, .n_inputs = n, .name = path, .self = files};
-    files->values = calloc(n + 1u, sizeof *files->values);
-    files->dims = calloc(n + 1u, sizeof *files->dims);
-    files->buffers = calloc(n + 1u, sizeof *files->buffers);
-    if (!files->values || !files->dims || !files->buffers) return fail(device, path, "out of memory");
-    if (!n) return fail(device, path, "the model has no inputs, so there is nothing to calibrate on");
+    const adze_func *func = adze_module_main(module);
+    f->device = (adze_device){.work = work, .path = model};
+    if (!func) return fail(&f->device, model, "the module has no function");
+    const adze_region *body = adze_func_body(func);
+    uint32_t n = adze_region_num_args(body);
+    f->device.inputs = calloc(n + 1u, sizeof *f->device.inputs);
+    f->values = calloc(n + 1u, sizeof *f->values);
+    f->dims = calloc(n + 1u, sizeof *f->dims);
+    f->buffers = calloc(n + 1u, sizeof *f->buffers);
+    if (!f->device.inputs || !f->values || !f->dims || !f->buffers) return fail(&f->device, model, "out of memory");
+    f->device.n_inputs = f->view.n_inputs = n;
+    for (uint32_t i = 0; i < n; i++) {
+        const adze_ir_value *arg = adze_region_arg(body, i);
+        const char *name = adze_value_name(arg);
+        f->device.inputs[i] =
+            (adze_port){name ? name : adze_internf(work->context, "input_%u", i), adze_value_type(arg)};
+    }
+    return true;
+}
+
+bool adze_calibration_open(adze_calibration_files *files, adze_work *work, const adze_module *module, const char *model,
+                           const char *path, int64_t limit, int64_t batch)
+{
+    *files = (adze_calibration_files){.view = {.struct_size = sizeof files->view, .name = path, .self = files}};
+    const adze_device *device = &files->device;
+    if (!describe(files, work, module, model)) return false;
+    if (!device->n_inputs) return fail(device, path, "the model has no inputs, so there is nothing to calibrate on");
     if (!is_folder(path) || has_arrays(device, path))
         return adze_dataset_open_inputs(&files->set, device, path, limit) && open_batches(files, batch);
     if (!list_files(files, path)) return false;
-    if (n > 1)
-        return adze_error(adze_loc_unknown(device->work->context),
+    if (device->n_inputs > 1)
+        return adze_error(adze_loc_unknown(work->context),
                           "%s: the folder lacks '%s.npy' or another of the model's %u inputs", path,
-                          device->inputs[0].name, n);
+                          device->inputs[0].name, device->n_inputs);
     return open_files(files, path, limit);
+}
+
+bool adze_calibration_open_for(adze_calibration_files *files, adze_work *work, const adze_common *common,
+                               const adze_module *module)
+{
+    *files = (adze_calibration_files){0};
+    if (!common->calib) return true;
+    const char *model = work->input ? adze_input_name(work->input) : adze_module_name(module);
+    return adze_calibration_open(files, work, module, model, common->calib, 0, 0);
+}
+
+const adze_calibration *adze_calibration_get(const adze_calibration_files *files)
+{
+    return files->view.sample ? &files->view : NULL;
 }
 
 void adze_calibration_close(adze_calibration_files *files)
@@ -163,6 +196,7 @@ void adze_calibration_close(adze_calibration_files *files)
     free(files->buffers);
     free(files->values);
     free(files->dims);
+    free(files->device.inputs);
     adze_dataset_free(&files->set);
     *files = (adze_calibration_files){0};
 }

@@ -73,7 +73,7 @@ typedef struct adze_work {
 
 /* Flags that all commands share, for a struct that starts with adze_common. */
 typedef struct adze_common {
-    const char *target, *passes, *precision, *color, *progress, *crash_folder;
+    const char *target, *passes, *calib, *precision, *color, *progress, *crash_folder;
     uint64_t max_memory; /* bytes; 0 = no bound */
     int level; /* -O; -1 = not given */
     adze_flag_list plugins, dims;
@@ -89,6 +89,8 @@ typedef struct adze_common {
         {"-O", "0..3", "named pipeline", ADZE_FLAG_LEVEL, offsetof(adze_common, level)},                           \
         {"--passes", "PIPELINE", "passes to run instead, e.g. fold,dce", ADZE_FLAG_TEXT,                           \
          offsetof(adze_common, passes)},                                                                           \
+        {"--calib", "DATA", "samples for passes that look at values: .npz or a folder of .npy", ADZE_FLAG_TEXT,    \
+         offsetof(adze_common, calib)},                                                                            \
         {"--plugin", "FILE.so", "load a plug-in, or rules from FILE.rules; repeatable", ADZE_FLAG_LIST,            \
          offsetof(adze_common, plugins)},                                                                          \
         {"--dim", "NAME=VALUE", "fix a symbolic dim; repeatable", ADZE_FLAG_DIMS, offsetof(adze_common, dims)},    \

@@ -111,6 +111,7 @@ static void start(command *c, const char *input)
     for (uint32_t i = 0; i < common->plugins.count; i++) add(c, "--plugin=%s", common->plugins.items[i]);
     if (crash.options.target) add(c, "--target=%s", crash.options.target);
     if (common->precision) add(c, "--precision=%s", common->precision);
+    if (common->calib) add(c, "--calib=%s", common->calib);
     if (common->max_memory) add(c, "--max-memory=%llu", (unsigned long long)common->max_memory);
     if (crash.options.flag) add(c, "%s", crash.options.flag);
 }

@@ -1,4 +1,5 @@
 /* From a model to a planned module and an artifact: what compile, run, check, bench and eval share. */
+#include "calibration.h"
 #include "crash.h"
 
 #include <adze/plan.h>
@@ -204,7 +205,12 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     if (!text) return false;
     const adze_target *best = levels.items[0];
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, text);
-    if (!pipeline) return false;
+    adze_calibration_files files = {0};
+    if (!pipeline || !adze_calibration_open_for(&files, session, common, module)) {
+        adze_calibration_close(&files);
+        adze_pipeline_destroy(pipeline);
+        return false;
+    }
     watch seen = {adze_progress_begin(session, "passes"), for_code ? backend : NULL, common->verbose, false};
     if (common->verbose) fprintf(stderr, "%s:%s %s\n", adze_target_name(best), adze_target_level(best), text);
     adze_run_options options = {.struct_size = sizeof options,
@@ -214,12 +220,14 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
                                 .progress = show_pass,
                                 .before = before_pass,
                                 .enter = enter_pass,
-                                .self = &seen};
+                                .self = &seen,
+                                .calibration = adze_calibration_get(&files)};
     adze_crash_options crash = {session, common, target_of(common), text, NULL};
     adze_crash_begin(&crash);
     bool ok = adze_pipeline_run(pipeline, module, &options) && (!for_code || check_end(&seen, module));
     adze_crash_end();
     adze_progress_end(seen.progress);
+    adze_calibration_close(&files);
     adze_pipeline_destroy(pipeline);
     return ok;
 }

@@ -1,4 +1,5 @@
 /* adze opt: the pass writer's tool. Reads a model, runs a pipeline, prints the IR. */
+#include "calibration.h"
 #include "certify.h"
 #include "crash.h"
 #include "diff.h"
@@ -63,7 +64,7 @@ static const adze_flag flags[] = {
 };
 
 static const char usage[] = "Usage: adze opt [FLAGS] IN\n\n"
-                            "Reads IN (.adz or .onnx; - is IR text on stdin), runs passes and prints the IR.\n\n"
+                            "Reads IN (.adz or .onnx; - is IR text on stdin), runs passes and prints the IR.\n"
                             "Example: adze opt model.onnx --passes=shape-fold,fold,dce --time-passes\n";
 
 /* ---- Running ---- */
@@ -157,9 +158,12 @@ static bool process(job *j, adze_module *module, const char *path)
                             .rewrite = ask_rewrite,
                             .stop_before = (uint32_t)o->stop_before,
                             .self = j};
+    adze_calibration_files calibration;
     j->module = module;
     if (o->print_diff) j->snapshot = adze_snapshot_create(module);
     bool ok = adze_certifying_begin(&certifying, j->session, &o->common, &o->certify, module, path);
+    ok = adze_calibration_open_for(&calibration, j->session, &o->common, module) && ok;
+    run.calibration = adze_calibration_get(&calibration);
     certifying.options.report = print_certificate;
     if (o->certify.inputs) run.certify = &certifying.options;
     const char *equals = o->split_input && *o->split_input ? "=" : "";
@@ -172,6 +176,7 @@ static bool process(job *j, adze_module *module, const char *path)
     else ok = ok && adze_pipeline_run(j->pipeline, module, &run);
     adze_crash_end();
     adze_certifying_end(&certifying);
+    adze_calibration_close(&calibration);
     adze_snapshot_destroy(j->snapshot);
     j->snapshot = NULL;
     if (ok && adze_is_onnx(o->output))

@@ -28,7 +28,7 @@ extern "C" {
 
 enum {
     ADZE_STATS_BINS = 2048,        /* of a histogram */
-    ADZE_STATS_NO_AXIS = UINT32_MAX,
+    ADZE_STATS_NO_AXIS = 255,
     ADZE_STATS_MAX_CHANNELS = 1 << 20, /* a value with more has none */
     ADZE_STATS_MAX_GRAM = 1 << 15  /* columns; a contraction that sums over more has no Gram matrix */
 };

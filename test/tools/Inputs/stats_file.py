@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 BINS = 2048
-NO_AXIS = 2**32 - 1
+NO_AXIS = 255
 
 
 @dataclass
