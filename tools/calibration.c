@@ -32,10 +32,11 @@ static bool batch_sample(void *self, uint64_t index, adze_value *out_inputs)
     return true;
 }
 
-static uint64_t hash_array(uint64_t hash, const adze_array *a)
+/* Of the first `count` samples. */
+static uint64_t hash_array(uint64_t hash, const adze_array *a, int64_t count)
 {
-    hash = adze_hash_mix(hash, adze_hash_bytes(a->dims, a->rank * sizeof *a->dims));
-    return adze_hash_mix(hash, adze_hash_bytes(a->data, a->bytes));
+    hash = adze_hash_mix(hash, adze_hash_bytes(a->dims + 1, (a->rank - 1) * sizeof *a->dims));
+    return adze_hash_mix(hash, adze_hash_bytes(a->data, a->bytes / (uint64_t)a->dims[0] * (uint64_t)count));
 }
 
 static bool open_batches(adze_calibration_files *f, int64_t batch)
@@ -46,7 +47,7 @@ static bool open_batches(adze_calibration_files *f, int64_t batch)
     f->view.sample = batch_sample;
     f->view.fingerprint = adze_hash_mix((uint64_t)f->set.count, (uint64_t)f->batch);
     for (uint32_t i = 0; i < f->set.n_inputs; i++)
-        f->view.fingerprint = hash_array(f->view.fingerprint, &f->set.inputs[i]);
+        f->view.fingerprint = hash_array(f->view.fingerprint, &f->set.inputs[i], f->set.count);
     return true;
 }
 
