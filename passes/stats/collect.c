@@ -260,7 +260,7 @@ static bool begin(collection *c, const adze_calibration *data, const adze_collec
         return adze_error(loc, "%s: has %u inputs, the model %u", data->name, data->n_inputs,
                           adze_region_num_args(adze_func_body(c->func)));
     c->samples = c->options.samples && c->options.samples < data->count ? c->options.samples : data->count;
-    c->bound = c->options.max_memory ? c->options.max_memory : adze_context_max_memory(c->context);
+    c->bound = c->options.max_memory ? c->options.max_memory : adze_context_max_memory(c->context) / 2;
     if (!c->bound) c->bound = DEFAULT_BOUND;
     c->last_save = now();
     c->stats = adze_stats_create(c->context);

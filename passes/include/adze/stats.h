@@ -139,7 +139,7 @@ typedef struct adze_collect_options {
                              other options */
     uint64_t samples;     /* takes the first ones; 0 = all */
     /* Bound on tapped values and statistics that are held at once; what is more runs in turns, each over all samples.
-     * 0 = the context's bound, or 1 GiB. One value with its statistics may exceed it alone. */
+     * 0 = half of the context's bound, or 1 GiB. One value with its statistics may exceed it alone. */
     uint64_t max_memory;
     const char *partial;  /* where the state is kept every `every` seconds and between turns, whole or not at all; gone
                              at the end. NULL = nowhere: then matrices stay in memory */
