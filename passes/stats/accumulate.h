@@ -32,6 +32,12 @@ typedef struct gram_room {
 } gram_room;
 
 void gram_room_free(gram_room *room);
+/* Memory for rows that wait; false: there is none. */
+bool gram_start(gram_entry *gram);
+/* Adds those to the sums, and frees their memory. */
+void gram_finish(gram_entry *gram);
+/* Where column `column` of row `row` stands in strips. */
+uint64_t gram_place(uint32_t row, uint64_t column);
 
 /* Adds what the contraction reads of one sample. `symbol` gives the sizes of symbolic dims. `finite`: all elements are.
  * False with the reason in *out_why. */

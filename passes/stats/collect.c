@@ -113,13 +113,18 @@ static bool refuse_state(const collection *c, const char *what)
 /* Sums of the turn that goes on must be in memory. */
 static bool load_sums(collection *c, gram_entry *gram)
 {
-    uint64_t n = gram_numbers(gram);
+    uint64_t size = gram->view.size, n_sums = gram_num_sums(gram), n = gram_numbers(gram);
     double *sums = malloc((n + 1) * sizeof *sums);
-    if (!sums) return no_memory(c);
+    if (!sums || !gram_start(gram)) {
+        free(sums);
+        return no_memory(c);
+    }
     if (!stats_read_sums(c->stats, gram, 0, n, sums)) {
         free(sums);
         return false;
     }
+    for (uint64_t i = n_sums; i < n; i++)
+        gram->pending[gram_place((uint32_t)((i - n_sums) / size), (i - n_sums) % size)] = (float)sums[i];
     gram->sums = sums;
     return true;
 }
@@ -225,6 +230,8 @@ static bool end_turn(collection *c, uint32_t turn)
 {
     c->stats->progress.turn = turn + 1;
     c->stats->progress.next = 0;
+    for (uint32_t i = 0; i < c->n_grams; i++)
+        if (c->taps[c->grams[i].tap].turn == turn) gram_finish(c->grams[i].gram);
     if (turn + 1 == c->n_turns || !c->options.partial) return true;
     if (!save(c)) return false;
     for (uint32_t i = 0; i < c->n_grams; i++) {

@@ -2,7 +2,7 @@
  * before anything is handed out, and takes no more memory than its bytes justify; a matrix is
  * checked when it is read.
  */
-#include "passes/stats/stats.h"
+#include "passes/stats/accumulate.h"
 
 #include <errno.h>
 #include <float.h>
@@ -164,16 +164,19 @@ static bool read_value(reader *r, adze_stats *stats)
 static bool read_gram(reader *r, adze_stats *stats, uint64_t *place)
 {
     const char *name = get_name(r), *window = get_name(r);
-    uint32_t n_groups = get_u32(r);
+    uint32_t n_groups = get_u32(r), n_pending = get_u32(r);
     uint64_t size = get_u64(r), left_out = get_u64(r), offset = get_u64(r), hash = get_u64(r);
     if (r->failed) return false;
     if (!size || size > ADZE_STATS_MAX_GRAM || !n_groups || n_groups > ADZE_STATS_MAX_CHANNELS)
         return damaged(r, "a matrix has too many columns or groups");
+    if (n_pending && (n_pending >= STATS_BLOCK || n_groups > 1 || !stats->progress.incomplete))
+        return damaged(r, "a matrix is not finished");
     if (!has(r, 8 * (uint64_t)n_groups)) return false;
     if (!adze_stats_find(stats, name)) return damaged(r, "a matrix is of no value");
     if (stats_find_gram(stats, name, window)) return damaged(r, "there are two of one matrix");
     gram_entry *g = stats_add_gram(stats, name, window, size, n_groups);
     g->view.left_out = left_out;
+    g->n_pending = n_pending;
     g->offset = offset;
     g->hash = hash;
     for (uint32_t i = 0; i < n_groups; i++) g->rows[i] = get_u64(r);
@@ -211,10 +214,13 @@ static bool check_sums(const adze_stats *stats, gram_entry *gram)
 
 bool stats_read_sums(const adze_stats *stats, gram_entry *gram, uint64_t first, uint64_t count, double *out)
 {
-    if (gram->sums) {
-        memcpy(out, gram->sums + first, count * sizeof *out);
-        return true;
+    uint64_t n_sums = gram_num_sums(gram), size = gram->view.size;
+    for (uint64_t i = 0; gram->sums && i < count; i++) {
+        uint64_t k = first + i - n_sums; /* among the rows that wait */
+        out[i] = first + i < n_sums ? gram->sums[first + i]
+                                    : (double)gram->pending[gram_place((uint32_t)(k / size), k % size)];
     }
+    if (gram->sums) return true;
     if (!gram->offset) { /* nothing was added yet */
         memset(out, 0, count * sizeof *out);
         return true;

@@ -80,6 +80,7 @@ static void put_gram(adze_text *out, const gram_entry *g, uint64_t offset, uint6
     put_name(out, g->view.name);
     put_name(out, g->view.window);
     put_u32(out, g->view.n_groups);
+    put_u32(out, g->n_pending);
     put_u64s(out, (const uint64_t[]){g->view.size, g->view.left_out, offset, hash}, 4);
     put_u64s(out, g->rows, g->view.n_groups);
 }

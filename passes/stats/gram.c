@@ -134,26 +134,27 @@ static bool is_finite_row(const walk *w, const float *from)
     return true;
 }
 
-/* Offsets of up to STATS_BLOCK rows from `first` on, which are added to `offset`; those that are not finite are left
- * out. Gives their number. */
-static uint64_t choose_rows(const walk *w, int64_t offset, uint64_t first, int64_t *out, uint64_t *left_out)
+/* Offsets of up to `most` rows from *first on, which then is the next one; they are added to `offset`. Those that are not
+ * finite are left out. Gives their number. */
+static uint32_t choose_rows(const walk *w, int64_t offset, uint64_t *first, uint32_t most, int64_t *out,
+                            uint64_t *left_out)
 {
-    uint32_t last = w->map->n_rows ? w->map->n_rows - 1 : 0;
-    uint64_t n = 0, end = w->n_rows - first < STATS_BLOCK ? w->n_rows : first + STATS_BLOCK;
-    uint64_t inner = w->map->n_rows ? (uint64_t)w->extent[last] : 1;
+    uint32_t n = 0, last = w->map->n_rows ? w->map->n_rows - 1 : 0;
+    uint64_t inner = w->map->n_rows ? (uint64_t)w->extent[last] : 1, start = *first, r = start;
     int64_t step = w->map->n_rows ? w->stride[last] : 0, at = 0;
-    for (uint64_t r = first; r < end; r++) {
-        at = r == first || r % inner == 0 ? offset + offset_of(w, 0, w->map->n_rows, r) : at + step;
+    for (; r < w->n_rows && n < most; r++) {
+        at = r == start || r % inner == 0 ? offset + offset_of(w, 0, w->map->n_rows, r) : at + step;
         if (w->finite || is_finite_row(w, w->data + at))
             out[n++] = at;
         else
             ++*left_out;
     }
+    *first = r;
     return n;
 }
 
 /* One strip of `n` columns. */
-static void pack_strip(const walk *w, const int64_t *rows, uint64_t n_rows, const int64_t *columns, uint64_t n,
+static void pack_strip(const walk *w, const int64_t *rows, uint32_t n_rows, const int64_t *columns, uint64_t n,
                        float *out)
 {
     bool dense = n == STATS_STRIP;
@@ -169,21 +170,57 @@ static void pack_strip(const walk *w, const int64_t *rows, uint64_t n_rows, cons
     }
 }
 
-static void add_group(gram_entry *gram, const walk *w, uint32_t group, float *strips)
+static void add_block(gram_entry *gram, uint32_t group, const float *strips, uint32_t rows)
 {
-    const stats_kernels *k = stats_kernels_get();
-    uint64_t size = w->map->size;
+    uint64_t size = gram->view.size;
     double *sum = gram->sums + group * (size + size * (size + 1) / 2);
+    if (rows) stats_kernels_get()->gram(strips, rows, size, sum + size, sum);
+}
+
+/* Puts the rows of one group behind the `filled` ones; full blocks go to the sums. Gives how many rows are left. */
+static uint32_t add_group(gram_entry *gram, const walk *w, uint32_t group, float *strips, uint32_t filled)
+{
+    uint64_t size = w->map->size;
     int64_t rows[STATS_BLOCK];
-    uint32_t n_inner = w->map->n_rows + w->map->n_columns;
-    int64_t offset = w->origin + offset_of(w, n_inner, w->map->n_groups, group);
-    for (uint64_t first = 0; first < w->n_rows; first += STATS_BLOCK) {
-        uint64_t n = choose_rows(w, offset, first, rows, &gram->view.left_out);
+    int64_t offset = w->origin + offset_of(w, w->map->n_rows + w->map->n_columns, w->map->n_groups, group);
+    for (uint64_t next = 0; next < w->n_rows;) {
+        uint32_t n = choose_rows(w, offset, &next, STATS_BLOCK - filled, rows, &gram->view.left_out);
         for (uint64_t i = 0; i < size; i += STATS_STRIP)
-            pack_strip(w, rows, n, w->columns + i, size - i < STATS_STRIP ? size - i : STATS_STRIP, strips + i * n);
-        k->gram(strips, n, size, sum + size, sum);
+            pack_strip(w, rows, n, w->columns + i, size - i < STATS_STRIP ? size - i : STATS_STRIP,
+                       strips + gram_place(filled, i));
         gram->rows[group] += n;
+        filled += n;
+        if (filled < STATS_BLOCK) continue;
+        add_block(gram, group, strips, filled);
+        filled = 0;
     }
+    return filled;
+}
+
+static uint64_t strips_size(const gram_entry *gram)
+{
+    uint64_t strips = (gram->view.size + STATS_STRIP - 1) / STATS_STRIP;
+    return strips * STATS_STRIP * STATS_BLOCK;
+}
+
+uint64_t gram_place(uint32_t row, uint64_t column)
+{
+    return (column / STATS_STRIP * STATS_BLOCK + row) * STATS_STRIP + column % STATS_STRIP;
+}
+
+bool gram_start(gram_entry *gram)
+{
+    if (gram->pending || gram->view.n_groups > 1) return true;
+    gram->pending = calloc(strips_size(gram), sizeof *gram->pending);
+    return gram->pending;
+}
+
+void gram_finish(gram_entry *gram)
+{
+    add_block(gram, 0, gram->pending, gram->n_pending);
+    gram->n_pending = 0;
+    free(gram->pending);
+    gram->pending = NULL;
 }
 
 bool gram_add_sample(gram_entry *gram, const gram_map *map, const adze_value *value, const floats *data, bool finite,
@@ -198,10 +235,13 @@ bool gram_add_sample(gram_entry *gram, const gram_map *map, const adze_value *va
         return false;
     }
     if (!w.n_rows || !data->count) return true;
-    uint64_t strips = (map->size + STATS_STRIP - 1) / STATS_STRIP;
-    if (!place(&w, value, data, rest, room) || !place_columns(&w, room) ||
-        !reserve(&room->strips, &room->strips_capacity, strips * STATS_STRIP * STATS_BLOCK, sizeof *room->strips))
-        return false;
-    for (uint32_t g = 0; g < gram->view.n_groups; g++) add_group(gram, &w, g, room->strips);
+    if (!place(&w, value, data, rest, room) || !place_columns(&w, room) || !gram_start(gram)) return false;
+    if (gram->pending) {
+        gram->n_pending = add_group(gram, &w, 0, gram->pending, gram->n_pending);
+        return true;
+    }
+    if (!reserve(&room->strips, &room->strips_capacity, strips_size(gram), sizeof *room->strips)) return false;
+    for (uint32_t g = 0; g < gram->view.n_groups; g++)
+        add_block(gram, g, room->strips, add_group(gram, &w, g, room->strips, 0));
     return true;
 }

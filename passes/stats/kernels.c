@@ -183,7 +183,7 @@ BODY void gram_sums(const float *strip, uint64_t rows, uint64_t n, double *sum)
 
 BODY void gram_body(const float *strips, uint64_t rows, uint64_t size, double *lower, double *sum)
 {
-    uint64_t each = rows * STATS_STRIP;
+    const uint64_t each = STATS_BLOCK * STATS_STRIP;
     for (uint64_t i = 0; i < size; i += STATS_STRIP) {
         const float *a = strips + i / STATS_STRIP * each;
         gram_sums(a, rows, size - i < STATS_STRIP ? size - i : STATS_STRIP, sum + i);
@@ -201,10 +201,10 @@ BODY void gram_body(const float *strips, uint64_t rows, uint64_t size, double *l
     {                                                                                                                  \
         return squares_body(x, n, mean);                                                                               \
     }                                                                                                                  \
-    attribute static void bins_##level(const float *x, uint64_t n, float width, int32_t first,                       \
+    attribute static void bins_##level(const float *x, uint64_t n, float width, int32_t first,                         \
                                        uint32_t(*tables)[ADZE_STATS_BINS])                                             \
     {                                                                                                                  \
-        bins_body(x, n, width, first, tables);                                                                       \
+        bins_body(x, n, width, first, tables);                                                                         \
     }                                                                                                                  \
     attribute static void columns_##level(const float *x, uint64_t rows, uint64_t n, const column_sums *out)           \
     {                                                                                                                  \

@@ -34,8 +34,8 @@ typedef struct stats_kernels {
     /* The same for each column of x[rows, n]; adds to what is in `out`. */
     void (*columns)(const float *x, uint64_t rows, uint64_t n, const column_sums *out);
     void (*column_squares)(const float *x, uint64_t rows, uint64_t n, const double *mean, double *out);
-    /* `strips` holds strips of STATS_STRIP columns, each [rows, STATS_STRIP], rows <= STATS_BLOCK; columns past `size`
-     * are zero. Adds X^T X to its lower triangle by rows, and the sum of each column. */
+    /* `strips` holds strips of STATS_STRIP columns, each [STATS_BLOCK, STATS_STRIP], of which `rows` rows count; columns
+     * past `size` are zero. Adds X^T X to its lower triangle by rows, and the sum of each column. */
     void (*gram)(const float *strips, uint64_t rows, uint64_t size, double *lower, double *sum);
 } stats_kernels;
 

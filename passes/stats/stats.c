@@ -23,6 +23,7 @@ void adze_stats_destroy(adze_stats *stats)
     for (uint32_t i = 0; i < stats->n_grams; i++) {
         free(stats->grams[i]->rows);
         free(stats->grams[i]->sums);
+        free(stats->grams[i]->pending);
     }
     if (stats->file) fclose(stats->file);
     adze_table_free(&stats->by_name);
@@ -112,11 +113,13 @@ gram_entry *stats_find_gram(const adze_stats *stats, const char *name, const cha
     return NULL;
 }
 
-uint64_t gram_numbers(const gram_entry *gram)
+uint64_t gram_num_sums(const gram_entry *gram)
 {
     uint64_t size = gram->view.size;
     return gram->view.n_groups * (size + size * (size + 1) / 2);
 }
+
+uint64_t gram_numbers(const gram_entry *gram) { return gram_num_sums(gram) + gram->n_pending * gram->view.size; }
 
 /* ---- Binding to a module ---- */
 

@@ -29,6 +29,10 @@ typedef struct gram_entry {
     uint64_t offset; /* there; 0: they are not in it */
     uint64_t hash;   /* of the bytes there */
     bool checked;    /* that they have it */
+    /* Rows that wait until they are STATS_BLOCK, in strips as kernels.h has them; of matrices of one group, while they
+     * are collected. */
+    float *pending;
+    uint32_t n_pending;
 } gram_entry;
 
 /* How far a collection is. */
@@ -63,7 +67,8 @@ void stats_drop_channels(value_entry *entry);
 /* Adds one without sums. */
 gram_entry *stats_add_gram(adze_stats *stats, const char *name, const char *window, uint64_t size, uint32_t n_groups);
 gram_entry *stats_find_gram(const adze_stats *stats, const char *name, const char *window);
-/* Numbers in `sums`, all groups together. */
+/* Numbers in `sums`, all groups together; and with the rows that wait. */
+uint64_t gram_num_sums(const gram_entry *gram);
 uint64_t gram_numbers(const gram_entry *gram);
 
 /* ---- accumulate.c ---- */
@@ -114,7 +119,7 @@ bool gram_describe(const adze_op *op, uint32_t operand, gram_map *out);
 bool stats_spill(adze_stats *stats, const char *path);
 /* adze_stats_load, of an unfinished run too where `unfinished`. */
 adze_stats *stats_read(adze_context *context, const char *path, bool unfinished);
-/* Copies `count` of a matrix' numbers, from number `first`, out of memory or file. False after an
+/* Copies `count` of a matrix' numbers, sums and then rows that wait, from number `first`, out of memory or file. False after an
  * error. */
 bool stats_read_sums(const adze_stats *stats, gram_entry *gram, uint64_t first, uint64_t count, double *out);
 

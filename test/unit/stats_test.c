@@ -303,6 +303,7 @@ TEST(gram_is_the_direct_sum)
         floats f = {0};
         CHECK(floats_take(&f, &value));
         CHECK(gram_add_sample(gram, &map, &value, &f, true, size_of, &n, &room, &why));
+        gram_finish(gram);
         check_conv(gram, x, (s + 1) * EACH);
     }
     n = 0; /* the number of images is not known */

@@ -80,7 +80,8 @@ class Stats:
         return name, v
 
     def gram(self):
-        name, window, groups = self.name(), self.name(), self.u32()
+        name, window, groups, pending = self.name(), self.name(), self.u32(), self.u32()
+        assert pending == 0
         size, _, offset, _ = (int(x) for x in self.get("<u8", 4))
         rows = self.get("<u8", groups)
         each = size + size * (size + 1) // 2
