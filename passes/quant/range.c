@@ -113,16 +113,19 @@ static double *magnitudes(quant_histogram h, double top, uint32_t *n)
         double at = fabs(h.lo + width * (i + 0.5)) / width;
         out[at < *n ? (uint32_t)at : *n - 1] += h.bins[i];
     }
+    /* Zeros, of which a ReLU makes many, have a code of their own whatever the range is. */
+    if (*n > 1 && out[0] > out[1]) out[0] = out[1];
     return out;
 }
 
 static void least_divergence(quant_histogram h, quant_grid grid, double *lo, double *hi)
 {
-    double top = *hi > -*lo ? *hi : -*lo, best = INFINITY, sum = total(h), tail = 0;
+    double top = *hi > -*lo ? *hi : -*lo, best = INFINITY, sum = 0, tail = 0;
     uint32_t codes = (uint32_t)(grid.greatest - grid.least + 1), n;
     uint32_t levels = *lo < 0 && *hi > 0 ? codes / 2 : codes;
     double *bins = magnitudes(h, top, &n);
     uint32_t chosen = n;
+    for (uint32_t i = 0; i < n; i++) sum += bins[i];
     for (uint32_t i = n; i >= levels; i--) {
         if (sum - tail <= 0) break;
         double d = divergence(bins, i, tail, levels, sum);
