@@ -74,6 +74,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     adze_stats_destroy(plan.stats);
     adze_table_free(&plan.activations);
     adze_table_free(&plan.kinds);
+    adze_table_free(&plan.readers);
     adze_table_free(&plan.first);
     adze_table_free(&plan.last);
     adze_arena_free(&plan.arena);

@@ -42,6 +42,7 @@ typedef struct static_plan {
     adze_arena arena;
     adze_table activations; /* by value */
     adze_table kinds;       /* by op: static_kind + 1 */
+    adze_table readers;     /* ops that read codes */
     activation **order;     /* as they were met */
     uint32_t n, capacity;
     adze_stats *stats;
@@ -59,8 +60,8 @@ activation *static_root(activation *a);
 static_kind static_kind_of(const static_plan *plan, const adze_op *op);
 /* Does operand `index` carry data that may be narrow: an f32 tensor that is no constant? */
 bool static_reads(const adze_op *op, uint32_t index);
-/* Does the op read codes where its operands have them? */
-bool static_reads_codes(static_plan *plan, const adze_op *op);
+/* Does the op read codes where its operands have them? As it was when static_select ran. */
+bool static_reads_codes(const static_plan *plan, const adze_op *op);
 /* Says of all ops and values of the function how they take part. False after an error. */
 bool static_select(static_plan *plan, adze_func *func);
 

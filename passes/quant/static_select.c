@@ -156,7 +156,13 @@ static void set_wanted(static_plan *plan, adze_op *op)
         if (static_reads(op, i)) static_activation(plan, adze_op_operand(op, i))->wanted = true;
 }
 
-bool static_reads_codes(static_plan *plan, const adze_op *op)
+bool static_reads_codes(const static_plan *plan, const adze_op *op)
+{
+    return adze_table_get(&plan->readers, op) != NULL;
+}
+
+/* Does the op read codes where its operands have them? */
+static bool will_read_codes(static_plan *plan, const adze_op *op)
 {
     static_kind kind = static_kind_of(plan, op);
     return kind == STATIC_CONTRACT || (kind != STATIC_FLOAT && reads_produced(plan, op));
@@ -172,6 +178,7 @@ bool static_select(static_plan *plan, adze_func *func)
         static_kind kind = find_kind(plan, op);
         adze_table_put(&plan->kinds, op, (void *)((uintptr_t)kind + 1));
         set_produced(plan, op);
+        if (will_read_codes(plan, op)) adze_table_put(&plan->readers, op, op);
     }
     for (adze_op *op = adze_region_last(body); op; op = adze_op_prev(op)) set_wanted(plan, op);
     return true;
