@@ -58,7 +58,7 @@ typedef struct static_plan {
 activation *static_activation(static_plan *plan, adze_ir_value *value);
 activation *static_root(activation *a);
 static_kind static_kind_of(const static_plan *plan, const adze_op *op);
-/* Does operand `index` carry data that may be narrow: an f32 tensor that is no constant? */
+/* Does operand `index` carry data that may become narrow: an f32 tensor that is no constant and has no codes yet? */
 bool static_reads(const adze_op *op, uint32_t index);
 /* Does the op read codes where its operands have them? As it was when static_select ran. */
 bool static_reads_codes(const static_plan *plan, const adze_op *op);

@@ -40,10 +40,17 @@ static bool is_f32(const adze_ir_value *value)
     return adze_type_is_tensor(type) && adze_type_is_ranked(type) && adze_type_dtype(type) == ADZE_DTYPE_f32;
 }
 
+/* Made from codes already, as what quantize-weights leaves. */
+static bool has_codes(const adze_ir_value *value)
+{
+    const adze_op *op = value ? adze_value_op(value) : NULL;
+    return op && adze_op_has_trait(op, ADZE_QUANT);
+}
+
 bool static_reads(const adze_op *op, uint32_t index)
 {
     const adze_ir_value *value = adze_op_operand(op, index);
-    return value && is_f32(value) && !adze_value_const(value);
+    return value && is_f32(value) && !adze_value_const(value) && !has_codes(value);
 }
 
 static uint32_t num_read(const adze_op *op)
@@ -101,8 +108,10 @@ static static_kind find_kind(const static_plan *plan, adze_op *op)
     if (adze_op_has_trait(op, ADZE_MOVE)) return keeps_elements(op) ? STATIC_SHARE : STATIC_FLOAT;
     if (adze_op_num_results(op) > 1) return STATIC_FLOAT;
     weight_matrix m;
-    if (adze_op_has_trait(op, ADZE_CONTRACTION))
-        return weight_describe(op, &m) || (static_reads(op, 0) && static_reads(op, 1)) ? STATIC_CONTRACT : STATIC_FLOAT;
+    if (adze_op_has_trait(op, ADZE_CONTRACTION)) {
+        bool second = weight_describe(op, &m) || has_codes(adze_op_operand(op, 1)) || static_reads(op, 1);
+        return static_reads(op, 0) && second ? STATIC_CONTRACT : STATIC_FLOAT;
+    }
     if (adze_op_has_trait(op, ADZE_ELEMWISE)) return STATIC_ELEMENT;
     if (!adze_op_has_trait(op, ADZE_REDUCE) || !adze_op_access(op, &access)) return STATIC_FLOAT;
     if (access.mean) return STATIC_MEAN;
