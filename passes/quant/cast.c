@@ -127,7 +127,7 @@ const adze_pass adze_pass_cast = {
     .options_size = sizeof(options),
     .run = run,
     .purpose = "compress",
-    .contract = "Needs f32 weights that are constants, so it runs behind simplify; others stay. Weights beyond the largest f16 "
-                "become infinite. fold would undo it for small weights: do not run that behind it.",
+    .contract = "Needs f32 weights that are constants, so it runs behind simplify; others stay. Weights beyond the "
+                "largest f16 become infinite. fold would undo it for small weights: do not run that behind it.",
     .example = adze_example_cast,
 };

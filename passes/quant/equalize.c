@@ -1,8 +1,8 @@
 /* equalize: two layers in a row get equal ranges of weights, channel by channel, without changing what they compute.
  *
  * Rows of the first are divided by a factor, columns of the second multiplied; what stands between must commute with
- * factors above 0. Helps where weights have one scale a tensor, or few bits. Nagel et al., "Data-Free Quantization Through
- * Weight Equalization and Bias Correction", 2019.
+ * factors above 0. Helps where weights have one scale a tensor, or few bits. Nagel et al., "Data-Free Quantization
+ * Through Weight Equalization and Bias Correction", 2019.
  *
  *     %0 = conv(%x, @w, @b)                 →      %0 = conv(%x, @w / s, @b / s)
  *     %1 = relu(%0)                                %1 = relu(%0)
@@ -47,7 +47,8 @@ static bool commutes(const adze_op *op)
     memset(&a, 0, sizeof a);
     if (adze_op_num_results(op) != 1) return false;
     if (adze_op_is(op, "relu") || adze_op_is(op, "leaky_relu") || adze_op_is(op, "identity")) return true;
-    if (!adze_op_has_trait(op, ADZE_WINDOW) || !adze_op_has_trait(op, ADZE_REDUCE) || !adze_op_access(op, &a)) return false;
+    bool pools = adze_op_has_trait(op, ADZE_WINDOW) && adze_op_has_trait(op, ADZE_REDUCE);
+    if (!pools || !adze_op_access(op, &a)) return false;
     return a.mean || a.combine == ADZE_COMBINE_MAX;
 }
 
@@ -162,9 +163,8 @@ static bool write_bias(const layer *l)
     adze_const *constant = adze_value_const(old);
     float *x = adze_malloc(l->m.rows * sizeof *x);
     for (size_t i = 0; i < l->m.rows; i++) x[i] = (float)l->bias[i];
-    adze_ir_value *made = adze_const_make(adze_op_module(l->m.op),
-                                          adze_internf(adze_op_context(l->m.op), "%s.equalized", adze_const_name(constant)),
-                                          adze_const_type(constant), x);
+    const char *name = adze_internf(adze_op_context(l->m.op), "%s.equalized", adze_const_name(constant));
+    adze_ir_value *made = adze_const_make(adze_op_module(l->m.op), name, adze_const_type(constant), x);
     free(x);
     if (!made) return false;
     adze_op_set_operand(l->m.op, BIAS, made);
@@ -212,8 +212,8 @@ const adze_pass adze_pass_equalize = {
     .numerics = ADZE_FAST,
     .run = run,
     .purpose = "compress",
-    .contract = "For contractions whose weights and biases are constants that nobody else reads, with nothing between them "
-                "but relu, leaky_relu and pools, each read once. Runs behind simplify and before calibration: statistics of "
-                "the values between them no longer hold. Does nothing where the precision is strict.",
+    .contract = "For contractions whose weights and biases are constants that nobody else reads, with nothing between "
+                "them but relu, leaky_relu and pools, each read once. Runs behind simplify and before calibration: "
+                "statistics of the values between them no longer hold. Does nothing where the precision is strict.",
     .example = adze_example_equalize,
 };

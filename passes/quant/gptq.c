@@ -1,8 +1,8 @@
 /* GPTQ: rounds column by column, later columns taking over the error of earlier ones.
  *
- * With h = r r^T, r upper triangular, the error is the sum over columns i of (sum_{j <= i} e_j r_ji)^2, e = rounded - w.
- * So column i, given the errors of those before it, is best rounded from w_i - sum_{j < i} e_j r_ji / r_ii. GPTQ states
- * the same over the factor of the inverse of h, which is r^-1.
+ * With h = r r^T, r upper triangular, the error is the sum over columns i of (sum_{j <= i} e_j r_ji)^2, e = rounded -
+ * w. So column i, given the errors of those before it, is best rounded from w_i - sum_{j < i} e_j r_ji / r_ii. GPTQ
+ * states the same over the factor of the inverse of h, which is r^-1.
  */
 #include "passes/quant/numerics.h"
 

@@ -1,5 +1,5 @@
-/* quantize-dynamic: matrix products with constant weights compute with codes of 8 bits, whose scale each row of the input
- * (a token) finds for itself when the model runs.
+/* quantize-dynamic: matrix products with constant weights compute with codes of 8 bits, whose scale each row of the
+ * input (a token) finds for itself when the model runs.
  *
  * Needs no statistics. The scale is plain ops, so that fusion joins it to what makes the input; the codes are ONNX's
  * blocked quantize with a block as long as the row.
@@ -40,8 +40,8 @@ static bool read_plan(const options *o, adze_context *context, weight_plan *plan
     if (o->group < 0 || o->polish < 0 || o->polish > 1000)
         return adze_error(loc, "quantize-dynamic: group is not negative, polish 0 to 1000");
     if (weight_needs_gram(plan) && !o->stats)
-        return adze_error(loc, "quantize-dynamic: weights=%s, clip=%s, polish=%lld need statistics: stats=FILE, which adze "
-                               "calibrate --gram writes", o->weights, o->clip, (long long)o->polish);
+        return adze_error(loc, "quantize-dynamic: weights=%s, clip=%s, polish=%lld need statistics: stats=FILE, which "
+                               "adze calibrate --gram writes", o->weights, o->clip, (long long)o->polish);
     return true;
 }
 
@@ -157,7 +157,7 @@ const adze_pass adze_pass_quantize_dynamic = {
     .run_module = run,
     .purpose = "compress",
     .contract = "For products (matmul, gemm) of f32 rows with constant weights; convolutions and products of two "
-                "activations stay. Rows are i8 without a zero point, weights as quantize-weights makes them. Runs behind "
-                "simplify.",
+                "activations stay. Rows are i8 without a zero point, weights as quantize-weights makes them. Runs "
+                "behind simplify.",
     .example = adze_example_quantize_dynamic,
 };

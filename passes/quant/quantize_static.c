@@ -38,7 +38,7 @@ static bool read_options(static_plan *plan, adze_context *context)
         return adze_error(loc, "quantize-static: weights=%s, clip=%s, polish=%lld and correct-bias need statistics: "
                                "stats=FILE", o->weights, o->clip, (long long)o->polish);
     if (plan->weights.method == WEIGHT_AWQ)
-        return adze_error(loc, "quantize-static: weights are rtn, gptq or cd; awq scales inputs, which have scales here");
+        return adze_error(loc, "quantize-static: weights are rtn, gptq or cd");
     return true;
 }
 
@@ -107,10 +107,10 @@ const adze_pass adze_pass_quantize_static = {
     .run_module = run,
     .purpose = "compress",
     .contract = "Needs statistics of the module as it is, so it follows simplify at once, as adze calibrate does. "
-                "Activations are u8 with a zero point, weights i8 without one and with a scale an output channel, biases "
-                "i32. What moves or chooses elements shares the scale of its operands; softmax, normalizations and what "
-                "returns stay float, and so does a sum with a float operand. An activation whose statistics are missing "
-                "is an error; without a file only those are known that follow an op with bounds (sigmoid, tanh, clip). "
-                "Works on main alone.",
+                "Activations are u8 with a zero point, weights i8 without one and with a scale an output channel, "
+                "biases i32. What moves or chooses elements shares the scale of its operands; softmax, normalizations "
+                "and what returns stay float, and so does a sum with a float operand. An activation whose statistics "
+                "are missing is an error; without a file only those are known that follow an op with bounds (sigmoid, "
+                "tanh, clip). Works on main alone.",
     .example = adze_example_quantize_static,
 };

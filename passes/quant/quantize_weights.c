@@ -31,8 +31,8 @@ static bool read_plan(const options *o, adze_context *context, weight_plan *plan
     if (o->group < 0 || o->polish < 0 || o->polish > 1000)
         return adze_error(loc, "quantize-weights: group is not negative, polish 0 to 1000");
     if (weight_needs_gram(plan) && !o->stats)
-        return adze_error(loc, "quantize-weights: method=%s, clip=%s, polish=%lld need statistics: stats=FILE, which adze "
-                               "calibrate --gram writes", o->method, o->clip, (long long)o->polish);
+        return adze_error(loc, "quantize-weights: method=%s, clip=%s, polish=%lld need statistics: stats=FILE, which "
+                               "adze calibrate --gram writes", o->method, o->clip, (long long)o->polish);
     return true;
 }
 
@@ -117,11 +117,11 @@ const adze_pass adze_pass_quantize_weights = {
     .options_size = sizeof(options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "Needs f32 weights that are constants, so it runs behind simplify; others stay. Codes are i8, or i4 up to 4 "
-                "bits; one scale an output channel, or one a group of input channels (as ONNX's blocked dequantize; a "
-                "convolution whose channels the group does not divide keeps one an output channel). gptq, awq and cd, "
-                "the gram clip and polish read Gram matrices; an op without one is an error. awq is for matrix products; "
-                "it multiplies their input by a constant, and rounds convolutions with windows or groups to nearest. "
-                "fold would undo it for small weights: do not run that behind it.",
+    .contract = "Needs f32 weights that are constants, so it runs behind simplify; others stay. Codes are i8, or i4 "
+                "up to 4 bits; one scale an output channel, or one a group of input channels (as ONNX's blocked "
+                "dequantize; a convolution whose channels the group does not divide keeps one an output channel). "
+                "gptq, awq and cd, the gram clip and polish read Gram matrices; an op without one is an error. awq is "
+                "for matrix products; it multiplies their input by a constant, and rounds convolutions with windows "
+                "or groups to nearest. fold would undo it for small weights: do not run that behind it.",
     .example = adze_example_quantize_weights,
 };

@@ -83,8 +83,7 @@ static void least_error(quant_histogram h, quant_grid grid, double *lo, double *
  * 2017. */
 static double divergence(const double *bins, uint32_t n, double tail, uint32_t levels, double sum)
 {
-    enum { EPSILON_SHARE = 10000 };
-    double result = 0, kept = sum - tail, tiny = 1.0 / EPSILON_SHARE / n;
+    double result = 0, kept = sum - tail, tiny = 1e-4 / n;
     for (uint32_t level = 0; level < levels; level++) {
         uint32_t from = (uint32_t)((uint64_t)level * n / levels), to = (uint32_t)((uint64_t)(level + 1) * n / levels);
         double mass = 0;

@@ -1,5 +1,5 @@
-/* smooth: inputs of matrix products that have channels of uneven size give a part of it to the weights, so that one scale
- * for all channels loses less. Xiao et al., "SmoothQuant", 2022.
+/* smooth: inputs of matrix products that have channels of uneven size give a part of it to the weights, so that one
+ * scale for all channels loses less. Xiao et al., "SmoothQuant", 2022.
  *
  * The factor goes into the scale and bias of the normalization before the products where these are all that reads it,
  * else, where asked for, into a `mul` by a constant.
@@ -226,9 +226,11 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
 }
 
 static const adze_option option_table[] = {
-    {"alpha", "how much of the unevenness goes to the weights, 0 to 1", ADZE_OPTION_FLOAT, offsetof(options, alpha), "0.5"},
+    {"alpha", "part of the unevenness that goes to the weights, 0 to 1", ADZE_OPTION_FLOAT, offsetof(options, alpha),
+     "0.5"},
     {"insert", "a mul where no normalization takes the factor", ADZE_OPTION_BOOL, offsetof(options, insert), "false"},
-    {"stats", "file of adze calibrate; without it, what normalizations say", ADZE_OPTION_STR, offsetof(options, stats), NULL},
+    {"stats", "file of adze calibrate; without it, what normalizations say", ADZE_OPTION_STR, offsetof(options, stats),
+     NULL},
 };
 
 const adze_pass adze_pass_smooth = {
@@ -241,8 +243,8 @@ const adze_pass adze_pass_smooth = {
     .options_size = sizeof(options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "For products of f32 rows with constant weights behind a layer or rms normalization over the last axis that "
-                "nothing else reads; insert=true also for others. Statistics hold no longer afterwards: calibrate again "
-                "before quantize-static. Does nothing where the precision is strict.",
+    .contract = "For products of f32 rows with constant weights behind a layer or rms normalization over the last "
+                "axis that nothing else reads; insert=true also for others. Statistics hold no longer afterwards: "
+                "calibrate again before quantize-static. Does nothing where the precision is strict.",
     .example = adze_example_smooth,
 };

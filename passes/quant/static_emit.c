@@ -169,6 +169,7 @@ static adze_ir_value *make_bias(const weight_matrix *m, const weight_rounded *r,
     return adze_build1(&builder, "dequantize", in, 2, &axis, 1);
 }
 
+/* 0 where the op shares weights but is left in float. */
 static double input_scale(static_plan *plan, const adze_op *op)
 {
     return static_root(static_activation(plan, adze_op_operand(op, 0)))->step.scale;
@@ -178,7 +179,7 @@ static double input_scale(static_plan *plan, const adze_op *op)
 static bool emit_bias(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op)
 {
     bias b;
-    if (r->blocks != 1 || !find_bias(m, op, &b)) return true;
+    if (r->blocks != 1 || input_scale(plan, op) <= 0 || !find_bias(m, op, &b)) return true;
     if (!b.constant && !plan->options->correct_bias) return true;
     double *values = adze_malloc(m->rows * sizeof *values);
     bool ok = read_bias(plan, m, r, op, &b, values);
@@ -197,7 +198,7 @@ static bool emit_bias(static_plan *plan, const weight_matrix *m, const weight_ro
 static bool raise_scales(static_plan *plan, const weight_matrix *m, weight_rounded *r, adze_op *op)
 {
     bias b;
-    if (!find_bias(m, op, &b) || !b.constant) return true;
+    if (input_scale(plan, op) <= 0 || !find_bias(m, op, &b) || !b.constant) return true;
     const float *x = adze_data_load(adze_const_data(b.constant));
     if (!x) return false;
     for (size_t i = 0; i < m->rows; i++)

@@ -22,7 +22,7 @@ static bool seen_range(static_plan *plan, const activation *a, double *lo, doubl
     double bins[ADZE_STATS_BINS];
     for (uint32_t i = 0; i < ADZE_STATS_BINS; i++) bins[i] = (double)s->bins[i];
     quant_histogram h = {.lo = (double)s->first_bin * s->bin_width, .bins = bins, .n = ADZE_STATS_BINS};
-    h.hi = h.lo + s->bin_width * ADZE_STATS_BINS;
+    h.hi = h.lo + s->bin_width * h.n;
     *lo = s->min;
     *hi = s->max;
     quant_range_choose(plan->range, h, plan->grid, plan->options->share, lo, hi);

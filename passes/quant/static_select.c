@@ -101,10 +101,11 @@ static static_kind find_kind(const static_plan *plan, adze_op *op)
 {
     adze_access access;
     memset(&access, 0, sizeof access);
-    if (adze_op_num_results(op) == 0 || adze_op_num_regions(op) || !adze_op_has_trait(op, ADZE_PURE)) return STATIC_FLOAT;
+    if (adze_op_num_results(op) == 0 || adze_op_num_regions(op)) return STATIC_FLOAT;
     for (uint32_t i = 0; i < adze_op_num_results(op); i++)
         if (!is_f32(adze_op_result(op, i))) return STATIC_FLOAT;
-    if (adze_op_has_trait(op, ADZE_QUANT) || skipped(plan, op)) return STATIC_FLOAT;
+    if (!adze_op_has_trait(op, ADZE_PURE) || adze_op_has_trait(op, ADZE_QUANT)) return STATIC_FLOAT;
+    if (skipped(plan, op)) return STATIC_FLOAT;
     if (adze_op_has_trait(op, ADZE_MOVE)) return keeps_elements(op) ? STATIC_SHARE : STATIC_FLOAT;
     if (adze_op_num_results(op) > 1) return STATIC_FLOAT;
     weight_matrix m;
@@ -182,8 +183,8 @@ bool static_select(static_plan *plan, adze_func *func)
     adze_region *body = adze_func_body(func);
     for (adze_op *op = adze_region_first(body); op; op = adze_op_next(op)) {
         if (adze_op_is(op, "batch_norm"))
-            return adze_error(adze_op_loc(op), "a batch normalization is left: run simplify before quantize-static, and "
-                                               "calibrate behind it");
+            return adze_error(adze_op_loc(op), "a batch normalization is left: run simplify before quantize-static, "
+                                               "and calibrate behind it");
         static_kind kind = find_kind(plan, op);
         adze_table_put(&plan->kinds, op, (void *)((uintptr_t)kind + 1));
         set_produced(plan, op);

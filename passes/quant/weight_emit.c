@@ -86,7 +86,8 @@ adze_ir_value *weight_emit(const weight_matrix *m, const weight_plan *plan, cons
     adze_ir_value *in[3] = {0};
     in[0] = adze_const_make(module, adze_internf(context, "%s.codes", name),
                             adze_type_with_dtype(adze_const_type(m->constant), dtype), t.codes);
-    in[1] = adze_const_make(module, adze_internf(context, "%s.scale", name), scale_type(m, r, ADZE_DTYPE_f32), t.scales);
+    in[1] = adze_const_make(module, adze_internf(context, "%s.scale", name), scale_type(m, r, ADZE_DTYPE_f32),
+                            t.scales);
     bool ok = in[0] && in[1];
     if (ok && !plan->symmetric) {
         in[2] = adze_const_make(module, adze_internf(context, "%s.zero", name), scale_type(m, r, dtype), t.zeros);

@@ -13,15 +13,15 @@ static bool find_row_axis(const adze_access *a, const adze_access_map *map, uint
     uint32_t found = 0;
     for (uint32_t i = 0; i < map->rank; i++) {
         const adze_dim *dim = map->dims[i];
-        bool summed = adze_dim_get_kind(dim) == ADZE_DIM_AXIS && a->kind[adze_dim_axis_index(dim)] != ADZE_AXIS_PARALLEL;
-        if (summed) continue;
+        bool axis = adze_dim_get_kind(dim) == ADZE_DIM_AXIS;
+        if (axis && a->kind[adze_dim_axis_index(dim)] != ADZE_AXIS_PARALLEL) continue;
         *out = i;
         found++;
     }
     return found == 1 && (*out == 0 || *out == map->rank - 1);
 }
 
-/* Rows of one group: the extent of the axis that counts rows one by one; the last such, behind that of groups of one. */
+/* Rows of one group: the extent of the axis that counts rows one by one, which comes behind that of groups. */
 static int64_t rows_per_group(adze_context *context, const adze_access *a, const adze_dim *row, int64_t rows)
 {
     for (uint32_t k = a->n_axes; k-- > 0;) {

@@ -60,7 +60,8 @@ bool weight_method_parse(adze_context *context, const char *text, weight_method 
 bool weight_clip_parse(adze_context *context, const char *text, quant_clip *out);
 /* Does the plan read Gram matrices? */
 bool weight_needs_gram(const weight_plan *plan);
-/* AWQ is for products: what has windows or groups is rounded to nearest. False after an error that names what lacks statistics. */
+/* AWQ is for products: what has windows or groups is rounded to nearest. False after an error that names what lacks
+ * statistics. */
 bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounded *out);
 void weight_free(weight_rounded *r);
 /* Raises the scale of a row of one block and rounds its weights anew. */
@@ -70,8 +71,8 @@ void weight_raise_scale(const weight_matrix *m, weight_rounded *r, size_t row, d
 
 /* `dequantize` of new constants, above the op: codes in i8, or i4 where bits <= 4. NULL after an error. */
 adze_ir_value *weight_emit(const weight_matrix *m, const weight_plan *plan, const weight_rounded *r);
-/* All that share the constant read `with`, and their input divided by `factors` unless that is NULL; erases the constant
- * where nobody is left. False after an error. */
+/* All that share the constant read `with`, and their input divided by `factors` unless that is NULL; erases the
+ * constant where nobody is left. False after an error. */
 bool weight_replace(const weight_matrix *m, adze_ir_value *with, const double *factors);
 
 /* ---- First and last layers (weights.c) ---- */

@@ -57,7 +57,7 @@ static void gram(const double *x, double *h)
     static double turned[D * ROWS];
     for (size_t r = 0; r < ROWS; r++)
         for (size_t j = 0; j < D; j++) turned[j * ROWS + r] = x[r * D + j];
-    quant_gemm(h, D, turned, ROWS, x, D, D, D, ROWS, 2.0 / ROWS);
+    quant_gemm(h, D, turned, ROWS, x, D, D, D, ROWS, 2.0 / (int)ROWS);
 }
 
 static void make(layer_data *s, bool outliers)
@@ -65,7 +65,7 @@ static void make(layer_data *s, bool outliers)
     double gain[D];
     state = 42;
     for (size_t j = 0; j < D; j++) gain[j] = exp(0.5 * normal());
-    for (size_t k = 0; k < 4; k++) gain[(size_t)(uniform() * D)] *= outliers ? 20 : 1;
+    for (size_t k = 0; k < 4; k++) gain[(size_t)(uniform() * (int)D)] *= outliers ? 20 : 1;
     for (size_t i = 0; i < (size_t)M * D; i++) s->w[i] = normal();
     fill_rows(s->calibration, gain);
     fill_rows(s->test, gain);
@@ -74,7 +74,7 @@ static void make(layer_data *s, bool outliers)
     for (size_t r = 0; r < ROWS; r++)
         for (size_t j = 0; j < D; j++) {
             double a = fabs(s->calibration[r * D + j]);
-            s->mean_abs[j] += a / ROWS;
+            s->mean_abs[j] += a / (int)ROWS;
             if (a > s->abs_max[j]) s->abs_max[j] = a;
         }
     s->signal = quant_error(s->w, s->h_test, M, D);

@@ -158,10 +158,10 @@ static quant_histogram bell(double *bins, double lo, double hi, double at, doubl
 {
     quant_histogram h = {lo, hi, bins, BINS};
     for (int i = 0; i < BINS; i++) {
-        double x = lo + (hi - lo) * (i + 0.5) / BINS;
-        bins[i] = floor(1e6 * 0.3989 * exp(-0.5 * x * x) * (hi - lo) / BINS + 0.5);
+        double x = lo + (hi - lo) * (i + 0.5) / (int)BINS;
+        bins[i] = floor(1e6 * 0.3989 * exp(-0.5 * x * x) * (hi - lo) / (int)BINS + 0.5);
     }
-    bins[(int)((at - lo) / (hi - lo) * BINS)] += far;
+    bins[(int)((at - lo) / (hi - lo) * (int)BINS)] += far;
     return h;
 }
 

@@ -1,5 +1,5 @@
-"""quant_data.py FILE NAME=DIMS…: eight samples of uniform numbers in [-1, 1], both ends among them; `:0` behind the dims:
-in [0, 1]."""
+"""quant_data.py FILE NAME=DIMS…: eight samples of uniform numbers in [-1, 1], both ends among them; in [0, 1] with
+`:0` behind the dims."""
 import sys
 
 import numpy as np

@@ -8,8 +8,9 @@ adze, folder = sys.argv[1:]
 
 def snr(options):
     passes = f"simplify,quantize-weights{{edge-bits=2,stats={folder}/gram,{options}}}"
-    subprocess.run([adze, "opt", f"{folder}/m.adz", f"--passes={passes}", "--check", "-o", f"{folder}/q.adz"], check=True)
-    out = subprocess.run([adze, "eval", f"{folder}/q.adz", f"--data={folder}/x.npz", f"--against={folder}/m.adz",
+    out = f"{folder}/q.adz"
+    subprocess.run([adze, "opt", f"{folder}/m.adz", f"--passes={passes}", "--check", "-o", out], check=True)
+    out = subprocess.run([adze, "eval", out, f"--data={folder}/x.npz", f"--against={folder}/m.adz",
                           "--target=reference", "--metric=snr"], check=True, capture_output=True, text=True).stdout
     return float(re.search(r"snr +(\S+) dB", out)[1])
 

@@ -1,0 +1,96 @@
+"""quantize.py NAME: a public model with codes of 8 and 4 bits, calibrated on part of its data and measured on the rest.
+
+Checks the share of equal answers and the signal to noise ratio of the outputs against the float model, both in
+compiled code, with bounds below what was measured when this was written; and that weights of 4 bits keep more when they
+are rounded by Gram matrices. --all takes more samples, prints a table of all ways and checks nothing.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
+sys.path.insert(0, str(SOURCE / "tools/models"))
+import npz  # noqa: E402
+import prepare  # noqa: E402
+import zoo  # noqa: E402
+
+ADZE = BUILD / "bin/adze"
+# Samples to calibrate on and to measure on; least agreement and SNR of `rtn` and `cd`.
+MODELS = {"kws_float": (100, 400, (97, 27), (98, 28)), "resnet20": (100, 400, (97, 28), (97.5, 29)),
+          "squeezenet": (40, 40, (90, 21), (92, 22))}
+FULL = {"kws_float": (100, 400), "resnet20": (100, 2000), "squeezenet": (100, 400)}
+WAYS = ["", "range=minmax", "range=percentile", "range=kl", "correct-bias=true", "sums=true", "weights=gptq",
+        "weights=cd", "bits=4", "bits=4,clip=mse", "bits=4,weights=cd,clip=gram",
+        "bits=4,weights=gptq,clip=gram,correct-bias=true"]
+passed = failed = 0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
+
+
+def adze(*arguments):
+    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True)
+    if done.returncode:
+        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def measure(folder, model, options):
+    """Agreement in percent and SNR in dB of the model quantized with these options."""
+    passes = f"simplify,quantize-static{{stats={folder}/stats{options and ','}{options}}}"
+    adze("opt", model, f"--passes={passes}", "-o", folder / "q.adz")
+    text = adze("eval", folder / "q.adz", f"--data={folder}/test.npz", f"--against={model}", "--target=x86:host",
+                "--against-target=x86:host", "--batch=1", "--metric=agreement,snr")
+    return [float(re.search(rf"^{name} +(\S+)", text, re.M)[1]) for name in ("agreement", "snr")]
+
+
+def split(arrays, calibrate, test, folder):
+    """Samples to calibrate on come from all over the set; those to measure on are others."""
+    count = len(next(iter(arrays.values())))
+    chosen = np.arange(count)[::count // calibrate][:calibrate]
+    rest = np.setdiff1d(np.arange(count), chosen)[:test]
+    npz.save(folder / "calibrate.npz", **{k: v[chosen] for k, v in arrays.items()})
+    npz.save(folder / "test.npz", **{k: v[rest] for k, v in arrays.items()})
+
+
+def main(name, everything):
+    folder = zoo.models_folder()
+    if folder is None:
+        print("skipped: no folder of public models (ADZE_MODELS)")
+        return 77
+    model = next(row for row in zoo.table(folder) if row.name == name)
+    calibrate, test = FULL[name] if everything else MODELS[name][:2]
+    limit = calibrate + test
+    arrays, _ = prepare.prepare(model, folder, SOURCE / f"build/data-{limit}", limit, oracle=False)
+    source = folder / model.file
+    with tempfile.TemporaryDirectory(prefix="adze-quantize-") as scratch:
+        scratch = Path(scratch)
+        split(arrays, calibrate, test, scratch)
+        adze("calibrate", source, f"--calib={scratch}/calibrate.npz", "-o", scratch / "stats", "--gram",
+             "--target=x86:host", "--batch=1")
+        if everything:
+            for options in WAYS:
+                agreement, snr = measure(scratch, source, options)
+                print(f"{name:12} {agreement:6.2f} % {snr:6.2f} dB  {options or 'defaults'}", flush=True)
+            return 0
+        for options, (least, noise) in zip(("", "weights=cd"), MODELS[name][2:]):
+            agreement, snr = measure(scratch, source, options)
+            check(f"quantize-static{{{options}}}", agreement >= least and snr >= noise, f"{agreement} %, {snr} dB")
+        nearest = measure(scratch, source, "bits=4,clip=mse")[1]
+        gram = measure(scratch, source, "bits=4,weights=gptq,clip=gram")[1]
+        check("gptq at 4 bits is better by 3 dB", gram >= nearest + 3, f"{nearest} and {gram} dB")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], "--all" in sys.argv[2:]))
