@@ -1,5 +1,8 @@
-/* Random pipelines: passes that simplify in any order, with any options, then at times the way down to loops. */
+/* Random pipelines: passes that simplify in any order, with any options, at times some that compress, then at times the
+ * way down to loops. */
 #include "generate.h"
+
+#include <string.h>
 
 static void add_options(gen *g, const adze_pass *pass, adze_text *out)
 {
@@ -23,7 +26,8 @@ static void add_pass(gen *g, const char *name, adze_text *out)
 {
     const adze_pass *pass = adze_registry_find_pass(g->registry, name);
     adze_text_append(out, "%s%s", out->size && out->data[out->size - 1] != '(' ? "," : "", name);
-    if (pass) add_options(g, pass, out);
+    bool compresses = pass && pass->purpose && !strcmp(pass->purpose, "compress"); /* texts are names of methods */
+    if (pass && !compresses) add_options(g, pass, out);
 }
 
 static void add_any(gen *g, adze_text *out)
@@ -32,6 +36,14 @@ static void add_any(gen *g, adze_text *out)
                                         "cse",        "dce",          "canonicalize",   "batchnorm-fold",
                                         "quantize-fuse"};
     add_pass(g, names[gen_below(g, 9)], out);
+}
+
+/* What changes weights stands behind what simplifies. */
+static void add_compression(gen *g, adze_text *out)
+{
+    static const char *const names[] = {"equalize", "smooth", "cast", "quantize-weights", "quantize-dynamic"};
+    for (uint32_t i = 0; i < 5; i++)
+        if (gen_chance(g, 30)) add_pass(g, names[i], out);
 }
 
 void gen_pipeline(gen *g, adze_text *out)
@@ -46,6 +58,7 @@ void gen_pipeline(gen *g, adze_text *out)
         for (uint32_t k = 1 + gen_below(g, 3); k > 0; k--) add_any(g, out);
         adze_text_append(out, ")");
     }
+    if (gen_chance(g, 25)) add_compression(g, out);
     if (gen_chance(g, 50)) return;
     bool mixed = gen_chance(g, 40); /* what simplifies may run anywhere */
     for (uint32_t i = 0; i < 6; i++) {
