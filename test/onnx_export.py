@@ -117,6 +117,13 @@ for kind in ("gelu", "gelu_tanh", "hard_swish", "mish", "swish", "elu", "relu", 
     op(kind, f"{kind}(%x) : f32[2,3,4]", X, 13, 15, 20, NEWEST)
 op("swish_alpha", "swish(%x) {alpha = 1.5} : f32[2,3,4]", X, 13, NEWEST)
 op("fma", "fma(%a, %b, %c) : f32[2,3]", {"a": "f32[2,3]", "b": "f32[3]", "c": "f32[2,1]"}, 13)
+op("prelu", "prelu(%a, %b) : f32[2,3]", {"a": "f32[2,3]", "b": "f32[3]"}, 13, 16)
+op("prelu_small", "prelu(%a, %b) : f32[2,3]", {"a": "f32[3]", "b": "f32[2,3]"}, 13)
+op("sum_of_ints", "sum_n(%a, %b, %a) : i64[2,3]", {"a": "i64[2,3]", "b": "i64[3]"}, 13)
+op("relu_of_bytes", "relu(%a) : u8[2,3]", {"a": "u8[2,3]"}, 13)
+op("gather_nd", "gather_nd(%x, @i) : f32[2,4]", {"x": "f32[2,3,4]"}, 13,
+   constants="const @i: i32[2,2] = dense[0, 1, 1, 2]")
+op("relayout", "relayout(%a) : f32[3]", {"a": "f32[3]"}, 13)
 op("max", "max(%a, %b) : f32[2,3]", {"a": "f32[2,3]", "b": "f32[3]"}, 13, NEWEST)
 for axis in (0, 1, 2, -2):
     op(f"softmax_flat{axis}", f"softmax_flat(%x) {{axis = {axis}}} : f32[2,3,4]", X, 13)

@@ -17,9 +17,8 @@ int adze_onnx_flags_check(const adze_onnx_flags *flags, const char *output)
 
 bool adze_write_onnx(const adze_onnx_flags *flags, const adze_module *module, const char *path)
 {
-    adze_onnx_write_options options = {.struct_size = sizeof options,
-                                       .opset = (uint32_t)flags->opset,
-                                       .external_data = flags->external_data};
+    adze_onnx_write_options options = {.struct_size = sizeof options};
+    if (flags) options.opset = (uint32_t)flags->opset, options.external_data = flags->external_data;
     return adze_onnx_write(module, path, &options);
 }
 

@@ -22,6 +22,7 @@ typedef struct adze_onnx_flags {
 bool adze_is_onnx(const char *path);
 /* 0, or the exit status: the flags are for .onnx files, and the opset is a number that there is. */
 int adze_onnx_flags_check(const adze_onnx_flags *flags, const char *output);
+/* `flags` may be NULL. */
 bool adze_write_onnx(const adze_onnx_flags *flags, const adze_module *module, const char *path);
 /* The same after --passes, or from -O1 on after `simplify`. */
 bool adze_write_simplified(adze_work *work, const adze_common *common, const adze_onnx_flags *flags,

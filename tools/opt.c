@@ -20,7 +20,6 @@ typedef struct options {
         update_checks;
     bool locations;
     adze_certify_flags certify;
-    adze_onnx_flags onnx;
     int64_t rewrite_limit, stop_before;
 } options;
 
@@ -28,9 +27,8 @@ static const options defaults = {.common = ADZE_COMMON_START, .rewrite_limit = -
 
 static const adze_flag flags[] = {
     ADZE_COMMON_FLAGS,
-    {"-o", "FILE", "write there: IR text (.adz), a model (.onnx), a graph (.dot) or its picture (.svg, by Graphviz)",
-     ADZE_FLAG_TEXT, offsetof(options, output)},
-    ADZE_ONNX_FLAGS(options, onnx),
+    {"-o", "FILE", "write there: IR text (.adz), a model (.onnx), a graph (.dot) or its picture (.svg)", ADZE_FLAG_TEXT,
+     offsetof(options, output)},
     {"--print-after", "PASS", "print the IR to stderr after that pass; * is every pass", ADZE_FLAG_TEXT,
      offsetof(options, print_after)},
     {"--print-diff", "PASS", "print to stderr what each pass, or that one, changed, function by function",
@@ -180,7 +178,7 @@ static bool process(job *j, adze_module *module, const char *path)
     adze_snapshot_destroy(j->snapshot);
     j->snapshot = NULL;
     if (ok && adze_is_onnx(o->output))
-        ok = adze_write_onnx(&o->onnx, module, o->output);
+        ok = adze_write_onnx(NULL, module, o->output);
     else if (ok && adze_is_graph(o->output))
         adze_module_print_dot(module, &j->out);
     else if (ok && !o->certify.bisect)
@@ -290,8 +288,6 @@ static int check_flags(const adze_work *work, const options *o)
                                 "files, and graphs, to .dot and .svg files", o->output);
     if ((adze_is_graph(name) || adze_is_onnx(name)) && (o->split_input || o->verify_diagnostics))
         return adze_usage_error("%s: it takes one module, without --split-input and --verify-diagnostics", o->output);
-    int status = adze_onnx_flags_check(&o->onnx, o->output);
-    if (status) return status;
     bool after = o->print_after && strcmp(o->print_after, "*") != 0;
     if (after && check_pass(work, "--print-after", o->print_after)) return 2;
     if (o->print_diff && *o->print_diff && check_pass(work, "--print-diff", o->print_diff)) return 2;

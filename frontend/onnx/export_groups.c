@@ -43,6 +43,54 @@ static bool spells_out(const adze_onnx_export *x, const char *op_type)
 static bool say_max(adze_onnx_export *x) { return adze_onnx_say_as(x, "Max"); }
 static bool say_min(adze_onnx_export *x) { return adze_onnx_say_as(x, "Min"); }
 
+/* Does ONNX have this op for the element type of the first operand, at any opset? */
+static bool is_for(const adze_onnx_export *x, const char *op_type)
+{
+    adze_dtype dtype = dtype_at(x, 0);
+    const adze_onnx_form *form = adze_onnx_form_find(op_type, ADZE_ONNX_OPSET_MAX, NULL);
+    return adze_onnx_form_takes(form, &dtype, 1, NULL, 0);
+}
+
+/* Sum is for floats alone. */
+static bool say_sum(adze_onnx_export *x)
+{
+    uint32_t n = adze_op_num_operands(x->op);
+    if (n < 2 || is_for(x, "Sum")) return adze_onnx_say_as(x, is_for(x, "Sum") ? "Sum" : "Identity");
+    const char *sum = adze_onnx_argument(x, 0);
+    for (uint32_t i = 1; i < n; i++)
+        sum = say2(x, "Add", sum, adze_onnx_argument(x, i), dtype_at(x, 0), i + 1 < n ? NULL : adze_onnx_result(x, 0));
+    return true;
+}
+
+/* Unsigned numbers are what they are. */
+static bool say_relu(adze_onnx_export *x)
+{
+    bool is_unsigned = adze_dtype_get_kind(dtype_at(x, 0)) == ADZE_KIND_UINT;
+    return adze_onnx_say_as(x, is_unsigned ? "Identity" : "Relu");
+}
+
+/* Of numbers that ONNX drops nothing of: inference drops nothing at all. */
+static bool say_dropout(adze_onnx_export *x)
+{
+    if (is_for(x, "Dropout") || adze_op_num_results(x->op) > 1) return adze_onnx_say_as(x, "Dropout");
+    return say1(x, "Identity", adze_onnx_argument(x, 0), dtype_at(x, 0), adze_onnx_result(x, 0)) != NULL;
+}
+
+/* PRelu broadcasts its slope alone; where the operand is the smaller one, x < 0 ? slope x : x. */
+static bool say_prelu(adze_onnx_export *x)
+{
+    const adze_ir_value *result = adze_op_result(x->op, 0);
+    adze_dtype dtype = dtype_at(x, 0);
+    if (adze_value_type(result) == adze_value_type(adze_op_operand(x->op, 0))) return adze_onnx_say_as(x, "PRelu");
+    const char *a = adze_onnx_argument(x, 0), *slope = adze_onnx_argument(x, 1);
+    const char *below = say2(x, "Less", a, adze_onnx_new_scalar(x, dtype, 0), ADZE_DTYPE_bool, NULL);
+    const char *in[] = {below, say2(x, "Mul", a, slope, dtype, NULL), a};
+    return adze_onnx_say(x, "Where", in, 3, dtype, adze_onnx_result(x, 0)) != NULL;
+}
+
+/* A copy, where neither side is in a layout. */
+static bool say_relayout(adze_onnx_export *x) { return adze_onnx_say_as(x, "Identity"); }
+
 static bool say_rsqrt(adze_onnx_export *x)
 {
     const char *root = say1(x, "Sqrt", adze_onnx_argument(x, 0), dtype_at(x, 0), NULL);
@@ -251,6 +299,20 @@ static bool say_attention(adze_onnx_export *x)
     return say2(x, "MatMul", shares, adze_onnx_argument(x, 2), dtype, adze_onnx_result(x, 0)) != NULL;
 }
 
+/* Indices are i64. */
+static bool say_gather_nd(adze_onnx_export *x)
+{
+    const char *indices = adze_onnx_argument(x, 1);
+    if (dtype_at(x, 1) == ADZE_DTYPE_i64) return adze_onnx_say_as(x, "GatherND");
+    indices = say_cast(x, indices, ADZE_DTYPE_i64, NULL);
+    adze_onnx_begin(x, "GatherND");
+    adze_onnx_in(x, adze_onnx_argument(x, 0));
+    adze_onnx_in(x, indices);
+    adze_onnx_out(x, adze_onnx_result(x, 0));
+    if (adze_op_attr_int(x->op, "batch_dims")) adze_onnx_int(x, "batch_dims", adze_op_attr_int(x->op, "batch_dims"));
+    return adze_onnx_end(x);
+}
+
 /* ---- Quantization ---- */
 
 /* A scale per index of `axis` as a tensor that broadcasts along it: dims of 1 behind. */
@@ -286,13 +348,11 @@ adze_onnx_speaker *adze_onnx_group_find(const char *op)
         const char *op;
         adze_onnx_speaker *speaker;
     } rows[] = {
-        {"attention", say_attention},   {"fma", say_fma},
-        {"gelu", say_gelu},             {"gelu_tanh", say_gelu_tanh},
-        {"hard_swish", say_hard_swish}, {"layer_norm", say_layer_norm},
-        {"max", say_max},               {"min", say_min},
-        {"mish", say_mish},             {"requantize", say_requantize},
-        {"rms_norm", say_rms_norm},     {"rsqrt", say_rsqrt},
-        {"softmax_flat", say_softmax_flat}, {"swish", say_swish},
+        {"attention", say_attention}, {"dropout", say_dropout}, {"fma", say_fma}, {"gather_nd", say_gather_nd},
+        {"gelu", say_gelu}, {"gelu_tanh", say_gelu_tanh}, {"hard_swish", say_hard_swish},
+        {"layer_norm", say_layer_norm}, {"max", say_max}, {"min", say_min}, {"mish", say_mish}, {"prelu", say_prelu},
+        {"relayout", say_relayout}, {"relu", say_relu}, {"requantize", say_requantize}, {"rms_norm", say_rms_norm},
+        {"rsqrt", say_rsqrt}, {"softmax_flat", say_softmax_flat}, {"sum_n", say_sum}, {"swish", say_swish},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].op, op)) return rows[i].speaker;

@@ -12,7 +12,7 @@ typedef struct counts {
     uint64_t row[COUNTS_MAX];  /* modules that have the op, before, between or after the passes */
     uint64_t rule[COUNTS_MAX]; /* rewrites */
     bool seen[COUNTS_MAX];     /* in this module */
-    uint64_t modules, passes, changed, inexact;
+    uint64_t modules, passes, changed, inexact, refused;
 } counts;
 
 void counts_start(counts *c, const adze_registry *registry);

@@ -128,4 +128,9 @@ void gen_destroy(gen *g); /* the module too */
 /* A random pipeline, as text. */
 void gen_pipeline(gen *g, adze_text *out);
 
+/* ---- exports.c ---- */
+
+/* Writes the module as ONNX, reads it, compares what both compute and what they write. A clear refusal is no failure. */
+bool gen_export(const gen *g, const char *path, bool *out_refused);
+
 #endif

@@ -1,12 +1,14 @@
 /* Random valid modules through random pipelines, every pass run certified.
  *
- *     module_fuzz [--modules=N] [--first=K] [--seed=S] [--only=K] [--least=N] [--backend=FILE] [-v]
+ *     module_fuzz [--modules=N] [--first=K] [--seed=S] [--only=K] [--least=N] [--backend=FILE]
+ *         [--export=FOLDER] [-v]
  *
  * Module number K of a seed is the same in every run. Each runs with the check mode and certificates (certify.h): a
  * pass that fails, that is EXACT and changes a bit, that is FAST and goes over the bound, that leaves a module broken,
  * lies about UNCHANGED or prints what does not read back, ends the program with status 1, the module in a file, and
  * the command that shows it again. At the end: how many modules had each op, how often each rule was applied; status 1
  * if one came less than --least times (1 for every 500 modules by default).
+ * With --export no passes run: each module is written as ONNX and read again, and must compute the same (exports.c).
  */
 #include "counts.h"
 
@@ -20,6 +22,7 @@
 typedef struct arguments {
     uint64_t modules, first, seed, least;
     const char *backend; /* adze_x86.so */
+    const char *folder;  /* of --export */
     bool only, verbose, has_least;
 } arguments;
 
@@ -129,6 +132,21 @@ static bool run_module(gen *g, const arguments *a, uint64_t number, counts *c)
     return ok;
 }
 
+/* The module written as ONNX, in a file of its number; with -v or --only it stays. */
+static bool export_module(gen *g, const arguments *a, uint64_t number, counts *c)
+{
+    char path[512];
+    bool refused;
+    snprintf(path, sizeof path, "%s/%" PRIu64 ".onnx", a->folder, number);
+    if (a->only) save(g->module, "module.adz");
+    bool ok = gen_export(g, path, &refused);
+    c->refused += refused;
+    if (ok && !a->verbose && !a->only) remove(path);
+    if (ok) counts_module(c, g->module);
+    if (!ok) printf("module %" PRIu64 " of seed %" PRIu64 " failed\n", number, a->seed);
+    return ok;
+}
+
 static bool run_number(const arguments *a, uint64_t number, counts *c)
 {
     adze_context *context = adze_context_create();
@@ -141,7 +159,7 @@ static bool run_number(const arguments *a, uint64_t number, counts *c)
     if (ok && !c->n_rows) counts_start(c, registry);
     ok = ok && gen_create(g, context, registry, a->seed, number);
     if (!ok) printf("module %" PRIu64 " of seed %" PRIu64 " was not made\n", number, a->seed);
-    ok = ok && run_module(g, a, number, c);
+    ok = ok && (a->folder ? export_module(g, a, number, c) : run_module(g, a, number, c));
     counts_next(c);
     if (g) gen_destroy(g);
     free(g);
@@ -167,6 +185,7 @@ static bool read_argument(arguments *a, const char *text)
     uint64_t *const fields[] = {&a->modules, &a->first, &a->seed, &a->least, &a->first};
     if (!strcmp(text, "-v")) return a->verbose = true;
     if (!strncmp(text, "--backend=", 10)) return (a->backend = text + 10)[0];
+    if (!strncmp(text, "--export=", 9)) return (a->folder = text + 9)[0];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strncmp(text, names[i], strlen(names[i])) != 0) continue;
         char *end;
@@ -193,7 +212,8 @@ int main(int argc, char **argv)
     setenv("ADZE_DATA_DIR", ADZE_DATA, 0);
     uint64_t failed = 0;
     for (uint64_t i = 0; i < a.modules; i++) failed += !run_number(&a, a.first + i, &c);
-    bool enough = counts_print(&c, a.only ? 0 : a.least);
+    if (a.folder) printf("%" PRIu64 " modules written as ONNX, %" PRIu64 " refused\n", a.modules - failed, c.refused);
+    bool enough = a.folder || counts_print(&c, a.only ? 0 : a.least);
     if (failed) printf("%" PRIu64 " modules failed\n", failed);
     for (uint32_t i = 0; i < c.n_rules; i++) free((void *)(uintptr_t)c.rules[i]);
     return failed || !enough;
