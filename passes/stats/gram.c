@@ -134,8 +134,8 @@ static bool is_finite_row(const walk *w, const float *from)
     return true;
 }
 
-/* Offsets of up to `most` rows from *first on, which then is the next one; they are added to `offset`. Those that are not
- * finite are left out. Gives their number. */
+/* Offsets of up to `most` rows from *first on, which then is the next one; they are added to `offset`. Those that are
+ * not finite are left out. Gives their number. */
 static uint32_t choose_rows(const walk *w, int64_t offset, uint64_t *first, uint32_t most, int64_t *out,
                             uint64_t *left_out)
 {

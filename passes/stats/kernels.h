@@ -29,13 +29,13 @@ typedef struct stats_kernels {
     void (*range)(const float *x, uint64_t n, range_sums *out);
     /* Sum of (x - mean)^2. */
     double (*squares)(const float *x, uint64_t n, double mean);
-    /* Adds one to the bin floor(x / width) - first of each; width is a power of two, all bins lie within the tables. */
+    /* Adds one to the bin floor(x / width) - first of each; width is a power of two, bins lie within the tables. */
     void (*bins)(const float *x, uint64_t n, float width, int32_t first, uint32_t (*tables)[ADZE_STATS_BINS]);
     /* The same for each column of x[rows, n]; adds to what is in `out`. */
     void (*columns)(const float *x, uint64_t rows, uint64_t n, const column_sums *out);
     void (*column_squares)(const float *x, uint64_t rows, uint64_t n, const double *mean, double *out);
-    /* `strips` holds strips of STATS_STRIP columns, each [STATS_BLOCK, STATS_STRIP], of which `rows` rows count; columns
-     * past `size` are zero. Adds X^T X to its lower triangle by rows, and the sum of each column. */
+    /* `strips` holds strips of STATS_STRIP columns, each [STATS_BLOCK, STATS_STRIP], of which `rows` rows count;
+     * columns past `size` are zero. Adds X^T X to its lower triangle by rows, and the sum of each column. */
     void (*gram)(const float *strips, uint64_t rows, uint64_t size, double *lower, double *sum);
 } stats_kernels;
 

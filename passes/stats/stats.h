@@ -119,8 +119,8 @@ bool gram_describe(const adze_op *op, uint32_t operand, gram_map *out);
 bool stats_spill(adze_stats *stats, const char *path);
 /* adze_stats_load, of an unfinished run too where `unfinished`. */
 adze_stats *stats_read(adze_context *context, const char *path, bool unfinished);
-/* Copies `count` of a matrix' numbers, sums and then rows that wait, from number `first`, out of memory or file. False after an
- * error. */
+/* Copies `count` of a matrix' numbers, sums and then rows that wait, from number `first`, out of memory or file. False
+ * after an error. */
 bool stats_read_sums(const adze_stats *stats, gram_entry *gram, uint64_t first, uint64_t count, double *out);
 
 #define STATS_MAGIC "ADZSTATS"

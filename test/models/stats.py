@@ -26,8 +26,9 @@ def main():
         out = SOURCE / f"build/data-{samples}"
         prepare.prepare(model, folder, out, samples, oracle=False)
         command = [sys.executable, SOURCE / "test/tools/Inputs/stats_onnx.py", BUILD / "bin/adze",
-                   BUILD / "test/models-stats" / model.name, folder / model.file, out / f"{model.name}.npz", str(samples)]
-        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                   BUILD / "test/models-stats" / model.name, folder / model.file, out / f"{model.name}.npz", samples]
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True)
         ok = not done.returncode and done.stdout.count("are ONNX Runtime's") == 1
         failed += not ok
         print(f"{'ok    ' if ok else 'FAILED'} {model.name}: {done.stdout.strip() if ok else done.stderr.strip()}")

@@ -31,7 +31,8 @@ def run(*flags, status=0, **others):
 
 def stop(number, *flags):
     """Starts a run and ends it by a signal once a state of it is saved."""
-    process = subprocess.Popen(command("--every=0.02", *flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(command("--every=0.02", *flags), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True)
     while not part.exists():
         assert process.poll() is None, "it ended before it saved its state"
         time.sleep(0.005)
@@ -64,7 +65,8 @@ assert shown.returncode == 1 and "has not ended; 'adze calibrate --resume' goes 
 
 # It goes on with nothing but itself, and stays as it is.
 other = folder / "other.adz"
-other.write_text("func @main(%image: f32[N,1,8,8]) -> (f32[N,1,8,8]) {\n  %y = relu(%image) : f32[N,1,8,8]\n  return(%y)\n}\n")
+other.write_text("func @main(%image: f32[N,1,8,8]) -> (f32[N,1,8,8]) {\n"
+                 "  %y = relu(%image) : f32[N,1,8,8]\n  return(%y)\n}\n")
 np.savez(folder / "else.npz", **{name: np.tile(x, (4,) + (1,) * (x.ndim - 1))[::-1]})
 for want, flags, others in [("another model", ["--gram"], {"model": other}),
                             ("other data", ["--gram"], {"data": folder / "else.npz"}),

@@ -14,7 +14,8 @@ for name, x in a.values.items():
     for field in ("min", "max", "mean", "abs_mean"):
         assert abs(getattr(x, field) - getattr(y, field)) <= scale, (name, field)
     for field in x.channels:
-        assert np.allclose(x.channels[field], y.channels[field], rtol=tolerance, atol=scale * max(scale, 1)), (name, field)
+        slack = scale * max(scale, 1)
+        assert np.allclose(x.channels[field], y.channels[field], rtol=tolerance, atol=slack), (name, field)
 assert [(g.name, g.window) for g in a.grams] == [(g.name, g.window) for g in b.grams]
 for g, h in zip(a.grams, b.grams):
     assert np.array_equal(g.rows, h.rows) and np.abs(g.h - h.h).max() <= tolerance * np.abs(g.h).max(), g.name
