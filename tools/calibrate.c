@@ -105,10 +105,10 @@ static bool progress(void *self, double part, const char *detail)
 }
 
 /* The state as passes see it when they read statistics. */
-static bool simplify(adze_work *work, adze_module *module)
+static bool simplify(adze_work *work, const options *o, adze_module *module)
 {
     adze_pipeline *pipeline = adze_pipeline_parse(work->registry, "simplify");
-    adze_run_options how = {.struct_size = sizeof how, .precision = ADZE_PRECISION_F32};
+    adze_run_options how = {.struct_size = sizeof how, .precision = adze_common_precision(&o->common)};
     bool ok = pipeline && adze_pipeline_run(pipeline, module, &how);
     adze_pipeline_destroy(pipeline);
     return ok;
@@ -160,7 +160,7 @@ static adze_stats *collect(adze_work *work, const options *o, const adze_module 
 static bool calibrate(adze_work *work, const options *o, const char *path, adze_module *module,
                       adze_calibration_files *files)
 {
-    if (!simplify(work, module) ||
+    if (!simplify(work, o, module) ||
         !adze_calibration_open(files, work, module, path, o->common.calib, o->samples, o->batch))
         return false;
     if (!work->engine.name && !(o->common.target && adze_common_is_reference(&o->common)))
