@@ -227,6 +227,8 @@ VARIANT(base, )
 VARIANT(v3, __attribute__((target("avx2,fma"))))
 #endif
 
+const stats_kernels *stats_kernels_get_base(void) { return &kernels_base; }
+
 const stats_kernels *stats_kernels_get(void)
 {
 #ifdef __x86_64__

@@ -40,5 +40,7 @@ typedef struct stats_kernels {
 } stats_kernels;
 
 const stats_kernels *stats_kernels_get(void);
+/* The form that every CPU can run. */
+const stats_kernels *stats_kernels_get_base(void);
 
 #endif

@@ -316,6 +316,41 @@ TEST(gram_is_the_direct_sum)
     end();
 }
 
+/* Every form of the loops, on lengths with and without a rest. */
+TEST(forms_agree)
+{
+    enum { N = 2 * STATS_BLOCK * STATS_STRIP, SIZE_OF = 21, SUMS = SIZE_OF * (SIZE_OF + 1) / 2 };
+    static float x[N];
+    static uint32_t bins[2][STATS_TABLES][ADZE_STATS_BINS];
+    const stats_kernels *forms[] = {stats_kernels_get_base(), stats_kernels_get()};
+    for (uint32_t i = 0; i < N; i++) x[i] = (float)((i * 2654435761u >> 7) % 4001) / 1000 - 2;
+    for (uint64_t n = 1; n < N; n = n * 3 + 1) {
+        range_sums r[2];
+        double squares[2];
+        uint64_t counts[2][ADZE_STATS_BINS] = {{0}};
+        memset(bins, 0, sizeof bins);
+        for (int f = 0; f < 2; f++) {
+            forms[f]->range(x, n, &r[f]);
+            squares[f] = forms[f]->squares(x, n, r[f].sum / (double)n);
+            forms[f]->bins(x, n, 1.0f / 256, -513, bins[f]);
+            for (int b = 0; b < ADZE_STATS_BINS * STATS_TABLES; b++)
+                counts[f][b % ADZE_STATS_BINS] += bins[f][b / ADZE_STATS_BINS][b % ADZE_STATS_BINS];
+        }
+        CHECK(r[0].min == r[1].min && r[0].max == r[1].max && !r[0].bad && !r[1].bad);
+        CHECK_NEAR(r[0].sum, r[1].sum, 1e-5 * r[1].abs_sum);
+        CHECK_NEAR(squares[0], squares[1], 1e-5 * squares[1]);
+        CHECK(!memcmp(counts[0], counts[1], sizeof counts[0]));
+    }
+    double sums[2][SUMS + SIZE_OF] = {{0}};
+    for (uint64_t row = 0; row < STATS_BLOCK; row++) /* columns past the size are zero */
+        for (uint64_t k = SIZE_OF; k < 2 * STATS_STRIP; k++) x[gram_place((uint32_t)row, k)] = 0;
+    for (int f = 0; f < 2; f++) forms[f]->gram(x, 201, SIZE_OF, sums[f], sums[f] + SUMS);
+    for (int i = 0; i < SUMS + SIZE_OF; i++) CHECK_NEAR(sums[0][i], sums[1][i], 1e-3);
+    double want = 0;
+    for (uint32_t row = 0; row < 201; row++) want += (double)(x[gram_place(row, 20)] * x[gram_place(row, 3)]);
+    CHECK_NEAR(sums[0][20 * 21 / 2 + 3], want, 1e-3);
+}
+
 int main(void)
 {
     RUN(histogram_grows);
@@ -329,5 +364,6 @@ int main(void)
     RUN(channels_that_change_are_none);
     RUN(equal_readings_share);
     RUN(gram_is_the_direct_sum);
+    RUN(forms_agree);
     return unit_end();
 }
