@@ -115,7 +115,8 @@ static void check_gemm(const adze_ukernel *uk, const family *f, int mr, int nr, 
     edge a = edge_of((size_t)reach[1].end), b = edge_of((size_t)reach[2].end);
     for (int64_t i = 0; i < reach[1].end; i++) a.begin[i] = code(pattern, &state);
     for (int64_t i = 0; i < reach[2].end / f->bytes; i++)
-        set_weight(b.begin, f->bytes, i, i / 64 % groups * 4 + i % 4 < g->k ? weight(pattern, f->least, f->most, &state) : 0);
+        set_weight(b.begin, f->bytes, i,
+                   i / 64 % groups * 4 + i % 4 < g->k ? weight(pattern, f->least, f->most, &state) : 0);
     int32_t acc[MAX_TILE + 2 * GUARD];
     for (int i = 0; i < mr * nr + 2 * GUARD; i++) acc[i] = guard;
     args[0].p = acc + GUARD;
@@ -216,7 +217,8 @@ static void check_depthwise(const adze_ukernel *uk, const family *f, int mw, int
 
 TEST(depthwise)
 {
-    static const int64_t windows[][2] = {{1, 1}, {3, 3}, {5, 5}, {7, 7}, {1, 3}, {3, 1}, {2, 2}, {5, 3}, {40, 7}, {0, 3}};
+    static const int64_t windows[][2] = {{1, 1}, {3, 3}, {5, 5}, {7, 7}, {1, 3},
+                                         {3, 1}, {2, 2}, {5, 3}, {40, 7}, {0, 3}};
     for (size_t f = 0; f < sizeof depthwises / sizeof *depthwises; f++)
         for (int mw = 1; mw <= 8; mw++) {
             char name[16];
@@ -228,6 +230,77 @@ TEST(depthwise)
                     for (int p = 0; p < PATTERNS; p++)
                         check_depthwise(uk, &depthwises[f], mw, windows[i][0], windows[i][1], stride, p);
         }
+}
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The worst error of a tile. */
+static double q4_error(const float *acc, const float *a, const uint8_t *b, int mr, int nr, int64_t k, int64_t a_row)
+{
+    double worst = 0;
+    for (int i = 0; i < mr * nr; i++) {
+        int n = i % nr;
+        double sum = 0;
+        for (int64_t kk = 0; kk < k; kk++) {
+            const uint8_t *block = b + (n / 16 * ((k + 31) / 32) + kk / 32) * 320;
+            int nibble = block[kk % 32 / 8 * 64 + n % 16 * 4 + kk % 8 / 2] >> kk % 2 * 4 & 15;
+            float scale;
+            memcpy(&scale, block + 256 + n % 16 * 4, sizeof scale);
+            sum += (double)a[i / nr * a_row + kk] * (nibble > 7 ? nibble - 16 : nibble) * (double)scale;
+        }
+        double error = fabs(sum - (double)acc[i]);
+        if (!(error <= worst)) worst = error;
+    }
+    return worst;
+}
+
+static void check_q4(const adze_ukernel *uk, int mr, int nr, int64_t k)
+{
+    adze_reach reach[3];
+    const int64_t a_row = k + 3;
+    adze_ukernel_arg args[6] = {{.i = 0}, {.i = 0}, {.i = a_row}, {.i = 0}, {.i = k}, {.i = 640}};
+    REQUIRE(uk->reach(args, reach));
+    CHECK_INT(reach[2].end, (k + 31) / 32 * 320 * nr / 16);
+    uint32_t state = 3;
+    edge a = edge_of((size_t)reach[1].end), b = edge_of((size_t)reach[2].end);
+    float *x = (float *)(void *)a.begin, acc[MAX_TILE + 2 * GUARD], mark;
+    memcpy(&mark, &guard, sizeof mark);
+    for (int64_t i = 0; i < reach[1].end / 4; i++) x[i] = (float)next(&state) * 0x1p-23f - 1;
+    for (int64_t i = 0; i < reach[2].end; i++) b.begin[i] = (uint8_t)next(&state);
+    for (int64_t i = 0; i < reach[2].end / 320 * 16; i++) {
+        float scale = (float)(1 + next(&state) % 1000) * 1e-3f;
+        memcpy(b.begin + i / 16 * 320 + 256 + i % 16 * 4, &scale, sizeof scale);
+    }
+    for (int i = 0; i < mr * nr + 2 * GUARD; i++) acc[i] = mark;
+    args[0].p = acc + GUARD;
+    args[1].cp = x;
+    args[3].cp = b.begin;
+    uk->invoke(args);
+    double worst = q4_error(acc + GUARD, x, b.begin, mr, nr, k, a_row);
+    bool hold = true;
+    for (int i = 0; i < GUARD; i++)
+        hold &= bits_of(acc[i]) == (uint32_t)guard && bits_of(acc[GUARD + mr * nr + i]) == (uint32_t)guard;
+    if (!unit_check(worst <= 1e-4 && hold, __FILE__, __LINE__, uk->name)) printf("  k %d: error %g\n", (int)k, worst);
+    edge_free(a);
+    edge_free(b);
+}
+
+TEST(gemm_q4)
+{
+    static const int64_t depths[] = {0, 1, 8, 31, 32, 77, 256};
+    int tiles = 0;
+    for (size_t i = 0; i < adze_uk_count; i++) {
+        int mr, nr;
+        if (sscanf(adze_uk_table[i].name, "gemm_f32q4_%dx%d", &mr, &nr) != 2) continue;
+        tiles++;
+        for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) check_q4(&adze_uk_table[i], mr, nr, depths[d]);
+    }
+    CHECK_INT(tiles, 10);
 }
 
 /* Numbers that make no memory are refused. */
@@ -272,6 +345,7 @@ int main(void)
     RUN(gemm);
     RUN(narrow_bound);
     RUN(depthwise);
+    RUN(gemm_q4);
     RUN(reach);
     return unit_end();
 }

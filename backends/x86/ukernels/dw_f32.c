@@ -67,4 +67,5 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
+#define UK_GEMM_Q4(mr, nr)
 #include "ukernels.def"

@@ -124,4 +124,5 @@ INLINE void depthwise_tile(const int pixels, const int weight_bytes, int32_t *ac
 #define UK_DEPTHWISE(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
+#define UK_GEMM_Q4(mr, nr)
 #include "ukernels.def"

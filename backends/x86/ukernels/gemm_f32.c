@@ -64,4 +64,5 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
+#define UK_GEMM_Q4(mr, nr)
 #include "ukernels.def"

@@ -348,4 +348,5 @@ INLINE void gemm_tile(const int rows, const int columns, const int weight_bytes,
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
+#define UK_GEMM_Q4(mr, nr)
 #include "ukernels.def"

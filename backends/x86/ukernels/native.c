@@ -30,6 +30,11 @@
         adze_uk_dw_##name##_##mw(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i, x[6].i, x[7].i, x[8].i);     \
     }
 #define UK_DEPTHWISE_INT(mw) DEPTHWISE_INT(u8s8, mw) DEPTHWISE_INT(u8s16, mw)
+#define UK_GEMM_Q4(mr, nr)                                                                                      \
+    static void invoke_q4_##mr##x##nr(const adze_ukernel_arg *x)                                                \
+    {                                                                                                           \
+        adze_uk_gemm_f32q4_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i);                       \
+    }
 #define UK_TRANSPOSE(name)                                                                         \
     static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
@@ -70,6 +75,11 @@
     {                                                                                              \
         return adze_uk_reach_dw_int(mw, 2, x, out);                                                \
     }
+#define UK_GEMM_Q4(mr, nr)                                                                         \
+    static bool reach_q4_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)                   \
+    {                                                                                              \
+        return adze_uk_reach_gemm_q4(mr, nr, x, out);                                              \
+    }
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #include "ukernels.def"
@@ -86,6 +96,7 @@
 #define UK_DEPTHWISE_INT(mw)                                              \
     ROW(dw_u8s8_##mw, "pbibiiiii", invoke_dw_u8s8_##mw, reach_dw_s8_##mw) \
     ROW(dw_u8s16_##mw, "pbibiiiii", invoke_dw_u8s16_##mw, reach_dw_s16_##mw)
+#define UK_GEMM_Q4(mr, nr) ROW(gemm_f32q4_##mr##x##nr, "ppibii", invoke_q4_##mr##x##nr, reach_q4_##mr##x##nr)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
 const adze_ukernel adze_uk_table[] = {
@@ -99,6 +110,7 @@ bool adze_uk_has_dots(const char *name)
 #define UK_GEMM(mr, nr)
 #define UK_GEMM_INT(mr, nr) \
     "gemm_u8s8_" #mr "x" #nr, "gemm_u8s8_narrow_" #mr "x" #nr, "gemm_u8s16_" #mr "x" #nr,
+#define UK_GEMM_Q4(mr, nr)
 #define UK_DEPTHWISE(mw)
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)

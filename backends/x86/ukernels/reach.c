@@ -104,6 +104,21 @@ bool adze_uk_reach_dw_int(int64_t mw, int64_t weight_bytes, const adze_ukernel_a
     return reach_dw(mw, (family){1, 1, weight_bytes}, x, out);
 }
 
+bool adze_uk_reach_gemm_q4(int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t k = x[4].i;
+    span acc = one, a = one, b = one;
+    out[1] = out[2] = (adze_reach){0, 0};
+    along(&acc, mr * nr, 1);
+    if (!put(&out[0], acc, 4)) return false;
+    if (k < 1) return true;
+    along(&a, mr, x[2].i);
+    along(&a, k, 1);
+    along(&b, times(&b, (k - 1) / 32 + 1, nr / PANEL), Q4_BLOCK);
+    along(&b, Q4_BLOCK, 1);
+    return put(&out[1], a, 4) && put(&out[2], b, 1);
+}
+
 bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)
 {
     for (int i = 0; i < 2; i++) {

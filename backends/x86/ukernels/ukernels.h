@@ -62,6 +62,22 @@
     UK_DEPTHWISE_INT_TILE(u8s8, int8_t, mw) \
     UK_DEPTHWISE_INT_TILE(u8s16, int16_t, mw)
 
+/* gemm_f32q4_<mr>x<nr>: a tile of a matrix product with 4-bit weights,
+ *
+ *   acc[m][n] = sum over kk < k of a[m * a_row + kk] * w[kk][n],   w[kk][n] = code[kk][n] * scale[kk / 32][n]
+ *
+ * in that order, codes from -8 to 7, w rounded to f32. Of a row k floats are read. b is a packed panel of 16 columns:
+ * ceil(k / 32) blocks of 320 bytes, each
+ *
+ *   u32 codes[4][16], the code of step 8 i + j of the block in bits 4 j to 4 j + 3 of codes[i][column], two's complement
+ *   f32 scales[16]
+ *
+ * for nr = 32 the next 16 columns are those of the panel behind it. Codes of steps that are not there do not matter.
+ * `ahead` counts bytes. One row is fastest in 32 columns. */
+#define UK_GEMM_Q4(mr, nr)                                                                                       \
+    void adze_uk_gemm_f32q4_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b, int64_t k,  \
+                                        int64_t ahead);
+
 /* transpose_f32_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16. */
 #define UK_TRANSPOSE(name) void adze_uk_##name(float *y, int64_t y_row, const float *x, int64_t x_row);
 

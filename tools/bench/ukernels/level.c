@@ -79,6 +79,13 @@ static void transpose(void)
 static void pack_rows(void) { adze_uk_pack_f32(bench_out, bench_in, 64, 384, 384, 1, 64); }
 static void pack_columns(void) { adze_uk_pack_f32(bench_out, bench_in, 64, 384, 1, 64, 64); }
 
+/* One row times a matrix of 4096 x 4096. */
+static void row_f32(void)
+{
+    for (int64_t j = 0; j < 4096; j += 32)
+        adze_uk_gemm_f32_1x32(bench_out + j, bench_in, 1, 0, 0, bench_weights + j * 4096, 1, 0, 1, 0, 4096, 512);
+}
+
 /* Rows of a product that the tile covers. */
 #define FULL(m) ((double)((m) / ROW_TILE * ROW_TILE))
 #define PRODUCT(m, n, k) \
@@ -109,7 +116,8 @@ CASES
     {"dw3x3 " #side " x " #side " x " #channels, 2.0 * 9 * (side) * (side) * (channels), 0,        \
      depthwise_##side##_##channels},
 static const bench_case cases[] = {
-    CASES {"transpose 384 x 128", 0, 2.0 * 384 * 128 * 4, transpose},
+    CASES {"row f32 4096 x 4096", 2.0 * 4096 * 4096, 0, row_f32},
+    {"transpose 384 x 128", 0, 2.0 * 384 * 128 * 4, transpose},
     {"pack 64 x 384, rows", 0, 2.0 * 64 * 384 * 4, pack_rows},
     {"pack 64 x 384, columns", 0, 2.0 * 64 * 384 * 4, pack_columns},
 };

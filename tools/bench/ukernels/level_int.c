@@ -7,6 +7,7 @@
 
 #include "backends/x86/ukernels/dw_i8.c"
 #include "backends/x86/ukernels/gemm_i8.c"
+#include "backends/x86/ukernels/gemm_q4.c"
 
 #define TILE(weight, narrow, ...) \
     gemm_tile(INT_ROWS, INT_COLUMNS, sizeof *weight(), narrow, (gemm_args){__VA_ARGS__})
@@ -36,7 +37,7 @@ INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const floa
 }
 
 /* As in level.c. The tile is called as its micro-kernel does, because that may be too large to be inlined unasked. */
-#define PRODUCT_OF(kind, weight, narrow)                                                                                    \
+#define PRODUCT_OF(kind, weight, narrow) \
     INLINE void product_##kind(int64_t m, int64_t n, int64_t k)                                                     \
     {                                                                                                               \
         const int64_t deep = (k + 3) / 4 * 4;                                                                       \
@@ -87,6 +88,18 @@ INLINE void depthwise(int64_t side, int64_t channels, int64_t stride)
             }
 }
 
+/* Rows times a matrix of 4096 x 4096 of 4 bits. Codes are whatever lies there; scales are floats of a sane size. */
+INLINE void rows_q4(const int rows, const int columns)
+{
+    const uint8_t *panels = (const uint8_t *)bench_weights;
+    for (int64_t j = 0; j < 4096; j += columns)
+        q4_tile(rows, columns / 16,
+                (q4_args){bench_out + j, bench_in, 4096, panels + j / 16 * (4096 / 32) * Q4_BLOCK, 4096, 2560});
+}
+
+static void row_q4(void) { rows_q4(1, 32); }
+static void rows4_q4(void) { rows_q4(4, 16); }
+
 #define FULL(m) ((double)((m) / ROW_TILE * ROW_TILE))
 #define SPAN(side)  ((double)((side) < ROW_TILE ? (side) : (side) / ROW_TILE * ROW_TILE))
 #define ROWS_OF(side) ((double)((side) < ROW_TILE ? (side) / (ROW_TILE / (side)) * (ROW_TILE / (side)) : (side)))
@@ -118,6 +131,9 @@ CASES
 #define DEPTHWISE(side, channels, stride)                                                                        \
     {"u8s8 dw3x3 " #side " x " #side " x " #channels " /" #stride, 2.0 * 9 * (side) * (side) * (channels), 0,    \
      depthwise_##side##_##channels##_##stride},
-static const bench_case cases[] = {CASES};
+static const bench_case cases[] = {
+    CASES {"row q4 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q4},
+    {"4 rows q4 4096 x 4096", 2.0 * 4 * 4096 * 4096, 0, rows4_q4},
+};
 
 const bench_cases bench_int = {cases, sizeof cases / sizeof *cases};
