@@ -39,6 +39,7 @@ typedef struct smoother {
     adze_pass_run *run;
     adze_stats *stats;
     adze_arena arena; /* of the site at hand */
+    adze_table made;  /* values that were inserted */
 } smoother;
 
 /* A constant of one number a channel. */
@@ -146,7 +147,9 @@ static adze_ir_value *divide_value(smoother *s, const site *t, const double *fac
     int64_t dims[] = {(int64_t)t->channels};
     const adze_type *type = adze_type_tensor_const(adze_op_context(reader), ADZE_DTYPE_f32, 1, dims);
     adze_ir_value *constant = adze_const_make(b.module, "smooth", type, inverse);
-    return constant ? adze_build_binary(&b, "mul", t->value, constant) : NULL;
+    adze_ir_value *made = constant ? adze_build_binary(&b, "mul", t->value, constant) : NULL;
+    if (made) adze_table_put(&s->made, made, made);
+    return made;
 }
 
 static bool multiply_weights(const weight_matrix *m, const double *factors)
@@ -185,6 +188,7 @@ static adze_outcome smooth(smoother *s, const site *t)
 
 static adze_outcome smooth_value(smoother *s, adze_ir_value *value)
 {
+    if (adze_table_get(&s->made, value)) return ADZE_UNCHANGED;
     site *t = ADZE_NEW(&s->arena, site);
     adze_outcome outcome = ADZE_UNCHANGED;
     if (find_site(s, value, t) && adze_rewrite(s->run, t->readers[0].op, "smooth")) outcome = smooth(s, t);
@@ -222,6 +226,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
         if (one != ADZE_UNCHANGED) all = one;
     }
     adze_stats_destroy(s.stats);
+    adze_table_free(&s.made);
     return all;
 }
 
