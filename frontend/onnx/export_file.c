@@ -209,23 +209,34 @@ static bool rename_part(plan *p, const char *part, const char *path)
     return adze_error(p->loc, "cannot write the file: %s", strerror(errno));
 }
 
+/* Where a link leads, so that it stays one. */
+static const char *real_path(const plan *p, const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (!real) return path;
+    path = adze_intern_z(p->x->context, real);
+    free(real);
+    return path;
+}
+
 static bool write_both(plan *p, bool external)
 {
-    const char *data_path = adze_internf(p->x->context, "%s.data", p->path), *data = NULL;
+    const char *data_path = real_path(p, adze_internf(p->x->context, "%s.data", p->path)), *data = NULL;
+    const char *path = real_path(p, p->path);
     struct stat info;
-    if (stat(p->path, &info) == 0 && S_ISDIR(info.st_mode))
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return adze_error(p->loc, "cannot write the file: %s", strerror(EISDIR));
-    if (external && stat(p->path, &info) == 0 && !S_ISREG(info.st_mode))
+    if (external && stat(path, &info) == 0 && !S_ISREG(info.st_mode))
         return adze_error(p->loc, "weights can stand beside a file alone, and this is a device");
     if (external && !(data = write_part(p, data_path, put_external))) return false;
-    const char *model = write_part(p, p->path, put_model);
+    const char *model = write_part(p, path, put_model);
     bool ok = model && (!data || rename_part(p, data, data_path));
     if (!ok && data) remove(data);
-    if (ok && !rename_part(p, model, p->path)) {
+    if (ok && !rename_part(p, model, path)) {
         if (data) remove(data_path);
         ok = false;
     }
-    if (!ok && model && strcmp(model, p->path) != 0) remove(model);
+    if (!ok && model && strcmp(model, path) != 0) remove(model);
     return ok;
 }
 

@@ -242,6 +242,16 @@ TEST(files_that_cannot_be)
     CHECK_INT(n_messages, 4);
     CHECK(strstr(message, "a device"));
     CHECK(adze_onnx_write(module, "/dev/null", NULL));
+    /* a link stays one, and what it leads to is written */
+    snprintf(where, sizeof where, "%s/link.onnx", folder);
+    REQUIRE(adze_onnx_write(module, path, NULL) && symlink(path, where) == 0);
+    long whole = size_of(path);
+    REQUIRE(truncate(path, 0) == 0 && adze_onnx_write(module, where, NULL));
+    struct stat info;
+    CHECK(lstat(where, &info) == 0 && S_ISLNK(info.st_mode));
+    CHECK_INT(size_of(path), whole);
+    remove(where);
+    remove(path);
     /* a folder in the place of the data */
     snprintf(data, sizeof data, "%s.data", path);
     REQUIRE(mkdir(data, 0700) == 0);
