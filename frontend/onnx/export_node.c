@@ -157,12 +157,15 @@ static bool check_form(adze_onnx_export *x)
     return check_types(x, form);
 }
 
-static void note_domain(adze_onnx_export *x, const char *domain)
+static bool note_domain(adze_onnx_export *x, const char *domain)
 {
     const char *name = adze_intern_z(x->context, domain);
-    if (adze_map_get(x->domains, name)) return;
+    if (adze_map_get(x->domains, name)) return true;
+    if (x->n_domains == sizeof x->domain_list / sizeof *x->domain_list)
+        return adze_onnx_refuse(x, "more than %u domains of ops", x->n_domains);
     adze_map_set(x->domains, name, x);
-    if (x->n_domains < sizeof x->domain_list / sizeof *x->domain_list) x->domain_list[x->n_domains++] = name;
+    x->domain_list[x->n_domains++] = name;
+    return true;
 }
 
 /* The node's name, made unique. */
@@ -185,8 +188,7 @@ bool adze_onnx_end(adze_onnx_export *x)
 {
     adze_onnx_draft *d = &x->draft;
     while (d->n_in && !*d->in[d->n_in - 1]) d->n_in--;
-    if (d->domain) note_domain(x, d->domain);
-    else if (!check_form(x)) return false;
+    if (!(d->domain ? note_domain(x, d->domain) : check_form(x))) return false;
     size_t begin = adze_onnx_put_begin(x->nodes, 1);
     for (uint32_t i = 0; i < d->n_in; i++) adze_onnx_put_text(x->nodes, 1, d->in[i]);
     for (uint32_t i = 0; i < d->n_out; i++) adze_onnx_put_text(x->nodes, 2, d->out[i]);

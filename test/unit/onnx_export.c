@@ -80,8 +80,9 @@ static void refuse(const char *text, const adze_onnx_write_options *options, con
 TEST(what_is_kept)
 {
     static const char wanted[] =
-        "module @\"a graph\" {opset = 17, ir_version = 8, producer = \"maker 1.2\", domain = \"org\", model_version = 3, "
-        "doc = \"two\\nlines\", metadata = [\"key\", \"value\", \"other\", \"\"], graph_doc = \"of the graph\"} {\n"
+        "module @\"a graph\" {opset = 17, ir_version = 8, producer = \"maker 1.2\", domain = \"org\", "
+        "model_version = 3, doc = \"two\\nlines\", metadata = [\"key\", \"value\", \"other\", \"\"], "
+        "graph_doc = \"of the graph\"} {\n"
         "  const @w: f32[2] = dense[1.5, -2.0]\n"
         "  const @unused: i8[] = dense[3]\n"
         "  func @main(%\"in:0\": f32[N,2]) -> (%\"out:0\": f32[N,2]) {\n"
@@ -203,11 +204,11 @@ TEST(what_an_opset_has_not)
 
 TEST(what_onnx_has_not)
 {
-    refuse("func @main(%x: f32[4,4]) -> (%y: f32[4,4]) {\n %y = kernel(%x) do { (%p: f32[4,4])\n %a = neg(%p) : f32[4,4]\n"
-           " yield(%a) } : f32[4,4] loc(\"fused\")\n return(%y)\n}\n",
+    refuse("func @main(%x: f32[4,4]) -> (%y: f32[4,4]) {\n %y = kernel(%x) do { (%p: f32[4,4])\n"
+           " %a = neg(%p) : f32[4,4]\n yield(%a) } : f32[4,4] loc(\"fused\")\n return(%y)\n}\n",
            NULL, "cannot say: kernel (it has no form in ONNX) 'fused'");
-    refuse("func @main(%x: f32[4,4]<perm=[1,0]>) -> (%y: f32[4,4]<perm=[1,0]>) {\n %y = relu(%x) : f32[4,4]<perm=[1,0]>\n"
-           " return(%y)\n}\n",
+    refuse("func @main(%x: f32[4,4]<perm=[1,0]>) -> (%y: f32[4,4]<perm=[1,0]>) {\n"
+           " %y = relu(%x) : f32[4,4]<perm=[1,0]>\n return(%y)\n}\n",
            NULL, "tensors in a layout");
     refuse("func @main(%x: u8[2]) -> (%y: u8[2]) {\n %y = pow(%x, %x) : u8[2]\n return(%y)\n}\n", NULL,
            "pow (Pow takes no u8 and u8) 'y'");
@@ -271,8 +272,8 @@ TEST(weights_that_are_gone)
     FILE *file = fopen(weights, "wb");
     REQUIRE(file && fwrite(folder, 1, 16, file) == 16 && fclose(file) == 0);
     adze_context *context = begin();
-    adze_module *module = parse(context, "module @m {\n func @main(%x: f32[1024]) -> (%y: f32[1024]) {\n  %y = relu(%x) : "
-                                         "f32[1024]\n  return(%y)\n }\n}\n");
+    adze_module *module = parse(context, "module @m {\n func @main(%x: f32[1024]) -> (%y: f32[1024]) {\n"
+                                         "  %y = relu(%x) : f32[1024]\n  return(%y)\n }\n}\n");
     REQUIRE(module);
     int64_t dim = 1024;
     const adze_type *type = adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, &dim);
