@@ -379,7 +379,9 @@ static bool pads_are_known(const contraction *c)
 
 static void work_on(integer_run *r, adze_op *op)
 {
-    bool real = adze_type_dtype(adze_value_type(adze_op_result(op, 0))) == ADZE_DTYPE_f32;
+    adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    bool real = dtype == ADZE_DTYPE_f32;
+    if (!real && dtype != ADZE_DTYPE_i32) return; /* sums that wrap in few bits */
     contraction c = {.op = op, .last = op, .conv = adze_op_has_trait(op, ADZE_WINDOW), .s = 1};
     bool fits = adze_type_is_ranked(adze_value_type(adze_op_result(op, 0)));
     fits = fits && (real ? dequantized_operands(&c) : integer_operands(&c));
