@@ -25,6 +25,8 @@ typedef struct contraction {
     bool is_signed;
     adze_ir_value *zero;      /* of x, where it is no constant; or NULL … */
     int64_t z;                /* … and this it is */
+    adze_ir_value *row_scale; /* one a row, found at run time; or NULL */
+    adze_ir_value *behind;    /* what is added to the numbers, where it is no part of the sums; or NULL */
     float s;                  /* 1 where sums are asked for, not numbers */
     adze_const *weights;      /* codes */
     int64_t *w;               /* less their zero points */
@@ -265,9 +267,10 @@ static adze_ir_value *less_zero(adze_builder *b, contraction *c, adze_ir_value *
     return part ? adze_build_binary(b, "sub", acc, part) : NULL;
 }
 
-static adze_ir_value *build(contraction *c)
+static adze_ir_value *build(adze_map *moved, contraction *c)
 {
     adze_op *op = c->op;
+    if (c->row_scale && !c->x && !(c->x = integer_move_rows(moved, adze_op_operand(op, 0)))) return NULL;
     adze_builder b = adze_builder_before(op);
     if (c->last != op) adze_builder_inherit(&b, c->last);
     uint32_t rank = adze_type_rank(adze_value_type(adze_op_result(op, 0))), axis = c->conv ? 1 : rank - 1;
@@ -288,7 +291,9 @@ static adze_ir_value *build(contraction *c)
     adze_const *made = adze_module_add_const(b.module, name, type, data);
     adze_ir_value *in[] = {acc, made ? adze_const_value(made) : NULL};
     adze_attr attr = adze_attr_int("axis", axis);
-    return made ? adze_build1(&b, "dequantize", in, 2, &attr, 1) : NULL;
+    adze_ir_value *y = made ? adze_build1(&b, "dequantize", in, 2, &attr, 1) : NULL;
+    if (y && c->row_scale) y = adze_build_binary(&b, "mul", y, c->row_scale);
+    return y && c->behind ? adze_build_binary(&b, "add", y, c->behind) : y;
 }
 
 /* ---- What fits ---- */
@@ -316,22 +321,36 @@ static void bias_behind(contraction *c)
     if (c->bias) c->last = add;
 }
 
-static bool dequantized_operands(contraction *c)
+/* The data: codes on one grid, or rows that find their own scale. */
+static bool dequantized_data(adze_map *moved, contraction *c)
 {
-    quantized x, w;
+    quantized x;
+    adze_ir_value *value = adze_op_operand(c->op, 0);
+    if (integer_dequantized(value, &x)) {
+        c->x = x.codes;
+        c->is_signed = x.dtype == ADZE_DTYPE_i8;
+        c->z = x.z + (c->is_signed ? 128 : 0);
+        c->s = x.s;
+        return x.single && adze_dtype_bits(x.dtype) == 8;
+    }
+    c->z = 128;
+    return !c->conv && integer_row_scaled(moved, value, &c->x, &c->row_scale);
+}
+
+static bool dequantized_operands(adze_map *moved, contraction *c)
+{
+    quantized w;
     adze_op *op = c->op;
-    if (!plain(op) || !integer_dequantized(adze_op_operand(op, 0), &x) || !integer_dequantized(adze_op_operand(op, 1), &w))
-        return false;
-    if (!x.single || adze_dtype_bits(x.dtype) != 8 || !adze_value_const(w.codes) || adze_dtype_bits(w.dtype) > 8)
-        return false;
-    c->x = x.codes;
-    c->is_signed = x.dtype == ADZE_DTYPE_i8;
-    c->z = x.z + (c->is_signed ? 128 : 0);
-    c->s = x.s;
+    if (!plain(op) || !integer_dequantized(adze_op_operand(op, 1), &w) || !dequantized_data(moved, c)) return false;
+    if (!adze_value_const(w.codes) || adze_dtype_bits(w.dtype) > 8) return false;
     c->weights = adze_value_const(w.codes);
     c->transposed = adze_op_is(op, "gemm") && adze_op_attr_int(op, "transB");
     if (!read_weights(c, w.zero) || !read_scales(c, &w)) return false;
     adze_ir_value *bias = adze_op_num_operands(op) > 2 ? adze_op_operand(op, 2) : NULL;
+    if (c->row_scale) {
+        c->behind = bias;
+        return true;
+    }
     if (bias && !(c->bias = read_bias(c, bias))) return false;
     if (!bias) bias_behind(c);
     return true;
@@ -365,9 +384,9 @@ static bool integer_operands(contraction *c)
 static bool pads_are_known(const contraction *c)
 {
     adze_window window[ADZE_MAX_RANK];
-    const adze_type *x = adze_value_type(c->x);
     int64_t pad;
     if (!c->conv) return true;
+    const adze_type *x = adze_value_type(c->x);
     if (!adze_type_is_ranked(x) || adze_type_rank(x) < 3) return false;
     uint32_t spatial = adze_type_rank(x) - 2;
     if (!adze_windows(c->op, spatial, adze_type_dims(x) + 2, adze_type_dims(adze_const_type(c->weights)) + 2, window))
@@ -384,9 +403,9 @@ static void work_on(integer_run *r, adze_op *op)
     if (!real && dtype != ADZE_DTYPE_i32) return; /* sums that wrap in few bits */
     contraction c = {.op = op, .last = op, .conv = adze_op_has_trait(op, ADZE_WINDOW), .s = 1};
     bool fits = adze_type_is_ranked(adze_value_type(adze_op_result(op, 0)));
-    fits = fits && (real ? dequantized_operands(&c) : integer_operands(&c));
+    fits = fits && (real ? dequantized_operands(r->moved, &c) : integer_operands(&c));
     if (fits && pads_are_known(&c) && sums_fit(&c) && adze_rewrite(r->run, op, "integer-sum")) {
-        adze_ir_value *to = build(&c), *from = adze_op_result(c.last, 0);
+        adze_ir_value *to = build(r->moved, &c), *from = adze_op_result(c.last, 0);
         if (to) {
             adze_value_set_name(to, adze_value_name(from));
             adze_value_replace_uses(from, to);

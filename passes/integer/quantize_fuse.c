@@ -12,11 +12,12 @@
 static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
 {
     (void)options;
-    integer_run r = {.run = self};
     if (self->precision == ADZE_PRECISION_STRICT) return ADZE_UNCHANGED;
+    integer_run r = {.run = self, .moved = adze_map_create()};
     void (*const steps[])(integer_run *, adze_func *) = {integer_unsigned, integer_moves, integer_contract,
                                                          integer_epilogue};
     for (uint32_t i = 0; i < sizeof steps / sizeof *steps && !r.failed; i++) steps[i](&r, func);
+    adze_map_destroy(r.moved);
     return r.failed ? ADZE_FAILED : r.changed ? ADZE_CHANGED : ADZE_UNCHANGED;
 }
 
@@ -28,7 +29,7 @@ const adze_pass adze_pass_quantize_fuse = {
     .run = run,
     .purpose = "lower",
     .contract = "Needs dequantize ops in front of contractions: run it before `fold{dequantize=true}`, and dce behind "
-                "it. Weights, scales and zero points must be constants. Sums are exact where the file rounds each "
+                "it. Weights, scales and zero points must be constants; rows may find their scale at run time. Sums are exact where the file rounds each "
                 "product, and three scales become one factor, so a code may differ by a step from the model as written; "
                 "--certify measures it. Moves, max pools and what lies between dequantize and quantize keep every bit. "
                 "Does nothing where the precision is strict.",
