@@ -3,6 +3,8 @@
 Each model is compiled once. Then rounds: some runs of `adze bench`, as many runs of ONNX Runtime, so that
 what disturbs the machine disturbs both. Both get the same inputs, and the largest difference of
 their outputs is printed too. ratio = ONNX Runtime's time over Adze's: above 1 Adze is the faster one.
+With --against=OTHER.onnx ONNX Runtime runs that file on the same inputs: the float model beside the quantized one,
+or its own quantized file beside ours.
 """
 import argparse
 import json
@@ -101,6 +103,8 @@ def difference(args, artifact, inputs, scratch, wanted):
     shares = []
     with np.load(scratch / "y.npz") as arrays:
         for name, want in wanted.items():
+            if name not in arrays:
+                raise Failure(f"{artifact.stem} has no output {name}")
             got, want = arrays[name].astype(np.float64), np.asarray(want, np.float64)
             if got.shape != want.shape:
                 raise Failure(f"output {name} has shape {got.shape}, ONNX Runtime says {want.shape}")
@@ -113,7 +117,7 @@ def measure(args, path, scratch):
     """One row of the table."""
     artifact, stored = scratch / f"{path.stem}.so", scratch / "x.npz"
     run_adze(args, "compile", path, "-o", artifact, *args.flag)
-    session = open_session(path, args.threads, args.as_written)
+    session = open_session(args.against or path, args.threads, args.as_written)
     if args.inputs:
         with np.load(args.inputs) as arrays:
             inputs = dict(arrays)
@@ -168,12 +172,15 @@ def main():
                         help="size of a dim that the caller chooses (default 1)")
     parser.add_argument("--flag", action="append", default=[], metavar="FLAG",
                         help="for adze compile, as --flag=-O3")
+    parser.add_argument("--against", type=Path, metavar="OTHER.onnx", help="what ONNX Runtime runs instead")
     parser.add_argument("--as-written", action="store_true", help="ONNX Runtime without graph optimisations")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.rounds < 1 or args.threads < 1 or (args.runs is not None and args.runs < 1):
         parser.error("--rounds, --threads and --runs take 1 or more")
+    if args.against and len(args.models) > 1:
+        parser.error("--against takes one model")
     rows = []
     try:
         for path in args.models:
