@@ -23,8 +23,9 @@ static bool narrow(const adze_op *op, const inferred *a, const inferred *b)
     return true;
 }
 
-/* Zero point `index` is of its operand's type: one value, or as many as `along` says, in any dim. */
-static bool check_zero(const adze_op *op, uint32_t index, adze_dtype dtype, const adze_dim *along)
+/* Zero point `index` is of its operand's type: one value, or as many as `along` says, in the one dim, or in dim `from`
+ * from the end of dims that are 1 otherwise. */
+static bool check_zero(const adze_op *op, uint32_t index, adze_dtype dtype, const adze_dim *along, uint32_t from)
 {
     inferred zero;
     const adze_dim *count = adze_dim_const(adze_op_context(op), 1);
@@ -35,8 +36,10 @@ static bool check_zero(const adze_op *op, uint32_t index, adze_dtype dtype, cons
                           infer_type_text(op, index));
     if (!zero.ranked) return true;
     for (uint32_t i = 0; i < zero.rank; i++) count = adze_dim_mul(adze_op_context(op), count, zero.dims[i]);
-    if (infer_same_dim(count, adze_dim_const(adze_op_context(op), 1)) || (along && infer_same_dim(count, along)))
-        return true;
+    const adze_dim *there = zero.rank >= from ? zero.dims[zero.rank - from] : NULL;
+    if (zero.rank == 1) there = zero.dims[0];
+    if (infer_same_dim(count, adze_dim_const(adze_op_context(op), 1))) return true;
+    if (along && there && infer_same_dim(there, along) && infer_same_dim(count, along)) return true;
     if (!along)
         return adze_error(adze_op_loc(op), "zero point %u of %s is %s; expected 1 value", index - 2, adze_op_name(op),
                           infer_type_text(op, index));
@@ -84,7 +87,7 @@ bool infer_matmul_integer(adze_op *op, const adze_type **out_types)
     if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &a) || !infer_ranked(op, 1, 1, ADZE_MAX_RANK, &b)) return false;
     const adze_dim *rows = a.ranked && a.rank > 1 ? a.dims[a.rank - 2] : NULL;
     const adze_dim *columns = b.ranked && b.rank > 1 ? b.dims[b.rank - 1] : NULL;
-    return narrow(op, &a, &b) && check_zero(op, 2, a.dtype, rows) && check_zero(op, 3, b.dtype, columns) &&
+    return narrow(op, &a, &b) && check_zero(op, 2, a.dtype, rows, 2) && check_zero(op, 3, b.dtype, columns, 1) &&
            product_dims(op, &a, &b, ADZE_DTYPE_i32, out_types);
 }
 
@@ -182,8 +185,8 @@ bool infer_conv_integer(adze_op *op, const adze_type **out_types)
 {
     inferred x, w;
     if (!infer_ranked(op, 0, 3, ADZE_MAX_RANK, &x) || !infer_ranked(op, 1, 3, ADZE_MAX_RANK, &w)) return false;
-    return narrow(op, &x, &w) && check_zero(op, 2, x.dtype, NULL) &&
-           check_zero(op, 3, w.dtype, w.ranked ? w.dims[0] : NULL) &&
+    return narrow(op, &x, &w) && check_zero(op, 2, x.dtype, NULL, 1) &&
+           check_zero(op, 3, w.dtype, w.ranked ? w.dims[0] : NULL, 1) &&
            conv_dims(op, &x, &w, ADZE_DTYPE_i32, out_types);
 }
 

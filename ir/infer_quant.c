@@ -42,6 +42,14 @@ static bool in_loop(const adze_op *op, adze_dtype dtype, const adze_type **out_t
         if (infer_operand(op, i) && adze_type_get_kind(infer_operand(op, i)) != kind)
             return adze_error(adze_op_loc(op), "operand %u of %s is %s beside %s", i + 1, adze_op_name(op),
                               infer_type_text(op, i), infer_type_text(op, 0));
+    bool sums = adze_op_is(op, "requantize");
+    if (adze_type_dtype(type) != (sums ? ADZE_DTYPE_i32 : ADZE_DTYPE_f32) ||
+        adze_type_dtype(infer_operand(op, 1)) != ADZE_DTYPE_f32)
+        return adze_error(adze_op_loc(op), "%s in a loop takes %s and f32, not %s and %s", adze_op_name(op),
+                          sums ? "i32" : "f32", infer_type_text(op, 0), infer_type_text(op, 1));
+    if (sums && strcmp(adze_op_attr_str(op, "mode"), "f32-rne") != 0)
+        return adze_error(adze_op_loc(op), "mode of requantize in a loop is '%s'; expected f32-rne",
+                          adze_op_attr_str(op, "mode"));
     bool vector = kind == ADZE_TYPE_VECTOR;
     *out_types = vector ? adze_type_vector(adze_op_context(op), dtype) : adze_type_scalar(adze_op_context(op), dtype);
     return true;
@@ -88,7 +96,9 @@ bool infer_requantize(adze_op *op, const adze_type **out_types)
     const struct adze_requantize_attrs *a = (const void *)adze_op_attrs(op);
     inferred x, by, zero;
     if (is_in_loop(op)) return in_loop(op, adze_type_dtype(infer_operand(op, 2)), out_types);
-    if (!infer_tensor(op, 0, &x) || !infer_tensor(op, 1, &by) || !infer_tensor(op, 2, &zero) || !check_scale(op, &x, a->axis, 0, false)) return false;
+    if (!infer_tensor(op, 0, &x) || !infer_tensor(op, 1, &by) || !infer_tensor(op, 2, &zero) ||
+        !check_scale(op, &x, a->axis, 0, false))
+        return false;
     adze_dtype to = zero.dtype;
     adze_dtype_kind kind = adze_dtype_get_kind(to);
     if (x.dtype != ADZE_DTYPE_i32 || by.dtype != ADZE_DTYPE_f32)

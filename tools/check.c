@@ -108,6 +108,11 @@ static bool report_loss(const adze_check *c, const adze_device *meant, const adz
     for (uint32_t i = 0; ok && i < meant->n_outputs; i++) {
         adze_difference d;
         adze_values_compare(&got[i], &written[i], c->tolerance, &d);
+        if (*d.why) {
+            ok = adze_error(adze_loc_unknown(c->work->context), "%s: lossy passes change output %s: %s", c->path,
+                            meant->outputs[i].name, d.why);
+            continue;
+        }
         printf("%s: lossy passes leave it %.3g of the largest magnitude from the model as written\n",
                meant->outputs[i].name, d.scale > 0 ? d.largest / d.scale : d.largest);
     }

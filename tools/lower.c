@@ -177,20 +177,27 @@ bool adze_work_lower_lossy(adze_work *session, const adze_common *common, adze_m
     *out_changed = false;
     const char *text = find_passes(session, common, &levels, &backend);
     adze_pipeline *pipeline = text ? adze_pipeline_parse(session->registry, text) : NULL;
-    if (!pipeline) return false;
+    adze_calibration_files files = {0};
+    if (!pipeline || !adze_calibration_open_for(&files, session, common, module)) {
+        adze_calibration_close(&files);
+        adze_pipeline_destroy(pipeline);
+        return false;
+    }
     adze_run_options options = {.struct_size = sizeof options,
                                 .target = levels.items[0],
                                 .others = &levels.items[1],
                                 .precision = adze_common_precision(common),
                                 .progress = leave_loss,
                                 .enter = enter_loss,
-                                .self = &found};
+                                .self = &found,
+                                .calibration = adze_calibration_get(&files)};
     adze_module *copy = adze_module_clone(module);
     bool ok = adze_pipeline_run(pipeline, copy, &options);
     adze_module_destroy(copy);
     *out_changed = found.last != 0;
     options.stop_before = found.last + 1;
     ok = ok && (!*out_changed || adze_pipeline_run(pipeline, module, &options));
+    adze_calibration_close(&files);
     adze_pipeline_destroy(pipeline);
     return ok;
 }

@@ -258,7 +258,8 @@ adze_status eval_pack_panels(const adze_env *env, const adze_value *in, uint32_t
     const struct adze_pack_panels_attrs *a = attrs;
     bool conv = ev_text_is(a->form, "conv"), kn = ev_text_is(a->form, "kn"), nk = ev_text_is(a->form, "nk");
     int64_t width = a->width, groups = a->group, by = a->interleave, run = a->run;
-    if ((!conv && !kn && !nk) || width < 1 || groups < 1 || by < 1 || run < 1 || in->rank < 2 || (!conv && (in->rank != 2 || groups != 1)))
+    if ((!conv && !kn && !nk) || width < 1 || groups < 1 || by < 1 || run < 1 || in->rank < 2 ||
+        (!conv && (in->rank != 2 || groups != 1)))
         return ev_fail(env, ADZE_ERR_VALUE, "pack_panels: form, width or group does not fit the weights");
     int64_t taps = conv ? ev_product(in->dims, 2, in->rank) : 1, channels = in->dims[kn ? 0 : 1];
     int64_t n = in->dims[kn ? 1 : 0] / groups, per_run = (run * channels + by - 1) / by;

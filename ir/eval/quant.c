@@ -24,6 +24,7 @@ static adze_status find_scales(const adze_env *env, const adze_value *in, uint32
     s->single = adze_value_count(scale) == 1 && !(scale->rank == x->rank && block > 0);
     if (s->single) return ADZE_OK;
     uint32_t axis;
+    if (x->rank == 1 && scale->rank == 1) wanted = 0; /* there is no other; lanes of a vector have one each */
     if (!ev_axis(wanted, x->rank, &axis)) return ev_fail(env, ADZE_ERR_VALUE, "quantization: axis out of range");
     s->outer = ev_product(x->dims, 0, axis);
     s->extent = x->dims[axis];

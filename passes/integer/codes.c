@@ -23,6 +23,7 @@ int64_t integer_code(double x, float scale, int64_t zero, adze_dtype dtype)
 {
     int64_t least, greatest;
     integer_limits(dtype, &least, &greatest);
+    if (isinf(x)) return x < 0 ? least : greatest;
     double q = (double)nearbyintf((float)x / scale) + (double)zero; /* f32, halves to even, as quantize does */
     return !(q > (double)least) ? least : q < (double)greatest ? (int64_t)q : greatest;
 }
@@ -32,7 +33,8 @@ static bool readable(const adze_const *constant, uint64_t *out_count)
 {
     const adze_type *type = adze_const_type(constant);
     int64_t count;
-    if (!adze_type_is_static(type) || adze_type_has_layout(type) || adze_type_dtype(type) == ADZE_DTYPE_str) return false;
+    if (!adze_type_is_static(type) || adze_type_has_layout(type)) return false;
+    if (adze_type_dtype(type) == ADZE_DTYPE_str) return false;
     if (!adze_dim_is_const(adze_type_count(type), &count) || count < 1) return false;
     *out_count = (uint64_t)count;
     return true;
@@ -92,7 +94,8 @@ static bool read_grid(quantized *q)
     q->scale = adze_value_const(scale);
     q->zero = zero ? adze_value_const(zero) : NULL;
     q->dtype = adze_type_dtype(type);
-    if (!q->scale || (zero && !q->zero) || adze_op_attr_int(q->op, "block_size") || !adze_type_is_ranked(type)) return false;
+    if (!q->scale || (zero && !q->zero) || adze_op_attr_int(q->op, "block_size")) return false;
+    if (!adze_type_is_ranked(type)) return false;
     if (!is_code(q->dtype) || adze_type_dtype(adze_value_type(q->real)) != ADZE_DTYPE_f32) return false;
     uint64_t n, n_zero = 1;
     float *scales = integer_read_reals(q->scale, &n);

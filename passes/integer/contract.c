@@ -97,9 +97,20 @@ static bool read_scales(contraction *c, const quantized *w)
     return ok;
 }
 
+/* One number, or one an output channel along the last axis. */
+static bool along_channels(const contraction *c, const adze_ir_value *value)
+{
+    const adze_type *type = adze_value_type(value);
+    uint32_t rank = adze_type_is_ranked(type) ? adze_type_rank(type) : ADZE_MAX_RANK;
+    if (adze_dim_is_value(adze_type_count(type), 1)) return true;
+    return rank >= 1 && rank <= 2 && adze_dim_is_value(adze_type_dim(type, rank - 1), c->n) &&
+           adze_dim_is_value(adze_type_count(type), c->n);
+}
+
 /* Numbers of a constant, one or one an output channel; dequantized ones, too. */
 static double *read_bias(const contraction *c, const adze_ir_value *value)
 {
+    if (!along_channels(c, value)) return NULL;
     quantized q;
     uint64_t count = 0, n_scales = 1, n_zeros = 1;
     const adze_const *constant = adze_value_const(value);
@@ -302,7 +313,8 @@ static adze_ir_value *build(adze_map *moved, contraction *c)
 static bool plain(const adze_op *op)
 {
     if (!adze_op_is(op, "gemm")) return true;
-    return !adze_op_attr_int(op, "transA") && adze_op_attr_float(op, "alpha") == 1 && adze_op_attr_float(op, "beta") == 1;
+    return !adze_op_attr_int(op, "transA") && adze_op_attr_float(op, "alpha") == 1 &&
+           adze_op_attr_float(op, "beta") == 1;
 }
 
 /* The only reader of a product adds a constant, one number or one a column: its bias. */

@@ -61,8 +61,8 @@ static adze_ir_value *bounded(adze_builder *b, const quantized *to, const bounds
 {
     int64_t least, greatest;
     integer_limits(to->dtype, &least, &greatest);
-    int64_t low = isinf(by->low) ? least : integer_code(by->low, to->s, to->z, to->dtype);
-    int64_t high = isinf(by->high) ? greatest : integer_code(by->high, to->s, to->z, to->dtype);
+    int64_t low = by->low == -INFINITY ? least : integer_code(by->low, to->s, to->z, to->dtype);
+    int64_t high = by->high == INFINITY ? greatest : integer_code(by->high, to->s, to->z, to->dtype);
     if (low == least && high == greatest) return codes;
     adze_ir_value *in[] = {codes, adze_const_scalar(b->module, "low", to->dtype, (double)low),
                            adze_const_scalar(b->module, "high", to->dtype, (double)high)};
@@ -89,7 +89,7 @@ static void close(integer_run *r, adze_op *op)
     adze_op *user = only_user(from.real);
     if (from.zero && !from.single) return;
     while (user && bound(user, &by)) user = only_user(adze_op_result(user, 0));
-    if (!user || !integer_quantized(user, &to) || !to.single || adze_dtype_bits(to.dtype) > 8) return;
+    if (!user || !integer_quantized(user, &to) || !to.single || adze_dtype_bits(to.dtype) != 8) return;
     if (!adze_op_attr_int(user, "saturate") || !adze_rewrite(r->run, user, "requantize")) return;
     adze_ir_value *codes = requantize(&from, &to, &by);
     if (!codes) {

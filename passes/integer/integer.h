@@ -50,8 +50,8 @@ void integer_unsigned(integer_run *r, adze_func *func);
 void integer_moves(integer_run *r, adze_func *func);
 /* contract.c: contractions of dequantized operands sum in i32, and zero points leave integer contractions. */
 void integer_contract(integer_run *r, adze_func *func);
-/* dynamic.c: is `value` dequantized by rows, with scales that are found at run time? *out_codes: u8 codes that were made
- * of it already, NULL = none yet. `moved` maps the old codes to them. */
+/* dynamic.c: is `value` dequantized by rows, with scales that are found at run time? *out_codes: u8 codes that were
+ * made of it already, NULL = none yet. `moved` maps the old codes to them. */
 bool integer_row_scaled(adze_map *moved, adze_ir_value *value, adze_ir_value **out_codes, adze_ir_value **out_scale);
 /* Makes the u8 codes of such a value; NULL after an error. */
 adze_ir_value *integer_move_rows(adze_map *moved, const adze_ir_value *value);

@@ -10,10 +10,12 @@
 
 #include <string.h>
 
+/* A resize that puts in nothing of its own: what lies outside of a crop is a number. */
 static bool is_nearest(const adze_op *op)
 {
-    const char *mode = adze_op_is(op, "resize") ? adze_op_attr_str(op, "mode") : "nearest";
-    return mode && !strcmp(mode, "nearest");
+    if (!adze_op_is(op, "resize")) return true;
+    const char *mode = adze_op_attr_str(op, "mode"), *where = adze_op_attr_str(op, "coordinate_transformation_mode");
+    return mode && !strcmp(mode, "nearest") && (!where || strcmp(where, "tf_crop_and_resize") != 0);
 }
 
 /* Results are elements of operand 0 (of all operands, for concat), and nothing else. */
@@ -24,13 +26,31 @@ static bool moves(const adze_op *op)
     return (adze_op_has_trait(op, ADZE_MOVE) || adze_op_has_trait(op, ADZE_VIEW)) && is_nearest(op);
 }
 
-/* What pad puts at the edges: the zero point where the pad is 0; NULL where it is another number. */
-static adze_ir_value *pad_code(const adze_op *op, const quantized *q)
+static bool pads_with_constant(const adze_op *op)
+{
+    const char *mode = adze_op_is(op, "pad") ? adze_op_attr_str(op, "mode") : "";
+    return !mode || !strcmp(mode, "constant");
+}
+
+/* What pad puts at the edges is 0, whose code is the zero point. */
+static bool pads_with_zero(const adze_op *op)
 {
     double value = 0;
     adze_ir_value *fill = adze_op_operand(op, 2);
-    if (fill && (!adze_value_as_splat(fill, &value) || value != 0)) return NULL;
-    return adze_const_scalar(adze_op_module(op), "pad.code", q->dtype, (double)q->z);
+    return !fill || (adze_value_as_splat(fill, &value) && value == 0);
+}
+
+/* The zero point at the edges; nothing where they repeat elements. */
+static bool set_pad(adze_op *op, const quantized *q)
+{
+    adze_ir_value *fill = NULL;
+    if (pads_with_constant(op) && !(fill = adze_const_scalar(adze_op_module(op), "pad.code", q->dtype, (double)q->z)))
+        return false;
+    if (adze_op_num_operands(op) > 2)
+        adze_op_set_operand(op, 2, fill);
+    else if (fill)
+        adze_op_insert_operand(op, 2, fill);
+    return true;
 }
 
 /* The axis behind a transpose of codes whose grid goes along one; -1 = it cannot follow. */
@@ -68,10 +88,8 @@ static void work_on_codes(integer_run *r, adze_op *op)
 {
     quantized q;
     uint32_t n;
-    adze_ir_value *fill = NULL;
     if (!moves(op) || !adze_op_num_operands(op) || !on_one_grid(op, &q, &n)) return;
-    bool pads = adze_op_is(op, "pad") && (!adze_op_attr_str(op, "mode") || !strcmp(adze_op_attr_str(op, "mode"), "constant"));
-    if (pads && !(fill = pad_code(op, &q))) return;
+    if (adze_op_is(op, "pad") && pads_with_constant(op) && !pads_with_zero(op)) return;
     int64_t axis = q.single ? 1 : axis_behind(op, &q);
     if (!adze_rewrite(r->run, op, "codes")) return;
     adze_builder b = adze_builder_after(op);
@@ -79,10 +97,10 @@ static void work_on_codes(integer_run *r, adze_op *op)
         quantized each;
         if (integer_dequantized(adze_op_operand(op, i), &each)) adze_op_set_operand(op, i, each.codes);
     }
-    if (fill && adze_op_num_operands(op) > 2)
-        adze_op_set_operand(op, 2, fill);
-    else if (fill)
-        adze_op_insert_operand(op, 2, fill);
+    if (adze_op_is(op, "pad") && !set_pad(op, &q)) {
+        r->failed = true;
+        return;
+    }
     for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
         adze_ir_value *result = adze_op_result(op, i);
         const char *name = adze_value_name(result);
@@ -94,7 +112,8 @@ static void work_on_codes(integer_run *r, adze_op *op)
         }
         for (adze_use *use = adze_value_first_use(result), *next; use; use = next) {
             next = adze_use_next(use);
-            if (adze_use_op(use) != adze_value_op(real)) adze_op_set_operand(adze_use_op(use), adze_use_index(use), real);
+            if (adze_use_op(use) == adze_value_op(real)) continue;
+            adze_op_set_operand(adze_use_op(use), adze_use_index(use), real);
         }
         adze_value_set_name(real, name);
         if (name) adze_value_set_name(result, adze_internf(adze_op_context(op), "%s.codes", name));

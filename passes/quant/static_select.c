@@ -87,7 +87,9 @@ static bool skipped(const static_plan *plan, const adze_op *op)
 static bool keeps_elements(const adze_op *op)
 {
     double fill;
-    if (adze_op_is(op, "resize")) return !strcmp(adze_op_attr_str(op, "mode"), "nearest");
+    if (adze_op_is(op, "resize"))
+        return !strcmp(adze_op_attr_str(op, "mode"), "nearest") &&
+               strcmp(adze_op_attr_str(op, "coordinate_transformation_mode"), "tf_crop_and_resize") != 0;
     if (adze_op_is(op, "pad") && adze_op_operand(op, 2))
         return adze_value_as_splat(adze_op_operand(op, 2), &fill) && fill == 0;
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++) { /* a constant part has no codes */

@@ -210,7 +210,7 @@ static bool step(collection *c, uint32_t turn, uint64_t done)
             return false;
         }
     }
-    double every = o->every > 0 ? o->every : DEFAULT_EVERY;
+    double every = o->every > 0 ? o->every : (double)DEFAULT_EVERY;
     return now() - c->last_save < every || save(c);
 }
 

@@ -9,8 +9,8 @@
 
 #include "passes/tile/tile.h"
 
-/* Columns of a packed panel; consecutive k of a column that a panel of integers holds beside each other; most rows of a register tile, and pixels of a depthwise one; how far ahead, in elements, a
- * panel is fetched that is read once. */
+/* Columns of a packed panel; consecutive k of a column that a panel of integers holds beside each other; most rows of a
+ * register tile, and pixels of a depthwise one; how far ahead, in elements, a panel is fetched that is read once. */
 enum { TILE_PANEL = 16, TILE_INTERLEAVE = 4, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8, TILE_AHEAD = 64 * TILE_PANEL };
 /* Work that makes a chunk worth handing out, and how many chunks a kernel has at most. */
 enum { TILE_CHUNK_FLOPS = 4000000, TILE_MAX_CHUNKS = 16 };
@@ -46,7 +46,8 @@ typedef struct contraction {
 /* Fills in what does not depend on where the input and the result lie, from c->root, c->x and c->y. False
  * where the contraction has no micro-kernel form. Padding along rows needs a halo unless c->x_first is set. */
 bool tile_describe(tile *t, contraction *c);
-/* The contraction's data and weights are f32, or u8 and i8 or i16, and the weights an operand of this kernel that nothing else in it reads:
+/* The contraction's data and weights are f32, or u8 and i8 or i16, and the weights an operand of this kernel that
+ * nothing else in it reads:
  * a constant, or anything that slides over the data. */
 bool tile_has_panels(const adze_op *kernel, const adze_op *root);
 

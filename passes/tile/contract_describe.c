@@ -194,13 +194,30 @@ static bool is_narrow(const adze_ir_value *panels)
     return narrow;
 }
 
+/* The depthwise micro-kernels sum in floats, which is exact for weights of nine bits. */
+static bool fits_floats(const adze_ir_value *panels)
+{
+    const adze_const *constant = adze_value_const(panels);
+    if (!constant) return false;
+    if (adze_type_dtype(adze_const_type(constant)) == ADZE_DTYPE_i8) return true;
+    adze_data *data = adze_const_data(constant);
+    const int16_t *w = adze_data_load(data);
+    bool fits = w != NULL;
+    for (uint64_t i = 0; fits && i < adze_data_size(data) / sizeof *w; i++) fits = w[i] >= -255 && w[i] <= 255;
+    adze_data_unload(data);
+    return fits;
+}
+
 bool tile_describe(tile *t, contraction *c)
 {
     const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
     if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
     c->integer = adze_type_dtype(of) == ADZE_DTYPE_i32;
     c->narrow = c->integer && is_narrow(t->operands[adze_value_index(adze_op_operand(c->root, 1))]);
-    if (!(adze_op_has_trait(c->root, ADZE_WINDOW) ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
+    bool slides = adze_op_has_trait(c->root, ADZE_WINDOW);
+    if (!(slides ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
+    const adze_ir_value *panels = t->operands[adze_value_index(adze_op_operand(c->root, 1))];
+    if (c->integer && c->depthwise && !fits_floats(panels)) return false;
     const adze_target *target = t->run->target;
     c->nr = c->depthwise ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
     c->mr = c->depthwise ? adze_target_number(target, "dw-mw", 4)
@@ -241,7 +258,8 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
 static bool same_form(const adze_slot *a, const adze_slot *b)
 {
     const struct adze_pack_panels_attrs *x = (const void *)a, *y = (const void *)b;
-    return x->group == y->group && x->width == y->width && x->interleave == y->interleave && x->run == y->run && !strcmp(x->form.data, y->form.data);
+    return x->group == y->group && x->width == y->width && x->interleave == y->interleave && x->run == y->run &&
+           !strcmp(x->form.data, y->form.data);
 }
 
 static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_const *source)

@@ -378,6 +378,10 @@ static adze_ir_value *dequantize(tile *t, const adze_op *op, const tile_point *a
     adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at);
     adze_ir_value *scale = parameter(t, op, 1, at), *zero = parameter(t, op, 2, at);
     if (!x || !scale) return NULL;
+    if (zero && adze_dtype_bits(adze_type_dtype(adze_value_type(x))) > 16) { /* f32 does not hold both */
+        x = tile_op2(t, "sub", tile_cast(t, x, ADZE_DTYPE_i64), tile_cast(t, zero, ADZE_DTYPE_i64));
+        zero = NULL;
+    }
     x = tile_cast(t, x, to);
     if (zero) x = tile_op2(t, "sub", x, tile_cast(t, zero, to));
     return tile_op2(t, "mul", x, scale);
@@ -426,7 +430,8 @@ static adze_ir_value *requantize(tile *t, const adze_op *op, const tile_point *a
 {
     adze_ir_value *x = tile_value(t, adze_op_operand(op, 0), at), *by = parameter(t, op, 1, at);
     if (!x || !by) return NULL;
-    if (adze_dtype_bits(adze_type_dtype(adze_value_type(adze_op_result(op, 0)))) == 8) return to_bytes(t, op, x, by, at);
+    adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    if (adze_dtype_bits(to) == 8) return to_bytes(t, op, x, by, at);
     return to_codes(t, op, tile_op2(t, "mul", tile_cast(t, x, ADZE_DTYPE_f32), by), at);
 }
 

@@ -67,7 +67,8 @@ static adze_func *try_form(adze_pass_run *run, adze_op *kernel, form *emit, bool
     tile *t = calloc(1, sizeof *t);
     if (!t) abort();
     *t = (tile){.run = run, .context = adze_op_context(kernel), .module = module, .kernel = kernel,
-                .operands = operands, .region = adze_op_region(kernel, 0), .lane = -1, .any_axis = -1, .scalar = scalar};
+                .operands = operands, .region = adze_op_region(kernel, 0), .lane = -1, .any_axis = -1,
+                .scalar = scalar};
     t->func = adze_module_add_func(module, name);
     add_arguments(t, operands);
     t->b = adze_builder_at_end(module, adze_func_body(t->func));

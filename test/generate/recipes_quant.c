@@ -61,7 +61,9 @@ static adze_op *requantize(gen *g, const adze_op_row *row)
 static adze_ir_value *weights(gen *g, uint32_t rank, const int64_t *dims)
 {
     adze_dtype dtype = gen_chance(g, 70) ? ADZE_DTYPE_i8 : gen_chance(g, 50) ? ADZE_DTYPE_u8 : ADZE_DTYPE_i16;
-    return gen_constant(g, dtype, rank, dims, dtype == ADZE_DTYPE_u8 ? 0 : -9, 9);
+    if (gen_chance(g, 65)) return gen_constant(g, dtype, rank, dims, dtype == ADZE_DTYPE_u8 ? 0 : -9, 9);
+    double most = dtype == ADZE_DTYPE_u8 ? 255 : dtype == ADZE_DTYPE_i8 ? 127 : 32767; /* what proofs are about */
+    return gen_constant(g, dtype, rank, dims, dtype == ADZE_DTYPE_u8 ? 0 : -most, most);
 }
 
 /* Zero points of x (one) and of w (one, or n). */

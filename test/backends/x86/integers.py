@@ -42,10 +42,10 @@ def finish(acc, dtype, channels, dims, axis):
     results.append((f"%q{n}", f"{dtype}[{text}]"))
 
 
-def conv(x, in_dims, out, kernel, group=1, stride=1, pad=0, dilation=1, wide=False, dtype="u8"):
+def conv(x, in_dims, out, kernel, group=1, stride=1, pad=0, dilation=1, wide=False, dtype="u8", most=255):
     n = len(ops)
     w = [out, in_dims[1] // group, *kernel]
-    values = weights(w, *((-255, 255) if wide else (-128, 127)))
+    values = weights(w, *((-most, most) if wide else (-128, 127)))
     name = const("i16" if wide else "i8", w, values)
     dims = [in_dims[0], out]
     for size, k in zip(in_dims[2:], kernel):
@@ -79,6 +79,7 @@ for wide in (False, True):
     product("%line", line, 64, wide=wide)
     product("%rows", rows, 1, wide=wide)
 conv("%line", line, 12, (3,), pad=1)                               # one axis
+conv("%image", image, 32, (3, 3), group=32, pad=1, wide=True, most=32767)  # sums that floats do not hold
 conv("%gray", [1, 1, 8, 9], 1, (3, 3))                             # one channel to one
 args = [("few", few), ("image", image), ("deep", deep), ("rows", rows), ("line", line), ("gray", [1, 1, 8, 9])]
 print("\n".join(consts))
