@@ -115,10 +115,10 @@ static bool simplify(adze_work *work, const options *o, adze_module *module)
 }
 
 /* What makes statistics of little use, though it is no error. */
-static void warn(const adze_work *work, const options *o, const adze_stats *stats)
+static void warn(const adze_work *work, const options *o, const adze_stats *stats, const adze_calibration_files *files)
 {
     adze_loc loc = adze_loc_unknown(work->context);
-    if (adze_stats_samples(stats) == 1)
+    if (adze_stats_samples(stats) == 1 && files->set.count <= 1) /* a run of many is one here, too */
         adze_warning(loc, "%s: there is one sample; ranges of other inputs will be wider", o->common.calib);
     for (uint32_t i = 0; i < adze_stats_num_values(stats); i++) {
         const adze_value_stats *s = adze_stats_value(stats, i);
@@ -169,7 +169,7 @@ static bool calibrate(adze_work *work, const options *o, const char *path, adze_
     adze_stats *stats = collect(work, o, module, files, part);
     bool ok = stats && adze_stats_save(stats, o->output);
     if (ok) {
-        warn(work, o, stats);
+        warn(work, o, stats, files);
         print_totals(stats);
     }
     adze_stats_destroy(stats);

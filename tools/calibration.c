@@ -26,7 +26,9 @@ static bool is_folder(const char *path)
 static bool batch_sample(void *self, uint64_t index, adze_value *out_inputs)
 {
     adze_calibration_files *f = self;
-    if (!adze_dataset_batch_values(&f->set, (int64_t)index * f->batch, f->batch, f->values, f->dims, f->buffers))
+    int64_t first = (int64_t)index * f->batch, left = f->set.count - first;
+    int64_t batch = f->any_batch && left < f->batch ? left : f->batch;
+    if (!adze_dataset_batch_values(&f->set, first, batch, f->values, f->dims, f->buffers))
         return fail(&f->device, f->set.path, "out of memory");
     memcpy(out_inputs, f->values, f->set.n_inputs * sizeof *out_inputs);
     return true;
@@ -39,11 +41,33 @@ static uint64_t hash_array(uint64_t hash, const adze_array *a, int64_t count)
     return adze_hash_mix(hash, adze_hash_bytes(a->data, a->bytes / (uint64_t)a->dims[0] * (uint64_t)count));
 }
 
+/* May a run take fewer samples than others? */
+static bool takes_any_batch(const adze_dataset *set)
+{
+    bool any = set->n_inputs > 0;
+    for (uint32_t i = 0; any && i < set->n_inputs; i++) {
+        const adze_type *type = set->ports[i].type;
+        int64_t n;
+        any = !adze_type_is_ranked(type) || (adze_type_rank(type) && !adze_dim_is_const(adze_type_dim(type, 0), &n));
+    }
+    return any;
+}
+
+/* The last run has what is left over. Where the model fixes how many a run takes, that stays out, or, where it is
+ * all there is, its last sample is repeated. */
 static bool open_batches(adze_calibration_files *f, int64_t batch)
 {
-    f->batch = adze_dataset_batch(&f->set, f->device.work, batch);
+    f->any_batch = takes_any_batch(&f->set);
+    f->batch = adze_dataset_batch(&f->set, f->device.work, batch < f->set.count ? batch : f->set.count);
     if (!f->batch) return false;
-    f->view.count = f->set.count > f->batch ? (uint64_t)(f->set.count / f->batch) : 1;
+    int64_t runs = f->set.count / f->batch, left = f->set.count % f->batch;
+    if (left && (f->any_batch || !runs))
+        runs++;
+    else if (left)
+        adze_warning(adze_loc_unknown(f->device.work->context),
+                     "%s: the last %lld samples stay out, as the model takes %lld a run", f->set.path, (long long)left,
+                     (long long)f->batch);
+    f->view.count = (uint64_t)runs;
     f->view.sample = batch_sample;
     f->view.fingerprint = adze_hash_mix((uint64_t)f->set.count, (uint64_t)f->batch);
     for (uint32_t i = 0; i < f->set.n_inputs; i++)

@@ -11,6 +11,7 @@ typedef struct adze_calibration_files {
     adze_device device;    /* describes the model's inputs; runs nothing */
     adze_dataset set;
     int64_t batch;
+    bool any_batch; /* the last run may take fewer */
     adze_value *values;
     int64_t (*dims)[ADZE_MAX_RANK];
     void **buffers;
@@ -19,8 +20,8 @@ typedef struct adze_calibration_files {
 } adze_calibration_files;
 
 /* Opens `path` for main of `module`, which came from `model`; both are borrowed. `limit` = samples at most, 0 = all;
- * `batch` as in adze_dataset_batch: where a run takes several samples, those that do not fill the last one are left
- * out, unless they are all there are. A folder holds NAME.npy for each input, samples along the first axis; or, for
+ * `batch` as in adze_dataset_batch, at most all samples; the last run takes those that are left over, but where the
+ * model fixes how many a run takes they stay out with a warning, unless they are all there are. A folder holds NAME.npy for each input, samples along the first axis; or, for
  * a model with one input, a file for each sample, in the order of their names, which are read one by one. Close
  * either way. */
 bool adze_calibration_open(adze_calibration_files *files, adze_work *work, const adze_module *module, const char *model,

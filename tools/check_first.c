@@ -121,14 +121,17 @@ static void report(const results *r, uint32_t index, const adze_difference *d)
     const adze_ir_value *value = adze_op_result(op, 0);
     adze_index_print(&r->values[index], d->where, at, sizeof at);
     adze_type_print(adze_value_type(value), type, sizeof type);
+    const char *name = adze_value_name(value); /* NULL where a pass has made the value */
+    const char *sign = name ? "%" : "", *equals = name ? " = " : "";
+    if (!name) name = "";
     if (*d->why)
-        adze_error(adze_op_loc(op), "%%%s = %s is the first op that differs: %s", adze_value_name(value),
-                   adze_op_name(op), d->why);
+        adze_error(adze_op_loc(op), "%s%s%s%s is the first op that differs: %s", sign, name, equals, adze_op_name(op),
+                   d->why);
     else
         adze_error(adze_op_loc(op),
-                   "%%%s = %s : %s is the first op that differs: %.9g, not %.9g, at %s; %llu of %llu elements are off, "
+                   "%s%s%s%s : %s is the first op that differs: %.9g, not %.9g, at %s; %llu of %llu elements are off, "
                    "the largest difference is %.3g of the largest magnitude",
-                   adze_value_name(value), adze_op_name(op), type, d->got, d->wanted, at, (unsigned long long)d->n_over,
+                   sign, name, equals, adze_op_name(op), type, d->got, d->wanted, at, (unsigned long long)d->n_over,
                    (unsigned long long)d->count, d->largest / d->scale);
 }
 

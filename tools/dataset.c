@@ -152,8 +152,9 @@ bool adze_dataset_batch_values(const adze_dataset *set, int64_t first, int64_t b
         for (uint32_t k = skip; k < a->rank; k++) dims[i][k - skip] = a->dims[k];
         if (!skip) dims[i][0] = batch;
         if (first + batch > set->count) {
-            if (!room[i] && !(room[i] = aligned_alloc(64, (each * (uint64_t)batch + 127) & ~UINT64_C(63))))
-                return false;
+            uint64_t bytes;
+            if (__builtin_mul_overflow(each, (uint64_t)batch, &bytes) || bytes > SIZE_MAX - 127) return false;
+            if (!room[i] && !(room[i] = aligned_alloc(64, (bytes + 127) & ~UINT64_C(63)))) return false;
             for (int64_t k = 0; k < batch; k++) {
                 int64_t from = first + k < set->count ? k : set->count - 1 - first;
                 memcpy((char *)room[i] + each * (uint64_t)k, data + each * (uint64_t)from, each);

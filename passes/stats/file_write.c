@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- Numbers as bytes ---- */
@@ -170,10 +171,28 @@ static void spill_to(adze_stats *stats, FILE *file, const char *path, const plac
     }
 }
 
+/* Where a link leads, so that it stays one; NULL where renaming would replace what is no file, a device say. */
+static const char *target_of(const adze_stats *stats, const char *path)
+{
+    struct stat info;
+    if (stat(path, &info)) return path;
+    if (!S_ISREG(info.st_mode)) {
+        adze_error(adze_loc_unknown(stats->context), "%s: cannot be written: not a regular file", path);
+        return NULL;
+    }
+    char *real = realpath(path, NULL);
+    if (!real) return path;
+    path = adze_intern_z(stats->context, real);
+    free(real);
+    return path;
+}
+
 /* Gives the open file, and places[n_grams] where its matrices lie; NULL after an error. */
 static FILE *write_file(const adze_stats *stats, const char *path, place *places)
 {
     uint64_t errors = adze_context_errors(stats->context);
+    path = target_of(stats, path);
+    if (!path) return NULL;
     const char *part = adze_internf(stats->context, "%s.%ld.tmp", path, (long)getpid());
     errno = 0;
     FILE *file = fopen(part, "wb+");
