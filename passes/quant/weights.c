@@ -4,6 +4,7 @@
 #include <adze/arena.h>
 #include <adze/table.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +103,13 @@ double *weight_read(const weight_matrix *m)
         for (size_t j = 0; j < m->cols; j++)
             w[i * m->cols + j] = (double)x[m->row_axis == 0 ? i * m->cols + j : j * m->rows + i];
     adze_data_unload(data);
-    return w;
+    bool finite = true;
+    for (size_t i = 0; finite && i < m->rows * m->cols; i++) finite = isfinite(w[i]);
+    if (finite) return w;
+    free(w);
+    adze_error(adze_op_loc(m->op), "weights '%s' hold NaN or infinite numbers, which no scale and code stand for",
+               adze_const_name(m->constant));
+    return NULL;
 }
 
 /* ---- First and last ---- */
