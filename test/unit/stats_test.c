@@ -62,11 +62,11 @@ TEST(histogram_grows)
     static float x[RUNS * N];
     value_entry *v = start(ADZE_STATS_NO_AXIS);
     for (int r = 0; r < RUNS; r++) {
-        for (int i = 0; i < N; i++) x[r * N + i] = ldexpf((float)((i * 7919) % N) / N - 0.3f, 3 * r - 20);
+        for (int i = 0; i < N; i++) x[r * N + i] = ldexpf((float)((i * 7919) % N) / (float)N - 0.3f, 3 * r - 20);
         CHECK(add_list(v, x + r * N, N));
         check_bins(v, x, (uint64_t)(r + 1) * N);
         double used = (v->view.max - v->view.min) / v->view.bin_width;
-        CHECK(used > ADZE_STATS_BINS / 2 - 2 && used <= ADZE_STATS_BINS);
+        CHECK(used > (double)ADZE_STATS_BINS / 2 - 2 && used <= (double)ADZE_STATS_BINS);
     }
     end();
 }
@@ -111,9 +111,9 @@ TEST(moments_of_a_sequence)
     for (int i = 0; i < N; i++) x[i] = (float)i;
     value_entry *v = start(ADZE_STATS_NO_AXIS);
     for (int i = 0, n = 1; i < N; i += n, n = n * 3 % 4099 + 1) CHECK(add_list(v, x + i, i + n < N ? n : N - i));
-    CHECK_NEAR(v->view.mean, (N - 1) / 2.0, 1e-7 * N);
-    CHECK_NEAR(v->view.abs_mean, (N - 1) / 2.0, 1e-7 * N);
-    CHECK_NEAR(v->view.variance / (((double)N * N - 1) / 12), 1, 1e-6);
+    CHECK_NEAR(v->view.mean, (N - 1) / 2.0, 1e-7 * (double)N);
+    CHECK_NEAR(v->view.abs_mean, (N - 1) / 2.0, 1e-7 * (double)N);
+    CHECK_NEAR(v->view.variance / (((double)N * (double)N - 1) / 12), 1, 1e-6);
     CHECK(v->view.min == 0 && v->view.max == N - 1);
     end();
 }
