@@ -16,8 +16,9 @@ static const span one = {0, 0, true};
 static int64_t times(span *s, int64_t a, int64_t b)
 {
     int64_t product = 0;
-    if (__builtin_mul_overflow(a, b, &product)) s->possible = false;
-    return product;
+    if (!__builtin_mul_overflow(a, b, &product)) return product;
+    s->possible = false;
+    return 0; /* what is made of it counts no more */
 }
 
 /* The span once more at `by` elements from itself. */
