@@ -210,17 +210,6 @@ static adze_ir_value *weights_of(contraction *c)
 
 /* ---- Building ---- */
 
-/* Codes that are i8 as u8. */
-static adze_ir_value *as_unsigned(adze_builder *b, contraction *c)
-{
-    if (!c->is_signed) return c->x;
-    adze_attr wide = adze_attr_type("to", ADZE_DTYPE_i32), narrow = adze_attr_type("to", ADZE_DTYPE_u8);
-    adze_ir_value *by = adze_const_scalar(b->module, "shift.u8", ADZE_DTYPE_i32, 128);
-    adze_ir_value *x = adze_build1(b, "cast", &c->x, 1, &wide, 1);
-    x = x && by ? adze_build_binary(b, "add", x, by) : NULL;
-    return x ? adze_build1(b, "cast", &x, 1, &narrow, 1) : NULL;
-}
-
 /* x with its zero point around it, as many as the convolution pads; x itself where it pads nothing, or with 0. */
 static adze_ir_value *padded(adze_builder *b, contraction *c, adze_ir_value *x, bool *out_done)
 {
@@ -248,7 +237,7 @@ static adze_ir_value *padded(adze_builder *b, contraction *c, adze_ir_value *x, 
 /* The sums with what is added to them; NULL after an error. */
 static adze_ir_value *build_sums(adze_builder *b, contraction *c)
 {
-    adze_ir_value *x = as_unsigned(b, c), *w = weights_of(c);
+    adze_ir_value *x = c->is_signed ? integer_shifted(b, c->x) : c->x, *w = weights_of(c);
     bool done;
     adze_op *op = c->op;
     x = x ? padded(b, c, x, &done) : NULL;
@@ -341,11 +330,11 @@ static bool dequantized_data(adze_map *moved, contraction *c)
     if (integer_dequantized(value, &x)) {
         c->x = x.codes;
         c->is_signed = x.dtype == ADZE_DTYPE_i8;
-        c->z = x.z + (c->is_signed ? 128 : 0);
+        c->z = x.z + (c->is_signed ? INTEGER_SHIFT : 0);
         c->s = x.s;
         return x.single && adze_dtype_bits(x.dtype) == 8;
     }
-    c->z = 128;
+    c->z = INTEGER_SHIFT;
     return !c->conv && integer_row_scaled(moved, value, &c->x, &c->row_scale);
 }
 
@@ -380,7 +369,7 @@ static bool integer_operands(contraction *c)
     if (!c->weights || (zero[1] && !adze_value_const(zero[1]))) return false;
     if (!read_weights(c, zero[1] ? adze_value_const(zero[1]) : NULL)) return false;
     c->is_signed = adze_type_dtype(x) == ADZE_DTYPE_i8;
-    if (c->is_signed) c->z = 128;
+    if (c->is_signed) c->z = INTEGER_SHIFT;
     if (!zero[0]) return true;
     if (!adze_dim_is_value(adze_type_count(adze_value_type(zero[0])), 1)) return false;
     uint64_t n;

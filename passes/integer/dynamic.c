@@ -46,7 +46,7 @@ adze_ir_value *integer_move_rows(adze_map *moved, const adze_ir_value *value)
     adze_op *from = adze_value_op(old);
     adze_builder b = adze_builder_after(from);
     adze_ir_value *one = adze_const_scalar(b.module, "one", ADZE_DTYPE_f32, 1);
-    adze_ir_value *zero = adze_const_scalar(b.module, "zero.u8", ADZE_DTYPE_u8, 128);
+    adze_ir_value *zero = adze_const_scalar(b.module, "zero.u8", ADZE_DTYPE_u8, INTEGER_SHIFT);
     adze_ir_value *in[] = {adze_build_binary(&b, "div", adze_op_operand(from, 0), adze_op_operand(from, 1)), one, zero};
     adze_ir_value *codes = in[0] && one && zero ? adze_build1(&b, "quantize", in, 3, NULL, 0) : NULL;
     if (codes) adze_map_set(moved, old, codes);

@@ -44,8 +44,11 @@ typedef struct integer_run {
     adze_map *moved; /* dynamic.c */
 } integer_run;
 
+enum { INTEGER_SHIFT = 128 }; /* from i8 codes and zero points to u8 ones */
 /* unsigned.c: i8 activations become u8. */
 void integer_unsigned(integer_run *r, adze_func *func);
+/* i8 codes as u8 ones, computed; NULL after an error. */
+adze_ir_value *integer_shifted(adze_builder *b, adze_ir_value *codes);
 /* moves.c: moves and max pools work on codes; equal grids meet without a float between them. */
 void integer_moves(integer_run *r, adze_func *func);
 /* contract.c: contractions of dequantized operands sum in i32, and zero points leave integer contractions. */

@@ -28,11 +28,11 @@ const adze_pass adze_pass_quantize_fuse = {
     .numerics = ADZE_LOSSY,
     .run = run,
     .purpose = "lower",
-    .contract = "Needs dequantize ops in front of contractions: run it before `fold{dequantize=true}`, and dce behind "
-                "it. Weights, scales and zero points must be constants; rows may find their scale at run time. Sums are "
-                "exact where the file rounds each product, and three scales become one factor, so a code may differ by "
-                "a step from the model as written; "
-                "--certify measures it. Moves, max pools and what lies between dequantize and quantize keep every bit. "
-                "Does nothing where the precision is strict.",
+    .contract = "Needs dequantize ops in front of contractions: run it before `fold{dequantize=true}`, and dce "
+                "behind it. Weights, scales and zero points must be constants; rows may find their scale at run "
+                "time. Sums are exact where the file rounds each product, and three scales become one factor, so a "
+                "code may differ by a step from the model as written; --certify measures it. Moves, max pools and "
+                "what lies between dequantize and quantize keep every bit. Does nothing where the precision is "
+                "strict.",
     .example = adze_example_quantize_fuse,
 };

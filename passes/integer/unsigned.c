@@ -7,8 +7,6 @@
  */
 #include "passes/integer/integer.h"
 
-enum { SHIFT = 128 };
-
 /* Every reader turns the codes back into numbers, all by one known grid. */
 static bool only_dequantized(const adze_ir_value *codes)
 {
@@ -26,7 +24,7 @@ static adze_ir_value *shifted_zero(const quantized *q)
 {
     adze_module *module = adze_op_module(q->op);
     const char *name = q->zero ? adze_internf(adze_op_context(q->op), "%s.u8", adze_const_name(q->zero)) : "zero.u8";
-    return adze_const_scalar(module, name, ADZE_DTYPE_u8, (double)(q->z + SHIFT));
+    return adze_const_scalar(module, name, ADZE_DTYPE_u8, (double)(q->z + INTEGER_SHIFT));
 }
 
 static bool set_zero(adze_op *op, adze_ir_value *zero)
@@ -51,11 +49,10 @@ static bool shift_readers(adze_ir_value *codes)
     return true;
 }
 
-/* Codes that come from elsewhere: (u8)(x + 128), once. */
-static adze_ir_value *shift(adze_builder *b, adze_ir_value *codes)
+adze_ir_value *integer_shifted(adze_builder *b, adze_ir_value *codes)
 {
     adze_attr wide = adze_attr_type("to", ADZE_DTYPE_i32), narrow = adze_attr_type("to", ADZE_DTYPE_u8);
-    adze_ir_value *by = adze_const_scalar(b->module, "shift.u8", ADZE_DTYPE_i32, SHIFT);
+    adze_ir_value *by = adze_const_scalar(b->module, "shift.u8", ADZE_DTYPE_i32, INTEGER_SHIFT);
     adze_ir_value *x = adze_build1(b, "cast", &codes, 1, &wide, 1);
     x = x && by ? adze_build_binary(b, "add", x, by) : NULL;
     return x ? adze_build1(b, "cast", &x, 1, &narrow, 1) : NULL;
@@ -72,7 +69,7 @@ static void shift_argument(integer_run *r, adze_func *func, adze_ir_value *arg)
         r->failed = true;
         return;
     }
-    adze_ir_value *codes = shift(&b, arg);
+    adze_ir_value *codes = integer_shifted(&b, arg);
     if (!codes) {
         r->failed = true;
         return;
