@@ -17,7 +17,7 @@
 
 typedef struct options {
     int64_t min_elements;
-    const char *to;
+    const char *to, *plan;
 } options;
 
 /* What an op over constants computes, as a constant; the op is erased. NULL after an error. */
@@ -95,26 +95,50 @@ static bool replace(const weight_matrix *m, adze_dtype to)
     return made && weight_replace(m, made, NULL);
 }
 
-static adze_outcome run(adze_func *func, const void *opaque, adze_pass_run *self)
+/* What a layer's weights are to be stored as; false where they stay. */
+static bool choose(const options *o, const adze_layer_plan *layers, const weight_matrix *m, adze_dtype *to)
+{
+    adze_format format;
+    if (!layers) return m->rows * m->cols >= (size_t)o->min_elements;
+    if (!weight_format(layers, ADZE_FORMAT_CAST, m->op, &format)) return false;
+    *to = format.brain ? ADZE_DTYPE_bf16 : ADZE_DTYPE_f16;
+    return true;
+}
+
+static adze_outcome cast_func(const options *o, const adze_layer_plan *layers, adze_pass_run *self, adze_func *func)
+{
+    adze_outcome all = ADZE_UNCHANGED;
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op && all != ADZE_FAILED; op = adze_op_next(op)) {
+        weight_matrix m;
+        adze_dtype to = adze_dtype_find(o->to);
+        if (!weight_describe(op, &m) || !choose(o, layers, &m, &to)) continue;
+        if (adze_rewrite(self, op, "cast-weight")) all = replace(&m, to) ? ADZE_CHANGED : ADZE_FAILED;
+    }
+    return all;
+}
+
+static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *self)
 {
     const options *o = opaque;
     adze_dtype to = adze_dtype_find(o->to);
-    adze_outcome all = ADZE_UNCHANGED;
     if (to != ADZE_DTYPE_bf16 && to != ADZE_DTYPE_f16 && to != ADZE_DTYPE_f8e4m3fn && to != ADZE_DTYPE_f8e5m2) {
         adze_error(adze_loc_unknown(self->context), "cast: to is bf16, f16, f8e4m3fn or f8e5m2, not '%s'", o->to);
         return ADZE_FAILED;
     }
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op && all != ADZE_FAILED; op = adze_op_next(op)) {
-        weight_matrix m;
-        if (!weight_describe(op, &m) || m.rows * m.cols < (size_t)o->min_elements) continue;
-        if (adze_rewrite(self, op, "cast-weight")) all = replace(&m, to) ? ADZE_CHANGED : ADZE_FAILED;
+    adze_layer_plan *layers = o->plan ? weight_layers(o->plan, ADZE_FORMAT_CAST, module) : NULL;
+    adze_outcome all = o->plan && !layers ? ADZE_FAILED : ADZE_UNCHANGED;
+    for (adze_func *f = adze_module_first_func(module); f && all != ADZE_FAILED; f = adze_func_next(f)) {
+        adze_outcome one = cast_func(o, layers, self, f);
+        if (one != ADZE_UNCHANGED) all = one;
     }
+    adze_layer_plan_destroy(layers);
     return all;
 }
 
 static const adze_option option_table[] = {
     {"to", "bf16, f16, f8e4m3fn or f8e5m2", ADZE_OPTION_STR, offsetof(options, to), "bf16"},
     {"min-elements", "smaller weights stay", ADZE_OPTION_INT, offsetof(options, min_elements), "1"},
+    {"plan", "file that says which layers become f16 and bf16", ADZE_OPTION_STR, offsetof(options, plan), NULL},
 };
 
 const adze_pass adze_pass_cast = {
@@ -125,7 +149,7 @@ const adze_pass adze_pass_cast = {
     .options = option_table,
     .n_options = sizeof option_table / sizeof *option_table,
     .options_size = sizeof(options),
-    .run = run,
+    .run_module = run,
     .purpose = "compress",
     .contract = "Needs f32 weights that are constants, so it runs behind simplify; others stay. Weights beyond the "
                 "largest f16 become infinite. fold would undo it for small weights: do not run that behind it.",

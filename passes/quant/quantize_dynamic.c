@@ -16,34 +16,11 @@
 
 #include <adze/pass.h>
 
-typedef struct options {
-    int64_t bits, group, edge_bits, min_elements, polish;
-    const char *weights, *clip, *stats;
-} options;
-
 typedef struct rewriter {
-    const options *options;
     adze_pass_run *run;
-    weight_plan plan;
-    adze_table first, last, narrowed; /* narrowed: input value to its rounded twin */
+    weight_choice choice;
+    adze_table narrowed; /* input value to its rounded twin */
 } rewriter;
-
-static bool read_plan(const options *o, adze_context *context, weight_plan *plan)
-{
-    *plan = (weight_plan){.bits = (uint32_t)o->bits, .group = (size_t)o->group, .symmetric = true, .act_order = true,
-                          .polish = (uint32_t)o->polish};
-    adze_loc loc = adze_loc_unknown(context);
-    if (!weight_method_parse(context, o->weights, &plan->method)) return false;
-    if (!weight_clip_parse(context, o->clip, &plan->clip)) return false;
-    if (o->bits < 2 || o->bits > 8 || o->edge_bits < 2 || o->edge_bits > 8)
-        return adze_error(loc, "quantize-dynamic: bits and edge-bits are 2 to 8");
-    if (o->group < 0 || o->polish < 0 || o->polish > 1000)
-        return adze_error(loc, "quantize-dynamic: group is not negative, polish 0 to 1000");
-    if (weight_needs_gram(plan) && !o->stats)
-        return adze_error(loc, "quantize-dynamic: weights=%s, clip=%s, polish=%lld need statistics: stats=FILE, which "
-                               "adze calibrate --gram writes", o->weights, o->clip, (long long)o->polish);
-    return true;
-}
 
 /* max |x| / 127 of each row, never 0. */
 static adze_ir_value *row_scale(adze_builder *b, adze_ir_value *x, int64_t axis)
@@ -77,14 +54,11 @@ static adze_ir_value *narrow(rewriter *r, const weight_matrix *m, adze_ir_value 
     return known;
 }
 
-static adze_outcome quantize(rewriter *r, const weight_matrix *m)
+static adze_outcome quantize(rewriter *r, const weight_matrix *m, const weight_plan *plan)
 {
-    weight_plan plan = r->plan;
-    bool edge = adze_table_get(&r->first, m->op) || adze_table_get(&r->last, m->op);
-    if (edge && plan.bits < (uint32_t)r->options->edge_bits) plan.bits = (uint32_t)r->options->edge_bits;
     weight_rounded rounded;
-    if (!weight_round(m, &plan, &rounded)) return ADZE_FAILED;
-    adze_ir_value *made = weight_emit(m, &plan, &rounded), *value = adze_const_value(m->constant);
+    if (!weight_round(m, plan, &rounded)) return ADZE_FAILED;
+    adze_ir_value *made = weight_emit(m, plan, &rounded), *value = adze_const_value(m->constant);
     weight_free(&rounded);
     for (const adze_use *use = made ? adze_value_first_use(value) : NULL; use; use = adze_use_next(use)) {
         weight_matrix other;
@@ -101,49 +75,48 @@ static adze_outcome quantize(rewriter *r, const weight_matrix *m)
 static adze_outcome quantize_func(rewriter *r, adze_func *func)
 {
     adze_outcome all = ADZE_UNCHANGED;
-    weight_edges(func, &r->first, &r->last);
+    weight_choice_enter(&r->choice, func);
     for (adze_op *op = adze_region_first(adze_func_body(func)); op && all != ADZE_FAILED; op = adze_op_next(op)) {
         weight_matrix m;
-        if (!weight_takes_rows(op, &m) || m.rows * m.cols < (size_t)r->options->min_elements) continue;
-        if (adze_rewrite(r->run, op, "quantize-product")) all = quantize(r, &m);
+        weight_plan plan;
+        if (!weight_takes_rows(op, &m) || !weight_choice_of(&r->choice, &m, &plan)) continue;
+        if (adze_rewrite(r->run, op, "quantize-product")) all = quantize(r, &m, &plan);
     }
-    adze_table_free(&r->first);
-    adze_table_free(&r->last);
+    weight_choice_leave(&r->choice);
     adze_table_free(&r->narrowed);
     return all;
 }
 
 static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *self)
 {
-    rewriter r = {.options = opaque, .run = self};
-    if (!read_plan(r.options, self->context, &r.plan)) return ADZE_FAILED;
-    if (r.plan.method == WEIGHT_AWQ) {
-        adze_error(adze_loc_unknown(self->context), "quantize-dynamic: weights are rtn, gptq or cd");
-        return ADZE_FAILED;
-    }
-    adze_stats *stats = r.options->stats ? adze_stats_load(self->context, r.options->stats) : NULL;
-    bool ok = !r.options->stats || (stats && adze_stats_attach(stats, module));
-    r.plan.stats = stats;
+    rewriter r = {.run = self};
+    weight_options options = *(const weight_options *)opaque;
+    options.symmetric = options.act_order = true;
+    bool ok = weight_choice_begin(&r.choice, &options, "quantize-dynamic", "weights", ADZE_FORMAT_ROWS, module);
+    if (ok && r.choice.plan.method == WEIGHT_AWQ)
+        ok = adze_error(adze_loc_unknown(self->context), "quantize-dynamic: weights are rtn, gptq or cd");
     adze_outcome all = ok ? ADZE_UNCHANGED : ADZE_FAILED;
     for (adze_func *f = adze_module_first_func(module); f && all != ADZE_FAILED; f = adze_func_next(f)) {
         adze_outcome one = quantize_func(&r, f);
         if (one != ADZE_UNCHANGED) all = one;
     }
-    adze_stats_destroy(stats);
+    if (all == ADZE_CHANGED && r.choice.stats) adze_stats_mark(r.choice.stats, module);
+    weight_choice_end(&r.choice);
     return all;
 }
 
 #define OPTION(name, help, kind, member, fallback)                                                                     \
-    {name, help, ADZE_OPTION_##kind, offsetof(options, member), fallback}
+    {name, help, ADZE_OPTION_##kind, offsetof(weight_options, member), fallback}
 static const adze_option option_table[] = {
     OPTION("bits", "of a weight's code, 2 to 8", INT, bits, "8"),
     OPTION("group", "input channels that share a scale of weights; 0 = all", INT, group, "0"),
-    OPTION("weights", "rtn, gptq or cd", STR, weights, "rtn"),
+    OPTION("weights", "rtn, gptq or cd", STR, method, "rtn"),
     OPTION("clip", "range of weights: absmax, mse or gram", STR, clip, "absmax"),
     OPTION("polish", "sweeps of descent behind rtn or gptq", INT, polish, "0"),
     OPTION("stats", "file of adze calibrate --gram, for all but weights=rtn", STR, stats, NULL),
     OPTION("edge-bits", "at least so many in first and last layers", INT, edge_bits, "8"),
     OPTION("min-elements", "products with smaller weights stay", INT, min_elements, "1"),
+    OPTION("plan", "file that says which layers, with how many bits and which group", STR, plan, NULL),
 };
 
 const adze_pass adze_pass_quantize_dynamic = {
@@ -153,7 +126,7 @@ const adze_pass adze_pass_quantize_dynamic = {
     .numerics = ADZE_LOSSY,
     .options = option_table,
     .n_options = sizeof option_table / sizeof *option_table,
-    .options_size = sizeof(options),
+    .options_size = sizeof(weight_options),
     .run_module = run,
     .purpose = "compress",
     .contract = "For products (matmul, gemm) of f32 rows with constant weights; convolutions and products of two "

@@ -69,8 +69,11 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     plan.weights.stats = plan.stats = path ? adze_stats_load(self->context, path) : NULL;
     adze_func *func = adze_module_main(module);
     adze_outcome all = ADZE_FAILED;
-    if (!path || (plan.stats && adze_stats_attach(plan.stats, module)))
-        all = func ? quantize(&plan, func) : ADZE_UNCHANGED;
+    bool ok = !path || (plan.stats && adze_stats_attach(plan.stats, module));
+    if (ok && plan.options->plan) ok = (plan.layers = weight_layers(plan.options->plan, ADZE_FORMAT_STATIC, module));
+    if (ok) all = func ? quantize(&plan, func) : ADZE_UNCHANGED;
+    if (all == ADZE_CHANGED && plan.stats) adze_stats_mark(plan.stats, module);
+    adze_layer_plan_destroy(plan.layers);
     adze_stats_destroy(plan.stats);
     adze_table_free(&plan.activations);
     adze_table_free(&plan.kinds);
@@ -93,6 +96,7 @@ static const adze_option option_table[] = {
     OPTION("polish", "sweeps of descent behind rtn or gptq", INT, polish, "0"),
     OPTION("correct-bias", "biases keep mean outputs where weights were rounded", BOOL, correct_bias, "false"),
     OPTION("sums", "round what is added, too, as other tools do", BOOL, sums, "false"),
+    OPTION("plan", "file that says which layers, and with how many bits of a weight", STR, plan, NULL),
     OPTION("skip", "nodes or values that stay float: \"a b\"", STR, skip, NULL),
 };
 

@@ -8,7 +8,7 @@
 #include <adze/pass.h>
 
 typedef struct static_options {
-    const char *stats, *range, *weights, *clip, *skip;
+    const char *stats, *range, *weights, *clip, *skip, *plan;
     int64_t bits, polish;
     double share;
     bool correct_bias, sums;
@@ -46,6 +46,7 @@ typedef struct static_plan {
     activation **order;     /* as they were met */
     uint32_t n, capacity;
     adze_stats *stats;
+    adze_layer_plan *layers; /* NULL = all that can be */
     quant_range range;
     quant_grid grid; /* of activations */
     weight_plan weights;

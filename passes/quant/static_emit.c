@@ -213,8 +213,10 @@ adze_outcome static_emit_weights(static_plan *plan, const weight_matrix *m)
 {
     if (!adze_rewrite(plan->run, m->op, "quantize-weight")) return ADZE_UNCHANGED;
     weight_plan weights = plan->weights;
+    adze_format format;
     bool edge = adze_table_get(&plan->first, m->op) || adze_table_get(&plan->last, m->op);
     if (edge) weights.bits = 8;
+    if (plan->layers && weight_format(plan->layers, ADZE_FORMAT_STATIC, m->op, &format)) weights.bits = format.bits;
     weight_rounded r;
     if (!weight_round(m, &weights, &r)) return ADZE_FAILED;
     adze_ir_value *value = adze_const_value(m->constant);

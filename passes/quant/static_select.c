@@ -111,7 +111,9 @@ static static_kind find_kind(const static_plan *plan, adze_op *op)
     if (adze_op_has_trait(op, ADZE_MOVE)) return keeps_elements(op) ? STATIC_SHARE : STATIC_FLOAT;
     if (adze_op_num_results(op) > 1) return STATIC_FLOAT;
     weight_matrix m;
+    adze_format format;
     if (adze_op_has_trait(op, ADZE_CONTRACTION)) {
+        if (plan->layers && !weight_format(plan->layers, ADZE_FORMAT_STATIC, op, &format)) return STATIC_FLOAT;
         bool second = weight_describe(op, &m) || has_codes(adze_op_operand(op, 1)) || static_reads(op, 1);
         return static_reads(op, 0) && second ? STATIC_CONTRACT : STATIC_FLOAT;
     }

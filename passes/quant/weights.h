@@ -4,6 +4,7 @@
 
 #include "passes/quant/numerics.h"
 
+#include <adze/compress.h>
 #include <adze/ir.h>
 #include <adze/stats.h>
 #include <adze/table.h>
@@ -74,6 +75,40 @@ adze_ir_value *weight_emit(const weight_matrix *m, const weight_plan *plan, cons
 /* All that share the constant read `with`, and their input divided by `factors` unless that is NULL; erases the
  * constant where nobody is left. False after an error. */
 bool weight_replace(const weight_matrix *m, adze_ir_value *with, const double *factors);
+
+/* ---- Options that passes share (weight_options.c) ---- */
+
+/* What weight passes are told: how weights are rounded, and which ones. */
+typedef struct weight_options {
+    int64_t bits, group, edge_bits, min_elements, polish;
+    bool symmetric, act_order;
+    const char *method, *clip, *stats, *plan;
+} weight_options;
+
+/* How weights of a function are rounded, as options, statistics and a layer plan say. */
+typedef struct weight_choice {
+    const weight_options *options;
+    weight_plan plan;
+    adze_stats *stats;
+    adze_layer_plan *layers;
+    adze_format_kind kind; /* the formats of the plan that the pass makes */
+    adze_table first, last;
+} weight_choice;
+
+/* Reads the files and checks all options; `pass` and the name of its option `method` are for messages. False after an
+ * error; end it either way. */
+bool weight_choice_begin(weight_choice *choice, const weight_options *options, const char *pass, const char *method,
+                         adze_format_kind kind, adze_module *module);
+/* Those of the function: which layers come first and last. */
+void weight_choice_enter(weight_choice *choice, adze_func *func);
+/* How the op's weights are to be rounded; false where they stay as they are. */
+bool weight_choice_of(const weight_choice *choice, const weight_matrix *m, weight_plan *out);
+void weight_choice_leave(weight_choice *choice);
+void weight_choice_end(weight_choice *choice);
+/* Loads a layer plan and checks that the module has the layers that `kind` is for. NULL after an error. */
+adze_layer_plan *weight_layers(const char *path, adze_format_kind kind, adze_module *module);
+/* What the plan says of the op, where that is of `kind`. */
+bool weight_format(const adze_layer_plan *layers, adze_format_kind kind, const adze_op *op, adze_format *out);
 
 /* ---- First and last layers (weights.c) ---- */
 

@@ -1,0 +1,156 @@
+/* Cuts layers out of modules (cut.h). */
+#include "passes/compress/cut.h"
+
+#include <adze/arena.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool layer_run_passes(adze_registry *registry, const char *text, adze_module *module)
+{
+    adze_pipeline *pipeline = adze_pipeline_parse(registry, text);
+    adze_run_options options = {.struct_size = sizeof options};
+    bool ok = pipeline && adze_pipeline_run(pipeline, module, &options);
+    adze_pipeline_destroy(pipeline);
+    return ok;
+}
+
+/* The op of a copy's main that stands where `op` does in the original's. */
+static adze_op *twin_of(const adze_module *copy, const adze_op *op)
+{
+    const adze_op *mine = adze_region_first(adze_op_parent(op));
+    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
+    for (; mine != op; mine = adze_op_next(mine)) other = adze_op_next(other);
+    return other;
+}
+
+static void set_results(adze_func *func, adze_ir_value *const *values, uint32_t n)
+{
+    adze_op *end = adze_func_return(func);
+    const adze_type **types = adze_malloc((n + 1u) * sizeof *types);
+    const char **names = adze_malloc((n + 1u) * sizeof *names);
+    while (adze_op_num_operands(end)) adze_op_remove_operand(end, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        types[i] = adze_value_type(values[i]);
+        names[i] = adze_internf(adze_op_context(end), "result_%u", i);
+        adze_op_insert_operand(end, i, values[i]);
+    }
+    adze_func_set_results(func, types, names, n);
+    free(types);
+    free(names);
+}
+
+static void remove_unused_args(adze_region *body)
+{
+    for (uint32_t i = adze_region_num_args(body); i-- > 0;)
+        if (!adze_value_has_uses(adze_region_arg(body, i))) adze_region_remove_arg(body, i);
+}
+
+/* Does the op read nothing but constants beside operand 0? */
+static bool is_alone(const adze_op *op)
+{
+    for (uint32_t i = 1; i < adze_op_num_operands(op); i++)
+        if (adze_op_operand(op, i) && !adze_value_const(adze_op_operand(op, i))) return false;
+    return adze_op_operand(op, 0) && !adze_value_const(adze_op_operand(op, 0)) && adze_op_num_results(op) == 1;
+}
+
+adze_module *layer_cut(adze_registry *registry, const adze_stats *stats, const adze_module *module,
+                       const adze_layer *layer)
+{
+    if (!is_alone(layer->op)) return NULL;
+    const adze_value_stats *x = stats ? adze_stats_of(stats, adze_op_operand(layer->op, 0)) : NULL;
+    adze_module *copy = adze_module_clone(module);
+    adze_op *op = twin_of(copy, layer->op);
+    adze_func *func = adze_module_main(copy);
+    adze_region *body = adze_func_body(func);
+    adze_ir_value *old = adze_op_operand(op, 0);
+    const char *name = x ? x->name : adze_value_name(old);
+    adze_ir_value *input = adze_region_add_arg(body, adze_value_type(old), name ? name : "x");
+    adze_op_set_operand(op, 0, input);
+    adze_ir_value *result = adze_op_result(op, 0);
+    set_results(func, &result, 1);
+    if (!layer_run_passes(registry, "dce", copy)) {
+        adze_module_destroy(copy);
+        return NULL;
+    }
+    remove_unused_args(body);
+    adze_value_set_name(input, name ? name : "x"); /* it was a second one while the old value stood */
+    if (stats) adze_stats_mark(stats, copy);
+    return copy;
+}
+
+static bool write_plan(const adze_layer_plan *plan, const char *path, adze_context *context)
+{
+    adze_text text = {0};
+    adze_layer_plan_print(plan, &text);
+    FILE *file = fopen(path, "w");
+    bool ok = file && fwrite(text.data, 1, text.size, file) == text.size;
+    if (file && fclose(file)) ok = false;
+    adze_text_free(&text);
+    return ok || adze_error(adze_loc_unknown(context), "%s: cannot be written", path);
+}
+
+bool layer_cut_format(adze_registry *registry, const adze_layer *layer, adze_format format,
+                      const adze_layer_settings *settings, const char *plan_path, adze_module *cut)
+{
+    adze_context *context = adze_module_context(cut);
+    adze_layer_plan *plan = adze_layer_plan_create(context);
+    adze_layer_plan_put(plan, layer->weights, format, NULL);
+    adze_text passes = {0};
+    adze_layer_pipeline(plan, plan_path, settings, &passes);
+    bool ok = write_plan(plan, plan_path, context) && (!passes.size || layer_run_passes(registry, passes.data, cut));
+    adze_text_free(&passes);
+    adze_layer_plan_destroy(plan);
+    return ok;
+}
+
+/* ---- Codes in, codes out ---- */
+
+/* The `quantize` that alone reads the argument; NULL where there is none. */
+static adze_op *find_quantize(const adze_ir_value *input)
+{
+    const adze_use *use = adze_value_first_use(input);
+    adze_op *op = use && !adze_use_next(use) ? adze_use_op(use) : NULL;
+    return op && adze_op_is(op, "quantize") && !adze_use_index(use) ? op : NULL;
+}
+
+static adze_ir_value *quantize_result(adze_module *cut, const adze_value_stats *y)
+{
+    enum { LEVELS = 255 };
+    adze_op *end = adze_func_return(adze_module_main(cut));
+    double low = fmin(y->min, 0), high = fmax(y->max, 0), scale = high > low ? (high - low) / LEVELS : 1;
+    adze_ir_value *in[] = {adze_op_operand(end, 0), adze_const_scalar(cut, "result.scale", ADZE_DTYPE_f32, scale),
+                           adze_const_scalar(cut, "result.zero", ADZE_DTYPE_u8, nearbyint(-low / scale))};
+    adze_builder b = adze_builder_before(end);
+    return in[1] && in[2] ? adze_build1(&b, "quantize", in, 3, NULL, 0) : NULL;
+}
+
+bool layer_cut_codes(adze_module *cut, const adze_value_stats *y)
+{
+    adze_func *func = adze_module_main(cut);
+    adze_region *body = adze_func_body(func);
+    adze_op *quantize = find_quantize(adze_region_arg(body, 0));
+    if (!quantize || !y) return true; /* it stays in floats where it has no codes */
+    adze_ir_value *codes = adze_op_result(quantize, 0);
+    adze_ir_value *input = adze_region_add_arg(body, adze_value_type(codes), "codes");
+    adze_value_replace_uses(codes, input);
+    adze_op_erase(quantize);
+    remove_unused_args(body);
+    adze_ir_value *result = quantize_result(cut, y);
+    if (result) set_results(func, &result, 1);
+    return result;
+}
+
+/* ---- Inputs ---- */
+
+adze_module *layer_inputs(const adze_module *module, const adze_layer *layers, uint32_t n_layers)
+{
+    adze_module *copy = adze_module_clone(module);
+    adze_ir_value **values = adze_malloc((n_layers + 1u) * sizeof(adze_ir_value *));
+    for (uint32_t i = 0; i < n_layers; i++) values[i] = adze_op_operand(twin_of(copy, layers[i].op), 0);
+    set_results(adze_module_main(copy), values, n_layers);
+    free(values);
+    return copy;
+}

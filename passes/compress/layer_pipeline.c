@@ -1,0 +1,47 @@
+/* From a layer plan to the passes that make it so. */
+#include <adze/compress.h>
+
+#include <string.h>
+
+/* A value in a pipeline's text. */
+static void append(adze_text *out, bool *first, const char *key, const char *value)
+{
+    if (!value) return;
+    adze_text_append(out, "%s%s=\"", *first ? "" : ",", key);
+    for (const char *c = value; *c; c++) adze_text_append(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    adze_text_append(out, "\"");
+    *first = false;
+}
+
+static bool has_kind(const adze_layer_plan *plan, adze_format_kind kind)
+{
+    for (uint32_t i = 0; i < adze_layer_plan_count(plan); i++)
+        if (adze_layer_plan_format(plan, i).kind == kind) return true;
+    return false;
+}
+
+void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
+                         adze_text *out)
+{
+    /* Activations first: scales are those of the values that statistics saw. */
+    static const struct {
+        adze_format_kind kind;
+        const char *pass, *weights;
+    } passes[] = {{ADZE_FORMAT_STATIC, "quantize-static", "weights"},
+                  {ADZE_FORMAT_ROWS, "quantize-dynamic", "weights"},
+                  {ADZE_FORMAT_WEIGHTS, "quantize-weights", "method"},
+                  {ADZE_FORMAT_CAST, "cast", NULL}};
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+        bool first = true;
+        if (!has_kind(plan, passes[i].kind)) continue;
+        adze_text_append(out, "%s%s{", out->size ? "," : "", passes[i].pass);
+        append(out, &first, "plan", path);
+        if (passes[i].weights) {
+            append(out, &first, "stats", settings->stats);
+            append(out, &first, passes[i].weights, settings->weights);
+            append(out, &first, "clip", settings->clip);
+        }
+        if (passes[i].kind == ADZE_FORMAT_STATIC) append(out, &first, "range", settings->range);
+        adze_text_append(out, "}");
+    }
+}

@@ -1,0 +1,314 @@
+/* Layer plans: which format each layer has, as text that people edit. */
+#include <adze/arena.h>
+#include <adze/compress.h>
+#include <adze/table.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char magic[] = "adze-plan 1";
+enum { MAX_BYTES = 16 << 20 };
+
+typedef struct entry {
+    const char *name, *note;
+    adze_format format;
+    uint32_t index; /* among all */
+} entry;
+
+typedef struct setting {
+    const char *key, *value;
+} setting;
+
+struct adze_layer_plan {
+    adze_context *context;
+    adze_arena arena;
+    adze_table by_name;
+    entry **entries; /* each stays where it is */
+    setting *settings;
+    uint32_t n_entries, entries_capacity, n_settings, settings_capacity;
+};
+
+adze_layer_plan *adze_layer_plan_create(adze_context *context)
+{
+    adze_layer_plan *plan = adze_malloc(sizeof *plan);
+    *plan = (adze_layer_plan){.context = context};
+    return plan;
+}
+
+void adze_layer_plan_destroy(adze_layer_plan *plan)
+{
+    if (!plan) return;
+    adze_table_free(&plan->by_name);
+    adze_arena_free(&plan->arena);
+    free(plan);
+}
+
+uint32_t adze_layer_plan_count(const adze_layer_plan *plan) { return plan->n_entries; }
+const char *adze_layer_plan_name(const adze_layer_plan *plan, uint32_t index) { return plan->entries[index]->name; }
+
+adze_format adze_layer_plan_format(const adze_layer_plan *plan, uint32_t index)
+{
+    return plan->entries[index]->format;
+}
+
+void adze_layer_plan_put(adze_layer_plan *plan, const char *layer, adze_format format, const char *note)
+{
+    entry *e = adze_table_get_name(&plan->by_name, layer);
+    if (!e) {
+        e = ADZE_NEW(&plan->arena, entry);
+        e->name = adze_intern_z(plan->context, layer);
+        adze_table_put_name(&plan->by_name, e->name, e);
+        plan->entries = adze_arena_grow(&plan->arena, plan->entries, plan->n_entries, &plan->entries_capacity,
+                                        sizeof *plan->entries);
+        e->index = plan->n_entries;
+        plan->entries[plan->n_entries++] = e;
+    }
+    e->format = format;
+    e->note = note ? adze_intern_z(plan->context, note) : NULL;
+}
+
+int64_t adze_layer_plan_find(const adze_layer_plan *plan, const adze_op *op)
+{
+    enum { WEIGHTS = 1 };
+    const adze_ir_value *weights = adze_op_num_operands(op) > WEIGHTS ? adze_op_operand(op, WEIGHTS) : NULL;
+    const adze_const *constant = weights ? adze_value_const(weights) : NULL;
+    const char *result = adze_op_num_results(op) ? adze_value_name(adze_op_result(op, 0)) : NULL;
+    const entry *e = constant ? adze_table_get_name(&plan->by_name, adze_const_name(constant)) : NULL;
+    if (!e && result) e = adze_table_get_name(&plan->by_name, result);
+    for (uint32_t i = 0; !e && i < adze_op_num_nodes(op); i++)
+        e = adze_table_get_name(&plan->by_name, adze_op_node(op, i));
+    return e ? (int64_t)e->index : -1;
+}
+
+const char *adze_layer_plan_get(const adze_layer_plan *plan, const char *key)
+{
+    for (uint32_t i = 0; i < plan->n_settings; i++)
+        if (!strcmp(plan->settings[i].key, key)) return plan->settings[i].value;
+    return NULL;
+}
+
+void adze_layer_plan_set(adze_layer_plan *plan, const char *key, const char *value)
+{
+    uint32_t at = 0;
+    while (at < plan->n_settings && strcmp(plan->settings[at].key, key) != 0) at++;
+    if (at == plan->n_settings) {
+        plan->settings = adze_arena_grow(&plan->arena, plan->settings, at, &plan->settings_capacity, sizeof(setting));
+        plan->settings[plan->n_settings++].key = adze_intern_z(plan->context, key);
+    }
+    plan->settings[at].value = adze_intern_z(plan->context, value);
+}
+
+/* ---- Printing ---- */
+
+static bool is_bare(const char *name)
+{
+    return *name && !strpbrk(name, " \t\r\n\"\\#");
+}
+
+static void print_name(adze_text *out, const char *name)
+{
+    if (is_bare(name)) {
+        adze_text_append(out, "%s", name);
+        return;
+    }
+    adze_text_append(out, "\"");
+    for (const char *c = name; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            adze_text_append(out, "\\%c", *c);
+        else if ((unsigned char)*c < ' ')
+            adze_text_append(out, "\\%02x", (unsigned)(unsigned char)*c);
+        else
+            adze_text_append(out, "%c", *c);
+    }
+    adze_text_append(out, "\"");
+}
+
+void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
+{
+    enum { NOTE_COLUMN = 56 };
+    adze_text_append(out, "%s\n", magic);
+    for (uint32_t i = 0; i < plan->n_settings; i++)
+        adze_text_append(out, "%s %s\n", plan->settings[i].key, plan->settings[i].value);
+    for (uint32_t i = 0; i < plan->n_entries; i++) {
+        const entry *e = plan->entries[i];
+        size_t start = out->size;
+        adze_text_append(out, "layer ");
+        print_name(out, e->name);
+        adze_text_append(out, " ");
+        adze_format_print(e->format, out);
+        size_t width = out->size - start;
+        if (e->note)
+            adze_text_append(out, "%*s  # %s", width < NOTE_COLUMN ? (int)(NOTE_COLUMN - width) : 0, "", e->note);
+        adze_text_append(out, "\n");
+    }
+}
+
+/* ---- Reading ---- */
+
+typedef struct reader {
+    adze_layer_plan *plan;
+    const char *path, *at, *end, *line_start;
+    uint32_t line;
+} reader;
+
+static bool fail(const reader *r, const char *where, const char *what)
+{
+    adze_loc loc = {.context = r->plan->context,
+                    .file = adze_intern_z(r->plan->context, r->path),
+                    .line = r->line,
+                    .col = (uint32_t)(where - r->line_start) + 1};
+    return adze_error(loc, "%s", what);
+}
+
+static void skip_blanks(reader *r)
+{
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r')) r->at++;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* What stands behind a backslash. */
+static bool take_escape(reader *r, adze_text *out)
+{
+    const char *c = r->at;
+    if (c < r->end && (*c == '"' || *c == '\\')) {
+        adze_text_write(out, c, 1);
+        r->at++;
+        return true;
+    }
+    int high = c < r->end ? hex_digit(*c) : -1, low = high >= 0 && c + 1 < r->end ? hex_digit(c[1]) : -1;
+    if (low < 0 || !(16 * high + low)) return fail(r, c - 1, "an escape is \\\", \\\\ or two hexadecimal digits");
+    char byte = (char)(16 * high + low);
+    adze_text_write(out, &byte, 1);
+    r->at += 2;
+    return true;
+}
+
+/* A word, or text in quotes. NULL after an error. */
+static const char *take_word(reader *r, const char *what)
+{
+    skip_blanks(r);
+    const char *first = r->at;
+    if (first < r->end && *first != '"') {
+        while (r->at < r->end && !strchr(" \t\r\n#", *r->at)) r->at++;
+        if (r->at > first) return adze_intern(r->plan->context, first, (size_t)(r->at - first));
+    }
+    if (r->at == r->end || *r->at != '"') {
+        fail(r, first, what);
+        return NULL;
+    }
+    adze_text text = {0};
+    bool ok = true;
+    for (r->at++; ok && r->at < r->end && *r->at != '"' && *r->at != '\n';) {
+        if (*r->at == '\\')
+            r->at++, ok = take_escape(r, &text);
+        else
+            adze_text_write(&text, r->at++, 1);
+    }
+    if (ok && (r->at == r->end || *r->at != '"')) ok = fail(r, first, "the quote is not closed");
+    if (ok) r->at++;
+    const char *word = ok ? adze_intern(r->plan->context, text.data ? text.data : "", text.size) : NULL;
+    adze_text_free(&text);
+    return word;
+}
+
+/* Past the end of the line, which holds nothing more but a remark. */
+static bool end_line(reader *r, const char **out_note)
+{
+    skip_blanks(r);
+    const char *stop = r->at < r->end ? memchr(r->at, '\n', (size_t)(r->end - r->at)) : NULL;
+    if (!stop) stop = r->end;
+    if (r->at < stop && *r->at != '#') return fail(r, r->at, "expected the end of the line, or # and a remark");
+    const char *first = r->at < stop ? r->at + 1 : stop, *last = stop;
+    while (first < last && *first == ' ') first++;
+    while (last > first && (last[-1] == ' ' || last[-1] == '\r')) last--;
+    if (out_note) *out_note = last > first ? adze_intern(r->plan->context, first, (size_t)(last - first)) : NULL;
+    r->at = stop < r->end ? stop + 1 : stop;
+    r->line_start = r->at;
+    r->line++;
+    return true;
+}
+
+static bool read_layer(reader *r)
+{
+    adze_format format;
+    const char *note, *name = take_word(r, "expected a layer's name");
+    if (!name) return false;
+    skip_blanks(r);
+    const char *where = r->at, *word = take_word(r, "expected a format: f32, f16, bf16, w8a8, w8a8-rows, w4g32, …");
+    if (!word) return false;
+    if (!adze_format_find(word, strlen(word), &format))
+        return fail(r, where, "there is no such format; there are f32, f16, bf16, and w2 to w8 with or without a8, "
+                              "a8-rows and gNUMBER");
+    if (adze_table_get_name(&r->plan->by_name, name)) return fail(r, where, "the layer stands here a second time");
+    if (!end_line(r, &note)) return false;
+    adze_layer_plan_put(r->plan, name, format, note);
+    return true;
+}
+
+static bool read_setting(reader *r, const char *key, const char *where)
+{
+    skip_blanks(r);
+    const char *stop = r->at < r->end ? memchr(r->at, '\n', (size_t)(r->end - r->at)) : NULL, *last = stop ? stop : r->end;
+    while (last > r->at && (last[-1] == ' ' || last[-1] == '\r')) last--;
+    if (last == r->at) return fail(r, where, "expected 'layer', or a setting with its value");
+    adze_layer_plan_set(r->plan, key, adze_intern(r->plan->context, r->at, (size_t)(last - r->at)));
+    r->at = last;
+    return end_line(r, NULL);
+}
+
+static bool read_lines(reader *r)
+{
+    size_t size = strlen(magic);
+    if ((size_t)(r->end - r->at) < size || memcmp(r->at, magic, size) != 0)
+        return fail(r, r->at, "this is no plan: it does not begin with 'adze-plan 1'");
+    r->at += size;
+    if (!end_line(r, NULL)) return false;
+    while (r->at < r->end) {
+        skip_blanks(r);
+        const char *where = r->at;
+        if (r->at == r->end || *r->at == '\n' || *r->at == '#') {
+            if (!end_line(r, NULL)) return false;
+            continue;
+        }
+        const char *key = take_word(r, "expected a word");
+        if (!key || !(strcmp(key, "layer") ? read_setting(r, key, where) : read_layer(r))) return false;
+    }
+    return true;
+}
+
+/* The whole file, malloc'ed; NULL after an error. */
+static char *read_file(adze_context *context, const char *path, size_t *out_size)
+{
+    FILE *file = fopen(path, "rb");
+    char *bytes = file ? adze_malloc(MAX_BYTES) : NULL;
+    *out_size = file ? fread(bytes, 1, MAX_BYTES, file) : 0;
+    const char *why = !file || ferror(file) ? strerror(errno) : *out_size == MAX_BYTES ? "is too large for a plan" : NULL;
+    if (!why && memchr(bytes, 0, *out_size)) why = "holds a zero byte: it is no text";
+    if (file) fclose(file);
+    if (!why) return bytes;
+    adze_error(adze_loc_unknown(context), "%s: %s", path, why);
+    free(bytes);
+    return NULL;
+}
+
+adze_layer_plan *adze_layer_plan_load(adze_context *context, const char *path)
+{
+    size_t size;
+    char *bytes = read_file(context, path, &size);
+    if (!bytes) return NULL;
+    adze_layer_plan *plan = adze_layer_plan_create(context);
+    adze_context_add_text(context, path, bytes, size);
+    reader r = {.plan = plan, .path = path, .at = bytes, .end = bytes + size, .line_start = bytes, .line = 1};
+    bool ok = read_lines(&r);
+    free(bytes);
+    if (ok) return plan;
+    adze_layer_plan_destroy(plan);
+    return NULL;
+}

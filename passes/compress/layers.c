@@ -1,0 +1,96 @@
+/* Layers of a module, and what their formats take. */
+#include <adze/arena.h>
+#include <adze/compress.h>
+#include <adze/table.h>
+
+#include "passes/quant/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t biases_of(const adze_op *op, uint64_t rows)
+{
+    enum { BIAS = 2 };
+    const adze_ir_value *bias = adze_op_num_operands(op) > BIAS ? adze_op_operand(op, BIAS) : NULL;
+    return bias && adze_value_const(bias) ? rows : 0;
+}
+
+static void describe(adze_layer *layer, const weight_matrix *m, const adze_stats *stats)
+{
+    weight_matrix other;
+    layer->weights = adze_const_name(m->constant);
+    layer->op = m->op;
+    layer->rows = m->rows, layer->cols = m->cols, layer->channels = m->channels;
+    layer->takes_rows = true;
+    layer->has_gram = stats;
+    for (const adze_use *use = adze_value_first_use(adze_const_value(m->constant)); use; use = adze_use_next(use)) {
+        if (!weight_shares(m, use, &other)) continue;
+        layer->n_ops++;
+        layer->biases += biases_of(other.op, m->rows);
+        layer->takes_rows = layer->takes_rows && weight_takes_rows(other.op, &other);
+        const adze_gram *gram = stats ? adze_stats_gram(stats, other.op, 0) : NULL;
+        layer->has_gram = layer->has_gram && gram && gram->rows && gram->size == m->cols && gram->n_groups == m->groups;
+    }
+}
+
+/* How often each name would stand for a layer. */
+static void count_name(adze_table *names, const char *name)
+{
+    uintptr_t n = (uintptr_t)adze_table_get_name(names, name);
+    adze_table_put_name(names, name, (void *)(n + 1));
+}
+
+/* The node's name where that is one of this layer alone; a constant's name always is. */
+static const char *name_of(const adze_layer *layer, const adze_table *names)
+{
+    for (uint32_t i = 0; i < adze_op_num_nodes(layer->op); i++) {
+        const char *node = adze_op_node(layer->op, i);
+        if (*node && adze_table_get_name(names, node) == (void *)1) return node;
+    }
+    return layer->weights;
+}
+
+uint32_t adze_layers_find(const adze_module *module, const adze_stats *stats, adze_layer **out_layers)
+{
+    adze_layer *layers = NULL;
+    uint32_t n = 0;
+    adze_table seen = {0}, names = {0};
+    const adze_func *main = adze_module_main(module);
+    for (adze_op *op = main ? adze_region_first(adze_func_body(main)) : NULL; op; op = adze_op_next(op)) {
+        weight_matrix m;
+        if (!weight_describe(op, &m)) continue;
+        for (uint32_t i = 0; i < adze_op_num_nodes(op); i++) count_name(&names, adze_op_node(op, i));
+        if (adze_table_get(&seen, m.constant)) continue;
+        adze_table_put(&seen, m.constant, m.constant);
+        layers = adze_realloc(layers, (n + 1u) * sizeof *layers);
+        layers[n] = (adze_layer){0};
+        describe(&layers[n++], &m, stats);
+    }
+    for (const adze_const *c = adze_module_first_const(module); c; c = adze_const_next(c))
+        count_name(&names, adze_const_name(c));
+    for (uint32_t i = 0; i < n; i++) layers[i].name = name_of(&layers[i], &names);
+    adze_table_free(&seen);
+    adze_table_free(&names);
+    *out_layers = layers;
+    return n;
+}
+
+bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
+{
+    if (format.kind == ADZE_FORMAT_FLOAT || format.kind == ADZE_FORMAT_CAST) return true;
+    if (gram && !layer->has_gram) return false;
+    if (format.group && (format.group >= layer->channels || layer->channels % format.group)) return false;
+    return format.kind != ADZE_FORMAT_ROWS || layer->takes_rows;
+}
+
+uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format)
+{
+    uint64_t n = layer->rows * layer->cols, biases = 4 * layer->biases;
+    if (format.kind == ADZE_FORMAT_FLOAT) return 4 * n + biases;
+    if (format.kind == ADZE_FORMAT_CAST) return 2 * n + biases;
+    uint64_t bits = format.bits <= 4 ? 4 : 8; /* narrower codes lie in these */
+    uint64_t taps = layer->cols / layer->channels;
+    uint64_t scales = format.group ? layer->rows * taps * ((layer->channels + format.group - 1) / format.group)
+                                   : layer->rows;
+    return (n * bits + 7) / 8 + 4 * scales + biases;
+}

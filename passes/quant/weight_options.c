@@ -1,0 +1,106 @@
+/* Options of passes that round weights: reading them, and what they mean for one layer. */
+#include "passes/quant/weights.h"
+
+#include <adze/arena.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Layer plans ---- */
+
+/* The entries of `kind` that no contraction with constant f32 weights answers to. */
+static bool check_layers(const adze_layer_plan *layers, const char *path, adze_format_kind kind, adze_module *module)
+{
+    uint32_t n = adze_layer_plan_count(layers);
+    bool *found = adze_malloc(n + 1u), ok = true;
+    memset(found, 0, n + 1u);
+    for (adze_func *f = adze_module_first_func(module); f; f = adze_func_next(f))
+        for (adze_op *op = adze_region_first(adze_func_body(f)); op; op = adze_op_next(op)) {
+            weight_matrix m;
+            int64_t index = weight_describe(op, &m) ? adze_layer_plan_find(layers, op) : -1;
+            if (index >= 0) found[index] = true;
+        }
+    for (uint32_t i = 0; ok && i < n; i++)
+        if (!found[i] && adze_layer_plan_format(layers, i).kind == kind)
+            ok = adze_error(adze_loc_unknown(adze_module_context(module)),
+                            "%s: the model has no layer '%s' with constant f32 weights", path,
+                            adze_layer_plan_name(layers, i));
+    free(found);
+    return ok;
+}
+
+adze_layer_plan *weight_layers(const char *path, adze_format_kind kind, adze_module *module)
+{
+    adze_layer_plan *layers = adze_layer_plan_load(adze_module_context(module), path);
+    if (!layers || check_layers(layers, path, kind, module)) return layers;
+    adze_layer_plan_destroy(layers);
+    return NULL;
+}
+
+bool weight_format(const adze_layer_plan *layers, adze_format_kind kind, const adze_op *op, adze_format *out)
+{
+    int64_t index = adze_layer_plan_find(layers, op);
+    if (index < 0) return false;
+    *out = adze_layer_plan_format(layers, (uint32_t)index);
+    return out->kind == kind;
+}
+
+/* ---- Options ---- */
+
+static bool read_plan(const weight_options *o, adze_loc loc, const char *pass, const char *method, weight_plan *plan)
+{
+    *plan = (weight_plan){.bits = (uint32_t)o->bits, .group = (size_t)o->group, .symmetric = o->symmetric,
+                          .act_order = o->act_order, .polish = (uint32_t)o->polish};
+    if (!weight_method_parse(loc.context, o->method, &plan->method)) return false;
+    if (!weight_clip_parse(loc.context, o->clip, &plan->clip)) return false;
+    if (o->bits < 2 || o->bits > 8 || o->edge_bits < 2 || o->edge_bits > 8)
+        return adze_error(loc, "%s: bits and edge-bits are 2 to 8", pass);
+    if (o->group < 0 || o->polish < 0 || o->polish > 1000)
+        return adze_error(loc, "%s: group is not negative, polish 0 to 1000", pass);
+    if (weight_needs_gram(plan) && !o->stats)
+        return adze_error(loc, "%s: %s=%s, clip=%s, polish=%lld need statistics: stats=FILE, which "
+                               "adze calibrate --gram writes", pass, method, o->method, o->clip, (long long)o->polish);
+    return true;
+}
+
+bool weight_choice_begin(weight_choice *choice, const weight_options *options, const char *pass, const char *method,
+                         adze_format_kind kind, adze_module *module)
+{
+    adze_context *context = adze_module_context(module);
+    *choice = (weight_choice){.options = options, .kind = kind};
+    if (!read_plan(options, adze_loc_unknown(context), pass, method, &choice->plan)) return false;
+    if (options->plan && !(choice->layers = weight_layers(options->plan, kind, module))) return false;
+    if (!options->stats) return true;
+    choice->plan.stats = choice->stats = adze_stats_load(context, options->stats);
+    return choice->stats && adze_stats_attach(choice->stats, module);
+}
+
+void weight_choice_enter(weight_choice *choice, adze_func *func) { weight_edges(func, &choice->first, &choice->last); }
+
+bool weight_choice_of(const weight_choice *choice, const weight_matrix *m, weight_plan *out)
+{
+    const weight_options *o = choice->options;
+    adze_format format;
+    *out = choice->plan;
+    if (choice->layers) {
+        if (!weight_format(choice->layers, choice->kind, m->op, &format)) return false;
+        out->bits = format.bits;
+        out->group = format.group;
+        return true;
+    }
+    bool edge = adze_table_get(&choice->first, m->op) || adze_table_get(&choice->last, m->op);
+    if (edge && out->bits < (uint32_t)o->edge_bits) out->bits = (uint32_t)o->edge_bits;
+    return m->rows * m->cols >= (size_t)o->min_elements;
+}
+
+void weight_choice_leave(weight_choice *choice)
+{
+    adze_table_free(&choice->first);
+    adze_table_free(&choice->last);
+}
+
+void weight_choice_end(weight_choice *choice)
+{
+    adze_stats_destroy(choice->stats);
+    adze_layer_plan_destroy(choice->layers);
+}
