@@ -20,9 +20,6 @@ const char *adze_dtype_text(adze_dtype dtype); /* "f32"; "none" for no type */
 void adze_text_type(adze_text *text, const adze_type *type);
 void adze_text_dim(adze_text *text, const adze_dim *dim);
 
-/* Length of the valid UTF-8 sequence at `at`, 0 if there is none. Overlong forms and surrogates are
- * refused. */
-size_t adze_utf8_length(const char *at, const char *end);
 /* A plain identifier: letter or '_', then letters, digits, '_'. */
 bool adze_is_id(const char *name);
 

@@ -122,6 +122,20 @@ static bool is_reference(const options *o)
     return o->common.target && adze_common_is_reference(&o->common);
 }
 
+static bool report_all(const options *o, adze_bench *benches, uint32_t n)
+{
+    bool ok = true;
+    adze_text text = {0};
+    adze_json_writer json = {.text = &text};
+    if (o->json) adze_json_begin(&json, '[');
+    for (uint32_t i = 0; i < n && ok; i++)
+        ok = adze_bench_report(&benches[i], o->profile, i == 0, o->json ? &json : NULL);
+    if (o->json) adze_json_end(&json);
+    if (o->json && ok) fwrite(text.data, 1, text.size, stdout);
+    adze_text_free(&text);
+    return ok;
+}
+
 static bool run_all(const options *o, adze_work *work, char **paths, uint32_t n)
 {
     adze_bench *benches = calloc(n, sizeof *benches);
@@ -130,9 +144,7 @@ static bool run_all(const options *o, adze_work *work, char **paths, uint32_t n)
         ok = adze_device_open(&benches[i].device, work, &o->common, paths[i],
                               is_reference(o) ? ADZE_DEVICE_REFERENCE : ADZE_DEVICE_COMPILED) &&
              adze_feed_load(&benches[i].feed, &benches[i].device, &o->common, &o->feed);
-    ok = ok && time_all(o, benches, n);
-    for (uint32_t i = 0; i < n && ok; i++) ok = adze_bench_report(&benches[i], o->profile, o->json, i == 0);
-    if (ok && o->json) printf("]\n");
+    ok = ok && time_all(o, benches, n) && report_all(o, benches, n);
     for (uint32_t i = 0; benches && i < n; i++) {
         adze_feed_free(&benches[i].feed);
         adze_device_close(&benches[i].device);

@@ -3,6 +3,7 @@
 #define ADZE_BENCH_H
 
 #include "feed.h"
+#include "json.h"
 
 enum { ADZE_BENCH_MAX_RUNS = 1000000 };
 
@@ -23,8 +24,8 @@ bool adze_bench_run(adze_bench *bench);
 
 /* ---- bench_report.c ---- */
 
-/* Prints the figures of one model; with `profile` its kernels, for which it runs again. The first report opens
- * the table or the JSON array, which the caller closes. */
-bool adze_bench_report(adze_bench *bench, bool profile, bool json, bool first);
+/* Prints the figures of one model, the `first` one with the head of the table; with `profile` its kernels, for which it
+ * runs again. With `json`, which may be NULL, they are written there instead. */
+bool adze_bench_report(adze_bench *bench, bool profile, bool first, adze_json_writer *json);
 
 #endif

@@ -85,71 +85,75 @@ static void print_profile(const row *rows, uint32_t n, double peak)
 
 /* ---- JSON ---- */
 
-static void print_string(const char *text, char end)
+/* Of the nodes' names, which a line end ends. */
+static void write_nodes(adze_json_writer *json, const char *nodes)
 {
-    putchar('"');
-    for (; *text && *text != end; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            printf("\\%c", c);
-        else if (c < 32)
-            printf("\\u%04x", c);
-        else
-            putchar(c);
+    adze_json_begin(json, '[');
+    for (const char *at = nodes; *at;) {
+        size_t n = strcspn(at, "\n");
+        adze_json_string_of(json, at, n);
+        at += n + (at[n] == '\n');
     }
-    putchar('"');
+    adze_json_end(json);
 }
 
-static void print_json_steps(const row *rows, uint32_t n)
+static void write_steps(adze_json_writer *json, const row *rows, uint32_t n)
 {
     double total = total_ms(rows, n);
-    printf(", \"profile\": [");
+    adze_json_key(json, "profile");
+    adze_json_begin(json, '[');
     for (uint32_t i = 0; i < n; i++) {
         const row *r = &rows[i];
-        printf("%s\n    {\"kernel\": ", i ? "," : "");
-        print_string(r->step.name, 0);
-        printf(", \"ms\": %.6f, \"share\": %.6f, \"macs\": ", r->ms, r->ms / total);
-        if (r->step.macs >= 0) printf("%lld", (long long)r->step.macs);
-        else printf("null");
-        if (gflops(r) > 0) printf(", \"gflops\": %.3f", gflops(r));
-        printf(", \"floor\": %s, \"nodes\": [", r->step.flags & ADZE_STEP_FLOOR ? "true" : "false");
-        for (const char *at = r->step.nodes; *at;) {
-            print_string(at, '\n');
-            at += strcspn(at, "\n");
-            if (*at && *++at) printf(", ");
-        }
-        printf("]}");
+        adze_json_begin(json, '{');
+        adze_json_key(json, "kernel"), adze_json_string(json, r->step.name);
+        adze_json_key(json, "ms"), adze_json_measured(json, r->ms);
+        adze_json_key(json, "share"), adze_json_measured(json, r->ms / total);
+        adze_json_key(json, "macs");
+        if (r->step.macs >= 0)
+            adze_json_int(json, r->step.macs);
+        else
+            adze_json_null(json);
+        if (gflops(r) > 0) adze_json_key(json, "gflops"), adze_json_measured(json, gflops(r));
+        adze_json_key(json, "floor"), adze_json_bool(json, r->step.flags & ADZE_STEP_FLOOR);
+        adze_json_key(json, "nodes"), write_nodes(json, r->step.nodes);
+        adze_json_end(json);
     }
-    printf("]");
+    adze_json_end(json);
 }
 
-static void print_json(const adze_bench *b, const row *rows, uint32_t n, bool first)
+static void write_model(adze_json_writer *json, const adze_bench *b, const row *rows, uint32_t n)
 {
-    printf("%s\n  {\"model\": ", first ? "[" : ",");
-    print_string(b->device.path, 0);
-    printf(", \"device\": ");
-    print_string(b->device.model ? adze_model_level(b->device.model) : "reference", 0);
-    printf(", \"threads\": %u, \"runs\": %u, \"min_ms\": %.6f, \"median_ms\": %.6f",
-           b->device.pool ? adze_pool_num_threads(b->device.pool) : 1, b->runs, b->times[0], median(b));
-    if (rows) print_json_steps(rows, n);
-    printf("}");
+    adze_json_begin(json, '{');
+    adze_json_key(json, "model"), adze_json_string(json, b->device.path);
+    adze_json_key(json, "device");
+    adze_json_string(json, b->device.model ? adze_model_level(b->device.model) : "reference");
+    adze_json_key(json, "threads"), adze_json_int(json, b->device.pool ? adze_pool_num_threads(b->device.pool) : 1);
+    adze_json_key(json, "runs"), adze_json_int(json, b->runs);
+    adze_json_key(json, "min_ms"), adze_json_measured(json, b->times[0]);
+    adze_json_key(json, "median_ms"), adze_json_measured(json, median(b));
+    if (rows) write_steps(json, rows, n);
+    adze_json_end(json);
 }
 
 /* ---- Both ---- */
 
-bool adze_bench_report(adze_bench *b, bool profile, bool json, bool first)
+static void print_table(const adze_bench *b, const row *rows, uint32_t n, bool first)
 {
-    uint32_t n = 0, threads = b->device.pool ? adze_pool_num_threads(b->device.pool) : 1;
+    uint32_t threads = b->device.pool ? adze_pool_num_threads(b->device.pool) : 1;
+    if (first) printf("%10s %10s %7s %7s  model\n", "min ms", "median ms", "runs", "threads");
+    printf("%10.4f %10.4f %7u %7u  %s\n", b->times[0], median(b), b->runs, threads, b->device.path);
+    if (rows) print_profile(rows, n, threads * adze_peak_gflops(adze_model_level(b->device.model)));
+}
+
+bool adze_bench_report(adze_bench *b, bool profile, bool first, adze_json_writer *json)
+{
+    uint32_t n = 0;
     row *rows = NULL;
     if (profile && b->device.session && !(rows = read_profile(b, &n))) return false;
-    if (json) {
-        print_json(b, rows, n, first);
-    } else {
-        if (first) printf("%10s %10s %7s %7s  model\n", "min ms", "median ms", "runs", "threads");
-        printf("%10.4f %10.4f %7u %7u  %s\n", b->times[0], median(b), b->runs,
-               threads, b->device.path);
-        if (rows) print_profile(rows, n, threads * adze_peak_gflops(adze_model_level(b->device.model)));
-    }
+    if (json)
+        write_model(json, b, rows, n);
+    else
+        print_table(b, rows, n, first);
     free(rows);
     return true;
 }

@@ -29,6 +29,10 @@ ADZE_API void adze_text_append(adze_text *text, const char *format, ...) ADZE_PR
 ADZE_API void adze_text_write(adze_text *text, const char *bytes, size_t size);
 ADZE_API void adze_text_free(adze_text *text);
 
+/* Length of the valid UTF-8 sequence at `at`, which is before `end`; 0 if there is none. Overlong forms and surrogates
+ * are refused. */
+ADZE_API size_t adze_utf8_length(const char *at, const char *end);
+
 /* The shortest decimal text that reads back as the same number; always has '.', 'e', "inf" or "nan". */
 ADZE_API void adze_text_double(adze_text *text, double value);
 /* strtod of the C locale, whatever the program's is. */
