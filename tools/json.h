@@ -2,6 +2,7 @@
 #ifndef ADZE_JSON_H
 #define ADZE_JSON_H
 
+#include <adze/arena.h>
 #include <adze/text.h>
 
 #include <stdbool.h>
@@ -38,5 +39,45 @@ void adze_json_number(adze_json_writer *writer, double value);
 void adze_json_measured(adze_json_writer *writer, double value);
 void adze_json_bool(adze_json_writer *writer, bool value);
 void adze_json_null(adze_json_writer *writer);
+
+/* ---- Reading (json_read.c) ---- */
+
+/* Bounds on one text. */
+enum { ADZE_JSON_BYTES = 64 << 20, ADZE_JSON_VALUES = 1 << 20, ADZE_JSON_MEMBERS = 1024 };
+
+typedef enum adze_json_kind {
+    ADZE_JSON_NULL,
+    ADZE_JSON_BOOL,
+    ADZE_JSON_NUMBER,
+    ADZE_JSON_STRING,
+    ADZE_JSON_ARRAY,
+    ADZE_JSON_OBJECT
+} adze_json_kind;
+
+typedef struct adze_json adze_json;
+struct adze_json {
+    adze_json_kind kind;
+    uint32_t line, col; /* where it starts */
+    const char *key;    /* in an object, else NULL */
+    const char *text;   /* of a string, in UTF-8, which may hold zero bytes; of a number its digits as they stand */
+    size_t size;        /* of the text, without the zero byte at its end */
+    double number;      /* finite */
+    bool boolean;
+    uint32_t count;     /* values inside */
+    const adze_json *first, *next;
+};
+
+/* Reads one value and nothing behind it. Strict: no comments, no comma too many, UTF-8 only, no lone surrogates, no key
+ * twice in an object or with a zero byte. `file` names the text in errors, which have line and column. NULL after one
+ * error. What it gives lives in the arena. */
+const adze_json *adze_json_read(adze_context *context, adze_arena *arena, const char *file, const char *text,
+                                size_t size);
+/* The member of that key; NULL if there is none, or the value is no object or NULL. */
+const adze_json *adze_json_get(const adze_json *object, const char *key);
+/* "a number", for messages. */
+const char *adze_json_kind_name(adze_json_kind kind);
+/* Reports an error at the value, which was read from `file`; always false. */
+bool adze_json_error(adze_context *context, const char *file, const adze_json *at, const char *format, ...)
+    ADZE_PRINTF(4, 5);
 
 #endif

@@ -101,7 +101,7 @@ int adze_common_precision(const adze_common *common)
 /* Why what was read so far cannot be a text, or NULL. */
 static const char *no_text(const adze_work *work, const char *text, size_t size, size_t n)
 {
-    if (memchr(text + size - n, 0, n)) return "holds zero bytes, so it is no IR text (a model's name ends in .onnx)";
+    if (memchr(text + size - n, 0, n)) return "holds zero bytes, so it is no text (a model's name ends in .onnx)";
     return work->max_memory && size > work->max_memory ? "goes over the memory bound" : NULL;
 }
 

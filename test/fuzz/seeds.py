@@ -1,6 +1,6 @@
 """seeds: cuts what the tests hold into small inputs for the fuzzers, one folder a harness.
 
-    seeds.py --plugins=FOLDER OUT    OUT/ir, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/rules
+    seeds.py --plugins=FOLDER OUT    OUT/ir, OUT/json, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/rules
 """
 import argparse
 import re
@@ -42,6 +42,11 @@ def ir_seeds():
         yield from (s for s in string_literals(text) if re.search(r"\b(func|const|module) @", s))
 
 
+def json_seeds():
+    for text in texts("test/unit/json_test.c"):
+        yield from (s for s in string_literals(text) if re.match(r"[\s\[{\"0-9-]", s))
+
+
 def pipeline_seeds():
     for text in texts("test/**/*.adz", "test/**/*.test", "docs/**/*.md"):
         for quoted, plain in re.findall(r"--passes=(?:'([^'\n]*)'|([^\s'`]+))", text):
@@ -77,7 +82,7 @@ def main():
     parser.add_argument("--plugins", required=True, type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    found = {"ir": ir_seeds, "pipeline": pipeline_seeds, "rules": rule_seeds,
+    found = {"ir": ir_seeds, "json": json_seeds, "pipeline": pipeline_seeds, "rules": rule_seeds,
              "plugin": lambda: [path.read_bytes() for path in sorted(given.plugins.glob("*.so"))],
              "onnx": lambda: [(ROOT / "tools/models/digits.onnx").read_bytes()]}
     for name, seeds in found.items():
