@@ -87,19 +87,36 @@ static bool open_npz(const adze_device *device, const char *path, adze_npz **out
            adze_error(adze_loc_unknown(device->work->context), "%s", error.text);
 }
 
+static bool read_labels(const adze_device *device, const adze_npz *npz, const char *path, int64_t count,
+                        adze_array *out, adze_label_kind *out_kind)
+{
+    if (adze_npz_find(npz, "labels") < 0) return true;
+    if (!read_key(device, npz, path, "labels", out)) return false;
+    *out_kind = kind_of(out);
+    return !device->n_inputs || out->dims[0] == count ||
+           fail(device, path, "there are more or fewer samples of", "labels");
+}
+
 bool adze_dataset_open(adze_dataset *set, const adze_device *device, const char *path, int64_t limit)
 {
     adze_npz *npz = NULL;
     if (!begin(set, device, path) || !open_npz(device, path, &npz)) return false;
-    bool ok = read_inputs(set, device, npz);
-    if (ok && adze_npz_find(npz, "labels") >= 0) {
-        ok = read_key(device, npz, path, "labels", &set->labels);
-        if (ok && set->n_inputs && set->labels.dims[0] != set->count)
-            ok = fail(device, path, "there are more or fewer samples of", "labels");
-        if (ok) set->label_kind = kind_of(&set->labels);
-    }
+    bool ok = read_inputs(set, device, npz) &&
+              read_labels(device, npz, path, set->count, &set->labels, &set->label_kind);
     adze_npz_close(npz);
     return ok && cut(set, device, limit);
+}
+
+bool adze_dataset_read_labels(const adze_device *device, const char *path, int64_t count, adze_array *out,
+                              adze_label_kind *out_kind)
+{
+    struct stat info;
+    adze_npz *npz = NULL;
+    *out_kind = ADZE_LABEL_NONE;
+    if (!stat(path, &info) && S_ISDIR(info.st_mode)) return true;
+    bool ok = open_npz(device, path, &npz) && read_labels(device, npz, path, count, out, out_kind);
+    if (npz) adze_npz_close(npz);
+    return ok;
 }
 
 bool adze_dataset_open_inputs(adze_dataset *set, const adze_device *device, const char *path, int64_t limit)

@@ -18,6 +18,9 @@ typedef struct adze_dataset {
 bool adze_dataset_open(adze_dataset *set, const adze_device *device, const char *path, int64_t limit);
 /* The same without labels; `path` may be a folder of NAME.npy files. */
 bool adze_dataset_open_inputs(adze_dataset *set, const adze_device *device, const char *path, int64_t limit);
+/* `labels` of an .npz of `count` samples; a folder has none. Free the array either way. */
+bool adze_dataset_read_labels(const adze_device *device, const char *path, int64_t count, adze_array *out,
+                              adze_label_kind *out_kind);
 void adze_dataset_free(adze_dataset *set);
 /* Samples that one run takes: the inputs' fixed first dim; `wanted` where that is symbolic (0 = 1). 0 after an
  * error: the inputs disagree, or the arrays do not fit them. */

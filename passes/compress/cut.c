@@ -56,10 +56,11 @@ static bool is_alone(const adze_op *op)
     return adze_op_operand(op, 0) && !adze_value_const(adze_op_operand(op, 0)) && adze_op_num_results(op) == 1;
 }
 
-adze_module *layer_cut(adze_registry *registry, const adze_stats *stats, const adze_module *module,
-                       const adze_layer *layer)
+bool layer_cut(adze_registry *registry, const adze_stats *stats, const adze_module *module, const adze_layer *layer,
+               adze_module **out_cut)
 {
-    if (!is_alone(layer->op)) return NULL;
+    *out_cut = NULL;
+    if (!is_alone(layer->op)) return true;
     const adze_value_stats *x = stats ? adze_stats_of(stats, adze_op_operand(layer->op, 0)) : NULL;
     adze_module *copy = adze_module_clone(module);
     adze_op *op = twin_of(copy, layer->op);
@@ -67,18 +68,19 @@ adze_module *layer_cut(adze_registry *registry, const adze_stats *stats, const a
     adze_region *body = adze_func_body(func);
     adze_ir_value *old = adze_op_operand(op, 0);
     const char *name = x ? x->name : adze_value_name(old);
-    adze_ir_value *input = adze_region_add_arg(body, adze_value_type(old), name ? name : "x");
+    adze_ir_value *input = adze_region_add_arg(body, adze_value_type(old), "input of a layer");
     adze_op_set_operand(op, 0, input);
     adze_ir_value *result = adze_op_result(op, 0);
     set_results(func, &result, 1);
     if (!layer_run_passes(registry, "dce", copy)) {
         adze_module_destroy(copy);
-        return NULL;
+        return false;
     }
     remove_unused_args(body);
-    adze_value_set_name(input, name ? name : "x"); /* it was a second one while the old value stood */
+    adze_value_set_name(input, name ? name : "x"); /* an argument of that name may have stood beside it */
     if (stats) adze_stats_mark(stats, copy);
-    return copy;
+    *out_cut = copy;
+    return true;
 }
 
 static bool write_plan(const adze_layer_plan *plan, const char *path, adze_context *context)

@@ -6,9 +6,10 @@
 #include <adze/registry.h>
 
 /* main(x) gives what the layer's first op makes of its input x; the rest is gone. The module counts as the one that the
- * statistics are of. NULL, without a message, where the op reads more than one value that is no constant. */
-adze_module *layer_cut(adze_registry *registry, const adze_stats *stats, const adze_module *module,
-                       const adze_layer *layer);
+ * statistics are of. *out_cut is NULL where the op reads more than one value that is no constant. False after an error.
+ */
+bool layer_cut(adze_registry *registry, const adze_stats *stats, const adze_module *module, const adze_layer *layer,
+               adze_module **out_cut);
 /* Gives a layer cut out that format. The plan goes through a file at `plan_path`. False after an error. */
 bool layer_cut_format(adze_registry *registry, const adze_layer *layer, adze_format format,
                       const adze_layer_settings *settings, const char *plan_path, adze_module *cut);

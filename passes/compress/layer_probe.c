@@ -163,7 +163,8 @@ static bool probe_layer(const probing *p, const adze_layer *layer, uint32_t inde
 {
     const char *weights = p->options->settings->weights;
     bool gram = weights && strcmp(weights, "rtn") != 0, ok = true;
-    adze_module *cut = layer_cut(p->registry, p->stats, p->module, layer);
+    adze_module *cut;
+    if (!layer_cut(p->registry, p->stats, p->module, layer, &cut)) return false;
     if (!cut) return true; /* not one of its own: nothing is measured */
     variant *variants = adze_malloc(n_formats * sizeof *variants);
     timed_program **timed = adze_malloc(n_formats * sizeof *timed);

@@ -1,0 +1,362 @@
+/* adze compress: makes a model smaller and faster until a goal holds, and says what it costs. */
+#include "compress/compress.h"
+#include "compress/score.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const adze_flag flags[] = {
+    {"-o", "FILE", "where the result goes: .so, .onnx or .adz", ADZE_FLAG_TEXT, offsetof(compress_options, output)},
+    {"--goal", "KIND<=BOUND", "size<=0.25x, weights<=0.3x, time<=0.5x, loss<=0.5%; repeatable (default loss<=1%)",
+     ADZE_FLAG_LIST, offsetof(compress_options, goals)},
+    {"--data", "FILE.npz", "samples to measure on (default: those of --calib that are not calibrated on)",
+     ADZE_FLAG_TEXT, offsetof(compress_options, data)},
+    {"--metric", "NAME", "what counts as loss: agreement top1 top5 ap50 cosine snr perplexity entropy", ADZE_FLAG_TEXT,
+     offsetof(compress_options, metric)},
+    {"--samples", "N", "to calibrate on (default 100, at most half)", ADZE_FLAG_INT, offsetof(compress_options, samples)},
+    {"--limit", "N", "measure on at most N (default: all that are left)", ADZE_FLAG_INT,
+     offsetof(compress_options, limit)},
+    {"--seed", "N", "of the choice of samples (default 1)", ADZE_FLAG_INT, offsetof(compress_options, seed)},
+    {"--formats", "F,…", "that layers may have (default w8a8,w8a8-rows,w4a8,w4g32)", ADZE_FLAG_TEXT,
+     offsetof(compress_options, formats)},
+    {"--weights", "rtn|gptq|cd", "how weights are rounded (default cd)", ADZE_FLAG_CHOICE,
+     offsetof(compress_options, weights)},
+    {"--clip", "absmax|mse|gram", "range of weights (default gram, with rtn mse)", ADZE_FLAG_CHOICE,
+     offsetof(compress_options, clip)},
+    {"--range", "minmax|percentile|mse|kl", "range of activations (default mse)", ADZE_FLAG_CHOICE,
+     offsetof(compress_options, range)},
+    {"--minimize", "size|time", "what a bound on loss alone leaves open (default size)", ADZE_FLAG_CHOICE,
+     offsetof(compress_options, minimize)},
+    {"--allow-slower", NULL, "also formats that make a layer slower than it is in floats", ADZE_FLAG_BOOL,
+     offsetof(compress_options, allow_slower)},
+    {"--plan", "FILE", "no search: what this plan says", ADZE_FLAG_TEXT, offsetof(compress_options, plan)},
+    {"--replay", "FILE", "make the file that this plan was written for once more, byte for byte", ADZE_FLAG_TEXT,
+     offsetof(compress_options, replay)},
+    {"--cache", "FILE", "measured times of layers (default in ~/.cache/adze; none = measure anew)", ADZE_FLAG_TEXT,
+     offsetof(compress_options, cache)},
+    ADZE_COMMON_FLAGS,
+    {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
+};
+
+static const char usage[] =
+    "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
+    "Gives each layer of IN a format (integers of 8 or 4 bits, or floats) so that the goals hold: on sizes and times,\n"
+    "as shares of what IN takes without compression, and on loss, measured on samples that were held back. DATA needs\n"
+    "no labels; with labels the loss is that of accuracy, else answers that change. OUT.plan says what each layer\n"
+    "became; edit it and give it back with --plan. OUT.report.json is for adze report. Where a goal cannot be held,\n"
+    "OUT is the best that was found, and the exit status 1.\n\n"
+    "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
+
+/* ---- The command line ---- */
+
+static int parse_formats(compress_job *job)
+{
+    static const char fallback[] = "w8a8,w8a8-rows,w4a8,w4g32";
+    const char *at = job->options->formats ? job->options->formats : fallback;
+    job->formats[job->n_formats++] = (adze_format){.kind = ADZE_FORMAT_FLOAT, .bits = 32};
+    for (;; at++) {
+        size_t size = strcspn(at, ",");
+        adze_format format;
+        if (!adze_format_find(at, size, &format))
+            return adze_usage_error("--formats: there is no format '%.*s'; there are f32, f16, bf16, and w2 to w8 with or "
+                                    "without a8, a8-rows and gNUMBER", (int)size, at);
+        bool known = false;
+        for (uint32_t i = 0; i < job->n_formats; i++) known = known || adze_format_equal(job->formats[i], format);
+        if (!known && job->n_formats == COMPRESS_MAX_FORMATS) return adze_usage_error("--formats names too many");
+        if (!known) job->formats[job->n_formats++] = format;
+        at += size;
+        if (!*at) return 0;
+    }
+}
+
+static int check_options(const compress_options *o)
+{
+    if (!o->output) return adze_usage_error("compress needs -o OUT");
+    if (!o->common.calib) return adze_usage_error("compress needs --calib=DATA");
+    if (!adze_has_suffix(o->output, ".so") && !adze_has_suffix(o->output, ".onnx") && !adze_has_suffix(o->output, ".adz"))
+        return adze_usage_error("%s: compress writes .so, .onnx and .adz", o->output);
+    if (o->common.passes) return adze_usage_error("compress chooses the passes itself; see adze opt --passes");
+    if (o->common.target && adze_common_is_reference(&o->common))
+        return adze_usage_error("compress measures compiled code; the reference is none");
+    if (o->plan && o->replay) return adze_usage_error("give --plan or --replay, not both");
+    if (o->replay && o->goals.count) return adze_usage_error("--replay does not measure: it takes no --goal");
+    if (o->samples < 0 || o->limit < 0 || o->seed < 0)
+        return adze_usage_error("--samples, --limit and --seed take numbers of 0 or above");
+    return 0;
+}
+
+/* ---- Files on the way ---- */
+
+static bool make_folder(compress_job *job)
+{
+    const char *root = getenv("TMPDIR");
+    adze_text path = {0};
+    adze_text_append(&path, "%s/adze-compress-XXXXXX", root && *root ? root : "/tmp");
+    const char *made = mkdtemp(path.data);
+    if (made) job->folder = adze_intern_z(job->work->context, made);
+    adze_text_free(&path);
+    return made || adze_error(adze_loc_unknown(job->work->context), "cannot make a temporary folder: %s", strerror(errno));
+}
+
+static void remove_folder(const compress_job *job)
+{
+    if (!job->folder) return;
+    DIR *folder = opendir(job->folder);
+    for (struct dirent *e; folder && (e = readdir(folder));) {
+        if (e->d_name[0] == '.') continue;
+        unlinkat(dirfd(folder), e->d_name, 0);
+    }
+    if (folder) closedir(folder);
+    rmdir(job->folder);
+}
+
+/* Where measured times are kept: by machine and version. NULL: nowhere. */
+static const char *cache_path(adze_work *work, const char *flag)
+{
+    if (flag) return strcmp(flag, "none") ? flag : NULL;
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *root = cache && *cache ? cache : home && *home ? adze_internf(work->context, "%s/.cache", home) : NULL;
+    if (!root) return NULL;
+    const char *folder = adze_internf(work->context, "%s/adze", root);
+    mkdir(root, 0777);
+    mkdir(folder, 0777);
+    return access(folder, W_OK) ? NULL : adze_internf(work->context, "%s/times-%016llx", folder,
+                                                      (unsigned long long)compress_machine_hash(work->context));
+}
+
+/* ---- Steps ---- */
+
+static bool simplify(compress_job *job)
+{
+    adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, "simplify");
+    adze_run_options how = {.struct_size = sizeof how, .precision = adze_common_precision(&job->options->common)};
+    bool ok = pipeline && adze_pipeline_run(pipeline, job->module, &how);
+    adze_pipeline_destroy(pipeline);
+    return ok;
+}
+
+static bool show(void *self, double part, const char *detail)
+{
+    adze_progress_update(self, part, detail);
+    return true;
+}
+
+static bool collect(compress_job *job)
+{
+    const char *path = adze_internf(job->work->context, "%s/model.stats", job->folder);
+    adze_progress *bar = adze_progress_begin(job->work, "calibrate");
+    adze_collect_options how = {.struct_size = sizeof how,
+                                .gram = strcmp(job->settings.weights, "rtn") != 0,
+                                .max_memory = job->options->common.max_memory,
+                                .partial = adze_internf(job->work->context, "%s.part", path),
+                                .progress = show,
+                                .self = bar};
+    job->stats = adze_stats_collect(job->work->registry, job->module, NULL, 0, &job->samples.calibration.view, &how);
+    adze_progress_end(bar);
+    job->settings.stats = path;
+    return job->stats && adze_stats_save(job->stats, path);
+}
+
+/* Model, samples, statistics, layers. 0, or the exit status. */
+static int prepare(compress_job *job)
+{
+    const compress_options *o = job->options;
+    job->module = adze_work_read(job->work, &o->common, job->input);
+    if (!job->module || !adze_module_main(job->module) || !simplify(job)) return 1;
+    if (!compress_samples_open(&job->samples, job->work, o, job->module, job->input)) return 1;
+    int status = compress_metric_choose(job);
+    if (status) return status;
+    if (!make_folder(job) || !collect(job)) return 1;
+    job->n_layers = adze_layers_find(job->module, job->stats, &job->layers);
+    if (job->n_layers) return 0;
+    adze_error(adze_loc_unknown(job->work->context), "%s: no layer has constant f32 weights, so there is nothing to compress",
+               job->input);
+    return 1;
+}
+
+/* The choice that a plan states; the formats that it names are all that there are. */
+static uint32_t *read_plan(compress_job *job, const char *path, adze_layer_plan **out_plan)
+{
+    adze_layer_plan *plan = *out_plan = adze_layer_plan_load(job->work->context, path);
+    if (!plan) return NULL;
+    uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen), used = 0;
+    bool ok = true;
+    job->n_formats = 1;
+    for (uint32_t i = 0; ok && i < job->n_layers; i++) {
+        int64_t index = adze_layer_plan_find(plan, job->layers[i].op);
+        adze_format format = index < 0 ? job->formats[0] : adze_layer_plan_format(plan, (uint32_t)index);
+        uint32_t f = 0;
+        used += index >= 0;
+        while (f < job->n_formats && !adze_format_equal(job->formats[f], format)) f++;
+        if (f == COMPRESS_MAX_FORMATS)
+            ok = adze_error(adze_loc_unknown(job->work->context), "%s: it names too many formats", path);
+        else if (f == job->n_formats)
+            job->formats[job->n_formats++] = format;
+        chosen[i] = f;
+        if (ok && !adze_layer_takes(&job->layers[i], format, strcmp(job->settings.weights, "rtn") != 0)) {
+            adze_text text = {0};
+            adze_format_print(format, &text);
+            ok = adze_error(adze_loc_unknown(job->work->context), "%s: layer '%s' does not take the format %s", path,
+                            job->layers[i].name, text.data);
+            adze_text_free(&text);
+        }
+    }
+    if (ok && used < adze_layer_plan_count(plan))
+        ok = adze_error(adze_loc_unknown(job->work->context),
+                        "%s: it names %u layers of which the model has %u; adze info lists them", path,
+                        adze_layer_plan_count(plan), used);
+    if (ok) return chosen;
+    free(chosen);
+    return NULL;
+}
+
+static bool follow_plan(compress_job *job)
+{
+    adze_layer_plan *plan = NULL;
+    uint32_t *chosen = read_plan(job, job->options->plan, &plan);
+    bool ok = chosen && compress_try(job, chosen);
+    adze_layer_plan_destroy(plan);
+    free(chosen);
+    return ok;
+}
+
+/* ---- Replay ---- */
+
+static bool differs(const compress_job *job, const char *what)
+{
+    return adze_error(adze_loc_unknown(job->work->context), "%s: %s", job->options->replay, what);
+}
+
+/* The result stands under its name only if it has the bytes that the plan promises. */
+static bool make_again(compress_job *job, const adze_layer_plan *plan, const char *hash)
+{
+    const char *dot = strrchr(job->options->output, '.');
+    const char *file = adze_internf(job->work->context, "%s/again%s", job->folder, dot);
+    uint64_t is = 0, bytes = 0;
+    adze_module *module = compress_apply(job, plan, file);
+    bool ok = module && compress_hash_file(job->work, file, &is, &bytes);
+    adze_module_destroy(module);
+    if (!ok) return false;
+    if (strcmp(adze_internf(job->work->context, "%016llx %llu", (unsigned long long)is, (unsigned long long)bytes), hash) != 0)
+        return differs(job, "the result has other bytes than the one it was written for: the plan was edited, or it was "
+                            "made by another version, or on a processor of another level");
+    module = compress_apply(job, plan, job->options->output);
+    adze_module_destroy(module);
+    return module;
+}
+
+/* What the plan says it was made with, in place of flags. */
+static bool take_settings(compress_options *o, const adze_layer_plan *plan)
+{
+    const char *samples = adze_layer_plan_get(plan, "samples"), *seed = adze_layer_plan_get(plan, "seed");
+    if (!samples || !seed || !adze_layer_plan_get(plan, "result-hash") || !adze_layer_plan_get(plan, "target")) return false;
+    o->samples = strtoll(samples, NULL, 10);
+    o->seed = strtoll(seed, NULL, 10);
+    o->weights = adze_layer_plan_get(plan, "weights");
+    o->clip = adze_layer_plan_get(plan, "clip");
+    o->range = adze_layer_plan_get(plan, "range");
+    o->common.precision = adze_layer_plan_get(plan, "precision");
+    o->common.target = adze_layer_plan_get(plan, "target");
+    return o->samples >= 0 && o->seed >= 0 && o->weights && o->clip && o->range && o->common.precision;
+}
+
+static int replay(compress_job *job, compress_options *o)
+{
+    adze_layer_plan *plan = adze_layer_plan_load(job->work->context, o->replay), *same = NULL;
+    uint64_t hash, bytes;
+    if (!plan) return 1;
+    bool ok = take_settings(o, plan) || differs(job, "it lacks the settings that adze compress writes; see --plan");
+    job->settings = (adze_layer_settings){
+        .struct_size = sizeof job->settings, .weights = o->weights, .clip = o->clip, .range = o->range};
+    ok = ok && compress_hash_file(job->work, job->input, &hash, &bytes);
+    const char *is = adze_internf(job->work->context, "%016llx", (unsigned long long)hash);
+    const char *was = adze_layer_plan_get(plan, "model-hash");
+    if (ok && (!was || strcmp(is, was) != 0)) ok = differs(job, "it was made for another model");
+    ok = ok && !prepare(job);
+    is = adze_internf(job->work->context, "%016llx", (unsigned long long)job->samples.calibration.view.fingerprint);
+    was = adze_layer_plan_get(plan, "calibration-hash");
+    if (ok && (!was || strcmp(is, was) != 0)) ok = differs(job, "it was made with other calibration data");
+    uint32_t *chosen = ok ? read_plan(job, o->replay, &same) : NULL;
+    adze_layer_plan *exact = chosen ? compress_plan_of(job, chosen) : NULL;
+    ok = exact && make_again(job, exact, adze_layer_plan_get(plan, "result-hash"));
+    adze_layer_plan_destroy(exact);
+    adze_layer_plan_destroy(same);
+    adze_layer_plan_destroy(plan);
+    free(chosen);
+    return ok ? 0 : 1;
+}
+
+/* ---- All ---- */
+
+static int compress(compress_job *job)
+{
+    int status = prepare(job);
+    if (status) return status;
+    if (!compress_measure_original(job)) return 1;
+    if (!(job->options->plan ? follow_plan(job) : compress_search(job))) return 1;
+    bool held = compress_holds(job, &job->trials[job->best]);
+    if (!compress_write(job, held)) return 1;
+    compress_print(job, held);
+    return held ? 0 : 1;
+}
+
+static void free_job(compress_job *job)
+{
+    uint64_t n = job->answers ? job->samples.held.view.count * job->original.n_outputs : 0;
+    for (uint64_t i = 0; i < n; i++) {
+        free((void *)job->answers[i].dims);
+        free(job->answers[i].data);
+    }
+    free(job->answers);
+    for (uint32_t i = 0; i < job->n_trials; i++) compress_trial_free(&job->trials[i]);
+    compress_score_free(&job->original_score);
+    adze_mixes_free(&job->mixes);
+    free(job->probes);
+    free(job->losses);
+    free(job->reasons);
+    free(job->layers);
+    adze_stats_destroy(job->stats);
+    if (job->original.work) adze_device_close(&job->original);
+    compress_samples_free(&job->samples);
+    adze_module_destroy(job->module);
+    remove_folder(job);
+}
+
+static int run(adze_work *work, const void *given, char **files, int n_files)
+{
+    compress_options o = *(const compress_options *)given;
+    (void)n_files;
+    int status = check_options(&o);
+    if (status) return status;
+    if (!o.weights) o.weights = "cd";
+    if (!o.clip) o.clip = strcmp(o.weights, "rtn") ? "gram" : "mse";
+    if (!o.range) o.range = "mse";
+    o.cache = cache_path(work, o.cache);
+    compress_job job = {.options = &o, .work = work, .input = files[0]};
+    job.settings = (adze_layer_settings){
+        .struct_size = sizeof job.settings, .weights = o.weights, .clip = o.clip, .range = o.range};
+    status = compress_goals_parse(work->context, &o.goals, &job.goals);
+    if (!status) status = parse_formats(&job);
+    if (!status) status = o.replay ? replay(&job, &o) : compress(&job);
+    free_job(&job);
+    return status;
+}
+
+static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = 1};
+
+const adze_command adze_command_compress = {
+    .name = "compress",
+    .summary = "make a model smaller and faster until a goal holds",
+    .usage = usage,
+    .flags = flags,
+    .defaults = &defaults,
+    .options_size = sizeof(compress_options),
+    .files_min = 1,
+    .files_max = 1,
+    .takes = "one model",
+    .run = run,
+};

@@ -1,0 +1,179 @@
+/* adze compress in parts: goals, samples, measurements, the search, and what is written.
+ *
+ * Functions that give false have reported an error to the work's context.
+ */
+#ifndef ADZE_COMPRESS_COMMAND_H
+#define ADZE_COMPRESS_COMMAND_H
+
+#include "../calibration.h"
+#include "../json.h"
+
+#include <adze/compress.h>
+
+enum { COMPRESS_MAX_GOALS = 4, COMPRESS_MAX_FORMATS = 16, COMPRESS_MAX_TRIALS = 64 };
+
+typedef struct compress_options {
+    adze_common common;
+    adze_flag_list goals;
+    const char *output, *data, *metric, *plan, *replay, *formats, *weights, *clip, *range, *cache, *minimize;
+    int64_t samples, limit, seed;
+    bool allow_slower;
+} compress_options;
+
+/* ---- The machine (machine.c) ---- */
+
+/* As Linux tells it; NULL where it does not. */
+const char *compress_cpu_name(adze_context *context);
+/* Of processor, level and build: measured times of one hash belong together. */
+uint64_t compress_machine_hash(adze_context *context);
+
+/* ---- Goals (goal.c) ---- */
+
+typedef enum compress_goal_kind {
+    COMPRESS_SIZE,    /* bytes of the file that is written, over those of the same file without compression */
+    COMPRESS_WEIGHTS, /* bytes of weights, scales and biases, likewise */
+    COMPRESS_TIME,    /* shortest time of a run, likewise */
+    COMPRESS_LOSS     /* what the metric loses; see compress_metric */
+} compress_goal_kind;
+
+typedef struct compress_goal {
+    compress_goal_kind kind;
+    const char *text;
+    double bound;
+} compress_goal;
+
+typedef struct compress_goals {
+    compress_goal items[COMPRESS_MAX_GOALS];
+    uint32_t count;
+} compress_goals;
+
+/* 0, or the exit status: each text is one or more of "size<=0.25x", with commas. None: "loss<=1%". */
+int compress_goals_parse(adze_context *context, const adze_flag_list *texts, compress_goals *out);
+/* The goal of that kind, NULL if there is none. */
+const compress_goal *compress_goals_find(const compress_goals *goals, compress_goal_kind kind);
+
+/* ---- Samples (samples.c) ---- */
+
+/* Some of the runs of a data set, as calibration data. */
+typedef struct compress_part {
+    adze_calibration view;
+    const adze_calibration *all;
+    uint64_t *runs; /* their numbers, rising */
+} compress_part;
+
+/* Data in two parts: one to calibrate on, the other held back to measure on. */
+typedef struct compress_samples {
+    adze_calibration_files files, other; /* other: of --data */
+    compress_part calibration, held;
+    const adze_calibration_files *held_files;
+    adze_array labels; /* of held_files; data NULL: none */
+    adze_label_kind label_kind;
+} compress_samples;
+
+/* Free it either way. */
+bool compress_samples_open(compress_samples *samples, adze_work *work, const compress_options *options,
+                           const adze_module *module, const char *model);
+void compress_samples_free(compress_samples *samples);
+
+/* ---- Measuring (measure.c) ---- */
+
+/* What one metric gave, in all and for each sample. */
+typedef struct compress_score {
+    double value;
+    double *each; /* [n], owned */
+    uint32_t n, capacity;
+} compress_score;
+
+/* How the loss of a metric counts. */
+typedef enum compress_loss_kind {
+    COMPRESS_SHARE,      /* of 100 that are lost: agreement, psnr is none of them */
+    COMPRESS_POINTS,     /* of 100 between original and result: top1, top5, ap50 */
+    COMPRESS_REST,       /* to 1: cosine */
+    COMPRESS_NOISE,      /* power over signal's: snr */
+    COMPRESS_RELATIVE,   /* growth: perplexity */
+    COMPRESS_DIFFERENCE  /* entropy */
+} compress_loss_kind;
+
+typedef struct compress_metric {
+    const adze_metric *metric;
+    compress_loss_kind kind;
+} compress_metric;
+
+/* A way to choose, made real. */
+typedef struct compress_trial {
+    uint32_t *chosen;              /* the format of each layer */
+    uint64_t bytes, weight_bytes, memory;
+    double seconds, median;        /* of a run; `against` is the original's in the same turns */
+    double against, against_median;
+    double loss;                   /* as the goal counts it */
+    compress_score score, snr;
+    const char *file;              /* what would be the result */
+} compress_trial;
+
+typedef struct compress_job {
+    const compress_options *options;
+    adze_work *work;
+    const char *input, *folder; /* folder: temporary files */
+    adze_module *module;        /* simplified */
+    compress_goals goals;
+    compress_samples samples;
+    compress_metric metric;
+    adze_layer_settings settings;
+    adze_stats *stats;
+    adze_layer *layers;
+    uint32_t n_layers;
+    adze_format formats[COMPRESS_MAX_FORMATS];
+    uint32_t n_formats;
+    /* The original, compiled, and what it gave: [held runs][outputs], owned. */
+    adze_device original;
+    adze_value *answers;
+    uint64_t original_bytes, original_weight_bytes, original_memory;
+    compress_score original_score; /* where the metric needs labels */
+    double original_seconds, original_median;
+    /* [layers][formats]: what was measured on layers alone, and what the whole model loses. */
+    adze_probe *probes;
+    double *losses;
+    const char **reasons;   /* [layers][formats]; NULL = may be chosen */
+    adze_mixes mixes;       /* that no other beats in bytes (or time) and loss */
+    compress_trial trials[COMPRESS_MAX_TRIALS];
+    uint32_t n_trials, best;
+} compress_job;
+
+/* Which metric says what is lost: --metric, else what the labels allow, else agreement. 0, or the exit status. */
+int compress_metric_choose(compress_job *job);
+/* Compiles the original, and keeps its outputs for all samples that are held back. */
+bool compress_measure_original(compress_job *job);
+/* Makes the module that a plan stands for, and the file that the output would be. The module is the caller's. */
+adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, const char *file);
+/* A trial of the chosen formats: measures size, time and loss. It is added to `trials`. NULL after an error. */
+compress_trial *compress_try(compress_job *job, const uint32_t *chosen);
+void compress_trial_free(compress_trial *trial);
+/* How far a goal is reached by a trial. */
+double compress_reached(const compress_job *job, const compress_trial *trial, compress_goal_kind kind);
+bool compress_holds(const compress_job *job, const compress_trial *trial);
+/* 95 % interval of the mean of per-sample values, in the metric's unit: Wilson's where all are 0 or 100 (or 0 or 1),
+ * normal otherwise; of `is` minus `was`, paired, where `was` is given. */
+void compress_interval(const compress_score *is, const compress_score *was, double *out_low, double *out_high);
+adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chosen);
+uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen);
+
+/* ---- The search (search.c, sensitivity.c) ---- */
+
+/* How much the whole model loses by each format of each layer, from one run of it a layer. */
+bool compress_sensitivities(compress_job *job);
+/* Looks for the best plan; `best` says which trial it is. */
+bool compress_search(compress_job *job);
+
+/* ---- What is written (write.c, report.c) ---- */
+
+/* Table of layers, trials and goals, to stdout. */
+void compress_print(const compress_job *job, bool held);
+/* The result, its plan and its report. */
+bool compress_write(compress_job *job, bool held);
+bool compress_write_report(compress_job *job, const char *path, bool held);
+/* Settings of a plan that replay needs. */
+bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result);
+/* Hash of a file's bytes and their number; false after an error. */
+bool compress_hash_file(adze_work *work, const char *path, uint64_t *out_hash, uint64_t *out_bytes);
+
+#endif

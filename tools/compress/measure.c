@@ -1,0 +1,300 @@
+/* Measures the original and what compression makes of it: bytes, time, loss. */
+#include "compress.h"
+#include "score.h"
+
+#include "../onnx_out.h"
+
+#include <adze/table.h>
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool fail(const compress_job *job, const char *path, const char *what)
+{
+    return adze_error(adze_loc_unknown(job->work->context), "%s: %s", path, what);
+}
+
+/* ---- Files ---- */
+
+/* Of a file, and of the weights beside it. */
+static bool add_bytes(const compress_job *job, const char *path, bool must, uint64_t *out)
+{
+    struct stat info;
+    if (!stat(path, &info)) return *out += (uint64_t)info.st_size, true;
+    return !must || fail(job, path, strerror(errno));
+}
+
+static bool file_bytes(const compress_job *job, const char *path, uint64_t *out)
+{
+    *out = 0;
+    return add_bytes(job, path, true, out) &&
+           add_bytes(job, adze_internf(job->work->context, "%s.bin", path), false, out) &&
+           add_bytes(job, adze_internf(job->work->context, "%s.data", path), false, out);
+}
+
+bool compress_hash_file(adze_work *work, const char *path, uint64_t *out_hash, uint64_t *out_bytes)
+{
+    enum { PART = 1 << 16 };
+    FILE *file = fopen(path, "rb");
+    char *part = adze_malloc(PART);
+    size_t n;
+    *out_hash = *out_bytes = 0;
+    while (file && (n = fread(part, 1, PART, file)) > 0) {
+        *out_hash = adze_hash_mix(*out_hash, adze_hash_bytes(part, n));
+        *out_bytes += n;
+    }
+    bool ok = file && !ferror(file);
+    free(part);
+    if (file) fclose(file);
+    return ok || adze_error(adze_loc_unknown(work->context), "%s: %s", path, strerror(errno));
+}
+
+/* Writes what -o asks for; an artifact is compiled from a copy. */
+static bool write_output(compress_job *job, const adze_module *module, const char *file)
+{
+    if (adze_has_suffix(file, ".onnx")) return adze_write_onnx(NULL, module, file);
+    if (adze_has_suffix(file, ".adz")) return adze_write_module(job->work, module, file);
+    adze_common common = job->options->common;
+    common.verbose = false; /* -v is for trials, not for the passes of each */
+    adze_module *copy = adze_module_clone(module);
+    bool ok = adze_work_emit(job->work, &common, copy, file);
+    adze_module_destroy(copy);
+    return ok;
+}
+
+static const char *temporary(const compress_job *job, const char *name, const char *suffix)
+{
+    return adze_internf(job->work->context, "%s/%s%s", job->folder, name, suffix);
+}
+
+static const char *suffix_of(const compress_job *job)
+{
+    const char *dot = strrchr(job->options->output, '.');
+    return dot ? dot : "";
+}
+
+/* ---- Plans ---- */
+
+uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < job->n_layers; i++)
+        bytes += adze_layer_bytes(&job->layers[i], job->formats[chosen ? chosen[i] : 0]);
+    return bytes;
+}
+
+adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chosen)
+{
+    adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
+    for (uint32_t i = 0; i < job->n_layers; i++)
+        adze_layer_plan_put(plan, job->layers[i].name, job->formats[chosen[i]],
+                            job->reasons ? job->reasons[(size_t)i * job->n_formats + chosen[i]] : NULL);
+    return plan;
+}
+
+adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, const char *file)
+{
+    const char *path = temporary(job, "try", ".plan");
+    adze_text text = {0}, passes = {0};
+    adze_print_options print = {.struct_size = sizeof print};
+    adze_layer_plan_print(plan, &text);
+    adze_layer_pipeline(plan, path, &job->settings, &passes);
+    adze_module *module = adze_module_clone(job->module);
+    adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, passes.size ? passes.data : "dce");
+    adze_run_options options = {.struct_size = sizeof options, .precision = adze_common_precision(&job->options->common)};
+    bool ok = pipeline && adze_write_printed(job->work, path, &print, &text) &&
+              adze_pipeline_run(pipeline, module, &options) && write_output(job, module, file);
+    adze_pipeline_destroy(pipeline);
+    adze_text_free(&text);
+    adze_text_free(&passes);
+    if (ok) return module;
+    adze_module_destroy(module);
+    return NULL;
+}
+
+/* ---- Running ---- */
+
+static bool keep_answers(compress_job *job, uint64_t run, const adze_value *results)
+{
+    uint32_t n = job->original.n_outputs;
+    for (uint32_t i = 0; i < n; i++) {
+        const adze_value *from = &results[i];
+        adze_value *to = &job->answers[run * n + i];
+        if (from->kind != ADZE_VALUE_TENSOR || !adze_dtype_is_number((adze_dtype)from->dtype))
+            return fail(job, job->input, "an output is no tensor of numbers; losses cannot be measured");
+        uint64_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
+        int64_t *dims = adze_malloc((from->rank + 1u) * sizeof *dims);
+        memcpy(dims, from->dims, from->rank * sizeof *dims);
+        *to = *from;
+        to->dims = dims;
+        to->data = malloc(bytes + 1);
+        if (!to->data) return fail(job, job->input, "out of memory for its outputs");
+        memcpy(to->data, from->data, bytes);
+    }
+    return true;
+}
+
+/* A model compiled for the target: the output itself where that is an artifact. */
+static bool open_compiled(compress_job *job, adze_device *device, const adze_module *module, const char *artifact)
+{
+    if (artifact) return adze_device_open(device, job->work, &job->options->common, artifact, ADZE_DEVICE_COMPILED);
+    adze_common common = job->options->common;
+    if (!common.target) common.target = "x86:host";
+    common.verbose = false;
+    adze_module *copy = adze_module_clone(module);
+    return adze_device_open_module(device, job->work, &common, copy, job->input, ADZE_DEVICE_COMPILED);
+}
+
+static uint64_t memory_of(const adze_device *device)
+{
+    uint64_t bytes = 0;
+    return device->session && adze_session_memory(device->session, &bytes) == ADZE_OK ? bytes : 0;
+}
+
+bool compress_measure_original(compress_job *job)
+{
+    const char *file = temporary(job, "original", suffix_of(job));
+    bool artifact = adze_has_suffix(file, ".so");
+    adze_calibration *held = &job->samples.held.view;
+    if (!write_output(job, job->module, file) || !file_bytes(job, file, &job->original_bytes) ||
+        !open_compiled(job, &job->original, job->module, artifact ? file : NULL))
+        return false;
+    if (!artifact && !strcmp(suffix_of(job), strrchr(job->input, '.') ? strrchr(job->input, '.') : "") &&
+        !file_bytes(job, job->input, &job->original_bytes))
+        return false;
+    job->original_weight_bytes = compress_weight_bytes(job, NULL);
+    uint32_t n = job->original.n_outputs;
+    job->answers = calloc(held->count * n + 1, sizeof *job->answers);
+    adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
+    bool labelled = job->metric.metric->labels, ok = job->answers && inputs;
+    compress_scorer scorer = {0};
+    if (labelled) ok = ok && compress_scorer_begin(&scorer, job, job->metric.metric, &job->original_score);
+    adze_progress *bar = adze_progress_begin(job->work, "original");
+    for (uint64_t run = 0; ok && run < held->count; run++) {
+        const adze_value *results;
+        adze_progress_update(bar, (double)run / (double)held->count, NULL);
+        ok = held->sample(held->self, run, inputs) && adze_device_run(&job->original, inputs, &results) &&
+             keep_answers(job, run, results) && (!labelled || compress_scorer_add(&scorer, run, results, NULL));
+    }
+    if (labelled) compress_scorer_end(&scorer);
+    adze_progress_end(bar);
+    job->original_memory = memory_of(&job->original);
+    free(inputs);
+    return ok;
+}
+
+static int rising(const void *left, const void *right)
+{
+    const double *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Runs both in turns on one sample. */
+static bool measure_times(compress_job *job, adze_device *device, compress_trial *trial)
+{
+    enum { LEAST = 8, MOST = 20000 };
+    static const double total = 1.5; /* seconds */
+    adze_calibration *held = &job->samples.held.view;
+    adze_device *devices[] = {&job->original, device};
+    double *times[] = {adze_malloc(MOST * sizeof(double)), adze_malloc(MOST * sizeof(double))}, start = adze_now();
+    uint32_t n = 0;
+    adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
+    bool ok = inputs && held->sample(held->self, 0, inputs);
+    for (; ok && n < MOST && (n < LEAST || adze_now() - start < total); n++)
+        for (uint32_t k = 0; ok && k < 2; k++) {
+            const adze_value *results;
+            double from = adze_now();
+            ok = adze_device_run(devices[k], inputs, &results);
+            times[k][n] = adze_now() - from;
+        }
+    for (uint32_t k = 0; ok && k < 2; k++) qsort(times[k], n, sizeof(double), rising);
+    if (ok) {
+        trial->against = times[0][0], trial->against_median = times[0][n / 2];
+        trial->seconds = times[1][0], trial->median = times[1][n / 2];
+    }
+    free(inputs);
+    free(times[0]);
+    free(times[1]);
+    return ok;
+}
+
+static bool measure_loss(compress_job *job, adze_device *device, compress_trial *trial)
+{
+    const adze_metric *snr = adze_registry_find_metric(job->work->registry, "snr", 3);
+    adze_calibration *held = &job->samples.held.view;
+    adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
+    compress_scorer scorer, noise;
+    bool ok = inputs;
+    ok = compress_scorer_begin(&scorer, job, job->metric.metric, &trial->score) && ok;
+    ok = compress_scorer_begin(&noise, job, snr, &trial->snr) && ok;
+    for (uint64_t run = 0; ok && run < held->count; run++) {
+        const adze_value *results, *others = &job->answers[run * job->original.n_outputs];
+        ok = held->sample(held->self, run, inputs) && adze_device_run(device, inputs, &results) &&
+             compress_scorer_add(&scorer, run, results, others) && compress_scorer_add(&noise, run, results, others);
+    }
+    compress_scorer_end(&scorer);
+    compress_scorer_end(&noise);
+    trial->loss = compress_loss_of(job->metric.kind, trial->score.value, job->original_score.value);
+    free(inputs);
+    return ok;
+}
+
+void compress_trial_free(compress_trial *trial)
+{
+    free(trial->chosen);
+    compress_score_free(&trial->score);
+    compress_score_free(&trial->snr);
+    if (trial->file) unlink(trial->file);
+    *trial = (compress_trial){0};
+}
+
+compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
+{
+    for (uint32_t i = 0; i < job->n_trials; i++) /* the same choice measures the same */
+        if (!memcmp(job->trials[i].chosen, chosen, job->n_layers * sizeof *chosen)) return &job->trials[i];
+    if (job->n_trials == COMPRESS_MAX_TRIALS) return fail(job, job->input, "too many trials"), NULL;
+    compress_trial *trial = &job->trials[job->n_trials];
+    *trial = (compress_trial){0};
+    trial->chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
+    memcpy(trial->chosen, chosen, job->n_layers * sizeof *chosen);
+    trial->file = temporary(job, adze_internf(job->work->context, "trial%u", job->n_trials), suffix_of(job));
+    adze_layer_plan *plan = compress_plan_of(job, chosen);
+    adze_module *module = compress_apply(job, plan, trial->file);
+    adze_device device = {0};
+    bool ok = module && file_bytes(job, trial->file, &trial->bytes) &&
+              open_compiled(job, &device, module, adze_has_suffix(trial->file, ".so") ? trial->file : NULL) &&
+              measure_loss(job, &device, trial) && measure_times(job, &device, trial);
+    trial->weight_bytes = compress_weight_bytes(job, chosen);
+    trial->memory = memory_of(&device);
+    if (device.work) adze_device_close(&device);
+    adze_module_destroy(module);
+    adze_layer_plan_destroy(plan);
+    if (ok) return job->n_trials++, trial;
+    compress_trial_free(trial);
+    return NULL;
+}
+
+/* ---- Goals ---- */
+
+double compress_reached(const compress_job *job, const compress_trial *trial, compress_goal_kind kind)
+{
+    switch (kind) {
+    case COMPRESS_SIZE: return (double)trial->bytes / (double)job->original_bytes;
+    case COMPRESS_WEIGHTS: return (double)trial->weight_bytes / (double)job->original_weight_bytes;
+    case COMPRESS_TIME: return trial->seconds / trial->against;
+    case COMPRESS_LOSS: return trial->loss;
+    }
+    return NAN;
+}
+
+bool compress_holds(const compress_job *job, const compress_trial *trial)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < job->goals.count; i++)
+        all = all && compress_reached(job, trial, job->goals.items[i].kind) <= job->goals.items[i].bound;
+    return all;
+}

@@ -1,0 +1,277 @@
+/* Looks for the plan that holds the goals, and is best in what they leave open.
+ *
+ * With a bound on size or time: the least loss within it. Bounds are on what was measured of whole files, the dynamic
+ * program adds up layers; so its bound moves by what a trial shows. With a bound on loss alone: the smallest model;
+ * losses of layers do not quite add up, so the dynamic program gives the order in which layers are restored, and
+ * trials say how many. */
+#include "compress.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 8, STEPS = 64 };
+
+/* ---- Choices ---- */
+
+static const char *print_time(compress_job *job, double seconds)
+{
+    return adze_internf(job->work->context, "%.4g us", 1e6 * seconds);
+}
+
+/* Formats that may not be chosen, with the reason. f32 always may. */
+static void find_reasons(compress_job *job)
+{
+    for (uint32_t i = 0; i < job->n_layers; i++) {
+        const adze_probe *probes = &job->probes[(size_t)i * job->n_formats];
+        for (uint32_t f = 1; f < job->n_formats; f++) {
+            const char **reason = &job->reasons[(size_t)i * job->n_formats + f];
+            if (!probes[f].measured)
+                *reason = "the layer does not take it";
+            else if (!job->options->allow_slower && probes[f].seconds > probes[0].seconds)
+                *reason = adze_internf(job->work->context, "it would be slower: %s, float %s",
+                                       print_time(job, probes[f].seconds), print_time(job, probes[0].seconds));
+        }
+    }
+}
+
+static bool show(void *self, double part, const char *detail)
+{
+    adze_progress_update(self, part, detail);
+    return true;
+}
+
+static bool probe(compress_job *job)
+{
+    size_t n = (size_t)job->n_layers * job->n_formats;
+    job->probes = calloc(n + 1, sizeof *job->probes);
+    job->losses = calloc(n + 1, sizeof *job->losses);
+    job->reasons = calloc(n + 1, sizeof *job->reasons);
+    if (!job->probes || !job->losses || !job->reasons)
+        return adze_error(adze_loc_unknown(job->work->context), "out of memory");
+    adze_progress *bar = adze_progress_begin(job->work, "layers alone");
+    adze_probe_options options = {.struct_size = sizeof options,
+                                  .time = true,
+                                  .settings = &job->settings,
+                                  .cache = job->options->cache,
+                                  .progress = show,
+                                  .self = bar};
+    bool ok = adze_layers_probe(job->work->registry, job->module, job->layers, job->n_layers, job->formats,
+                                job->n_formats, &job->samples.calibration.view, &options, job->probes);
+    adze_progress_end(bar);
+    if (ok) find_reasons(job);
+    return ok && compress_sensitivities(job);
+}
+
+/* Mixes of the formats that may be chosen; `chosen` of each are formats. */
+static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes *out)
+{
+    size_t n = (size_t)job->n_layers * job->n_formats;
+    adze_choice *items = adze_malloc((n + 1) * sizeof *items);
+    adze_choices *choices = adze_malloc((job->n_layers + 1u) * sizeof *choices);
+    uint32_t *formats = adze_malloc((n + 1) * sizeof *formats);
+    for (uint32_t i = 0; i < job->n_layers; i++) {
+        size_t first = (size_t)i * job->n_formats;
+        choices[i] = (adze_choices){.items = items + first};
+        for (uint32_t f = 0; f < job->n_formats; f++) {
+            if (f && job->reasons[first + f]) continue;
+            formats[first + choices[i].count] = f;
+            items[first + choices[i].count++] = (adze_choice){adze_layer_bytes(&job->layers[i], job->formats[f]),
+                                                              job->probes[first + f].seconds, job->losses[first + f]};
+        }
+    }
+    adze_mixes_find(choices, job->n_layers, cost, max_other, out);
+    for (uint32_t k = 0; k < out->count; k++)
+        for (uint32_t i = 0; i < job->n_layers; i++)
+            out->items[k].chosen[i] = formats[(size_t)i * job->n_formats + out->items[k].chosen[i]];
+    free(formats);
+    free(choices);
+    free(items);
+}
+
+/* ---- Trials ---- */
+
+static const char *goal_unit(compress_goal_kind kind) { return kind == COMPRESS_LOSS ? "%" : "x"; }
+
+/* One line on stderr, where somebody watches. */
+static void tell(const compress_job *job, const compress_trial *trial)
+{
+    if (!job->options->common.verbose) return;
+    fprintf(stderr, "trial %u: size %.4fx, weights %.4fx, time %.3fx, loss %.3f%s%s\n", job->n_trials,
+            compress_reached(job, trial, COMPRESS_SIZE), compress_reached(job, trial, COMPRESS_WEIGHTS),
+            compress_reached(job, trial, COMPRESS_TIME), 100 * trial->loss, goal_unit(COMPRESS_LOSS),
+            compress_holds(job, trial) ? "; holds" : "");
+}
+
+/* By how much the goals are missed, each as a share of its bound. */
+static double missed(const compress_job *job, const compress_trial *trial)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < job->goals.count; i++) {
+        const compress_goal *g = &job->goals.items[i];
+        double reached = compress_reached(job, trial, g->kind);
+        if (!(reached <= g->bound)) sum += (reached - g->bound) / fmax(g->bound, 1e-3);
+    }
+    return sum;
+}
+
+/* Holds before does not hold; then less missed, then smaller or, where size or time is bound, less loss. */
+static bool is_better(const compress_job *job, const compress_trial *a, const compress_trial *b)
+{
+    double by_a = missed(job, a), by_b = missed(job, b);
+    if (by_a != by_b) return by_a < by_b;
+    bool bound = compress_goals_find(&job->goals, COMPRESS_SIZE) || compress_goals_find(&job->goals, COMPRESS_WEIGHTS) ||
+                 compress_goals_find(&job->goals, COMPRESS_TIME);
+    if (bound) return a->loss < b->loss;
+    return job->options->minimize && !strcmp(job->options->minimize, "time") ? a->seconds / a->against < b->seconds / b->against
+                                                                             : a->weight_bytes < b->weight_bytes;
+}
+
+static compress_trial *attempt(compress_job *job, const uint32_t *chosen)
+{
+    uint32_t before = job->n_trials;
+    adze_progress *bar = adze_progress_begin(job->work, adze_internf(job->work->context, "trial %u", before + 1));
+    compress_trial *trial = compress_try(job, chosen);
+    adze_progress_end(bar);
+    if (!trial) return NULL;
+    uint32_t index = (uint32_t)(trial - job->trials);
+    if (index == before) tell(job, trial);
+    if (index == before && (!before || is_better(job, trial, &job->trials[job->best]))) job->best = index;
+    return trial;
+}
+
+/* ---- Loss is bound ---- */
+
+/* At most STEPS mixes, of losses evenly apart by their logarithms, cheapest first. */
+static uint32_t pick_steps(const adze_mixes *mixes, uint32_t *out)
+{
+    uint32_t n = 0;
+    double last = INFINITY, most = mixes->count ? mixes->items[0].loss : 0, least = most;
+    for (uint32_t i = 0; i < mixes->count; i++)
+        if (mixes->items[i].loss > 0) least = mixes->items[i].loss;
+    double step = most > 0 && least < most ? pow(least / most, 1.0 / (STEPS - 2)) : 0.5;
+    for (uint32_t i = 0; i < mixes->count; i++) {
+        bool end = i + 1 == mixes->count, far = mixes->items[i].loss <= last * step;
+        if ((!far && !end && n) || n == STEPS) continue;
+        out[n++] = i;
+        last = mixes->items[i].loss;
+    }
+    if (n && mixes->count) out[n - 1] = mixes->count - 1;
+    return n;
+}
+
+/* Small changes of loss are up to chance: cheaper steps just below the one that was found may hold, too. */
+static bool look_below(compress_job *job, const adze_mixes *mixes, const uint32_t *steps, uint32_t found)
+{
+    enum { MORE = 4 };
+    for (uint32_t k = 1; k <= MORE && k <= found; k++)
+        if (!attempt(job, mixes->items[steps[found - k]].chosen)) return false;
+    return true;
+}
+
+/* The cheapest step that holds, by bisection; the last one, all in floats, holds as a rule. */
+static bool restore(compress_job *job, const adze_mixes *mixes)
+{
+    uint32_t steps[STEPS], n = pick_steps(mixes, steps), low = 0, high = n; /* [low, high]: n = none holds */
+    for (uint32_t at = 0; low < high; at = low + (high - low) / 2) {
+        const compress_trial *trial = attempt(job, mixes->items[steps[at]].chosen);
+        if (!trial) return false;
+        if (compress_holds(job, trial))
+            high = at;
+        else
+            low = at + 1;
+    }
+    return high == n || look_below(job, mixes, steps, high);
+}
+
+/* ---- Size or time is bound ---- */
+
+typedef struct bounds {
+    double bytes, seconds; /* of the layers' sums; INFINITY = none */
+} bounds;
+
+static double sum_of_floats(const compress_job *job)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < job->n_layers; i++) sum += job->probes[(size_t)i * job->n_formats].seconds;
+    return sum;
+}
+
+/* What the layers may take, if all else stays as it is in the original. */
+static bounds first_bounds(const compress_job *job)
+{
+    bounds b = {INFINITY, INFINITY};
+    const compress_goal *size = compress_goals_find(&job->goals, COMPRESS_SIZE);
+    const compress_goal *weights = compress_goals_find(&job->goals, COMPRESS_WEIGHTS);
+    const compress_goal *time = compress_goals_find(&job->goals, COMPRESS_TIME);
+    double all = (double)job->original_bytes, mine = (double)job->original_weight_bytes;
+    if (size) b.bytes = size->bound * all - fmax(all - mine, 0);
+    if (weights) b.bytes = fmin(b.bytes, weights->bound * mine);
+    if (time) b.seconds = time->bound * sum_of_floats(job);
+    return b;
+}
+
+/* The least loss within the bounds, where there is a way; else the cheapest way that there is. */
+static bool choose(compress_job *job, bounds b, uint32_t *out)
+{
+    adze_mixes mixes;
+    bool by_time = !isfinite(b.bytes);
+    mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, by_time ? INFINITY : b.seconds, &mixes);
+    if (!mixes.count) { /* nothing is as fast: the fastest */
+        adze_mixes_free(&mixes);
+        mix(job, ADZE_COST_SECONDS, INFINITY, &mixes);
+        by_time = true;
+    }
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < mixes.count; i++)
+        if ((by_time ? mixes.items[i].seconds : (double)mixes.items[i].bytes) <= (by_time ? b.seconds : b.bytes)) at = i;
+    if (mixes.count) memcpy(out, mixes.items[at].chosen, job->n_layers * sizeof *out);
+    bool any = mixes.count;
+    adze_mixes_free(&mixes);
+    return any;
+}
+
+/* Moves a bound by what a trial missed it by; true where it moved. */
+static bool tighten(const compress_job *job, const compress_trial *trial, bounds *b)
+{
+    const compress_goal *size = compress_goals_find(&job->goals, COMPRESS_SIZE);
+    const compress_goal *time = compress_goals_find(&job->goals, COMPRESS_TIME);
+    bool moved = false;
+    if (size && compress_reached(job, trial, COMPRESS_SIZE) > size->bound) {
+        double over = (double)trial->bytes - size->bound * (double)job->original_bytes;
+        b->bytes = fmin(b->bytes, (double)trial->weight_bytes) - over;
+        moved = true;
+    }
+    if (time && compress_reached(job, trial, COMPRESS_TIME) > time->bound) {
+        b->seconds *= 0.98 * time->bound / compress_reached(job, trial, COMPRESS_TIME);
+        moved = true;
+    }
+    return moved;
+}
+
+static bool fit(compress_job *job)
+{
+    bounds b = first_bounds(job);
+    uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
+    bool ok = true;
+    for (uint32_t round = 0; ok && round < ROUNDS; round++) {
+        uint32_t before = job->n_trials;
+        if (!choose(job, b, chosen)) break;
+        const compress_trial *trial = attempt(job, chosen);
+        ok = trial;
+        bool new = job->n_trials > before;
+        if (!ok || !new || !tighten(job, trial, &b)) break;
+    }
+    free(chosen);
+    return ok;
+}
+
+bool compress_search(compress_job *job)
+{
+    if (!probe(job)) return false;
+    bool by_time = job->options->minimize && !strcmp(job->options->minimize, "time");
+    mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->mixes);
+    bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) || compress_goals_find(&job->goals, COMPRESS_WEIGHTS) ||
+                 compress_goals_find(&job->goals, COMPRESS_TIME);
+    return costs ? fit(job) : restore(job, &job->mixes);
+}

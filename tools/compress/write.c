@@ -1,0 +1,177 @@
+/* What adze compress tells and leaves: tables, the result, its plan. */
+#include "compress.h"
+
+#include <adze/table.h>
+#include <adze/version.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const compress_trial *best_of(const compress_job *job) { return &job->trials[job->best]; }
+
+static const char *format_text(const compress_job *job, uint32_t format, char *room, size_t size)
+{
+    adze_text text = {0};
+    adze_format_print(job->formats[format], &text);
+    snprintf(room, size, "%s", text.data);
+    adze_text_free(&text);
+    return room;
+}
+
+/* ---- Tables ---- */
+
+static void print_layers(const compress_job *job)
+{
+    const compress_trial *best = best_of(job);
+    if (!job->probes) return;
+    printf("%-10s %11s %9s %10s %10s %10s  %s\n", "format", "bytes", "error dB", "loss", "us", "float us", "layer");
+    for (uint32_t i = 0; i < job->n_layers; i++) {
+        char format[32], error[32] = "-";
+        uint32_t f = best->chosen[i];
+        size_t first = (size_t)i * job->n_formats;
+        const adze_probe *p = &job->probes[first + f];
+        if (f && p->error > 0) snprintf(error, sizeof error, "%.1f", -10 * log10(p->error));
+        printf("%-10s %11llu %9s %10.3g %10.4g %10.4g  %s\n", format_text(job, f, format, sizeof format),
+               (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[f]), error, job->losses[first + f],
+               1e6 * p->seconds, 1e6 * job->probes[first].seconds, job->layers[i].name);
+    }
+    printf("\n");
+}
+
+/* Why layers stayed float, by reason. */
+static void print_reasons(const compress_job *job)
+{
+    const compress_trial *best = best_of(job);
+    for (uint32_t i = 0; i < job->n_layers && job->reasons; i++) {
+        bool all = !best->chosen[i], any = false;
+        for (uint32_t f = 1; f < job->n_formats; f++) {
+            const char *reason = job->reasons[(size_t)i * job->n_formats + f];
+            char format[32];
+            if (!all || !reason || strncmp(reason, "it would", 8) != 0) continue;
+            printf("%s %s: not %s, %s", any ? ";" : "layer", any ? "" : job->layers[i].name,
+                   format_text(job, f, format, sizeof format), reason);
+            any = true;
+        }
+        if (any) printf("\n");
+    }
+}
+
+static void print_score(const compress_job *job, const compress_trial *best)
+{
+    const adze_metric *m = job->metric.metric;
+    double low, high;
+    bool paired = job->metric.kind == COMPRESS_POINTS;
+    compress_interval(&best->score, paired ? &job->original_score : NULL, &low, &high);
+    printf("%-10s %.*f %s", m->name, (int)m->digits, best->score.value, m->unit);
+    if (m->labels) printf(" (original %.*f%s%s)", (int)m->digits, job->original_score.value, *m->unit ? " " : "", m->unit);
+    if (job->metric.kind == COMPRESS_SHARE || paired)
+        printf(", 95 %% interval%s %.2f to %.2f", paired ? " of the difference" : "", low, high);
+    printf(", %u samples\n", best->score.n);
+    printf("%-10s %.2f dB\n", "snr", best->snr.value);
+}
+
+void compress_print(const compress_job *job, bool held)
+{
+    const compress_trial *best = best_of(job);
+    print_layers(job);
+    print_reasons(job);
+    printf("%-10s %.3fx  %llu bytes, original %llu\n", "size", compress_reached(job, best, COMPRESS_SIZE),
+           (unsigned long long)best->bytes, (unsigned long long)job->original_bytes);
+    printf("%-10s %.3fx  %llu bytes, original %llu\n", "weights", compress_reached(job, best, COMPRESS_WEIGHTS),
+           (unsigned long long)best->weight_bytes, (unsigned long long)job->original_weight_bytes);
+    printf("%-10s %.3fx  %.4g ms, original %.4g ms\n", "time", compress_reached(job, best, COMPRESS_TIME),
+           1e3 * best->seconds, 1e3 * best->against);
+    print_score(job, best);
+    for (uint32_t i = 0; i < job->goals.count; i++) {
+        const compress_goal *g = &job->goals.items[i];
+        double reached = compress_reached(job, best, g->kind);
+        bool loss = g->kind == COMPRESS_LOSS;
+        printf("goal %s: %.4g%s, %s\n", g->text, loss ? 100 * reached : reached, loss ? "%" : "x",
+               reached <= g->bound ? "held" : "not held");
+    }
+    if (!held) fflush(stdout);
+}
+
+/* ---- Plans ---- */
+
+static void set(adze_layer_plan *plan, adze_context *context, const char *key, const char *format, ...)
+    ADZE_PRINTF(4, 5);
+
+static void set(adze_layer_plan *plan, adze_context *context, const char *key, const char *format, ...)
+{
+    char text[1024];
+    va_list rest;
+    va_start(rest, format);
+    vsnprintf(text, sizeof text, format, rest);
+    va_end(rest);
+    (void)context;
+    if (*text) adze_layer_plan_set(plan, key, text);
+}
+
+bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result)
+{
+    adze_context *context = job->work->context;
+    const compress_options *o = job->options;
+    uint64_t hash, bytes, source, source_bytes;
+    if (!compress_hash_file(job->work, result, &hash, &bytes) ||
+        !compress_hash_file(job->work, job->input, &source, &source_bytes))
+        return false;
+    const adze_target *target = adze_work_target(job->work, &o->common);
+    if (!target) return false;
+    set(plan, context, "adze", "%s", ADZE_VERSION);
+    set(plan, context, "model", "%s", job->input);
+    set(plan, context, "model-hash", "%016" PRIx64, source);
+    set(plan, context, "calibration-hash", "%016" PRIx64, job->samples.calibration.view.fingerprint);
+    set(plan, context, "samples", "%lld", (long long)o->samples);
+    set(plan, context, "separate", "%s", o->data ? "yes" : "no");
+    set(plan, context, "limit", "%lld", (long long)o->limit);
+    set(plan, context, "seed", "%lld", (long long)o->seed);
+    set(plan, context, "weights", "%s", o->weights);
+    set(plan, context, "clip", "%s", o->clip);
+    set(plan, context, "range", "%s", o->range);
+    set(plan, context, "target", "%s:%s", adze_target_name(target), adze_target_level(target));
+    set(plan, context, "precision", "%s", o->common.precision ? o->common.precision : "f32");
+    set(plan, context, "result", "%s", strrchr(o->output, '.') ? strrchr(o->output, '.') : o->output);
+    set(plan, context, "result-hash", "%016" PRIx64 " %" PRIu64, hash, bytes);
+    return true;
+}
+
+/* Each layer's note: what was measured. */
+static void note_layers(const compress_job *job, adze_layer_plan *plan)
+{
+    const compress_trial *best = best_of(job);
+    for (uint32_t i = 0; i < job->n_layers; i++) {
+        const char *note = NULL;
+        size_t first = (size_t)i * job->n_formats, at = first + best->chosen[i];
+        if (job->probes)
+            note = adze_internf(job->work->context, "%llu bytes, error %.3g, loss %.3g, %.4g us (f32 %.4g us)",
+                                (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[best->chosen[i]]),
+                                job->probes[at].error, job->losses[at], 1e6 * job->probes[at].seconds,
+                                1e6 * job->probes[first].seconds);
+        adze_layer_plan_put(plan, job->layers[i].name, job->formats[best->chosen[i]], note);
+    }
+}
+
+bool compress_write(compress_job *job, bool held)
+{
+    const char *output = job->options->output, *path = adze_internf(job->work->context, "%s.plan", output);
+    adze_layer_plan *plan = compress_plan_of(job, best_of(job)->chosen);
+    adze_module *module = compress_apply(job, plan, output);
+    adze_module_destroy(module);
+    note_layers(job, plan);
+    adze_text text = {0};
+    adze_print_options print = {.struct_size = sizeof print};
+    bool ok = module && compress_sign(job, plan, output);
+    if (ok) adze_layer_plan_print(plan, &text);
+    ok = ok && adze_write_printed(job->work, path, &print, &text) &&
+         compress_write_report(job, adze_internf(job->work->context, "%s.report.json", output), held);
+    adze_text_free(&text);
+    adze_layer_plan_destroy(plan);
+    return ok;
+}
