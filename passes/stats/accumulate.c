@@ -50,7 +50,11 @@ static void merge(part *to, const part *from)
     to->count += from->count;
 }
 
-/* Without what is NaN or infinite; slow. */
+/* Kernels add up STATS_BLOCK squares of differences in f32, which these bounds leave room for. Masks of attention are
+ * beyond them. */
+static bool is_large(double min, double max) { return min < -0x1p56 || max > 0x1p56; }
+
+/* Without what is NaN or infinite, in double; slow. */
 static part part_of_rest(const float *x, uint64_t n, uint64_t step)
 {
     part p = {0};
@@ -67,7 +71,7 @@ static part part_of_run(const stats_kernels *k, const float *x, uint64_t n)
     range_sums r;
     if (!n) return (part){0};
     k->range(x, n, &r);
-    if (r.bad) return part_of_rest(x, n, 1);
+    if (r.bad || is_large((double)r.min, (double)r.max)) return part_of_rest(x, n, 1);
     part p = {.count = n, .min = (double)r.min, .max = (double)r.max};
     p.mean = fmin(fmax(r.sum / (double)n, p.min), p.max);
     p.abs_mean = r.abs_sum / (double)n;

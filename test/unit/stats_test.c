@@ -103,6 +103,23 @@ TEST(histogram_of_extremes)
     }
 }
 
+TEST(moments_of_masks)
+{
+    /* The largest floats, whose sums and squares no float holds, in one run with small numbers. */
+    enum { N = 64 };
+    value_entry *v = start(ADZE_STATS_NO_AXIS);
+    float x[N];
+    for (int i = 0; i < N; i++) x[i] = i % 2 ? -FLT_MAX : 1;
+    CHECK(add_list(v, x, N));
+    const adze_value_stats *s = &v->view;
+    double half = (double)FLT_MAX / 2;
+    CHECK_NEAR(s->mean / half, -1, 1e-6);
+    CHECK_NEAR(s->abs_mean / half, 1, 1e-6);
+    CHECK_NEAR(s->variance / half / half, 1, 1e-6);
+    COUNT(s->n_infinite, 0);
+    end();
+}
+
 TEST(moments_of_a_sequence)
 {
     /* 0 … n - 1, in parts of any length: mean (n - 1) / 2, variance (n^2 - 1) / 12. */
@@ -356,6 +373,7 @@ int main(void)
     RUN(histogram_grows);
     RUN(histogram_does_not_depend_on_order);
     RUN(histogram_of_extremes);
+    RUN(moments_of_masks);
     RUN(moments_of_a_sequence);
     RUN(channels_of_images);
     RUN(channels_of_small_images);
