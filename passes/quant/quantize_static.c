@@ -78,6 +78,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     adze_table_free(&plan.activations);
     adze_table_free(&plan.kinds);
     adze_table_free(&plan.readers);
+    adze_table_free(&plan.apart);
     adze_table_free(&plan.first);
     adze_table_free(&plan.last);
     adze_arena_free(&plan.arena);
@@ -112,9 +113,9 @@ const adze_pass adze_pass_quantize_static = {
     .purpose = "compress",
     .contract = "Needs statistics of the module as it is, so it follows simplify at once, as adze calibrate does. "
                 "Activations are u8 with a zero point, weights i8 without one and with a scale an output channel, "
-                "biases i32. What moves or chooses elements shares the scale of its operands; softmax, normalizations "
-                "and what returns stay float, and so does a sum with a float operand. An activation whose statistics "
-                "are missing is an error; without a file only those are known that follow an op with bounds (sigmoid, "
+                "biases i32. What moves or chooses elements shares the scale of its operands, but for what a concat "
+                "passes on to another one whose range is different; softmax, normalizations and what returns stay "
+                "float, and so does a sum with a float operand. An activation whose statistics are missing is an error; without a file only those are known that follow an op with bounds (sigmoid, "
                 "tanh, clip). Works on main alone.",
     .example = adze_example_quantize_static,
 };

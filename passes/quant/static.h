@@ -30,6 +30,7 @@ typedef struct activation {
     bool produced; /* by ops that compute with codes, and those that follow them element by element */
     bool wanted;   /* an op reads its codes */
     bool copied;   /* its codes are those of another value */
+    bool covers;   /* copied, but not from all operands: its own range counts, too */
     bool ranged;   /* of a root: lo and hi are known */
     double lo, hi;
     quant_step step;                   /* of a root */
@@ -43,6 +44,7 @@ typedef struct static_plan {
     adze_table activations; /* by value */
     adze_table kinds;       /* by op: static_kind + 1 */
     adze_table readers;     /* ops that read codes */
+    adze_table apart;       /* concat to a bit for each operand that keeps a scale of its own */
     activation **order;     /* as they were met */
     uint32_t n, capacity;
     adze_stats *stats;
@@ -66,8 +68,13 @@ bool static_reads_codes(const static_plan *plan, const adze_op *op);
 /* Says of all ops and values of the function how they take part. False after an error. */
 bool static_select(static_plan *plan, adze_func *func);
 
+/* Does operand `index` of a concat have codes of another scale than the result? Then it is rounded once more. */
+bool static_apart(const static_plan *plan, const adze_op *op, uint32_t index);
+
 /* ---- static_range.c ---- */
 
+/* The bounds that a value's codes would have alone. False where nothing is known of it. */
+bool static_range_of(static_plan *plan, const adze_ir_value *value, double *lo, double *hi);
 /* Gives all wanted values their steps, from statistics. False after an error that names a value without any. */
 bool static_ranges(static_plan *plan);
 

@@ -31,6 +31,22 @@ static uint32_t find_readers(static_plan *plan, const activation *a, adze_op **o
     return n;
 }
 
+/* `quantize` and `dequantize` of a value with the constants of its root. */
+static adze_ir_value *round_trip(adze_builder *b, adze_ir_value *value, const activation *root)
+{
+    adze_ir_value *in[] = {value, root->scale, root->zero};
+    in[0] = adze_build1(b, "quantize", in, 3, NULL, 0);
+    return in[0] ? adze_build1(b, "dequantize", in, 3, NULL, 0) : NULL;
+}
+
+/* What a reader reads: the value's codes, or those of the concat that it becomes a part of. */
+static adze_ir_value *codes_for(static_plan *plan, adze_builder *b, adze_ir_value *back, adze_op *reader, uint32_t index)
+{
+    if (!static_apart(plan, reader, index)) return back;
+    activation *to = static_root(static_activation(plan, adze_op_result(reader, 0)));
+    return make_constants(plan, to, adze_op_module(reader)) ? round_trip(b, back, to) : NULL;
+}
+
 adze_outcome static_emit_value(static_plan *plan, activation *a)
 {
     adze_op *op = adze_value_op(a->value);
@@ -45,11 +61,13 @@ adze_outcome static_emit_value(static_plan *plan, activation *a)
     if (!make_constants(plan, root, module)) return ADZE_FAILED;
     adze_builder b = op ? adze_builder_after(op) : adze_builder_before(adze_region_first(region));
     if (!op) b.n_origin = 0;
-    adze_ir_value *in[] = {a->value, root->scale, root->zero};
-    in[0] = adze_build1(&b, "quantize", in, 3, NULL, 0);
-    adze_ir_value *back = in[0] ? adze_build1(&b, "dequantize", in, 3, NULL, 0) : NULL;
+    adze_ir_value *back = round_trip(&b, a->value, root);
     if (!back) return ADZE_FAILED;
-    for (uint32_t i = 0; i < n; i++) adze_op_set_operand(ops[i], index[i], back);
+    for (uint32_t i = 0; i < n; i++) {
+        adze_ir_value *read = codes_for(plan, &b, back, ops[i], index[i]);
+        if (!read) return ADZE_FAILED;
+        adze_op_set_operand(ops[i], index[i], read);
+    }
     return ADZE_CHANGED;
 }
 

@@ -15,9 +15,9 @@ static bool known_range(const static_plan *plan, const adze_ir_value *value, dou
 }
 
 /* What was seen, narrowed as the options say. */
-static bool seen_range(static_plan *plan, const activation *a, double *lo, double *hi)
+static bool seen_range(static_plan *plan, const adze_ir_value *value, double *lo, double *hi)
 {
-    const adze_value_stats *s = plan->stats ? adze_stats_of(plan->stats, a->value) : NULL;
+    const adze_value_stats *s = plan->stats ? adze_stats_of(plan->stats, value) : NULL;
     if (!s || !s->count) return false;
     double bins[ADZE_STATS_BINS];
     for (uint32_t i = 0; i < ADZE_STATS_BINS; i++) bins[i] = (double)s->bins[i];
@@ -29,13 +29,19 @@ static bool seen_range(static_plan *plan, const activation *a, double *lo, doubl
     return true;
 }
 
+bool static_range_of(static_plan *plan, const adze_ir_value *value, double *lo, double *hi)
+{
+    const adze_op *op = adze_value_op(value);
+    /* A clip may reach its bounds on other data, but what was seen says more. */
+    bool unit = op && !adze_op_is(op, "clip") && known_range(plan, value, lo, hi);
+    return unit || seen_range(plan, value, lo, hi) || known_range(plan, value, lo, hi);
+}
+
 static bool find_range(static_plan *plan, const activation *a, double *lo, double *hi)
 {
     const adze_op *op = adze_value_op(a->value);
     const char *name = adze_value_name(a->value);
-    /* A clip may reach its bounds on other data, but what was seen says more. */
-    bool unit = op && !adze_op_is(op, "clip") && known_range(plan, a->value, lo, hi);
-    if (unit || seen_range(plan, a, lo, hi) || known_range(plan, a->value, lo, hi)) return true;
+    if (static_range_of(plan, a->value, lo, hi)) return true;
     adze_loc loc = op ? adze_op_loc(op) : adze_loc_unknown(plan->run->context);
     if (!plan->stats)
         return adze_error(loc, "the range of '%%%s' is not known without statistics: stats=FILE, which adze calibrate "
@@ -48,7 +54,7 @@ bool static_ranges(static_plan *plan)
     for (uint32_t i = 0; i < plan->n; i++) {
         activation *a = plan->order[i], *root = static_root(a);
         double lo, hi;
-        if (!a->wanted || a->copied) continue;
+        if (!a->wanted || (a->copied && !a->covers)) continue;
         if (!find_range(plan, a, &lo, &hi)) return false;
         root->lo = root->ranged && root->lo < lo ? root->lo : lo;
         root->hi = root->ranged && root->hi > hi ? root->hi : hi;

@@ -7,6 +7,7 @@
  */
 #include "passes/quant/static.h"
 
+#include <math.h>
 #include <string.h>
 
 activation *static_activation(static_plan *plan, adze_ir_value *value)
@@ -140,12 +141,56 @@ static bool result_wanted(static_plan *plan, const adze_op *op)
     return false;
 }
 
+/* ---- Scales that are shared ---- */
+
+/* What `value` holds elements of: follows moves of one tensor up. *out_alone: nobody else reads any of it. */
+static const adze_ir_value *origin(const static_plan *plan, const adze_ir_value *value, bool *out_alone)
+{
+    *out_alone = true;
+    for (;;) {
+        const adze_op *op = adze_value_op(value);
+        if (adze_value_num_uses(value) != 1) *out_alone = false;
+        if (!op || static_kind_of(plan, op) != STATIC_SHARE || num_read(op) != 1) return value;
+        value = adze_op_operand(op, 0);
+    }
+}
+
+/* Networks that pass half of their channels on from concat to concat would have one scale for all of them. Where the
+ * range of what passes on differs from the result's, the operand keeps its own and is rounded once more. */
+static bool stays_apart(static_plan *plan, const adze_op *op, uint32_t index)
+{
+    const double most = 1.1; /* wider than either needs to be; one code in ten is worth less than a rounding */
+    double lo[2], hi[2];
+    bool alone;
+    if (!adze_op_is(op, "concat") || index >= 32) return false;
+    const adze_ir_value *from = origin(plan, adze_op_operand(op, index), &alone);
+    if (alone || !static_range_of(plan, from, &lo[0], &hi[0]) ||
+        !static_range_of(plan, adze_op_result(op, 0), &lo[1], &hi[1]))
+        return false;
+    double both = fmax(fmax(hi[0], hi[1]), 0) - fmin(fmin(lo[0], lo[1]), 0);
+    double less = fmin(fmax(hi[0], 0) - fmin(lo[0], 0), fmax(hi[1], 0) - fmin(lo[1], 0));
+    return both > most * less;
+}
+
+bool static_apart(const static_plan *plan, const adze_op *op, uint32_t index)
+{
+    return index < 32 && (uintptr_t)adze_table_get(&plan->apart, op) >> index & 1;
+}
+
 /* A share of codes: one scale for all. */
 static void unite(static_plan *plan, adze_op *op)
 {
-    activation *first = static_root(static_activation(plan, adze_op_result(op, 0)));
-    for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
-        if (static_reads(op, i)) static_root(static_activation(plan, adze_op_operand(op, i)))->parent = first;
+    activation *result = static_activation(plan, adze_op_result(op, 0)), *first = static_root(result);
+    uintptr_t apart = 0;
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+        if (!static_reads(op, i)) continue;
+        if (stays_apart(plan, op, i))
+            apart |= (uintptr_t)1 << i;
+        else
+            static_root(static_activation(plan, adze_op_operand(op, i)))->parent = first;
+    }
+    if (apart) adze_table_put(&plan->apart, op, (void *)apart);
+    result->covers = apart != 0;
     for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
         activation *a = static_activation(plan, adze_op_result(op, i));
         static_root(a)->parent = first;
