@@ -121,6 +121,20 @@ def magika(data, key, limit, names=None):
     return arrays
 
 
+def file_parts(data, key, _limit, names=None):
+    """Magika's files and the halves of each, which have no label (-1): 3 samples a file, one after the other."""
+    arrays = magika(data, key, None, names)
+    files = [f for f in sorted((data / "magika_files").glob("*/*")) if f.parent.name != "empty"]
+    parts = []
+    for content in map(Path.read_bytes, files):
+        parts += [content, content[:len(content) // 2], content[len(content) // 2:]]
+    if "labels" in arrays:
+        labels = np.full(len(parts), -1, np.int64)
+        labels[::3] = arrays["labels"]
+        arrays["labels"] = labels
+    return {**arrays, key: np.stack([file_bytes(part) for part in parts])}
+
+
 def coco_boxes(data, key, limit):
     """Stretched to 352 x 352, BGR / 255. labels: float32 [n, boxes, 5], rows of class, x0, y0,
     x1, y1 as fractions of the image, padded with class -1."""
@@ -137,6 +151,15 @@ def coco_boxes(data, key, limit):
     for i, rows in enumerate(boxes):
         labels[i, :len(rows)] = rows
     return {key: np.stack(inputs), "labels": labels}
+
+
+def boxes_and_photos(data, key, _limit):
+    """The images of coco_boxes, and those of imagenet256 in the same way, without boxes."""
+    arrays = coco_boxes(data, key, None)
+    photos = [_planes(_rgb(path).resize((352, 352), Image.BILINEAR))[::-1] / np.float32(255)
+              for path in _files(data / "imagenet256", "*.jpg", None)]
+    none = np.full((len(photos), *arrays["labels"].shape[1:]), -1, np.float32)
+    return {key: np.concatenate([arrays[key], np.stack(photos)]), "labels": np.concatenate([arrays["labels"], none])}
 
 
 def faces(data, key, limit):
