@@ -112,7 +112,7 @@ static bool factor_block(double *h, size_t ld, size_t n)
     return true;
 }
 
-/* x = x r^-T: the rows above a block on the diagonal. */
+/* x = x r^-T. */
 static void solve_transposed(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n)
 {
     for (size_t i = 0; i < rows; i++)
@@ -150,6 +150,12 @@ void quant_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_
             row[k] = v;
             for (size_t j = k + 1; j < n; j++) row[j] -= v * r[k * ldr + j];
         }
+}
+
+void quant_solve(double *x, const double *r, size_t rows, size_t n)
+{
+    solve_transposed(x, n, r, n, rows, n);
+    quant_solve_upper(x, n, r, n, rows, n);
 }
 
 double quant_error(const double *e, const double *h, size_t rows, size_t cols)

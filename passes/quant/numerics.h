@@ -22,6 +22,8 @@ void quant_gemm(double *c, size_t ldc, const double *a, size_t lda, const double
 bool quant_cholesky(double *h, size_t n);
 /* x = x r^-1 for `rows` rows of x and the upper triangular r[n][n]. */
 void quant_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n);
+/* x = x (r r^T)^-1 for `rows` rows of x, r as quant_cholesky leaves it. */
+void quant_solve(double *x, const double *r, size_t rows, size_t n);
 /* tr(e h e^T). */
 double quant_error(const double *e, const double *h, size_t rows, size_t cols);
 
@@ -106,6 +108,9 @@ bool quant_gptq(const quant_layer *layer, bool act_order, double damping, quant_
 /* Improves `out` by moving one weight at a time to the code that is best while the others stay: the error never grows.
  * Behdin et al., "QuantEase", 2023. Gives the number of sweeps made. */
 uint32_t quant_descend(const quant_layer *layer, const quant_step *steps, uint32_t sweeps, double *out);
+/* Gives each row the scales that are best for the codes that `out` has, in closed form, where they are above 0 and an
+ * f32 holds them with less error than before. Gives the number of rows that changed (refit.c). */
+size_t quant_refit(const quant_layer *layer, quant_step *steps, double *out);
 /* Factors s[channels], each for cols / channels consecutive columns, from the mean magnitude of each input channel to
  * a power that is searched, so that round(w s) / s has the least error; gives the power, 0 = no factor helps. `out` and
  * `steps` are what w s is rounded to. Lin et al., "AWQ", 2023. */

@@ -7,45 +7,76 @@
  *                                                  %0 = matmul(%x, %1) : f32[N,8]
  */
 #include "passes/examples_embedded.h"
-#include "passes/quant/weights.h"
+#include "passes/quant/prefix.h"
 
+#include <adze/arena.h>
 #include <adze/pass.h>
 
-static adze_outcome quantize(const weight_matrix *m, const weight_plan *plan)
+#include <stdlib.h>
+
+typedef struct rewriter {
+    adze_pass_run *run;
+    weight_choice choice;
+    quant_prefix *prefix; /* NULL = layers are rounded each for itself */
+} rewriter;
+
+/* The copy that later layers are measured behind computes with them, too. */
+static bool round_prefix(rewriter *r, const weight_matrix *m, const weight_rounded *rounded)
+{
+    size_t count = m->rows * m->cols;
+    double *values = adze_malloc(count * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = rounded->values[i] / (rounded->factors ? rounded->factors[i % m->cols] : 1);
+    bool ok = prefix_round(r->prefix, m, values);
+    free(values);
+    return ok;
+}
+
+static adze_outcome quantize(rewriter *r, const weight_matrix *m, weight_plan *plan)
 {
     weight_rounded rounded;
-    if (!weight_round(m, plan, &rounded)) return ADZE_FAILED;
-    adze_ir_value *made = weight_emit(m, plan, &rounded);
-    bool ok = made && weight_replace(m, made, rounded.factors);
+    prefix_moments moments = {0};
+    plan->moments = r->prefix ? &moments : NULL;
+    bool ok = !r->prefix || prefix_measure(r->prefix, m, &moments);
+    ok = ok && weight_round(m, plan, &rounded);
+    prefix_moments_free(&moments);
+    if (!ok) return ADZE_FAILED;
+    ok = !r->prefix || round_prefix(r, m, &rounded);
+    adze_ir_value *made = ok ? weight_emit(m, plan, &rounded) : NULL;
+    ok = made && weight_replace(m, made, rounded.factors);
     weight_free(&rounded);
     return ok ? ADZE_CHANGED : ADZE_FAILED;
 }
 
-static adze_outcome quantize_func(weight_choice *choice, adze_pass_run *self, adze_func *func)
+static adze_outcome quantize_func(rewriter *r, adze_func *func)
 {
     adze_outcome all = ADZE_UNCHANGED;
-    weight_choice_enter(choice, func);
+    bool sequential = r->choice.options->sequential && func == adze_module_main(adze_func_module(func));
+    r->prefix = sequential ? prefix_create(r->run, adze_func_module(func)) : NULL;
+    if (sequential && !r->prefix) return ADZE_FAILED;
+    weight_choice_enter(&r->choice, func);
     for (adze_op *op = adze_region_first(adze_func_body(func)); op && all != ADZE_FAILED; op = adze_op_next(op)) {
         weight_matrix m;
         weight_plan plan;
-        if (!weight_describe(op, &m) || !weight_choice_of(choice, &m, &plan)) continue;
-        if (adze_rewrite(self, op, "quantize-weight")) all = quantize(&m, &plan);
+        if (!weight_describe(op, &m) || !weight_choice_of(&r->choice, &m, &plan)) continue;
+        if (adze_rewrite(r->run, op, "quantize-weight")) all = quantize(r, &m, &plan);
     }
-    weight_choice_leave(choice);
+    weight_choice_leave(&r->choice);
+    prefix_destroy(r->prefix);
     return all;
 }
 
 static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *self)
 {
-    weight_choice choice;
-    bool ok = weight_choice_begin(&choice, opaque, "quantize-weights", "method", ADZE_FORMAT_WEIGHTS, module);
+    rewriter r = {.run = self};
+    bool ok = weight_choice_begin(&r.choice, opaque, "quantize-weights", "method", ADZE_FORMAT_WEIGHTS, module);
     adze_outcome all = ok ? ADZE_UNCHANGED : ADZE_FAILED;
     for (adze_func *f = adze_module_first_func(module); f && all != ADZE_FAILED; f = adze_func_next(f)) {
-        adze_outcome one = quantize_func(&choice, self, f);
+        adze_outcome one = quantize_func(&r, f);
         if (one != ADZE_UNCHANGED) all = one;
     }
-    if (all == ADZE_CHANGED && choice.stats) adze_stats_mark(choice.stats, module);
-    weight_choice_end(&choice);
+    if (all == ADZE_CHANGED && r.choice.stats) adze_stats_mark(r.choice.stats, module);
+    weight_choice_end(&r.choice);
     return all;
 }
 
@@ -54,11 +85,14 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
 static const adze_option option_table[] = {
     OPTION("bits", "of a code, 2 to 8", INT, bits, "8"),
     OPTION("group", "input channels that share a scale; 0 = all", INT, group, "0"),
-    OPTION("method", "rtn, gptq, awq or cd", STR, method, "rtn"),
+    OPTION("method", "rtn, gptq, awq, cd or awq-gptq", STR, method, "rtn"),
     OPTION("clip", "range of the codes: absmax, mse or gram", STR, clip, "absmax"),
     OPTION("symmetric", "zero points are 0", BOOL, symmetric, "true"),
     OPTION("act-order", "gptq rounds columns of large inputs first", BOOL, act_order, "true"),
-    OPTION("polish", "sweeps of descent behind rtn or gptq", INT, polish, "0"),
+    OPTION("polish", "sweeps of descent behind the method", INT, polish, "0"),
+    OPTION("refit", "times that scales are fitted to codes, and codes to scales", INT, refit, "0"),
+    OPTION("progressive", "by way of 8 and 6 bits, each rounded from the one before", BOOL, progressive, "false"),
+    OPTION("sequential", "measure each layer behind the rounded ones before it, on --calib", BOOL, sequential, "false"),
     OPTION("stats", "file of adze calibrate --gram, for all but rtn", STR, stats, NULL),
     OPTION("edge-bits", "at least so many in first and last layers", INT, edge_bits, "8"),
     OPTION("min-elements", "smaller weights stay", INT, min_elements, "1"),
@@ -78,8 +112,10 @@ const adze_pass adze_pass_quantize_weights = {
     .contract = "Needs f32 weights that are constants, so it runs behind simplify; others stay. Codes are i8, or i4 "
                 "up to 4 bits; one scale an output channel, or one a group of input channels (as ONNX's blocked "
                 "dequantize; a convolution whose channels the group does not divide keeps one an output channel). "
-                "gptq, awq and cd, the gram clip and polish read Gram matrices; an op without one is an error. awq is "
-                "for matrix products; it multiplies their input by a constant, and rounds convolutions with windows "
-                "or groups to nearest. fold would undo it for small weights: do not run that behind it.",
+                "gptq, awq and cd, the gram clip, polish and refit read Gram matrices; an op without one is an error. "
+                "awq's factors are for matrix products, whose input is multiplied by a constant; awq-gptq rounds with "
+                "gptq behind them. sequential measures the matrices itself in main, behind the layers that are rounded "
+                "already, and aims at the outputs of the model as it was (not at those of grouped convolutions). fold "
+                "would undo it for small weights: do not run that behind it.",
     .example = adze_example_quantize_weights,
 };

@@ -50,16 +50,22 @@ bool weight_format(const adze_layer_plan *layers, adze_format_kind kind, const a
 static bool read_plan(const weight_options *o, adze_loc loc, const char *pass, const char *method, weight_plan *plan)
 {
     *plan = (weight_plan){.bits = (uint32_t)o->bits, .group = (size_t)o->group, .symmetric = o->symmetric,
-                          .act_order = o->act_order, .polish = (uint32_t)o->polish};
+                          .act_order = o->act_order, .polish = (uint32_t)o->polish, .refit = (uint32_t)o->refit,
+                          .progressive = o->progressive};
     if (!weight_method_parse(loc.context, o->method, &plan->method)) return false;
     if (!weight_clip_parse(loc.context, o->clip, &plan->clip)) return false;
     if (o->bits < 2 || o->bits > 8 || o->edge_bits < 2 || o->edge_bits > 8)
         return adze_error(loc, "%s: bits and edge-bits are 2 to 8", pass);
-    if (o->group < 0 || o->polish < 0 || o->polish > 1000)
-        return adze_error(loc, "%s: group is not negative, polish 0 to 1000", pass);
-    if (weight_needs_gram(plan) && !o->stats)
-        return adze_error(loc, "%s: %s=%s, clip=%s, polish=%lld need statistics: stats=FILE, which "
-                               "adze calibrate --gram writes", pass, method, o->method, o->clip, (long long)o->polish);
+    if (o->group < 0 || o->polish < 0 || o->polish > 1000 || o->refit < 0 || o->refit > 1000)
+        return adze_error(loc, "%s: group is not negative, polish and refit 0 to 1000", pass);
+    if (o->sequential && !weight_needs_gram(plan))
+        return adze_error(loc, "%s: sequential is for what reads Gram matrices: %s=gptq, awq, cd or awq-gptq, "
+                               "clip=gram, polish, refit", pass, method);
+    bool awq = plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ;
+    if (weight_needs_gram(plan) && !o->stats && (!o->sequential || awq))
+        return adze_error(loc, "%s: %s=%s, clip=%s, polish=%lld, refit=%lld need statistics: stats=FILE, which "
+                               "adze calibrate --gram writes", pass, method, o->method, o->clip,
+                          (long long)o->polish, (long long)o->refit);
     return true;
 }
 

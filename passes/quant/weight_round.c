@@ -1,5 +1,5 @@
 /* Rounds the weights of one contraction by a plan. */
-#include "passes/quant/weights.h"
+#include "passes/quant/prefix.h"
 
 #include <adze/arena.h>
 
@@ -10,11 +10,11 @@ static const double damping = 0.01; /* of the mean diagonal of a Gram matrix, on
 
 bool weight_method_parse(adze_context *context, const char *text, weight_method *out)
 {
-    static const char *const names[] = {"rtn", "gptq", "awq", "cd"};
+    static const char *const names[] = {"rtn", "gptq", "awq", "cd", "awq-gptq"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(text, names[i])) return *out = (weight_method)i, true;
-    return adze_error(adze_loc_unknown(context), "unknown way to round weights '%s'; there are rtn, gptq, awq and cd",
-                      text);
+    return adze_error(adze_loc_unknown(context), "unknown way to round weights '%s'; there are rtn, gptq, awq, cd "
+                                                 "and awq-gptq", text);
 }
 
 bool weight_clip_parse(adze_context *context, const char *text, quant_clip *out)
@@ -27,7 +27,7 @@ bool weight_clip_parse(adze_context *context, const char *text, quant_clip *out)
 
 bool weight_needs_gram(const weight_plan *plan)
 {
-    return plan->method != WEIGHT_RTN || plan->clip == QUANT_CLIP_GRAM || plan->polish;
+    return plan->method != WEIGHT_RTN || plan->clip == QUANT_CLIP_GRAM || plan->polish || plan->refit;
 }
 
 void weight_free(weight_rounded *r)
@@ -120,56 +120,128 @@ static void damp(double *h, size_t n)
 
 /* ---- Methods ---- */
 
-static bool find_factors(const weight_matrix *m, const weight_plan *plan, const quant_layer *layer, weight_rounded *r,
-                         quant_step *steps, double *out)
+static bool is_product(const weight_matrix *m)
 {
-    const adze_value_stats *x = adze_stats_of(plan->stats, adze_op_operand(m->op, 0));
+    return m->taps == 1 && m->groups == 1;
+}
+
+static bool not_gram(const weight_matrix *m)
+{
+    return adze_error(adze_op_loc(m->op), "the Gram matrix of what '%s' is multiplied with is no such matrix",
+                      adze_const_name(m->constant));
+}
+
+/* Factors of AWQ, and the layer with them: weights times s, inputs divided by it. */
+static bool apply_factors(const weight_matrix *m, const weight_plan *plan, quant_layer *layer, double *h,
+                          weight_rounded *r, quant_step *steps, double *out)
+{
+    size_t n = m->cols;
+    const adze_value_stats *x = plan->stats ? adze_stats_of(plan->stats, adze_op_operand(m->op, 0)) : NULL;
     if (!x || x->channels.n != m->channels)
         return adze_error(adze_op_loc(m->op), "no statistics of the channels that '%s' is multiplied with",
                           adze_const_name(m->constant));
-    r->factors = adze_malloc(m->channels * sizeof *r->factors);
-    if (quant_awq(layer, x->channels.abs_mean, m->channels, r->factors, steps, out) > 0) return true;
-    free(r->factors);
-    r->factors = NULL;
+    double *s = adze_malloc(n * sizeof *s);
+    if (quant_awq(layer, x->channels.abs_mean, n, s, steps, out) > 0) {
+        r->factors = s;
+        for (size_t i = 0; i < m->rows * n; i++) r->w[i] *= s[i % n];
+        for (size_t i = 0; i < n * n; i++) h[i] /= s[i / n] * s[i % n];
+    } else {
+        free(s);
+    }
     return true;
 }
 
-static bool round_layer(const weight_matrix *m, const weight_plan *plan, quant_layer *layer, double *h,
-                        weight_rounded *r, quant_step *steps, double *out)
+/* Rounds `from` to the layer's grid, then comes nearer to its weights. `h` is damped from the first descent on. */
+static bool round_level(const weight_plan *plan, quant_layer layer, const double *from, double *h, bool *damped,
+                        quant_step *steps, double *out)
 {
-    bool product = m->taps == 1 && m->groups == 1;
-    if (plan->method == WEIGHT_GPTQ) {
-        if (!quant_gptq(layer, plan->act_order, damping, steps, out))
-            return adze_error(adze_op_loc(m->op), "the Gram matrix of what '%s' is multiplied with is no such matrix",
-                              adze_const_name(m->constant));
-    } else if (plan->method == WEIGHT_AWQ && product) {
-        return find_factors(m, plan, layer, r, steps, out);
+    quant_layer start = layer;
+    start.w = from;
+    if (plan->method == WEIGHT_GPTQ || plan->method == WEIGHT_AWQ_GPTQ) {
+        if (!quant_gptq(&start, plan->act_order, *damped ? 0 : damping, steps, out)) return false;
     } else {
-        quant_steps(layer, steps);
-        quant_rtn(layer, steps, out);
+        quant_steps(&start, steps);
+        quant_rtn(&start, steps, out);
     }
-    uint32_t sweeps = plan->polish ? plan->polish : plan->method == WEIGHT_DESCEND ? 20 : 0;
+    uint32_t sweeps = plan->polish ? plan->polish : plan->method == WEIGHT_DESCEND || plan->refit ? 20 : 0;
     if (!sweeps) return true;
-    damp(h, m->cols);
-    quant_descend(layer, steps, sweeps, out);
+    if (!*damped) damp(h, layer.cols);
+    *damped = true;
+    quant_descend(&layer, steps, sweeps, out);
+    for (uint32_t i = 0; i < plan->refit && quant_refit(&layer, steps, out); i++)
+        quant_descend(&layer, steps, sweeps, out);
     return true;
+}
+
+/* To the bits asked for, by way of 8 and 6 where the plan says so. */
+static bool round_layer(const weight_plan *plan, const quant_layer *layer, double *h, quant_step *steps, double *out)
+{
+    static const uint32_t on_the_way[] = {8, 6};
+    size_t count = layer->rows * layer->cols;
+    double *from = adze_malloc(count * sizeof *from);
+    bool damped = false, ok = true;
+    memcpy(from, layer->w, count * sizeof *from);
+    for (size_t i = 0; ok && plan->progressive && i < 2; i++) {
+        quant_layer level = *layer;
+        if (on_the_way[i] <= plan->bits) break;
+        level.grid = quant_grid_make(on_the_way[i], true, plan->symmetric);
+        ok = round_level(plan, level, from, h, &damped, steps, out);
+        memcpy(from, out, count * sizeof *from);
+    }
+    ok = ok && round_level(plan, *layer, from, h, &damped, steps, out);
+    free(from);
+    return ok;
+}
+
+/* Moves weights to what gives the same outputs from the inputs that the layer will have: w + w (x - z) z^T (z z^T)^-1,
+ * z damped. h is z z^T. */
+static bool correct_target(const weight_matrix *m, const double *cross, const double *h, double *w)
+{
+    size_t n = m->cols, count = m->rows * n;
+    double *r = adze_malloc(n * n * sizeof *r), *gap = adze_malloc(n * n * sizeof *gap);
+    double *shift = adze_malloc(count * sizeof *shift);
+    memcpy(r, h, n * n * sizeof *r);
+    damp(r, n);
+    for (size_t j = 0; j < n; j++)
+        if (!(r[j * (n + 1)] > 0)) r[j * (n + 1)] = 1;
+    for (size_t i = 0; i < n * n; i++) gap[i] = cross[i] - h[i];
+    memset(shift, 0, count * sizeof *shift);
+    quant_gemm(shift, n, w, n, gap, n, m->rows, n, n, 1);
+    bool ok = quant_cholesky(r, n);
+    if (ok) quant_solve(shift, r, m->rows, n);
+    for (size_t i = 0; ok && i < count; i++) w[i] += shift[i];
+    free(r);
+    free(gap);
+    free(shift);
+    return ok || not_gram(m);
+}
+
+static bool take_moments(const weight_matrix *m, const prefix_moments *moments, uint32_t group, double *h, double *w)
+{
+    memcpy(h, moments->h + group * m->cols * m->cols, m->cols * m->cols * sizeof *h);
+    return !moments->cross || correct_target(m, moments->cross, h, w);
 }
 
 static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_rounded *r, uint32_t group, double **h)
 {
     size_t rows = m->rows / m->groups, at = group * rows * m->cols, count = rows * m->cols;
-    if (*h && !read_gram(m, plan, group, *h)) return false;
-    bool turned = by_taps(m, r);
     double *w = r->w + at, *values = r->values + at, *turned_w = NULL, *turned_values = NULL;
+    quant_step *steps = r->steps + group * rows * r->blocks;
+    bool ok = plan->moments ? take_moments(m, plan->moments, group, *h, w) : !*h || read_gram(m, plan, group, *h);
+    quant_layer layer = {.rows = rows, .cols = m->cols, .group = r->group, .w = w, .h = *h, .grid = r->grid,
+                         .clip = plan->clip};
+    bool awq = (plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ) && is_product(m);
+    if (!ok || (awq && !apply_factors(m, plan, &layer, *h, r, steps, values))) return false;
+    bool turned = by_taps(m, r);
     if (turned) {
         if (*h) reorder_gram(m, h);
         turned_w = adze_malloc(count * sizeof *w);
         turned_values = adze_malloc(count * sizeof *w);
         reorder(m, w, turned_w, rows, false);
+        layer.w = turned_w;
+        layer.h = *h;
     }
-    quant_layer layer = {.rows = rows, .cols = m->cols, .group = r->group, .w = turned ? turned_w : w, .h = *h,
-                         .grid = r->grid, .clip = plan->clip};
-    bool ok = round_layer(m, plan, &layer, *h, r, r->steps + group * rows * r->blocks, turned ? turned_values : values);
+    ok = round_layer(plan, &layer, *h, steps, turned ? turned_values : values) || not_gram(m);
     if (turned && ok) reorder(m, turned_values, values, rows, true);
     free(turned_w);
     free(turned_values);
@@ -184,13 +256,12 @@ bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounde
     if (!out->w) return false;
     out->values = adze_malloc(m->rows * m->cols * sizeof *out->values);
     out->steps = adze_malloc(m->rows * out->blocks * sizeof *out->steps);
-    double *h = weight_needs_gram(plan) ? adze_malloc(m->cols * m->cols * sizeof *h) : NULL;
+    bool gram = weight_needs_gram(plan) || plan->moments;
+    double *h = gram ? adze_malloc(m->cols * m->cols * sizeof *h) : NULL;
     bool ok = true;
     for (uint32_t g = 0; g < m->groups && ok; g++) ok = round_group(m, plan, out, g, &h);
     free(h);
     if (!ok) weight_free(out);
-    for (size_t i = 0; ok && out->factors && i < m->rows * m->cols; i++)
-        out->w[i] *= out->factors[i % m->cols];
     return ok;
 }
 

@@ -34,7 +34,9 @@ double *weight_read(const weight_matrix *m);
 
 /* ---- Rounding (weight_round.c) ---- */
 
-typedef enum weight_method { WEIGHT_RTN, WEIGHT_GPTQ, WEIGHT_AWQ, WEIGHT_DESCEND } weight_method;
+typedef enum weight_method { WEIGHT_RTN, WEIGHT_GPTQ, WEIGHT_AWQ, WEIGHT_DESCEND, WEIGHT_AWQ_GPTQ } weight_method;
+
+struct prefix_moments; /* passes/quant/prefix.h */
 
 /* What weights become. */
 typedef struct weight_plan {
@@ -43,8 +45,12 @@ typedef struct weight_plan {
     uint32_t bits;  /* 2 to 8 */
     size_t group;   /* channels that share a scale; 0 = all */
     bool symmetric, act_order;
-    uint32_t polish; /* sweeps of descent after rounding; not after AWQ */
+    bool progressive; /* by way of 8 and 6 bits */
+    uint32_t polish;  /* sweeps of descent after rounding */
+    uint32_t refit;   /* times that scales are fitted to the codes after that, and codes to the scales */
     const adze_stats *stats; /* attached; NULL where the plan needs none */
+    /* What the layer at hand reads behind what is rounded already: then in the place of Gram matrices from `stats`. */
+    const struct prefix_moments *moments;
 } weight_plan;
 
 /* Rounded weights; weight_free ends it. Steps are [rows][blocks of a row]. */
@@ -52,7 +58,7 @@ typedef struct weight_rounded {
     quant_grid grid;
     size_t group, blocks; /* channels of a block; blocks of a row: those of tap 0, of tap 1, … */
     quant_step *steps;
-    double *w, *values; /* [rows][cols] as they were (times factors), and rounded; in the order of the tensor */
+    double *w, *values; /* [rows][cols] what is rounded (times factors), and rounded; in the order of the tensor */
     double *factors;    /* [channels]: inputs are to be divided by it; NULL = none */
 } weight_rounded;
 
@@ -61,7 +67,7 @@ bool weight_method_parse(adze_context *context, const char *text, weight_method 
 bool weight_clip_parse(adze_context *context, const char *text, quant_clip *out);
 /* Does the plan read Gram matrices? */
 bool weight_needs_gram(const weight_plan *plan);
-/* AWQ is for products: what has windows or groups is rounded to nearest. False after an error that names what lacks
+/* AWQ's factors are for products: what has windows or groups gets none. False after an error that names what lacks
  * statistics. */
 bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounded *out);
 void weight_free(weight_rounded *r);
@@ -80,8 +86,8 @@ bool weight_replace(const weight_matrix *m, adze_ir_value *with, const double *f
 
 /* What weight passes are told: how weights are rounded, and which ones. */
 typedef struct weight_options {
-    int64_t bits, group, edge_bits, min_elements, polish;
-    bool symmetric, act_order;
+    int64_t bits, group, edge_bits, min_elements, polish, refit;
+    bool symmetric, act_order, sequential, progressive;
     const char *method, *clip, *stats, *plan;
 } weight_options;
 

@@ -168,6 +168,59 @@ static double gptq_grouped(const layer_data *s, uint32_t bits)
     return gptq(s, bits, true, QUANT_CLIP_MSE, GROUP);
 }
 
+static double polished(const layer_data *s, uint32_t bits, bool refit)
+{
+    quant_layer layer = layer_of(s, bits, false, QUANT_CLIP_GRAM, GROUP);
+    CHECK(quant_gptq(&layer, true, 0.01, steps, rounded));
+    quant_descend(&layer, steps, 20, rounded);
+    for (int i = 0; refit && i < 3; i++) {
+        quant_refit(&layer, steps, rounded);
+        quant_descend(&layer, steps, 20, rounded);
+    }
+    return weight_quality(s);
+}
+
+static double gptq_polished(const layer_data *s, uint32_t bits)
+{
+    return polished(s, bits, false);
+}
+
+static double gptq_refit(const layer_data *s, uint32_t bits)
+{
+    return polished(s, bits, true);
+}
+
+/* By way of 8 and 6 bits, each rounded from the one before. */
+static double progressive(const layer_data *s, uint32_t bits)
+{
+    static double from[M * D];
+    memcpy(from, s->w, sizeof from);
+    for (uint32_t level = 8; level >= bits; level = level > 6 ? 6 : level > bits ? bits : 0) {
+        quant_layer layer = layer_of(s, level, false, QUANT_CLIP_GRAM, GROUP), start = layer;
+        start.w = from;
+        CHECK(quant_gptq(&start, true, 0.01, steps, rounded));
+        quant_descend(&layer, steps, 20, rounded);
+        memcpy(from, rounded, sizeof from);
+    }
+    return weight_quality(s);
+}
+
+/* Factors of AWQ, then GPTQ. */
+static double awq_gptq(const layer_data *s, uint32_t bits)
+{
+    static double w[M * D], h[D * D];
+    double factors[D];
+    quant_layer layer = layer_of(s, bits, false, QUANT_CLIP_GRAM, GROUP);
+    quant_awq(&layer, s->mean_abs, D, factors, steps, rounded);
+    for (size_t i = 0; i < (size_t)M * D; i++) w[i] = s->w[i] * factors[i % D];
+    for (size_t i = 0; i < (size_t)D * D; i++) h[i] = s->h[i] / (factors[i / D] * factors[i % D]);
+    layer.w = w;
+    layer.h = h;
+    CHECK(quant_gptq(&layer, true, 0.01, steps, rounded));
+    for (size_t i = 0; i < (size_t)M * D; i++) rounded[i] /= factors[i % D];
+    return weight_quality(s);
+}
+
 static double awq_grouped(const layer_data *s, uint32_t bits)
 {
     double factors[D];
@@ -230,7 +283,8 @@ static double w8a8(const layer_data *s, double alpha, bool per_token)
 
 /* ---- The table ---- */
 
-enum { RTN_SYM, RTN_MSE, RTN_GRAM, CD, GPTQ, GPTQ_ORDER, GPTQ_GRAM, RTN_G32, AWQ_G32, GPTQ_G32, N_METHODS };
+enum { RTN_SYM, RTN_MSE, RTN_GRAM, CD, GPTQ, GPTQ_ORDER, GPTQ_GRAM, RTN_G32, AWQ_G32, GPTQ_G32,
+       POLISHED, REFIT, PROGRESSIVE, AWQ_GPTQ, N_METHODS };
 static const struct {
     const char *name;
     double (*run)(const layer_data *s, uint32_t bits);
@@ -239,7 +293,9 @@ static const struct {
     {"rtn, asymmetric, gram clip", rtn_gram},  {"rtn + descent, 20 sweeps", descend},
     {"gptq, mse clip", gptq_plain},            {"gptq, act-order, mse clip", gptq_ordered},
     {"gptq, act-order, gram clip", gptq_gram}, {"rtn, group 32", rtn_grouped},
-    {"awq, group 32", awq_grouped},            {"gptq, group 32, act-order", gptq_grouped}};
+    {"awq, group 32", awq_grouped},            {"gptq, group 32, act-order", gptq_grouped},
+    {"and gram clip, descent", gptq_polished}, {"and 3 refits", gptq_refit},
+    {"descent, 8, 6, then fewer", progressive}, {"awq, then gptq, group 32", awq_gptq}};
 
 static double got[2][2][N_METHODS]; /* bits 4 or 3; set */
 
@@ -277,6 +333,10 @@ TEST(weights)
             better(bits, set, GPTQ_GRAM, GPTQ_ORDER, -0.2);
             better(bits, set, AWQ_G32, RTN_G32, 0.3);
             better(bits, set, GPTQ_G32, AWQ_G32, 1);
+            better(bits, set, POLISHED, GPTQ_G32, 0);
+            better(bits, set, REFIT, POLISHED, 0);
+            better(bits, set, POLISHED, PROGRESSIVE, -0.1); /* the way there gains nothing */
+            better(bits, set, AWQ_GPTQ, AWQ_G32, 1);
         }
     for (int bits = 0; bits < 2; bits++) /* and groups where they are even */
         better(bits, 0, GPTQ_G32, GPTQ_GRAM, 0.5);

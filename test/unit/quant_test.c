@@ -286,6 +286,69 @@ TEST(rounding)
     }
 }
 
+TEST(refit)
+{
+    static const size_t groups[] = {0, 8, 16, 7};
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+        quant_layer layer = small_layer(groups[g]);
+        size_t n = quant_groups(&layer);
+        quant_step steps[R * C], before[R * C];
+        double out[R * C], moved[R * C];
+        quant_steps(&layer, steps);
+        quant_rtn(&layer, steps, out);
+        memcpy(before, steps, sizeof before);
+        double error = error_of(&layer, out);
+        CHECK_INT((int64_t)quant_refit(&layer, steps, out), R);
+        CHECK(on_grid(&layer, steps, out));
+        CHECK(error_of(&layer, out) < error);
+        for (size_t i = 0; i < R * n; i++) {
+            CHECK(steps[i].scale > 0 && steps[i].scale == (double)(float)steps[i].scale);
+            CHECK_INT(steps[i].zero, before[i].zero);
+        }
+        /* No other scale is better: the error is least where it is. */
+        error = error_of(&layer, out);
+        for (size_t k = 0; k < n; k++)
+            for (int way = -1; way <= 1; way += 2) {
+                memcpy(moved, out, sizeof moved);
+                for (size_t j = 0; j < C; j++)
+                    if ((layer.group ? j / layer.group : 0) == k) moved[j] *= 1 + 1e-3 * way;
+                CHECK(error_of(&layer, moved) >= error);
+            }
+        CHECK_INT((int64_t)quant_refit(&layer, steps, out), 0); /* it is the best */
+    }
+}
+
+TEST(refit_of_nothing)
+{
+    quant_layer layer = small_layer(8);
+    double w[R * C] = {0}, out[R * C] = {0}, h[C * C] = {0};
+    quant_step steps[R * C];
+    layer.w = w;
+    quant_steps(&layer, steps);
+    CHECK_INT((int64_t)quant_refit(&layer, steps, out), 0); /* no weights: scales stay */
+    CHECK_NEAR(steps[3].scale, 1, 0);
+    layer = small_layer(8);
+    layer.h = h;
+    quant_steps(&layer, steps);
+    quant_rtn(&layer, steps, out);
+    CHECK_INT((int64_t)quant_refit(&layer, steps, out), 0); /* no inputs: nothing to fit */
+}
+
+TEST(solve)
+{
+    enum { N = 70, ROWS = 3 };
+    double *h = gram(N), *x = made(ROWS * N), *r = malloc(N * N * sizeof *r), *y = calloc(ROWS * N, sizeof *y);
+    memcpy(r, h, N * N * sizeof *r);
+    CHECK(quant_cholesky(r, N));
+    quant_gemm(y, N, x, N, h, N, ROWS, N, N, 1);
+    quant_solve(y, r, ROWS, N);
+    for (size_t i = 0; i < (size_t)ROWS * N; i++) CHECK_NEAR(y[i], x[i], 1e-9);
+    free(h);
+    free(x);
+    free(r);
+    free(y);
+}
+
 TEST(hard_inputs)
 {
     quant_layer layer = small_layer(0);
@@ -368,6 +431,9 @@ int main(int argc, char **argv)
     RUN(ranges_of_one_sign);
     RUN(clips);
     RUN(rounding);
+    RUN(refit);
+    RUN(refit_of_nothing);
+    RUN(solve);
     RUN(hard_inputs);
     RUN(scales);
     return unit_end();

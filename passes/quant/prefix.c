@@ -1,0 +1,264 @@
+/* Two copies of main over the same inputs: as it was, and with what has been rounded so far.
+ *
+ * Where a layer reads its inputs in one way, the Gram matrix of both copies' inputs side by side holds all products
+ * between them: an op of the layer's form over their concatenation is put into the module for the time of the run.
+ */
+#include "passes/quant/prefix.h"
+
+#include <adze/arena.h>
+#include <adze/table.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An op of the module as the copies have it. */
+typedef struct twin {
+    adze_op *exact, *rounded;
+} twin;
+
+struct quant_prefix {
+    adze_pass_run *run;
+    adze_module *module; /* with both copies */
+    adze_arena arena;
+    adze_table twins; /* by op */
+    /* What was measured last, for products that read the same value. */
+    const adze_ir_value *last;
+    prefix_moments kept;
+};
+
+quant_prefix *prefix_create(adze_pass_run *run, const adze_module *module)
+{
+    if (!run->calibration) {
+        adze_error(adze_loc_unknown(run->context),
+                   "statistics behind rounded layers need calibration data: --calib=DATA");
+        return NULL;
+    }
+    quant_prefix *p = adze_malloc(sizeof *p);
+    *p = (quant_prefix){.run = run, .module = adze_module_clone(module)};
+    const adze_func *func = adze_module_main(module);
+    const adze_op *op = adze_region_first(adze_func_body(func)), *end = adze_func_return(func);
+    adze_op *mine = adze_region_first(adze_func_body(adze_module_main(p->module)));
+    adze_op *last = adze_func_return(adze_module_main(p->module));
+    adze_builder b = adze_builder_before(last);
+    adze_map *map = adze_map_create();
+    for (; op != end; op = adze_op_next(op), mine = adze_op_next(mine)) {
+        twin *t = ADZE_NEW(&p->arena, twin);
+        *t = (twin){adze_clone(&b, mine, map), mine};
+        adze_table_put(&p->twins, op, t);
+    }
+    adze_map_destroy(map);
+    return p;
+}
+
+void prefix_moments_free(prefix_moments *m)
+{
+    free(m->h);
+    free(m->cross);
+    free(m->mean);
+    free(m->rounded);
+    *m = (prefix_moments){0};
+}
+
+void prefix_destroy(quant_prefix *p)
+{
+    if (!p) return;
+    prefix_moments_free(&p->kept);
+    adze_module_destroy(p->module);
+    adze_table_free(&p->twins);
+    adze_arena_free(&p->arena);
+    free(p);
+}
+
+/* ---- Measuring ---- */
+
+static adze_stats *collect(const quant_prefix *p, const adze_ir_value *const *values, uint32_t n)
+{
+    adze_collect_options how = {.struct_size = sizeof how, .gram = true};
+    return adze_stats_collect(p->run->registry, p->module, values, n, p->run->calibration, &how);
+}
+
+static bool no_gram(const weight_matrix *m)
+{
+    return adze_error(adze_op_loc(m->op), "no Gram matrix of what '%s' is multiplied with on the calibration data",
+                      adze_const_name(m->constant));
+}
+
+/* Adds the n x n part of a matrix that begins at a row and a column. */
+static void add_part(double *to, const double *from, size_t ld, size_t row, size_t col, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) to[i * n + j] += from[(row + i) * ld + col + j];
+}
+
+static void add(double *to, const double *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+/* An op like `t`'s over what both copies read, side by side; NULL after an error. */
+static adze_op *build_joint(quant_prefix *p, const weight_matrix *m, const twin *t, bool window)
+{
+    adze_ir_value *both[] = {adze_op_operand(t->exact, 0), adze_op_operand(t->rounded, 0)};
+    const adze_type *type = adze_const_type(m->constant);
+    int64_t dims[ADZE_MAX_RANK], count = 1;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) {
+        (void)adze_dim_is_const(adze_type_dim(type, i), &dims[i]);
+        if (i == m->k_axis) dims[i] *= 2;
+        count *= dims[i];
+    }
+    float *zeros = adze_malloc((size_t)count * sizeof *zeros);
+    memset(zeros, 0, (size_t)count * sizeof *zeros);
+    type = adze_type_tensor_const(p->run->context, ADZE_DTYPE_f32, adze_type_rank(type), dims);
+    adze_ir_value *weights = adze_const_make(p->module, "joint", type, zeros);
+    free(zeros);
+    adze_builder b = adze_builder_before(adze_func_return(adze_module_main(p->module)));
+    adze_attr axis = adze_attr_int("axis", window ? 1 : (int64_t)adze_type_rank(adze_value_type(both[0])) - 1);
+    adze_ir_value *joined = weights ? adze_build1(&b, "concat", both, 2, &axis, 1) : NULL;
+    if (!joined) return NULL;
+    adze_map *map = adze_map_create();
+    adze_map_set(map, both[1], joined);
+    adze_map_set(map, adze_op_operand(t->rounded, m->operand), weights);
+    adze_op *op = adze_clone(&b, t->rounded, map);
+    adze_map_destroy(map);
+    return op;
+}
+
+static bool measure_joint(quant_prefix *p, const weight_matrix *m, const twin *t, bool window, prefix_moments *out)
+{
+    size_t n = m->cols;
+    adze_op *op = build_joint(p, m, t, window);
+    if (!op) return false;
+    adze_ir_value *joined = adze_op_operand(op, 0), *weights = adze_op_operand(op, m->operand);
+    const adze_ir_value *tapped[] = {joined};
+    adze_stats *stats = collect(p, tapped, 1);
+    const adze_gram *gram = stats ? adze_stats_gram(stats, op, 0) : NULL;
+    bool ok = gram && gram->size == 2 * n && gram->rows[0];
+    if (stats && !ok) no_gram(m);
+    if (ok) {
+        double *h = adze_malloc(4 * n * n * sizeof *h), *mean = adze_malloc(2 * n * sizeof *mean);
+        ok = adze_gram_read(stats, gram, 0, h, mean);
+        if (ok) {
+            add_part(out->h, h, 2 * n, n, n, n);
+            add_part(out->cross, h, 2 * n, 0, n, n);
+            add(out->mean, mean, n);
+            add(out->rounded, mean + n, n);
+        }
+        free(h);
+        free(mean);
+    }
+    adze_stats_destroy(stats);
+    adze_op *concat = adze_value_op(joined);
+    adze_op_erase(op);
+    adze_op_erase(concat);
+    adze_const_erase(adze_value_const(weights));
+    return ok;
+}
+
+/* Without products between the copies. */
+static bool measure_apart(quant_prefix *p, const weight_matrix *m, const twin *t, prefix_moments *out)
+{
+    size_t n = m->cols;
+    const adze_ir_value *tapped[] = {adze_op_operand(t->exact, 0), adze_op_operand(t->rounded, 0)};
+    adze_stats *stats = collect(p, tapped, tapped[0] == tapped[1] ? 1 : 2);
+    const adze_gram *exact = stats ? adze_stats_gram(stats, t->exact, 0) : NULL;
+    const adze_gram *rounded = stats ? adze_stats_gram(stats, t->rounded, 0) : NULL;
+    bool ok = exact && rounded && exact->size == n && rounded->size == n && rounded->n_groups == m->groups;
+    if (stats && !ok) no_gram(m);
+    double *h = adze_malloc(n * n * sizeof *h), *mean = adze_malloc(n * sizeof *mean);
+    for (uint32_t g = 0; ok && g < m->groups; g++) {
+        ok = adze_gram_read(stats, exact, g, NULL, mean);
+        if (ok) add(out->mean + g * n, mean, n);
+        ok = ok && adze_gram_read(stats, rounded, g, h, mean);
+        if (!ok) break;
+        add(out->h + g * n * n, h, n * n);
+        add(out->rounded + g * n, mean, n);
+    }
+    free(h);
+    free(mean);
+    adze_stats_destroy(stats);
+    return ok;
+}
+
+static double *zeros(size_t n)
+{
+    double *x = adze_malloc(n * sizeof *x);
+    memset(x, 0, n * sizeof *x);
+    return x;
+}
+
+static prefix_moments make_moments(size_t cols, size_t groups, bool joint)
+{
+    prefix_moments m = {.cols = cols, .groups = groups, .h = zeros(groups * cols * cols)};
+    m.cross = joint ? zeros(cols * cols) : NULL;
+    m.mean = zeros(groups * cols);
+    m.rounded = zeros(groups * cols);
+    return m;
+}
+
+static void add_moments(prefix_moments *to, const prefix_moments *from)
+{
+    size_t n = from->cols, count = from->groups * n;
+    add(to->h, from->h, count * n);
+    if (from->cross) add(to->cross, from->cross, n * n);
+    add(to->mean, from->mean, count);
+    add(to->rounded, from->rounded, count);
+}
+
+/* Of one op; kept for the products that read the same value after it. */
+static bool measure_op(quant_prefix *p, const weight_matrix *m, bool joint, bool window)
+{
+    const twin *t = adze_table_get(&p->twins, m->op);
+    const adze_ir_value *value = adze_op_operand(t->rounded, 0);
+    if (joint && !window && p->last == value && p->kept.cols == m->cols) return true;
+    prefix_moments_free(&p->kept);
+    p->kept = make_moments(m->cols, m->groups, joint);
+    p->last = joint && !window ? value : NULL;
+    return joint ? measure_joint(p, m, t, window, &p->kept) : measure_apart(p, m, t, &p->kept);
+}
+
+static bool has_rows(const weight_matrix *m)
+{
+    weight_matrix same;
+    return weight_takes_rows(m->op, &same);
+}
+
+bool prefix_measure(quant_prefix *p, const weight_matrix *m, prefix_moments *out)
+{
+    bool window = adze_op_has_trait(m->op, ADZE_WINDOW), joint = m->groups == 1 && (window || has_rows(m));
+    *out = make_moments(m->cols, m->groups, joint);
+    bool ok = true;
+    double n = 0;
+    weight_matrix other;
+    const adze_ir_value *value = adze_const_value(m->constant);
+    for (const adze_use *use = adze_value_first_use(value); use && ok; use = adze_use_next(use)) {
+        if (!weight_shares(m, use, &other)) continue;
+        ok = measure_op(p, &other, joint && (window || has_rows(&other)), window);
+        if (ok && joint && !p->kept.cross) ok = no_gram(m);
+        if (ok) add_moments(out, &p->kept);
+        n++;
+    }
+    for (size_t i = 0; ok && n > 1 && i < m->groups * m->cols; i++) {
+        out->mean[i] /= n;
+        out->rounded[i] /= n;
+    }
+    if (!ok) prefix_moments_free(out);
+    return ok;
+}
+
+/* ---- Rounding ---- */
+
+bool prefix_round(quant_prefix *p, const weight_matrix *m, const double *values)
+{
+    const twin *t = adze_table_get(&p->twins, m->op);
+    weight_matrix mine = *m, other;
+    mine.op = t->rounded;
+    mine.constant = adze_value_const(adze_op_operand(t->rounded, m->operand));
+    adze_ir_value *made = weight_write(&mine, "rounded", values);
+    const adze_ir_value *value = adze_const_value(m->constant);
+    for (const adze_use *use = adze_value_first_use(value); use && made; use = adze_use_next(use)) {
+        if (!weight_shares(m, use, &other)) continue;
+        t = adze_table_get(&p->twins, other.op);
+        adze_op_set_operand(t->rounded, m->operand, made);
+    }
+    return made;
+}
