@@ -195,11 +195,14 @@ static prefix_moments make_moments(size_t cols, size_t groups, bool joint)
     return m;
 }
 
-static void add_moments(prefix_moments *to, const prefix_moments *from)
+static void add_moments(prefix_moments *to, const prefix_moments *from, bool centred)
 {
     size_t n = from->cols, count = from->groups * n;
     add(to->h, from->h, count * n);
     if (from->cross) add(to->cross, from->cross, n * n);
+    for (size_t g = 0; centred && g < from->groups; g++)
+        weight_centre(to->h + g * n * n, from->rounded + g * n, from->rounded + g * n, n);
+    if (centred && from->cross) weight_centre(to->cross, from->mean, from->rounded, n);
     add(to->mean, from->mean, count);
     add(to->rounded, from->rounded, count);
 }
@@ -222,7 +225,7 @@ static bool has_rows(const weight_matrix *m)
     return weight_takes_rows(m->op, &same);
 }
 
-bool prefix_measure(quant_prefix *p, const weight_matrix *m, prefix_moments *out)
+bool prefix_measure(quant_prefix *p, const weight_matrix *m, bool centred, prefix_moments *out)
 {
     bool window = adze_op_has_trait(m->op, ADZE_WINDOW), joint = m->groups == 1 && (window || has_rows(m));
     *out = make_moments(m->cols, m->groups, joint);
@@ -234,7 +237,7 @@ bool prefix_measure(quant_prefix *p, const weight_matrix *m, prefix_moments *out
         if (!weight_shares(m, use, &other)) continue;
         ok = measure_op(p, &other, joint && (window || has_rows(&other)), window);
         if (ok && joint && !p->kept.cross) ok = no_gram(m);
-        if (ok) add_moments(out, &p->kept);
+        if (ok) add_moments(out, &p->kept, centred);
         n++;
     }
     for (size_t i = 0; ok && n > 1 && i < m->groups * m->cols; i++) {
@@ -261,4 +264,37 @@ bool prefix_round(quant_prefix *p, const weight_matrix *m, const double *values)
         adze_op_set_operand(t->rounded, m->operand, made);
     }
     return made;
+}
+
+bool prefix_round_input(quant_prefix *p, const adze_op *op, uint32_t index, quant_grid grid, quant_step step)
+{
+    const twin *t = adze_table_get(&p->twins, op);
+    adze_ir_value *in[3] = {adze_op_operand(t->rounded, index)};
+    adze_dtype dtype = grid.is_signed ? ADZE_DTYPE_i8 : ADZE_DTYPE_u8;
+    in[1] = adze_const_scalar(p->module, "scale", ADZE_DTYPE_f32, step.scale);
+    in[2] = in[1] ? adze_const_scalar(p->module, "zero", dtype, step.zero) : NULL;
+    adze_builder b = adze_builder_before(t->rounded);
+    in[0] = in[2] ? adze_build1(&b, "quantize", in, 3, NULL, 0) : NULL;
+    adze_ir_value *back = in[0] ? adze_build1(&b, "dequantize", in, 3, NULL, 0) : NULL;
+    if (back) adze_op_set_operand(t->rounded, index, back);
+    return back;
+}
+
+bool prefix_set_bias(quant_prefix *p, const adze_op *op, uint32_t index, const double *bias, size_t rows)
+{
+    const twin *t = adze_table_get(&p->twins, op);
+    float *x = adze_malloc(rows * sizeof *x);
+    for (size_t i = 0; i < rows; i++) x[i] = (float)bias[i];
+    bool old = index < adze_op_num_operands(t->rounded) && adze_op_operand(t->rounded, index);
+    int64_t dims[] = {(int64_t)rows};
+    const adze_type *type = old ? adze_value_type(adze_op_operand(t->rounded, index))
+                                : adze_type_tensor_const(p->run->context, ADZE_DTYPE_f32, 1, dims);
+    adze_ir_value *made = adze_const_make(p->module, "bias", type, x);
+    free(x);
+    if (!made) return false;
+    if (index < adze_op_num_operands(t->rounded))
+        adze_op_set_operand(t->rounded, index, made);
+    else
+        adze_op_insert_operand(t->rounded, index, made);
+    return true;
 }

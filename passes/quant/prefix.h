@@ -22,10 +22,16 @@ typedef struct prefix_moments {
 /* Needs calibration data; NULL after an error. `module` is as it was before the first rounding. */
 quant_prefix *prefix_create(adze_pass_run *run, const adze_module *module);
 void prefix_destroy(quant_prefix *p); /* NULL is allowed */
-/* Of what m's op, an op of the module, reads, and all that share its weights. False after an error. */
-bool prefix_measure(quant_prefix *p, const weight_matrix *m, prefix_moments *out);
+/* Of what m's op, an op of the module, reads, and all that share its weights. `centred`: of x and z less their means,
+ * for layers whose bias makes up for these. False after an error. */
+bool prefix_measure(quant_prefix *p, const weight_matrix *m, bool centred, prefix_moments *out);
 void prefix_moments_free(prefix_moments *moments);
 /* From now on the op and all that share its weights compute with `values`, [rows][cols]. False after an error. */
 bool prefix_round(quant_prefix *p, const weight_matrix *m, const double *values);
+/* From now on what `op` reads as operand `index` is rounded to this grid. False after an error. */
+bool prefix_round_input(quant_prefix *p, const adze_op *op, uint32_t index, quant_grid grid, quant_step step);
+/* From now on operand `index` of `op`, a bias of one number a row that it may not have had, is this. False after an
+ * error. */
+bool prefix_set_bias(quant_prefix *p, const adze_op *op, uint32_t index, const double *bias, size_t rows);
 
 #endif

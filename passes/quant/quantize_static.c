@@ -27,17 +27,22 @@ static bool read_options(static_plan *plan, adze_context *context)
     adze_loc loc = adze_loc_unknown(context);
     plan->grid = quant_grid_make(8, false, false);
     plan->weights = (weight_plan){.bits = (uint32_t)o->bits, .symmetric = true, .act_order = true,
-                                  .polish = (uint32_t)o->polish};
+                                  .polish = (uint32_t)o->polish, .refit = (uint32_t)o->refit};
     if (o->bits < 2 || o->bits > 8) return adze_error(loc, "quantize-static: bits is 2 to 8");
-    if (o->polish < 0 || o->polish > 1000) return adze_error(loc, "quantize-static: polish is 0 to 1000");
+    if (o->polish < 0 || o->polish > 1000 || o->refit < 0 || o->refit > 1000)
+        return adze_error(loc, "quantize-static: polish and refit are 0 to 1000");
     if (!(o->share >= 0 && o->share < 1)) return adze_error(loc, "quantize-static: share is at least 0 and below 1");
     if (!parse_range(context, o->range, &plan->range)) return false;
     if (!weight_method_parse(context, o->weights, &plan->weights.method)) return false;
     if (!weight_clip_parse(context, o->clip, &plan->weights.clip)) return false;
     if (!o->stats && (weight_needs_gram(&plan->weights) || o->correct_bias))
-        return adze_error(loc, "quantize-static: weights=%s, clip=%s, polish=%lld and correct-bias need statistics: "
-                               "stats=FILE", o->weights, o->clip, (long long)o->polish);
-    if (plan->weights.method == WEIGHT_AWQ)
+        return adze_error(loc, "quantize-static: weights=%s, clip=%s, polish=%lld, refit=%lld and correct-bias need "
+                               "statistics: stats=FILE", o->weights, o->clip, (long long)o->polish,
+                          (long long)o->refit);
+    if (o->sequential && !weight_needs_gram(&plan->weights) && !o->correct_bias)
+        return adze_error(loc, "quantize-static: sequential is for weights=gptq or cd, clip=gram, polish, refit and "
+                               "correct-bias");
+    if (plan->weights.method == WEIGHT_AWQ || plan->weights.method == WEIGHT_AWQ_GPTQ)
         return adze_error(loc, "quantize-static: weights are rtn, gptq or cd");
     return true;
 }
@@ -47,6 +52,10 @@ static adze_outcome quantize(static_plan *plan, adze_func *func)
     adze_outcome all = ADZE_UNCHANGED;
     if (!static_select(plan, func) || !static_ranges(plan)) return ADZE_FAILED;
     weight_edges(func, &plan->first, &plan->last);
+    if (plan->options->sequential) {
+        plan->prefix = prefix_create(plan->run, adze_func_module(func));
+        if (!plan->prefix || !static_round_prefix(plan, func)) return ADZE_FAILED;
+    }
     for (adze_op *op = adze_region_first(adze_func_body(func)); op && all != ADZE_FAILED; op = adze_op_next(op)) {
         weight_matrix m;
         if (static_kind_of(plan, op) != STATIC_CONTRACT || !weight_describe(op, &m)) continue;
@@ -75,6 +84,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     if (all == ADZE_CHANGED && plan.stats) adze_stats_mark(plan.stats, module);
     adze_layer_plan_destroy(plan.layers);
     adze_stats_destroy(plan.stats);
+    prefix_destroy(plan.prefix);
     adze_table_free(&plan.activations);
     adze_table_free(&plan.kinds);
     adze_table_free(&plan.readers);
@@ -95,7 +105,9 @@ static const adze_option option_table[] = {
     OPTION("clip", "range of weights: absmax, mse or gram", STR, clip, "absmax"),
     OPTION("bits", "of a weight's code, 2 to 8; first and last layers have 8", INT, bits, "8"),
     OPTION("polish", "sweeps of descent behind rtn or gptq", INT, polish, "0"),
+    OPTION("refit", "times that scales are fitted to codes, and codes to scales", INT, refit, "0"),
     OPTION("correct-bias", "biases keep mean outputs where weights were rounded", BOOL, correct_bias, "false"),
+    OPTION("sequential", "measure each layer behind the rounded ones before it, on --calib", BOOL, sequential, "false"),
     OPTION("sums", "round what is added, too, as other tools do", BOOL, sums, "false"),
     OPTION("plan", "file that says which layers, and with how many bits of a weight", STR, plan, NULL),
     OPTION("skip", "nodes or values that stay float: \"a b\"", STR, skip, NULL),
@@ -115,7 +127,10 @@ const adze_pass adze_pass_quantize_static = {
                 "Activations are u8 with a zero point, weights i8 without one and with a scale an output channel, "
                 "biases i32. What moves or chooses elements shares the scale of its operands, but for what a concat "
                 "passes on to another one whose range is different; softmax, normalizations and what returns stay "
-                "float, and so does a sum with a float operand. An activation whose statistics are missing is an error; without a file only those are known that follow an op with bounds (sigmoid, "
-                "tanh, clip). Works on main alone.",
+                "float, and so does a sum with a float operand. An activation whose statistics are missing is an "
+                "error; without a file only those are known that follow an op with bounds (sigmoid, tanh, clip). With "
+                "correct-bias, Gram matrices are of inputs less their means, for which the bias makes up. sequential "
+                "measures them, and the means, behind the layers and values that are rounded already. Works on main "
+                "alone.",
     .example = adze_example_quantize_static,
 };

@@ -37,7 +37,7 @@ static adze_outcome quantize(rewriter *r, const weight_matrix *m, weight_plan *p
     weight_rounded rounded;
     prefix_moments moments = {0};
     plan->moments = r->prefix ? &moments : NULL;
-    bool ok = !r->prefix || prefix_measure(r->prefix, m, &moments);
+    bool ok = !r->prefix || prefix_measure(r->prefix, m, false, &moments);
     ok = ok && weight_round(m, plan, &rounded);
     prefix_moments_free(&moments);
     if (!ok) return ADZE_FAILED;

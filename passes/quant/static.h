@@ -2,16 +2,16 @@
 #ifndef ADZE_QUANT_STATIC_H
 #define ADZE_QUANT_STATIC_H
 
-#include "passes/quant/weights.h"
+#include "passes/quant/prefix.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
 
 typedef struct static_options {
     const char *stats, *range, *weights, *clip, *skip, *plan;
-    int64_t bits, polish;
+    int64_t bits, polish, refit;
     double share;
-    bool correct_bias, sums;
+    bool correct_bias, sums, sequential;
 } static_options;
 
 /* How an op takes part. */
@@ -53,6 +53,7 @@ typedef struct static_plan {
     quant_grid grid; /* of activations */
     weight_plan weights;
     adze_table first, last;
+    quant_prefix *prefix; /* NULL = layers are rounded each for itself */
 } static_plan;
 
 /* ---- static_select.c ---- */
@@ -80,6 +81,8 @@ bool static_ranges(static_plan *plan);
 
 /* ---- static_emit.c ---- */
 
+/* From now on the copy behind rounded layers reads all wanted values through their grids. False after an error. */
+bool static_round_prefix(static_plan *plan, adze_func *func);
 /* Weights and bias of a contraction, and of those that share its weights. */
 adze_outcome static_emit_weights(static_plan *plan, const weight_matrix *m);
 /* `quantize` and `dequantize` behind a value, for the ops that read codes. */

@@ -136,13 +136,29 @@ static bool find_means(static_plan *plan, const weight_matrix *m, adze_op *op, d
     return true;
 }
 
+/* Mean outputs of the weights as they are and the inputs as they were, less those of the layer as it will be. */
+static bool shift_behind(const weight_matrix *m, const weight_rounded *r, const prefix_moments *moments, double *out)
+{
+    double *w = weight_read(m);
+    size_t rows = m->rows / m->groups;
+    for (size_t i = 0; w && i < m->rows; i++)
+        for (size_t j = 0; j < m->cols; j++) {
+            size_t at = i * m->cols + j, mean = i / rows * m->cols + j;
+            out[i] += w[at] * moments->mean[mean] - r->values[at] * moments->rounded[mean];
+        }
+    free(w);
+    return w != NULL;
+}
+
 /* The bias in double, with the shift that keeps mean outputs; zeros where there is none. */
 static bool read_bias(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op, const bias *b,
                       double *out)
 {
     memset(out, 0, m->rows * sizeof *out);
     size_t rows = m->rows / m->groups;
-    if (plan->options->correct_bias) {
+    if (plan->options->correct_bias && plan->weights.moments) {
+        if (!shift_behind(m, r, plan->weights.moments, out)) return false;
+    } else if (plan->options->correct_bias) {
         double *mean = adze_malloc(m->groups * m->cols * sizeof *mean);
         bool ok = find_means(plan, m, op, mean);
         for (size_t g = 0; ok && g < m->groups; g++)
@@ -201,6 +217,7 @@ static bool emit_bias(static_plan *plan, const weight_matrix *m, const weight_ro
     if (!b.constant && !plan->options->correct_bias) return true;
     double *values = adze_malloc(m->rows * sizeof *values);
     bool ok = read_bias(plan, m, r, op, &b, values);
+    ok = ok && (!plan->prefix || prefix_set_bias(plan->prefix, b.op, b.operand, values, m->rows));
     adze_ir_value *made = ok ? make_bias(m, r, &b, input_scale(plan, op), values) : NULL;
     free(values);
     if (!made) return false;
@@ -227,27 +244,63 @@ static bool raise_scales(static_plan *plan, const weight_matrix *m, weight_round
 
 /* ---- Weights ---- */
 
+bool static_round_prefix(static_plan *plan, adze_func *func)
+{
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
+        if (!static_reads_codes(plan, op)) continue;
+        for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+            if (!static_reads(op, i)) continue;
+            activation *a = static_activation(plan, adze_op_operand(op, i));
+            if (a->wanted && !prefix_round_input(plan->prefix, op, i, plan->grid, static_root(a)->step)) return false;
+        }
+    }
+    return true;
+}
+
+/* May the biases of all that read the weights be corrected? */
+static bool can_correct(static_plan *plan, const weight_matrix *m, adze_op *const *users, uint32_t n)
+{
+    bias b;
+    bool ok = plan->options->correct_bias;
+    for (uint32_t i = 0; ok && i < n; i++) ok = input_scale(plan, users[i]) > 0 && find_bias(m, users[i], &b);
+    return ok;
+}
+
+/* Weights, then scales, then the bias of each op that reads them. */
+static adze_outcome round_and_emit(static_plan *plan, const weight_matrix *m, adze_op *const *users, uint32_t n)
+{
+    weight_rounded r;
+    if (!weight_round(m, &plan->weights, &r)) return ADZE_FAILED;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < n; i++) ok = raise_scales(plan, m, &r, users[i]);
+    ok = ok && (!plan->prefix || prefix_round(plan->prefix, m, r.values));
+    adze_ir_value *made = ok ? weight_emit(m, &plan->weights, &r) : NULL;
+    for (uint32_t i = 0; made && ok && i < n; i++) ok = emit_bias(plan, m, &r, users[i]);
+    ok = made && ok && weight_replace(m, made, r.factors);
+    weight_free(&r);
+    return ok ? ADZE_CHANGED : ADZE_FAILED;
+}
+
 adze_outcome static_emit_weights(static_plan *plan, const weight_matrix *m)
 {
     if (!adze_rewrite(plan->run, m->op, "quantize-weight")) return ADZE_UNCHANGED;
-    weight_plan weights = plan->weights;
-    adze_format format;
-    bool edge = adze_table_get(&plan->first, m->op) || adze_table_get(&plan->last, m->op);
-    if (edge) weights.bits = 8;
-    if (plan->layers && weight_format(plan->layers, ADZE_FORMAT_STATIC, m->op, &format)) weights.bits = format.bits;
-    weight_rounded r;
-    if (!weight_round(m, &weights, &r)) return ADZE_FAILED;
     adze_ir_value *value = adze_const_value(m->constant);
     uint32_t n = 0, most = adze_value_num_uses(value);
     adze_op **users = ADZE_NEW_ARRAY(&plan->arena, adze_op *, most);
     weight_matrix other;
     for (const adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
         if (weight_shares(m, use, &other)) users[n++] = other.op;
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < n; i++) ok = raise_scales(plan, m, &r, users[i]);
-    adze_ir_value *made = ok ? weight_emit(m, &weights, &r) : NULL;
-    for (uint32_t i = 0; made && ok && i < n; i++) ok = emit_bias(plan, m, &r, users[i]);
-    ok = made && ok && weight_replace(m, made, r.factors);
-    weight_free(&r);
-    return ok ? ADZE_CHANGED : ADZE_FAILED;
+    weight_plan all = plan->weights;
+    prefix_moments moments = {0};
+    adze_format format;
+    if (adze_table_get(&plan->first, m->op) || adze_table_get(&plan->last, m->op)) plan->weights.bits = 8;
+    if (plan->layers && weight_format(plan->layers, ADZE_FORMAT_STATIC, m->op, &format))
+        plan->weights.bits = format.bits;
+    plan->weights.centred = can_correct(plan, m, users, n);
+    plan->weights.moments = plan->prefix ? &moments : NULL;
+    bool ok = !plan->prefix || prefix_measure(plan->prefix, m, plan->weights.centred, &moments);
+    adze_outcome outcome = ok ? round_and_emit(plan, m, users, n) : ADZE_FAILED;
+    prefix_moments_free(&moments);
+    plan->weights = all;
+    return outcome;
 }

@@ -92,11 +92,24 @@ static const adze_gram *find_gram(const weight_matrix *m, const weight_plan *pla
     return NULL;
 }
 
+void weight_centre(double *h, const double *x, const double *z, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) h[i * n + j] -= 2 * x[i] * z[j];
+}
+
+/* What is left of inputs that do not change may be below 0 by rounding. */
+static void mend_diagonal(double *h, size_t n)
+{
+    for (size_t j = 0; j < n; j++)
+        if (h[j * (n + 1)] < 0) h[j * (n + 1)] = 0;
+}
+
 /* Contractions that read the same constant are one layer: the sum of their matrices. */
 static bool read_gram(const weight_matrix *m, const weight_plan *plan, uint32_t group, double *h)
 {
     size_t count = m->cols * m->cols;
-    double *one = adze_malloc(count * sizeof *one);
+    double *one = adze_malloc(count * sizeof *one), *mean = adze_malloc(m->cols * sizeof *mean);
     memset(h, 0, count * sizeof *h);
     bool ok = true;
     const adze_ir_value *value = adze_const_value(m->constant);
@@ -104,10 +117,12 @@ static bool read_gram(const weight_matrix *m, const weight_plan *plan, uint32_t 
         weight_matrix other;
         if (!weight_shares(m, use, &other)) continue;
         const adze_gram *gram = find_gram(&other, plan);
-        ok = gram && adze_gram_read(plan->stats, gram, group, one, NULL);
+        ok = gram && adze_gram_read(plan->stats, gram, group, one, mean);
         for (size_t i = 0; i < count && ok; i++) h[i] += one[i];
+        if (ok && plan->centred) weight_centre(h, mean, mean, m->cols);
     }
     free(one);
+    free(mean);
     return ok;
 }
 
@@ -231,6 +246,7 @@ static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_
     quant_layer layer = {.rows = rows, .cols = m->cols, .group = r->group, .w = w, .h = *h, .grid = r->grid,
                          .clip = plan->clip};
     bool awq = (plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ) && is_product(m);
+    if (*h && plan->centred) mend_diagonal(*h, m->cols);
     if (!ok || (awq && !apply_factors(m, plan, &layer, *h, r, steps, values))) return false;
     bool turned = by_taps(m, r);
     if (turned) {

@@ -46,6 +46,7 @@ typedef struct weight_plan {
     size_t group;   /* channels that share a scale; 0 = all */
     bool symmetric, act_order;
     bool progressive; /* by way of 8 and 6 bits */
+    bool centred;     /* a bias makes up for what means lose: Gram matrices are of inputs less their means */
     uint32_t polish;  /* sweeps of descent after rounding */
     uint32_t refit;   /* times that scales are fitted to the codes after that, and codes to the scales */
     const adze_stats *stats; /* attached; NULL where the plan needs none */
@@ -71,6 +72,8 @@ bool weight_needs_gram(const weight_plan *plan);
  * statistics. */
 bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounded *out);
 void weight_free(weight_rounded *r);
+/* h -= 2 x z^T, which takes two means out of a Gram matrix. */
+void weight_centre(double *h, const double *x, const double *z, size_t n);
 /* Raises the scale of a row of one block and rounds its weights anew. */
 void weight_raise_scale(const weight_matrix *m, weight_rounded *r, size_t row, double scale);
 

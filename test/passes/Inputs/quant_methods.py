@@ -30,10 +30,9 @@ for better, worse in (("method=gptq,clip=gram,polish=20", "method=gptq,clip=gram
     got, other = snr(f"bits=3,{better}"), snr(f"bits=3,{worse}")
     show(better, ">", worse, got > other, (got, other))
 deep = {"model": "deep", "data": "deep", "stats": "deep.gram"}
-for method in "method=gptq,clip=gram,polish=20", "method=awq":
-    alone = snr(f"bits=4,{method}", **deep)
-    behind = snr(f"bits=4,{method},sequential=true", f"--calib={folder}/deep.npz", **deep)
-    show(f"{method},sequential", ">", "each layer for itself", behind > alone + 1, (behind, alone))
+alone = snr("bits=4,method=awq-gptq", **deep)
+behind = snr("bits=4,method=awq-gptq,sequential=true", f"--calib={folder}/deep.npz", **deep)
+show("sequential", ">", "each layer for itself", behind > alone + 1, (behind, alone))
 alone = snr("bits=3,method=gptq,clip=gram,polish=20")
 way = snr("bits=3,method=gptq,clip=gram,polish=20,progressive=true")
 show("progressive", "is not", "direct", way != alone, (way, alone))
