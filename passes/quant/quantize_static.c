@@ -108,6 +108,7 @@ static const adze_option option_table[] = {
     OPTION("refit", "times that scales are fitted to codes, and codes to scales", INT, refit, "0"),
     OPTION("correct-bias", "biases keep mean outputs where weights were rounded", BOOL, correct_bias, "false"),
     OPTION("sequential", "measure each layer behind the rounded ones before it, on --calib", BOOL, sequential, "false"),
+    OPTION("float-bias", "biases stay f32, without codes and their scales", BOOL, float_bias, "false"),
     OPTION("sums", "round what is added, too, as other tools do", BOOL, sums, "false"),
     OPTION("plan", "file that says which layers, and with how many bits of a weight", STR, plan, NULL),
     OPTION("skip", "nodes or values that stay float: \"a b\"", STR, skip, NULL),
@@ -125,12 +126,12 @@ const adze_pass adze_pass_quantize_static = {
     .purpose = "compress",
     .contract = "Needs statistics of the module as it is, so it follows simplify at once, as adze calibrate does. "
                 "Activations are u8 with a zero point, weights i8 without one and with a scale an output channel, "
-                "biases i32. What moves or chooses elements shares the scale of its operands, but for what a concat "
-                "passes on to another one whose range is different; softmax, normalizations and what returns stay "
-                "float, and so does a sum with a float operand. An activation whose statistics are missing is an "
-                "error; without a file only those are known that follow an op with bounds (sigmoid, tanh, clip). With "
-                "correct-bias, Gram matrices are of inputs less their means, for which the bias makes up. sequential "
-                "measures them, and the means, behind the layers and values that are rounded already. Works on main "
-                "alone.",
+                "biases i32 or, smaller in a file, f32 as they are (compiled code is the same). What moves or chooses "
+                "elements shares the scale of its operands, but for what a concat passes on to another one whose range "
+                "is different; softmax, normalizations and what returns stay float, and so does a sum with a float "
+                "operand. An activation whose statistics are missing is an error; without a file only those are known "
+                "that follow an op with bounds (sigmoid, tanh, clip). With correct-bias, Gram matrices are of inputs "
+                "less their means, for which the bias makes up. sequential measures them, and the means, behind the "
+                "layers and values that are rounded already. Works on main alone.",
     .example = adze_example_quantize_static,
 };

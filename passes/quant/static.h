@@ -11,7 +11,7 @@ typedef struct static_options {
     const char *stats, *range, *weights, *clip, *skip, *plan;
     int64_t bits, polish, refit;
     double share;
-    bool correct_bias, sums, sequential;
+    bool correct_bias, float_bias, sums, sequential;
 } static_options;
 
 /* How an op takes part. */

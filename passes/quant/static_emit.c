@@ -203,6 +203,21 @@ static adze_ir_value *make_bias(const weight_matrix *m, const weight_rounded *r,
     return adze_build1(&builder, "dequantize", in, 2, &axis, 1);
 }
 
+/* The same in float. */
+static adze_ir_value *make_float_bias(const weight_matrix *m, const bias *b, const double *values)
+{
+    adze_context *context = adze_op_context(m->op);
+    int64_t dims[] = {(int64_t)m->rows};
+    const adze_type *type = b->constant ? adze_const_type(b->constant)
+                                        : adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, dims);
+    const char *name = b->constant ? adze_const_name(b->constant) : adze_const_name(m->constant);
+    float *x = adze_malloc(m->rows * sizeof *x);
+    for (size_t i = 0; i < m->rows; i++) x[i] = (float)values[i];
+    adze_ir_value *made = adze_const_make(adze_op_module(m->op), adze_internf(context, "%s.bias", name), type, x);
+    free(x);
+    return made;
+}
+
 /* 0 where the op shares weights but is left in float. */
 static double input_scale(static_plan *plan, const adze_op *op)
 {
@@ -214,11 +229,15 @@ static bool emit_bias(static_plan *plan, const weight_matrix *m, const weight_ro
 {
     bias b;
     if (r->blocks != 1 || input_scale(plan, op) <= 0 || !find_bias(m, op, &b)) return true;
-    if (!b.constant && !plan->options->correct_bias) return true;
+    if (!plan->options->correct_bias && (!b.constant || plan->options->float_bias)) return true;
     double *values = adze_malloc(m->rows * sizeof *values);
     bool ok = read_bias(plan, m, r, op, &b, values);
     ok = ok && (!plan->prefix || prefix_set_bias(plan->prefix, b.op, b.operand, values, m->rows));
-    adze_ir_value *made = ok ? make_bias(m, r, &b, input_scale(plan, op), values) : NULL;
+    adze_ir_value *made = NULL;
+    if (ok && plan->options->float_bias)
+        made = make_float_bias(m, &b, values);
+    else if (ok)
+        made = make_bias(m, r, &b, input_scale(plan, op), values);
     free(values);
     if (!made) return false;
     if (b.operand < adze_op_num_operands(b.op))

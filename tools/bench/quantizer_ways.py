@@ -57,7 +57,14 @@ def ready(job):
         newer = job.scratch / "newer.onnx"
         model = onnx.load(job.source)
         version = max(row.version for row in model.opset_import if row.domain in ("", "ai.onnx"))
-        onnx.save(onnx.version_converter.convert_version(model, 17) if version < 17 else model, newer)
+        model = onnx.version_converter.convert_version(model, 17) if version < 17 else model
+        # Before IR version 4 every constant was an input, too, which the tools do not keep to.
+        constants = {tensor.name for tensor in model.graph.initializer}
+        inputs = [row for row in model.graph.input if row.name not in constants]
+        del model.graph.input[:]
+        model.graph.input.extend(inputs)
+        model.ir_version = max(model.ir_version, 8)
+        onnx.save(model, newer)
         quant_pre_process(str(newer), str(out), skip_symbolic_shape=True)
     return out
 
@@ -103,7 +110,7 @@ WAYS = {
     "Adze": (adze_static, []),
     "Adze gptq": (adze_static, ["weights=gptq"]),
     "Adze cd": (adze_static, ["weights=cd"]),
-    "Adze cd, bias": (adze_static, ["weights=cd", "correct-bias=true"]),
+    "Adze cd, bias": (adze_static, ["weights=cd", "correct-bias=true", "float-bias=true"]),
 }
 
 
