@@ -181,6 +181,7 @@ def main():
     parser = argparse.ArgumentParser(prog="dynamic.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minilm", type=Path, metavar="FILE.onnx", help="inputs input_ids and attention_mask [1,128]")
+    parser.add_argument("--no-stories", action="store_true", help="MiniLM alone")
     parser.add_argument("--adze", type=Path, default=ROOT / "build/release/bin/adze", metavar="FILE")
     parser.add_argument("--way", action="append", choices=list(WAYS), help="only this one; repeatable")
     parser.add_argument("--json", action="store_true")
@@ -189,7 +190,7 @@ def main():
     if folder is None:
         print("dynamic.py: no folder of public models: set ADZE_MODELS", file=sys.stderr)
         return 1
-    jobs = [(*load_stories(folder), score_stories)]
+    jobs = [] if args.no_stories else [(*load_stories(folder), score_stories)]
     if args.minilm:
         jobs.append((args.minilm, sequences(1), sequences(2), score_sentences))
     onnxruntime.set_default_logger_severity(3)
