@@ -237,14 +237,14 @@ static bool make_again(compress_job *job, const adze_layer_plan *plan, const cha
     const char *dot = strrchr(job->options->output, '.');
     const char *file = adze_internf(job->work->context, "%s/again%s", job->folder, dot);
     uint64_t is = 0, bytes = 0;
-    adze_module *module = compress_apply(job, plan, file);
+    adze_module *module = compress_apply(job, plan, false, file);
     bool ok = module && compress_hash_file(job->work, file, &is, &bytes);
     adze_module_destroy(module);
     if (!ok) return false;
     if (strcmp(adze_internf(job->work->context, "%016llx %llu", (unsigned long long)is, (unsigned long long)bytes), hash) != 0)
         return differs(job, "the result has other bytes than the one it was written for: the plan was edited, or it was "
                             "made by another version, or on a processor of another level");
-    module = compress_apply(job, plan, job->options->output);
+    module = compress_apply(job, plan, false, job->options->output);
     adze_module_destroy(module);
     return module;
 }
@@ -317,6 +317,7 @@ static void free_job(compress_job *job)
     adze_mixes_free(&job->mixes);
     free(job->probes);
     free(job->losses);
+    free(job->seconds);
     free(job->reasons);
     free(job->layers);
     adze_stats_destroy(job->stats);

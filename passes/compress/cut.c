@@ -3,7 +3,6 @@
 
 #include <adze/arena.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,43 +105,6 @@ bool layer_cut_format(adze_registry *registry, const adze_layer *layer, adze_for
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
     return ok;
-}
-
-/* ---- Codes in, codes out ---- */
-
-/* The `quantize` that alone reads the argument; NULL where there is none. */
-static adze_op *find_quantize(const adze_ir_value *input)
-{
-    const adze_use *use = adze_value_first_use(input);
-    adze_op *op = use && !adze_use_next(use) ? adze_use_op(use) : NULL;
-    return op && adze_op_is(op, "quantize") && !adze_use_index(use) ? op : NULL;
-}
-
-static adze_ir_value *quantize_result(adze_module *cut, const adze_value_stats *y)
-{
-    enum { LEVELS = 255 };
-    adze_op *end = adze_func_return(adze_module_main(cut));
-    double low = fmin(y->min, 0), high = fmax(y->max, 0), scale = high > low ? (high - low) / LEVELS : 1;
-    adze_ir_value *in[] = {adze_op_operand(end, 0), adze_const_scalar(cut, "result.scale", ADZE_DTYPE_f32, scale),
-                           adze_const_scalar(cut, "result.zero", ADZE_DTYPE_u8, nearbyint(-low / scale))};
-    adze_builder b = adze_builder_before(end);
-    return in[1] && in[2] ? adze_build1(&b, "quantize", in, 3, NULL, 0) : NULL;
-}
-
-bool layer_cut_codes(adze_module *cut, const adze_value_stats *y)
-{
-    adze_func *func = adze_module_main(cut);
-    adze_region *body = adze_func_body(func);
-    adze_op *quantize = find_quantize(adze_region_arg(body, 0));
-    if (!quantize || !y) return true; /* it stays in floats where it has no codes */
-    adze_ir_value *codes = adze_op_result(quantize, 0);
-    adze_ir_value *input = adze_region_add_arg(body, adze_value_type(codes), "codes");
-    adze_value_replace_uses(codes, input);
-    adze_op_erase(quantize);
-    remove_unused_args(body);
-    adze_ir_value *result = quantize_result(cut, y);
-    if (result) set_results(func, &result, 1);
-    return result;
 }
 
 /* ---- Inputs ---- */

@@ -13,9 +13,6 @@ bool layer_cut(adze_registry *registry, const adze_stats *stats, const adze_modu
 /* Gives a layer cut out that format. The plan goes through a file at `plan_path`. False after an error. */
 bool layer_cut_format(adze_registry *registry, const adze_layer *layer, adze_format format,
                       const adze_layer_settings *settings, const char *plan_path, adze_module *cut);
-/* A layer cut out with codes inside shall take codes and give codes: as between two layers of codes. `y` are the
- * statistics of the result. False after an error. */
-bool layer_cut_codes(adze_module *cut, const adze_value_stats *y);
 /* The inputs of all layers as results of main, in order; NULL after an error. */
 adze_module *layer_inputs(const adze_module *module, const adze_layer *layers, uint32_t n_layers);
 bool layer_run_passes(adze_registry *registry, const char *text, adze_module *module);

@@ -1,10 +1,9 @@
-/* What formats of layers cost, measured on the layers alone.
+/* Errors of layers in formats, measured on the layers alone.
  *
  * One run of the whole model gives the inputs of all layers. Then each layer stands in a module of its own, once in f32
- * and once in each format: outputs tell the error, runs in turns the times.
+ * and once in each format.
  */
 #include "passes/compress/cut.h"
-#include "passes/compress/times.h"
 
 #include <adze/arena.h>
 
@@ -18,7 +17,6 @@ typedef struct probing {
     const adze_module *module;
     const adze_probe_options *options;
     adze_stats *stats; /* attached to the module; NULL = none */
-    times_cache *cache;
     char plan_path[64];
     adze_value *inputs; /* [samples][layers], owned */
     uint64_t n_samples;
@@ -100,92 +98,33 @@ static bool measure_error(const probing *p, uint32_t layer, adze_program *was, a
 
 /* ---- One layer ---- */
 
-/* Of one format: what its error and its time are measured with; the same program but for STATIC. */
-typedef struct variant {
-    adze_program *plain;
-    timed_program timed;
-} variant;
-
-static void close_variant(variant *v)
-{
-    if (v->timed.program != v->plain) adze_program_close(v->timed.program);
-    adze_program_close(v->plain);
-    free_value(&v->timed.input);
-}
-
-/* Seeded codes in the form of x. */
-static bool make_codes(const adze_value *x, adze_value *out)
-{
-    adze_value codes = *x;
-    codes.dtype = ADZE_DTYPE_u8;
-    uint64_t n = adze_value_count(x);
-    uint32_t state = 1;
-    uint8_t *bytes = adze_malloc(n + 1);
-    for (uint64_t i = 0; i < n; i++) bytes[i] = (uint8_t)((state = state * 1664525u + 1013904223u) >> 24);
-    codes.data = bytes;
-    bool ok = copy_value(&codes, out);
-    free(bytes);
-    return ok;
-}
-
-static bool prepare_timed(const probing *p, const adze_layer *layer, adze_format format, uint32_t index,
-                          adze_module *cut, variant *v)
-{
-    const adze_value *x = &p->inputs[index];
-    bool codes = format.kind == ADZE_FORMAT_STATIC && p->stats;
-    if (codes && !layer_cut_codes(cut, adze_stats_of(p->stats, adze_op_result(layer->op, 0)))) return false;
-    v->timed.hash = times_hash(cut, x);
-    if (times_cache_find(p->cache, v->timed.hash, &v->timed.seconds)) return true;
-    if (!codes) {
-        v->timed.program = v->plain;
-        return copy_value(x, &v->timed.input) || fail(p, "out of memory");
-    }
-    v->timed.program = adze_program_open(p->registry, cut);
-    const adze_region *body = adze_func_body(adze_module_main(cut));
-    bool narrow = adze_type_dtype(adze_value_type(adze_region_arg(body, 0))) == ADZE_DTYPE_u8;
-    return v->timed.program &&
-           ((narrow ? make_codes(x, &v->timed.input) : copy_value(x, &v->timed.input)) || fail(p, "out of memory"));
-}
-
-static bool open_variant(const probing *p, const adze_layer *layer, adze_format format, uint32_t index,
-                         const adze_module *cut, variant *v)
+static adze_program *open_format(const probing *p, const adze_layer *layer, adze_format format, const adze_module *cut)
 {
     adze_module *copy = adze_module_clone(cut);
     bool ok = layer_cut_format(p->registry, layer, format, p->options->settings, p->plan_path, copy);
-    ok = ok && (v->plain = adze_program_open(p->registry, copy));
-    ok = ok && (!p->options->time || prepare_timed(p, layer, format, index, copy, v));
+    adze_program *program = ok ? adze_program_open(p->registry, copy) : NULL;
     adze_module_destroy(copy);
-    return ok;
+    return program;
 }
 
 static bool probe_layer(const probing *p, const adze_layer *layer, uint32_t index, const adze_format *formats,
                         uint32_t n_formats, adze_probe *out)
 {
     const char *weights = p->options->settings->weights;
-    bool gram = weights && strcmp(weights, "rtn") != 0, ok = true;
+    bool gram = weights && strcmp(weights, "rtn") != 0;
     adze_module *cut;
     if (!layer_cut(p->registry, p->stats, p->module, layer, &cut)) return false;
     if (!cut) return true; /* not one of its own: nothing is measured */
-    variant *variants = adze_malloc(n_formats * sizeof *variants);
-    timed_program **timed = adze_malloc(n_formats * sizeof *timed);
-    memset(variants, 0, n_formats * sizeof *variants);
-    uint32_t n_timed = 0;
+    adze_program *was = open_format(p, layer, formats[0], cut);
+    bool ok = was;
     for (uint32_t f = 0; ok && f < n_formats; f++) {
         if (!adze_layer_takes(layer, formats[f], gram)) continue;
-        ok = open_variant(p, layer, formats[f], index, cut, &variants[f]) &&
-             measure_error(p, index, variants[0].plain, variants[f].plain, &out[f].error);
+        adze_program *is = f ? open_format(p, layer, formats[f], cut) : NULL;
+        ok = !f || (is && measure_error(p, index, was, is, &out[f].error));
         out[f].measured = ok;
-        if (ok && variants[f].timed.program) timed[n_timed++] = &variants[f].timed;
+        adze_program_close(is);
     }
-    ok = ok && times_measure(timed, n_timed);
-    for (uint32_t f = 0; f < n_formats; f++) {
-        out[f].seconds = variants[f].timed.seconds;
-        if (ok && variants[f].timed.program)
-            times_cache_add(p->cache, variants[f].timed.hash, variants[f].timed.seconds);
-        close_variant(&variants[f]);
-    }
-    free(timed);
-    free(variants);
+    adze_program_close(was);
     adze_module_destroy(cut);
     return ok;
 }
@@ -206,7 +145,6 @@ static bool begin(probing *p, const adze_layer *layers, const adze_calibration *
     close(handle);
     p->stats = path ? adze_stats_load(context, path) : NULL;
     if (path && (!p->stats || !adze_stats_attach(p->stats, p->module))) return false;
-    if (p->options->cache && !(p->cache = times_cache_open(context, p->options->cache))) return false;
     return read_inputs(p, layers, calibration);
 }
 
@@ -214,7 +152,6 @@ static void end(probing *p)
 {
     for (uint64_t i = 0; i < p->n_samples * p->n_layers; i++) free_value(&p->inputs[i]);
     free(p->inputs);
-    times_cache_close(p->cache);
     adze_stats_destroy(p->stats);
     if (*p->plan_path) unlink(p->plan_path);
 }

@@ -130,9 +130,9 @@ typedef struct compress_job {
     uint64_t original_bytes, original_weight_bytes, original_memory;
     compress_score original_score; /* where the metric needs labels */
     double original_seconds, original_median;
-    /* [layers][formats]: what was measured on layers alone, and what the whole model loses. */
+    /* [layers][formats]: errors of layers alone, what the whole model loses, and seconds in the whole model. */
     adze_probe *probes;
-    double *losses;
+    double *losses, *seconds;
     const char **reasons;   /* [layers][formats]; NULL = may be chosen */
     adze_mixes mixes;       /* that no other beats in bytes (or time) and loss */
     compress_trial trials[COMPRESS_MAX_TRIALS];
@@ -143,8 +143,11 @@ typedef struct compress_job {
 int compress_metric_choose(compress_job *job);
 /* Compiles the original, and keeps its outputs for all samples that are held back. */
 bool compress_measure_original(compress_job *job);
-/* Makes the module that a plan stands for, and the file that the output would be. The module is the caller's. */
-adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, const char *file);
+/* Makes the module that a plan stands for and writes it to `file`, whose suffix says how (NULL = nowhere). With `marked`
+ * the ops of layers are marked in their nodes' names. The module is the caller's; NULL after an error. */
+adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file);
+/* A model compiled for the target: `artifact`, or where that is NULL, a copy of the module. Close it either way. */
+bool compress_open(compress_job *job, adze_device *device, const adze_module *module, const char *artifact);
 /* A trial of the chosen formats: measures size, time and loss. It is added to `trials`. NULL after an error. */
 compress_trial *compress_try(compress_job *job, const uint32_t *chosen);
 void compress_trial_free(compress_trial *trial);
@@ -156,6 +159,13 @@ bool compress_holds(const compress_job *job, const compress_trial *trial);
 void compress_interval(const compress_score *is, const compress_score *was, double *out_low, double *out_high);
 adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chosen);
 uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen);
+
+/* ---- Times (times.c) ---- */
+
+/* Seconds of each layer in each format, of the whole model. */
+bool compress_measure_layers(compress_job *job);
+/* Marks the ops of layers in a copy of the module, for the above. */
+void compress_mark_layers(compress_job *job, adze_module *copy);
 
 /* ---- The search (search.c, sensitivity.c) ---- */
 

@@ -96,7 +96,7 @@ adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chose
     return plan;
 }
 
-adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, const char *file)
+adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file)
 {
     const char *path = temporary(job, "try", ".plan");
     adze_text text = {0}, passes = {0};
@@ -104,10 +104,11 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, cons
     adze_layer_plan_print(plan, &text);
     adze_layer_pipeline(plan, path, &job->settings, &passes);
     adze_module *module = adze_module_clone(job->module);
+    if (marked) compress_mark_layers(job, module);
     adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, passes.size ? passes.data : "dce");
     adze_run_options options = {.struct_size = sizeof options, .precision = adze_common_precision(&job->options->common)};
     bool ok = pipeline && adze_write_printed(job->work, path, &print, &text) &&
-              adze_pipeline_run(pipeline, module, &options) && write_output(job, module, file);
+              adze_pipeline_run(pipeline, module, &options) && (!file || write_output(job, module, file));
     adze_pipeline_destroy(pipeline);
     adze_text_free(&text);
     adze_text_free(&passes);
@@ -138,8 +139,7 @@ static bool keep_answers(compress_job *job, uint64_t run, const adze_value *resu
     return true;
 }
 
-/* A model compiled for the target: the output itself where that is an artifact. */
-static bool open_compiled(compress_job *job, adze_device *device, const adze_module *module, const char *artifact)
+bool compress_open(compress_job *job, adze_device *device, const adze_module *module, const char *artifact)
 {
     if (artifact) return adze_device_open(device, job->work, &job->options->common, artifact, ADZE_DEVICE_COMPILED);
     adze_common common = job->options->common;
@@ -161,7 +161,7 @@ bool compress_measure_original(compress_job *job)
     bool artifact = adze_has_suffix(file, ".so");
     adze_calibration *held = &job->samples.held.view;
     if (!write_output(job, job->module, file) || !file_bytes(job, file, &job->original_bytes) ||
-        !open_compiled(job, &job->original, job->module, artifact ? file : NULL))
+        !compress_open(job, &job->original, job->module, artifact ? file : NULL))
         return false;
     if (!artifact && !strcmp(suffix_of(job), strrchr(job->input, '.') ? strrchr(job->input, '.') : "") &&
         !file_bytes(job, job->input, &job->original_bytes))
@@ -263,10 +263,10 @@ compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
     memcpy(trial->chosen, chosen, job->n_layers * sizeof *chosen);
     trial->file = temporary(job, adze_internf(job->work->context, "trial%u", job->n_trials), suffix_of(job));
     adze_layer_plan *plan = compress_plan_of(job, chosen);
-    adze_module *module = compress_apply(job, plan, trial->file);
+    adze_module *module = compress_apply(job, plan, false, trial->file);
     adze_device device = {0};
     bool ok = module && file_bytes(job, trial->file, &trial->bytes) &&
-              open_compiled(job, &device, module, adze_has_suffix(trial->file, ".so") ? trial->file : NULL) &&
+              compress_open(job, &device, module, adze_has_suffix(trial->file, ".so") ? trial->file : NULL) &&
               measure_loss(job, &device, trial) && measure_times(job, &device, trial);
     trial->weight_bytes = compress_weight_bytes(job, chosen);
     trial->memory = memory_of(&device);

@@ -186,7 +186,7 @@ static void write_formats(writer *w, const compress_job *job, uint32_t layer)
         number(w, "loss", job->losses[at]);
         number(w, "error_db", job->probes[at].error > 0 ? -10 * log10(job->probes[at].error) : NAN);
         whole(w, "bytes", adze_layer_bytes(&job->layers[layer], job->formats[f]));
-        number(w, "us", 1e6 * job->probes[at].seconds);
+        number(w, "us", 1e6 * job->seconds[at]);
         adze_json_end(w);
     }
     adze_json_end(w);
@@ -230,8 +230,8 @@ static void write_layers(writer *w, const compress_job *job, const compress_tria
         number(w, "error_db", job->probes && job->probes[at].error > 0 ? -10 * log10(job->probes[at].error) : NAN);
         whole(w, "bytes_before", adze_layer_bytes(layer, job->formats[0]));
         whole(w, "bytes_after", adze_layer_bytes(layer, format));
-        number(w, "us_before", job->probes ? 1e6 * job->probes[first].seconds : NAN);
-        number(w, "us_after", job->probes ? 1e6 * job->probes[at].seconds : NAN);
+        number(w, "us_before", job->seconds ? 1e6 * job->seconds[first] : NAN);
+        number(w, "us_after", job->seconds ? 1e6 * job->seconds[at] : NAN);
         string(w, "reason", reason_of(job, i, best->chosen[i]));
         if (job->probes) write_formats(w, job, i);
         adze_json_end(w);
@@ -256,7 +256,7 @@ static void write_pareto(writer *w, const compress_job *job, const compress_tria
     double seconds = 0, loss = 0;
     for (uint32_t i = 0; i < job->n_layers && job->probes; i++) {
         size_t at = (size_t)i * job->n_formats + best->chosen[i];
-        seconds += job->probes[at].seconds;
+        seconds += job->seconds[at];
         loss += job->losses[at];
     }
     if (job->probes) {

@@ -24,13 +24,14 @@ static void find_reasons(compress_job *job)
 {
     for (uint32_t i = 0; i < job->n_layers; i++) {
         const adze_probe *probes = &job->probes[(size_t)i * job->n_formats];
+        const double *seconds = &job->seconds[(size_t)i * job->n_formats];
         for (uint32_t f = 1; f < job->n_formats; f++) {
             const char **reason = &job->reasons[(size_t)i * job->n_formats + f];
             if (!probes[f].measured)
                 *reason = "the layer does not take it";
-            else if (!job->options->allow_slower && probes[f].seconds > probes[0].seconds)
+            else if (!job->options->allow_slower && seconds[f] > seconds[0])
                 *reason = adze_internf(job->work->context, "it would be slower: %s, float %s",
-                                       print_time(job, probes[f].seconds), print_time(job, probes[0].seconds));
+                                       print_time(job, seconds[f]), print_time(job, seconds[0]));
         }
     }
 }
@@ -47,18 +48,18 @@ static bool probe(compress_job *job)
     job->probes = calloc(n + 1, sizeof *job->probes);
     job->losses = calloc(n + 1, sizeof *job->losses);
     job->reasons = calloc(n + 1, sizeof *job->reasons);
-    if (!job->probes || !job->losses || !job->reasons)
+    job->seconds = calloc(n + 1, sizeof *job->seconds);
+    if (!job->probes || !job->losses || !job->reasons || !job->seconds)
         return adze_error(adze_loc_unknown(job->work->context), "out of memory");
     adze_progress *bar = adze_progress_begin(job->work, "layers alone");
     adze_probe_options options = {.struct_size = sizeof options,
-                                  .time = true,
                                   .settings = &job->settings,
-                                  .cache = job->options->cache,
                                   .progress = show,
                                   .self = bar};
     bool ok = adze_layers_probe(job->work->registry, job->module, job->layers, job->n_layers, job->formats,
                                 job->n_formats, &job->samples.calibration.view, &options, job->probes);
     adze_progress_end(bar);
+    ok = ok && compress_measure_layers(job);
     if (ok) find_reasons(job);
     return ok && compress_sensitivities(job);
 }
@@ -77,7 +78,7 @@ static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes 
             if (f && job->reasons[first + f]) continue;
             formats[first + choices[i].count] = f;
             items[first + choices[i].count++] = (adze_choice){adze_layer_bytes(&job->layers[i], job->formats[f]),
-                                                              job->probes[first + f].seconds, job->losses[first + f]};
+                                                              job->seconds[first + f], job->losses[first + f]};
         }
     }
     adze_mixes_find(choices, job->n_layers, cost, max_other, out);
@@ -193,7 +194,7 @@ typedef struct bounds {
 static double sum_of_floats(const compress_job *job)
 {
     double sum = 0;
-    for (uint32_t i = 0; i < job->n_layers; i++) sum += job->probes[(size_t)i * job->n_formats].seconds;
+    for (uint32_t i = 0; i < job->n_layers; i++) sum += job->seconds[(size_t)i * job->n_formats];
     return sum;
 }
 

@@ -39,7 +39,7 @@ static void print_layers(const compress_job *job)
         if (f && p->error > 0) snprintf(error, sizeof error, "%.1f", -10 * log10(p->error));
         printf("%-10s %11llu %9s %10.3g %10.4g %10.4g  %s\n", format_text(job, f, format, sizeof format),
                (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[f]), error, job->losses[first + f],
-               1e6 * p->seconds, 1e6 * job->probes[first].seconds, job->layers[i].name);
+               1e6 * job->seconds[first + f], 1e6 * job->seconds[first], job->layers[i].name);
     }
     printf("\n");
 }
@@ -54,8 +54,11 @@ static void print_reasons(const compress_job *job)
             const char *reason = job->reasons[(size_t)i * job->n_formats + f];
             char format[32];
             if (!all || !reason || strncmp(reason, "it would", 8) != 0) continue;
-            printf("%s %s: not %s, %s", any ? ";" : "layer", any ? "" : job->layers[i].name,
-                   format_text(job, f, format, sizeof format), reason);
+            if (any)
+                printf("; ");
+            else
+                printf("layer %s: ", job->layers[i].name);
+            printf("not %s, %s", format_text(job, f, format, sizeof format), reason);
             any = true;
         }
         if (any) printf("\n");
@@ -152,8 +155,7 @@ static void note_layers(const compress_job *job, adze_layer_plan *plan)
         if (job->probes)
             note = adze_internf(job->work->context, "%llu bytes, error %.3g, loss %.3g, %.4g us (f32 %.4g us)",
                                 (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[best->chosen[i]]),
-                                job->probes[at].error, job->losses[at], 1e6 * job->probes[at].seconds,
-                                1e6 * job->probes[first].seconds);
+                                job->probes[at].error, job->losses[at], 1e6 * job->seconds[at], 1e6 * job->seconds[first]);
         adze_layer_plan_put(plan, job->layers[i].name, job->formats[best->chosen[i]], note);
     }
 }
@@ -162,7 +164,7 @@ bool compress_write(compress_job *job, bool held)
 {
     const char *output = job->options->output, *path = adze_internf(job->work->context, "%s.plan", output);
     adze_layer_plan *plan = compress_plan_of(job, best_of(job)->chosen);
-    adze_module *module = compress_apply(job, plan, output);
+    adze_module *module = compress_apply(job, plan, false, output);
     adze_module_destroy(module);
     note_layers(job, plan);
     adze_text text = {0};

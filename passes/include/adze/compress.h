@@ -144,15 +144,13 @@ ADZE_API void adze_layer_pipeline(const adze_layer_plan *plan, const char *path,
 typedef struct adze_probe {
     bool measured; /* false: the layer does not take the format, or no module can be made of it alone */
     double error;  /* squared error of the outputs, over the squared outputs */
-    double seconds; /* 0 where nobody asked. Of STATIC: from codes to codes, as between two such layers */
 } adze_probe;
 
 typedef struct adze_probe_options {
     uint32_t struct_size;
-    bool time;         /* measure times, too */
+    uint32_t reserved;
     const adze_layer_settings *settings;
-    const char *cache; /* file of times measured before on this machine, read and added to; NULL = none */
-    uint64_t samples;  /* that inputs are taken from; 0 = 2 */
+    uint64_t samples; /* that inputs are taken from; 0 = 2 */
     /* Called for each layer; false ends it, as an error that reports nothing. */
     bool (*progress)(void *self, double part, const char *detail);
     void *self;

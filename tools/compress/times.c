@@ -1,0 +1,182 @@
+/* How long each layer takes in each format.
+ *
+ * For each format the whole model is compiled with all layers in it that take it, and the profile of its steps tells
+ * the time of each layer: so a layer of codes stands between layers of codes, in the layout that it has in a whole
+ * model, with what is fused to it. The models run in turns, so that what disturbs the machine disturbs them alike.
+ */
+#include "times.h"
+
+#include <adze/table.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool fail(const compress_job *job, const char *what)
+{
+    return adze_error(adze_loc_unknown(job->work->context), "%s: %s", job->input, what);
+}
+
+static bool takes(const compress_job *job, uint32_t layer, uint32_t format)
+{
+    bool gram = strcmp(job->settings.weights, "rtn") != 0;
+    return adze_layer_takes(&job->layers[layer], job->formats[format], gram);
+}
+
+static double *seconds_of(const compress_job *job, uint32_t layer, uint32_t format)
+{
+    return &job->seconds[(size_t)layer * job->n_formats + format];
+}
+
+/* ---- What was measured before ---- */
+
+/* Of the model, the inputs' dims, the machine's threads, the layer and the format. */
+static uint64_t hash_of(const compress_job *job, uint64_t model, uint32_t layer, uint32_t format)
+{
+    adze_text text = {0};
+    adze_format_print(job->formats[format], &text);
+    uint64_t hash = adze_hash_mix(model, adze_hash_bytes(text.data, text.size));
+    adze_text_free(&text);
+    const char *name = job->layers[layer].name;
+    return adze_hash_mix(hash, adze_hash_bytes(name, strlen(name)));
+}
+
+static uint64_t hash_model(const compress_job *job, const adze_value *inputs, uint32_t n)
+{
+    const adze_common *common = &job->options->common;
+    uint64_t hash = adze_hash_mix(adze_stats_fingerprint(job->module), (uint64_t)common->threads);
+    const char *target = common->target ? common->target : "x86:host";
+    hash = adze_hash_mix(hash, adze_hash_bytes(target, strlen(target)));
+    hash = adze_hash_mix(hash, (uint64_t)adze_common_precision(common));
+    for (uint32_t i = 0; i < n; i++)
+        hash = adze_hash_mix(hash, adze_hash_bytes(inputs[i].dims, inputs[i].rank * sizeof *inputs[i].dims));
+    return hash;
+}
+
+/* Are all times of a format known? They are filled in. */
+static bool recall(const compress_job *job, const times_cache *cache, uint64_t model, uint32_t format)
+{
+    bool all = true;
+    for (uint32_t i = 0; all && i < job->n_layers; i++)
+        all = !takes(job, i, format) ||
+              times_cache_find(cache, hash_of(job, model, i, format), seconds_of(job, i, format));
+    return all;
+}
+
+/* ---- Measuring ---- */
+
+/* What stands in the names of nodes for a layer. */
+static const char *mark_of(const compress_job *job, uint32_t layer)
+{
+    return adze_internf(job->work->context, "layer %u", layer);
+}
+
+/* The model with all layers in one format that take it, each op of a layer marked. */
+static adze_module *make_uniform(compress_job *job, uint32_t format)
+{
+    uint32_t *chosen = calloc(job->n_layers + 1u, sizeof *chosen);
+    if (!chosen) return fail(job, "out of memory"), NULL;
+    for (uint32_t i = 0; i < job->n_layers; i++)
+        if (takes(job, i, format)) chosen[i] = format;
+    adze_layer_plan *plan = compress_plan_of(job, chosen);
+    adze_module *module = compress_apply(job, plan, true, NULL);
+    adze_layer_plan_destroy(plan);
+    free(chosen);
+    return module;
+}
+
+void compress_mark_layers(compress_job *job, adze_module *copy)
+{
+    const adze_op *mine = adze_region_first(adze_func_body(adze_module_main(job->module)));
+    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
+    for (; mine; mine = adze_op_next(mine), other = adze_op_next(other))
+        for (uint32_t i = 0; i < job->n_layers; i++)
+            if (adze_op_num_operands(mine) > 1 && adze_op_operand(mine, 1) == adze_op_operand(job->layers[i].op, 1) &&
+                adze_op_has_trait(mine, ADZE_CONTRACTION))
+                adze_op_add_node(other, mark_of(job, i));
+}
+
+/* Does the list, with a line end between names, hold this one? */
+static bool has_name(const char *names, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = names; *at;) {
+        size_t n = strcspn(at, "\n");
+        if (n == size && !memcmp(at, name, n)) return true;
+        at += n + (at[n] == '\n');
+    }
+    return false;
+}
+
+/* The shortest times of all steps that a layer has a part in; a step of several layers is shared evenly. */
+static bool read_profile(compress_job *job, const adze_device *device, uint32_t format)
+{
+    uint32_t n = adze_model_num_steps(device->model);
+    for (uint32_t i = 0; i < job->n_layers; i++) *seconds_of(job, i, format) = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        adze_step_profile step;
+        uint32_t layers = 0;
+        if (adze_session_profile(device->session, k, &step)) return fail(job, adze_session_error(device->session));
+        for (uint32_t i = 0; i < job->n_layers; i++) layers += has_name(step.nodes, mark_of(job, i));
+        for (uint32_t i = 0; layers && i < job->n_layers; i++)
+            if (has_name(step.nodes, mark_of(job, i)))
+                *seconds_of(job, i, format) += 1e-9 * (double)step.min_ns / layers;
+    }
+    return true;
+}
+
+/* Runs the models that are open in turns; their sessions then have profiles. */
+static bool run_in_turns(compress_job *job, adze_device *devices, const adze_value *inputs)
+{
+    enum { LEAST = 8, MOST = 5000 };
+    static const double total = 1; /* seconds, for each model */
+    double start = adze_now();
+    uint32_t n = 0;
+    for (uint32_t f = 0; f < job->n_formats; f++) n += devices[f].session != NULL;
+    for (uint32_t round = 0; round < MOST && (round < LEAST || adze_now() - start < total * n); round++)
+        for (uint32_t f = 0; f < job->n_formats; f++) {
+            const adze_value *results;
+            if (!devices[f].session) continue;
+            if (!adze_device_run(&devices[f], inputs, &results)) return false;
+            if (!round) adze_session_set_profile(devices[f].session, true); /* the first run fills caches */
+        }
+    return true;
+}
+
+static bool measure(compress_job *job, times_cache *cache, uint64_t model, const adze_value *inputs)
+{
+    adze_device *devices = calloc(job->n_formats, sizeof *devices);
+    bool ok = devices || fail(job, "out of memory");
+    adze_progress *bar = adze_progress_begin(job->work, "times of layers");
+    for (uint32_t f = 0; ok && f < job->n_formats; f++) {
+        adze_progress_update(bar, (double)f / job->n_formats, NULL);
+        if (recall(job, cache, model, f)) continue;
+        adze_module *module = make_uniform(job, f);
+        ok = module && compress_open(job, &devices[f], module, NULL);
+        adze_module_destroy(module);
+    }
+    ok = ok && run_in_turns(job, devices, inputs);
+    for (uint32_t f = 0; devices && f < job->n_formats; f++) {
+        if (ok && devices[f].session) ok = read_profile(job, &devices[f], f);
+        for (uint32_t i = 0; ok && devices[f].session && i < job->n_layers; i++)
+            if (takes(job, i, f)) times_cache_add(cache, hash_of(job, model, i, f), *seconds_of(job, i, f));
+        if (devices[f].work) adze_device_close(&devices[f]);
+    }
+    adze_progress_end(bar);
+    free(devices);
+    return ok;
+}
+
+bool compress_measure_layers(compress_job *job)
+{
+    const adze_calibration *held = &job->samples.held.view;
+    const char *path = job->options->cache;
+    times_cache *cache = path ? times_cache_open(job->work->context, path) : NULL;
+    adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
+    bool ok = (!path || cache) && (inputs || fail(job, "out of memory"));
+    ok = ok && held->sample(held->self, 0, inputs) &&
+         measure(job, cache, hash_model(job, inputs, held->n_inputs), inputs);
+    free(inputs);
+    times_cache_close(cache);
+    return ok;
+}
