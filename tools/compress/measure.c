@@ -155,6 +155,22 @@ static uint64_t memory_of(const adze_device *device)
     return device->session && adze_session_memory(device->session, &bytes) == ADZE_OK ? bytes : 0;
 }
 
+/* Inputs with NaN would count as answers that changed. */
+static bool check_inputs(const compress_job *job, uint64_t run, const adze_value *inputs)
+{
+    const adze_calibration_files *files = job->samples.held_files;
+    for (uint32_t i = 0; i < job->samples.held.view.n_inputs; i++) {
+        bool floats = adze_dtype_get_kind((adze_dtype)inputs[i].dtype) == ADZE_KIND_FLOAT;
+        for (uint64_t k = 0, n = floats ? adze_value_count(&inputs[i]) : 0; k < n; k++)
+            if (!isfinite(adze_value_real(&inputs[i], k)))
+                return adze_error(adze_loc_unknown(job->work->context),
+                                  "%s: run %llu of input '%s' holds NaN or infinite numbers",
+                                  job->options->data ? job->options->data : job->options->common.calib,
+                                  (unsigned long long)job->samples.held.runs[run], files->device.inputs[i].name);
+    }
+    return true;
+}
+
 bool compress_measure_original(compress_job *job)
 {
     const char *file = temporary(job, "original", suffix_of(job));
@@ -177,7 +193,8 @@ bool compress_measure_original(compress_job *job)
     for (uint64_t run = 0; ok && run < held->count; run++) {
         const adze_value *results;
         adze_progress_update(bar, (double)run / (double)held->count, NULL);
-        ok = held->sample(held->self, run, inputs) && adze_device_run(&job->original, inputs, &results) &&
+        ok = held->sample(held->self, run, inputs) && check_inputs(job, run, inputs) &&
+             adze_device_run(&job->original, inputs, &results) &&
              keep_answers(job, run, results) && (!labelled || compress_scorer_add(&scorer, run, results, NULL));
     }
     if (labelled) compress_scorer_end(&scorer);
