@@ -3,6 +3,8 @@
 #include "ir/rows.h"
 #include <adze/window.h>
 
+#include <string.h>
+
 static bool same_dtype(const adze_op *op, const inferred *a, const inferred *b)
 {
     if (a->dtype == b->dtype) return true;
@@ -217,17 +219,24 @@ bool infer_pack_panels(adze_op *op, const adze_type **out_types)
     int64_t interleave = adze_op_attr_int(op, "interleave"), run = adze_op_attr_int(op, "run"), last;
     adze_context *context = adze_op_context(op);
     inferred w;
-    bool conv = form[0] == 'c';
-    if (!infer_ranked(op, 0, conv ? 3 : 2, conv ? ADZE_MAX_RANK : 2, &w)) return false;
+    bool conv = form[0] == 'c', vector = !strcmp(form, "n");
+    if (!infer_ranked(op, 0, conv ? 3 : vector ? 1 : 2, conv ? ADZE_MAX_RANK : vector ? 1 : 2, &w)) return false;
     if (width < 1 || width > 64 || group < 1 || interleave < 1 || interleave > 8)
         return adze_error(adze_op_loc(op), "width %lld, group %lld, interleave %lld of pack_panels", (long long)width,
                           (long long)group, (long long)interleave);
-    inferred out = infer_unknown_dims(op, w.dtype, 4);
+    int64_t bits = adze_op_attr_int(op, "bits"), row = width * interleave;
+    bool pairs = bits == 4 && row % 2 == 0 && (w.dtype == ADZE_DTYPE_i4 || w.dtype == ADZE_DTYPE_i8);
+    if (bits && !pairs)
+        return adze_error(adze_op_loc(op), "bits of pack_panels are %lld for %s in rows of %lld; expected 0, or 4 for "
+                          "i4 or i8 in rows of an even length", (long long)bits, infer_type_text(op, 0),
+                          (long long)row);
+    adze_dtype dtype = pairs ? ADZE_DTYPE_u8 : w.dtype == ADZE_DTYPE_i4 ? ADZE_DTYPE_i8 : w.dtype;
+    inferred out = infer_unknown_dims(op, dtype, 4);
     out.dims[0] = adze_dim_const(context, group);
-    out.dims[3] = adze_dim_const(context, width * interleave);
+    out.dims[3] = adze_dim_const(context, pairs ? row / 2 : row);
     if (w.ranked) {
         bool kn = form[0] == 'k';
-        const adze_dim *n = w.dims[kn ? 1 : 0], *k = w.dims[kn ? 0 : 1];
+        const adze_dim *n = w.dims[kn ? 1 : 0], *k = vector ? adze_dim_const(context, 1) : w.dims[kn ? 0 : 1];
         n = adze_dim_binary(context, ADZE_DIM_FLOORDIV, n, out.dims[0]);
         bool whole = run == 1 || (conv && run > 1 && adze_dim_is_const(w.dims[w.rank - 1], &last) && last == run);
         if (!whole)

@@ -11,6 +11,7 @@
 #include <adze/pass.h>
 
 #include "passes/examples_embedded.h"
+#include "passes/tile/tile.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static bool is_stored_narrow(const adze_op *op)
 
 static bool may_fold(const adze_op *op, const fold_options *options)
 {
-    if (!options->dequantize && is_stored_narrow(op)) return false;
+    if (is_stored_narrow(op) && (!options->dequantize || tile_keeps_codes(op))) return false;
     return adze_op_has_trait(op, ADZE_PURE) && !adze_op_has_trait(op, ADZE_LOOP) &&
            !adze_op_has_trait(op, ADZE_DATA_DEPENDENT) && adze_row_has_meaning(adze_op_get_row(op)) &&
            adze_op_num_regions(op) == 0 && adze_op_num_results(op) == 1;
@@ -123,7 +124,7 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
 }
 
 static const adze_option fold_option_rows[] = {
-    {"dequantize", "also dequantize of constants, which makes them wide", ADZE_OPTION_BOOL,
+    {"dequantize", "also dequantize of constants, which makes them wide, where no kernel reads codes", ADZE_OPTION_BOOL,
      offsetof(fold_options, dequantize), "false"},
 };
 

@@ -5,7 +5,8 @@
  * An op joins the kernel of its operand only where that value has no other user and where its elements
  * are read exactly where they are written (both from `access`), so nothing is computed twice.
  * Convolutions form a chain with the depthwise one beside them where what lies between is large for the
- * L2 cache: such a kernel runs by rows of the image.
+ * L2 cache: such a kernel runs by rows of the image. Weights that are stored as codes go into the kernel of their
+ * contraction with the dequantize in front of it.
  *
  *     %0 = conv(%x, @w, @b)         →    %1 = kernel(%x, @w, @b) do {(%p, %q, %r)
  *     %1 = relu(%0)                        %2 = conv(%p, %q, %r)  %3 = relu(%2)  yield(%3) }
@@ -14,6 +15,7 @@
 #include <adze/pass.h>
 
 #include "passes/examples_embedded.h"
+#include "passes/tile/tile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -275,11 +277,22 @@ static void take_dequantize(fuser *f, adze_op *op, group *own, form kind, uint32
     adze_map_set(f->groups, last, own);
 }
 
+/* The dequantize right above a contraction that gives it its weights is the first op of its kernel. */
+static void take_codes(fuser *f, group *own)
+{
+    const member root = own->ops[0];
+    adze_op *codes = own->form == FORM_CONTRACT ? adze_value_op(adze_op_operand(root.op, 1)) : NULL;
+    if (!codes || codes != adze_op_prev(root.op) || !tile_keeps_codes(codes)) return;
+    append(own, (member){codes, root.at - 1});
+    adze_map_set(f->groups, codes, own);
+}
+
 static void place(fuser *f, adze_op *op, uint32_t at)
 {
-    form kind = form_of(op);
+    form kind = tile_keeps_codes(op) ? FORM_NONE : form_of(op);
     if (kind == FORM_NONE) return;
     group *own = new_group(f, op, at, kind);
+    take_codes(f, own);
     /* The heaviest producer first: contractions keep their epilogue. */
     static const form preference[] = {FORM_CONTRACT, FORM_NORMALIZE, FORM_REDUCE, FORM_ELEMENTWISE};
     for (uint32_t p = 0; p < 4; p++)
@@ -433,9 +446,11 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
 {
     fuser f = {.options = options, .groups = adze_map_create()};
     uint32_t at = 0;
+    bool changed = false;
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op))
+        changed |= tile_gives_codes(op) && adze_rewrite(self, op, "codes") && tile_take_codes(op);
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) place(&f, op, at++);
     if (f.options->chains && !f.options->single) make_chains(&f, self->target);
-    bool changed = false;
     for (uint32_t i = 0; i < f.n; i++)
         if (!f.all[i]->into && adze_rewrite(self, f.all[i]->last, "kernel")) {
             make_kernel(&f, f.all[i]);

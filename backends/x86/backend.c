@@ -63,6 +63,18 @@ static bool type_fits(const adze_type *type, bool loops, char *why, size_t why_s
     return true;
 }
 
+/* Codes that stay in memory, whatever their type: the weights of a contraction, which tile packs for its kernel. */
+static bool is_stored(const adze_op *op, uint32_t operand)
+{
+    const adze_ir_value *codes = adze_op_operand(op, 0);
+    if (operand || !adze_op_is(op, "dequantize") || adze_value_def(codes) != ADZE_DEF_ARGUMENT || !in_kernel(op))
+        return false;
+    const adze_op *outer = adze_region_op(adze_op_parent(op));
+    const adze_use *use = adze_value_first_use(adze_op_result(op, 0));
+    return adze_value_const(adze_op_operand(outer, adze_value_index(codes))) && use &&
+           adze_op_has_trait(adze_use_op(use), ADZE_CONTRACTION);
+}
+
 static bool supports(const adze_op *op, char *why, size_t why_size)
 {
     const adze_op_row *row = adze_op_get_row(op);
@@ -78,7 +90,7 @@ static bool supports(const adze_op *op, char *why, size_t why_size)
     uint32_t n = adze_op_num_operands(op);
     for (uint32_t i = 0; i < n + adze_op_num_results(op); i++) {
         const adze_ir_value *v = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
-        if (v && !type_fits(adze_value_type(v), in_kernel(op), why, why_size)) return false;
+        if (v && !type_fits(adze_value_type(v), in_kernel(op) && !is_stored(op, i), why, why_size)) return false;
     }
     if (row->regions_max)
         return snprintf(why, why_size, "ops with regions are not compiled"), false;

@@ -251,27 +251,51 @@ adze_status eval_attention(const adze_env *env, const adze_value *in, uint32_t n
 
 /* ---- Panels ---- */
 
+/* Where the elements of weights go, and how they lie there. */
+typedef struct panels {
+    const uint8_t *from;
+    uint8_t *to;
+    uint32_t size;      /* bytes of an element of both; 0 = codes of 4 bits are read, or written */
+    bool reads_4, writes_4;
+} panels;
+
+/* False where the code needs more than 4 bits. */
+static bool move_code(const panels *p, int64_t source, int64_t target)
+{
+    int code = p->reads_4 ? ((p->from[source / 2] >> source % 2 * 4 & 15) ^ 8) - 8 : (int8_t)p->from[source];
+    if (!p->writes_4)
+        p->to[target] = (uint8_t)code;
+    else
+        p->to[target / 2] = (uint8_t)(p->to[target / 2] | (code & 15) << target % 2 * 4);
+    return !p->writes_4 || (code >= -8 && code <= 7);
+}
+
 adze_status eval_pack_panels(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
                              uint32_t n_out, const void *attrs)
 {
     (void)n_in, (void)n_out;
     const struct adze_pack_panels_attrs *a = attrs;
     bool conv = ev_text_is(a->form, "conv"), kn = ev_text_is(a->form, "kn"), nk = ev_text_is(a->form, "nk");
+    bool vector = ev_text_is(a->form, "n");
     int64_t width = a->width, groups = a->group, by = a->interleave, run = a->run;
-    if ((!conv && !kn && !nk) || width < 1 || groups < 1 || by < 1 || run < 1 || in->rank < 2 ||
-        (!conv && (in->rank != 2 || groups != 1)))
+    if ((!conv && !kn && !nk && !vector) || width < 1 || groups < 1 || by < 1 || run < 1 ||
+        (vector ? in->rank != 1 : in->rank < 2) || ((kn || nk) && (in->rank != 2 || groups != 1)))
         return ev_fail(env, ADZE_ERR_VALUE, "pack_panels: form, width or group does not fit the weights");
-    int64_t taps = conv ? ev_product(in->dims, 2, in->rank) : 1, channels = in->dims[kn ? 0 : 1];
+    panels p = {.from = in->data, .reads_4 = in->dtype == ADZE_DTYPE_i4, .writes_4 = a->bits == 4};
+    if (a->bits && (!p.writes_4 || width * by % 2 || (!p.reads_4 && in->dtype != ADZE_DTYPE_i8)))
+        return ev_fail(env, ADZE_ERR_VALUE, "pack_panels: bits do not fit the weights");
+    if (adze_dtype_bits((adze_dtype)in->dtype) < 8 && !p.reads_4) return ev_bad_dtype(env);
+    int64_t taps = conv ? ev_product(in->dims, 2, in->rank) : 1, channels = vector ? 1 : in->dims[kn ? 0 : 1];
     int64_t n = in->dims[kn ? 1 : 0] / groups, per_run = (run * channels + by - 1) / by;
     if (taps % run) return ev_fail(env, ADZE_ERR_VALUE, "pack_panels: run does not divide the window");
-    int64_t dims[4] = {groups, (n + width - 1) / width, taps / run * per_run, width * by};
-    adze_status status = ev_result(env, out, in->dtype, 4, dims);
+    int64_t dims[4] = {groups, (n + width - 1) / width, taps / run * per_run, width * by / (p.writes_4 ? 2 : 1)};
+    adze_dtype dtype = p.writes_4 ? ADZE_DTYPE_u8 : p.reads_4 ? ADZE_DTYPE_i8 : (adze_dtype)in->dtype;
+    adze_status status = ev_result(env, out, dtype, 4, dims);
     if (status != ADZE_OK) return status;
-    uint32_t size = ev_size(in->dtype);
-    if (adze_dtype_bits((adze_dtype)in->dtype) < 8) return ev_bad_dtype(env);
+    p.size = p.reads_4 || p.writes_4 ? 0 : ev_size(in->dtype);
+    p.to = out->data;
     memset(out->data, 0, ev_bytes(out));
-    uint8_t *to = out->data;
-    const uint8_t *from = in->data;
+    bool fits = true;
     for (int64_t g = 0; g < groups; g++)
         for (int64_t j = 0; j < n; j++)
             for (int64_t c = 0; c < channels; c++)
@@ -280,7 +304,10 @@ adze_status eval_pack_panels(const adze_env *env, const adze_value *in, uint32_t
                     int64_t at = t % run * channels + c; /* in the run */
                     int64_t row = (g * dims[1] + j / width) * dims[2] + t / run * per_run + at / by;
                     int64_t target = (row * width + j % width) * by + at % by;
-                    memcpy(to + target * size, from + source * size, size);
+                    if (p.size)
+                        memcpy(p.to + target * p.size, p.from + source * p.size, p.size);
+                    else
+                        fits &= move_code(&p, source, target);
                 }
-    return ADZE_OK;
+    return fits ? ADZE_OK : ev_fail(env, ADZE_ERR_VALUE, "pack_panels: a code does not fit 4 bits");
 }

@@ -77,7 +77,6 @@ bool tile_contract(tile *t)
     c.x = adze_value_type(adze_op_operand(c.root, 0));
     c.y = adze_value_type(adze_op_result(t->kernel, 0));
     c.input = tile_buffer(t, adze_op_operand(c.root, 0));
-    c.weights = tile_buffer(t, adze_op_operand(c.root, 1));
     c.output = tile_result(t, 0);
     c.yielded = adze_op_operand(adze_region_last(t->region), 0);
     if (!tile_describe(t, &c)) return false;

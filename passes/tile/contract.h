@@ -9,9 +9,13 @@
 
 #include "passes/tile/tile.h"
 
-/* Columns of a packed panel; consecutive k of a column that a panel of integers holds beside each other; most rows of a
- * register tile, and pixels of a depthwise one; how far ahead, in elements, a panel is fetched that is read once. */
-enum { TILE_PANEL = 16, TILE_INTERLEAVE = 4, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8, TILE_AHEAD = 64 * TILE_PANEL };
+/* Columns of a packed panel; consecutive k of a column that a panel of integers holds beside each other, and one of
+ * 4-bit codes for floats; most rows of a register tile, pixels of a depthwise one; how far ahead, in elements, a panel is
+ * fetched that is read once. */
+enum { TILE_PANEL = 16, TILE_INTERLEAVE = 4, TILE_CODE_ROW = 8, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8 };
+enum { TILE_AHEAD = 64 * TILE_PANEL };
+/* Rows up to which micro-kernels read codes, and of a tile of theirs; how far ahead they fetch, in bytes. */
+enum { TILE_FEW_ROWS = 12, TILE_CODE_ROWS = 6, TILE_CODES_AHEAD = 2560 };
 /* Work that makes a chunk worth handing out, and how many chunks a kernel has at most. */
 enum { TILE_CHUNK_FLOPS = 4000000, TILE_MAX_CHUNKS = 16 };
 
@@ -22,6 +26,14 @@ typedef struct contraction {
     bool depthwise;
     bool integer; /* u8 with i8 or i16 in i32, else f32 */
     bool narrow;  /* pairs of products fit 16 bits */
+    /* Weights that are stored in fewer bits than the micro-kernels of `integer` or floats read. */
+    int64_t code_bits;            /* 4 or 8; 0 = they are as they are read */
+    adze_ir_value *scales;        /* panels of scales, for floats */
+    int64_t scale_group;          /* steps of k of a tap that share one */
+    bool tap_scales;              /* each tap has its own */
+    bool direct;                  /* a micro-kernel reads the codes; else blocks of columns are made wide first */
+    int64_t few_columns;          /* where the number of columns is not known: up to so many are direct; 0 = none */
+    adze_ir_value *wide;          /* the block that is wide now */
     uint32_t outer[ADZE_MAX_RANK], n_outer; /* logical axes of the result that are looped over one by one */
     int row_axis, col_axis, channel_axis;   /* of the result; row_axis -1 = one row */
     const adze_dim *rows, *cols;
@@ -53,6 +65,18 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root);
 
 /* The taps of a row of the window lie beside each other in the data, and panels of integers hold them so. */
 bool tile_taps_run_on(const adze_op *root, const adze_type *data);
+
+/* Finds the panels of the contraction's weights, and of their scales. */
+void tile_find_weights(tile *t, contraction *c);
+
+/* ---- codes.c ---- */
+
+/* Codes and scales are constants that nothing else in the kernel reads, as tile_take_codes leaves them. */
+bool tile_codes_fit(const adze_op *root);
+/* No number of an i8 constant is outside -8 .. 7. */
+bool tile_fits_4_bits(const adze_const *weights);
+/* Makes the codes of `vectors` panels of 16 columns from `panel` on wide, into scratch memory. */
+void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze_dim *panel, int64_t vectors);
 
 /* ---- contract_tile.c ---- */
 

@@ -181,7 +181,8 @@ static bool bias_fits(const contraction *c)
 static bool is_narrow(const adze_ir_value *panels)
 {
     const adze_const *constant = adze_value_const(panels);
-    if (!constant || adze_type_dtype(adze_const_type(constant)) != ADZE_DTYPE_i8) return false;
+    adze_dtype dtype = constant ? adze_type_dtype(adze_const_type(constant)) : ADZE_DTYPE_NONE;
+    if (dtype != ADZE_DTYPE_i8) return dtype == ADZE_DTYPE_u8; /* codes of 4 bits */
     adze_data *data = adze_const_data(constant);
     const int8_t *w = adze_data_load(data);
     bool narrow = w != NULL;
@@ -208,15 +209,43 @@ static bool fits_floats(const adze_ir_value *panels)
     return fits;
 }
 
+void tile_find_weights(tile *t, contraction *c)
+{
+    const adze_ir_value *arg = tile_weights_arg(c->root);
+    const adze_op *codes = tile_codes(c->root);
+    bool pairs = adze_type_dtype(adze_value_type(t->operands[adze_value_index(arg)])) == ADZE_DTYPE_u8;
+    c->weights = tile_buffer(t, arg);
+    c->code_bits = pairs ? 4 : codes ? 8 : 0;
+    c->scales = codes ? tile_buffer(t, adze_op_operand(codes, 1)) : NULL;
+}
+
+/* Codes are read by a micro-kernel of their own where there are few rows to share wide ones. */
+static void choose_direct(contraction *c)
+{
+    int64_t cols, block = c->scales ? adze_op_attr_int(tile_codes(c->root), "block_size") : 0;
+    c->tap_scales = block != 0;
+    c->scale_group = block && block < c->group_in ? block : c->group_in;
+    if (!c->scales || adze_op_has_trait(c->root, ADZE_WINDOW)) return;
+    bool fits = c->mr <= TILE_CODE_ROWS;
+    int64_t few = fits || c->mr >= TILE_FEW_ROWS ? TILE_FEW_ROWS : c->mr;
+    if (!adze_dim_is_const(c->cols, &cols)) {
+        c->few_columns = few;
+    } else if (cols <= few) {
+        c->direct = true;
+        if (!fits) c->mr = TILE_CODE_ROWS;
+    }
+}
+
 bool tile_describe(tile *t, contraction *c)
 {
     const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
     if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
     c->integer = adze_type_dtype(of) == ADZE_DTYPE_i32;
-    c->narrow = c->integer && is_narrow(t->operands[adze_value_index(adze_op_operand(c->root, 1))]);
+    c->narrow = c->integer && is_narrow(t->operands[adze_value_index(tile_weights_arg(c->root))]);
+    tile_find_weights(t, c);
     bool slides = adze_op_has_trait(c->root, ADZE_WINDOW);
     if (!(slides ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
-    const adze_ir_value *panels = t->operands[adze_value_index(adze_op_operand(c->root, 1))];
+    const adze_ir_value *panels = t->operands[adze_value_index(tile_weights_arg(c->root))];
     if (c->integer && c->depthwise && !fits_floats(panels)) return false;
     const adze_target *target = t->run->target;
     c->nr = c->depthwise ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
@@ -228,6 +257,7 @@ bool tile_describe(tile *t, contraction *c)
     c->cols = adze_type_dim(of, (uint32_t)c->col_axis);
     c->rows = c->row_axis < 0 ? tile_dim(t, 1) : adze_type_dim(of, (uint32_t)c->row_axis);
     choose_line(t, c);
+    choose_direct(c);
     int64_t cols;
     bool few = adze_dim_is_const(c->cols, &cols) && cols <= 2 && adze_dim_is_value(c->rows, 1);
     if (few && !c->depthwise && !c->integer) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
@@ -243,8 +273,9 @@ adze_op *tile_root(const adze_op *kernel, const adze_op *after)
 
 bool tile_has_panels(const adze_op *kernel, const adze_op *root)
 {
-    adze_ir_value *x = adze_op_operand(root, 0), *w = adze_op_operand(root, 1);
+    adze_ir_value *x = adze_op_operand(root, 0), *w = tile_weights_arg(root);
     if (adze_value_def(w) != ADZE_DEF_ARGUMENT || adze_value_num_uses(w) != 1) return false;
+    if (tile_codes(root)) return tile_codes_fit(root);
     adze_dtype data = adze_type_dtype(adze_value_type(x)), weights = adze_type_dtype(adze_value_type(w));
     bool integer = data == ADZE_DTYPE_u8 && (weights == ADZE_DTYPE_i8 || weights == ADZE_DTYPE_i16);
     if (!integer && (data != ADZE_DTYPE_f32 || weights != ADZE_DTYPE_f32)) return false;
@@ -259,7 +290,7 @@ static bool same_form(const adze_slot *a, const adze_slot *b)
 {
     const struct adze_pack_panels_attrs *x = (const void *)a, *y = (const void *)b;
     return x->group == y->group && x->width == y->width && x->interleave == y->interleave && x->run == y->run &&
-           !strcmp(x->form.data, y->form.data);
+           x->bits == y->bits && !strcmp(x->form.data, y->form.data);
 }
 
 static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_const *source)
@@ -298,32 +329,64 @@ static adze_ir_value *packed_at_run_time(adze_op *pack)
     return adze_op_result(pack, 0);
 }
 
+static adze_ir_value *pack(tile *t, adze_ir_value *weights, const adze_attr *attrs, uint32_t n)
+{
+    adze_builder at = adze_builder_before(t->kernel);
+    adze_op *op = adze_build(&at, "pack_panels", &weights, 1, attrs, n, NULL, 1);
+    if (!op) return NULL;
+    adze_const *source = adze_value_const(weights);
+    if (!source) return packed_at_run_time(op);
+    adze_const *packed = packed_constant(t, op, source);
+    adze_op_erase(op);
+    return packed ? adze_const_value(packed) : NULL;
+}
+
+static const char *form_of(const adze_op *root)
+{
+    if (adze_op_has_trait(root, ADZE_WINDOW)) return "conv";
+    return adze_op_is(root, "gemm") && adze_op_attr_int(root, "transB") ? "nk" : "kn";
+}
+
+static bool depthwise(const adze_op *root, const adze_type *w)
+{
+    int64_t group = *form_of(root) == 'c' ? adze_op_attr_int(root, "group") : 1;
+    return group > 1 && adze_dim_is_value(adze_type_dim(w, 1), 1) && adze_dim_is_value(adze_type_dim(w, 0), group);
+}
+
+/* Rows of 4-bit codes must not straddle groups of scales. */
+static bool packs_in_4_bits(const adze_op *root, const adze_ir_value *weights)
+{
+    const adze_op *codes = tile_codes(root);
+    const adze_type *type = adze_value_type(weights);
+    int64_t block = codes ? adze_op_attr_int(codes, "block_size") : 0;
+    if (depthwise(root, type)) return false;
+    if (adze_type_dtype(type) == ADZE_DTYPE_i4) return true;
+    return adze_value_const(weights) && block % TILE_CODE_ROW == 0 && tile_fits_4_bits(adze_value_const(weights));
+}
+
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
 {
-    const char *form = adze_op_has_trait(root, ADZE_WINDOW)                             ? "conv"
-                       : adze_op_is(root, "gemm") && adze_op_attr_int(root, "transB") ? "nk"
-                                                                                                : "kn";
-    int64_t group = 1, in = 0, interleave = TILE_INTERLEAVE, run = 1;
-    if (adze_type_dtype(adze_value_type(weights)) == ADZE_DTYPE_f32) interleave = 1;
-    if (*form == 'c') {
+    const adze_type *w = adze_value_type(weights);
+    const char *form = form_of(root);
+    bool four = packs_in_4_bits(root, weights), real = tile_codes(root) || adze_type_dtype(w) == ADZE_DTYPE_f32;
+    int64_t group = 1, run = 1, interleave = !real ? TILE_INTERLEAVE : four ? TILE_CODE_ROW : 1;
+    if (depthwise(root, w))
+        interleave = 1;
+    else if (*form == 'c')
         group = adze_op_attr_int(root, "group");
-        const_dim(adze_value_type(weights), 1, &in);
-        int64_t out;
-        if (group > 1 && in == 1 && const_dim(adze_value_type(weights), 0, &out) && out == group)
-            group = interleave = 1; /* depthwise */
-        const adze_type *w = adze_value_type(weights);
-        if (interleave > 1 && tile_taps_run_on(root, adze_value_type(adze_op_operand(root, 0))))
-            const_dim(w, adze_type_rank(w) - 1, &run);
-    }
-    adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", TILE_PANEL),
-                         adze_attr_int("group", group), adze_attr_int("interleave", interleave),
-                         adze_attr_int("run", run)};
-    adze_builder at = adze_builder_before(t->kernel);
-    adze_op *pack = adze_build(&at, "pack_panels", &weights, 1, attrs, 5, NULL, 1);
-    if (!pack) return NULL;
-    adze_const *source = adze_value_const(weights);
-    if (!source) return packed_at_run_time(pack);
-    adze_const *packed = packed_constant(t, pack, source);
-    adze_op_erase(pack);
-    return packed ? adze_const_value(packed) : NULL;
+    if (*form == 'c' && !real && interleave > 1 && tile_taps_run_on(root, adze_value_type(adze_op_operand(root, 0))))
+        const_dim(w, adze_type_rank(w) - 1, &run);
+    adze_attr attrs[] = {adze_attr_str("form", form),     adze_attr_int("width", TILE_PANEL),
+                         adze_attr_int("group", group),   adze_attr_int("interleave", interleave),
+                         adze_attr_int("run", run),       adze_attr_int("bits", 4)};
+    return pack(t, weights, attrs, four ? 6 : 5);
+}
+
+adze_ir_value *tile_pack_scales(tile *t, adze_op *root, adze_ir_value *scales)
+{
+    bool one = !adze_op_attr_int(tile_codes(root), "block_size");
+    bool grouped = *form_of(root) == 'c' && !depthwise(root, adze_value_type(tile_weights_arg(root)));
+    adze_attr attrs[] = {adze_attr_str("form", one ? "n" : form_of(root)), adze_attr_int("width", TILE_PANEL),
+                         adze_attr_int("group", grouped ? adze_op_attr_int(root, "group") : 1)};
+    return pack(t, scales, attrs, 3);
 }

@@ -44,7 +44,8 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
 {
     const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->channel, tile_dim(t, TILE_PANEL));
     const adze_dim *at[] = {c->depthwise ? tile_dim(t, 0) : p->group, panel, tile_dim(t, 0), tile_dim(t, 0)};
-    adze_ir_value *b = tile_view(t, c->weights, at);
+    if (c->wide) at[0] = at[1] = tile_dim(t, 0);
+    adze_ir_value *b = tile_view(t, c->wide ? c->wide : c->weights, at);
     adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
     adze_ir_value *args[12] = {acc, a};
     uint32_t n = 2;
@@ -57,6 +58,14 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
         const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]),
                                   c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
+    } else if (c->direct) {
+        name = adze_internf(t->context, "gemm_f32q%d_%dx%d", (int)c->code_bits, (int)p->mr, (int)p->nr);
+        args[n++] = tile_index(t, c->stride_col);
+        args[n++] = b;
+        args[n++] = tile_view(t, c->scales, at);
+        args[n++] = tile_index(t, c->k);
+        args[n++] = adze_build_index(&t->b, c->scale_group);
+        args[n++] = adze_build_index(&t->b, TILE_CODES_AHEAD);
     } else {
         name = adze_internf(t->context, "gemm_%s%s_%dx%d", types, c->narrow ? "_narrow" : "", (int)p->mr, (int)p->nr);
         args[n++] = tile_index(t, tile_dim(t, p->cols));
@@ -291,8 +300,8 @@ static void units(tile *t, contraction *c, piece p, const adze_dim *lo, const ad
 
 int64_t tile_channels(const contraction *c) { return c->depthwise ? c->groups : c->channels; }
 
-void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim *lo, const adze_dim *hi,
-                 const adze_dim *unit_lo, const adze_dim *unit_hi)
+static void channel_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim *lo, const adze_dim *hi,
+                           const adze_dim *unit_lo, const adze_dim *unit_hi)
 {
     int64_t channels = tile_channels(c);
     const adze_dim *whole = tile_dim(t, channels / c->nr);
@@ -302,10 +311,40 @@ void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim 
         if (pass && channels % c->nr == 0) continue;
         if (!tile_open(t, pass ? tile_max(t, lo, whole) : lo, pass ? hi : tile_min(t, hi, whole), &loop)) continue;
         t->extents[loop.axis] = tile_dim(t, (channels + c->nr - 1) / c->nr);
-        p.channel = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), c->nr);
+        const adze_dim *block = adze_dim_axis(t->context, loop.axis);
+        p.channel = adze_dim_mul_const(t->context, block, c->nr);
         p.partial = pass;
         p.nr = pass && channels % c->nr <= TILE_PANEL ? TILE_PANEL : c->nr;
+        if (c->code_bits && !c->direct)
+            tile_widen_block(t, c, c->depthwise ? tile_dim(t, 0) : group,
+                             adze_dim_mul_const(t->context, block, c->nr / TILE_PANEL), p.nr / TILE_PANEL);
         units(t, c, p, unit_lo, unit_hi);
+        tile_end(t, &loop, NULL, 0);
+    }
+    c->wide = NULL;
+}
+
+void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim *lo, const adze_dim *hi,
+                 const adze_dim *unit_lo, const adze_dim *unit_hi)
+{
+    if (!c->few_columns) {
+        channel_blocks(t, c, group, lo, hi, unit_lo, unit_hi);
+        return;
+    }
+    /* Loops of one round or none: few columns, or many. */
+    const adze_dim *one = tile_dim(t, 1), *above = adze_dim_sub(t->context, tile_dim(t, c->few_columns + 1), c->cols);
+    const adze_dim *is_few = tile_bind(t, tile_max(t, tile_dim(t, 0), tile_min(t, one, above)), tile_dim(t, 2));
+    contraction few = *c;
+    few.direct = true;
+    tile_loop loop;
+    if (few.mr > TILE_CODE_ROWS) few.mr = TILE_CODE_ROWS; /* all of them are one unit of the larger tile */
+    if (tile_open(t, tile_dim(t, 0), is_few, &loop)) {
+        bool same = few.mr == c->mr;
+        channel_blocks(t, &few, group, lo, hi, same ? unit_lo : tile_dim(t, 0), same ? unit_hi : column_tiles(t, &few));
+        tile_end(t, &loop, NULL, 0);
+    }
+    if (tile_open(t, is_few, one, &loop)) {
+        channel_blocks(t, c, group, lo, hi, unit_lo, unit_hi);
         tile_end(t, &loop, NULL, 0);
     }
 }

@@ -327,7 +327,6 @@ static bool convolve_rows(tile *t, chain *ch, uint32_t i, const adze_dim *lo, co
 {
     stage *s = &ch->stages[i];
     contraction *c = &s->c;
-    c->weights = tile_buffer(t, adze_op_operand(c->root, 1));
     c->yielded = s->value;
     if (i) {
         c->x = slab_type(t, &ch->stages[i - 1]);

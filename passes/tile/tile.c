@@ -52,8 +52,10 @@ static void add_arguments(tile *t, adze_ir_value *const *operands)
 /* Every rounding counts where a value becomes a code: a half goes up or down by the last bit. */
 static bool rounds_to_codes(const adze_op *kernel)
 {
-    for (const adze_op *op = adze_region_first(adze_op_region(kernel, 0)); op; op = adze_op_next(op))
-        if (adze_op_has_trait(op, ADZE_QUANT)) return true;
+    for (const adze_op *op = adze_region_first(adze_op_region(kernel, 0)); op; op = adze_op_next(op)) {
+        const adze_use *use = adze_op_has_trait(op, ADZE_QUANT) ? adze_value_first_use(adze_op_result(op, 0)) : NULL;
+        if (use && tile_codes(adze_use_op(use)) != op) return true; /* those of weights give floats */
+    }
     return false;
 }
 
@@ -100,9 +102,12 @@ static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_
     tile t = {.run = run, .context = adze_op_context(kernel), .module = adze_op_module(kernel), .kernel = kernel};
     for (adze_op *root = tile_root(kernel, NULL); root; root = tile_root(kernel, root)) {
         if (!tile_has_panels(kernel, root)) continue;
-        uint32_t at = adze_value_index(adze_op_operand(root, 1));
+        uint32_t at = adze_value_index(tile_weights_arg(root));
         packed[at] = tile_pack(&t, root, operands[at]);
         n_packed += packed[at] != NULL;
+        if (!tile_codes(root)) continue;
+        at = adze_value_index(adze_op_operand(tile_codes(root), 1));
+        packed[at] = tile_pack_scales(&t, root, operands[at]);
     }
     for (uint32_t i = 0; i < n; i++)
         if (!packed[i]) packed[i] = operands[i];
@@ -128,9 +133,26 @@ static bool makes_results(const adze_op *kernel)
     return made;
 }
 
+static bool has_codes(const adze_op *kernel)
+{
+    bool any = false;
+    for (adze_op *root = tile_root(kernel, NULL); root; root = tile_root(kernel, root))
+        any |= tile_codes(root) != NULL;
+    return any;
+}
+
+/* Loops do not read codes themselves: every contraction must have its panels. */
+static adze_func *emit_codes(adze_pass_run *run, adze_op *kernel, adze_ir_value **operands, const char *name)
+{
+    for (adze_op *root = tile_root(kernel, NULL); root; root = tile_root(kernel, root))
+        if (!tile_has_panels(kernel, root)) return NULL;
+    return emit_contraction(run, kernel, operands, name);
+}
+
 static adze_func *emit(adze_pass_run *run, adze_op *kernel, const char *name, adze_ir_value **operands)
 {
     if (!makes_results(kernel)) return NULL;
+    if (has_codes(kernel)) return emit_codes(run, kernel, operands, name);
     adze_func *func = try_form(run, kernel, tile_attention, false, operands, name);
     if (!func) func = emit_contraction(run, kernel, operands, name);
     if (!func) func = try_form(run, kernel, tile_product, false, operands, name);
@@ -346,6 +368,10 @@ static adze_op *lower(state *s, adze_op *kernel)
     for (uint32_t i = 0; i < n; i++) operands[i] = adze_op_operand(kernel, i);
     adze_func *funcs[MAX_LEVELS] = {NULL};
     bool ok = emit_levels(s, kernel, operands, funcs);
+    if (!ok && tile_widen_kernel(kernel)) {
+        free(operands);
+        return lower(s, kernel);
+    }
     adze_op *launched = ok ? launch(kernel, share(s, funcs), operands) : NULL;
     if (!launched) take_apart(s, kernel);
     free(operands);
@@ -377,6 +403,10 @@ static adze_outcome run(adze_module *module, const void *options, adze_pass_run 
     for (adze_func *func = adze_module_first_func(module); func; func = func == last ? NULL : adze_func_next(func))
         for (adze_op *op = adze_region_first(adze_func_body(func)), *next; op; op = next) {
             next = adze_op_next(op);
+            if (tile_keeps_codes(op)) { /* no kernel took it */
+                changed |= tile_make_wide(op);
+                continue;
+            }
             if (!adze_op_is(op, "kernel") || !adze_rewrite(self, op, "loops")) continue;
             lower(&s, op);
             changed = true;

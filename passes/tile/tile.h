@@ -157,6 +157,22 @@ adze_ir_value *tile_sum(tile *t, adze_op *op, const tile_point *at);
 /* What follows the sum of products: alpha, and the bias with its factor. */
 adze_ir_value *tile_after_sum(tile *t, const adze_op *op, const tile_point *at, adze_ir_value *sum);
 
+/* ---- codes.c: weights that are stored as codes with scales ---- */
+
+/* A dequantize of constants that contractions alone read as their weights, in a form that kernels compute with. */
+bool tile_keeps_codes(const adze_op *op);
+/* Are the weights of `op` made by such a one? */
+bool tile_gives_codes(const adze_op *op);
+/* Puts a dequantize of its own right above such a contraction, with a scale a column or a group, and no zero point. */
+bool tile_take_codes(adze_op *root);
+/* The dequantize that makes the weights of a contraction, in the same region; NULL: there is none. */
+adze_op *tile_codes(const adze_op *root);
+/* The argument of the kernel that holds weights or their codes. */
+adze_ir_value *tile_weights_arg(const adze_op *root);
+/* A constant of floats instead. Of a kernel: instead of all of its codes; false where it has none. */
+bool tile_make_wide(adze_op *dequantize);
+bool tile_widen_kernel(adze_op *kernel);
+
 /* ---- nest.c, contract.c, rows.c, product.c, attention.c: one kernel form each; false: not of this form ---- */
 
 bool tile_nest(tile *t);
@@ -172,6 +188,8 @@ bool tile_is_flat(const adze_op *kernel);
 adze_op *tile_root(const adze_op *kernel, const adze_op *after);
 /* The panels of its weights: a constant for a constant, however many kernels share it, else an op above the kernel. */
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights);
+/* The panels of the scales of its weights, where those are codes. */
+adze_ir_value *tile_pack_scales(tile *t, adze_op *root, adze_ir_value *scales);
 /* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known or
  * there is another number of axes. */
 bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *out_pads);

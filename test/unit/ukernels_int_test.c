@@ -239,68 +239,172 @@ static uint32_t bits_of(float x)
     return bits;
 }
 
+/* Bytes of a panel of codes of k steps, and the code of a step and a column of one. */
+static int64_t code_bytes(int bits, int64_t k) { return bits == 4 ? (k + 7) / 8 * 64 : k * 16; }
+
+static int code_of(int bits, const uint8_t *panel, int64_t kk, int column)
+{
+    if (bits == 8) return (int8_t)panel[kk * 16 + column];
+    int nibble = panel[kk / 8 * 64 + column * 4 + kk % 8 / 2] >> kk % 2 * 4 & 15;
+    return nibble > 7 ? nibble - 16 : nibble;
+}
+
+typedef struct codes_case {
+    int bits, mr, nr;
+    int64_t k, group, a_row;
+} codes_case;
+
 /* The worst error of a tile. */
-static double q4_error(const float *acc, const float *a, const uint8_t *b, int mr, int nr, int64_t k, int64_t a_row)
+static double codes_error(const codes_case *c, const float *acc, const float *a, const uint8_t *b, const float *scales)
 {
     double worst = 0;
-    for (int i = 0; i < mr * nr; i++) {
-        int n = i % nr;
+    int64_t groups = (c->k + c->group - 1) / c->group;
+    for (int i = 0; i < c->mr * c->nr; i++) {
+        int n = i % c->nr;
         double sum = 0;
-        for (int64_t kk = 0; kk < k; kk++) {
-            const uint8_t *block = b + (n / 16 * ((k + 31) / 32) + kk / 32) * 320;
-            int nibble = block[kk % 32 / 8 * 64 + n % 16 * 4 + kk % 8 / 2] >> kk % 2 * 4 & 15;
-            float scale;
-            memcpy(&scale, block + 256 + n % 16 * 4, sizeof scale);
-            sum += (double)a[i / nr * a_row + kk] * (nibble > 7 ? nibble - 16 : nibble) * (double)scale;
-        }
+        for (int64_t kk = 0; kk < c->k; kk++)
+            sum += (double)a[i / c->nr * c->a_row + kk] *
+                   code_of(c->bits, b + n / 16 * code_bytes(c->bits, c->k), kk, n % 16) *
+                   (double)scales[(n / 16 * groups + kk / c->group) * 16 + n % 16];
         double error = fabs(sum - (double)acc[i]);
         if (!(error <= worst)) worst = error;
     }
     return worst;
 }
 
-static void check_q4(const adze_ukernel *uk, int mr, int nr, int64_t k)
+static edge random_floats(int64_t bytes, uint32_t *state, float by)
 {
-    adze_reach reach[3];
-    const int64_t a_row = k + 3;
-    adze_ukernel_arg args[6] = {{.i = 0}, {.i = 0}, {.i = a_row}, {.i = 0}, {.i = k}, {.i = 640}};
-    REQUIRE(uk->reach(args, reach));
-    CHECK_INT(reach[2].end, (k + 31) / 32 * 320 * nr / 16);
-    uint32_t state = 3;
-    edge a = edge_of((size_t)reach[1].end), b = edge_of((size_t)reach[2].end);
-    float *x = (float *)(void *)a.begin, acc[MAX_TILE + 2 * GUARD], mark;
-    memcpy(&mark, &guard, sizeof mark);
-    for (int64_t i = 0; i < reach[1].end / 4; i++) x[i] = (float)next(&state) * 0x1p-23f - 1;
-    for (int64_t i = 0; i < reach[2].end; i++) b.begin[i] = (uint8_t)next(&state);
-    for (int64_t i = 0; i < reach[2].end / 320 * 16; i++) {
-        float scale = (float)(1 + next(&state) % 1000) * 1e-3f;
-        memcpy(b.begin + i / 16 * 320 + 256 + i % 16 * 4, &scale, sizeof scale);
-    }
-    for (int i = 0; i < mr * nr + 2 * GUARD; i++) acc[i] = mark;
-    args[0].p = acc + GUARD;
-    args[1].cp = x;
-    args[3].cp = b.begin;
-    uk->invoke(args);
-    double worst = q4_error(acc + GUARD, x, b.begin, mr, nr, k, a_row);
-    bool hold = true;
-    for (int i = 0; i < GUARD; i++)
-        hold &= bits_of(acc[i]) == (uint32_t)guard && bits_of(acc[GUARD + mr * nr + i]) == (uint32_t)guard;
-    if (!unit_check(worst <= 1e-4 && hold, __FILE__, __LINE__, uk->name)) printf("  k %d: error %g\n", (int)k, worst);
-    edge_free(a);
-    edge_free(b);
+    edge e = edge_of((size_t)bytes);
+    for (int64_t i = 0; i < bytes / 4; i++) ((float *)(void *)e.begin)[i] = ((float)next(state) * 0x1p-23f - 1) * by;
+    return e;
 }
 
-TEST(gemm_q4)
+static edge random_codes(int64_t bytes, uint32_t *state)
 {
-    static const int64_t depths[] = {0, 1, 8, 31, 32, 77, 256};
+    edge e = edge_of((size_t)bytes);
+    for (int64_t i = 0; i < bytes; i++) e.begin[i] = (uint8_t)next(state);
+    return e;
+}
+
+static void check_codes(const adze_ukernel *uk, const codes_case *c)
+{
+    adze_reach reach[4];
+    adze_ukernel_arg args[8] = {[2] = {.i = c->a_row}, [5] = {.i = c->k}, [6] = {.i = c->group}, [7] = {.i = 640}};
+    REQUIRE(uk->reach(args, reach));
+    CHECK_INT(reach[2].end, code_bytes(c->bits, c->k) * c->nr / 16);
+    CHECK_INT(reach[3].end, (c->k + c->group - 1) / c->group * 4 * c->nr);
+    uint32_t state = 3;
+    edge a = random_floats(reach[1].end, &state, 1), b = random_codes(reach[2].end, &state);
+    edge scales = random_floats(reach[3].end, &state, c->bits == 4 ? 1 : 0.0625F);
+    float acc[MAX_TILE + 2 * GUARD], mark;
+    memcpy(&mark, &guard, sizeof mark);
+    for (int i = 0; i < c->mr * c->nr + 2 * GUARD; i++) acc[i] = mark;
+    args[0].p = acc + GUARD;
+    args[1].cp = a.begin;
+    args[3].cp = b.begin;
+    args[4].cp = scales.begin;
+    uk->invoke(args);
+    double worst = codes_error(c, acc + GUARD, args[1].cp, b.begin, args[4].cp);
+    bool hold = true;
+    for (int i = 0; i < GUARD; i++)
+        hold &= bits_of(acc[i]) == (uint32_t)guard && bits_of(acc[GUARD + c->mr * c->nr + i]) == (uint32_t)guard;
+    if (!unit_check(worst <= 1e-3 && hold, __FILE__, __LINE__, uk->name))
+        printf("  k %d, group %d: error %g\n", (int)c->k, (int)c->group, worst);
+    edge_free(a);
+    edge_free(b);
+    edge_free(scales);
+}
+
+/* Steps and the size of a group; of 4-bit codes groups are whole rows of eight steps, or all steps. */
+static const int64_t grouped[][2] = {{0, 32},  {1, 32},  {8, 8},    {31, 32}, {32, 32},
+                                     {77, 32}, {77, 77}, {256, 64}, {77, 12}};
+
+static bool is_group(int bits, const int64_t *of) { return bits == 8 || of[1] % 8 == 0 || of[1] >= of[0]; }
+
+TEST(gemm_codes)
+{
     int tiles = 0;
     for (size_t i = 0; i < adze_uk_count; i++) {
-        int mr, nr;
-        if (sscanf(adze_uk_table[i].name, "gemm_f32q4_%dx%d", &mr, &nr) != 2) continue;
+        codes_case c;
+        if (sscanf(adze_uk_table[i].name, "gemm_f32q%d_%dx%d", &c.bits, &c.mr, &c.nr) != 3) continue;
         tiles++;
-        for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) check_q4(&adze_uk_table[i], mr, nr, depths[d]);
+        for (size_t d = 0; d < sizeof grouped / sizeof *grouped; d++) {
+            c.k = grouped[d][0];
+            c.group = grouped[d][1];
+            c.a_row = c.k + 3;
+            if (is_group(c.bits, grouped[d])) check_codes(&adze_uk_table[i], &c);
+        }
     }
-    CHECK_INT(tiles, 10);
+    CHECK_INT(tiles, 24);
+    adze_reach reach[4];
+    adze_ukernel_arg odd[8] = {[2] = {.i = 77}, [5] = {.i = 77}, [6] = {.i = 12}};
+    CHECK(!adze_uk_find("gemm_f32q4_1x16")->reach(odd, reach) && adze_uk_find("gemm_f32q8_1x16")->reach(odd, reach));
+}
+
+/* Every product rounded once, no element left out. */
+static void check_widen(int bits, int64_t taps, const int64_t *of, bool of_tap)
+{
+    const adze_ukernel *uk = adze_uk_find(bits == 4 ? "widen_f32q4" : "widen_f32q8");
+    int64_t k = of[0], groups = (k + of[1] - 1) / of[1];
+    adze_reach reach[3];
+    adze_ukernel_arg args[8] = {[3] = {.i = taps}, [4] = {.i = of_tap ? groups * 16 : 0}, [5] = {.i = k},
+                                [6] = {.i = of[1]}, [7] = {.i = 640}};
+    REQUIRE(uk && uk->reach(args, reach));
+    CHECK_INT(reach[0].end, taps * k * 64);
+    uint32_t state = 5;
+    edge y = edge_of((size_t)reach[0].end), codes = random_codes(reach[1].end, &state);
+    edge scales = random_floats(reach[2].end, &state, 1);
+    args[0].p = y.begin;
+    args[1].cp = codes.begin;
+    args[2].cp = scales.begin;
+    uk->invoke(args);
+    const float *got = args[0].p, *scale = args[2].cp;
+    bool same = true;
+    for (int64_t i = 0; i < taps * k * 16; i++) {
+        int64_t t = i / 16 / k, kk = i / 16 % k, n = i % 16;
+        float want = (float)code_of(bits, codes.begin + t * code_bytes(bits, k), kk, (int)n) *
+                     scale[((of_tap ? t * groups : 0) + kk / of[1]) * 16 + n];
+        same &= bits_of(got[i]) == bits_of(want);
+    }
+    if (!unit_check(same, __FILE__, __LINE__, uk->name))
+        printf("  %d taps, k %d, group %d\n", (int)taps, (int)k, (int)of[1]);
+    edge_free(y);
+    edge_free(codes);
+    edge_free(scales);
+}
+
+TEST(widen)
+{
+    for (int bits = 4; bits <= 8; bits += 4)
+        for (size_t d = 0; d < sizeof grouped / sizeof *grouped; d++)
+            for (int64_t taps = 1; taps <= 9; taps += 8)
+                for (int of_tap = 0; of_tap < 2; of_tap++)
+                    if (is_group(bits, grouped[d])) check_widen(bits, taps, grouped[d], of_tap);
+}
+
+TEST(widen_bytes)
+{
+    const adze_ukernel *uk = adze_uk_find("widen_s8q4");
+    for (int64_t rows = 0; rows < 4; rows++) {
+        adze_reach reach[2];
+        adze_ukernel_arg args[4] = {[2] = {.i = rows}, [3] = {.i = 640}};
+        REQUIRE(uk && uk->reach(args, reach));
+        CHECK_INT(reach[0].end, 64 * rows);
+        CHECK_INT(reach[1].end, 32 * rows);
+        uint32_t state = 7;
+        edge y = edge_of((size_t)reach[0].end), codes = random_codes(reach[1].end, &state);
+        args[0].p = y.begin;
+        args[1].cp = codes.begin;
+        uk->invoke(args);
+        bool same = true;
+        for (int64_t i = 0; i < 64 * rows; i++) {
+            int nibble = codes.begin[i / 2] >> i % 2 * 4 & 15;
+            same &= (int8_t)y.begin[i] == (nibble > 7 ? nibble - 16 : nibble);
+        }
+        CHECK(same);
+        edge_free(y);
+        edge_free(codes);
+    }
 }
 
 /* Numbers that make no memory are refused. */
@@ -345,7 +449,9 @@ int main(void)
     RUN(gemm);
     RUN(narrow_bound);
     RUN(depthwise);
-    RUN(gemm_q4);
+    RUN(gemm_codes);
+    RUN(widen);
+    RUN(widen_bytes);
     RUN(reach);
     return unit_end();
 }

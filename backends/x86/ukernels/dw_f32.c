@@ -67,5 +67,7 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
-#define UK_GEMM_Q4(mr, nr)
+#define UK_GEMM_CODES(mr, nr)
+#define UK_WIDEN(name)
+#define UK_WIDEN_INT(name)
 #include "ukernels.def"

@@ -348,5 +348,7 @@ INLINE void gemm_tile(const int rows, const int columns, const int weight_bytes,
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
-#define UK_GEMM_Q4(mr, nr)
+#define UK_GEMM_CODES(mr, nr)
+#define UK_WIDEN(name)
+#define UK_WIDEN_INT(name)
 #include "ukernels.def"

@@ -30,11 +30,20 @@
         adze_uk_dw_##name##_##mw(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i, x[6].i, x[7].i, x[8].i);     \
     }
 #define UK_DEPTHWISE_INT(mw) DEPTHWISE_INT(u8s8, mw) DEPTHWISE_INT(u8s16, mw)
-#define UK_GEMM_Q4(mr, nr)                                                                                      \
-    static void invoke_q4_##mr##x##nr(const adze_ukernel_arg *x)                                                \
+#define CODES(bits, mr, nr)                                                                                     \
+    static void invoke_q##bits##_##mr##x##nr(const adze_ukernel_arg *x)                                         \
     {                                                                                                           \
-        adze_uk_gemm_f32q4_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i);                       \
+        adze_uk_gemm_f32q##bits##_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].cp, x[5].i, x[6].i,        \
+                                              x[7].i);                                                          \
     }
+#define UK_GEMM_CODES(mr, nr) CODES(4, mr, nr) CODES(8, mr, nr)
+#define UK_WIDEN(name)                                                                                          \
+    static void invoke_##name(const adze_ukernel_arg *x)                                                        \
+    {                                                                                                           \
+        adze_uk_##name(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i);                       \
+    }
+#define UK_WIDEN_INT(name)                                                                                      \
+    static void invoke_##name(const adze_ukernel_arg *x) { adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i); }
 #define UK_TRANSPOSE(name)                                                                         \
     static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
@@ -75,11 +84,18 @@
     {                                                                                              \
         return adze_uk_reach_dw_int(mw, 2, x, out);                                                \
     }
-#define UK_GEMM_Q4(mr, nr)                                                                         \
-    static bool reach_q4_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)                   \
+#define CODES_REACH(bits, mr, nr)                                                                  \
+    static bool reach_q##bits##_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)            \
     {                                                                                              \
-        return adze_uk_reach_gemm_q4(mr, nr, x, out);                                              \
+        return adze_uk_reach_gemm_codes(bits, mr, nr, x, out);                                     \
     }
+#define UK_GEMM_CODES(mr, nr) CODES_REACH(4, mr, nr) CODES_REACH(8, mr, nr)
+#define UK_WIDEN(name)                                                                             \
+    static bool reach_##name(const adze_ukernel_arg *x, adze_reach *out)                           \
+    {                                                                                              \
+        return adze_uk_reach_widen(strstr(#name, "q4") ? 4 : 8, x, out);                           \
+    }
+#define UK_WIDEN_INT(name)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #include "ukernels.def"
@@ -96,7 +112,11 @@
 #define UK_DEPTHWISE_INT(mw)                                              \
     ROW(dw_u8s8_##mw, "pbibiiiii", invoke_dw_u8s8_##mw, reach_dw_s8_##mw) \
     ROW(dw_u8s16_##mw, "pbibiiiii", invoke_dw_u8s16_##mw, reach_dw_s16_##mw)
-#define UK_GEMM_Q4(mr, nr) ROW(gemm_f32q4_##mr##x##nr, "ppibii", invoke_q4_##mr##x##nr, reach_q4_##mr##x##nr)
+#define CODES_ROW(bits, mr, nr)                                                                                   \
+    ROW(gemm_f32q##bits##_##mr##x##nr, "ppibpiii", invoke_q##bits##_##mr##x##nr, reach_q##bits##_##mr##x##nr)
+#define UK_GEMM_CODES(mr, nr) CODES_ROW(4, mr, nr) CODES_ROW(8, mr, nr)
+#define UK_WIDEN(name)     ROW(name, "pbpiiiii", invoke_##name, reach_##name)
+#define UK_WIDEN_INT(name) ROW(name, "bbii", invoke_##name, adze_uk_reach_widen_int)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
 const adze_ukernel adze_uk_table[] = {
@@ -110,7 +130,9 @@ bool adze_uk_has_dots(const char *name)
 #define UK_GEMM(mr, nr)
 #define UK_GEMM_INT(mr, nr) \
     "gemm_u8s8_" #mr "x" #nr, "gemm_u8s8_narrow_" #mr "x" #nr, "gemm_u8s16_" #mr "x" #nr,
-#define UK_GEMM_Q4(mr, nr)
+#define UK_GEMM_CODES(mr, nr)
+#define UK_WIDEN(name)
+#define UK_WIDEN_INT(name)
 #define UK_DEPTHWISE(mw)
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)

@@ -105,19 +105,55 @@ bool adze_uk_reach_dw_int(int64_t mw, int64_t weight_bytes, const adze_ukernel_a
     return reach_dw(mw, (family){1, 1, weight_bytes}, x, out);
 }
 
-bool adze_uk_reach_gemm_q4(int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+/* Bytes of a panel of codes of k steps; k > 0. */
+static int64_t code_bytes(span *s, int64_t bits, int64_t k)
 {
-    int64_t k = x[4].i;
-    span acc = one, a = one, b = one;
-    out[1] = out[2] = (adze_reach){0, 0};
+    return bits == 4 ? times(s, (k - 1) / 8 + 1, CODES_4) : times(s, k, CODES_8);
+}
+
+/* Rows of 4-bit codes hold eight steps, so a group is some of them. */
+static bool is_group(int64_t bits, int64_t group, int64_t k)
+{
+    return group > 0 && (bits != 4 || group % 8 == 0 || group >= k);
+}
+
+bool adze_uk_reach_gemm_codes(int64_t bits, int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t k = x[5].i, group = x[6].i;
+    span acc = one, a = one, b = one, scales = one;
+    for (int i = 1; i < 4; i++) out[i] = (adze_reach){0, 0};
     along(&acc, mr * nr, 1);
-    if (!put(&out[0], acc, 4)) return false;
+    if (!put(&out[0], acc, 4) || !is_group(bits, group, k)) return false;
     if (k < 1) return true;
     along(&a, mr, x[2].i);
     along(&a, k, 1);
-    along(&b, times(&b, (k - 1) / 32 + 1, nr / PANEL), Q4_BLOCK);
-    along(&b, Q4_BLOCK, 1);
-    return put(&out[1], a, 4) && put(&out[2], b, 1);
+    along(&b, times(&b, code_bytes(&b, bits, k), nr / PANEL), 1);
+    along(&scales, times(&scales, (k - 1) / group + 1, nr), 1);
+    return put(&out[1], a, 4) && put(&out[2], b, 1) && put(&out[3], scales, 4);
+}
+
+bool adze_uk_reach_widen(int64_t bits, const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t taps = x[3].i, k = x[5].i, group = x[6].i;
+    span y = one, codes = one, scales = one;
+    for (int i = 0; i < 3; i++) out[i] = (adze_reach){0, 0};
+    if (!is_group(bits, group, k)) return false;
+    if (taps < 1 || k < 1) return true;
+    along(&y, times(&y, times(&y, taps, k), PANEL), 1);
+    along(&codes, times(&codes, taps, code_bytes(&codes, bits, k)), 1);
+    along(&scales, taps, x[4].i);
+    along(&scales, times(&scales, (k - 1) / group + 1, PANEL), 1);
+    return put(&out[0], y, 4) && put(&out[1], codes, 1) && put(&out[2], scales, 4);
+}
+
+bool adze_uk_reach_widen_int(const adze_ukernel_arg *x, adze_reach *out)
+{
+    span y = one, codes = one;
+    out[0] = out[1] = (adze_reach){0, 0};
+    if (x[2].i < 1) return true;
+    along(&y, times(&y, x[2].i, GROUP_PANEL), 1);
+    along(&codes, times(&codes, x[2].i, GROUP_PANEL / 2), 1);
+    return put(&out[0], y, 1) && put(&out[1], codes, 1);
 }
 
 bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)

@@ -62,21 +62,32 @@
     UK_DEPTHWISE_INT_TILE(u8s8, int8_t, mw) \
     UK_DEPTHWISE_INT_TILE(u8s16, int16_t, mw)
 
-/* gemm_f32q4_<mr>x<nr>: a tile of a matrix product with 4-bit weights,
+/* gemm_f32q<bits>_<mr>x<nr>: a tile of a matrix product with codes of 4 or 8 bits and a scale a group of `group` steps,
  *
- *   acc[m][n] = sum over kk < k of a[m * a_row + kk] * w[kk][n],   w[kk][n] = code[kk][n] * scale[kk / 32][n]
+ *   acc[m][n] = sum over groups g of scale[g][n] * sum over kk of the group of a[m * a_row + kk] * code[kk][n]
  *
- * in that order, codes from -8 to 7, w rounded to f32. Of a row k floats are read. b is a packed panel of 16 columns:
- * ceil(k / 32) blocks of 320 bytes, each
+ * in that order. Of a row k floats are read. b is a packed panel of 16 columns, rows of
  *
- *   u32 codes[4][16], the code of step 8 i + j of the block in bits 4 j to 4 j + 3 of codes[i][column], two's complement
- *   f32 scales[16]
+ *   4 bits: u32[16], the code of step 8 i + j in bits 4 j to 4 j + 3 of row i, two's complement; ceil(k / 8) rows
+ *   8 bits: i8[16], k rows
  *
- * for nr = 32 the next 16 columns are those of the panel behind it. Codes of steps that are not there do not matter.
+ * and scales one of f32[ceil(k / group)][16]; for nr = 32 the next 16 columns are those of the panels behind them.
+ * group is positive, and of 4-bit codes a multiple of 8 or at least k. Codes of steps that are not there do not matter.
  * `ahead` counts bytes. One row is fastest in 32 columns. */
-#define UK_GEMM_Q4(mr, nr)                                                                                       \
-    void adze_uk_gemm_f32q4_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b, int64_t k,  \
-                                        int64_t ahead);
+#define UK_GEMM_CODES_TILE(bits, mr, nr)                                                                            \
+    void adze_uk_gemm_f32q##bits##_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,         \
+                                               const float *scales, int64_t k, int64_t group, int64_t ahead);
+#define UK_GEMM_CODES(mr, nr) UK_GEMM_CODES_TILE(4, mr, nr) UK_GEMM_CODES_TILE(8, mr, nr)
+
+/* widen_f32q<bits>: such a panel for each of `taps` taps, as the panel that gemm_f32 and dw_f32 read:
+ *
+ *   y[t * k + kk][n] = code[t][kk][n] * scales[t * scales_tap + kk / group * 16 + n] */
+#define UK_WIDEN(name)                                                                                              \
+    void adze_uk_##name(float *y, const uint8_t *codes, const float *scales, int64_t taps, int64_t scales_tap,      \
+                        int64_t k, int64_t group, int64_t ahead);
+
+/* widen_s8q4: y[i] = code i for i < 64 * rows, of two codes a byte, the first in bits 0 to 3. */
+#define UK_WIDEN_INT(name) void adze_uk_##name(int8_t *y, const uint8_t *codes, int64_t rows, int64_t ahead);
 
 /* transpose_f32_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16. */
 #define UK_TRANSPOSE(name) void adze_uk_##name(float *y, int64_t y_row, const float *x, int64_t x_row);
@@ -91,6 +102,7 @@
 
 #include "ukernels.def"
 
+#undef UK_GEMM_CODES_TILE
 #undef UK_GEMM_INT_TILE
 #undef UK_DEPTHWISE_INT_TILE
 

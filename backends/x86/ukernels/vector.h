@@ -20,8 +20,8 @@ typedef float v16_memory __attribute__((vector_size(64), aligned(4), may_alias))
 
 /* Columns of a packed panel; weights of a row of an integer one, which has four steps of k for each column. */
 enum { PANEL = 16, GROUP_PANEL = 4 * PANEL };
-/* Bytes of 32 steps of k of 16 columns of 4 bits, with their scales. */
-enum { Q4_BLOCK = 4 * 64 + 64 };
+/* Bytes of a row of codes: eight steps of k of 16 columns of 4 bits, or one of 8 bits. */
+enum { CODES_4 = 64, CODES_8 = 16 };
 
 #define INLINE static inline __attribute__((always_inline))
 

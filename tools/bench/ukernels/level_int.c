@@ -6,8 +6,8 @@
 #include "bench.h"
 
 #include "backends/x86/ukernels/dw_i8.c"
+#include "backends/x86/ukernels/gemm_codes.c"
 #include "backends/x86/ukernels/gemm_i8.c"
-#include "backends/x86/ukernels/gemm_q4.c"
 
 #define TILE(weight, narrow, ...) \
     gemm_tile(INT_ROWS, INT_COLUMNS, sizeof *weight(), narrow, (gemm_args){__VA_ARGS__})
@@ -88,17 +88,27 @@ INLINE void depthwise(int64_t side, int64_t channels, int64_t stride)
             }
 }
 
-/* Rows times a matrix of 4096 x 4096 of 4 bits. Codes are whatever lies there; scales are floats of a sane size. */
-INLINE void rows_q4(const int rows, const int columns)
+/* Rows times a matrix of 4096 x 4096 codes. Those are whatever lies there; scales, behind them, are floats of a sane
+ * size. */
+INLINE void rows_codes(const int bits, const int rows, const int columns)
 {
     const uint8_t *panels = (const uint8_t *)bench_weights;
-    for (int64_t j = 0; j < 4096; j += columns)
-        q4_tile(rows, columns / 16,
-                (q4_args){bench_out + j, bench_in, 4096, panels + j / 16 * (4096 / 32) * Q4_BLOCK, 4096, 2560});
+    const float *scales = bench_weights + 4096 * 4096 / 4;
+    for (int j = 0; j < 4096; j += columns)
+        codes_tile(bits, rows, columns / 16,
+                   (codes_args){bench_out + j, bench_in, 4096, panels + (int64_t)j * 512 * bits, scales + j * 128, 4096,
+                                32, 2560});
 }
 
-static void row_q4(void) { rows_q4(1, 32); }
-static void rows4_q4(void) { rows_q4(4, 16); }
+static void row_q4(void) { rows_codes(4, 1, 32); }
+static void rows4_q4(void) { rows_codes(4, 4, 16); }
+static void row_q8(void) { rows_codes(8, 1, 32); }
+static void widen_q4(void)
+{
+    for (int j = 0; j < 4096; j += 16)
+        adze_uk_widen_f32q4(bench_out, (const uint8_t *)bench_weights + (int64_t)j * 2048, bench_in, 1, 0, 4096, 32,
+                            2560);
+}
 
 #define FULL(m) ((double)((m) / ROW_TILE * ROW_TILE))
 #define SPAN(side)  ((double)((side) < ROW_TILE ? (side) : (side) / ROW_TILE * ROW_TILE))
@@ -134,6 +144,8 @@ CASES
 static const bench_case cases[] = {
     CASES {"row q4 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q4},
     {"4 rows q4 4096 x 4096", 2.0 * 4 * 4096 * 4096, 0, rows4_q4},
+    {"row q8 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q8},
+    {"widen q4 4096 x 4096", 2.0 * 4096 * 4096, 0, widen_q4},
 };
 
 const bench_cases bench_int = {cases, sizeof cases / sizeof *cases};

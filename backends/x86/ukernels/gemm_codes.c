@@ -1,0 +1,168 @@
+/* Matrix product of floats with codes of 4 or 8 bits, and codes made floats, or bytes, in memory.
+ *
+ * A lane of 4-bit codes holds eight steps of k of its column, so a step is two shifts and a conversion for 16 columns;
+ * of 8-bit codes a row is a step. Products with codes are summed within a group, then the sum times the group's scale
+ * joins the rest: nothing is multiplied by the scale that need not be. One row is bound by memory, of which there is a
+ * seventh; its columns are 32 so that four sums are under way.
+ */
+#include "ukernels.h"
+#include "vector.h"
+
+#include <string.h>
+
+enum { CODE_ROWS = 12, CODE_VECTORS = 2 };
+
+typedef int32_t ints16 __attribute__((vector_size(64)));
+typedef ints16 ints16_memory __attribute__((aligned(1), may_alias));
+typedef int8_t bytes16 __attribute__((vector_size(16)));
+typedef bytes16 bytes16_memory __attribute__((aligned(1), may_alias));
+
+typedef struct codes_args {
+    float *acc;
+    const float *a;
+    int64_t a_row;
+    const uint8_t *b;
+    const float *scales;
+    int64_t k, group, ahead;
+} codes_args;
+
+#define step_of_4(codes, i) __builtin_convertvector((ints16)((codes) << (28 - 4 * (i))) >> 28, v16)
+#define step_of_8(p)        __builtin_convertvector(*(const bytes16_memory *)(p), v16)
+
+/* Bytes from a panel to the next, and floats of its scales. */
+INLINE int64_t panel_bytes(const int bits, int64_t k) { return bits == 4 ? (k + 7) / 8 * CODES_4 : k * CODES_8; }
+INLINE int64_t panel_scales(int64_t k, int64_t group) { return (k / group + (k % group != 0)) * PANEL; }
+
+INLINE void add_step(v16 *c, const int rows, const int vectors, const codes_args *g, const float *a, const v16 w)
+{
+    UNROLL for (int m = 0; m < rows; m++) c[m * vectors] = c[m * vectors] + splat16(a[m * g->a_row]) * w;
+}
+
+/* The eight steps at `from`, or as many as there are, of vector `v` of the columns. */
+INLINE void add_eight(v16 *c, const int bits, const int rows, const int vectors, const codes_args *g, int64_t from,
+                      int64_t end, int v)
+{
+    const float *a = g->a + from;
+    const uint8_t *p = g->b + v * panel_bytes(bits, g->k) + (bits == 4 ? from / 8 * CODES_4 : from * CODES_8);
+    __builtin_prefetch(p + g->ahead, 0, 2);
+    if (bits == 8) __builtin_prefetch(p + g->ahead + 64, 0, 2);
+    if (bits == 4) {
+        ints16 codes = *(const ints16_memory *)p;
+        if (end - from >= 8) {
+            UNROLL for (int i = 0; i < 8; i++) add_step(c + v, rows, vectors, g, a + i, step_of_4(codes, i));
+        } else {
+            ROLLED for (int64_t i = 0; i < end - from; i++, codes >>= 4)
+                add_step(c + v, rows, vectors, g, a + i, step_of_4(codes, 0));
+        }
+    } else if (end - from >= 8) {
+        UNROLL for (int i = 0; i < 8; i++) add_step(c + v, rows, vectors, g, a + i, step_of_8(p + i * CODES_8));
+    } else {
+        ROLLED for (int64_t i = 0; i < end - from; i++)
+            add_step(c + v, rows, vectors, g, a + i, step_of_8(p + i * CODES_8));
+    }
+}
+
+INLINE void codes_tile(const int bits, const int rows, const int vectors, const codes_args g)
+{
+    v16 c[CODE_ROWS * CODE_VECTORS];
+    UNROLL for (int i = 0; i < rows * vectors; i++) c[i] = splat16(0);
+    for (int64_t from = 0, at = 0; from < g.k; from += g.group, at += PANEL) {
+        const int64_t end = g.k - from < g.group ? g.k : from + g.group;
+        v16 sum[CODE_ROWS * CODE_VECTORS];
+        UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = splat16(0);
+        ROLLED for (int64_t eight = from; eight < end; eight += 8)
+        {
+            UNROLL for (int v = 0; v < vectors; v++) add_eight(sum, bits, rows, vectors, &g, eight, end, v);
+        }
+        UNROLL for (int v = 0; v < vectors; v++)
+        {
+            v16 scale = load16(g.scales + v * panel_scales(g.k, g.group) + at);
+            UNROLL for (int m = v; m < rows * vectors; m += vectors) c[m] = c[m] + sum[m] * scale;
+        }
+    }
+    UNROLL for (int i = 0; i < rows * vectors; i++) store16(g.acc + i * 16, c[i]);
+}
+
+/* ---- Codes made wide ---- */
+
+INLINE void widen_group(float *y, const int bits, const uint8_t *p, int64_t count, const v16 scale, int64_t ahead)
+{
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8, y += 8 * PANEL) {
+        __builtin_prefetch(p + ahead, 0, 2);
+        if (bits == 4) {
+            const ints16 codes = *(const ints16_memory *)p;
+            UNROLL for (int s = 0; s < 8; s++) store16(y + s * PANEL, step_of_4(codes, s) * scale);
+            p += CODES_4;
+        } else {
+            __builtin_prefetch(p + ahead + 64, 0, 2);
+            UNROLL for (int s = 0; s < 8; s++) store16(y + s * PANEL, step_of_8(p + s * CODES_8) * scale);
+            p += 8 * CODES_8;
+        }
+    }
+    if (bits == 4 && i < count) {
+        ints16 codes = *(const ints16_memory *)p;
+        for (; i < count; i++, y += PANEL, codes >>= 4) store16(y, step_of_4(codes, 0) * scale);
+    }
+    for (; i < count; i++, y += PANEL, p += CODES_8) store16(y, step_of_8(p) * scale);
+}
+
+INLINE void widen_panel(const int bits, float *y, const uint8_t *codes, const float *scales, int64_t taps,
+                        int64_t scales_tap, int64_t k, int64_t group, int64_t ahead)
+{
+    for (int64_t t = 0; t < taps; t++) {
+        const float *scale = scales + t * scales_tap;
+        for (int64_t from = 0; from < k; from += group, scale += PANEL) {
+            const int64_t count = k - from < group ? k - from : group;
+            const uint8_t *p = codes + t * panel_bytes(bits, k);
+            p += bits == 4 ? from / 8 * CODES_4 : from * CODES_8;
+            widen_group(y, bits, p, count, load16(scale), ahead);
+            y += count * PANEL;
+        }
+    }
+}
+
+void adze_uk_widen_f32q4(float *y, const uint8_t *codes, const float *scales, int64_t taps, int64_t scales_tap,
+                         int64_t k, int64_t group, int64_t ahead)
+{
+    widen_panel(4, y, codes, scales, taps, scales_tap, k, group, ahead);
+}
+
+void adze_uk_widen_f32q8(float *y, const uint8_t *codes, const float *scales, int64_t taps, int64_t scales_tap,
+                         int64_t k, int64_t group, int64_t ahead)
+{
+    widen_panel(8, y, codes, scales, taps, scales_tap, k, group, ahead);
+}
+
+typedef uint16_t words16 __attribute__((vector_size(32)));
+typedef uint8_t pairs16 __attribute__((vector_size(16)));
+typedef pairs16 pairs16_memory __attribute__((aligned(1), may_alias));
+typedef int8_t bytes32 __attribute__((vector_size(32)));
+typedef bytes32 bytes32_memory __attribute__((aligned(1), may_alias));
+
+void adze_uk_widen_s8q4(int8_t *y, const uint8_t *codes, int64_t rows, int64_t ahead)
+{
+    for (int64_t i = 0; i < 2 * rows; i++, codes += 16, y += 32) {
+        const words16 pairs = __builtin_convertvector(*(const pairs16_memory *)codes, words16);
+        const bytes32 nibbles = (bytes32)((pairs | pairs << 4) & 0x0f0f);
+        __builtin_prefetch(codes + ahead, 0, 2);
+        *(bytes32_memory *)y = (nibbles ^ 8) - 8;
+    }
+}
+
+#define CODES_TILE(bits, mr, nr)                                                                                  \
+    void adze_uk_gemm_f32q##bits##_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,       \
+                                               const float *scales, int64_t k, int64_t group, int64_t ahead)      \
+    {                                                                                                             \
+        codes_tile(bits, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead});                   \
+    }
+#define UK_GEMM_CODES(mr, nr) CODES_TILE(4, mr, nr) CODES_TILE(8, mr, nr)
+#define UK_GEMM(mr, nr)
+#define UK_GEMM_INT(mr, nr)
+#define UK_DEPTHWISE(mw)
+#define UK_DEPTHWISE_INT(mw)
+#define UK_TRANSPOSE(name)
+#define UK_PACK(name)
+#define UK_WIDEN(name)
+#define UK_WIDEN_INT(name)
+#include "ukernels.def"
