@@ -10,12 +10,12 @@
 #include "passes/tile/tile.h"
 
 /* Columns of a packed panel; consecutive k of a column that a panel of integers holds beside each other, and one of
- * 4-bit codes for floats; most rows of a register tile, pixels of a depthwise one; how far ahead, in elements, a panel is
- * fetched that is read once. */
+ * 4-bit codes for floats; most rows of a register tile, pixels of a depthwise one; how far ahead, in elements, a panel
+ * is fetched that is read once. */
 enum { TILE_PANEL = 16, TILE_INTERLEAVE = 4, TILE_CODE_ROW = 8, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8 };
 enum { TILE_AHEAD = 64 * TILE_PANEL };
-/* Rows up to which micro-kernels read codes, and of a tile of theirs; how far ahead they fetch, in bytes. */
-enum { TILE_FEW_ROWS = 12, TILE_CODE_ROWS = 6, TILE_CODES_AHEAD = 2560 };
+/* Rows up to which micro-kernels read codes, in one tile; how far ahead they fetch, in bytes. */
+enum { TILE_FEW_ROWS = 6, TILE_CODES_AHEAD = 2560 };
 /* Work that makes a chunk worth handing out, and how many chunks a kernel has at most. */
 enum { TILE_CHUNK_FLOPS = 4000000, TILE_MAX_CHUNKS = 16 };
 

@@ -226,14 +226,11 @@ static void choose_direct(contraction *c)
     c->tap_scales = block != 0;
     c->scale_group = block && block < c->group_in ? block : c->group_in;
     if (!c->scales || adze_op_has_trait(c->root, ADZE_WINDOW)) return;
-    bool fits = c->mr <= TILE_CODE_ROWS;
-    int64_t few = fits || c->mr >= TILE_FEW_ROWS ? TILE_FEW_ROWS : c->mr;
-    if (!adze_dim_is_const(c->cols, &cols)) {
+    int64_t few = c->mr < TILE_FEW_ROWS ? c->mr : TILE_FEW_ROWS; /* one tile */
+    if (!adze_dim_is_const(c->cols, &cols))
         c->few_columns = few;
-    } else if (cols <= few) {
-        c->direct = true;
-        if (!fits) c->mr = TILE_CODE_ROWS;
-    }
+    else
+        c->direct = cols <= few;
 }
 
 bool tile_describe(tile *t, contraction *c)

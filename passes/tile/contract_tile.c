@@ -337,10 +337,9 @@ void tile_blocks(tile *t, contraction *c, const adze_dim *group, const adze_dim 
     contraction few = *c;
     few.direct = true;
     tile_loop loop;
-    if (few.mr > TILE_CODE_ROWS) few.mr = TILE_CODE_ROWS; /* all of them are one unit of the larger tile */
+    few.mr = c->few_columns; /* all of them are one unit of either tile */
     if (tile_open(t, tile_dim(t, 0), is_few, &loop)) {
-        bool same = few.mr == c->mr;
-        channel_blocks(t, &few, group, lo, hi, same ? unit_lo : tile_dim(t, 0), same ? unit_hi : column_tiles(t, &few));
+        channel_blocks(t, &few, group, lo, hi, unit_lo, unit_hi);
         tile_end(t, &loop, NULL, 0);
     }
     if (tile_open(t, is_few, one, &loop)) {

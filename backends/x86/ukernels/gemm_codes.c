@@ -27,6 +27,9 @@ typedef struct codes_args {
 } codes_args;
 
 #define step_of_4(codes, i) __builtin_convertvector((ints16)((codes) << (28 - 4 * (i))) >> 28, v16)
+/* The same of codes plus 8, for i < 4: as the last bits of a number so large that they count as ones. */
+#define step_in_place(codes, i)                                                                                    \
+    ((v16)(((codes) & 15 << 4 * (i)) | (150 - 4 * (i)) << 23) - splat16((float)(1 << (23 - 4 * (i))) + 8))
 #define step_of_8(p)        __builtin_convertvector(*(const bytes16_memory *)(p), v16)
 
 /* Bytes from a panel to the next, and floats of its scales. */
@@ -49,7 +52,9 @@ INLINE void add_eight(v16 *c, const int bits, const int rows, const int vectors,
     if (bits == 4) {
         ints16 codes = *(const ints16_memory *)p;
         if (end - from >= 8) {
-            UNROLL for (int i = 0; i < 8; i++) add_step(c + v, rows, vectors, g, a + i, step_of_4(codes, i));
+            const ints16 above = codes ^ (int32_t)0x88888888U, half[2] = {above, above >> 16};
+            UNROLL for (int i = 0; i < 8; i++)
+                add_step(c + v, rows, vectors, g, a + i, step_in_place(half[i / 4], i % 4));
         } else {
             ROLLED for (int64_t i = 0; i < end - from; i++, codes >>= 4)
                 add_step(c + v, rows, vectors, g, a + i, step_of_4(codes, 0));
