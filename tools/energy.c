@@ -1,6 +1,6 @@
-/* RAPL counters through powercap: FOLDER/intel-rapl:N is package N, with energy_uj and max_energy_range_uj. Zones inside a
- * package (intel-rapl:N:M) are parts of it, and the platform's (psys) holds the packages: neither is added. AMD
- * processors show theirs under the same names. */
+/* RAPL counters through powercap: FOLDER/intel-rapl:N is package N, with energy_uj and max_energy_range_uj. Zones
+ * inside a package (intel-rapl:N:M) are parts of it, and the platform's (psys) holds the packages: neither is added.
+ * AMD processors show theirs under the same names. */
 #include "energy.h"
 
 #include <dirent.h>
@@ -94,7 +94,8 @@ bool adze_energy_end(adze_energy *meter, double *out_mj)
         if (!read_number(meter, meter->counters[i], &now)) return false;
         if (now < meter->start[i] && meter->start[i] > meter->range[i])
             return fail(meter, meter->counters[i], "went back, and not from the end of its range");
-        uj += now >= meter->start[i] ? (double)(now - meter->start[i]) : (double)(meter->range[i] - meter->start[i] + now);
+        uj += now >= meter->start[i] ? (double)(now - meter->start[i])
+                                     : (double)(meter->range[i] - meter->start[i] + now);
     }
     *out_mj = uj / 1000;
     return true;

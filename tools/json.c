@@ -9,10 +9,7 @@
 
 static void put(adze_json_writer *w, const char *text) { adze_text_write(w->text, text, strlen(text)); }
 
-static void line(adze_json_writer *w)
-{
-    adze_text_append(w->text, "\n%*s", (int)(2 * w->depth), "");
-}
+static void line(adze_json_writer *w) { adze_text_append(w->text, "\n%*s", (int)(2 * w->depth), ""); }
 
 /* What stands before a value, or before the key of one. */
 static void separate(adze_json_writer *w, bool own_line)

@@ -19,7 +19,7 @@ enum { ADZE_JSON_DEPTH = 64 };
 typedef struct adze_json_writer {
     adze_text *text;
     uint32_t depth;
-    bool has_key; /* written, its value is to come */
+    bool has_key;                   /* written, its value is to come */
     char brackets[ADZE_JSON_DEPTH]; /* of what is open: '{' or '[' */
     bool filled[ADZE_JSON_DEPTH];   /* it has a member */
 } adze_json_writer;
@@ -63,7 +63,7 @@ struct adze_json {
     size_t size;        /* of the text, without the zero byte at its end */
     double number;      /* finite */
     bool boolean;
-    uint32_t count;     /* values inside */
+    uint32_t count; /* values inside */
     const adze_json *first, *next;
 };
 

@@ -174,10 +174,10 @@ static bool read_key(reader *r, const adze_json *object, adze_json *member)
     size_t size;
     const char *start = r->at;
     if (!read_string(r, &member->key, &size)) return false;
-    const char *why = memchr(member->key, 0, size)             ? "a key with a zero byte"
-                      : object->count >= ADZE_JSON_MEMBERS     ? "too many members in one object"
-                      : adze_json_get(object, member->key)     ? "this key stands twice in the object"
-                                                               : NULL;
+    const char *why = memchr(member->key, 0, size)         ? "a key with a zero byte"
+                      : object->count >= ADZE_JSON_MEMBERS ? "too many members in one object"
+                      : adze_json_get(object, member->key) ? "this key stands twice in the object"
+                                                           : NULL;
     if (why) return r->at = start, fail(r, why);
     skip_space(r);
     if (!take(r, ':')) return fail_expected(r, "':'");

@@ -1,5 +1,5 @@
-/* Fuzzing of the JSON reader. A text is a value or an error, never both, never neither; what was read, written again, reads
- * back to the same. */
+/* Fuzzing of the JSON reader. A text is a value or an error, never both, never neither; what was read, written again,
+ * reads back to the same. */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 void fuzz_words(void)
 {
-    static const char *const words[] = {"{", "}", "[", "]", ",", ":", "null", "true", "false", "\"a\"", "\"\"", "\"a\":",
-                                        "\\u0000", "\\ud83d\\ude00", "\\udc00", "\\n", "\\", "-0", "1e308", "0.1e-5"};
+    static const char *const words[] = {"{",       "}",     "[",     "]",    ",",      ":",       "null",
+                                        "true",    "false", "\"a\"", "\"\"", "\"a\":", "\\u0000", "\\ud83d\\ude00",
+                                        "\\udc00", "\\n",   "\\",    "-0",   "1e308",  "0.1e-5"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) fuzz_word(words[i]);
 }

@@ -1,4 +1,4 @@
-/* JSON: what is written is well formed, whatever the strings hold; what is read is checked, each error has its place. */
+/* JSON: what is written is well formed, whatever the strings hold; what is no JSON is refused, with its place. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -15,7 +15,8 @@ TEST(members_have_commas_and_objects_have_lines)
     adze_json_key(&w, "a"), adze_json_int(&w, -3);
     adze_json_key(&w, "b"), adze_json_begin(&w, '['), adze_json_bool(&w, true), adze_json_null(&w), adze_json_end(&w);
     adze_json_key(&w, "c"), adze_json_begin(&w, '[');
-    for (int i = 0; i < 2; i++) adze_json_begin(&w, '{'), adze_json_key(&w, "i"), adze_json_int(&w, i), adze_json_end(&w);
+    for (int i = 0; i < 2; i++)
+        adze_json_begin(&w, '{'), adze_json_key(&w, "i"), adze_json_int(&w, i), adze_json_end(&w);
     adze_json_end(&w);
     adze_json_key(&w, "d"), adze_json_begin(&w, '{'), adze_json_end(&w);
     adze_json_end(&w);

@@ -59,7 +59,8 @@ static void whisker(adze_text *out, double low, double value, double high, doubl
     double a = (low - from) * scale, b = (high - from) * scale, m = (value - from) * scale;
     adze_text_append(out,
                      "<svg class=\"whisker\" viewBox=\"-6 0 212 14\" role=\"img\"><title>%s</title>"
-                     "<path class=\"rail\" d=\"M0 7H200M0 4V10M200 4V10\"/><path class=\"range\" d=\"M%.1f 7H%.1fM%.1f 3V11M%.1f 3V11\"/>"
+                     "<path class=\"rail\" d=\"M0 7H200M0 4V10M200 4V10\"/>"
+                     "<path class=\"range\" d=\"M%.1f 7H%.1fM%.1f 3V11M%.1f 3V11\"/>"
                      "<circle class=\"dot\" cx=\"%.1f\" cy=\"7\" r=\"4\"/></svg>\n",
                      title, a, b, a, b, m);
 }
@@ -232,7 +233,8 @@ static void goals(adze_text *out, const adze_report *r)
     adze_report_put(out, "</ul>\n");
 }
 
-static void note(adze_text *out, const adze_json *compressed, const char *name, const char *key, adze_report_figure *figure)
+static void note(adze_text *out, const adze_json *compressed, const char *name, const char *key,
+                 adze_report_figure *figure)
 {
     if (!adze_report_get(compressed, key)) return;
     adze_text_append(out, "<li>%s ", name);

@@ -55,7 +55,8 @@ static void write(adze_text *out, const char *format, int precision, double valu
     char digits[400];
     snprintf(digits, sizeof digits, format, precision, value);
     char *zero = strpbrk(digits, "e");
-    while (zero && (zero[1] == '-' || zero[1] == '+') && zero[2] == '0' && zero[3]) memmove(zero + 2, zero + 3, strlen(zero + 2));
+    while (zero && (zero[1] == '-' || zero[1] == '+') && zero[2] == '0' && zero[3])
+        memmove(zero + 2, zero + 3, strlen(zero + 2));
     adze_report_put(out, digits);
 }
 
@@ -173,7 +174,12 @@ static bool is_invisible(uint32_t code)
 
 static const char *entity(char c)
 {
-    return c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : c == '\'' ? "&#39;" : NULL;
+    return c == '&'    ? "&amp;"
+           : c == '<'  ? "&lt;"
+           : c == '>'  ? "&gt;"
+           : c == '"'  ? "&quot;"
+           : c == '\'' ? "&#39;"
+                       : NULL;
 }
 
 void adze_report_escape(adze_text *out, const char *text, size_t size, bool html, size_t limit)

@@ -36,7 +36,10 @@ static void base_name(adze_text *out, const char *path)
     adze_report_escape(out, base, strlen(base), true, 0);
 }
 
-static void model_name(adze_text *out, const adze_report *r) { base_name(out, adze_report_get(r->root, "model")->text); }
+static void model_name(adze_text *out, const adze_report *r)
+{
+    base_name(out, adze_report_get(r->root, "model")->text);
+}
 
 static void head(adze_text *out, const adze_report *reports)
 {
@@ -104,18 +107,20 @@ static void comparison_row(adze_text *out, const adze_report *r, uint32_t index)
     adze_report_field(out, after, "memory_bytes", adze_report_bytes);
     adze_report_put(out, "</td><td class=\"n\">");
     adze_report_field(out, after, "energy_mj", adze_report_mj);
-    adze_report_put(out, adze_report_is_true(r->root, "held") ? "</td><td>✓ held</td></tr>\n" : "</td><td>✗ missed</td></tr>\n");
+    adze_report_put(out, adze_report_is_true(r->root, "held") ? "</td><td>✓ held</td></tr>\n"
+                                                              : "</td><td>✗ missed</td></tr>\n");
 }
 
 static void comparison(adze_text *out, const adze_report *reports, uint32_t n)
 {
-    adze_report_put(out, "<section><h2>Side by side</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-                         "aria-label=\"Side by side\"><table class=\"compare\"><caption>The reports side by side</caption>\n"
-                         "<thead><tr><th scope=\"col\">Report</th><th scope=\"col\" class=\"n\">Agreement</th>"
-                         "<th scope=\"col\" class=\"n\">Size</th><th scope=\"col\" class=\"n\">Smaller</th>"
-                         "<th scope=\"col\" class=\"n\">Fastest run</th><th scope=\"col\" class=\"n\">Faster</th>"
-                         "<th scope=\"col\" class=\"n\">Memory</th><th scope=\"col\" class=\"n\">Energy</th>"
-                         "<th scope=\"col\">Goals</th></tr></thead>\n<tbody>\n");
+    adze_report_put(out,
+                    "<section><h2>Side by side</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+                    "aria-label=\"Side by side\"><table class=\"compare\"><caption>The reports side by side</caption>\n"
+                    "<thead><tr><th scope=\"col\">Report</th><th scope=\"col\" class=\"n\">Agreement</th>"
+                    "<th scope=\"col\" class=\"n\">Size</th><th scope=\"col\" class=\"n\">Smaller</th>"
+                    "<th scope=\"col\" class=\"n\">Fastest run</th><th scope=\"col\" class=\"n\">Faster</th>"
+                    "<th scope=\"col\" class=\"n\">Memory</th><th scope=\"col\" class=\"n\">Energy</th>"
+                    "<th scope=\"col\">Goals</th></tr></thead>\n<tbody>\n");
     for (uint32_t i = 0; i < n; i++) comparison_row(out, &reports[i], i);
     adze_report_put(out, "</tbody></table></div></section>\n");
     adze_report_plots(out, reports, n);

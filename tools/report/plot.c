@@ -81,8 +81,8 @@ static void x_axis(adze_text *out, const plot *p)
     double step = step_of(&p->x);
     for (double i = ceil(p->x.low / step); i * step <= p->x.high; i++) {
         double x = place(&p->x, i * step, LEFT, WIDTH - RIGHT);
-        adze_text_append(out, "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" class=\"mid\">", x, TOP,
-                         HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 22);
+        adze_text_append(out, "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" y=\"%d\" class=\"mid\">", x,
+                         TOP, HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 22);
         if (i == 0)
             adze_report_put(out, "0");
         else
@@ -97,8 +97,8 @@ static void y_axis(adze_text *out, const plot *p)
     for (double i = ceil(p->y.low / step); i * step <= p->y.high; i++) {
         double y = HEIGHT - BOTTOM - height * (i * step - p->y.low) / (p->y.high - p->y.low);
         bool zero = p->y.log ? pow(10, i * step) < p->y.least / 10 : i == 0;
-        adze_text_append(out, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" class=\"end\">", LEFT, y,
-                         WIDTH - RIGHT, LEFT - 8, y + 5);
+        adze_text_append(out, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" class=\"end\">", LEFT,
+                         y, WIDTH - RIGHT, LEFT - 8, y + 5);
         if (zero)
             adze_report_put(out, "0");
         else if (p->y.log && i * step < -2)
@@ -111,25 +111,31 @@ static void y_axis(adze_text *out, const plot *p)
 
 /* ---- Points ---- */
 
+typedef struct spot {
+    double x, y;
+} spot;
+
+/* From left to right, of one x the lowest first. */
 static int by_place(const void *a, const void *b)
 {
-    const double *p = a, *q = b;
-    return p[0] != q[0] ? (p[0] > q[0]) - (p[0] < q[0]) : (p[1] < q[1]) - (p[1] > q[1]);
+    const spot *p = a, *q = b;
+    return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y < q->y) - (p->y > q->y);
 }
 
 /* The line through the points that are best at their place: to the right, ever less loss (ever larger y). */
 static void frontier(adze_text *out, const plot *p, const adze_report *r, uint32_t color)
 {
     uint32_t n = 0, count = adze_report_get(r->root, "pareto") ? adze_report_get(r->root, "pareto")->count : 0;
-    double (*at)[2] = adze_malloc((count + 1u) * sizeof *at), best = -1;
+    spot *at = adze_malloc((count + 1u) * sizeof *at);
+    double best = -1;
     for (const adze_json *point = adze_report_first(r->root, "pareto"); point; point = point->next)
-        if (is_shown(point, p->key)) at[n][0] = x_of(p, point), at[n++][1] = y_of(p, point);
+        if (is_shown(point, p->key)) at[n++] = (spot){x_of(p, point), y_of(p, point)};
     qsort(at, n, sizeof *at, by_place);
     adze_text_append(out, "<path class=\"front s%u\" d=\"", color);
     for (uint32_t i = 0; i < n; i++) {
-        if (at[i][1] <= best) continue;
-        adze_text_append(out, "%c%.1f %.1f", best < 0 ? 'M' : 'L', at[i][0], at[i][1]);
-        best = at[i][1];
+        if (at[i].y <= best) continue;
+        adze_text_append(out, "%c%.1f %.1f", best < 0 ? 'M' : 'L', at[i].x, at[i].y);
+        best = at[i].y;
     }
     adze_report_put(out, "\"/>\n");
     free(at);
@@ -180,13 +186,14 @@ static void draw(adze_text *out, plot *p, const char *name, const adze_report *r
 {
     settle(&p->x, false);
     settle(&p->y, true);
-    adze_text_append(out, "<figure><figcaption>Loss against %s</figcaption><svg class=\"plot\" viewBox=\"0 0 %d %d\" "
-                          "role=\"img\"><title>Loss against %s, the chosen point marked</title>\n",
+    adze_text_append(out,
+                     "<figure><figcaption>Loss against %s</figcaption><svg class=\"plot\" viewBox=\"0 0 %d %d\" "
+                     "role=\"img\"><title>Loss against %s, the chosen point marked</title>\n",
                      name, WIDTH, HEIGHT, name);
     x_axis(out, p);
     y_axis(out, p);
-    adze_text_append(out, "<text class=\"mid name\" x=\"%d\" y=\"%d\">%s</text>", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8,
-                     name);
+    adze_text_append(out, "<text class=\"mid name\" x=\"%d\" y=\"%d\">%s</text>", (LEFT + WIDTH - RIGHT) / 2,
+                     HEIGHT - 8, name);
     adze_text_append(out, "<text class=\"mid name\" transform=\"translate(17 %d) rotate(-90)\">loss</text>\n",
                      (TOP + HEIGHT - BOTTOM) / 2);
     for (uint32_t i = 0; i < n; i++) frontier(out, p, &reports[i], i % N_COLORS);
@@ -230,7 +237,8 @@ static void points(adze_text *out, const adze_report *reports, uint32_t n)
             adze_report_field(out, p, "us", adze_report_us);
             adze_report_put(out, "</td><td class=\"n\">");
             adze_report_field(out, p, "loss", adze_report_loss);
-            adze_report_put(out, adze_report_is_true(p, "chosen") ? "</td><td>chosen</td></tr>\n" : "</td><td></td></tr>\n");
+            adze_report_put(out,
+                            adze_report_is_true(p, "chosen") ? "</td><td>chosen</td></tr>\n" : "</td><td></td></tr>\n");
         }
     adze_report_put(out, "</tbody></table></div></details>\n");
 }
@@ -240,8 +248,10 @@ static void key(adze_text *out, const adze_report *reports, uint32_t n)
     adze_report_put(out, "<ul class=\"key\">");
     for (uint32_t i = 0; i < n; i++) {
         const char *name = adze_report_base(reports[i].file);
-        adze_text_append(out, "<li><svg class=\"key\" viewBox=\"0 0 10 10\" aria-hidden=\"true\"><circle class=\"point s%u\" "
-                              "cx=\"5\" cy=\"5\" r=\"4.5\"/></svg>", i % N_COLORS);
+        adze_text_append(out,
+                         "<li><svg class=\"key\" viewBox=\"0 0 10 10\" aria-hidden=\"true\">"
+                         "<circle class=\"point s%u\" cx=\"5\" cy=\"5\" r=\"4.5\"/></svg>",
+                         i % N_COLORS);
         adze_report_escape(out, name, strlen(name), true, 0);
         adze_report_put(out, "</li>");
     }
@@ -250,13 +260,15 @@ static void key(adze_text *out, const adze_report *reports, uint32_t n)
 
 void adze_report_plots(adze_text *out, const adze_report *reports, uint32_t n)
 {
-    plot bytes = {.key = "bytes", .figure = adze_report_bytes_short}, time = {.key = "us", .figure = adze_report_us_short};
+    plot bytes = {.key = "bytes", .figure = adze_report_bytes_short},
+         time = {.key = "us", .figure = adze_report_us_short};
     uint32_t n_bytes = measure(&bytes, reports, n), n_times = measure(&time, reports, n);
     bool any = false;
     for (uint32_t i = 0; i < n; i++) any |= adze_report_first(reports[i].root, "pareto") != NULL;
     if (!any) return;
-    adze_report_put(out, "<section><h2>What else was possible</h2>\n<p>Each point is a plan; to the lower left is better. "
-                         "The diamond is the plan that was taken.</p>\n");
+    adze_report_put(out,
+                    "<section><h2>What else was possible</h2>\n<p>Each point is a plan; to the lower left is better. "
+                    "The diamond is the plan that was taken.</p>\n");
     adze_report_put(out, n > 1 ? "<div class=\"split compared\">\n" : "<div class=\"split\">\n");
     if (n_bytes > 1) draw(out, &bytes, "size", reports, n);
     if (n_times > 1) draw(out, &time, "time", reports, n);

@@ -1,14 +1,14 @@
-/* What a report holds: the table that each one is checked against, so that all else can trust it. Members that the table
- * does not name are left alone: later versions may write more. */
+/* What a report holds: the table that each one is checked against, so that all else can trust it. Members that the
+ * table does not name are left alone: later versions may write more. */
 #include "report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef enum kind {
-    NUMBER,  /* any */
-    AMOUNT,  /* a number, at least 0 */
-    SHARE,   /* a number from 0 to 1 */
+    NUMBER, /* any */
+    AMOUNT, /* a number, at least 0 */
+    SHARE,  /* a number from 0 to 1 */
     STRING,
     BOOL,
     STRINGS, /* an array of strings */
@@ -20,26 +20,26 @@ typedef enum kind {
 typedef struct field {
     const char *key;
     kind kind;
-    bool required; /* neither missing nor null */
+    bool required;               /* neither missing nor null */
     const struct field *members; /* of OBJECT and OBJECTS */
 } field;
 
 #define OPTIONAL(key, kind) {key, kind, false, NULL}
 #define REQUIRED(key, kind) {key, kind, true, NULL}
 
-static const field goal[] = {REQUIRED("text", STRING), OPTIONAL("kind", STRING), OPTIONAL("bound", NUMBER),
-                             OPTIONAL("reached", NUMBER), REQUIRED("held", BOOL), {0}};
-static const field samples[] = {OPTIONAL("calibration", AMOUNT), OPTIONAL("held_back", AMOUNT), OPTIONAL("labels", BOOL),
-                                {0}};
-static const field original[] = {OPTIONAL("bytes", AMOUNT),     OPTIONAL("weight_bytes", AMOUNT),
-                                 OPTIONAL("min_ms", AMOUNT),    OPTIONAL("median_ms", AMOUNT),
+static const field goal[] = {REQUIRED("text", STRING),    OPTIONAL("kind", STRING), OPTIONAL("bound", NUMBER),
+                             OPTIONAL("reached", NUMBER), REQUIRED("held", BOOL),   {0}};
+static const field samples[] = {
+    OPTIONAL("calibration", AMOUNT), OPTIONAL("held_back", AMOUNT), OPTIONAL("labels", BOOL), {0}};
+static const field original[] = {OPTIONAL("bytes", AMOUNT),        OPTIONAL("weight_bytes", AMOUNT),
+                                 OPTIONAL("min_ms", AMOUNT),       OPTIONAL("median_ms", AMOUNT),
                                  OPTIONAL("memory_bytes", AMOUNT), OPTIONAL("accuracy", NUMBER),
-                                 OPTIONAL("energy_mj", AMOUNT), {0}};
-static const field agreement[] = {REQUIRED("value", SHARE), OPTIONAL("low", SHARE), OPTIONAL("high", SHARE),
-                                  OPTIONAL("n", AMOUNT), {0}};
-static const field accuracy[] = {REQUIRED("metric", STRING),     REQUIRED("value", NUMBER), OPTIONAL("original", NUMBER),
-                                 OPTIONAL("difference", NUMBER), OPTIONAL("low", NUMBER),   OPTIONAL("high", NUMBER),
-                                 OPTIONAL("n", AMOUNT),          {0}};
+                                 OPTIONAL("energy_mj", AMOUNT),    {0}};
+static const field agreement[] = {
+    REQUIRED("value", SHARE), OPTIONAL("low", SHARE), OPTIONAL("high", SHARE), OPTIONAL("n", AMOUNT), {0}};
+static const field accuracy[] = {
+    REQUIRED("metric", STRING), REQUIRED("value", NUMBER), OPTIONAL("original", NUMBER), OPTIONAL("difference", NUMBER),
+    OPTIONAL("low", NUMBER),    OPTIONAL("high", NUMBER),  OPTIONAL("n", AMOUNT),        {0}};
 static const field compressed[] = {OPTIONAL("bytes", AMOUNT),
                                    OPTIONAL("weight_bytes", AMOUNT),
                                    OPTIONAL("min_ms", AMOUNT),
@@ -52,8 +52,8 @@ static const field compressed[] = {OPTIONAL("bytes", AMOUNT),
                                    OPTIONAL("energy_mj", AMOUNT),
                                    {0}};
 static const field size[] = {REQUIRED("part", STRING), OPTIONAL("before", AMOUNT), OPTIONAL("after", AMOUNT), {0}};
-static const field formats[] = {REQUIRED("format", STRING), OPTIONAL("loss", NUMBER), OPTIONAL("bytes", AMOUNT),
-                                OPTIONAL("us", AMOUNT), {0}};
+static const field formats[] = {
+    REQUIRED("format", STRING), OPTIONAL("loss", NUMBER), OPTIONAL("bytes", AMOUNT), OPTIONAL("us", AMOUNT), {0}};
 static const field layers[] = {REQUIRED("name", STRING),
                                OPTIONAL("nodes", STRINGS),
                                OPTIONAL("op", STRING),
@@ -72,10 +72,14 @@ static const field layers[] = {REQUIRED("name", STRING),
                                OPTIONAL("reason", STRING),
                                {"formats", OBJECTS, false, formats},
                                {0}};
-static const field pareto[] = {OPTIONAL("bytes", AMOUNT), OPTIONAL("us", AMOUNT), OPTIONAL("loss", NUMBER),
-                               OPTIONAL("chosen", BOOL), {0}};
-static const field trials[] = {OPTIONAL("step", AMOUNT),     OPTIONAL("restored", AMOUNT), OPTIONAL("loss", NUMBER),
-                               OPTIONAL("agreement", SHARE), OPTIONAL("bytes", AMOUNT),    OPTIONAL("min_ms", AMOUNT),
+static const field pareto[] = {
+    OPTIONAL("bytes", AMOUNT), OPTIONAL("us", AMOUNT), OPTIONAL("loss", NUMBER), OPTIONAL("chosen", BOOL), {0}};
+static const field trials[] = {OPTIONAL("step", AMOUNT),
+                               OPTIONAL("restored", AMOUNT),
+                               OPTIONAL("loss", NUMBER),
+                               OPTIONAL("agreement", SHARE),
+                               OPTIONAL("bytes", AMOUNT),
+                               OPTIONAL("min_ms", AMOUNT),
                                {0}};
 static const field seconds[] = {REQUIRED("step", STRING), OPTIONAL("seconds", AMOUNT), {0}};
 static const field report[] = {REQUIRED("schema", NUMBER),
@@ -125,7 +129,8 @@ static bool fail(const checker *c, const place *p, const adze_json *at, const ch
 {
     adze_text text = {0};
     write_place(&text, p);
-    adze_json_error(c->context, c->file, at, "%s: expected %s, got %s", text.data ? text.data : "the report", what, got);
+    adze_json_error(c->context, c->file, at, "%s: expected %s, got %s", text.data ? text.data : "the report", what,
+                    got);
     adze_text_free(&text);
     return false;
 }

@@ -38,7 +38,8 @@ static void number_cell(adze_text *out, const adze_json *row, const char *key, a
 static void bar_cell(adze_text *out, const adze_json *row, const char *key, adze_report_figure *figure, double largest)
 {
     double value = adze_report_number(row, key);
-    adze_text_append(out, "<td class=\"n bar\" style=\"--p:%.1f%%\">", value > 0 && largest > 0 ? 100 * value / largest : 0);
+    adze_text_append(out, "<td class=\"n bar\" style=\"--p:%.1f%%\">",
+                     value > 0 && largest > 0 ? 100 * value / largest : 0);
     adze_report_field(out, row, key, figure);
     adze_report_put(out, "</td>");
 }
@@ -158,7 +159,8 @@ static void formats(adze_text *out, const adze_report *r)
     bool more = false;
     uint32_t n = formats_of(r, names, &more);
     if (!n) return;
-    adze_report_put(out, "<details><summary>What each layer could have been: loss, bytes and time in each format</summary>\n");
+    adze_report_put(
+        out, "<details><summary>What each layer could have been: loss, bytes and time in each format</summary>\n");
     open_table(out, "Loss, bytes and time of each layer in each format; ● is what it became", "formats");
     adze_report_put(out, "<thead><tr><th scope=\"col\">Layer</th>");
     for (uint32_t i = 0; i < n; i++) {
@@ -210,8 +212,9 @@ static void count_formats(adze_text *out, const adze_json *layers)
 
 void adze_report_layers(adze_text *out, const adze_report *r, uint32_t index)
 {
-    static const char *const names[] = {"Layer",   "Op",       "Format",      "Method",     "#Bits w / a", "#Error dB", "#Loss",
-                                        "#Bytes before", "#Bytes after", "#Time before", "#Time after", "Reason", NULL};
+    static const char *const names[] = {
+        "Layer",         "Op",           "Format",       "Method",      "#Bits w / a", "#Error dB", "#Loss",
+        "#Bytes before", "#Bytes after", "#Time before", "#Time after", "Reason",      NULL};
     const adze_json *first = adze_report_first(r->root, "layers");
     double most_bytes = largest_of(first, "bytes_after"), most_us = largest_of(first, "us_after");
     adze_text_append(out, "<section aria-labelledby=\"layers%u\"><h2 id=\"layers%u\">Layers</h2>\n", index, index);

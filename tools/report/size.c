@@ -1,5 +1,5 @@
-/* The size by parts: stacked bars, before and after on one scale and after once more as wide as the figure, and the figures
- * in a table that is their key. */
+/* The size by parts: stacked bars, before and after on one scale and after once more as wide as the figure, and the
+ * figures in a table that is their key. */
 #include "report.h"
 
 #include <math.h>
@@ -24,8 +24,8 @@ static void bar(adze_text *out, const adze_json *parts, const char *key, double 
     for (; parts; parts = parts->next, i++) {
         double value = adze_report_number(parts, key), width = value > 0 ? value * scale : 0;
         if (width <= 0) continue;
-        adze_text_append(out, "<rect class=\"c%d\" x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\"><title>", i % N_COLORS, x,
-                         y, width > 4 ? width - 2 : width, BAR);
+        adze_text_append(out, "<rect class=\"c%d\" x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\"><title>",
+                         i % N_COLORS, x, y, width > 4 ? width - 2 : width, BAR);
         adze_report_words(out, parts, "part");
         adze_report_put(out, ": ");
         adze_report_bytes(out, value);
@@ -36,8 +36,9 @@ static void bar(adze_text *out, const adze_json *parts, const char *key, double 
 
 static void row(adze_text *out, const adze_json *part, int color)
 {
-    adze_text_append(out, "<tr><th scope=\"row\"><svg class=\"key\" viewBox=\"0 0 10 10\" aria-hidden=\"true\">"
-                          "<rect class=\"c%d\" width=\"10\" height=\"10\"/></svg>",
+    adze_text_append(out,
+                     "<tr><th scope=\"row\"><svg class=\"key\" viewBox=\"0 0 10 10\" aria-hidden=\"true\">"
+                     "<rect class=\"c%d\" width=\"10\" height=\"10\"/></svg>",
                      color % N_COLORS);
     adze_report_words(out, part, "part");
     adze_report_put(out, "</th><td class=\"n\">");
@@ -49,10 +50,11 @@ static void row(adze_text *out, const adze_json *part, int color)
 
 static void key(adze_text *out, const adze_json *parts, double before, double after)
 {
-    adze_report_put(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Size by parts\"><table "
-                         "class=\"parts\"><caption>Size by parts</caption>\n<thead><tr><th scope=\"col\">Part</th>"
-                         "<th scope=\"col\" class=\"n\">Before</th><th scope=\"col\" class=\"n\">After</th></tr></thead>\n"
-                         "<tbody>\n");
+    adze_report_put(out,
+                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Size by parts\"><table "
+                    "class=\"parts\"><caption>Size by parts</caption>\n<thead><tr><th scope=\"col\">Part</th>"
+                    "<th scope=\"col\" class=\"n\">Before</th><th scope=\"col\" class=\"n\">After</th></tr></thead>\n"
+                    "<tbody>\n");
     int i = 0;
     for (const adze_json *p = parts; p; p = p->next) row(out, p, i++);
     adze_report_put(out, "</tbody>\n<tfoot><tr><th scope=\"row\">All</th><td class=\"n\">");
@@ -70,7 +72,8 @@ void adze_report_size(adze_text *out, const adze_report *r)
     adze_report_put(out, "<section><h2>Size</h2>\n<div class=\"split\">\n<figure>");
     if (largest > 0) {
         adze_text_append(out,
-                         "<div class=\"bars\"><span>before</span><span>after</span><span>after, enlarged</span><svg class=\"size\" viewBox=\"0 0 %d %d\" "
+                         "<div class=\"bars\"><span>before</span><span>after</span><span>after, enlarged</span><svg "
+                         "class=\"size\" viewBox=\"0 0 %d %d\" "
                          "preserveAspectRatio=\"none\" role=\"img\"><title>Size by parts, before and after</title>\n",
                          WIDTH, HEIGHT);
         bar(out, parts, "before", WIDTH / largest, 0);

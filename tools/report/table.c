@@ -138,7 +138,8 @@ static void top(adze_text *out, const adze_report *r)
 
 static void layers(adze_text *out, const adze_report *r)
 {
-    adze_report_put(out, "\nformat     method        error dB      loss     before      after       time      after  layer\n");
+    adze_report_put(
+        out, "\nformat     method        error dB      loss     before      after       time      after  layer\n");
     for (const adze_json *l = adze_report_first(r->root, "layers"); l; l = l->next) {
         words(out, l, "format", 9);
         adze_report_put(out, "  ");

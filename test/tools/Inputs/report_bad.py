@@ -51,10 +51,13 @@ BAD = [
     ("layers object", changed("layers", value={}), "layers: expected an array, got an object"),
     ("layer number", changed("layers", 3, value=7), "layers[3]: expected an object, got a number"),
     ("layer name", changed("layers", 25, "name", value=None), "layers[25].name is missing"),
-    ("layer bytes", changed("layers", 3, "bytes_after", value="12"), "layers[3].bytes_after: expected a number, got a string"),
-    ("negative", changed("layers", 3, "us_after", value=-1.5), "layers[3].us_after: expected a number from 0 on, got -1.5"),
+    ("layer bytes", changed("layers", 3, "bytes_after", value="12"),
+     "layers[3].bytes_after: expected a number, got a string"),
+    ("negative", changed("layers", 3, "us_after", value=-1.5),
+     "layers[3].us_after: expected a number from 0 on, got -1.5"),
     ("nodes", changed("layers", 0, "nodes", value=["a", 1]), "layers[0].nodes[1]: expected a string, got a number"),
-    ("format", changed("layers", 0, "formats", 2, "loss", value=[]), "layers[0].formats[2].loss: expected a number, got an array"),
+    ("format", changed("layers", 0, "formats", 2, "loss", value=[]),
+     "layers[0].formats[2].loss: expected a number, got an array"),
     ("agreement", changed("compressed", "agreement", "value", value=1.5),
      "compressed.agreement.value: expected a number from 0 to 1, got 1.5"),
     ("original", changed("original", value=[]), "original: expected an object, got an array"),
@@ -68,7 +71,8 @@ def check(name, data, wanted):
     bad, page = folder / "bad.json", folder / "bad.html"
     bad.write_bytes(data)
     page.write_text("as it was")
-    done = subprocess.run([adze, "report", bad, "-o", page, "--max-memory=8M"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([adze, "report", bad, "-o", page, "--max-memory=8M"], capture_output=True, text=True,
+                          timeout=60)
     assert done.returncode == 1, (name, done)
     assert done.stderr.count("error:") == 1 and not done.stdout, (name, done)
     assert wanted in done.stderr, (name, wanted, done.stderr)
@@ -86,7 +90,8 @@ for cut in cuts:
 refused = 0
 for at in range(0, len(whole), 613):
     (folder / "bad.json").write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1:])
-    done = subprocess.run([adze, "report", folder / "bad.json"], capture_output=True, text=True, errors="replace", timeout=60)
+    done = subprocess.run([adze, "report", folder / "bad.json"], capture_output=True, text=True, errors="replace",
+                          timeout=60)
     assert done.returncode in (0, 1), (at, done)
     assert len(re.findall("error:", done.stderr)) == done.returncode, (at, done.stderr)
     refused += done.returncode

@@ -2,8 +2,8 @@
 
     report_check.py PAGE.html REPORT.json...
 
-Every number of the reports stands in the page with its exact digits, every string as text; elements are closed in order;
-nothing is loaded from outside.
+Every number of the reports stands in the page with its exact digits, every string as text; elements are closed in
+order; nothing is loaded from outside.
 """
 import json
 import re

@@ -2,15 +2,17 @@
 
     report_sample.py OUT.json [plain|four|hostile|sparse|wide]
 
-plain: 8 bits, a goal that is missed, no energy; four: 4 bits, labels and energy, other points; hostile: names that mean
-something to HTML, terminals and shells; sparse: what may be null is null, what may be missing is missing; wide: many formats.
+plain: 8 bits, a goal that is missed, no energy; four: 4 bits, labels and energy, other points; hostile: names that
+mean something to HTML, terminals and shells; sparse: what may be null is null, what may be missing is missing; wide:
+many formats.
 """
 import json
 import random
 import sys
 
 FORMATS = {"f32": (32, 32, 0), "w8a8": (8, 8, 0), "w4g32": (4, 32, 32), "w4a8": (4, 8, 32)}
-HOSTILE = ["</script><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "a'b\"c&amp;d", "\x1b[31mred\x07\n\r\t\x7f",
+HOSTILE = ["</script><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "a'b\"c&amp;d",
+           "\x1b[31mred\x07\n\r\t\x7f",
            "‮gnp.exe‭\u0085\u200b", "$(rm -rf x)`y`';z", "n" * 400, "<!--", "{{x}}", "%s%n%d", "é€😀", "nul\x00byte"]
 
 
@@ -48,7 +50,8 @@ def layers(chance, wanted):
         yield {"name": name, "nodes": [name, name + "_relu"] if index % 5 == 0 else [name], "op": "conv",
                "type": f"f32[{outputs},{inputs},{kernel},{kernel}]", "format": form, "weight_bits": bits,
                "activation_bits": activation, "group": group, "method": "none" if form == "f32" else "cd",
-               "loss": taken["loss"], "error_db": None if form == "f32" else round(44 - 8 * chance.random() - (8 - bits) * 4, 2),
+               "loss": taken["loss"],
+               "error_db": None if form == "f32" else round(44 - 8 * chance.random() - (8 - bits) * 4, 2),
                "bytes_before": before["bytes"], "bytes_after": taken["bytes"], "us_before": before["us"],
                "us_after": taken["us"], "reason": reason, "formats": forms}
 
@@ -74,11 +77,13 @@ def report(kind):
         "result": f"out/squeezenet-{'w4' if four else 'w8'}.so", "target": "x86:x86-64-v3", "cpu": "AMD EPYC 7B13",
         "threads": 1, "seed": 1,
         "goal": [{"text": "agreement>=0.95", "kind": "agreement", "bound": 0.95, "reached": 0.9675, "held": True},
-                 {"text": "size<=0.25x", "kind": "size", "bound": 0.25, "reached": round(after / before, 4), "held": four}],
+                 {"text": "size<=0.25x", "kind": "size", "bound": 0.25, "reached": round(after / before, 4),
+                  "held": four}],
         "held": four,
         "samples": {"calibration": 100, "held_back": 400, "labels": four},
-        "original": {"bytes": before + 13113, "weight_bytes": before, "min_ms": round(slow, 3), "median_ms": round(slow * 1.03, 3),
-                     "memory_bytes": 9019392, "accuracy": 0.592 if four else None, "energy_mj": 301.25 if four else None},
+        "original": {"bytes": before + 13113, "weight_bytes": before, "min_ms": round(slow, 3),
+                     "median_ms": round(slow * 1.03, 3), "memory_bytes": 9019392,
+                     "accuracy": 0.592 if four else None, "energy_mj": 301.25 if four else None},
         "compressed": {"bytes": after + 24561, "weight_bytes": after, "min_ms": round(fast, 3),
                        "median_ms": round(fast * 1.05, 3), "memory_bytes": 4132864,
                        "agreement": {"value": 0.9675, "low": 0.9454, "high": 0.981, "n": 400},
@@ -94,7 +99,8 @@ def report(kind):
         "layers": rows, "pareto": points(rows, chance),
         "trials": [{"step": i, "restored": i, "loss": round(0.03 / (i + 1), 5), "agreement": 0.9425 + 0.0125 * i,
                     "bytes": after - 5000 * (2 - i), "min_ms": round(fast - 0.21 + 0.105 * i, 3)} for i in range(3)],
-        "pipeline": "simplify,quantize-static{stats=squeezenet.stats, plan=squeezenet.plan, method=cd},quantize-fuse,fuse,layout,tile,plan",
+        "pipeline": "simplify,quantize-static{stats=squeezenet.stats, plan=squeezenet.plan, method=cd},quantize-fuse,"
+                    "fuse,layout,tile,plan",
         "seconds": [{"step": "statistics", "seconds": 31.4}, {"step": "sensitivities", "seconds": 88.25},
                     {"step": "plan", "seconds": 0.07}, {"step": "guard", "seconds": 54.6}],
     }
@@ -113,10 +119,12 @@ def report(kind):
     if kind == "sparse":
         found = {"schema": 1, "model": "m.onnx", "original": {"bytes": None}, "compressed": {}, "goal": [], "size": [],
                  "held": None, "later": {"anything": [1, "goes"]},
-                 "layers": [{"name": "only", "loss": None}, {"name": "", "formats": []}], "pareto": [{"bytes": 1}], "trials": None}
+                 "layers": [{"name": "only", "loss": None}, {"name": "", "formats": []}], "pareto": [{"bytes": 1}],
+                 "trials": None}
     if kind == "wide":
         for row in rows[:3]:
-            row["formats"] += [{"format": f"f{i}", "loss": i + 0.5, "bytes": 1000003 + i, "us": 7.25 + i} for i in range(30)]
+            row["formats"] += [{"format": f"f{i}", "loss": i + 0.5, "bytes": 1000003 + i, "us": 7.25 + i}
+                               for i in range(30)]
             row["formats"].append(dict(row["formats"][1], loss=0.777))
     return found
 
