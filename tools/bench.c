@@ -1,7 +1,8 @@
 /* adze bench: how long one run takes, for several models side by side.
  *
- * Models take turns, one run each, so that what disturbs the machine disturbs them alike. Timing each
- * kernel costs clock readings, so --profile does it in runs of its own, after the ones that count.
+ * Models take turns, one run each, so that what disturbs the machine disturbs them alike. Timing each kernel costs
+ * clock readings, and energy is counted in steps, so --profile and --energy have runs of their own, after the ones
+ * that count.
  */
 #include "bench.h"
 
@@ -18,7 +19,8 @@ typedef struct options {
     adze_feed_flags feed;
     int64_t runs, warm_up;
     double seconds;
-    bool profile, json;
+    adze_bench_wants wants;
+    bool json;
 } options;
 
 static const adze_flag flags[] = {
@@ -27,7 +29,8 @@ static const adze_flag flags[] = {
     {"--seconds", "X", "run for so long instead", ADZE_FLAG_NUMBER, offsetof(options, seconds)},
     {"--warm-up", "N", "runs before those (default 2)", ADZE_FLAG_INT, offsetof(options, warm_up)},
     {"--profile", NULL, "a table of kernels: time, share, speed, ONNX nodes", ADZE_FLAG_BOOL,
-     offsetof(options, profile)},
+     offsetof(options, wants.profile)},
+    {"--energy", NULL, "energy of a run, of the whole processor", ADZE_FLAG_BOOL, offsetof(options, wants.energy)},
     {"--json", NULL, "print JSON", ADZE_FLAG_BOOL, offsetof(options, json)},
     ADZE_FEED_FLAGS(options, feed),
     ADZE_COMMON_FLAGS,
@@ -129,7 +132,7 @@ static bool report_all(const options *o, adze_bench *benches, uint32_t n)
     adze_json_writer json = {.text = &text};
     if (o->json) adze_json_begin(&json, '[');
     for (uint32_t i = 0; i < n && ok; i++)
-        ok = adze_bench_report(&benches[i], o->profile, i == 0, o->json ? &json : NULL);
+        ok = adze_bench_report(&benches[i], &o->wants, i == 0, o->json ? &json : NULL);
     if (o->json) adze_json_end(&json);
     if (o->json && ok) fwrite(text.data, 1, text.size, stdout);
     adze_text_free(&text);
@@ -162,7 +165,8 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     if (o->warm_up < 0 || o->warm_up > MAX_RUNS)
         return adze_usage_error("--warm-up takes a number from 0 to %d, got %lld", MAX_RUNS, (long long)o->warm_up);
     if (o->runs > 0 && o->seconds > 0) return adze_usage_error("--runs and --seconds exclude each other");
-    if (is_reference(o) && o->profile) return adze_usage_error("--profile needs compiled code, not the reference");
+    if (is_reference(o) && o->wants.profile)
+        return adze_usage_error("--profile needs compiled code, not the reference");
     return !run_all(o, work, files, (uint32_t)n_files);
 }
 

@@ -24,8 +24,13 @@ bool adze_bench_run(adze_bench *bench);
 
 /* ---- bench_report.c ---- */
 
-/* Prints the figures of one model, the `first` one with the head of the table; with `profile` its kernels, for which it
- * runs again. With `json`, which may be NULL, they are written there instead. */
-bool adze_bench_report(adze_bench *bench, bool profile, bool first, adze_json_writer *json);
+typedef struct adze_bench_wants {
+    bool profile; /* of kernels, for which the model runs again */
+    bool energy;  /* likewise */
+} adze_bench_wants;
+
+/* Prints the figures of one model, the `first` one with the head of the table. With `json`, which may be NULL, they are
+ * written there instead. */
+bool adze_bench_report(adze_bench *bench, const adze_bench_wants *wants, bool first, adze_json_writer *json);
 
 #endif

@@ -1,12 +1,24 @@
 /* Figures of adze bench: table, profile, JSON. */
 #include "bench.h"
+#include "energy.h"
 #include "peak.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PROFILE_RUNS = 10 };
+
+static const double ENERGY_SECONDS = 0.5;
+
+/* What one model gave besides its times. */
+typedef struct extras {
+    uint64_t memory; /* of compiled code */
+    bool wants_energy;
+    double energy_mj; /* of a run; NaN: see `why` */
+    char why[192];
+} extras;
 
 static double median(const adze_bench *b)
 {
@@ -83,6 +95,31 @@ static void print_profile(const row *rows, uint32_t n, double peak)
     printf("\n");
 }
 
+/* ---- Energy ---- */
+
+/* Counters move about every millisecond, so it runs for as long as makes that little. False where a run fails. */
+static bool read_energy(adze_bench *b, extras *out)
+{
+    adze_energy meter;
+    double mj = 0, start = 0;
+    uint32_t runs = 0;
+    bool ok = true, metered = adze_energy_open(&meter, NULL) && adze_energy_begin(&meter);
+    for (start = adze_now(); ok && metered && adze_now() - start < ENERGY_SECONDS; runs++) ok = adze_bench_run(b);
+    metered = ok && metered && adze_energy_end(&meter, &mj);
+    out->energy_mj = metered && runs ? mj / runs : NAN;
+    snprintf(out->why, sizeof out->why, "%s", meter.why);
+    adze_energy_close(&meter);
+    return ok;
+}
+
+static void print_energy(const extras *e)
+{
+    if (isnan(e->energy_mj))
+        printf("energy was not measured: %s\n", e->why);
+    else
+        printf("%10.4f mJ of energy a run, of the whole processor\n", e->energy_mj);
+}
+
 /* ---- JSON ---- */
 
 /* Of the nodes' names, which a line end ends. */
@@ -121,7 +158,7 @@ static void write_steps(adze_json_writer *json, const row *rows, uint32_t n)
     adze_json_end(json);
 }
 
-static void write_model(adze_json_writer *json, const adze_bench *b, const row *rows, uint32_t n)
+static void write_model(adze_json_writer *json, const adze_bench *b, const row *rows, uint32_t n, const extras *e)
 {
     adze_json_begin(json, '{');
     adze_json_key(json, "model"), adze_json_string(json, b->device.path);
@@ -131,29 +168,38 @@ static void write_model(adze_json_writer *json, const adze_bench *b, const row *
     adze_json_key(json, "runs"), adze_json_int(json, b->runs);
     adze_json_key(json, "min_ms"), adze_json_measured(json, b->times[0]);
     adze_json_key(json, "median_ms"), adze_json_measured(json, median(b));
+    if (b->device.session) adze_json_key(json, "memory_bytes"), adze_json_int(json, (int64_t)e->memory);
+    if (e->wants_energy) {
+        adze_json_key(json, "energy_mj"), adze_json_measured(json, e->energy_mj);
+        if (isnan(e->energy_mj)) adze_json_key(json, "energy_missing"), adze_json_string(json, e->why);
+    }
     if (rows) write_steps(json, rows, n);
     adze_json_end(json);
 }
 
 /* ---- Both ---- */
 
-static void print_table(const adze_bench *b, const row *rows, uint32_t n, bool first)
+static void print_table(const adze_bench *b, const row *rows, uint32_t n, const extras *e, bool first)
 {
     uint32_t threads = b->device.pool ? adze_pool_num_threads(b->device.pool) : 1;
     if (first) printf("%10s %10s %7s %7s  model\n", "min ms", "median ms", "runs", "threads");
     printf("%10.4f %10.4f %7u %7u  %s\n", b->times[0], median(b), b->runs, threads, b->device.path);
+    if (e->wants_energy) print_energy(e);
     if (rows) print_profile(rows, n, threads * adze_peak_gflops(adze_model_level(b->device.model)));
 }
 
-bool adze_bench_report(adze_bench *b, bool profile, bool first, adze_json_writer *json)
+bool adze_bench_report(adze_bench *b, const adze_bench_wants *wants, bool first, adze_json_writer *json)
 {
     uint32_t n = 0;
     row *rows = NULL;
-    if (profile && b->device.session && !(rows = read_profile(b, &n))) return false;
+    extras e = {.wants_energy = wants->energy};
+    if (b->device.session && !adze_device_memory(&b->device, &e.memory)) return false;
+    if (wants->energy && !read_energy(b, &e)) return false;
+    if (wants->profile && b->device.session && !(rows = read_profile(b, &n))) return false;
     if (json)
-        write_model(json, b, rows, n);
+        write_model(json, b, rows, n, &e);
     else
-        print_table(b, rows, n, first);
+        print_table(b, rows, n, &e, first);
     free(rows);
     return true;
 }

@@ -212,3 +212,10 @@ bool adze_device_run(adze_device *device, const adze_value *inputs, const adze_v
     return adze_interpret(adze_module_main(device->module), inputs, device->n_inputs, device->results,
                           device->n_outputs, device->observe, device->observe_self);
 }
+
+bool adze_device_memory(adze_device *device, uint64_t *out_bytes)
+{
+    return !adze_session_memory(device->session, out_bytes) ||
+           adze_error(adze_loc_unknown(device->work->context), "%s: %s", device->path,
+                      adze_session_error(device->session));
+}

@@ -55,6 +55,9 @@ void adze_device_close(adze_device *device);
  * until its next run or close. */
 bool adze_device_run(adze_device *device, const adze_value *inputs, const adze_value **out_results);
 
+/* Bytes of arena and scratch that the last run of compiled code took. */
+bool adze_device_memory(adze_device *device, uint64_t *out_bytes);
+
 /* ---- Feeds ---- */
 
 typedef struct adze_feed_flags {

@@ -135,10 +135,12 @@ static bool fail(const checker *c, const place *p, const adze_json *at, const ch
     return false;
 }
 
-/* Holds a value to a JSON kind. */
+/* Holds a value to a JSON kind. Texts have no zero byte, so that all else may take them for strings of C. */
 static bool is_a(const checker *c, const place *p, const adze_json *v, adze_json_kind wanted)
 {
-    return v->kind == wanted || fail(c, p, v, adze_json_kind_name(wanted), adze_json_kind_name(v->kind));
+    if (v->kind != wanted) return fail(c, p, v, adze_json_kind_name(wanted), adze_json_kind_name(v->kind));
+    return wanted != ADZE_JSON_STRING || !memchr(v->text, 0, v->size) ||
+           fail(c, p, v, "a string", "one with a zero byte");
 }
 
 static bool check_object(const checker *c, const place *p, const adze_json *object, const field *fields);

@@ -42,6 +42,7 @@ BAD = [
     ("NaN", changed("seed", value=float("nan")), "expected a value, got 'N'"),
     ("array", b"[]", "1:1: error: the report: expected an object, got an array"),
     ("nothing", b"{}", "1:1: error: schema is missing"),
+    ("zero byte", changed("layers", 2, "reason", value="a\0b"), "layers[2].reason: expected a string, got one with a zero"),
     ("old", changed("schema", value=0), "this is schema 0; adze report reads schema 1"),
     ("new", changed("schema", value=2), "this is schema 2; adze report reads schema 1"),
     ("schema text", changed("schema", value="1"), "schema: expected a number, got a string"),
