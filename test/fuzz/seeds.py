@@ -1,9 +1,11 @@
 """seeds: cuts what the tests hold into small inputs for the fuzzers, one folder a harness.
 
-    seeds.py --plugins=FOLDER OUT    OUT/ir, OUT/json, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/rules
+    seeds.py --plugins=FOLDER OUT    OUT/ir, OUT/json, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/report, OUT/rules
 """
 import argparse
+import json
 import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -47,6 +49,15 @@ def json_seeds():
         yield from (s for s in string_literals(text) if re.match(r"[\s\[{\"0-9-]", s))
 
 
+def report_seeds():
+    """Reports of the tests' sample, cut down to two layers and three points."""
+    sample = runpy.run_path(str(ROOT / "test/tools/Inputs/report_sample.py"))
+    for kind in ("plain", "four", "hostile", "sparse"):
+        report = sample["report"](kind)
+        report["layers"], report["pareto"] = report["layers"][:2], report["pareto"][20:23] or report["pareto"]
+        yield json.dumps(report, indent=1, ensure_ascii=False)
+
+
 def pipeline_seeds():
     for text in texts("test/**/*.adz", "test/**/*.test", "docs/**/*.md"):
         for quoted, plain in re.findall(r"--passes=(?:'([^'\n]*)'|([^\s'`]+))", text):
@@ -82,8 +93,8 @@ def main():
     parser.add_argument("--plugins", required=True, type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    found = {"ir": ir_seeds, "json": json_seeds, "pipeline": pipeline_seeds, "rules": rule_seeds,
-             "plugin": lambda: [path.read_bytes() for path in sorted(given.plugins.glob("*.so"))],
+    found = {"ir": ir_seeds, "json": json_seeds, "pipeline": pipeline_seeds, "report": report_seeds,
+             "rules": rule_seeds, "plugin": lambda: [path.read_bytes() for path in sorted(given.plugins.glob("*.so"))],
              "onnx": lambda: [(ROOT / "tools/models/digits.onnx").read_bytes()]}
     for name, seeds in found.items():
         write(given.out / name, [*seeds(), *kept_seeds(name)])

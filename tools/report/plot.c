@@ -21,9 +21,10 @@ typedef struct plot {
     axis x, y;
 } plot;
 
+/* Both places are known, and differences between them are numbers. */
 static bool is_shown(const adze_json *point, const char *key)
 {
-    return isfinite(adze_report_number(point, key)) && isfinite(adze_report_number(point, "loss"));
+    return fabs(adze_report_number(point, key)) < 1e100 && fabs(adze_report_number(point, "loss")) < 1e100;
 }
 
 static void widen(axis *a, double value)
@@ -53,6 +54,7 @@ static void settle(axis *a, bool may_log)
     }
     bool positive = a->low >= 0;
     double room = a->high > a->low ? 0.06 * (a->high - a->low) : a->high != 0 ? 0.1 * fabs(a->high) : 0.5;
+    room = fmax(room, 1e-6 * fmax(fabs(a->low), fabs(a->high))); /* so that ticks differ */
     a->low -= room, a->high += room;
     if (positive && a->low < (a->high - a->low) / 4) a->low = 0;
 }

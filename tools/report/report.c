@@ -1,7 +1,9 @@
 /* adze report: what a compression did, as a table or as a page, from the JSON that `adze compress` leaves. */
 #include "report.h"
 
-#include <stdio.h>
+#include "tools/command.h"
+
+#include <stdlib.h>
 
 typedef struct options {
     adze_common common;
@@ -25,6 +27,15 @@ static const char usage[] =
     "needs no other file, no network and no script. Several reports of one model are compared side by side.\n\n"
     "Example: adze report model.so.report.json -o model.html\n";
 
+static bool load(adze_work *work, adze_arena *arena, const char *path, adze_report *out)
+{
+    size_t size;
+    char *text = adze_read_text(work, path, &size);
+    bool ok = text && adze_report_read(work->context, arena, adze_input_name(path), text, size, out);
+    free(text);
+    return ok;
+}
+
 static bool write_out(adze_work *work, const options *o, const adze_report *reports, uint32_t n)
 {
     adze_text text = {0};
@@ -45,8 +56,8 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     adze_arena arena = {0};
     bool ok = true;
     uint32_t n = (uint32_t)n_files;
-    for (uint32_t i = 0; i < n && ok; i++) ok = adze_report_load(work, &arena, files[i], &reports[i]);
-    ok = ok && adze_report_same_model(work, reports, n) && write_out(work, o, reports, n);
+    for (uint32_t i = 0; i < n && ok; i++) ok = load(work, &arena, files[i], &reports[i]);
+    ok = ok && adze_report_same_model(work->context, reports, n) && write_out(work, o, reports, n);
     adze_arena_free(&arena);
     return !ok;
 }

@@ -2,7 +2,6 @@
 #ifndef ADZE_REPORT_H
 #define ADZE_REPORT_H
 
-#include "tools/command.h"
 #include "tools/json.h"
 
 /* The number that `adze compress` writes as "schema". */
@@ -16,10 +15,11 @@ typedef struct adze_report {
 
 /* ---- schema.c ---- */
 
-/* Reads a report; what it holds lives in the arena. False after one error. */
-bool adze_report_load(adze_work *work, adze_arena *arena, const char *path, adze_report *out);
+/* Reads the text of `file` and checks it; what `out` holds lives in the arena. False after one error. */
+bool adze_report_read(adze_context *context, adze_arena *arena, const char *file, const char *text, size_t size,
+                      adze_report *out);
 /* Are they of one model? False after an error. */
-bool adze_report_same_model(adze_work *work, const adze_report *reports, uint32_t n);
+bool adze_report_same_model(adze_context *context, const adze_report *reports, uint32_t n);
 
 /* ---- Members: missing is as null (figures.c) ---- */
 

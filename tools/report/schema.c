@@ -2,7 +2,6 @@
  * table does not name are left alone: later versions may write more. */
 #include "report.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef enum kind {
@@ -194,32 +193,29 @@ static bool check_object(const checker *c, const place *p, const adze_json *obje
     return true;
 }
 
-bool adze_report_load(adze_work *work, adze_arena *arena, const char *path, adze_report *out)
+bool adze_report_read(adze_context *context, adze_arena *arena, const char *file, const char *text, size_t bytes,
+                      adze_report *out)
 {
-    size_t bytes;
-    char *text = adze_read_text(work, path, &bytes);
-    if (!text) return false;
-    out->file = adze_input_name(path);
-    out->root = adze_json_read(work->context, arena, out->file, text, bytes);
-    free(text);
+    out->file = file;
+    out->root = adze_json_read(context, arena, file, text, bytes);
     if (!out->root) return false;
-    const checker c = {work->context, out->file};
+    const checker c = {context, out->file};
     const place top = {NULL, NULL, -1};
     if (!is_a(&c, &top, out->root, ADZE_JSON_OBJECT)) return false;
     const adze_json *version = adze_report_get(out->root, "schema");
     if (version && version->kind == ADZE_JSON_NUMBER && version->number != ADZE_REPORT_SCHEMA)
-        return adze_json_error(work->context, out->file, version, "this is schema %s; adze report reads schema %d",
+        return adze_json_error(context, out->file, version, "this is schema %s; adze report reads schema %d",
                                version->text, ADZE_REPORT_SCHEMA);
     return check_object(&c, &top, out->root, report);
 }
 
-bool adze_report_same_model(adze_work *work, const adze_report *reports, uint32_t n)
+bool adze_report_same_model(adze_context *context, const adze_report *reports, uint32_t n)
 {
     const adze_json *first = adze_report_get(reports[0].root, "model");
     for (uint32_t i = 1; i < n; i++) {
         const adze_json *model = adze_report_get(reports[i].root, "model");
         if (strcmp(adze_report_base(model->text), adze_report_base(first->text)) != 0)
-            return adze_json_error(work->context, reports[i].file, model, "this is a report of another model than %s",
+            return adze_json_error(context, reports[i].file, model, "this is a report of another model than %s",
                                    reports[0].file);
     }
     return true;

@@ -1,10 +1,10 @@
 """Writes reports as `adze compress` leaves them, of SqueezeNet 1.1's 26 convolutions.
 
-    report_sample.py OUT.json [plain|four|hostile|sparse|wide]
+    report_sample.py OUT.json [plain|four|hostile|sparse|wide|extreme]
 
 plain: 8 bits, a goal that is missed, no energy; four: 4 bits, labels and energy, other points; hostile: names that
 mean something to HTML, terminals and shells; sparse: what may be null is null, what may be missing is missing; wide:
-many formats.
+many formats; extreme: numbers at the ends of what there is.
 """
 import json
 import random
@@ -126,6 +126,21 @@ def report(kind):
             row["formats"] += [{"format": f"f{i}", "loss": i + 0.5, "bytes": 1000003 + i, "us": 7.25 + i}
                                for i in range(30)]
             row["formats"].append(dict(row["formats"][1], loss=0.777))
+    if kind == "extreme":
+        ends = [0, 5e-324, 1e-320, 1e300, 1.0000000000000002e300, 1.7976931348623157e308, 9007199254740993,
+                123456789012345678]
+        for i, row in enumerate(rows):
+            for key in ("loss", "error_db", "bytes_before", "bytes_after", "us_before", "us_after", "group"):
+                row[key] = ends[(i + len(key)) % len(ends)]
+        found["pareto"] = [{"bytes": 10**17 + 16 * (i % 2), "us": end, "loss": (-1) ** i * end, "chosen": i == 3}
+                           for i, end in enumerate(ends)]
+        found["size"] = [{"part": str(end), "before": end, "after": end} for end in ends]
+        found["goal"][0]["reached"] = -1.7976931348623157e308
+        for side in ("original", "compressed"):
+            found[side].update(min_ms=ends[1], median_ms=ends[5], bytes=ends[5], memory_bytes=ends[2])
+        found["compressed"]["agreement"].update(value=1, low=1, high=1, n=ends[5])
+        found["compressed"]["accuracy"] = {"metric": "m", "value": -1e308, "original": 1e308, "difference": 5e-324,
+                                           "low": -5e-324, "high": 1e-320}
     return found
 
 
