@@ -165,7 +165,8 @@ def check_plot(browser, page, width):
     for plot in range(browser.value("document.querySelectorAll('.plot').length")):
         marks, points, outside, over = browser.value(f"""(() => {{
           const svg = document.querySelectorAll('.plot')[{plot}], box = svg.getBoundingClientRect();
-          const inside = (r) => r.left >= box.left && r.right <= box.right && r.top >= box.top && r.bottom <= box.bottom;
+          const inside = (r) => r.left >= box.left && r.right <= box.right &&
+                                r.top >= box.top && r.bottom <= box.bottom;
           const all = [...svg.querySelectorAll('text, .mark, .point')];
           const labels = [...svg.querySelectorAll('text')].map((e) => e.getBoundingClientRect());
           const over = labels.filter((a, i) => labels.some((b, k) => k > i && a.left < b.right && b.left < a.right &&
@@ -217,6 +218,15 @@ def check_hostile(browser, page):
     assert browser.value("document.documentElement.scrollWidth") <= 400, "long names widen the page"
 
 
+def check_extreme(browser, page):
+    """Every place in the pictures is a number, and a plot of points that are almost one has an end."""
+    browser.open(page, 1280, 900)
+    assert not browser.problems(), browser.problems()
+    assert browser.value("document.querySelectorAll('.plot').length") == 2
+    assert not browser.value("[...document.querySelectorAll('svg *')].filter((e) => [...e.attributes].some((a) => "
+                             "/nan|inf/.test(a.value))).map((e) => e.outerHTML)")
+
+
 def check_print(browser, page, folder):
     browser.open(page, 794, 1123, media="print")
     wide = browser.value("[...document.querySelectorAll('table')].filter((t) => "
@@ -231,9 +241,9 @@ def check_print(browser, page, folder):
 def pages(folder):
     """The pages under test, by the reports that they show."""
     adze = BUILD / "bin/adze"
-    for kind in ("plain", "four", "hostile", "sparse"):
+    for kind in ("plain", "four", "hostile", "sparse", "extreme"):
         subprocess.run([sys.executable, SAMPLE, folder / f"{kind}.json", kind], check=True)
-    found = {"two": ["plain", "four"]} | {kind: [kind] for kind in ("plain", "four", "hostile", "sparse")}
+    found = {"two": ["plain", "four"]} | {kind: [kind] for kind in ("plain", "four", "hostile", "sparse", "extreme")}
     for name, kinds in found.items():
         subprocess.run([adze, "report", *(folder / f"{kind}.json" for kind in kinds), "-o", folder / f"{name}.html"],
                        check=True)
@@ -252,6 +262,7 @@ def cases(browser, page, folder):
             yield f"plot of {kind}, {width}", lambda k=kind, w=width: check_plot(browser, page[k], w)
     yield "sorting", lambda: check_sorting(browser, page["plain"])
     yield "access", lambda: check_access(browser, page["two"])
+    yield "extreme numbers", lambda: check_extreme(browser, page["extreme"])
     yield "hostile names", lambda: check_hostile(browser, page["hostile"])
     yield "print", lambda: check_print(browser, page["plain"], folder)
 

@@ -37,7 +37,7 @@ static void widen(axis *a, double value)
 /* A round step that gives about TICKS of them. */
 static double step_of(const axis *a)
 {
-    double rough = (a->high - a->low) / TICKS, power = pow(10, floor(log10(rough)));
+    double rough = (a->high - a->low) / (double)TICKS, power = pow(10, floor(log10(rough)));
     if (a->log) return fmax(1, round(rough));
     return rough / power < 1.5 ? power : rough / power < 3.5 ? 2 * power : rough / power < 7.5 ? 5 * power : 10 * power;
 }

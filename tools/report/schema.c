@@ -203,7 +203,7 @@ bool adze_report_read(adze_context *context, adze_arena *arena, const char *file
     const place top = {NULL, NULL, -1};
     if (!is_a(&c, &top, out->root, ADZE_JSON_OBJECT)) return false;
     const adze_json *version = adze_report_get(out->root, "schema");
-    if (version && version->kind == ADZE_JSON_NUMBER && version->number != ADZE_REPORT_SCHEMA)
+    if (version && version->kind == ADZE_JSON_NUMBER && version->number != (double)ADZE_REPORT_SCHEMA)
         return adze_json_error(context, out->file, version, "this is schema %s; adze report reads schema %d",
                                version->text, ADZE_REPORT_SCHEMA);
     return check_object(&c, &top, out->root, report);

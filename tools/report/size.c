@@ -68,6 +68,7 @@ void adze_report_size(adze_text *out, const adze_report *r)
 {
     const adze_json *parts = adze_report_first(r->root, "size");
     double before = total(parts, "before"), after = total(parts, "after"), largest = fmax(before, after);
+    const double width = WIDTH;
     if (!parts) return;
     adze_report_put(out, "<section><h2>Size</h2>\n<div class=\"split\">\n<figure>");
     if (largest > 0) {
@@ -76,9 +77,9 @@ void adze_report_size(adze_text *out, const adze_report *r)
                          "class=\"size\" viewBox=\"0 0 %d %d\" "
                          "preserveAspectRatio=\"none\" role=\"img\"><title>Size by parts, before and after</title>\n",
                          WIDTH, HEIGHT);
-        bar(out, parts, "before", WIDTH / largest, 0);
-        bar(out, parts, "after", WIDTH / largest, BAR + GAP);
-        if (after > 0) bar(out, parts, "after", WIDTH / after, 2 * (BAR + GAP));
+        bar(out, parts, "before", width / largest, 0);
+        bar(out, parts, "after", width / largest, BAR + GAP);
+        if (after > 0) bar(out, parts, "after", width / after, 2 * (BAR + GAP));
         adze_report_put(out, "</svg></div>");
     }
     adze_report_put(out, "</figure>\n");
