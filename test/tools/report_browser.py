@@ -8,6 +8,7 @@ import fcntl
 import io
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from PIL import Image
 ROOT = Path(os.environ.get("ADZE_SOURCE_DIR", Path(__file__).resolve().parents[2]))
 BUILD = Path(os.environ.get("ADZE_BUILD_DIR", ROOT / "build/release"))
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "chrome"]
+PATIENCE = 120  # seconds for one answer
 SAMPLE = ROOT / "test/tools/Inputs/report_sample.py"
 
 
@@ -46,9 +48,10 @@ class Browser:
 
     def message(self):
         while b"\0" not in self.buffer:
-            more = os.read(self.reader, 1 << 20)
+            more = select.select([self.reader], [], [], PATIENCE)[0] and os.read(self.reader, 1 << 20)
             if not more:
-                raise RuntimeError("the browser has ended")
+                self.process.kill()
+                raise RuntimeError("the browser has ended, or does not answer")
             self.buffer += more
         text, self.buffer = self.buffer.split(b"\0", 1)
         return json.loads(text)

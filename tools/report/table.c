@@ -90,8 +90,11 @@ static void quality(adze_text *out, const adze_report *r)
     label(out, "accuracy");
     if (accuracy) {
         adze_report_string(out, adze_report_get(accuracy, "metric"), false, NAME_WIDTH);
-        adze_text_append(out, " %.4g -> %.4g, difference ", adze_report_number(accuracy, "original"),
-                         adze_report_number(accuracy, "value"));
+        adze_report_put(out, " ");
+        adze_report_plain(out, adze_report_number(accuracy, "original"));
+        adze_report_put(out, " -> ");
+        adze_report_plain(out, adze_report_number(accuracy, "value"));
+        adze_report_put(out, ", difference ");
         adze_report_plain(out, adze_report_number(accuracy, "difference"));
         interval(out, accuracy, adze_report_plain);
     } else {
