@@ -92,6 +92,7 @@ typedef struct quant_layer {
     const double *w, *h;
     quant_grid grid;
     quant_clip clip;
+    double shrink; /* quant_steps multiplies the ranges by it; 0 = 1 */
 } quant_layer;
 
 size_t quant_groups(const quant_layer *layer); /* at least 1 */

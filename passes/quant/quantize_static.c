@@ -31,6 +31,8 @@ static bool read_options(static_plan *plan, adze_context *context)
     if (o->bits < 2 || o->bits > 8) return adze_error(loc, "quantize-static: bits is 2 to 8");
     if (o->polish < 0 || o->polish > 1000 || o->refit < 0 || o->refit > 1000)
         return adze_error(loc, "quantize-static: polish and refit are 0 to 1000");
+    if (o->search < 0 || o->search > 100 || o->search_samples < 1)
+        return adze_error(loc, "quantize-static: search is 0 to 100, search-samples at least 1");
     if (!(o->share >= 0 && o->share < 1)) return adze_error(loc, "quantize-static: share is at least 0 and below 1");
     if (!parse_range(context, o->range, &plan->range)) return false;
     if (!weight_method_parse(context, o->weights, &plan->weights.method)) return false;
@@ -52,6 +54,7 @@ static adze_outcome quantize(static_plan *plan, adze_func *func)
     adze_outcome all = ADZE_UNCHANGED;
     if (!static_select(plan, func) || !static_ranges(plan)) return ADZE_FAILED;
     weight_edges(func, &plan->first, &plan->last);
+    if (plan->options->search && !static_search(plan, func)) return ADZE_FAILED;
     if (plan->options->sequential) {
         plan->prefix = prefix_create(plan->run, adze_func_module(func));
         if (!plan->prefix || !static_round_prefix(plan, func)) return ADZE_FAILED;
@@ -85,6 +88,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     adze_layer_plan_destroy(plan.layers);
     adze_stats_destroy(plan.stats);
     prefix_destroy(plan.prefix);
+    adze_table_free(&plan.shrinks);
     adze_table_free(&plan.activations);
     adze_table_free(&plan.kinds);
     adze_table_free(&plan.readers);
@@ -101,6 +105,8 @@ static const adze_option option_table[] = {
     OPTION("stats", "file of adze calibrate; with --gram for weights=gptq and cd, clip=gram, polish", STR, stats, NULL),
     OPTION("range", "of activations: minmax, percentile, mse or kl", STR, range, "mse"),
     OPTION("share", "of values that percentile may cut off", FLOAT, share, "0.00001"),
+    OPTION("search", "rounds of local search for ranges, on the error of contractions on --calib", INT, search, "0"),
+    OPTION("search-samples", "that search takes, the first ones", INT, search_samples, "32"),
     OPTION("weights", "rtn, gptq or cd", STR, weights, "rtn"),
     OPTION("clip", "range of weights: absmax, mse or gram", STR, clip, "absmax"),
     OPTION("bits", "of a weight's code, 2 to 8; first and last layers have 8", INT, bits, "8"),
@@ -131,7 +137,8 @@ const adze_pass adze_pass_quantize_static = {
                 "is different; softmax, normalizations and what returns stay float, and so does a sum with a float "
                 "operand. An activation whose statistics are missing is an error; without a file only those are known "
                 "that follow an op with bounds (sigmoid, tanh, clip). With correct-bias, Gram matrices are of inputs "
-                "less their means, for which the bias makes up. sequential measures them, and the means, behind the "
-                "layers and values that are rounded already. Works on main alone.",
+                "less their means, which the bias makes up for. search tries ranges of values, and of weights that are "
+                "rounded to nearest without polish or refit. sequential measures the matrices, and the means, behind "
+                "the layers and values that are rounded already. Works on main alone.",
     .example = adze_example_quantize_static,
 };

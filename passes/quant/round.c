@@ -23,8 +23,10 @@ void quant_steps(const quant_layer *layer, quant_step *steps)
         for (size_t g = 0; g < groups; g++) {
             size_t from = g * width, n = layer->cols - from < width ? layer->cols - from : width;
             const double *diagonal = layer->h ? layer->h + from * (layer->cols + 1) : NULL;
-            steps[i * groups + g] = quant_clip_choose(layer->clip, layer->grid, layer->w + i * layer->cols + from, n,
-                                                      diagonal, layer->cols + 1);
+            quant_step *step = &steps[i * groups + g];
+            *step = quant_clip_choose(layer->clip, layer->grid, layer->w + i * layer->cols + from, n, diagonal,
+                                      layer->cols + 1);
+            if (layer->shrink > 0) step->scale = (double)(float)(step->scale * layer->shrink);
         }
 }
 

@@ -9,7 +9,7 @@
 
 typedef struct static_options {
     const char *stats, *range, *weights, *clip, *skip, *plan;
-    int64_t bits, polish, refit;
+    int64_t bits, polish, refit, search, search_samples;
     double share;
     bool correct_bias, float_bias, sums, sequential;
 } static_options;
@@ -53,6 +53,7 @@ typedef struct static_plan {
     quant_grid grid; /* of activations */
     weight_plan weights;
     adze_table first, last;
+    adze_table shrinks;   /* by op: the factor of its weights' range that search found, a double */
     quant_prefix *prefix; /* NULL = layers are rounded each for itself */
 } static_plan;
 
@@ -78,6 +79,11 @@ bool static_apart(const static_plan *plan, const adze_op *op, uint32_t index);
 bool static_range_of(static_plan *plan, const adze_ir_value *value, double *lo, double *hi);
 /* Gives all wanted values their steps, from statistics. False after an error that names a value without any. */
 bool static_ranges(static_plan *plan);
+
+/* ---- static_search.c ---- */
+
+/* Moves ranges to where what contractions give, on calibration data, has less error. False after an error. */
+bool static_search(static_plan *plan, adze_func *func);
 
 /* ---- static_emit.c ---- */
 

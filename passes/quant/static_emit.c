@@ -315,6 +315,8 @@ adze_outcome static_emit_weights(static_plan *plan, const weight_matrix *m)
     if (adze_table_get(&plan->first, m->op) || adze_table_get(&plan->last, m->op)) plan->weights.bits = 8;
     if (plan->layers && weight_format(plan->layers, ADZE_FORMAT_STATIC, m->op, &format))
         plan->weights.bits = format.bits;
+    const double *shrink = adze_table_get(&plan->shrinks, m->op);
+    if (shrink) plan->weights.shrink = *shrink;
     plan->weights.centred = can_correct(plan, m, users, n);
     plan->weights.moments = plan->prefix ? &moments : NULL;
     bool ok = !plan->prefix || prefix_measure(plan->prefix, m, plan->weights.centred, &moments);

@@ -244,7 +244,7 @@ static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_
     quant_step *steps = r->steps + group * rows * r->blocks;
     bool ok = plan->moments ? take_moments(m, plan->moments, group, *h, w) : !*h || read_gram(m, plan, group, *h);
     quant_layer layer = {.rows = rows, .cols = m->cols, .group = r->group, .w = w, .h = *h, .grid = r->grid,
-                         .clip = plan->clip};
+                         .clip = plan->clip, .shrink = plan->shrink};
     bool awq = (plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ) && is_product(m);
     if (*h && plan->centred) mend_diagonal(*h, m->cols);
     if (!ok || (awq && !apply_factors(m, plan, &layer, *h, r, steps, values))) return false;

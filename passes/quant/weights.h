@@ -47,6 +47,7 @@ typedef struct weight_plan {
     bool symmetric, act_order;
     bool progressive; /* by way of 8 and 6 bits */
     bool centred;     /* a bias makes up for what means lose: Gram matrices are of inputs less their means */
+    double shrink;    /* of the range that the clip gives; 0 = 1 */
     uint32_t polish;  /* sweeps of descent after rounding */
     uint32_t refit;   /* times that scales are fitted to the codes after that, and codes to the scales */
     const adze_stats *stats; /* attached; NULL where the plan needs none */

@@ -31,7 +31,8 @@ def constant(name, values):
 text, body, value = "", "", "%x"
 for i, shape in enumerate(SHAPES):
     fan = np.prod(shape[1:])
-    text += constant(f"w{i}", rng.normal(size=shape) * np.sqrt(2 / fan)) + constant(f"b{i}", rng.normal(size=shape[0]) / 4)
+    text += constant(f"w{i}", rng.normal(size=shape) * np.sqrt(2 / fan))
+    text += constant(f"b{i}", rng.normal(size=shape[0]) / 4)
     pad, group = shape[2] // 2, 8 if shape[1] == 1 else 1
     kind = f"f32[1,{shape[0]},10,10]"
     body += f"  %c{i} = conv({value}, @w{i}, @b{i}) {{group = {group}, pads = [{pad}, {pad}, {pad}, {pad}]}} : {kind}\n"

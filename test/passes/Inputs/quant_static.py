@@ -1,4 +1,5 @@
-"""quant_static.py ADZE FOLDER: SNR of convs.adz with weights of 4 bits and activations of 8 in several ways, compared."""
+"""quant_static.py ADZE FOLDER: SNR of convs.adz with weights of 4 bits and activations of 8 in several ways, compared.
+"""
 import re
 import subprocess
 import sys
@@ -26,3 +27,4 @@ compare("correct-bias=true,sequential=true", "correct-bias=true")
 compare("weights=gptq,correct-bias=true", "weights=gptq", 0.3)
 compare("weights=gptq,correct-bias=true,sequential=true", "weights=gptq,correct-bias=true", 0.3)
 compare("weights=gptq,clip=gram,refit=2", "weights=gptq,clip=gram")
+compare("search=2", "clip=absmax", 2)
