@@ -4,6 +4,9 @@
  * factors above 0. Helps where weights have one scale a tensor, or few bits. Nagel et al., "Data-Free Quantization
  * Through Weight Equalization and Bias Correction", 2019.
  *
+ * `absorb` takes what a channel before a relu hardly ever falls below, its mean less three deviations, out of the first
+ * layer's bias and puts what it is worth into the second one's, so that the values between have less range.
+ *
  *     %0 = conv(%x, @w, @b)                 →      %0 = conv(%x, @w / s, @b / s)
  *     %1 = relu(%0)                                %1 = relu(%0)
  *     %2 = conv(%1, @v)                            %2 = conv(%1, @v * s)
@@ -18,7 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BIAS = 2, MAX_SWEEPS = 200 };
+enum { BIAS = 2, MAX_SWEEPS = 200, DEVIATIONS = 3 };
+
+typedef struct options {
+    bool absorb;
+    const char *stats;
+} options;
 
 typedef struct layer {
     weight_matrix m;
@@ -29,6 +37,7 @@ typedef struct layer {
 typedef struct pair {
     layer *first, *second;
     double *scratch; /* three numbers a channel */
+    double *absorb;  /* what moves from the first one's bias, a channel; NULL = nothing */
 } pair;
 
 typedef struct equalizer {
@@ -38,6 +47,7 @@ typedef struct equalizer {
     pair *pairs;
     uint32_t n_layers, layers_capacity, n_pairs, pairs_capacity;
     adze_pass_run *run;
+    const adze_stats *stats; /* NULL = nothing is absorbed */
 } equalizer;
 
 /* f(s x) = s f(x) for s > 0 that differ between channels. */
@@ -104,6 +114,60 @@ static bool find_second(const weight_matrix *first, weight_matrix *out)
     return out->channels * out->groups == first->rows;
 }
 
+/* ---- Biases that are high ---- */
+
+static bool can_have_bias(const adze_op *op)
+{
+    if (adze_op_get_row(op)->in_max <= BIAS) return false;
+    static const char *const factors[] = {"alpha", "beta"};
+    for (size_t i = 0; i < 2; i++)
+        if (adze_row_attr_index(adze_op_get_row(op), factors[i]) >= 0 && adze_op_attr_float(op, factors[i]) != 1)
+            return false;
+    return true;
+}
+
+/* May a window reach over the edge of its input? */
+static bool has_border(const adze_op *op)
+{
+    adze_access a;
+    memset(&a, 0, sizeof a);
+    return !adze_op_access(op, &a) || a.operand[0].guarded;
+}
+
+/* Nothing but a relu that leaves numbers above 0 alone stands between the two. */
+static bool relu_between(const weight_matrix *first, const weight_matrix *second)
+{
+    uint32_t n = 0;
+    for (adze_ir_value *value = adze_op_operand(second->op, 0); adze_value_op(value) != first->op; n++) {
+        const adze_op *op = adze_value_op(value);
+        if (!adze_op_is(op, "relu") && !adze_op_is(op, "leaky_relu")) return false;
+        value = adze_op_operand(op, 0);
+    }
+    return n > 0;
+}
+
+/* False after an error. */
+static bool find_absorbed(equalizer *e, pair *p)
+{
+    const weight_matrix *first = &p->first->m, *second = &p->second->m;
+    if (!e->stats || !can_have_bias(first->op) || !can_have_bias(second->op)) return true;
+    if (!relu_between(first, second) || has_border(second->op)) return true;
+    const adze_value_stats *x = adze_stats_of(e->stats, adze_op_result(first->op, 0));
+    if (!x || x->channels.n != first->rows)
+        return adze_error(adze_op_loc(first->op), "equalize: no statistics of the channels of what '%s' gives",
+                          adze_const_name(first->constant));
+    p->absorb = ADZE_NEW_ARRAY(&e->arena, double, first->rows);
+    for (size_t i = 0; i < first->rows; i++)
+        p->absorb[i] = fmax(0, x->channels.mean[i] - DEVIATIONS * sqrt(x->channels.variance[i]));
+    return true;
+}
+
+static double *bias_of(equalizer *e, layer *l)
+{
+    if (!l->bias) l->bias = ADZE_NEW_ARRAY(&e->arena, double, l->m.rows);
+    return l->bias;
+}
+
 static bool collect(equalizer *e, adze_func *func)
 {
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
@@ -113,6 +177,7 @@ static bool collect(equalizer *e, adze_func *func)
         pair p = {.first = add_layer(e, &first)};
         p.second = p.first ? add_layer(e, &second) : NULL;
         if (!p.second) return false;
+        if (!find_absorbed(e, &p)) return false;
         p.scratch = ADZE_NEW_ARRAY(&e->arena, double, 3 * first.rows);
         e->pairs = adze_arena_grow(&e->arena, e->pairs, e->n_pairs, &e->pairs_capacity, sizeof(pair));
         e->pairs[e->n_pairs++] = p;
@@ -148,6 +213,7 @@ static double equalize(pair p)
         most = fmax(most, fabs(s[i] - 1));
         for (size_t j = 0; j < cols; j++) p.first->w[i * cols + j] /= s[i];
         if (p.first->bias) p.first->bias[i] /= s[i];
+        if (p.absorb) p.absorb[i] /= s[i];
         columns_of(p.second, i, &row, &end, &col);
         for (size_t r = row; r < end; r++)
             for (size_t t = 0; t < p.second->m.taps; t++) p.second->w[r * second_cols + col + t] *= s[i];
@@ -156,13 +222,49 @@ static double equalize(pair p)
     return most;
 }
 
+static void absorb(equalizer *e, pair p)
+{
+    for (size_t i = 0; p.absorb && i < p.first->m.rows; i++) {
+        size_t row, end, col, cols = p.second->m.cols;
+        double c = p.absorb[i];
+        if (!(c > 0)) continue;
+        bias_of(e, p.first)[i] -= c;
+        columns_of(p.second, i, &row, &end, &col);
+        for (size_t r = row; r < end; r++)
+            for (size_t t = 0; t < p.second->m.taps; t++)
+                bias_of(e, p.second)[r] += c * p.second->w[r * cols + col + t];
+        p.first->changed = p.second->changed = true;
+        e->run->numerics = ADZE_LOSSY;
+    }
+}
+
+static bool add_bias(const layer *l, const float *x)
+{
+    adze_op *op = l->m.op;
+    int64_t dims[] = {(int64_t)l->m.rows};
+    const adze_type *type = adze_type_tensor_const(adze_op_context(op), ADZE_DTYPE_f32, 1, dims);
+    const char *name = adze_internf(adze_op_context(op), "%s.absorbed", adze_const_name(l->m.constant));
+    adze_ir_value *made = adze_const_make(adze_op_module(op), name, type, x);
+    if (!made) return false;
+    if (adze_op_num_operands(op) > BIAS)
+        adze_op_set_operand(op, BIAS, made);
+    else
+        adze_op_insert_operand(op, BIAS, made);
+    return true;
+}
+
 static bool write_bias(const layer *l)
 {
     adze_ir_value *old = adze_op_operand(l->m.op, BIAS);
-    if (!old) return true;
-    adze_const *constant = adze_value_const(old);
+    if (!l->bias) return true;
+    adze_const *constant = old ? adze_value_const(old) : NULL;
     float *x = adze_malloc(l->m.rows * sizeof *x);
     for (size_t i = 0; i < l->m.rows; i++) x[i] = (float)l->bias[i];
+    if (!constant) {
+        bool ok = add_bias(l, x);
+        free(x);
+        return ok;
+    }
     const char *name = adze_internf(adze_op_context(l->m.op), "%s.equalized", adze_const_name(constant));
     adze_ir_value *made = adze_const_make(adze_op_module(l->m.op), name, adze_const_type(constant), x);
     free(x);
@@ -187,17 +289,16 @@ static adze_outcome write_back(equalizer *e)
     return all;
 }
 
-static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+static adze_outcome equalize_func(adze_func *func, const adze_stats *stats, adze_pass_run *self)
 {
-    (void)options;
-    if (self->precision == ADZE_PRECISION_STRICT) return ADZE_UNCHANGED;
-    equalizer e = {.run = self};
+    equalizer e = {.run = self, .stats = stats};
     bool ok = collect(&e, func);
     for (int sweep = 0; ok && sweep < MAX_SWEEPS; sweep++) {
         double most = 0;
         for (uint32_t i = 0; i < e.n_pairs; i++) most = fmax(most, equalize(e.pairs[i]));
         if (most < 1e-4) break;
     }
+    for (uint32_t i = 0; ok && i < e.n_pairs; i++) absorb(&e, e.pairs[i]);
     adze_outcome outcome = ok ? write_back(&e) : ADZE_FAILED;
     for (uint32_t i = 0; i < e.n_layers; i++) free(((layer *)adze_table_get(&e.layers, e.order[i]))->w);
     adze_table_free(&e.layers);
@@ -205,15 +306,46 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
     return outcome;
 }
 
+static adze_outcome run(adze_func *func, const void *opaque, adze_pass_run *self)
+{
+    const options *o = opaque;
+    self->numerics = ADZE_FAST; /* as long as nothing is absorbed */
+    if (self->precision == ADZE_PRECISION_STRICT) return ADZE_UNCHANGED;
+    if (!o->absorb) return equalize_func(func, NULL, self);
+    adze_module *module = adze_func_module(func);
+    if (func != adze_module_main(module)) return equalize_func(func, NULL, self);
+    if (!o->stats) {
+        adze_error(adze_loc_unknown(self->context), "equalize: absorb needs statistics: stats=FILE, which adze "
+                                                    "calibrate writes");
+        return ADZE_FAILED;
+    }
+    adze_stats *stats = adze_stats_load(self->context, o->stats);
+    bool ok = stats && adze_stats_attach(stats, module);
+    adze_outcome outcome = ok ? equalize_func(func, stats, self) : ADZE_FAILED;
+    adze_stats_destroy(stats);
+    return outcome;
+}
+
+static const adze_option option_table[] = {
+    {"absorb", "move what channels hardly fall below from biases into those behind", ADZE_OPTION_BOOL,
+     offsetof(options, absorb), "false"},
+    {"stats", "file of adze calibrate, for absorb", ADZE_OPTION_STR, offsetof(options, stats), NULL},
+};
+
 const adze_pass adze_pass_equalize = {
     .struct_size = sizeof(adze_pass),
     .name = "equalize",
     .help = "give layers in a row equal ranges of weights, channel by channel",
-    .numerics = ADZE_FAST,
+    .numerics = ADZE_LOSSY,
+    .options = option_table,
+    .n_options = sizeof option_table / sizeof *option_table,
+    .options_size = sizeof(options),
     .run = run,
     .purpose = "compress",
     .contract = "For contractions whose weights and biases are constants that nobody else reads, with nothing between "
                 "them but relu, leaky_relu and pools, each read once. Runs behind simplify and before calibration: "
-                "statistics of the values between them no longer hold. Does nothing where the precision is strict.",
+                "statistics of the values between them no longer hold. absorb, of main, is for a relu or leaky_relu "
+                "between layers without borders, and changes results where a value falls below its channel's mean by "
+                "more than three deviations. Does nothing where the precision is strict.",
     .example = adze_example_equalize,
 };
