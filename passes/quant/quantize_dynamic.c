@@ -93,7 +93,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     weight_options options = *(const weight_options *)opaque;
     options.symmetric = options.act_order = true;
     bool ok = weight_choice_begin(&r.choice, &options, "quantize-dynamic", "weights", ADZE_FORMAT_ROWS, module);
-    if (ok && r.choice.plan.method == WEIGHT_AWQ)
+    if (ok && (r.choice.plan.method == WEIGHT_AWQ || r.choice.plan.method == WEIGHT_AWQ_GPTQ))
         ok = adze_error(adze_loc_unknown(self->context), "quantize-dynamic: weights are rtn, gptq or cd");
     adze_outcome all = ok ? ADZE_UNCHANGED : ADZE_FAILED;
     for (adze_func *f = adze_module_first_func(module); f && all != ADZE_FAILED; f = adze_func_next(f)) {

@@ -26,7 +26,10 @@ MODELS = {"kws_float": (100, 400, (97, 27), (98, 28)), "resnet20": (100, 400, (9
 FULL = {"kws_float": (100, 400), "resnet20": (100, 2000), "squeezenet": (100, 400)}
 WAYS = ["", "range=minmax", "range=percentile", "range=kl", "correct-bias=true", "sums=true", "weights=gptq",
         "weights=cd", "bits=4", "bits=4,clip=mse", "bits=4,weights=cd,clip=gram",
-        "bits=4,weights=gptq,clip=gram,correct-bias=true"]
+        "bits=4,weights=gptq,clip=gram,correct-bias=true", "search=2,search-samples=16",
+        "correct-bias=true,sequential=true", "bits=4,search=2,search-samples=16",
+        "bits=4,weights=gptq,clip=gram,polish=20,refit=2,correct-bias=true",
+        "bits=4,weights=gptq,clip=gram,polish=20,refit=2,correct-bias=true,sequential=true"]
 passed = failed = 0
 
 
@@ -47,7 +50,7 @@ def adze(*arguments):
 def measure(folder, model, options):
     """Agreement in percent and SNR in dB of the model quantized with these options."""
     passes = f"simplify,quantize-static{{stats={folder}/stats{options and ','}{options}}}"
-    adze("opt", model, f"--passes={passes}", "-o", folder / "q.adz")
+    adze("opt", model, f"--passes={passes}", f"--calib={folder}/calibrate.npz", "-o", folder / "q.adz")
     text = adze("eval", folder / "q.adz", f"--data={folder}/test.npz", f"--against={model}", "--target=x86:host",
                 "--against-target=x86:host", "--batch=1", "--metric=agreement,snr")
     return [float(re.search(rf"^{name} +(\S+)", text, re.M)[1]) for name in ("agreement", "snr")]
@@ -88,6 +91,9 @@ def main(name, everything):
         nearest = measure(scratch, source, "bits=4,clip=mse")[1]
         gram = measure(scratch, source, "bits=4,weights=gptq,clip=gram")[1]
         check("gptq at 4 bits is better by 3 dB", gram >= nearest + 3, f"{nearest} and {gram} dB")
+        if name == "kws_float":
+            search = measure(scratch, source, "bits=4,clip=mse,search=1,search-samples=16")[1]
+            check("search at 4 bits is better by 3 dB", search >= nearest + 3, f"{nearest} and {search} dB")
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 

@@ -227,6 +227,17 @@ TEST(clips)
     CHECK(quant_clip_choose(QUANT_CLIP_GRAM, grid, w, 64, diagonal, 1).scale > 0.9 * none.scale);
 }
 
+TEST(shrunk_ranges)
+{
+    double w[8] = {1, -2, 3, -4, 5, -6, 7, -8};
+    quant_layer layer = {.rows = 2, .cols = 4, .w = w, .grid = quant_grid_make(8, true, true)};
+    quant_step whole[2], half[2];
+    quant_steps(&layer, whole);
+    layer.shrink = 0.5;
+    quant_steps(&layer, half);
+    for (int i = 0; i < 2; i++) CHECK_NEAR(half[i].scale, whole[i].scale / 2, 0);
+}
+
 /* ---- Rounding ---- */
 
 enum { R = 6, C = 40 };
@@ -430,6 +441,7 @@ int main(int argc, char **argv)
     RUN(ranges);
     RUN(ranges_of_one_sign);
     RUN(clips);
+    RUN(shrunk_ranges);
     RUN(rounding);
     RUN(refit);
     RUN(refit_of_nothing);
