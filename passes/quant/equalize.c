@@ -21,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BIAS = 2, MAX_SWEEPS = 200, DEVIATIONS = 3 };
+enum { BIAS = 2, MAX_SWEEPS = 200 };
+static const double deviations = 3; /* below its mean a channel hardly falls further */
 
 typedef struct options {
     bool absorb;
@@ -158,7 +159,7 @@ static bool find_absorbed(equalizer *e, pair *p)
                           adze_const_name(first->constant));
     p->absorb = ADZE_NEW_ARRAY(&e->arena, double, first->rows);
     for (size_t i = 0; i < first->rows; i++)
-        p->absorb[i] = fmax(0, x->channels.mean[i] - DEVIATIONS * sqrt(x->channels.variance[i]));
+        p->absorb[i] = fmax(0, x->channels.mean[i] - deviations * sqrt(x->channels.variance[i]));
     return true;
 }
 

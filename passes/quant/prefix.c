@@ -228,6 +228,7 @@ static bool has_rows(const weight_matrix *m)
 bool prefix_measure(quant_prefix *p, const weight_matrix *m, bool centred, prefix_moments *out)
 {
     bool window = adze_op_has_trait(m->op, ADZE_WINDOW), joint = m->groups == 1 && (window || has_rows(m));
+    if (2 * m->cols > ADZE_STATS_MAX_GRAM) joint = false;
     *out = make_moments(m->cols, m->groups, joint);
     bool ok = true;
     double n = 0;
