@@ -16,6 +16,8 @@
 
 #include <adze/pass.h>
 
+#include <string.h>
+
 typedef struct rewriter {
     adze_pass_run *run;
     weight_choice choice;
@@ -89,12 +91,12 @@ static adze_outcome quantize_func(rewriter *r, adze_func *func)
 
 static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *self)
 {
-    rewriter r = {.run = self};
+    rewriter r = {.run = self, .choice = {.layers = NULL}};
     weight_options options = *(const weight_options *)opaque;
     options.symmetric = options.act_order = true;
-    bool ok = weight_choice_begin(&r.choice, &options, "quantize-dynamic", "weights", ADZE_FORMAT_ROWS, module);
-    if (ok && (r.choice.plan.method == WEIGHT_AWQ || r.choice.plan.method == WEIGHT_AWQ_GPTQ))
-        ok = adze_error(adze_loc_unknown(self->context), "quantize-dynamic: weights are rtn, gptq or cd");
+    bool ok = strncmp(options.method, "awq", 3) ||
+              adze_error(adze_loc_unknown(self->context), "quantize-dynamic: weights are rtn, gptq or cd");
+    ok = ok && weight_choice_begin(&r.choice, &options, "quantize-dynamic", "weights", ADZE_FORMAT_ROWS, module);
     adze_outcome all = ok ? ADZE_UNCHANGED : ADZE_FAILED;
     for (adze_func *f = adze_module_first_func(module); f && all != ADZE_FAILED; f = adze_func_next(f)) {
         adze_outcome one = quantize_func(&r, f);
