@@ -63,9 +63,8 @@ static bool read_plan(const weight_options *o, adze_loc loc, const char *pass, c
                                "clip=gram, polish, refit", pass, method);
     bool awq = plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ;
     if (weight_needs_gram(plan) && !o->stats && (!o->sequential || awq))
-        return adze_error(loc, "%s: %s=%s, clip=%s, polish=%lld, refit=%lld need statistics: stats=FILE, which "
-                               "adze calibrate --gram writes", pass, method, o->method, o->clip,
-                          (long long)o->polish, (long long)o->refit);
+        return adze_error(loc, "%s: gptq, awq, cd, clip=gram, polish and refit need statistics: stats=FILE, which "
+                               "adze calibrate --gram writes", pass);
     return true;
 }
 
