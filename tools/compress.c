@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,6 +51,14 @@ static const char usage[] =
     "became; edit it and give it back with --plan. OUT.report.json is for adze report. Where a goal cannot be held,\n"
     "OUT is the best that was found, and the exit status 1.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
+
+/* ---- Stopping ---- */
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number) { stopped = number; }
+
+bool compress_stopped(void) { return stopped; }
 
 /* ---- The command line ---- */
 
@@ -142,7 +151,7 @@ static bool simplify(compress_job *job)
 static bool show(void *self, double part, const char *detail)
 {
     adze_progress_update(self, part, detail);
-    return true;
+    return !stopped;
 }
 
 static bool collect(compress_job *job)
@@ -342,8 +351,14 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
         .struct_size = sizeof job.settings, .weights = o.weights, .clip = o.clip, .range = o.range};
     status = compress_goals_parse(work->context, &o.goals, &job.goals);
     if (!status) status = parse_formats(&job);
+    struct sigaction action = {.sa_handler = stop}, old[2];
+    sigaction(SIGINT, &action, &old[0]);
+    sigaction(SIGTERM, &action, &old[1]);
     if (!status) status = o.replay ? replay(&job, &o) : compress(&job);
+    sigaction(SIGINT, &old[0], NULL);
+    sigaction(SIGTERM, &old[1], NULL);
     free_job(&job);
+    if (stopped) fprintf(stderr, "stopped\n");
     return status;
 }
 

@@ -20,6 +20,12 @@ typedef struct compress_options {
     bool allow_slower;
 } compress_options;
 
+/* ---- The command (compress.c) ---- */
+
+/* Has Ctrl-C or a request to end come? Steps that take long ask between their parts and end with false, without a
+ * message; temporary files then go as always. */
+bool compress_stopped(void);
+
 /* ---- The machine (machine.c) ---- */
 
 /* As Linux tells it; NULL where it does not. */

@@ -190,7 +190,7 @@ bool compress_measure_original(compress_job *job)
     compress_scorer scorer = {0};
     if (labelled) ok = ok && compress_scorer_begin(&scorer, job, job->metric.metric, &job->original_score);
     adze_progress *bar = adze_progress_begin(job->work, "original");
-    for (uint64_t run = 0; ok && run < held->count; run++) {
+    for (uint64_t run = 0; ok && run < held->count && (ok = !compress_stopped()); run++) {
         const adze_value *results;
         adze_progress_update(bar, (double)run / (double)held->count, NULL);
         ok = held->sample(held->self, run, inputs) && check_inputs(job, run, inputs) &&
@@ -248,7 +248,7 @@ static bool measure_loss(compress_job *job, adze_device *device, compress_trial 
     bool ok = inputs;
     ok = compress_scorer_begin(&scorer, job, job->metric.metric, &trial->score) && ok;
     ok = compress_scorer_begin(&noise, job, snr, &trial->snr) && ok;
-    for (uint64_t run = 0; ok && run < held->count; run++) {
+    for (uint64_t run = 0; ok && run < held->count && (ok = !compress_stopped()); run++) {
         const adze_value *results, *others = &job->answers[run * job->original.n_outputs];
         ok = held->sample(held->self, run, inputs) && adze_device_run(device, inputs, &results) &&
              compress_scorer_add(&scorer, run, results, others) && compress_scorer_add(&noise, run, results, others);

@@ -39,7 +39,7 @@ static void find_reasons(compress_job *job)
 static bool show(void *self, double part, const char *detail)
 {
     adze_progress_update(self, part, detail);
-    return true;
+    return !compress_stopped();
 }
 
 static bool probe(compress_job *job)
@@ -131,6 +131,7 @@ static bool is_better(const compress_job *job, const compress_trial *a, const co
 static compress_trial *attempt(compress_job *job, const uint32_t *chosen)
 {
     uint32_t before = job->n_trials;
+    if (compress_stopped()) return NULL;
     adze_progress *bar = adze_progress_begin(job->work, adze_internf(job->work->context, "trial %u", before + 1));
     compress_trial *trial = compress_try(job, chosen);
     adze_progress_end(bar);

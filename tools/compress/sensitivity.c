@@ -163,7 +163,7 @@ bool compress_sensitivities(compress_job *job)
     bool ok = original;
     for (uint32_t i = 0; ok && i < job->n_layers; i++) {
         adze_progress_update(bar, (double)i / job->n_layers, job->layers[i].name);
-        ok = measure_group(job, original, i, false) && measure_group(job, original, i, true);
+        ok = !compress_stopped() && measure_group(job, original, i, false) && measure_group(job, original, i, true);
     }
     adze_progress_end(bar);
     adze_program_close(original);

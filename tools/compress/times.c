@@ -150,7 +150,8 @@ static bool measure(compress_job *job, times_cache *cache, uint64_t model, const
     adze_progress *bar = adze_progress_begin(job->work, "times of layers");
     for (uint32_t f = 0; ok && f < job->n_formats; f++) {
         adze_progress_update(bar, (double)f / job->n_formats, NULL);
-        if (recall(job, cache, model, f)) continue;
+        ok = !compress_stopped();
+        if (!ok || recall(job, cache, model, f)) continue;
         adze_module *module = make_uniform(job, f);
         ok = module && compress_open(job, &devices[f], module, NULL);
         adze_module_destroy(module);
