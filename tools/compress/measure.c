@@ -149,12 +149,6 @@ bool compress_open(compress_job *job, adze_device *device, const adze_module *mo
     return adze_device_open_module(device, job->work, &common, copy, job->input, ADZE_DEVICE_COMPILED);
 }
 
-static uint64_t memory_of(const adze_device *device)
-{
-    uint64_t bytes = 0;
-    return device->session && adze_session_memory(device->session, &bytes) == ADZE_OK ? bytes : 0;
-}
-
 /* Inputs with NaN would count as answers that changed. */
 static bool check_inputs(const compress_job *job, uint64_t run, const adze_value *inputs)
 {
@@ -199,9 +193,8 @@ bool compress_measure_original(compress_job *job)
     }
     if (labelled) compress_scorer_end(&scorer);
     adze_progress_end(bar);
-    job->original_memory = memory_of(&job->original);
     free(inputs);
-    return ok;
+    return ok && adze_device_memory(&job->original, &job->original_memory);
 }
 
 static int rising(const void *left, const void *right)
@@ -284,9 +277,9 @@ compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
     adze_device device = {0};
     bool ok = module && file_bytes(job, trial->file, &trial->bytes) &&
               compress_open(job, &device, module, adze_has_suffix(trial->file, ".so") ? trial->file : NULL) &&
-              measure_loss(job, &device, trial) && measure_times(job, &device, trial);
+              measure_loss(job, &device, trial) && measure_times(job, &device, trial) &&
+              adze_device_memory(&device, &trial->memory);
     trial->weight_bytes = compress_weight_bytes(job, chosen);
-    trial->memory = memory_of(&device);
     if (device.work) adze_device_close(&device);
     adze_module_destroy(module);
     adze_layer_plan_destroy(plan);

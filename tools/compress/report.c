@@ -319,6 +319,8 @@ static void write_pipeline(writer *w, const compress_job *job, const compress_tr
     adze_text_append(&passes, "simplify");
     adze_layer_pipeline(plan, adze_internf(job->work->context, "%s.plan", job->options->output), &settings, &passes);
     string(w, "pipeline", passes.data);
+    string(w, "command", adze_internf(job->work->context, "adze compress %s -o %s --calib=%s --replay=%s.plan", job->input,
+                                      job->options->output, job->options->common.calib, job->options->output));
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
 }
@@ -344,6 +346,8 @@ bool compress_write_report(compress_job *job, const char *path, bool held)
     write_original(w, job, best, before);
     write_compressed(w, job, best, after);
     begin(w, "missing", '{');
+    if (!job->metric.metric->labels) string(w, "accuracy", "the data have no labels, or another metric was asked for");
+    if (job->metric.metric->labels) string(w, "agreement", "accuracy was measured instead");
     if (isnan(after)) string(w, "energy", *meter.why ? meter.why : "measured for .so files alone");
     adze_json_end(w);
     write_size(w, job, best);
