@@ -1,8 +1,8 @@
 /* fold: compute ops whose operands are all constants.
  *
- * The value is what the op's eval gives. Results of up to 64 KB are computed at once; larger ones become
- * derived constants, computed when they are first read, so that weights that nobody keeps never take
- * memory.
+ * The value is what the op's eval gives. Results of up to 64 KB are computed at once; larger ones become derived
+ * constants, computed when they are first read, so that weights that nobody keeps never take memory. Of dequantize
+ * all but small ones are derived: reports can say what became wide.
  *
  *     const @a : f32[2] = [1, 2]            →      const @y : f32[2] = [2, 4]
  *     %y = add(@a, @a) : f32[2]
@@ -20,7 +20,7 @@ typedef struct fold_options {
     bool dequantize;
 } fold_options;
 
-enum { EAGER_BYTES = 64 << 10, FREE_BYTES = 1 << 20, MAX_INPUTS = 64 };
+enum { EAGER_BYTES = 64 << 10, EAGER_WIDE_BYTES = 1 << 10, FREE_BYTES = 1 << 20, MAX_INPUTS = 64 };
 
 /* The op's operands as constants; false if one is not, or the op has none. */
 static bool constant_inputs(const adze_op *op, adze_const *out[MAX_INPUTS], uint64_t *out_bytes)
@@ -70,7 +70,7 @@ static adze_data *compute(adze_op *op, adze_const *const *inputs, uint64_t bytes
     adze_data *lazy =
         adze_data_derived(context, adze_op_get_row(op), adze_op_attrs(op), inputs, adze_op_num_operands(op),
                           adze_value_type(adze_op_result(op, 0)));
-    if (!lazy || bytes > EAGER_BYTES) return lazy;
+    if (!lazy || bytes > (is_stored_narrow(op) ? EAGER_WIDE_BYTES : EAGER_BYTES)) return lazy;
     const void *value = adze_data_load(lazy);
     adze_data *data = value ? adze_data_copy(context, value, bytes) : NULL;
     adze_data_release(lazy);

@@ -202,6 +202,33 @@ bool adze_work_lower_lossy(adze_work *session, const adze_common *common, adze_m
     return ok;
 }
 
+/* The codes of up to 8 bits that a constant was made of by a dequantize; NULL: it was not. */
+static const adze_const *codes_of(const adze_const *constant)
+{
+    const adze_op_row *row;
+    adze_const *const *inputs;
+    uint32_t n;
+    const adze_const *found = NULL;
+    if (!adze_data_is_derived(adze_const_data(constant), &row, NULL, &inputs, &n)) return NULL;
+    if (!strcmp(row->name, "dequantize") && adze_dtype_bits(adze_type_dtype(adze_const_type(inputs[0]))) <= 8)
+        return inputs[0];
+    for (uint32_t i = 0; i < n && !found; i++) found = inputs[i] ? codes_of(inputs[i]) : NULL;
+    return found;
+}
+
+/* Weights whose codes no kernel reads, so that they take more bytes than they might. */
+static void show_wide(const adze_module *module)
+{
+    for (const adze_const *c = adze_module_first_const(module); c; c = adze_const_next(c)) {
+        const adze_const *codes = adze_value_has_uses(adze_const_value(c)) ? codes_of(c) : NULL;
+        if (!codes || adze_type_dtype(adze_const_type(c)) != ADZE_DTYPE_f32) continue;
+        char type[256] = "";
+        adze_type_print(adze_const_type(codes), type, sizeof type);
+        fprintf(stderr, "%10.1f KB  @%s, %s, is stored as f32: no kernel reads codes of this form\n",
+                (double)adze_data_size(adze_const_data(c)) / 1024, adze_const_name(codes), type);
+    }
+}
+
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module, bool for_code)
 {
     adze_levels levels;
@@ -234,6 +261,7 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
     bool ok = adze_pipeline_run(pipeline, module, &options) && (!for_code || check_end(&seen, module));
     adze_crash_end();
     adze_progress_end(seen.progress);
+    if (ok && for_code && common->verbose) show_wide(module);
     adze_calibration_close(&files);
     adze_pipeline_destroy(pipeline);
     return ok;

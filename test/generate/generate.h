@@ -106,6 +106,8 @@ typedef struct gen_window {
 
 /* recipes_move.c: extent of an axis, -1 where it is not known. */
 int64_t gen_fixed_dim(const adze_ir_value *x, uint32_t axis);
+/* recipes_quant.c: a dequantize of constant weights, scales along `column` or in groups along the other of axes 0, 1. */
+adze_ir_value *gen_codes(gen *g, uint32_t rank, const int64_t *dims, uint32_t column);
 /* recipes_compute.c */
 gen_window gen_random_window(gen *g, uint32_t n);
 uint32_t gen_window_attrs(gen *g, const gen_window *w, bool kernel, adze_attr *out);

@@ -10,6 +10,16 @@ static uint64_t sum_types(gen *g) { return gen_chance(g, 70) ? GEN_BIT(ADZE_DTYP
 
 /* ---- Contractions ---- */
 
+/* Weights of these dims: at times codes that are made wide. */
+static adze_ir_value *weights(gen *g, adze_dtype dtype, uint32_t rank, const adze_dim *const *dims, uint32_t column)
+{
+    int64_t known[ADZE_MAX_RANK];
+    bool codes = dtype == ADZE_DTYPE_f32 && gen_chance(g, 30);
+    for (uint32_t i = 0; i < rank; i++) codes = codes && adze_dim_is_const(dims[i], &known[i]) && known[i] > 0;
+    return codes ? gen_codes(g, rank, known, column)
+                 : gen_take_type(g, adze_type_tensor(g->context, dtype, rank, dims, NULL));
+}
+
 static adze_op *matmul(gen *g, const adze_op_row *row)
 {
     static const int64_t columns[] = {1, 2, 3, 5, 8, 16, 17, 20};
@@ -28,7 +38,8 @@ static adze_op *matmul(gen *g, const adze_op_row *row)
         other = 1;
         dims[0] = adze_type_dim(type, rank - 1);
     }
-    adze_ir_value *in[] = {x, gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), other, dims, NULL))};
+    adze_ir_value *in[] = {x, other == 2 ? weights(g, gen_dtype(x), 2, dims, 1)
+                                         : gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), other, dims, NULL))};
     return in[1] ? gen_build(g, row, in, 2, NULL, 0) : NULL;
 }
 
@@ -42,7 +53,7 @@ static adze_op *gemm(gen *g, const adze_op_row *row)
     const adze_dim *weight[] = {flip_b ? n : k, flip_b ? k : n};
     const adze_dim *bias[] = {gen_chance(g, 50) ? rows : one, n};
     uint32_t skip = gen_below(g, 3);
-    adze_ir_value *in[] = {x, gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), 2, weight, NULL)), NULL};
+    adze_ir_value *in[] = {x, weights(g, gen_dtype(x), 2, weight, flip_b ? 0 : 1), NULL};
     if (gen_chance(g, 70))
         in[2] = gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), 2 - skip, bias + skip, NULL));
     adze_attr attrs[] = {adze_attr_int("transA", flip_a), adze_attr_int("transB", flip_b),
@@ -93,8 +104,11 @@ static adze_op *conv(gen *g, const adze_op_row *row)
     int64_t out = group * (gen_chance(g, 50) ? 1 : small(g)), dims[4] = {out, channels / group};
     memcpy(dims + 2, w.kernel, w.n * sizeof *dims);
     adze_ir_value *in[] = {x, NULL, NULL};
-    in[1] = gen_chance(g, 75) ? gen_constant(g, gen_dtype(x), gen_rank(x), dims, -1, 1)
-                              : gen_tensor(g, gen_dtype(x), gen_rank(x), dims);
+    if (gen_dtype(x) == ADZE_DTYPE_f32 && dims[1] > 0 && gen_chance(g, 25))
+        in[1] = gen_codes(g, gen_rank(x), dims, 0);
+    else
+        in[1] = gen_chance(g, 75) ? gen_constant(g, gen_dtype(x), gen_rank(x), dims, -1, 1)
+                                  : gen_tensor(g, gen_dtype(x), gen_rank(x), dims);
     if (gen_chance(g, 60)) in[2] = gen_tensor(g, gen_dtype(x), 1, &out);
     adze_attr attrs[8];
     uint32_t n = gen_window_attrs(g, &w, gen_chance(g, 50), attrs);
@@ -125,9 +139,13 @@ static adze_op *pack_panels(gen *g, const adze_op_row *row)
     uint32_t rank = form[0] == 'c' ? 4 : 2;
     adze_ir_value *x =
         gen_take(g, (gen_want){.dtypes = gen_dtypes(GEN_WIDE), .min_rank = rank, .max_rank = rank, .fixed = true});
+    bool codes = gen_chance(g, 30);
+    int64_t dims[] = {small(g) * small(g), small(g) * small(g), small(g), 2};
+    if (codes) x = gen_constant(g, gen_chance(g, 50) ? ADZE_DTYPE_i4 : ADZE_DTYPE_i8, rank, dims, -8, 7);
     adze_attr attrs[] = {adze_attr_str("form", form), adze_attr_int("width", gen_chance(g, 50) ? 16 : 4),
-                         adze_attr_int("interleave", gen_chance(g, 50) ? 4 : 1)};
-    return x ? gen_build(g, row, &x, 1, attrs, 3) : NULL;
+                         adze_attr_int("interleave", gen_chance(g, 50) ? 4 : 1),
+                         adze_attr_int("bits", gen_chance(g, 70) ? 4 : 0)};
+    return x ? gen_build(g, row, &x, 1, attrs, codes ? 4 : 3) : NULL;
 }
 
 /* ---- Windows ---- */

@@ -61,9 +61,28 @@ static adze_op *requantize(gen *g, const adze_op_row *row)
 static adze_ir_value *weights(gen *g, uint32_t rank, const int64_t *dims)
 {
     adze_dtype dtype = gen_chance(g, 70) ? ADZE_DTYPE_i8 : gen_chance(g, 50) ? ADZE_DTYPE_u8 : ADZE_DTYPE_i16;
+    if (dtype == ADZE_DTYPE_i8 && gen_chance(g, 40)) return gen_constant(g, dtype, rank, dims, -8, 7); /* four bits */
     if (gen_chance(g, 65)) return gen_constant(g, dtype, rank, dims, dtype == ADZE_DTYPE_u8 ? 0 : -9, 9);
     double most = dtype == ADZE_DTYPE_u8 ? 255 : dtype == ADZE_DTYPE_i8 ? 127 : 32767; /* what proofs are about */
     return gen_constant(g, dtype, rank, dims, dtype == ADZE_DTYPE_u8 ? 0 : -most, most);
+}
+
+adze_ir_value *gen_codes(gen *g, uint32_t rank, const int64_t *dims, uint32_t column)
+{
+    static const int64_t blocks[] = {8, 16, 32, 3};
+    bool four = gen_chance(g, 60), blocked = gen_chance(g, 50), one = !blocked && gen_chance(g, 30);
+    adze_dtype dtype = four ? ADZE_DTYPE_i4 : ADZE_DTYPE_i8;
+    int64_t block = blocks[gen_below(g, 4)], scales[ADZE_MAX_RANK] = {dims[column]};
+    if (blocked) memcpy(scales, dims, rank * sizeof *scales);
+    if (blocked) scales[1 - column] = (dims[1 - column] - 1) / block + 1;
+    uint32_t scale_rank = blocked ? rank : one ? 0 : 1;
+    adze_ir_value *in[] = {gen_constant(g, dtype, rank, dims, four ? -8 : -90, four ? 7 : 90),
+                           gen_constant(g, ADZE_DTYPE_f32, scale_rank, scales, 0.03125, 0.0625), NULL};
+    if (gen_chance(g, 30)) in[2] = gen_constant(g, dtype, scale_rank, scales, 0, gen_chance(g, 50) ? 0 : 3);
+    adze_attr attrs[] = {adze_attr_int("axis", blocked ? 1 - column : column), adze_attr_int("block_size", block)};
+    if (!in[0] || !in[1]) return NULL;
+    adze_op *op = adze_build(&g->builder, "dequantize", in, in[2] ? 3 : 2, attrs, blocked ? 2 : 1, NULL, 0);
+    return op ? adze_op_result(op, 0) : NULL;
 }
 
 /* Zero points of x (one) and of w (one, or n). */
