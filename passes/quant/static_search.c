@@ -34,7 +34,7 @@ typedef struct search {
     uint64_t samples;
     float **wanted;       /* [samples * n_results]: what the float model gives, every stride-th */
     double *power, *sums; /* [n_results]: of its squares, of those of the error */
-    adze_value *inputs;      /* those of a sample, then the scales */
+    adze_value *inputs;   /* those of a sample, then the scales */
 } search;
 
 static knob *add_knob(search *s)
