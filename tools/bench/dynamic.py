@@ -41,7 +41,7 @@ def adze_passes(passes, gram, job, out):
     stats = job.scratch / "model.stats"
     if gram and not stats.exists():
         calibrate(job, job.source, stats)
-    ways.run_adze(job.adze, "opt", job.source, f"--passes=simplify,{passes.replace('STATS', str(stats))}", "-o", out)
+    ways.run_adze(job.adze, "opt", job.source, f"--passes=simplify,{passes.replace('STATS', str(stats))},dce", "-o", out)
 
 
 def calibrate(job, model, stats):
@@ -55,7 +55,7 @@ def adze_smooth(passes, job, out):
     if not stats.exists():
         adze_passes("smooth{stats=STATS}", True, job, smooth)
         calibrate(job, smooth, stats)
-    ways.run_adze(job.adze, "opt", smooth, f"--passes=simplify,{passes.replace('STATS', str(stats))}", "-o", out)
+    ways.run_adze(job.adze, "opt", smooth, f"--passes=simplify,{passes.replace('STATS', str(stats))},dce", "-o", out)
 
 
 def onnxruntime_dynamic(reduce_range, job, out):

@@ -43,7 +43,7 @@ def adze_static(options, job, out):
         run_adze(job.adze, "calibrate", job.source, f"--calib={job.stored}", "-o", stats, "--gram",
                  "--target=x86:host", "--batch=1")
     text = ",".join([f"stats={stats}", *options])
-    run_adze(job.adze, "opt", job.source, f"--passes=simplify,quantize-static{{{text}}}", "-o", out)
+    run_adze(job.adze, "opt", job.source, f"--passes=simplify,quantize-static{{{text}}},dce", "-o", out)
 
 
 # ---- The others. Both want a newer opset than old files have, and constants folded first. ----
