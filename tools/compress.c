@@ -18,7 +18,8 @@ static const adze_flag flags[] = {
      ADZE_FLAG_TEXT, offsetof(compress_options, data)},
     {"--metric", "NAME", "what counts as loss: agreement top1 top5 ap50 cosine snr perplexity entropy", ADZE_FLAG_TEXT,
      offsetof(compress_options, metric)},
-    {"--samples", "N", "to calibrate on (default 100, at most half)", ADZE_FLAG_INT, offsetof(compress_options, samples)},
+    {"--samples", "N", "to calibrate on (default 100, at most half)", ADZE_FLAG_INT,
+     offsetof(compress_options, samples)},
     {"--limit", "N", "measure on at most N (default: all that are left)", ADZE_FLAG_INT,
      offsetof(compress_options, limit)},
     {"--seed", "N", "of the choice of samples (default 1)", ADZE_FLAG_INT, offsetof(compress_options, seed)},
@@ -71,8 +72,10 @@ static int parse_formats(compress_job *job)
         size_t size = strcspn(at, ",");
         adze_format format;
         if (!adze_format_find(at, size, &format))
-            return adze_usage_error("--formats: there is no format '%.*s'; there are f32, f16, bf16, and w2 to w8 with or "
-                                    "without a8, a8-rows and gNUMBER", (int)size, at);
+            return adze_usage_error(
+                "--formats: there is no format '%.*s'; there are f32, f16, bf16, and w2 to w8 with or "
+                "without a8, a8-rows and gNUMBER",
+                (int)size, at);
         bool known = false;
         for (uint32_t i = 0; i < job->n_formats; i++) known = known || adze_format_equal(job->formats[i], format);
         if (!known && job->n_formats == COMPRESS_MAX_FORMATS) return adze_usage_error("--formats names too many");
@@ -86,7 +89,8 @@ static int check_options(const compress_options *o)
 {
     if (!o->output) return adze_usage_error("compress needs -o OUT");
     if (!o->common.calib) return adze_usage_error("compress needs --calib=DATA");
-    if (!adze_has_suffix(o->output, ".so") && !adze_has_suffix(o->output, ".onnx") && !adze_has_suffix(o->output, ".adz"))
+    if (!adze_has_suffix(o->output, ".so") && !adze_has_suffix(o->output, ".onnx") &&
+        !adze_has_suffix(o->output, ".adz"))
         return adze_usage_error("%s: compress writes .so, .onnx and .adz", o->output);
     if (o->common.passes) return adze_usage_error("compress chooses the passes itself; see adze opt --passes");
     if (o->common.target && adze_common_is_reference(&o->common))
@@ -108,7 +112,8 @@ static bool make_folder(compress_job *job)
     const char *made = mkdtemp(path.data);
     if (made) job->folder = adze_intern_z(job->work->context, made);
     adze_text_free(&path);
-    return made || adze_error(adze_loc_unknown(job->work->context), "cannot make a temporary folder: %s", strerror(errno));
+    return made ||
+           adze_error(adze_loc_unknown(job->work->context), "cannot make a temporary folder: %s", strerror(errno));
 }
 
 static void remove_folder(const compress_job *job)
@@ -182,8 +187,8 @@ static int prepare(compress_job *job)
     if (!make_folder(job) || !collect(job)) return 1;
     job->n_layers = adze_layers_find(job->module, job->stats, &job->layers);
     if (job->n_layers) return 0;
-    adze_error(adze_loc_unknown(job->work->context), "%s: no layer has constant f32 weights, so there is nothing to compress",
-               job->input);
+    adze_error(adze_loc_unknown(job->work->context),
+               "%s: no layer has constant f32 weights, so there is nothing to compress", job->input);
     return 1;
 }
 
@@ -250,9 +255,11 @@ static bool make_again(compress_job *job, const adze_layer_plan *plan, const cha
     bool ok = module && compress_hash_file(job->work, file, &is, &bytes);
     adze_module_destroy(module);
     if (!ok) return false;
-    if (strcmp(adze_internf(job->work->context, "%016llx %llu", (unsigned long long)is, (unsigned long long)bytes), hash) != 0)
-        return differs(job, "the result has other bytes than the one it was written for: the plan was edited, or it was "
-                            "made by another version, or on a processor of another level");
+    if (strcmp(adze_internf(job->work->context, "%016llx %llu", (unsigned long long)is, (unsigned long long)bytes),
+               hash) != 0)
+        return differs(job,
+                       "the result has other bytes than the one it was written for: the plan was edited, or it was "
+                       "made by another version, or on a processor of another level");
     module = compress_apply(job, plan, false, job->options->output);
     adze_module_destroy(module);
     return module;
@@ -262,7 +269,8 @@ static bool make_again(compress_job *job, const adze_layer_plan *plan, const cha
 static bool take_settings(compress_options *o, const adze_layer_plan *plan)
 {
     const char *samples = adze_layer_plan_get(plan, "samples"), *seed = adze_layer_plan_get(plan, "seed");
-    if (!samples || !seed || !adze_layer_plan_get(plan, "result-hash") || !adze_layer_plan_get(plan, "target")) return false;
+    if (!samples || !seed || !adze_layer_plan_get(plan, "result-hash") || !adze_layer_plan_get(plan, "target"))
+        return false;
     o->samples = strtoll(samples, NULL, 10);
     o->seed = strtoll(seed, NULL, 10);
     o->weights = adze_layer_plan_get(plan, "weights");

@@ -36,12 +36,16 @@ void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const ad
         if (!has_kind(plan, passes[i].kind)) continue;
         adze_text_append(out, "%s%s{", out->size ? "," : "", passes[i].pass);
         append(out, &first, "plan", path);
-        if (passes[i].weights) {
-            append(out, &first, "stats", settings->stats);
-            append(out, &first, passes[i].weights, settings->weights);
-            append(out, &first, "clip", settings->clip);
-        }
+        bool codes = passes[i].weights, gram = settings->weights && strcmp(settings->weights, "rtn") != 0;
+        bool alone = passes[i].kind == ADZE_FORMAT_WEIGHTS && gram; /* few bits, small groups: what is best there */
+        if (codes) append(out, &first, "stats", settings->stats);
+        if (codes) append(out, &first, passes[i].weights, alone ? "gptq" : settings->weights);
+        if (codes) append(out, &first, "clip", settings->clip);
+        if (alone) append(out, &first, "polish", "20");
+        if (alone) append(out, &first, "refit", "1");
         if (passes[i].kind == ADZE_FORMAT_STATIC) append(out, &first, "range", settings->range);
+        if (passes[i].kind == ADZE_FORMAT_STATIC)
+            append(out, &first, "float-bias", "true"); /* the same code, fewer bytes */
         adze_text_append(out, "}");
     }
 }

@@ -255,7 +255,8 @@ static bool read_layer(reader *r)
 static bool read_setting(reader *r, const char *key, const char *where)
 {
     skip_blanks(r);
-    const char *stop = r->at < r->end ? memchr(r->at, '\n', (size_t)(r->end - r->at)) : NULL, *last = stop ? stop : r->end;
+    const char *stop = r->at < r->end ? memchr(r->at, '\n', (size_t)(r->end - r->at)) : NULL,
+               *last = stop ? stop : r->end;
     while (last > r->at && (last[-1] == ' ' || last[-1] == '\r')) last--;
     if (last == r->at) return fail(r, where, "expected 'layer', or a setting with its value");
     adze_layer_plan_set(r->plan, key, adze_intern(r->plan->context, r->at, (size_t)(last - r->at)));
@@ -289,7 +290,9 @@ static char *read_file(adze_context *context, const char *path, size_t *out_size
     FILE *file = fopen(path, "rb");
     char *bytes = file ? adze_malloc(MAX_BYTES) : NULL;
     *out_size = file ? fread(bytes, 1, MAX_BYTES, file) : 0;
-    const char *why = !file || ferror(file) ? strerror(errno) : *out_size == MAX_BYTES ? "is too large for a plan" : NULL;
+    const char *why = !file || ferror(file)    ? strerror(errno)
+                      : *out_size == MAX_BYTES ? "is too large for a plan"
+                                               : NULL;
     if (!why && memchr(bytes, 0, *out_size)) why = "holds a zero byte: it is no text";
     if (file) fclose(file);
     if (!why) return bytes;

@@ -25,7 +25,8 @@ static bool is_table(const adze_const *table, int64_t *rows, int64_t *cols)
 {
     const adze_type *type = adze_const_type(table);
     if (adze_type_dtype(type) != ADZE_DTYPE_f32 || adze_type_rank(type) != 2) return false;
-    if (!adze_dim_is_const(adze_type_dim(type, 0), rows) || !adze_dim_is_const(adze_type_dim(type, 1), cols)) return false;
+    if (!adze_dim_is_const(adze_type_dim(type, 0), rows) || !adze_dim_is_const(adze_type_dim(type, 1), cols))
+        return false;
     for (const adze_use *use = adze_value_first_use(adze_const_value(table)); use; use = adze_use_next(use)) {
         const adze_op *op = adze_use_op(use);
         if (!adze_op_is(op, "gather") || adze_use_index(use) != 0 || adze_op_attr_int(op, "axis") != 0) return false;
@@ -129,8 +130,9 @@ const adze_pass adze_pass_quantize_tables = {
     .options_size = sizeof(options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "For constant f32 matrices of which nothing but whole rows is read, by gather. One scale a row. A table "
-                "that a product reads, too (tied embeddings), stays. Runs behind simplify, "
-                "and behind passes that read statistics.",
+    .contract =
+        "For constant f32 matrices of which nothing but whole rows is read, by gather. One scale a row. A table "
+        "that a product reads, too (tied embeddings), stays. Runs behind simplify, "
+        "and behind passes that read statistics.",
     .example = adze_example_quantize_tables,
 };

@@ -40,7 +40,8 @@ static adze_ir_value *round_trip(adze_builder *b, adze_ir_value *value, const ac
 }
 
 /* What a reader reads: the value's codes, or those of the concat that it becomes a part of. */
-static adze_ir_value *codes_for(static_plan *plan, adze_builder *b, adze_ir_value *back, adze_op *reader, uint32_t index)
+static adze_ir_value *codes_for(static_plan *plan, adze_builder *b, adze_ir_value *back, adze_op *reader,
+                                uint32_t index)
 {
     if (!static_apart(plan, reader, index)) return back;
     activation *to = static_root(static_activation(plan, adze_op_result(reader, 0)));

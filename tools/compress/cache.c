@@ -23,7 +23,10 @@ struct times_cache {
     bool warned;
 };
 
-static bool same(const void *self, const void *item) { return ((const known_time *)item)->hash == *(const uint64_t *)self; }
+static bool same(const void *self, const void *item)
+{
+    return ((const known_time *)item)->hash == *(const uint64_t *)self;
+}
 
 static void keep(times_cache *cache, uint64_t hash, double seconds)
 {

@@ -149,7 +149,7 @@ typedef struct compress_job {
 int compress_metric_choose(compress_job *job);
 /* Compiles the original, and keeps its outputs for all samples that are held back. */
 bool compress_measure_original(compress_job *job);
-/* Makes the module that a plan stands for and writes it to `file`, whose suffix says how (NULL = nowhere). With `marked`
+/* Makes the module that a plan stands for and writes it to `file`, whose suffix says how (NULL = nowhere). If `marked`,
  * the ops of layers are marked in their nodes' names. The module is the caller's; NULL after an error. */
 adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file);
 /* A model compiled for the target: `artifact`, or where that is NULL, a copy of the module. Close it either way. */

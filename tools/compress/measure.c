@@ -106,7 +106,8 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool
     adze_module *module = adze_module_clone(job->module);
     if (marked) compress_mark_layers(job, module);
     adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, passes.size ? passes.data : "dce");
-    adze_run_options options = {.struct_size = sizeof options, .precision = adze_common_precision(&job->options->common)};
+    adze_run_options options = {.struct_size = sizeof options,
+                                .precision = adze_common_precision(&job->options->common)};
     bool ok = pipeline && adze_write_printed(job->work, path, &print, &text) &&
               adze_pipeline_run(pipeline, module, &options) && (!file || write_output(job, module, file));
     adze_pipeline_destroy(pipeline);

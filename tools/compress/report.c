@@ -143,7 +143,10 @@ static void write_part(writer *w, const char *part, uint64_t before, uint64_t af
 static void layer_parts(const adze_layer *layer, adze_format format, uint64_t *weights, uint64_t *scales,
                         uint64_t *biases)
 {
-    uint64_t bits = format.kind == ADZE_FORMAT_FLOAT ? 32 : format.kind == ADZE_FORMAT_CAST ? 16 : format.bits <= 4 ? 4 : 8;
+    uint64_t bits = format.kind == ADZE_FORMAT_FLOAT  ? 32
+                    : format.kind == ADZE_FORMAT_CAST ? 16
+                    : format.bits <= 4                ? 4
+                                                      : 8;
     uint64_t codes = (layer->rows * layer->cols * bits + 7) / 8;
     *weights += codes;
     *biases += 4 * layer->biases;
@@ -319,8 +322,9 @@ static void write_pipeline(writer *w, const compress_job *job, const compress_tr
     adze_text_append(&passes, "simplify");
     adze_layer_pipeline(plan, adze_internf(job->work->context, "%s.plan", job->options->output), &settings, &passes);
     string(w, "pipeline", passes.data);
-    string(w, "command", adze_internf(job->work->context, "adze compress %s -o %s --calib=%s --replay=%s.plan", job->input,
-                                      job->options->output, job->options->common.calib, job->options->output));
+    string(w, "command",
+           adze_internf(job->work->context, "adze compress %s -o %s --calib=%s --replay=%s.plan", job->input,
+                        job->options->output, job->options->common.calib, job->options->output));
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
 }

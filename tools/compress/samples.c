@@ -63,14 +63,17 @@ static bool split(compress_samples *s, adze_work *work, const compress_options *
 {
     enum { DEFAULT_SAMPLES = 100 };
     const adze_calibration *all = &s->files.view;
-    uint64_t n = all->count, wanted = o->samples ? (uint64_t)o->samples : n / 2 < DEFAULT_SAMPLES ? n / 2 : DEFAULT_SAMPLES;
+    uint64_t n = all->count, wanted = o->samples                ? (uint64_t)o->samples
+                                      : n / 2 < DEFAULT_SAMPLES ? n / 2
+                                                                : DEFAULT_SAMPLES;
     if (o->samples && wanted >= n && n > 1)
         return adze_error(adze_loc_unknown(work->context),
                           "%s: --samples=%lld leaves none of the %llu runs to measure on", o->common.calib,
                           (long long)o->samples, (unsigned long long)n);
     if (n == 1) {
         adze_warning(adze_loc_unknown(work->context),
-                     "%s: there is one run; it serves to calibrate and to measure, so losses say little", o->common.calib);
+                     "%s: there is one run; it serves to calibrate and to measure, so losses say little",
+                     o->common.calib);
         wanted = 1;
     }
     uint64_t *order = shuffled(n, (uint64_t)o->seed), held = n == 1 ? 1 : n - wanted;
@@ -99,7 +102,8 @@ bool compress_samples_open(compress_samples *samples, adze_work *work, const com
     *samples = (compress_samples){0};
     const char *path = options->data ? options->data : options->common.calib;
     if (!adze_calibration_open(&samples->files, work, module, model, options->common.calib, 0, 0)) return false;
-    if (options->data && !adze_calibration_open(&samples->other, work, module, model, options->data, 0, 0)) return false;
+    if (options->data && !adze_calibration_open(&samples->other, work, module, model, options->data, 0, 0))
+        return false;
     samples->held_files = options->data ? &samples->other : &samples->files;
     bool ok = adze_dataset_read_labels(&samples->held_files->device, path, samples->held_files->set.count,
                                        &samples->labels, &samples->label_kind);

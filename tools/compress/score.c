@@ -30,8 +30,10 @@ int compress_metric_choose(compress_job *job)
     size_t i = 0, n = sizeof kinds / sizeof *kinds;
     while (i < n && strcmp(kinds[i].name, name) != 0) i++;
     if (i == n)
-        return adze_usage_error("--metric=%s: losses are measured by agreement, top1, top5, ap50, cosine, snr, perplexity "
-                                "or entropy", name);
+        return adze_usage_error(
+            "--metric=%s: losses are measured by agreement, top1, top5, ap50, cosine, snr, perplexity "
+            "or entropy",
+            name);
     const adze_metric *metric = adze_registry_find_metric(job->work->registry, name, strlen(name));
     job->metric = (compress_metric){metric, kinds[i].kind};
     if (metric && (!metric->labels || (metric->labels & 1U << job->samples.label_kind))) return 0;

@@ -121,11 +121,12 @@ static bool is_better(const compress_job *job, const compress_trial *a, const co
 {
     double by_a = missed(job, a), by_b = missed(job, b);
     if (by_a != by_b) return by_a < by_b;
-    bool bound = compress_goals_find(&job->goals, COMPRESS_SIZE) || compress_goals_find(&job->goals, COMPRESS_WEIGHTS) ||
-                 compress_goals_find(&job->goals, COMPRESS_TIME);
+    bool bound = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
+                 compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
     if (bound) return a->loss < b->loss;
-    return job->options->minimize && !strcmp(job->options->minimize, "time") ? a->seconds / a->against < b->seconds / b->against
-                                                                             : a->weight_bytes < b->weight_bytes;
+    return job->options->minimize && !strcmp(job->options->minimize, "time")
+               ? a->seconds / a->against < b->seconds / b->against
+               : a->weight_bytes < b->weight_bytes;
 }
 
 static compress_trial *attempt(compress_job *job, const uint32_t *chosen)
@@ -226,7 +227,8 @@ static bool choose(compress_job *job, bounds b, uint32_t *out)
     }
     uint32_t at = 0;
     for (uint32_t i = 0; i < mixes.count; i++)
-        if ((by_time ? mixes.items[i].seconds : (double)mixes.items[i].bytes) <= (by_time ? b.seconds : b.bytes)) at = i;
+        if ((by_time ? mixes.items[i].seconds : (double)mixes.items[i].bytes) <= (by_time ? b.seconds : b.bytes))
+            at = i;
     if (mixes.count) memcpy(out, mixes.items[at].chosen, job->n_layers * sizeof *out);
     bool any = mixes.count;
     adze_mixes_free(&mixes);
@@ -273,7 +275,7 @@ bool compress_search(compress_job *job)
     if (!probe(job)) return false;
     bool by_time = job->options->minimize && !strcmp(job->options->minimize, "time");
     mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->mixes);
-    bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) || compress_goals_find(&job->goals, COMPRESS_WEIGHTS) ||
-                 compress_goals_find(&job->goals, COMPRESS_TIME);
+    bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
+                 compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
     return costs ? fit(job) : restore(job, &job->mixes);
 }

@@ -72,7 +72,8 @@ static void print_score(const compress_job *job, const compress_trial *best)
     bool paired = job->metric.kind == COMPRESS_POINTS;
     compress_interval(&best->score, paired ? &job->original_score : NULL, &low, &high);
     printf("%-10s %.*f %s", m->name, (int)m->digits, best->score.value, m->unit);
-    if (m->labels) printf(" (original %.*f%s%s)", (int)m->digits, job->original_score.value, *m->unit ? " " : "", m->unit);
+    if (m->labels)
+        printf(" (original %.*f%s%s)", (int)m->digits, job->original_score.value, *m->unit ? " " : "", m->unit);
     if (job->metric.kind == COMPRESS_SHARE || paired)
         printf(", 95 %% interval%s %.2f to %.2f", paired ? " of the difference" : "", low, high);
     printf(", %u samples\n", best->score.n);
@@ -153,9 +154,10 @@ static void note_layers(const compress_job *job, adze_layer_plan *plan)
         const char *note = NULL;
         size_t first = (size_t)i * job->n_formats, at = first + best->chosen[i];
         if (job->probes)
-            note = adze_internf(job->work->context, "%llu bytes, error %.3g, loss %.3g, %.4g us (f32 %.4g us)",
-                                (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[best->chosen[i]]),
-                                job->probes[at].error, job->losses[at], 1e6 * job->seconds[at], 1e6 * job->seconds[first]);
+            note =
+                adze_internf(job->work->context, "%llu bytes, error %.3g, loss %.3g, %.4g us (f32 %.4g us)",
+                             (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[best->chosen[i]]),
+                             job->probes[at].error, job->losses[at], 1e6 * job->seconds[at], 1e6 * job->seconds[first]);
         adze_layer_plan_put(plan, job->layers[i].name, job->formats[best->chosen[i]], note);
     }
 }

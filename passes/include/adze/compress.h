@@ -128,7 +128,7 @@ typedef struct adze_layer_settings {
     uint32_t struct_size;
     uint32_t reserved;
     const char *stats;   /* file; with Gram matrices for all but weights=rtn, clip=absmax */
-    const char *weights; /* rtn, gptq or cd */
+    const char *weights; /* rtn, gptq or cd; of WEIGHTS formats gptq with polish and refit in place of the last two */
     const char *clip;    /* of weights: absmax, mse or gram */
     const char *range;   /* of activations: minmax, percentile, mse or kl */
 } adze_layer_settings;
