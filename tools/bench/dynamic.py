@@ -41,7 +41,8 @@ def adze_passes(passes, gram, job, out):
     stats = job.scratch / "model.stats"
     if gram and not stats.exists():
         calibrate(job, job.source, stats)
-    ways.run_adze(job.adze, "opt", job.source, f"--passes=simplify,{passes.replace('STATS', str(stats))},dce", "-o", out)
+    text = passes.replace("STATS", str(stats))
+    ways.run_adze(job.adze, "opt", job.source, f"--passes=simplify,{text},dce", "-o", out)
 
 
 def calibrate(job, model, stats):
@@ -174,7 +175,9 @@ def print_row(row):
         print(f"  {row['way']:30} {row['failed']}", flush=True)
         return
     values = [row[k] for k in ("token", "sentence", "loss", "change") if k in row]
-    compiled, so = (f"{row['compiled']:10.4f}", f"{row['so_bytes'] / 1e6:8.2f}") if "compiled" in row else (" " * 10, "")
+    compiled, so = " " * 10, ""
+    if "compiled" in row:
+        compiled, so = f"{row['compiled']:10.4f}", f"{row['so_bytes'] / 1e6:8.2f}"
     print(f"  {row['way']:30}" + "".join(f"{v:10.4f}" for v in values) + compiled +
           f"{row['smaller']:8.2f}x{row['onnx_bytes'] / 1e6:10.2f}{so}", flush=True)
 

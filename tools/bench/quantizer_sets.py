@@ -29,7 +29,8 @@ class Subject:
 
 
 # Reader of another set than the zoo's, and samples that stay together.
-READERS = {"magika": (partial(raw.file_parts, names=packages.magika_names()), 3), "fastestdet": (raw.boxes_and_photos, 1)}
+READERS = {"magika": (partial(raw.file_parts, names=packages.magika_names()), 3),
+           "fastestdet": (raw.boxes_and_photos, 1)}
 NAMES = ["squeezenet", "resnet20", "kws_float", "fastestdet", "magika"]
 
 
