@@ -46,11 +46,10 @@ static const adze_flag flags[] = {
 
 static const char usage[] =
     "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
-    "Gives each layer of IN a format (integers of 8 or 4 bits, or floats) so that the goals hold: on sizes and times,\n"
-    "as shares of what IN takes without compression, and on loss, measured on samples that were held back. DATA needs\n"
-    "no labels; with labels the loss is that of accuracy, else answers that change. OUT.plan says what each layer\n"
-    "became; edit it and give it back with --plan. OUT.report.json is for adze report. Where a goal cannot be held,\n"
-    "OUT is the best that was found, and the exit status 1.\n\n"
+    "Gives each layer of IN a format (integers of 8 or 4 bits, or floats) so that goals hold: on size and time, as shares\n"
+    "of what IN takes, and on loss, measured on samples that were held back (of accuracy if there are labels, else of\n"
+    "answers). OUT.plan says what each layer became, OUT.report.json is for adze report. Where a goal cannot be held, OUT\n"
+    "is the best that was found, and the exit status 1.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
 
 /* ---- Stopping ---- */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool layer_run_passes(adze_registry *registry, const char *text, adze_module *module)
+static bool run_passes(adze_registry *registry, const char *text, adze_module *module)
 {
     adze_pipeline *pipeline = adze_pipeline_parse(registry, text);
     adze_run_options options = {.struct_size = sizeof options};
@@ -55,33 +55,6 @@ static bool is_alone(const adze_op *op)
     return adze_op_operand(op, 0) && !adze_value_const(adze_op_operand(op, 0)) && adze_op_num_results(op) == 1;
 }
 
-bool layer_cut(adze_registry *registry, const adze_stats *stats, const adze_module *module, const adze_layer *layer,
-               adze_module **out_cut)
-{
-    *out_cut = NULL;
-    if (!is_alone(layer->op)) return true;
-    const adze_value_stats *x = stats ? adze_stats_of(stats, adze_op_operand(layer->op, 0)) : NULL;
-    adze_module *copy = adze_module_clone(module);
-    adze_op *op = twin_of(copy, layer->op);
-    adze_func *func = adze_module_main(copy);
-    adze_region *body = adze_func_body(func);
-    adze_ir_value *old = adze_op_operand(op, 0);
-    const char *name = x ? x->name : adze_value_name(old);
-    adze_ir_value *input = adze_region_add_arg(body, adze_value_type(old), "input of a layer");
-    adze_op_set_operand(op, 0, input);
-    adze_ir_value *result = adze_op_result(op, 0);
-    set_results(func, &result, 1);
-    if (!layer_run_passes(registry, "dce", copy)) {
-        adze_module_destroy(copy);
-        return false;
-    }
-    remove_unused_args(body);
-    adze_value_set_name(input, name ? name : "x"); /* an argument of that name may have stood beside it */
-    if (stats) adze_stats_mark(stats, copy);
-    *out_cut = copy;
-    return true;
-}
-
 static bool write_plan(const adze_layer_plan *plan, const char *path, adze_context *context)
 {
     adze_text text = {0};
@@ -93,18 +66,54 @@ static bool write_plan(const adze_layer_plan *plan, const char *path, adze_conte
     return ok || adze_error(adze_loc_unknown(context), "%s: cannot be written", path);
 }
 
-bool layer_cut_format(adze_registry *registry, const adze_layer *layer, adze_format format,
-                      const adze_layer_settings *settings, const char *plan_path, adze_module *cut)
+static bool apply(adze_registry *registry, const adze_layer *layer, adze_format format,
+                  const adze_layer_settings *settings, const char *plan_path, adze_module *copy)
 {
-    adze_context *context = adze_module_context(cut);
+    adze_context *context = adze_module_context(copy);
     adze_layer_plan *plan = adze_layer_plan_create(context);
     adze_layer_plan_put(plan, layer->weights, format, NULL);
     adze_text passes = {0};
     adze_layer_pipeline(plan, plan_path, settings, &passes);
-    bool ok = write_plan(plan, plan_path, context) && (!passes.size || layer_run_passes(registry, passes.data, cut));
+    bool ok = write_plan(plan, plan_path, context) && (!passes.size || run_passes(registry, passes.data, copy));
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
     return ok;
+}
+
+/* Of all ops of main, in their order: what stands behind an input has its dims. */
+static bool infer(adze_func *func)
+{
+    adze_op *end = adze_func_return(func);
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op && op != end; op = adze_op_next(op))
+        if (!adze_op_infer(op)) return false;
+    adze_ir_value *result = adze_op_operand(end, 0);
+    set_results(func, &result, 1);
+    return true;
+}
+
+bool layer_cut(adze_registry *registry, const adze_module *module, const adze_layer *layer, adze_format format,
+               const adze_layer_settings *settings, const char *plan_path, const adze_value *sample,
+               adze_module **out_cut)
+{
+    *out_cut = NULL;
+    if (!is_alone(layer->op)) return true;
+    adze_module *copy = adze_module_clone(module);
+    adze_func *func = adze_module_main(copy);
+    adze_region *body = adze_func_body(func);
+    adze_op *op = twin_of(copy, layer->op);
+    adze_ir_value *x = adze_op_operand(op, 0), *result = adze_op_result(op, 0); /* both outlive the passes */
+    bool ok = apply(registry, layer, format, settings, plan_path, copy);
+    if (ok) { /* constant dims: those that a model computes from others cannot be those of an input */
+        const adze_type *type = adze_type_tensor_const(adze_module_context(copy), (adze_dtype)sample->dtype,
+                                                       sample->rank, sample->dims);
+        adze_value_replace_uses(x, adze_region_add_arg(body, type, "input of a layer"));
+        set_results(func, &result, 1);
+        ok = run_passes(registry, "dce", copy);
+    }
+    if (ok) remove_unused_args(body);
+    if (ok && infer(func)) return *out_cut = copy, true;
+    adze_module_destroy(copy);
+    return false;
 }
 
 /* ---- Inputs ---- */

@@ -5,16 +5,13 @@
 #include <adze/compress.h>
 #include <adze/registry.h>
 
-/* main(x) gives what the layer's first op makes of its input x; the rest is gone. The module counts as the one that the
- * statistics are of. *out_cut is NULL where the op reads more than one value that is no constant. False after an error.
- */
-bool layer_cut(adze_registry *registry, const adze_stats *stats, const adze_module *module, const adze_layer *layer,
+/* main(x) gives what the layer's first op makes, in that format, of its input x, of the dims that `sample` has; the rest
+ * is gone. The format's plan goes through a file at `plan_path`. *out_cut is NULL where the op reads more than one
+ * value that is no constant. False after an error. */
+bool layer_cut(adze_registry *registry, const adze_module *module, const adze_layer *layer, adze_format format,
+               const adze_layer_settings *settings, const char *plan_path, const adze_value *sample,
                adze_module **out_cut);
-/* Gives a layer cut out that format. The plan goes through a file at `plan_path`. False after an error. */
-bool layer_cut_format(adze_registry *registry, const adze_layer *layer, adze_format format,
-                      const adze_layer_settings *settings, const char *plan_path, adze_module *cut);
 /* The inputs of all layers as results of main, in order; NULL after an error. */
 adze_module *layer_inputs(const adze_module *module, const adze_layer *layers, uint32_t n_layers);
-bool layer_run_passes(adze_registry *registry, const char *text, adze_module *module);
 
 #endif

@@ -48,4 +48,5 @@ void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const ad
             append(out, &first, "float-bias", "true"); /* the same code, fewer bytes */
         adze_text_append(out, "}");
     }
+    if (out->size) adze_text_append(out, ",dce"); /* constants that nobody reads any more */
 }

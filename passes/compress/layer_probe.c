@@ -16,7 +16,6 @@ typedef struct probing {
     adze_registry *registry;
     const adze_module *module;
     const adze_probe_options *options;
-    adze_stats *stats; /* attached to the module; NULL = none */
     char plan_path[64];
     adze_value *inputs; /* [samples][layers], owned */
     uint64_t n_samples;
@@ -83,12 +82,18 @@ static void add_difference(difference *d, const adze_value *was, const adze_valu
     }
 }
 
+static bool same_dims(const adze_value *a, const adze_value *b)
+{
+    return a->rank == b->rank && !memcmp(a->dims, b->dims, a->rank * sizeof *a->dims);
+}
+
 static bool measure_error(const probing *p, uint32_t layer, adze_program *was, adze_program *is, double *out)
 {
     difference d = {0};
     bool ok = true;
     for (uint64_t s = 0; ok && s < p->n_samples; s++) {
         const adze_value *x = &p->inputs[s * p->n_layers + layer], *before, *after;
+        if (!same_dims(x, &p->inputs[layer])) continue; /* the modules are made for those of the first sample */
         ok = adze_program_run(was, x, &before) && adze_program_run(is, x, &after);
         if (ok) add_difference(&d, before, after);
     }
@@ -98,13 +103,18 @@ static bool measure_error(const probing *p, uint32_t layer, adze_program *was, a
 
 /* ---- One layer ---- */
 
-static adze_program *open_format(const probing *p, const adze_layer *layer, adze_format format, const adze_module *cut)
+/* *out_program is NULL where the layer cannot stand alone. */
+static bool open_format(const probing *p, const adze_layer *layer, uint32_t index, adze_format format,
+                        adze_program **out_program)
 {
-    adze_module *copy = adze_module_clone(cut);
-    bool ok = layer_cut_format(p->registry, layer, format, p->options->settings, p->plan_path, copy);
-    adze_program *program = ok ? adze_program_open(p->registry, copy) : NULL;
-    adze_module_destroy(copy);
-    return program;
+    adze_module *cut;
+    *out_program = NULL;
+    if (!layer_cut(p->registry, p->module, layer, format, p->options->settings, p->plan_path, &p->inputs[index], &cut))
+        return false;
+    if (cut) *out_program = adze_program_open(p->registry, cut);
+    bool ok = !cut || *out_program;
+    adze_module_destroy(cut);
+    return ok;
 }
 
 static bool probe_layer(const probing *p, const adze_layer *layer, uint32_t index, const adze_format *formats,
@@ -112,20 +122,17 @@ static bool probe_layer(const probing *p, const adze_layer *layer, uint32_t inde
 {
     const char *weights = p->options->settings->weights;
     bool gram = weights && strcmp(weights, "rtn") != 0;
-    adze_module *cut;
-    if (!layer_cut(p->registry, p->stats, p->module, layer, &cut)) return false;
-    if (!cut) return true; /* not one of its own: nothing is measured */
-    adze_program *was = open_format(p, layer, formats[0], cut);
-    bool ok = was;
-    for (uint32_t f = 0; ok && f < n_formats; f++) {
+    adze_program *was;
+    bool ok = open_format(p, layer, index, formats[0], &was);
+    out[0].measured = ok && was;
+    for (uint32_t f = 1; ok && was && f < n_formats; f++) {
+        adze_program *is;
         if (!adze_layer_takes(layer, formats[f], gram)) continue;
-        adze_program *is = f ? open_format(p, layer, formats[f], cut) : NULL;
-        ok = !f || (is && measure_error(p, index, was, is, &out[f].error));
+        ok = open_format(p, layer, index, formats[f], &is) && measure_error(p, index, was, is, &out[f].error);
         out[f].measured = ok;
         adze_program_close(is);
     }
     adze_program_close(was);
-    adze_module_destroy(cut);
     return ok;
 }
 
@@ -133,8 +140,6 @@ static bool probe_layer(const probing *p, const adze_layer *layer, uint32_t inde
 
 static bool begin(probing *p, const adze_layer *layers, const adze_calibration *calibration)
 {
-    adze_context *context = adze_module_context(p->module);
-    const char *path = p->options->settings->stats;
     const char *folder = getenv("TMPDIR");
     int size = snprintf(p->plan_path, sizeof p->plan_path, "%s/adze-XXXXXX.plan", folder && *folder ? folder : "/tmp");
     int handle = size > 0 && (size_t)size < sizeof p->plan_path ? mkstemps(p->plan_path, 5) : -1;
@@ -143,8 +148,6 @@ static bool begin(probing *p, const adze_layer *layers, const adze_calibration *
         return fail(p, "cannot make a temporary file");
     }
     close(handle);
-    p->stats = path ? adze_stats_load(context, path) : NULL;
-    if (path && (!p->stats || !adze_stats_attach(p->stats, p->module))) return false;
     return read_inputs(p, layers, calibration);
 }
 
@@ -152,7 +155,6 @@ static void end(probing *p)
 {
     for (uint64_t i = 0; i < p->n_samples * p->n_layers; i++) free_value(&p->inputs[i]);
     free(p->inputs);
-    adze_stats_destroy(p->stats);
     if (*p->plan_path) unlink(p->plan_path);
 }
 

@@ -117,7 +117,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
 }
 
 static const adze_option option_table[] = {
-    {"min-elements", "smaller tables stay", ADZE_OPTION_INT, offsetof(options, min_elements), "1024"},
+    {"min-elements", "smaller tables stay", ADZE_OPTION_INT, offsetof(options, min_elements), "1"},
 };
 
 const adze_pass adze_pass_quantize_tables = {
