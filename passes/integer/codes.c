@@ -129,6 +129,17 @@ bool integer_quantized(adze_op *op, quantized *out)
     return read_grid(out);
 }
 
+bool integer_one_zero(const quantized *q, int64_t *out_zero)
+{
+    uint64_t n = 0;
+    int64_t *zeros = q->zero ? integer_read(q->zero, &n) : NULL;
+    bool same = !q->zero || zeros;
+    *out_zero = zeros ? zeros[0] : 0;
+    for (uint64_t i = 0; i < n; i++) same = same && zeros[i] == *out_zero;
+    free(zeros);
+    return same;
+}
+
 bool integer_same_grid(const quantized *a, const quantized *b)
 {
     return a->single && b->single && a->s == b->s && a->z == b->z && a->dtype == b->dtype;

@@ -28,6 +28,8 @@ typedef struct contraction {
     adze_ir_value *row_scale; /* one a row, found at run time; or NULL */
     adze_ir_value *behind;    /* what is added to the numbers, where it is no part of the sums; or NULL */
     float s;                  /* 1 where sums are asked for, not numbers */
+    float *each;              /* in place of s: one a channel of x, where each output channel reads one of them; or NULL */
+    uint64_t n_each;
     adze_const *weights;      /* codes */
     int64_t *w;               /* less their zero points */
     uint64_t n_w;
@@ -39,6 +41,7 @@ typedef struct contraction {
 
 static void drop(contraction *c)
 {
+    free(c->each);
     free(c->w);
     free(c->scales);
     free(c->bias);
@@ -88,9 +91,11 @@ static bool read_scales(contraction *c, const quantized *w)
     uint64_t n;
     float *t = integer_read_reals(w->scale, &n);
     bool ok = t && (n == 1 || (n == (uint64_t)c->n && w->axis == weight_axis(c)));
+    ok = ok && (!c->each || (uint64_t)c->n % c->n_each == 0);
     c->scales = take((uint64_t)c->n, sizeof *c->scales);
     for (int64_t i = 0; ok && i < c->n; i++) {
-        c->scales[i] = (float)((double)c->s * (double)t[n == 1 ? 0 : i]);
+        double s = (double)(c->each ? c->each[(uint64_t)i / ((uint64_t)c->n / c->n_each)] : c->s);
+        c->scales[i] = (float)(s * (double)t[n == 1 ? 0 : i]);
         ok = c->scales[i] >= 0x1p-100F && c->scales[i] <= 0x1p100F;
     }
     free(t);
@@ -322,7 +327,16 @@ static void bias_behind(contraction *c)
     if (c->bias) c->last = add;
 }
 
-/* The data: codes on one grid, or rows that find their own scale. */
+/* A scale for each channel of the data of a convolution that sums over one channel at a time. */
+static bool scaled_by_channel(contraction *c, const quantized *x)
+{
+    enum { CHANNELS = 1 };
+    if (!c->conv || x->axis != CHANNELS || !integer_one_zero(x, &c->z)) return false;
+    c->each = integer_read_reals(x->scale, &c->n_each);
+    return c->each && (uint64_t)adze_op_attr_int(c->op, "group") == c->n_each;
+}
+
+/* The data: codes on one grid, or one a channel, or rows that find their own scale. */
 static bool dequantized_data(adze_map *moved, contraction *c)
 {
     quantized x;
@@ -330,9 +344,11 @@ static bool dequantized_data(adze_map *moved, contraction *c)
     if (integer_dequantized(value, &x)) {
         c->x = x.codes;
         c->is_signed = x.dtype == ADZE_DTYPE_i8;
-        c->z = x.z + (c->is_signed ? INTEGER_SHIFT : 0);
+        c->z = x.z;
         c->s = x.s;
-        return x.single && adze_dtype_bits(x.dtype) == 8;
+        if (adze_dtype_bits(x.dtype) != 8 || (!x.single && !scaled_by_channel(c, &x))) return false;
+        c->z += c->is_signed ? INTEGER_SHIFT : 0;
+        return true;
     }
     c->z = INTEGER_SHIFT;
     return !c->conv && integer_row_scaled(moved, value, &c->x, &c->row_scale);

@@ -43,18 +43,33 @@ static bool bound(const adze_op *op, bounds *b)
     return true;
 }
 
-/* Scales of sums over that of the result. */
+/* Scales of sums over those of the result: as many as there are of either. */
 static adze_ir_value *multiplier(const quantized *from, const quantized *to)
 {
-    uint64_t n;
+    uint64_t n_from, n_to, n;
     adze_context *context = adze_op_context(to->op);
-    float *s = integer_read_reals(from->scale, &n);
-    for (uint64_t i = 0; s && i < n; i++) s[i] = (float)((double)s[i] / (double)to->s);
-    adze_data *data = s ? adze_data_take(context, s, n * sizeof *s) : NULL;
+    float *s = integer_read_reals(from->scale, &n_from), *t = integer_read_reals(to->scale, &n_to);
+    const adze_type *type = adze_const_type(from->single ? to->scale : from->scale);
+    n = from->single ? n_to : n_from;
+    float *by = s && t ? malloc(n * sizeof *by) : NULL;
+    for (uint64_t i = 0; by && i < n; i++)
+        by[i] = (float)((double)s[from->single ? 0 : i] / (double)t[to->single ? 0 : i]);
+    free(s);
+    free(t);
+    adze_data *data = by ? adze_data_take(context, by, n * sizeof *by) : NULL;
     const char *name = adze_internf(context, "%s.by", adze_const_name(from->scale));
-    adze_const *made =
-        data ? adze_module_add_const(adze_op_module(to->op), name, adze_const_type(from->scale), data) : NULL;
+    adze_const *made = data ? adze_module_add_const(adze_op_module(to->op), name, type, data) : NULL;
     return made ? adze_const_value(made) : NULL;
+}
+
+/* Scales a channel go together where both have them along one axis; zero points and bounds are the same for all. */
+static bool fits(const quantized *from, quantized *to, const bounds *by)
+{
+    if (to->single) return true;
+    if (!from->single && from->axis != to->axis) return false;
+    bool bounded = (by->low != -INFINITY && by->low != 0) || (by->high != INFINITY && by->high != 0);
+    to->s = 1; /* the code of 0 is the zero point for any scale */
+    return !bounded && integer_one_zero(to, &to->z);
 }
 
 static adze_ir_value *bounded(adze_builder *b, const quantized *to, const bounds *by, adze_ir_value *codes)
@@ -75,8 +90,9 @@ static adze_ir_value *requantize(const quantized *from, const quantized *to, con
     adze_builder_inherit(&b, from->op);
     adze_ir_value *in[] = {from->codes, multiplier(from, to),
                            adze_const_scalar(b.module, "zero", to->dtype, (double)to->z)};
-    adze_attr axis = adze_attr_int("axis", from->axis);
-    adze_ir_value *codes = in[1] && in[2] ? adze_build1(&b, "requantize", in, 3, &axis, !from->single) : NULL;
+    adze_attr axis = adze_attr_int("axis", from->single ? to->axis : from->axis);
+    bool single = from->single && to->single;
+    adze_ir_value *codes = in[1] && in[2] ? adze_build1(&b, "requantize", in, 3, &axis, !single) : NULL;
     return codes ? bounded(&b, to, by, codes) : NULL;
 }
 
@@ -89,7 +105,7 @@ static void close(integer_run *r, adze_op *op)
     adze_op *user = only_user(from.real);
     if (from.zero && !from.single) return;
     while (user && bound(user, &by)) user = only_user(adze_op_result(user, 0));
-    if (!user || !integer_quantized(user, &to) || !to.single || adze_dtype_bits(to.dtype) != 8) return;
+    if (!user || !integer_quantized(user, &to) || !fits(&from, &to, &by) || adze_dtype_bits(to.dtype) != 8) return;
     if (!adze_op_attr_int(user, "saturate") || !adze_rewrite(r->run, user, "requantize")) return;
     adze_ir_value *codes = requantize(&from, &to, &by);
     if (!codes) {

@@ -24,6 +24,8 @@ bool integer_dequantized(const adze_ir_value *value, quantized *out);
 /* The same for a quantize op. */
 bool integer_quantized(adze_op *op, quantized *out);
 bool integer_same_grid(const quantized *a, const quantized *b);
+/* The zero point that all of its scales have; false where they differ. */
+bool integer_one_zero(const quantized *q, int64_t *out_zero);
 /* Elements of a constant of integers, and of f32, for the caller to free; NULL after an error, or where there are
  * none of that type. */
 int64_t *integer_read(const adze_const *constant, uint64_t *out_count);
