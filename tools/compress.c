@@ -25,7 +25,7 @@ static const adze_flag flags[] = {
     {"--seed", "N", "of the choice of samples (default 1)", ADZE_FLAG_INT, offsetof(compress_options, seed)},
     {"--formats", "F,…", "that layers may have (default w8a8,w8a8-rows,w4a8,w4g32)", ADZE_FLAG_TEXT,
      offsetof(compress_options, formats)},
-    {"--weights", "rtn|gptq|cd", "how weights are rounded (default cd)", ADZE_FLAG_CHOICE,
+    {"--weights", "auto|rtn|gptq|cd", "how weights are rounded (default auto: cd, gptq for w4 alone)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, weights)},
     {"--clip", "absmax|mse|gram", "range of weights (default gram, with rtn mse)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, clip)},
@@ -35,6 +35,8 @@ static const adze_flag flags[] = {
      offsetof(compress_options, minimize)},
     {"--allow-slower", NULL, "also formats that make a layer slower than it is in floats", ADZE_FLAG_BOOL,
      offsetof(compress_options, allow_slower)},
+    {"--keep-tables", NULL, "tables of embeddings stay f32 (default: 8 bits, a scale a row)", ADZE_FLAG_BOOL,
+     offsetof(compress_options, keep_tables)},
     {"--plan", "FILE", "no search: what this plan says", ADZE_FLAG_TEXT, offsetof(compress_options, plan)},
     {"--replay", "FILE", "make the file that this plan was written for once more, byte for byte", ADZE_FLAG_TEXT,
      offsetof(compress_options, replay)},
@@ -46,11 +48,15 @@ static const adze_flag flags[] = {
 
 static const char usage[] =
     "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
-    "Gives each layer of IN a format (integers of 8 or 4 bits, or floats) so that goals hold: on size and time, as shares\n"
+    "Gives each layer of IN a format (integers of 8 or 4 bits, or floats) so that goals hold: on size and time, as "
+    "shares\n"
     "of what IN takes, and on loss, measured on samples that were held back (of accuracy if there are labels, else of\n"
-    "answers). OUT.plan says what each layer became, OUT.report.json is for adze report. Where a goal cannot be held, OUT\n"
+    "answers). OUT.plan says what each layer became, OUT.report.json is for adze report. Where a goal cannot be held, "
+    "OUT\n"
     "is the best that was found, and the exit status 1.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
+
+static const int64_t NOT_GIVEN = INT64_MIN;
 
 /* ---- Stopping ---- */
 
@@ -61,6 +67,17 @@ static void stop(int number) { stopped = number; }
 bool compress_stopped(void) { return stopped; }
 
 /* ---- The command line ---- */
+
+/* What artifacts hold as it is; the rest would be floats in them. */
+static bool can_be_written(const char *output, adze_format format)
+{
+    enum { CODES = 8 }; /* a group of 4-bit codes is a multiple of so many */
+    if (!adze_has_suffix(output, ".so")) return true;
+    if (format.kind == ADZE_FORMAT_CAST) adze_usage_error("%s: f16 and bf16 are for .onnx and .adz", output);
+    bool odd = format.kind != ADZE_FORMAT_CAST && format.bits <= 4 && format.group % CODES;
+    if (odd) adze_usage_error("%s: groups of 4-bit weights are multiples of %d in a .so", output, CODES);
+    return format.kind != ADZE_FORMAT_CAST && !odd;
+}
 
 static int parse_formats(compress_job *job)
 {
@@ -78,6 +95,7 @@ static int parse_formats(compress_job *job)
         bool known = false;
         for (uint32_t i = 0; i < job->n_formats; i++) known = known || adze_format_equal(job->formats[i], format);
         if (!known && job->n_formats == COMPRESS_MAX_FORMATS) return adze_usage_error("--formats names too many");
+        if (!can_be_written(job->options->output, format)) return 2;
         if (!known) job->formats[job->n_formats++] = format;
         at += size;
         if (!*at) return 0;
@@ -96,7 +114,7 @@ static int check_options(const compress_options *o)
         return adze_usage_error("compress measures compiled code; the reference is none");
     if (o->plan && o->replay) return adze_usage_error("give --plan or --replay, not both");
     if (o->replay && o->goals.count) return adze_usage_error("--replay does not measure: it takes no --goal");
-    if (o->samples < 0 || o->limit < 0 || o->seed < 0)
+    if (o->samples < 0 || o->limit < 0 || (o->seed < 0 && o->seed != NOT_GIVEN))
         return adze_usage_error("--samples, --limit and --seed take numbers of 0 or above");
     return 0;
 }
@@ -163,7 +181,7 @@ static bool collect(compress_job *job)
     const char *path = adze_internf(job->work->context, "%s/model.stats", job->folder);
     adze_progress *bar = adze_progress_begin(job->work, "calibrate");
     adze_collect_options how = {.struct_size = sizeof how,
-                                .gram = strcmp(job->settings.weights, "rtn") != 0,
+                                .gram = adze_layer_settings_need_gram(&job->settings),
                                 .max_memory = job->options->common.max_memory,
                                 .partial = adze_internf(job->work->context, "%s.part", path),
                                 .progress = show,
@@ -191,48 +209,84 @@ static int prepare(compress_job *job)
     return 1;
 }
 
-/* The choice that a plan states; the formats that it names are all that there are. */
-static uint32_t *read_plan(compress_job *job, const char *path, adze_layer_plan **out_plan)
+/* Names the first entry of a plan that no layer answers to. */
+static bool check_entries(const compress_job *job, const adze_layer_plan *plan, const char *path)
 {
-    adze_layer_plan *plan = *out_plan = adze_layer_plan_load(job->work->context, path);
-    if (!plan) return NULL;
-    uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen), used = 0;
-    bool ok = true;
-    job->n_formats = 1;
+    uint32_t n = adze_layer_plan_count(plan);
+    bool *found = calloc(n + 1u, 1), ok = found || adze_error(adze_loc_unknown(job->work->context), "out of memory");
     for (uint32_t i = 0; ok && i < job->n_layers; i++) {
         int64_t index = adze_layer_plan_find(plan, job->layers[i].op);
-        adze_format format = index < 0 ? job->formats[0] : adze_layer_plan_format(plan, (uint32_t)index);
-        uint32_t f = 0;
-        used += index >= 0;
-        while (f < job->n_formats && !adze_format_equal(job->formats[f], format)) f++;
-        if (f == COMPRESS_MAX_FORMATS)
-            ok = adze_error(adze_loc_unknown(job->work->context), "%s: it names too many formats", path);
-        else if (f == job->n_formats)
-            job->formats[job->n_formats++] = format;
-        chosen[i] = f;
-        if (ok && !adze_layer_takes(&job->layers[i], format, strcmp(job->settings.weights, "rtn") != 0)) {
-            adze_text text = {0};
-            adze_format_print(format, &text);
-            ok = adze_error(adze_loc_unknown(job->work->context), "%s: layer '%s' does not take the format %s", path,
-                            job->layers[i].name, text.data);
-            adze_text_free(&text);
-        }
+        if (index >= 0) found[index] = true;
     }
-    if (ok && used < adze_layer_plan_count(plan))
-        ok = adze_error(adze_loc_unknown(job->work->context),
-                        "%s: it names %u layers of which the model has %u; adze info lists them", path,
-                        adze_layer_plan_count(plan), used);
+    for (uint32_t k = 0; ok && k < n; k++) {
+        adze_nearest nearest = {.wanted = adze_layer_plan_name(plan, k)};
+        char hint[256];
+        for (uint32_t i = 0; !found[k] && i < job->n_layers; i++) adze_nearest_offer(&nearest, job->layers[i].name);
+        if (!found[k])
+            ok = adze_error(adze_loc_unknown(job->work->context), "%s: the model has no layer '%s'%s", path,
+                            nearest.wanted, adze_nearest_ask(&nearest, hint, sizeof hint));
+    }
+    free(found);
+    return ok;
+}
+
+/* The format that a plan gives to a layer, as a place among the job's; formats are added as they come. */
+static bool find_format(compress_job *job, const adze_layer_plan *plan, const char *path, uint32_t layer,
+                        uint32_t *out_format)
+{
+    int64_t index = adze_layer_plan_find(plan, job->layers[layer].op);
+    adze_format format = index < 0 ? job->formats[0] : adze_layer_plan_format(plan, (uint32_t)index);
+    adze_loc loc = adze_loc_unknown(job->work->context);
+    uint32_t f = 0;
+    while (f < job->n_formats && !adze_format_equal(job->formats[f], format)) f++;
+    if (f == COMPRESS_MAX_FORMATS) return adze_error(loc, "%s: it names too many formats", path);
+    if (f == job->n_formats) job->formats[job->n_formats++] = format;
+    *out_format = f;
+    if (adze_layer_takes(&job->layers[layer], format, adze_layer_settings_need_gram(&job->settings))) return true;
+    adze_text text = {0};
+    adze_format_print(format, &text);
+    adze_error(loc, "%s: layer '%s' does not take the format %s", path, job->layers[layer].name, text.data);
+    adze_text_free(&text);
+    return false;
+}
+
+/* The choice that a plan states; the formats that it names are all that there are. */
+static uint32_t *read_plan(compress_job *job, const char *path, const adze_layer_plan *plan)
+{
+    uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
+    bool ok = check_entries(job, plan, path);
+    job->n_formats = 1;
+    for (uint32_t i = 0; ok && i < job->n_layers; i++)
+        ok = find_format(job, plan, path, i, &chosen[i]) &&
+             can_be_written(job->options->output, job->formats[chosen[i]]);
     if (ok) return chosen;
     free(chosen);
     return NULL;
 }
 
-static bool follow_plan(compress_job *job)
+/* Settings that no flag gives are those that the plan was made with. */
+static void complete(compress_options *o, const adze_layer_plan *plan)
 {
-    adze_layer_plan *plan = NULL;
-    uint32_t *chosen = read_plan(job, job->options->plan, &plan);
+    const char *samples = plan ? adze_layer_plan_get(plan, "samples") : NULL;
+    const char *seed = plan ? adze_layer_plan_get(plan, "seed") : NULL;
+    if (plan && !o->weights) o->weights = adze_layer_plan_get(plan, "weights");
+    if (plan && !o->clip) o->clip = adze_layer_plan_get(plan, "clip");
+    if (plan && !o->range) o->range = adze_layer_plan_get(plan, "range");
+    const char *tables = plan ? adze_layer_plan_get(plan, "tables") : NULL;
+    if (tables && !strcmp(tables, "f32")) o->keep_tables = true;
+    if (samples && !o->samples) o->samples = strtoll(samples, NULL, 10);
+    if (seed && o->seed == NOT_GIVEN) o->seed = strtoll(seed, NULL, 10);
+    if (o->samples < 0) o->samples = 0;
+    if (o->seed < 0) o->seed = 1;
+    if (!o->weights) o->weights = "auto";
+    if (!o->clip) o->clip = strcmp(o->weights, "rtn") ? "gram" : "mse";
+    if (!o->range) o->range = "mse";
+}
+
+static bool follow_plan(compress_job *job, const adze_layer_plan *plan)
+{
+    uint32_t *chosen = read_plan(job, job->options->plan, plan);
     bool ok = chosen && compress_try(job, chosen);
-    adze_layer_plan_destroy(plan);
     free(chosen);
     return ok;
 }
@@ -267,53 +321,57 @@ static bool make_again(compress_job *job, const adze_layer_plan *plan, const cha
 /* What the plan says it was made with, in place of flags. */
 static bool take_settings(compress_options *o, const adze_layer_plan *plan)
 {
-    const char *samples = adze_layer_plan_get(plan, "samples"), *seed = adze_layer_plan_get(plan, "seed");
-    if (!samples || !seed || !adze_layer_plan_get(plan, "result-hash") || !adze_layer_plan_get(plan, "target"))
+    const char *separate = adze_layer_plan_get(plan, "separate");
+    if (!adze_layer_plan_get(plan, "samples") || !adze_layer_plan_get(plan, "seed") || !separate ||
+        !adze_layer_plan_get(plan, "result-hash") || !adze_layer_plan_get(plan, "target") ||
+        !adze_layer_plan_get(plan, "precision"))
         return false;
-    o->samples = strtoll(samples, NULL, 10);
-    o->seed = strtoll(seed, NULL, 10);
-    o->weights = adze_layer_plan_get(plan, "weights");
-    o->clip = adze_layer_plan_get(plan, "clip");
-    o->range = adze_layer_plan_get(plan, "range");
+    o->weights = o->clip = o->range = NULL;
+    o->keep_tables = false;
+    o->samples = 0;
+    o->seed = NOT_GIVEN;
+    complete(o, plan);
     o->common.precision = adze_layer_plan_get(plan, "precision");
     o->common.target = adze_layer_plan_get(plan, "target");
-    return o->samples >= 0 && o->seed >= 0 && o->weights && o->clip && o->range && o->common.precision;
+    o->data = strcmp(separate, "yes") ? NULL : o->common.calib; /* nothing is measured: any data will do */
+    return true;
 }
 
-static int replay(compress_job *job, compress_options *o)
+static bool is_same(const compress_job *job, const adze_layer_plan *plan, const char *key, uint64_t hash,
+                    const char *what)
 {
-    adze_layer_plan *plan = adze_layer_plan_load(job->work->context, o->replay), *same = NULL;
-    uint64_t hash, bytes;
-    if (!plan) return 1;
-    bool ok = take_settings(o, plan) || differs(job, "it lacks the settings that adze compress writes; see --plan");
-    job->settings = (adze_layer_settings){
-        .struct_size = sizeof job->settings, .weights = o->weights, .clip = o->clip, .range = o->range};
-    ok = ok && compress_hash_file(job->work, job->input, &hash, &bytes);
+    const char *was = adze_layer_plan_get(plan, key);
     const char *is = adze_internf(job->work->context, "%016llx", (unsigned long long)hash);
-    const char *was = adze_layer_plan_get(plan, "model-hash");
-    if (ok && (!was || strcmp(is, was) != 0)) ok = differs(job, "it was made for another model");
-    ok = ok && !prepare(job);
-    is = adze_internf(job->work->context, "%016llx", (unsigned long long)job->samples.calibration.view.fingerprint);
-    was = adze_layer_plan_get(plan, "calibration-hash");
-    if (ok && (!was || strcmp(is, was) != 0)) ok = differs(job, "it was made with other calibration data");
-    uint32_t *chosen = ok ? read_plan(job, o->replay, &same) : NULL;
+    return (was && !strcmp(is, was)) || differs(job, what);
+}
+
+static int replay(compress_job *job, const adze_layer_plan *plan)
+{
+    uint64_t hash, bytes;
+    if (!compress_hash_file(job->work, job->input, &hash, &bytes) ||
+        !is_same(job, plan, "model-hash", hash, "it was made for another model"))
+        return 1;
+    int status = prepare(job);
+    if (status) return status;
+    if (!is_same(job, plan, "calibration-hash", job->samples.calibration.view.fingerprint,
+                 "it was made with other calibration data"))
+        return 1;
+    uint32_t *chosen = read_plan(job, job->options->replay, plan);
     adze_layer_plan *exact = chosen ? compress_plan_of(job, chosen) : NULL;
-    ok = exact && make_again(job, exact, adze_layer_plan_get(plan, "result-hash"));
+    bool ok = exact && make_again(job, exact, adze_layer_plan_get(plan, "result-hash"));
     adze_layer_plan_destroy(exact);
-    adze_layer_plan_destroy(same);
-    adze_layer_plan_destroy(plan);
     free(chosen);
     return ok ? 0 : 1;
 }
 
 /* ---- All ---- */
 
-static int compress(compress_job *job)
+static int compress(compress_job *job, const adze_layer_plan *plan)
 {
     int status = prepare(job);
     if (status) return status;
     if (!compress_measure_original(job)) return 1;
-    if (!(job->options->plan ? follow_plan(job) : compress_search(job))) return 1;
+    if (!(plan ? follow_plan(job, plan) : compress_search(job))) return 1;
     bool held = compress_holds(job, &job->trials[job->best]);
     if (!compress_write(job, held)) return 1;
     compress_print(job, held);
@@ -335,12 +393,32 @@ static void free_job(compress_job *job)
     free(job->losses);
     free(job->seconds);
     free(job->reasons);
-    free(job->layers);
+    adze_layers_free(job->layers);
     adze_stats_destroy(job->stats);
     if (job->original.work) adze_device_close(&job->original);
     compress_samples_free(&job->samples);
     adze_module_destroy(job->module);
     remove_folder(job);
+}
+
+/* The plan of --plan or --replay, if any, says how the rest is to be understood. */
+static int run_with(adze_work *work, compress_options *o, const char *input)
+{
+    const char *path = o->plan ? o->plan : o->replay;
+    adze_layer_plan *plan = path ? adze_layer_plan_load(work->context, path) : NULL;
+    if (path && !plan) return 1;
+    compress_job job = {.options = o, .work = work, .input = input};
+    int status = compress_goals_parse(work->context, &o->goals, &job.goals);
+    if (!status) status = parse_formats(&job);
+    if (!status && o->replay && !take_settings(o, plan))
+        status = !differs(&job, "it lacks the settings that adze compress writes; see --plan");
+    complete(o, plan);
+    job.settings = (adze_layer_settings){
+        .struct_size = sizeof job.settings, .weights = o->weights, .clip = o->clip, .range = o->range};
+    if (!status) status = o->replay ? replay(&job, plan) : compress(&job, plan);
+    free_job(&job);
+    adze_layer_plan_destroy(plan);
+    return status;
 }
 
 static int run(adze_work *work, const void *given, char **files, int n_files)
@@ -349,27 +427,20 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     (void)n_files;
     int status = check_options(&o);
     if (status) return status;
-    if (!o.weights) o.weights = "cd";
-    if (!o.clip) o.clip = strcmp(o.weights, "rtn") ? "gram" : "mse";
-    if (!o.range) o.range = "mse";
     o.cache = cache_path(work, o.cache);
-    compress_job job = {.options = &o, .work = work, .input = files[0]};
-    job.settings = (adze_layer_settings){
-        .struct_size = sizeof job.settings, .weights = o.weights, .clip = o.clip, .range = o.range};
-    status = compress_goals_parse(work->context, &o.goals, &job.goals);
-    if (!status) status = parse_formats(&job);
     struct sigaction action = {.sa_handler = stop}, old[2];
-    sigaction(SIGINT, &action, &old[0]);
-    sigaction(SIGTERM, &action, &old[1]);
-    if (!status) status = o.replay ? replay(&job, &o) : compress(&job);
+    sigaction(SIGINT, NULL, &old[0]);
+    sigaction(SIGTERM, NULL, &old[1]);
+    if (old[0].sa_handler != SIG_IGN) sigaction(SIGINT, &action, NULL);
+    if (old[1].sa_handler != SIG_IGN) sigaction(SIGTERM, &action, NULL);
+    status = run_with(work, &o, files[0]);
     sigaction(SIGINT, &old[0], NULL);
     sigaction(SIGTERM, &old[1], NULL);
-    free_job(&job);
     if (stopped) fprintf(stderr, "stopped\n");
     return status;
 }
 
-static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = 1};
+static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = INT64_MIN};
 
 const adze_command adze_command_compress = {
     .name = "compress",

@@ -5,7 +5,7 @@
 #include <adze/compress.h>
 #include <adze/registry.h>
 
-/* main(x) gives what the layer's first op makes, in that format, of its input x, of the dims that `sample` has; the rest
+/* main(x) gives what the layer's first op makes of its input x, in that format and with the dims of `sample`; the rest
  * is gone. The format's plan goes through a file at `plan_path`. *out_cut is NULL where the op reads more than one
  * value that is no constant. False after an error. */
 bool layer_cut(adze_registry *registry, const adze_module *module, const adze_layer *layer, adze_format format,

@@ -18,10 +18,10 @@ typedef struct state {
     uint32_t from, choice;    /* state of the layer before, and what is chosen in this one */
 } state;
 
-typedef struct layer_states {
-    state *items;
-    uint32_t count;
-} layer_states;
+/* What is left of a state when its layer is done. */
+typedef struct step {
+    uint32_t from, choice;
+} step;
 
 typedef struct search {
     const adze_choices *layers;
@@ -29,7 +29,9 @@ typedef struct search {
     bool seconds;  /* the cost is time */
     double bound;  /* on the other cost */
     double *least; /* other cost of the layers from i on, at least */
-    layer_states *done;
+    state *states; /* behind the layers so far */
+    uint32_t n_states;
+    step **done;   /* of each layer, one a state behind it */
 } search;
 
 static double cost_of(const search *s, const adze_choice *c) { return s->seconds ? c->seconds : (double)c->bytes; }
@@ -130,21 +132,22 @@ static uint32_t thin(state *items, uint32_t n, bool bounded)
 static void extend(search *s, uint32_t layer)
 {
     const adze_choices *choices = &s->layers[layer];
-    const layer_states *before = &s->done[layer];
-    layer_states *after = &s->done[layer + 1];
-    state *items = adze_malloc(((size_t)before->count * choices->count + 1) * sizeof *items);
+    state *items = adze_malloc(((size_t)s->n_states * choices->count + 1) * sizeof *items);
     uint32_t n = 0;
-    for (uint32_t i = 0; i < before->count; i++)
+    for (uint32_t i = 0; i < s->n_states; i++)
         for (uint32_t k = 0; k < choices->count; k++) {
-            const state *b = &before->items[i];
+            const state *b = &s->states[i];
             const adze_choice *c = &choices->items[k];
             state next = {b->cost + cost_of(s, c), b->other + other_of(s, c), b->loss + c->loss, i, k};
             if (next.other + s->least[layer + 1] <= s->bound) items[n++] = next;
         }
     n = prune(items, n);
     if (n > MAX_STATES) n = thin(items, n, isfinite(s->bound));
-    after->items = adze_realloc(items, (n + 1u) * sizeof *items);
-    after->count = n;
+    s->done[layer] = adze_malloc((n + 1u) * sizeof **s->done);
+    for (uint32_t i = 0; i < n; i++) s->done[layer][i] = (step){items[i].from, items[i].choice};
+    free(s->states);
+    s->states = items;
+    s->n_states = n;
 }
 
 /* Adds up what was chosen, exactly. */
@@ -152,7 +155,7 @@ static void trace(const search *s, uint32_t index, adze_mix *out)
 {
     *out = (adze_mix){.chosen = out->chosen};
     for (uint32_t layer = s->n_layers; layer-- > 0;) {
-        const state *at = &s->done[layer + 1].items[index];
+        const step *at = &s->done[layer][index];
         const adze_choice *c = &s->layers[layer].items[at->choice];
         out->bytes += c->bytes;
         out->seconds += c->seconds;
@@ -162,27 +165,22 @@ static void trace(const search *s, uint32_t index, adze_mix *out)
     }
 }
 
-/* The last layer's states by cost and loss alone; `from` says which one each was. */
-static uint32_t finish(const search *s, state **out)
+/* The last layer's states by cost and loss alone; `from` then says which one each was. */
+static void finish(search *s)
 {
-    const layer_states *last = &s->done[s->n_layers];
-    state *items = adze_malloc((last->count + 1u) * sizeof *items);
-    for (uint32_t i = 0; i < last->count; i++) {
-        items[i] = last->items[i];
-        items[i].other = 0;
-        items[i].from = i;
+    for (uint32_t i = 0; i < s->n_states; i++) {
+        s->states[i].other = 0;
+        s->states[i].from = i;
     }
-    *out = items;
-    return prune(items, last->count);
+    s->n_states = prune(s->states, s->n_states);
 }
 
 static void begin(search *s)
 {
     s->done = adze_malloc((s->n_layers + 1u) * sizeof *s->done);
-    memset(s->done, 0, (s->n_layers + 1u) * sizeof *s->done);
-    s->done[0].items = adze_malloc(sizeof *s->done[0].items);
-    s->done[0].items[0] = (state){0};
-    s->done[0].count = 1;
+    s->states = adze_malloc(sizeof *s->states);
+    s->states[0] = (state){0};
+    s->n_states = 1;
     s->least = adze_malloc((s->n_layers + 1u) * sizeof *s->least);
     s->least[s->n_layers] = 0;
     for (uint32_t i = s->n_layers; i-- > 0;) {
@@ -197,18 +195,18 @@ void adze_mixes_find(const adze_choices *layers, uint32_t n_layers, adze_cost co
     search s = {.layers = layers, .n_layers = n_layers, .seconds = cost == ADZE_COST_SECONDS, .bound = max_other};
     begin(&s);
     for (uint32_t i = 0; i < n_layers; i++) extend(&s, i);
-    state *ends;
-    uint32_t n = finish(&s, &ends);
+    finish(&s);
+    uint32_t n = s.n_states;
     out->count = n;
     out->items = adze_malloc((n + 1u) * sizeof *out->items);
     out->memory = adze_malloc(((size_t)n * n_layers + 1) * sizeof *out->memory);
     for (uint32_t i = 0; i < n; i++) {
         out->items[i].chosen = out->memory + (size_t)i * n_layers;
-        trace(&s, ends[i].from, &out->items[i]);
+        trace(&s, s.states[i].from, &out->items[i]);
     }
-    free(ends);
-    for (uint32_t i = 0; i <= n_layers; i++) free(s.done[i].items);
+    for (uint32_t i = 0; i < n_layers; i++) free(s.done[i]);
     free(s.done);
+    free(s.states);
     free(s.least);
 }
 

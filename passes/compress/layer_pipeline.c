@@ -36,10 +36,11 @@ void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const ad
         if (!has_kind(plan, passes[i].kind)) continue;
         adze_text_append(out, "%s%s{", out->size ? "," : "", passes[i].pass);
         append(out, &first, "plan", path);
-        bool codes = passes[i].weights, gram = settings->weights && strcmp(settings->weights, "rtn") != 0;
-        bool alone = passes[i].kind == ADZE_FORMAT_WEIGHTS && gram; /* few bits, small groups: what is best there */
+        bool codes = passes[i].weights, choose = settings->weights && !strcmp(settings->weights, "auto");
+        bool alone = passes[i].kind == ADZE_FORMAT_WEIGHTS && choose; /* few bits, small groups: what is best there */
+        const char *best = alone ? "gptq" : "cd";
         if (codes) append(out, &first, "stats", settings->stats);
-        if (codes) append(out, &first, passes[i].weights, alone ? "gptq" : settings->weights);
+        if (codes) append(out, &first, passes[i].weights, choose ? best : settings->weights);
         if (codes) append(out, &first, "clip", settings->clip);
         if (alone) append(out, &first, "polish", "20");
         if (alone) append(out, &first, "refit", "1");
@@ -48,5 +49,6 @@ void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const ad
             append(out, &first, "float-bias", "true"); /* the same code, fewer bytes */
         adze_text_append(out, "}");
     }
+    if (settings->tables) adze_text_append(out, "%squantize-tables", out->size ? "," : "");
     if (out->size) adze_text_append(out, ",dce"); /* constants that nobody reads any more */
 }

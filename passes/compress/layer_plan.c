@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const char magic[] = "adze-plan 1";
-enum { MAX_BYTES = 16 << 20 };
+enum { MAX_BYTES = 16 << 20, MAX_SETTINGS = 64 };
 
 typedef struct entry {
     const char *name, *note;
@@ -76,9 +76,9 @@ int64_t adze_layer_plan_find(const adze_layer_plan *plan, const adze_op *op)
     const adze_const *constant = weights ? adze_value_const(weights) : NULL;
     const char *result = adze_op_num_results(op) ? adze_value_name(adze_op_result(op, 0)) : NULL;
     const entry *e = constant ? adze_table_get_name(&plan->by_name, adze_const_name(constant)) : NULL;
-    if (!e && result) e = adze_table_get_name(&plan->by_name, result);
     for (uint32_t i = 0; !e && i < adze_op_num_nodes(op); i++)
         e = adze_table_get_name(&plan->by_name, adze_op_node(op, i));
+    if (!e && result) e = adze_table_get_name(&plan->by_name, result);
     return e ? (int64_t)e->index : -1;
 }
 
@@ -101,6 +101,12 @@ void adze_layer_plan_set(adze_layer_plan *plan, const char *key, const char *val
 }
 
 /* ---- Printing ---- */
+
+/* One line: what would end it becomes a space. */
+static void print_line(adze_text *out, const char *text)
+{
+    for (const char *c = text; *c; c++) adze_text_append(out, "%c", *c == '\n' || *c == '\r' ? ' ' : *c);
+}
 
 static bool is_bare(const char *name)
 {
@@ -129,8 +135,11 @@ void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
 {
     enum { NOTE_COLUMN = 56 };
     adze_text_append(out, "%s\n", magic);
-    for (uint32_t i = 0; i < plan->n_settings; i++)
-        adze_text_append(out, "%s %s\n", plan->settings[i].key, plan->settings[i].value);
+    for (uint32_t i = 0; i < plan->n_settings; i++) {
+        adze_text_append(out, "%s ", plan->settings[i].key);
+        print_line(out, plan->settings[i].value);
+        adze_text_append(out, "\n");
+    }
     for (uint32_t i = 0; i < plan->n_entries; i++) {
         const entry *e = plan->entries[i];
         size_t start = out->size;
@@ -139,8 +148,10 @@ void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
         adze_text_append(out, " ");
         adze_format_print(e->format, out);
         size_t width = out->size - start;
-        if (e->note)
-            adze_text_append(out, "%*s  # %s", width < NOTE_COLUMN ? (int)(NOTE_COLUMN - width) : 0, "", e->note);
+        if (e->note) {
+            adze_text_append(out, "%*s  # ", width < NOTE_COLUMN ? (int)(NOTE_COLUMN - width) : 0, "");
+            print_line(out, e->note);
+        }
         adze_text_append(out, "\n");
     }
 }
@@ -259,6 +270,7 @@ static bool read_setting(reader *r, const char *key, const char *where)
                *last = stop ? stop : r->end;
     while (last > r->at && (last[-1] == ' ' || last[-1] == '\r')) last--;
     if (last == r->at) return fail(r, where, "expected 'layer', or a setting with its value");
+    if (r->plan->n_settings == MAX_SETTINGS) return fail(r, where, "there are too many settings for a plan");
     adze_layer_plan_set(r->plan, key, adze_intern(r->plan->context, r->at, (size_t)(last - r->at)));
     r->at = last;
     return end_line(r, NULL);

@@ -7,6 +7,7 @@
 
 #include <adze/arena.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ typedef struct probing {
     adze_registry *registry;
     const adze_module *module;
     const adze_probe_options *options;
-    char plan_path[64];
+    char *plan_path; /* NULL = not made */
     adze_value *inputs; /* [samples][layers], owned */
     uint64_t n_samples;
     uint32_t n_layers;
@@ -120,8 +121,7 @@ static bool open_format(const probing *p, const adze_layer *layer, uint32_t inde
 static bool probe_layer(const probing *p, const adze_layer *layer, uint32_t index, const adze_format *formats,
                         uint32_t n_formats, adze_probe *out)
 {
-    const char *weights = p->options->settings->weights;
-    bool gram = weights && strcmp(weights, "rtn") != 0;
+    bool gram = adze_layer_settings_need_gram(p->options->settings);
     adze_program *was;
     bool ok = open_format(p, layer, index, formats[0], &was);
     out[0].measured = ok && was;
@@ -141,13 +141,17 @@ static bool probe_layer(const probing *p, const adze_layer *layer, uint32_t inde
 static bool begin(probing *p, const adze_layer *layers, const adze_calibration *calibration)
 {
     const char *folder = getenv("TMPDIR");
-    int size = snprintf(p->plan_path, sizeof p->plan_path, "%s/adze-XXXXXX.plan", folder && *folder ? folder : "/tmp");
-    int handle = size > 0 && (size_t)size < sizeof p->plan_path ? mkstemps(p->plan_path, 5) : -1;
+    adze_text path = {0};
+    adze_text_append(&path, "%s/adze-XXXXXX.plan", folder && *folder ? folder : "/tmp");
+    int handle = mkstemps(path.data, (int)strlen(".plan"));
     if (handle < 0) {
-        *p->plan_path = '\0';
-        return fail(p, "cannot make a temporary file");
+        adze_error(adze_loc_unknown(adze_module_context(p->module)), "%s: cannot make a temporary file: %s", path.data,
+                   strerror(errno));
+        adze_text_free(&path);
+        return false;
     }
     close(handle);
+    p->plan_path = path.data;
     return read_inputs(p, layers, calibration);
 }
 
@@ -155,7 +159,8 @@ static void end(probing *p)
 {
     for (uint64_t i = 0; i < p->n_samples * p->n_layers; i++) free_value(&p->inputs[i]);
     free(p->inputs);
-    if (*p->plan_path) unlink(p->plan_path);
+    if (p->plan_path) unlink(p->plan_path);
+    free(p->plan_path);
 }
 
 bool adze_layers_probe(adze_registry *registry, const adze_module *module, const adze_layer *layers, uint32_t n_layers,
@@ -163,6 +168,13 @@ bool adze_layers_probe(adze_registry *registry, const adze_module *module, const
                        const adze_probe_options *options, adze_probe *out)
 {
     enum { SAMPLES = 2 };
+    adze_probe_options known = {0}; /* what an older caller's struct lacks is zero */
+    memcpy(&known, options, options->struct_size < sizeof known ? options->struct_size : sizeof known);
+    adze_layer_settings settings = {0};
+    memcpy(&settings, known.settings,
+           known.settings->struct_size < sizeof settings ? known.settings->struct_size : sizeof settings);
+    known.settings = &settings;
+    options = &known;
     probing p = {.registry = registry, .module = module, .options = options, .n_layers = n_layers};
     p.n_samples = options->samples ? options->samples : SAMPLES;
     if (p.n_samples > calibration->count) p.n_samples = calibration->count;

@@ -40,9 +40,26 @@ static void count_name(adze_table *names, const char *name)
     adze_table_put_name(names, name, (void *)(n + 1));
 }
 
-/* The node's name where that is one of this layer alone; a constant's name always is. */
+static bool is_node_of(const adze_op *op, const char *name)
+{
+    for (uint32_t i = 0; i < adze_op_num_nodes(op); i++)
+        if (!strcmp(adze_op_node(op, i), name)) return true;
+    return false;
+}
+
+/* What adze_layer_plan_find knows an op by: its nodes, and its result. */
+static void count_names(adze_table *names, const adze_op *op)
+{
+    const char *result = adze_value_name(adze_op_result(op, 0));
+    for (uint32_t i = 0; i < adze_op_num_nodes(op); i++) count_name(names, adze_op_node(op, i));
+    if (result && !is_node_of(op, result)) count_name(names, result);
+}
+
+/* The node's name where that is one of this layer alone; a constant's name always is, and is all that several ops have
+ * in common. */
 static const char *name_of(const adze_layer *layer, const adze_table *names)
 {
+    if (layer->n_ops > 1) return layer->weights;
     for (uint32_t i = 0; i < adze_op_num_nodes(layer->op); i++) {
         const char *node = adze_op_node(layer->op, i);
         if (*node && adze_table_get_name(names, node) == (void *)1) return node;
@@ -59,7 +76,7 @@ uint32_t adze_layers_find(const adze_module *module, const adze_stats *stats, ad
     for (adze_op *op = main ? adze_region_first(adze_func_body(main)) : NULL; op; op = adze_op_next(op)) {
         weight_matrix m;
         if (!weight_describe(op, &m)) continue;
-        for (uint32_t i = 0; i < adze_op_num_nodes(op); i++) count_name(&names, adze_op_node(op, i));
+        count_names(&names, op);
         if (adze_table_get(&seen, m.constant)) continue;
         adze_table_put(&seen, m.constant, m.constant);
         layers = adze_realloc(layers, (n + 1u) * sizeof *layers);
@@ -73,6 +90,14 @@ uint32_t adze_layers_find(const adze_module *module, const adze_stats *stats, ad
     adze_table_free(&names);
     *out_layers = layers;
     return n;
+}
+
+void adze_layers_free(adze_layer *layers) { free(layers); }
+
+bool adze_layer_settings_need_gram(const adze_layer_settings *settings)
+{
+    bool rounds = settings->weights && strcmp(settings->weights, "rtn") != 0;
+    return rounds || (settings->clip && !strcmp(settings->clip, "gram"));
 }
 
 bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)

@@ -45,6 +45,7 @@ static adze_ir_value *narrow(rewriter *r, const weight_matrix *m, adze_ir_value 
     adze_op *op = adze_value_op(x);
     adze_builder b = op ? adze_builder_after(op) : adze_builder_before(adze_region_first(adze_value_region(x)));
     if (!op) b.n_origin = 0;
+    adze_builder_inherit(&b, m->op); /* rounding belongs to who asked for it */
     int64_t axis = (int64_t)adze_type_rank(adze_value_type(x)) - 1;
     adze_attr attrs[] = {adze_attr_int("axis", axis), adze_attr_int("block_size", (int64_t)m->cols),
                          adze_attr_int("output_dtype", ONNX_INT8)};

@@ -30,9 +30,12 @@ static bool same(const void *self, const void *item)
 
 static void keep(times_cache *cache, uint64_t hash, double seconds)
 {
-    known_time *known = ADZE_NEW(&cache->arena, known_time);
-    *known = (known_time){hash, seconds};
-    adze_table_add(&cache->table, hash, known);
+    known_time *known = adze_table_find(&cache->table, hash, same, &hash);
+    if (!known) {
+        known = ADZE_NEW(&cache->arena, known_time);
+        adze_table_add(&cache->table, hash, known);
+    }
+    *known = (known_time){hash, seconds}; /* a later line is newer */
 }
 
 times_cache *times_cache_open(adze_context *context, const char *path)
@@ -48,8 +51,8 @@ times_cache *times_cache_open(adze_context *context, const char *path)
     while (file && fgets(line, sizeof line, file)) {
         char *end;
         uint64_t hash = strtoull(line, &end, 16);
-        double seconds = end > line ? adze_text_to_double(end, &end) : 0, known;
-        if (seconds > 0 && seconds < 1e6 && *end == '\n' && !times_cache_find(cache, hash, &known))
+        double seconds = end > line ? adze_text_to_double(end, &end) : 0;
+        if (end > line && seconds >= 0 && seconds < 1e6 && *end == '\n')
             keep(cache, hash, seconds); /* a line that was cut off, or is none, counts as not there */
     }
     if (file) fclose(file);
@@ -66,7 +69,7 @@ bool times_cache_find(const times_cache *cache, uint64_t hash, double *out_secon
 void times_cache_add(times_cache *cache, uint64_t hash, double seconds)
 {
     double known;
-    if (!cache || times_cache_find(cache, hash, &known)) return;
+    if (!cache || (times_cache_find(cache, hash, &known) && known == seconds)) return;
     keep(cache, hash, seconds);
     adze_text line = {0};
     adze_text_append(&line, "%016" PRIx64 " ", hash);

@@ -17,7 +17,7 @@ typedef struct compress_options {
     adze_flag_list goals;
     const char *output, *data, *metric, *plan, *replay, *formats, *weights, *clip, *range, *cache, *minimize;
     int64_t samples, limit, seed;
-    bool allow_slower;
+    bool allow_slower, keep_tables;
 } compress_options;
 
 /* ---- The command (compress.c) ---- */
@@ -36,7 +36,7 @@ uint64_t compress_machine_hash(adze_context *context);
 /* ---- Goals (goal.c) ---- */
 
 typedef enum compress_goal_kind {
-    COMPRESS_SIZE,    /* bytes of the file that is written, over those of the same file without compression */
+    COMPRESS_SIZE,    /* bytes of what is written, over those of the same without compression */
     COMPRESS_WEIGHTS, /* bytes of weights, scales and biases, likewise */
     COMPRESS_TIME,    /* shortest time of a run, likewise */
     COMPRESS_LOSS     /* what the metric loses; see compress_metric */
@@ -92,7 +92,7 @@ typedef struct compress_score {
 
 /* How the loss of a metric counts. */
 typedef enum compress_loss_kind {
-    COMPRESS_SHARE,      /* of 100 that are lost: agreement, psnr is none of them */
+    COMPRESS_SHARE,      /* of 100 that are lost: agreement */
     COMPRESS_POINTS,     /* of 100 between original and result: top1, top5, ap50 */
     COMPRESS_REST,       /* to 1: cosine */
     COMPRESS_NOISE,      /* power over signal's: snr */
@@ -113,7 +113,6 @@ typedef struct compress_trial {
     double against, against_median;
     double loss;                   /* as the goal counts it */
     compress_score score, snr;
-    const char *file;              /* what would be the result */
 } compress_trial;
 
 typedef struct compress_job {
@@ -133,7 +132,7 @@ typedef struct compress_job {
     /* The original, compiled, and what it gave: [held runs][outputs], owned. */
     adze_device original;
     adze_value *answers;
-    uint64_t original_bytes, original_weight_bytes, original_memory;
+    uint64_t original_bytes, original_weight_bytes, original_memory, answer_bytes;
     compress_score original_score; /* where the metric needs labels */
     double original_seconds, original_median;
     /* [layers][formats]: errors of layers alone, what the whole model loses, and seconds in the whole model. */
@@ -160,9 +159,13 @@ void compress_trial_free(compress_trial *trial);
 /* How far a goal is reached by a trial. */
 double compress_reached(const compress_job *job, const compress_trial *trial, compress_goal_kind kind);
 bool compress_holds(const compress_job *job, const compress_trial *trial);
-/* 95 % interval of the mean of per-sample values, in the metric's unit: Wilson's where all are 0 or 100 (or 0 or 1),
- * normal otherwise; of `is` minus `was`, paired, where `was` is given. */
-void compress_interval(const compress_score *is, const compress_score *was, double *out_low, double *out_high);
+/* 95 % interval of the mean of per-sample values, in the metric's unit; of `is` minus `was`, paired, where that is not
+ * NULL. Shares: Wilson's, for pairs Wald's with half a pair of each kind added (Agresti and Min, 2005); else normal.
+ * NAN where the metric is no mean. */
+void compress_interval(const compress_job *job, const compress_score *is, const compress_score *was, double *out_low,
+                       double *out_high);
+/* How weights of a format are rounded: rtn, gptq, cd; NULL where they are not. */
+const char *compress_method(const compress_job *job, adze_format format);
 adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chosen);
 uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen);
 

@@ -36,16 +36,16 @@ static bool file_bytes(const compress_job *job, const char *path, uint64_t *out)
            add_bytes(job, adze_internf(job->work->context, "%s.data", path), false, out);
 }
 
-bool compress_hash_file(adze_work *work, const char *path, uint64_t *out_hash, uint64_t *out_bytes)
+static bool add_hash(adze_work *work, const char *path, bool must, uint64_t *hash, uint64_t *bytes)
 {
     enum { PART = 1 << 16 };
     FILE *file = fopen(path, "rb");
+    if (!file && !must && errno == ENOENT) return true;
     char *part = adze_malloc(PART);
     size_t n;
-    *out_hash = *out_bytes = 0;
     while (file && (n = fread(part, 1, PART, file)) > 0) {
-        *out_hash = adze_hash_mix(*out_hash, adze_hash_bytes(part, n));
-        *out_bytes += n;
+        *hash = adze_hash_mix(*hash, adze_hash_bytes(part, n));
+        *bytes += n;
     }
     bool ok = file && !ferror(file);
     free(part);
@@ -53,13 +53,31 @@ bool compress_hash_file(adze_work *work, const char *path, uint64_t *out_hash, u
     return ok || adze_error(adze_loc_unknown(work->context), "%s: %s", path, strerror(errno));
 }
 
+bool compress_hash_file(adze_work *work, const char *path, uint64_t *out_hash, uint64_t *out_bytes)
+{
+    *out_hash = *out_bytes = 0;
+    return add_hash(work, path, true, out_hash, out_bytes) &&
+           add_hash(work, adze_internf(work->context, "%s.bin", path), false, out_hash, out_bytes) &&
+           add_hash(work, adze_internf(work->context, "%s.data", path), false, out_hash, out_bytes);
+}
+
+/* What compiling takes of the flags: dims are in the module, samples are not for its passes, -v is for trials. */
+static adze_common quiet(const compress_job *job)
+{
+    adze_common common = job->options->common;
+    common.dims = (adze_flag_list){0};
+    common.calib = NULL;
+    common.verbose = false;
+    if (!common.target) common.target = "x86:host";
+    return common;
+}
+
 /* Writes what -o asks for; an artifact is compiled from a copy. */
 static bool write_output(compress_job *job, const adze_module *module, const char *file)
 {
     if (adze_has_suffix(file, ".onnx")) return adze_write_onnx(NULL, module, file);
     if (adze_has_suffix(file, ".adz")) return adze_write_module(job->work, module, file);
-    adze_common common = job->options->common;
-    common.verbose = false; /* -v is for trials, not for the passes of each */
+    adze_common common = quiet(job);
     adze_module *copy = adze_module_clone(module);
     bool ok = adze_work_emit(job->work, &common, copy, file);
     adze_module_destroy(copy);
@@ -91,8 +109,7 @@ adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chose
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     for (uint32_t i = 0; i < job->n_layers; i++)
-        adze_layer_plan_put(plan, job->layers[i].name, job->formats[chosen[i]],
-                            job->reasons ? job->reasons[(size_t)i * job->n_formats + chosen[i]] : NULL);
+        adze_layer_plan_put(plan, job->layers[i].name, job->formats[chosen[i]], NULL);
     return plan;
 }
 
@@ -102,7 +119,9 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool
     adze_text text = {0}, passes = {0};
     adze_print_options print = {.struct_size = sizeof print};
     adze_layer_plan_print(plan, &text);
-    adze_layer_pipeline(plan, path, &job->settings, &passes);
+    adze_layer_settings settings = job->settings;
+    settings.tables = file && !job->options->keep_tables; /* layers alone are measured without */
+    adze_layer_pipeline(plan, path, &settings, &passes);
     adze_module *module = adze_module_clone(job->module);
     if (marked) compress_mark_layers(job, module);
     adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, passes.size ? passes.data : "dce");
@@ -127,8 +146,16 @@ static bool keep_answers(compress_job *job, uint64_t run, const adze_value *resu
         const adze_value *from = &results[i];
         adze_value *to = &job->answers[run * n + i];
         if (from->kind != ADZE_VALUE_TENSOR || !adze_dtype_is_number((adze_dtype)from->dtype))
-            return fail(job, job->input, "an output is no tensor of numbers; losses cannot be measured");
+            return fail(job, job->input,
+                        adze_internf(job->work->context,
+                                     "output '%s' is no tensor of numbers; losses cannot "
+                                     "be measured",
+                                     job->original.outputs[i].name));
         uint64_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
+        job->answer_bytes += bytes;
+        if (job->work->max_memory && job->answer_bytes > job->work->max_memory)
+            return fail(job, job->input,
+                        "the outputs of all samples take more than --max-memory; --limit=N takes fewer");
         int64_t *dims = adze_malloc((from->rank + 1u) * sizeof *dims);
         memcpy(dims, from->dims, from->rank * sizeof *dims);
         *to = *from;
@@ -142,10 +169,8 @@ static bool keep_answers(compress_job *job, uint64_t run, const adze_value *resu
 
 bool compress_open(compress_job *job, adze_device *device, const adze_module *module, const char *artifact)
 {
-    if (artifact) return adze_device_open(device, job->work, &job->options->common, artifact, ADZE_DEVICE_COMPILED);
-    adze_common common = job->options->common;
-    if (!common.target) common.target = "x86:host";
-    common.verbose = false;
+    adze_common common = quiet(job);
+    if (artifact) return adze_device_open(device, job->work, &common, artifact, ADZE_DEVICE_COMPILED);
     adze_module *copy = adze_module_clone(module);
     return adze_device_open_module(device, job->work, &common, copy, job->input, ADZE_DEVICE_COMPILED);
 }
@@ -173,9 +198,6 @@ bool compress_measure_original(compress_job *job)
     adze_calibration *held = &job->samples.held.view;
     if (!write_output(job, job->module, file) || !file_bytes(job, file, &job->original_bytes) ||
         !compress_open(job, &job->original, job->module, artifact ? file : NULL))
-        return false;
-    if (!artifact && !strcmp(suffix_of(job), strrchr(job->input, '.') ? strrchr(job->input, '.') : "") &&
-        !file_bytes(job, job->input, &job->original_bytes))
         return false;
     job->original_weight_bytes = compress_weight_bytes(job, NULL);
     uint32_t n = job->original.n_outputs;
@@ -215,7 +237,7 @@ static bool measure_times(compress_job *job, adze_device *device, compress_trial
     uint32_t n = 0;
     adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
     bool ok = inputs && held->sample(held->self, 0, inputs);
-    for (; ok && n < MOST && (n < LEAST || adze_now() - start < total); n++)
+    for (; ok && n < MOST && (n < LEAST || adze_now() - start < total) && (ok = !compress_stopped()); n++)
         for (uint32_t k = 0; ok && k < 2; k++) {
             const adze_value *results;
             double from = adze_now();
@@ -259,7 +281,6 @@ void compress_trial_free(compress_trial *trial)
     free(trial->chosen);
     compress_score_free(&trial->score);
     compress_score_free(&trial->snr);
-    if (trial->file) unlink(trial->file);
     *trial = (compress_trial){0};
 }
 
@@ -272,18 +293,20 @@ compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
     *trial = (compress_trial){0};
     trial->chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
     memcpy(trial->chosen, chosen, job->n_layers * sizeof *chosen);
-    trial->file = temporary(job, adze_internf(job->work->context, "trial%u", job->n_trials), suffix_of(job));
+    const char *file = temporary(job, adze_internf(job->work->context, "trial%u", job->n_trials), suffix_of(job));
     adze_layer_plan *plan = compress_plan_of(job, chosen);
-    adze_module *module = compress_apply(job, plan, false, trial->file);
+    adze_module *module = compress_apply(job, plan, false, file);
     adze_device device = {0};
-    bool ok = module && file_bytes(job, trial->file, &trial->bytes) &&
-              compress_open(job, &device, module, adze_has_suffix(trial->file, ".so") ? trial->file : NULL) &&
+    bool ok = module && file_bytes(job, file, &trial->bytes) &&
+              compress_open(job, &device, module, adze_has_suffix(file, ".so") ? file : NULL) &&
               measure_loss(job, &device, trial) && measure_times(job, &device, trial) &&
               adze_device_memory(&device, &trial->memory);
     trial->weight_bytes = compress_weight_bytes(job, chosen);
     if (device.work) adze_device_close(&device);
     adze_module_destroy(module);
     adze_layer_plan_destroy(plan);
+    unlink(file);
+    unlink(adze_internf(job->work->context, "%s.bin", file));
     if (ok) return job->n_trials++, trial;
     compress_trial_free(trial);
     return NULL;

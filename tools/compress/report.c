@@ -80,6 +80,9 @@ static double energy_of(adze_energy *meter, compress_job *job, adze_device *devi
     return mj;
 }
 
+/* What a metric's numbers are divided by: shares count to 1. */
+static double percent_of(const compress_job *job) { return strcmp(job->metric.metric->unit, "%") ? 1 : 100; }
+
 static void write_original(writer *w, const compress_job *job, const compress_trial *best, double mj)
 {
     begin(w, "original", '{');
@@ -88,7 +91,7 @@ static void write_original(writer *w, const compress_job *job, const compress_tr
     number(w, "min_ms", 1e3 * best->against);
     number(w, "median_ms", 1e3 * best->against_median);
     whole(w, "memory_bytes", job->original_memory);
-    number(w, "accuracy", job->metric.metric->labels ? job->original_score.value : NAN);
+    number(w, "accuracy", job->metric.metric->labels ? job->original_score.value / percent_of(job) : NAN);
     number(w, "energy_mj", mj);
     adze_json_end(w);
 }
@@ -96,10 +99,10 @@ static void write_original(writer *w, const compress_job *job, const compress_tr
 static void write_score(writer *w, const compress_job *job, const compress_trial *best)
 {
     const adze_metric *m = job->metric.metric;
-    bool labelled = m->labels, percent = !strcmp(m->unit, "%");
-    double low, high, part = percent ? 100 : 1;
+    bool labelled = m->labels;
+    double low, high, part = percent_of(job);
     bool paired = job->metric.kind == COMPRESS_POINTS;
-    compress_interval(&best->score, paired ? &job->original_score : NULL, &low, &high);
+    compress_interval(job, &best->score, paired ? &job->original_score : NULL, &low, &high);
     begin(w, labelled ? "accuracy" : "agreement", '{');
     string(w, "metric", m->name);
     number(w, "value", best->score.value / part);
@@ -186,7 +189,7 @@ static void write_formats(writer *w, const compress_job *job, uint32_t layer)
         if (!job->probes[at].measured) continue;
         begin(w, NULL, '{');
         write_format(w, "format", job->formats[f]);
-        number(w, "loss", job->losses[at]);
+        number(w, "loss", job->reasons[at] ? NAN : job->losses[at]); /* of a barred one nothing was measured */
         number(w, "error_db", job->probes[at].error > 0 ? -10 * log10(job->probes[at].error) : NAN);
         whole(w, "bytes", adze_layer_bytes(&job->layers[layer], job->formats[f]));
         number(w, "us", 1e6 * job->seconds[at]);
@@ -227,8 +230,7 @@ static void write_layers(writer *w, const compress_job *job, const compress_tria
         whole(w, "weight_bits", format.bits);
         whole(w, "activation_bits", format.kind == ADZE_FORMAT_STATIC || format.kind == ADZE_FORMAT_ROWS ? 8 : 32);
         whole(w, "group", format.group);
-        string(w, "method", format.kind == ADZE_FORMAT_FLOAT || format.kind == ADZE_FORMAT_CAST
-                                ? NULL : job->settings.weights ? job->settings.weights : "rtn");
+        string(w, "method", compress_method(job, format));
         number(w, "loss", job->losses ? job->losses[at] : NAN);
         number(w, "error_db", job->probes && job->probes[at].error > 0 ? -10 * log10(job->probes[at].error) : NAN);
         whole(w, "bytes_before", adze_layer_bytes(layer, job->formats[0]));
@@ -318,13 +320,15 @@ static void write_pipeline(writer *w, const compress_job *job, const compress_tr
     adze_layer_plan *plan = compress_plan_of(job, best->chosen);
     adze_layer_settings settings = job->settings;
     adze_text passes = {0};
+    settings.tables = !job->options->keep_tables;
     settings.stats = "model.stats"; /* what adze calibrate --gram writes */
     adze_text_append(&passes, "simplify");
     adze_layer_pipeline(plan, adze_internf(job->work->context, "%s.plan", job->options->output), &settings, &passes);
     string(w, "pipeline", passes.data);
     string(w, "command",
-           adze_internf(job->work->context, "adze compress %s -o %s --calib=%s --replay=%s.plan", job->input,
-                        job->options->output, job->options->common.calib, job->options->output));
+           adze_internf(job->work->context, "adze compress %s -o %s --calib=%s%s%s --replay=%s.plan", job->input,
+                        job->options->output, job->options->common.calib, job->options->data ? " --data=" : "",
+                        job->options->data ? job->options->data : "", job->options->output));
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
 }
@@ -340,7 +344,7 @@ bool compress_write_report(compress_job *job, const char *path, bool held)
     bool metered = adze_energy_open(&meter, NULL);
     if (metered && adze_has_suffix(job->options->output, ".so")) {
         before = energy_of(&meter, job, &job->original, best->against);
-        if (adze_device_open(&device, job->work, &job->options->common, job->options->output, ADZE_DEVICE_COMPILED))
+        if (compress_open(job, &device, job->module, job->options->output))
             after = energy_of(&meter, job, &device, best->seconds);
         if (device.work) adze_device_close(&device);
     }

@@ -110,7 +110,8 @@ static bool cut(const compress_job *job, const adze_value *all, uint32_t n, int6
         bool leading = tensor && all[k].rank && all[k].dims[0] == batch;
         if (!tensor || (batch > 1 && !leading))
             return adze_error(adze_loc_unknown(job->work->context),
-                              "%s: an output is no tensor of numbers with an axis of samples", job->input);
+                              "%s: output '%s' is no tensor of numbers with an axis of samples", job->input,
+                              job->original.outputs[k].name);
         out[k] = leading ? adze_slice(&all[k], index) : all[k];
     }
     return true;
@@ -160,14 +161,33 @@ static void wilson(const compress_score *score, double *out_low, double *out_hig
     *out_high = 100 * fmin(1, middle + half);
 }
 
-void compress_interval(const compress_score *is, const compress_score *was, double *out_low, double *out_high)
+/* Answers that became wrong and right; n + 2 pairs with half a one more of each. */
+static void paired_shares(const compress_score *is, const compress_score *was, double *out_low, double *out_high)
+{
+    static const double z = 1.959964;
+    double n = is->n + 2.0, gained = 0.5, lost = 0.5;
+    for (uint32_t i = 0; i < is->n; i++) {
+        gained += is->each[i] > was->each[i];
+        lost += is->each[i] < was->each[i];
+    }
+    double middle = (gained - lost) / n, half = z * sqrt(gained + lost - (gained - lost) * (gained - lost) / n) / n;
+    *out_low = 100 * (middle - half);
+    *out_high = 100 * (middle + half);
+}
+
+void compress_interval(const compress_job *job, const compress_score *is, const compress_score *was, double *out_low,
+                       double *out_high)
 {
     static const double z = 1.959964;
     double mean = 0, square = 0, n = is->n;
     *out_low = *out_high = NAN;
-    if (!is->n || (was && was->n != is->n)) return;
-    if (!was && is_share(is)) {
-        wilson(is, out_low, out_high);
+    bool is_mean = strcmp(job->metric.metric->name, "ap50") && strcmp(job->metric.metric->name, "perplexity");
+    if (!is->n || !is_mean || (was && was->n != is->n)) return;
+    if (is_share(is) && (!was || is_share(was))) {
+        if (was)
+            paired_shares(is, was, out_low, out_high);
+        else
+            wilson(is, out_low, out_high);
         return;
     }
     for (uint32_t i = 0; i < is->n; i++) mean += (is->each[i] - (was ? was->each[i] : 0)) / n;

@@ -27,8 +27,14 @@ static void find_reasons(compress_job *job)
         const double *seconds = &job->seconds[(size_t)i * job->n_formats];
         for (uint32_t f = 1; f < job->n_formats; f++) {
             const char **reason = &job->reasons[(size_t)i * job->n_formats + f];
-            if (!probes[f].measured)
+            bool taken =
+                adze_layer_takes(&job->layers[i], job->formats[f], adze_layer_settings_need_gram(&job->settings));
+            if (!taken)
                 *reason = "the layer does not take it";
+            else if (!probes[f].measured)
+                *reason = "the layer cannot be measured alone: it reads more than one value";
+            else if (!isfinite(probes[f].error))
+                *reason = "its numbers overflow";
             else if (!job->options->allow_slower && seconds[f] > seconds[0])
                 *reason = adze_internf(job->work->context, "it would be slower: %s, float %s",
                                        print_time(job, seconds[f]), print_time(job, seconds[0]));
@@ -111,7 +117,8 @@ static double missed(const compress_job *job, const compress_trial *trial)
     for (uint32_t i = 0; i < job->goals.count; i++) {
         const compress_goal *g = &job->goals.items[i];
         double reached = compress_reached(job, trial, g->kind);
-        if (!(reached <= g->bound)) sum += (reached - g->bound) / fmax(g->bound, 1e-3);
+        if (!isfinite(reached)) return INFINITY;
+        if (reached > g->bound) sum += (reached - g->bound) / fmax(g->bound, 1e-3);
     }
     return sum;
 }
@@ -247,7 +254,10 @@ static bool tighten(const compress_job *job, const compress_trial *trial, bounds
         moved = true;
     }
     if (time && compress_reached(job, trial, COMPRESS_TIME) > time->bound) {
-        b->seconds *= 0.98 * time->bound / compress_reached(job, trial, COMPRESS_TIME);
+        double predicted = 0;
+        for (uint32_t i = 0; i < job->n_layers; i++)
+            predicted += job->seconds[(size_t)i * job->n_formats + trial->chosen[i]];
+        b->seconds = fmin(b->seconds, predicted) * 0.98 * time->bound / compress_reached(job, trial, COMPRESS_TIME);
         moved = true;
     }
     return moved;
@@ -258,7 +268,7 @@ static bool fit(compress_job *job)
     bounds b = first_bounds(job);
     uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
     bool ok = true;
-    for (uint32_t round = 0; ok && round < ROUNDS; round++) {
+    for (uint32_t round = 0; ok && round < ROUNDS && (ok = !compress_stopped()); round++) {
         uint32_t before = job->n_trials;
         if (!choose(job, b, chosen)) break;
         const compress_trial *trial = attempt(job, chosen);

@@ -98,24 +98,12 @@ static bool measure(compress_job *job, adze_program *was, adze_program *is, doub
 
 static adze_program *open_changed(compress_job *job, uint32_t layer, uint32_t format)
 {
-    const char *path = adze_internf(job->work->context, "%s/one.plan", job->folder);
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     adze_layer_plan_put(plan, job->layers[layer].name, job->formats[format], NULL);
-    adze_text text = {0}, passes = {0};
-    adze_print_options print = {.struct_size = sizeof print};
-    adze_layer_plan_print(plan, &text);
-    adze_layer_pipeline(plan, path, &job->settings, &passes);
-    adze_module *module = adze_module_clone(job->module);
-    adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, passes.data);
-    adze_run_options options = {.struct_size = sizeof options};
-    bool ok = pipeline && adze_write_printed(job->work, path, &print, &text) &&
-              adze_pipeline_run(pipeline, module, &options);
-    adze_program *program = ok ? adze_program_open(job->work->registry, module) : NULL;
-    adze_pipeline_destroy(pipeline);
+    adze_module *module = compress_apply(job, plan, false, NULL);
+    adze_program *program = module ? adze_program_open(job->work->registry, module) : NULL;
     adze_module_destroy(module);
     adze_layer_plan_destroy(plan);
-    adze_text_free(&text);
-    adze_text_free(&passes);
     return program;
 }
 
@@ -153,6 +141,8 @@ static bool measure_group(compress_job *job, adze_program *original, uint32_t la
     for (uint32_t f = 1; f < job->n_formats; f++)
         if (probes[f].measured && in_group(job, f, few))
             job->losses[(size_t)layer * job->n_formats + f] = loss * probes[f].error / probes[base].error;
+    for (uint32_t f = 1; ok && !isfinite(loss) && f < job->n_formats; f++)
+        if (in_group(job, f, few)) job->reasons[(size_t)layer * job->n_formats + f] = "the model's outputs overflow";
     return ok;
 }
 

@@ -19,8 +19,7 @@ static bool fail(const compress_job *job, const char *what)
 
 static bool takes(const compress_job *job, uint32_t layer, uint32_t format)
 {
-    bool gram = strcmp(job->settings.weights, "rtn") != 0;
-    return adze_layer_takes(&job->layers[layer], job->formats[format], gram);
+    return adze_layer_takes(&job->layers[layer], job->formats[format], adze_layer_settings_need_gram(&job->settings));
 }
 
 static double *seconds_of(const compress_job *job, uint32_t layer, uint32_t format)
@@ -45,6 +44,7 @@ static uint64_t hash_model(const compress_job *job, const adze_value *inputs, ui
 {
     const adze_common *common = &job->options->common;
     uint64_t hash = adze_hash_mix(adze_stats_fingerprint(job->module), (uint64_t)common->threads);
+    hash = adze_hash_mix(hash, compress_machine_hash(job->work->context));
     const char *target = common->target ? common->target : "x86:host";
     hash = adze_hash_mix(hash, adze_hash_bytes(target, strlen(target)));
     hash = adze_hash_mix(hash, (uint64_t)adze_common_precision(common));
@@ -53,13 +53,14 @@ static uint64_t hash_model(const compress_job *job, const adze_value *inputs, ui
     return hash;
 }
 
-/* Are all times of a format known? They are filled in. */
-static bool recall(const compress_job *job, const times_cache *cache, uint64_t model, uint32_t format)
+/* Are all times known? They are filled in. What is compared was measured together, so one that is missing is missing
+ * for all. */
+static bool recall(const compress_job *job, const times_cache *cache, uint64_t model)
 {
     bool all = true;
     for (uint32_t i = 0; all && i < job->n_layers; i++)
-        all = !takes(job, i, format) ||
-              times_cache_find(cache, hash_of(job, model, i, format), seconds_of(job, i, format));
+        for (uint32_t f = 0; all && f < job->n_formats; f++)
+            all = !takes(job, i, f) || times_cache_find(cache, hash_of(job, model, i, f), seconds_of(job, i, f));
     return all;
 }
 
@@ -108,7 +109,8 @@ static bool has_name(const char *names, const char *name)
     return false;
 }
 
-/* The shortest times of all steps that a layer has a part in; a step of several layers is shared evenly. */
+/* The shortest times of all steps that a layer has a part in. A step that multiplies is its first layer's: what a later
+ * one rounds of its result goes with it. Other steps of several layers are shared evenly. */
 static bool read_profile(compress_job *job, const adze_device *device, uint32_t format)
 {
     uint32_t n = adze_model_num_steps(device->model);
@@ -118,9 +120,12 @@ static bool read_profile(compress_job *job, const adze_device *device, uint32_t 
         uint32_t layers = 0;
         if (adze_session_profile(device->session, k, &step)) return fail(job, adze_session_error(device->session));
         for (uint32_t i = 0; i < job->n_layers; i++) layers += has_name(step.nodes, mark_of(job, i));
-        for (uint32_t i = 0; layers && i < job->n_layers; i++)
-            if (has_name(step.nodes, mark_of(job, i)))
-                *seconds_of(job, i, format) += 1e-9 * (double)step.min_ns / layers;
+        bool first_alone = step.macs > 0;
+        for (uint32_t i = 0; layers && i < job->n_layers; i++) {
+            if (!has_name(step.nodes, mark_of(job, i))) continue;
+            *seconds_of(job, i, format) += 1e-9 * (double)step.min_ns / (first_alone ? 1 : layers);
+            if (first_alone) break;
+        }
     }
     return true;
 }
@@ -137,6 +142,7 @@ static bool run_in_turns(compress_job *job, adze_device *devices, const adze_val
         for (uint32_t f = 0; f < job->n_formats; f++) {
             const adze_value *results;
             if (!devices[f].session) continue;
+            if (compress_stopped()) return false;
             if (!adze_device_run(&devices[f], inputs, &results)) return false;
             if (!round) adze_session_set_profile(devices[f].session, true); /* the first run fills caches */
         }
@@ -151,8 +157,7 @@ static bool measure(compress_job *job, times_cache *cache, uint64_t model, const
     for (uint32_t f = 0; ok && f < job->n_formats; f++) {
         adze_progress_update(bar, (double)f / job->n_formats, NULL);
         ok = !compress_stopped();
-        if (!ok || recall(job, cache, model, f)) continue;
-        adze_module *module = make_uniform(job, f);
+        adze_module *module = ok ? make_uniform(job, f) : NULL;
         ok = module && compress_open(job, &devices[f], module, NULL);
         adze_module_destroy(module);
     }
@@ -175,8 +180,9 @@ bool compress_measure_layers(compress_job *job)
     times_cache *cache = path ? times_cache_open(job->work->context, path) : NULL;
     adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
     bool ok = (!path || cache) && (inputs || fail(job, "out of memory"));
-    ok = ok && held->sample(held->self, 0, inputs) &&
-         measure(job, cache, hash_model(job, inputs, held->n_inputs), inputs);
+    ok = ok && held->sample(held->self, 0, inputs);
+    uint64_t model = ok ? hash_model(job, inputs, held->n_inputs) : 0;
+    ok = ok && (recall(job, cache, model) || measure(job, cache, model, inputs));
     free(inputs);
     times_cache_close(cache);
     return ok;

@@ -44,16 +44,17 @@ static void print_layers(const compress_job *job)
     printf("\n");
 }
 
-/* Why layers stayed float, by reason. */
+/* Why layers stayed float though they take a format. */
 static void print_reasons(const compress_job *job)
 {
     const compress_trial *best = best_of(job);
+    bool gram = adze_layer_settings_need_gram(&job->settings);
     for (uint32_t i = 0; i < job->n_layers && job->reasons; i++) {
-        bool all = !best->chosen[i], any = false;
-        for (uint32_t f = 1; f < job->n_formats; f++) {
+        bool any = false;
+        for (uint32_t f = 1; f < job->n_formats && !best->chosen[i]; f++) {
             const char *reason = job->reasons[(size_t)i * job->n_formats + f];
             char format[32];
-            if (!all || !reason || strncmp(reason, "it would", 8) != 0) continue;
+            if (!reason || !adze_layer_takes(&job->layers[i], job->formats[f], gram)) continue;
             if (any)
                 printf("; ");
             else
@@ -65,16 +66,24 @@ static void print_reasons(const compress_job *job)
     }
 }
 
+const char *compress_method(const compress_job *job, adze_format format)
+{
+    const char *weights = job->settings.weights;
+    if (format.kind == ADZE_FORMAT_FLOAT || format.kind == ADZE_FORMAT_CAST) return NULL;
+    if (strcmp(weights, "auto") != 0) return weights;
+    return format.kind == ADZE_FORMAT_WEIGHTS ? "gptq" : "cd";
+}
+
 static void print_score(const compress_job *job, const compress_trial *best)
 {
     const adze_metric *m = job->metric.metric;
     double low, high;
     bool paired = job->metric.kind == COMPRESS_POINTS;
-    compress_interval(&best->score, paired ? &job->original_score : NULL, &low, &high);
+    compress_interval(job, &best->score, paired ? &job->original_score : NULL, &low, &high);
     printf("%-10s %.*f %s", m->name, (int)m->digits, best->score.value, m->unit);
     if (m->labels)
         printf(" (original %.*f%s%s)", (int)m->digits, job->original_score.value, *m->unit ? " " : "", m->unit);
-    if (job->metric.kind == COMPRESS_SHARE || paired)
+    if ((job->metric.kind == COMPRESS_SHARE || paired) && !isnan(low))
         printf(", 95 %% interval%s %.2f to %.2f", paired ? " of the difference" : "", low, high);
     printf(", %u samples\n", best->score.n);
     printf("%-10s %.2f dB\n", "snr", best->snr.value);
@@ -109,13 +118,13 @@ static void set(adze_layer_plan *plan, adze_context *context, const char *key, c
 
 static void set(adze_layer_plan *plan, adze_context *context, const char *key, const char *format, ...)
 {
-    char text[1024];
+    char *text = NULL;
     va_list rest;
     va_start(rest, format);
-    vsnprintf(text, sizeof text, format, rest);
+    int size = vasprintf(&text, format, rest);
     va_end(rest);
-    (void)context;
-    if (*text) adze_layer_plan_set(plan, key, text);
+    if (size > 0) adze_layer_plan_set(plan, key, adze_intern(context, text, (size_t)size));
+    if (size >= 0) free(text);
 }
 
 bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result)
@@ -134,9 +143,9 @@ bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result)
     set(plan, context, "calibration-hash", "%016" PRIx64, job->samples.calibration.view.fingerprint);
     set(plan, context, "samples", "%lld", (long long)o->samples);
     set(plan, context, "separate", "%s", o->data ? "yes" : "no");
-    set(plan, context, "limit", "%lld", (long long)o->limit);
     set(plan, context, "seed", "%lld", (long long)o->seed);
     set(plan, context, "weights", "%s", o->weights);
+    set(plan, context, "tables", "%s", o->keep_tables ? "f32" : "w8");
     set(plan, context, "clip", "%s", o->clip);
     set(plan, context, "range", "%s", o->range);
     set(plan, context, "target", "%s:%s", adze_target_name(target), adze_target_level(target));

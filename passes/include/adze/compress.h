@@ -64,6 +64,21 @@ ADZE_API int64_t adze_layer_plan_find(const adze_layer_plan *plan, const adze_op
 ADZE_API const char *adze_layer_plan_get(const adze_layer_plan *plan, const char *key);
 ADZE_API void adze_layer_plan_set(adze_layer_plan *plan, const char *key, const char *value);
 
+/* ---- Settings (layers.c) ---- */
+
+/* How passes find codes. NULL members: the passes' own defaults. */
+typedef struct adze_layer_settings {
+    uint32_t struct_size;
+    uint32_t tables;     /* 1 = tables of embeddings become codes of 8 bits; they are no layers */
+    const char *stats;   /* file; with Gram matrices for all but weights=rtn, clip=absmax */
+    const char *weights; /* rtn, gptq or cd for all; auto: cd, and for WEIGHTS gptq with polish and refit */
+    const char *clip;    /* of weights: absmax, mse or gram */
+    const char *range;   /* of activations: minmax, percentile, mse or kl */
+} adze_layer_settings;
+
+/* Do the passes read Gram matrices? */
+ADZE_API bool adze_layer_settings_need_gram(const adze_layer_settings *settings);
+
 /* ---- Layers of a module (layers.c) ---- */
 
 typedef struct adze_layer {
@@ -77,10 +92,12 @@ typedef struct adze_layer {
     uint64_t biases;    /* numbers */
 } adze_layer;
 
-/* Layers of main, in the order of the first op; *out_layers is to be freed with free. `stats` may be NULL. */
+/* Layers of main, in the order of the first op; *out_layers ends with adze_layers_free. `stats`, attached to the
+ * module, may be NULL. */
 ADZE_API uint32_t adze_layers_find(const adze_module *module, const adze_stats *stats, adze_layer **out_layers);
-/* Can the layer have the format? Statistics are needed for STATIC, and for all codes where they are rounded by
- * Gram matrices (`gram`). */
+ADZE_API void adze_layers_free(adze_layer *layers); /* NULL is allowed */
+/* Can the layer have the format? With `gram` codes are rounded by Gram matrices, which the layer must have. Whether
+ * STATIC finds its ranges is for the pass to say. */
 ADZE_API bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram);
 /* Bytes of weights, scales and biases in that format, as they are stored. */
 ADZE_API uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format);
@@ -123,18 +140,8 @@ ADZE_API void adze_mixes_free(adze_mixes *mixes);
 
 /* ---- Applying plans (layer_pipeline.c) ---- */
 
-/* How passes find codes. NULL members: the passes' own defaults. */
-typedef struct adze_layer_settings {
-    uint32_t struct_size;
-    uint32_t reserved;
-    const char *stats;   /* file; with Gram matrices for all but weights=rtn, clip=absmax */
-    const char *weights; /* rtn, gptq or cd; of WEIGHTS formats gptq with polish and refit in place of the last two */
-    const char *clip;    /* of weights: absmax, mse or gram */
-    const char *range;   /* of activations: minmax, percentile, mse or kl */
-} adze_layer_settings;
-
 /* The passes that give a module, simplified, the formats of a plan, which lies at `path`: text of a pipeline. Passes
- * without a layer in the plan are left out; it is empty where all layers stay f32. */
+ * without a layer in the plan are left out; it is empty where nothing changes. */
 ADZE_API void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
                                   adze_text *out);
 
@@ -149,9 +156,9 @@ typedef struct adze_probe {
 typedef struct adze_probe_options {
     uint32_t struct_size;
     uint32_t reserved;
-    const adze_layer_settings *settings;
+    const adze_layer_settings *settings; /* never NULL */
     uint64_t samples; /* that inputs are taken from; 0 = 2 */
-    /* Called for each layer; false ends it, as an error that reports nothing. */
+    /* Called for each layer, NULL = nobody asks; false ends it, as an error that reports nothing. */
     bool (*progress)(void *self, double part, const char *detail);
     void *self;
 } adze_probe_options;
