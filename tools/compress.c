@@ -48,12 +48,9 @@ static const adze_flag flags[] = {
 
 static const char usage[] =
     "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
-    "Gives each layer of IN a format (integers of 8 or 4 bits, or floats) so that goals hold: on size and time, as "
-    "shares\n"
-    "of what IN takes, and on loss, measured on samples that were held back (of accuracy if there are labels, else of\n"
-    "answers). OUT.plan says what each layer became, OUT.report.json is for adze report. Where a goal cannot be held, "
-    "OUT\n"
-    "is the best that was found, and the exit status 1.\n\n"
+    "Gives each layer integers of 8 or 4 bits, or floats, so that goals hold: on size and time, as shares of what IN takes,\n"
+    "and on loss, of accuracy or of answers, on samples held back. Leaves OUT.plan, and OUT.report.json for adze report.\n"
+    "Where a goal cannot be held, OUT is the best that was found, and the exit status 1.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
 
 static const int64_t NOT_GIVEN = INT64_MIN;
