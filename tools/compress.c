@@ -48,8 +48,8 @@ static const adze_flag flags[] = {
 
 static const char usage[] =
     "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
-    "Gives each layer integers of 8 or 4 bits, or floats, so that goals hold: on size and time, as shares of what IN takes,\n"
-    "and on loss, of accuracy or of answers, on samples held back. Leaves OUT.plan, and OUT.report.json for adze report.\n"
+    "Gives each layer integers of 8 or 4 bits, or floats, so that goals hold: on size and time, as shares of what IN\n"
+    "takes, and on loss, of accuracy or of answers, on samples held back. Leaves OUT.plan and OUT.report.json.\n"
     "Where a goal cannot be held, OUT is the best that was found, and the exit status 1.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
 
@@ -118,6 +118,34 @@ static int check_options(const compress_options *o)
 
 /* ---- Files on the way ---- */
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Can the three files be written, and is none of them one that is read? Asked before the work, not behind it. */
+static int check_places(adze_work *work, const compress_options *o, const char *input)
+{
+    static const char *const suffixes[] = {"", ".plan", ".report.json"};
+    const char *slash = strrchr(o->output, '/');
+    const char *folder = slash ? adze_internf(work->context, "%.*s", (int)(slash - o->output) + 1, o->output) : ".";
+    if (is_same_file(o->output, input) || is_same_file(o->output, o->common.calib) || is_same_file(o->output, o->data))
+        return adze_usage_error("%s: the output would replace what is read", o->output);
+    if (access(folder, W_OK | X_OK)) {
+        adze_error(adze_loc_unknown(work->context), "%s: %s", folder, strerror(errno));
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        const char *path = adze_internf(work->context, "%s%s", o->output, suffixes[i]);
+        struct stat info;
+        if (stat(path, &info) || S_ISREG(info.st_mode)) continue;
+        adze_error(adze_loc_unknown(work->context), "%s: is there, and is no file that could be replaced", path);
+        return 1;
+    }
+    return 0;
+}
+
 static bool make_folder(compress_job *job)
 {
     const char *root = getenv("TMPDIR");
@@ -158,12 +186,24 @@ static const char *cache_path(adze_work *work, const char *flag)
 
 /* ---- Steps ---- */
 
+/* Statistics go by names: values without one would be other values once passes have added ops. */
+static void name_values(adze_module *module)
+{
+    uint32_t n = 0;
+    adze_context *context = adze_module_context(module);
+    for (adze_op *op = adze_region_first(adze_func_body(adze_module_main(module))); op; op = adze_op_next(op))
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++, n++)
+            if (!adze_value_name(adze_op_result(op, i)))
+                adze_value_set_name(adze_op_result(op, i), adze_internf(context, "v%u", n));
+}
+
 static bool simplify(compress_job *job)
 {
     adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, "simplify");
     adze_run_options how = {.struct_size = sizeof how, .precision = adze_common_precision(&job->options->common)};
     bool ok = pipeline && adze_pipeline_run(pipeline, job->module, &how);
     adze_pipeline_destroy(pipeline);
+    if (ok) name_values(job->module);
     return ok;
 }
 
@@ -295,18 +335,23 @@ static bool differs(const compress_job *job, const char *what)
     return adze_error(adze_loc_unknown(job->work->context), "%s: %s", job->options->replay, what);
 }
 
-/* The result stands under its name only if it has the bytes that the plan promises. */
-static bool make_again(compress_job *job, const adze_layer_plan *plan, const char *hash)
+/* The result stands under its name only if it has the bytes that the plan promises. It is compared under the name that
+ * it had, since text names the file of its constants. */
+static bool make_again(compress_job *job, const adze_layer_plan *plan, const adze_layer_plan *from)
 {
-    const char *dot = strrchr(job->options->output, '.');
-    const char *file = adze_internf(job->work->context, "%s/again%s", job->folder, dot);
+    adze_context *context = job->work->context;
+    const char *was = adze_layer_plan_get(from, "result"), *slash = strrchr(was, '/'), *name = slash ? slash + 1 : was;
+    const char *dot = strrchr(name, '.'), *mine = strrchr(job->options->output, '.');
+    if (!dot || strcmp(dot, mine) != 0)
+        return differs(job, adze_internf(context, "it was written for a file %s, not for %s", dot ? dot : name, mine));
+    const char *file = adze_internf(context, "%s/%s", job->folder, name);
     uint64_t is = 0, bytes = 0;
     adze_module *module = compress_apply(job, plan, false, file);
     bool ok = module && compress_hash_file(job->work, file, &is, &bytes);
     adze_module_destroy(module);
     if (!ok) return false;
-    if (strcmp(adze_internf(job->work->context, "%016llx %llu", (unsigned long long)is, (unsigned long long)bytes),
-               hash) != 0)
+    const char *hash = adze_internf(context, "%016llx %llu", (unsigned long long)is, (unsigned long long)bytes);
+    if (strcmp(hash, adze_layer_plan_get(from, "result-hash")) != 0)
         return differs(job,
                        "the result has other bytes than the one it was written for: the plan was edited, or it was "
                        "made by another version, or on a processor of another level");
@@ -320,8 +365,8 @@ static bool take_settings(compress_options *o, const adze_layer_plan *plan)
 {
     const char *separate = adze_layer_plan_get(plan, "separate");
     if (!adze_layer_plan_get(plan, "samples") || !adze_layer_plan_get(plan, "seed") || !separate ||
-        !adze_layer_plan_get(plan, "result-hash") || !adze_layer_plan_get(plan, "target") ||
-        !adze_layer_plan_get(plan, "precision"))
+        !adze_layer_plan_get(plan, "result-hash") || !adze_layer_plan_get(plan, "result") ||
+        !adze_layer_plan_get(plan, "target") || !adze_layer_plan_get(plan, "precision"))
         return false;
     o->weights = o->clip = o->range = NULL;
     o->keep_tables = false;
@@ -355,7 +400,7 @@ static int replay(compress_job *job, const adze_layer_plan *plan)
         return 1;
     uint32_t *chosen = read_plan(job, job->options->replay, plan);
     adze_layer_plan *exact = chosen ? compress_plan_of(job, chosen) : NULL;
-    bool ok = exact && make_again(job, exact, adze_layer_plan_get(plan, "result-hash"));
+    bool ok = exact && make_again(job, exact, plan);
     adze_layer_plan_destroy(exact);
     free(chosen);
     return ok ? 0 : 1;
@@ -407,6 +452,7 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     compress_job job = {.options = o, .work = work, .input = input};
     int status = compress_goals_parse(work->context, &o->goals, &job.goals);
     if (!status) status = parse_formats(&job);
+    if (!status) status = check_places(work, o, input);
     if (!status && o->replay && !take_settings(o, plan))
         status = !differs(&job, "it lacks the settings that adze compress writes; see --plan");
     complete(o, plan);
@@ -425,14 +471,16 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     int status = check_options(&o);
     if (status) return status;
     o.cache = cache_path(work, o.cache);
-    struct sigaction action = {.sa_handler = stop}, old[2];
-    sigaction(SIGINT, NULL, &old[0]);
-    sigaction(SIGTERM, NULL, &old[1]);
-    if (old[0].sa_handler != SIG_IGN) sigaction(SIGINT, &action, NULL);
-    if (old[1].sa_handler != SIG_IGN) sigaction(SIGTERM, &action, NULL);
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    enum { SIGNALS = sizeof numbers / sizeof *numbers };
+    struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND},
+                     old[SIGNALS]; /* a second one ends it */
+    for (int i = 0; i < SIGNALS; i++) {
+        sigaction(numbers[i], NULL, &old[i]);
+        if (old[i].sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
+    }
     status = run_with(work, &o, files[0]);
-    sigaction(SIGINT, &old[0], NULL);
-    sigaction(SIGTERM, &old[1], NULL);
+    for (int i = 0; i < SIGNALS; i++) sigaction(numbers[i], &old[i], NULL);
     if (stopped) fprintf(stderr, "stopped\n");
     return status;
 }

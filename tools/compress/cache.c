@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+static const char magic[] = "adze-times 1\n";
 
 typedef struct known_time {
     uint64_t hash;
@@ -20,6 +23,7 @@ struct times_cache {
     const char *path;
     adze_arena arena;
     adze_table table;
+    bool begun;  /* its first line is there */
     bool warned;
 };
 
@@ -38,16 +42,24 @@ static void keep(times_cache *cache, uint64_t hash, double seconds)
     *known = (known_time){hash, seconds}; /* a later line is newer */
 }
 
+static times_cache *refuse(adze_context *context, const char *path, const char *why, FILE *file)
+{
+    adze_error(adze_loc_unknown(context), "%s: %s", path, why);
+    if (file) fclose(file);
+    return NULL;
+}
+
 times_cache *times_cache_open(adze_context *context, const char *path)
 {
+    struct stat info;
+    char line[128] = "";
+    if (!stat(path, &info) && !S_ISREG(info.st_mode)) return refuse(context, path, "is no file to keep times in", NULL);
     FILE *file = fopen(path, "r");
-    if (!file && errno != ENOENT) {
-        adze_error(adze_loc_unknown(context), "%s: %s", path, strerror(errno));
-        return NULL;
-    }
+    if (!file && errno != ENOENT) return refuse(context, path, strerror(errno), NULL);
+    if (file && fgets(line, sizeof line, file) && strcmp(line, magic) != 0)
+        return refuse(context, path, "is no file of measured times", file);
     times_cache *cache = adze_malloc(sizeof *cache);
-    *cache = (times_cache){.context = context, .path = adze_intern_z(context, path)};
-    char line[128];
+    *cache = (times_cache){.context = context, .path = adze_intern_z(context, path), .begun = *line};
     while (file && fgets(line, sizeof line, file)) {
         char *end;
         uint64_t hash = strtoull(line, &end, 16);
@@ -72,6 +84,8 @@ void times_cache_add(times_cache *cache, uint64_t hash, double seconds)
     if (!cache || (times_cache_find(cache, hash, &known) && known == seconds)) return;
     keep(cache, hash, seconds);
     adze_text line = {0};
+    if (!cache->begun) adze_text_append(&line, "%s", magic);
+    cache->begun = true;
     adze_text_append(&line, "%016" PRIx64 " ", hash);
     adze_text_double(&line, seconds);
     adze_text_append(&line, "\n");

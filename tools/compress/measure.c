@@ -273,6 +273,12 @@ static bool measure_loss(compress_job *job, adze_device *device, compress_trial 
     compress_scorer_end(&noise);
     trial->loss = compress_loss_of(job->metric.kind, trial->score.value, job->original_score.value);
     free(inputs);
+    if (ok && isnan(trial->loss))
+        return fail(job, job->input,
+                    adze_internf(job->work->context,
+                                 "%s says nothing of these samples: no label or no "
+                                 "answer counts",
+                                 job->metric.metric->name));
     return ok;
 }
 

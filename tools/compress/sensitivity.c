@@ -62,6 +62,11 @@ typedef struct distance {
 static void add_distance(const compress_job *job, distance *d, const adze_value *was, const adze_value *is)
 {
     compress_loss_kind kind = job->metric.kind;
+    for (uint32_t k = 0; k < job->original.n_outputs; k++)
+        if (adze_value_count(&was[k]) != adze_value_count(&is[k])) { /* its dims are computed: another answer */
+            d->sum = d->weight = 1;
+            return;
+        }
     bool answers = kind != COMPRESS_REST && kind != COMPRESS_NOISE && job->samples.label_kind != ADZE_LABEL_BOXES;
     if (answers && classes_of(&was[0]) > 1) {
         uint64_t positions = 0;

@@ -4,10 +4,10 @@
 
 #include "compress.h"
 
-/* The file: a line for each time, "HASH SECONDS". */
+/* The file: "adze-times 1", and a line for each time, "HASH SECONDS". */
 typedef struct times_cache times_cache;
 
-/* A file that is not there is empty; lines that are none count as not there. NULL after an error. */
+/* A file that is not there is empty. NULL after an error: it cannot be read, or is another kind of file. */
 times_cache *times_cache_open(adze_context *context, const char *path);
 bool times_cache_find(const times_cache *cache, uint64_t hash, double *out_seconds); /* NULL cache: false */
 /* Appended at once; where that cannot be done, it warns once. NULL is allowed. */

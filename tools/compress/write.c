@@ -86,7 +86,7 @@ static void print_score(const compress_job *job, const compress_trial *best)
     if ((job->metric.kind == COMPRESS_SHARE || paired) && !isnan(low))
         printf(", 95 %% interval%s %.2f to %.2f", paired ? " of the difference" : "", low, high);
     printf(", %u samples\n", best->score.n);
-    printf("%-10s %.2f dB\n", "snr", best->snr.value);
+    if (!isnan(best->snr.value)) printf("%-10s %.2f dB\n", "snr", best->snr.value);
 }
 
 void compress_print(const compress_job *job, bool held)
@@ -150,7 +150,7 @@ bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result)
     set(plan, context, "range", "%s", o->range);
     set(plan, context, "target", "%s:%s", adze_target_name(target), adze_target_level(target));
     set(plan, context, "precision", "%s", o->common.precision ? o->common.precision : "f32");
-    set(plan, context, "result", "%s", strrchr(o->output, '.') ? strrchr(o->output, '.') : o->output);
+    set(plan, context, "result", "%s", strrchr(o->output, '/') ? strrchr(o->output, '/') + 1 : o->output);
     set(plan, context, "result-hash", "%016" PRIx64 " %" PRIu64, hash, bytes);
     return true;
 }
