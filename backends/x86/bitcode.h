@@ -21,7 +21,9 @@ extern const size_t adze_bitcode_eval_count;
 extern const adze_bitcode adze_bitcode_bodies[];
 extern const size_t adze_bitcode_bodies_count;
 
-/* The micro-kernels for x86-64-v4-vnni, x86-64-v4 and x86-64-v3, one source compiled three times. */
+/* The micro-kernels for x86-64-v4-amx, x86-64-v4-vnni, x86-64-v4 and x86-64-v3, one source compiled four times. */
+extern const adze_bitcode adze_bitcode_ukernels_v4_amx[];
+extern const size_t adze_bitcode_ukernels_v4_amx_count;
 extern const adze_bitcode adze_bitcode_ukernels_v4_vnni[];
 extern const size_t adze_bitcode_ukernels_v4_vnni_count;
 extern const adze_bitcode adze_bitcode_ukernels_v4[];

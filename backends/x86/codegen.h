@@ -15,7 +15,16 @@
 #include <mlir-c/IR.h>
 
 /* The bitcode of micro-kernels that a level takes. */
-typedef enum x86_ukernels { X86_UKERNELS_V3, X86_UKERNELS_V4, X86_UKERNELS_V4_VNNI, X86_N_UKERNELS } x86_ukernels;
+typedef enum x86_ukernels {
+    X86_UKERNELS_V3,
+    X86_UKERNELS_V4,
+    X86_UKERNELS_V4_VNNI,
+    X86_UKERNELS_V4_AMX,
+    X86_N_UKERNELS
+} x86_ukernels;
+
+/* What a level is better for than the one below it: everything, sums of integer products, or those on tiles. */
+typedef enum x86_gain { X86_GAIN_ALL, X86_GAIN_DOTS, X86_GAIN_TILES } x86_gain;
 
 /* A CPU level that code is generated for. */
 typedef struct x86_level {
@@ -24,17 +33,18 @@ typedef struct x86_level {
     const char *features;   /* "+avx512vnni,…" on top of the CPU's */
     uint64_t bits;          /* ADZE_CPU_* */
     x86_ukernels ukernels;
-    bool wide;     /* 512-bit vectors */
-    bool for_dots; /* better than the level below for integer products only */
+    bool wide; /* 512-bit vectors */
+    x86_gain gain;
 } x86_level;
 
 /* ---- level.c ---- */
 
-/* "x86-64-v3", "x86-64-v4" or "x86-64-v4-vnni"; NULL for other names. All lie in one array, better ones behind. */
+/* "x86-64-v3", "x86-64-v4", "x86-64-v4-vnni" or "x86-64-v4-amx"; NULL for other names. All lie in one array, better ones behind. */
 const x86_level *x86_level_find(const char *name);
 const x86_level *x86_level_best(void);
-/* The level that runs code without integer products as well as `level` does. */
-const x86_level *x86_level_without_dots(const x86_level *level);
+/* The lowest level that runs code as well as `level` does: code with or without integer products, and with some on
+ * tiles. */
+const x86_level *x86_level_for(const x86_level *level, bool dots, bool tiles);
 enum { X86_MAX_LEVELS = 8, X86_MAX_OBJECTS = 64 };
 /* Names of the levels whose code `top` may run, best first, NULL-ended: at most X86_MAX_LEVELS + 1. */
 void x86_level_names(const x86_level *top, const char **out);

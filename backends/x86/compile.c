@@ -56,14 +56,16 @@ static bool find_levels(x86_compile *c)
     return c->n_levels || adze_error(adze_loc_unknown(c->context), "no CPU level to compile for");
 }
 
-/* Levels that are better for integer products only give way to the ones below them where the program has none: the
- * same code once more would cost time and bytes, and a machine without such instructions would not run it. */
+/* Levels that are better for integer products only, or for those on tiles, give way to the ones below them where the
+ * program has none: the same code once more would cost time and bytes, and a machine without such instructions would
+ * not run it. */
 static void settle_levels(x86_compile *c)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n_levels; i++) {
-        const x86_level *level = c->program.has_dots ? c->levels[i] : x86_level_without_dots(c->levels[i]);
-        if (i + 1 < c->n_levels && c->levels[i + 1] == level) continue;
+        bool tiles = x86_program_has_tiles(&c->program, c->levels[i]->name);
+        const x86_level *level = x86_level_for(c->levels[i], c->program.has_dots, tiles);
+        if (i + 1 < c->n_levels && c->levels[i + 1] >= level) continue;
         c->variants[n] = c->levels[i]->name;
         c->levels[n++] = level;
     }

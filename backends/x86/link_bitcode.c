@@ -60,7 +60,9 @@ static bool index_ukernels(x86_symbols *s, x86_ukernels which)
         return index_list(s, names, adze_bitcode_ukernels_v3, adze_bitcode_ukernels_v3_count);
     if (which == X86_UKERNELS_V4)
         return index_list(s, names, adze_bitcode_ukernels_v4, adze_bitcode_ukernels_v4_count);
-    return index_list(s, names, adze_bitcode_ukernels_v4_vnni, adze_bitcode_ukernels_v4_vnni_count);
+    if (which == X86_UKERNELS_V4_VNNI)
+        return index_list(s, names, adze_bitcode_ukernels_v4_vnni, adze_bitcode_ukernels_v4_vnni_count);
+    return index_list(s, names, adze_bitcode_ukernels_v4_amx, adze_bitcode_ukernels_v4_amx_count);
 }
 
 bool x86_symbols_make(x86_symbols *s, const x86_level *const *levels, uint32_t n)

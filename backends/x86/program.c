@@ -226,12 +226,13 @@ static uint64_t region_cost(const adze_region *region)
     return cost;
 }
 
-static bool has_dots(const adze_region *region)
+/* Does it call a micro-kernel that is `such`? */
+static bool calls(const adze_region *region, bool (*such)(const char *name))
 {
     for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
-        if (adze_op_is(op, "ukernel") && adze_uk_has_dots(adze_op_attr_str(op, "name"))) return true;
+        if (adze_op_is(op, "ukernel") && such(adze_op_attr_str(op, "name"))) return true;
         for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
-            if (has_dots(adze_op_region(op, i))) return true;
+            if (calls(adze_op_region(op, i), such)) return true;
     }
     return false;
 }
@@ -248,7 +249,7 @@ static uint32_t find_kernel(reader *r, const adze_func *func)
     k->name = adze_func_name(func);
     k->may_alias = ADZE_NEW_ARRAY(&p->arena, bool, adze_region_num_args(adze_func_body(func)));
     k->cost = 20 + region_cost(adze_func_body(func));
-    p->has_dots |= has_dots(adze_func_body(func));
+    p->has_dots |= calls(adze_func_body(func), adze_uk_has_dots);
     adze_table_put(&r->kernels, func, (void *)(uintptr_t)p->n_kernels);
     return p->n_kernels - 1;
 }
@@ -288,6 +289,14 @@ const adze_func *x86_kernel_at(const x86_program *p, const x86_kernel *kernel, c
             return f;
     }
     return kernel->func;
+}
+
+bool x86_program_has_tiles(const x86_program *p, const char *level)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < p->n_kernels && !has; i++)
+        has = calls(adze_func_body(x86_kernel_at(p, &p->kernels[i], level)), adze_uk_has_tiles);
+    return has;
 }
 
 static bool read_launch(reader *r, adze_op *op)

@@ -129,6 +129,8 @@ bool x86_program_finish(x86_program *program);
 /* The kernel's code at a level: the function that stands for it there, else its own. */
 const adze_func *x86_kernel_at(const x86_program *program, const x86_kernel *kernel,
                                const char *level);
+/* A kernel's code at a level calls a micro-kernel that is better where the CPU has tiles. */
+bool x86_program_has_tiles(const x86_program *program, const char *level);
 /* Symbol of a kernel's function. */
 const char *x86_kernel_symbol(adze_arena *arena, const char *name);
 

@@ -8,9 +8,10 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { GUARD = 16, MAX_TILE = 14 * 32 };
+enum { GUARD = 16, MAX_TILE = 80 * 32 };
 static const int32_t guard = 0x5a5a5a5a;
 
 /* Memory of `size` bytes that ends with the page before one that may not be read. */
@@ -106,9 +107,11 @@ static void check_gemm(const adze_ukernel *uk, const family *f, int mr, int nr, 
 {
     adze_reach reach[3];
     int64_t groups = (g->k + 3) / 4;
-    adze_ukernel_arg args[12] = {{.i = 0},       {.i = 0},       {.i = g->m_cols}, {.i = g->a_col},
-                                 {.i = g->a_row}, {.i = 0},      {.i = g->t0},     {.i = g->s0},
-                                 {.i = g->t1},   {.i = g->s1},   {.i = g->k},      {.i = 640}};
+    /* that for any number of rows takes it behind a */
+    adze_ukernel_arg all[13] = {{.i = 0},        {.i = 0},       {.i = mr},    {.i = g->m_cols}, {.i = g->a_col},
+                                {.i = g->a_row}, {.i = 0},       {.i = g->t0}, {.i = g->s0},     {.i = g->t1},
+                                {.i = g->s1},    {.i = g->k},    {.i = 640}};
+    adze_ukernel_arg *args = strlen(uk->signature) == 13 ? all : all + 1;
     REQUIRE(uk->reach(args, reach));
     CHECK_INT(reach[2].end, g->t0 * g->t1 * groups * 4 * nr * f->bytes);
     uint32_t state = 7u + (uint32_t)pattern;
@@ -119,16 +122,16 @@ static void check_gemm(const adze_ukernel *uk, const family *f, int mr, int nr, 
                    i / 64 % groups * 4 + i % 4 < g->k ? weight(pattern, f->least, f->most, &state) : 0);
     int32_t acc[MAX_TILE + 2 * GUARD];
     for (int i = 0; i < mr * nr + 2 * GUARD; i++) acc[i] = guard;
+    all[6].cp = b.begin;
     args[0].p = acc + GUARD;
     args[1].cp = a.begin;
-    args[5].cp = b.begin;
     uk->invoke(args);
     int wrong = 0;
     for (int m = 0; m < mr; m++)
         for (int n = 0; n < nr; n++)
             wrong += acc[GUARD + m * nr + n] != element(g, f->bytes, a.begin, b.begin, m, n);
     if (!unit_check(!wrong && guards_hold(acc, mr * nr), __FILE__, __LINE__, uk->name))
-        printf("  k %d, pattern %d: %d wrong sums\n", (int)g->k, pattern, wrong);
+        printf("  %d rows, k %d, pattern %d: %d wrong sums\n", mr, (int)g->k, pattern, wrong);
     edge_free(a);
     edge_free(b);
 }
@@ -158,6 +161,36 @@ TEST(gemm)
                     for (int p = 0; p < PATTERNS; p++) check_gemm(uk, &gemms[f], mr, nr, &shapes[s], p);
             }
     CHECK_INT(tiles, 3 * 28);
+}
+
+/* All tails of rows and of steps: tiles take 16 rows, and at most 64 steps. */
+TEST(gemm_tiles)
+{
+    static const shape shapes[] = {
+        {80, 64, 0, 1, 0, 1, 0, 64},      /* tiles as they lie in memory */
+        {80, 0, 0, 1, 0, 1, 0, 192},      /* the same row again and again */
+        {7, 72, 700, 3, 700, 1, 0, 216},  /* 3 x 3 convolution, rows of 7, taps joined */
+        {16, 40, 640, 2, 640, 3, 40, 36}, /* rows of 16: some tiles are even */
+        {20, 32, 640, 1, 0, 1, 0, 32},    /* rows that follow each other */
+        {9, 48, 1000, 3, 1000, 3, 48, 33},
+        {80, 300, 0, 1, 0, 1, 0, 300},    /* five steps of 60 */
+        {80, 70, 0, 0, 5, 1, 0, 64},      /* no taps, no steps */
+        {80, 70, 0, 1, 0, 1, 0, 0},
+    };
+    for (int nr = 16; nr <= 32; nr += 16) {
+        char name[40];
+        snprintf(name, sizeof name, "gemm_u8s8_tiles_x%d", nr);
+        const adze_ukernel *uk = adze_uk_find(name);
+        REQUIRE(uk != NULL);
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+            for (int rows = 1; rows <= 80; rows += rows < 50 ? 1 : 7)
+                check_gemm(uk, &gemms[0], rows, nr, &shapes[s], rows % PATTERNS);
+        for (int64_t k = 1; k <= 264; k++) /* a beyond the last row is not there */
+            for (int p = 0; p < 2; p++) {
+                check_gemm(uk, &gemms[0], 16 + (int)(k % 19), nr, &(shape){80, k, 0, 1, 0, 1, 0, k}, p);
+                check_gemm(uk, &gemms[0], 17, nr, &(shape){5, k + 1, 6 * (k + 1), 1, 0, 2, k, k}, 2 + p);
+            }
+    }
 }
 
 /* Pairs that may just be added in 16 bits: what the narrow form promises. */
@@ -423,6 +456,15 @@ TEST(reach)
     args[10].i = 5;
     args[2].i = 0;
     CHECK(!gemm->reach(args, got));
+    const adze_ukernel *tiles = adze_uk_find("gemm_u8s8_tiles_x32");
+    adze_ukernel_arg of_tiles[13] = {[2] = {.i = 33}, [3] = {.i = 40}, [4] = {.i = 5}, [7] = {.i = 1}, [8] = {.i = 0},
+                                     [9] = {.i = 1}, [11] = {.i = 5}};
+    CHECK(tiles->reach(of_tiles, got));
+    CHECK(got[0].end == 4 * 33 * 32 && got[1].first == 0 && got[1].end == 33 * 5 && got[2].end == 2 * 2 * 64);
+    for (int i = 0; i < 3; i++) {
+        of_tiles[2].i = (const int64_t[]){0, -1, INT64_MAX}[i];
+        CHECK(!tiles->reach(of_tiles, got));
+    }
     CHECK(dw->reach((adze_ukernel_arg[]){{.i = 0}, {.i = 0}, {.i = 20}, {.i = 0}, {.i = 16}, {.i = 2}, {.i = -100},
                                          {.i = 3}, {.i = 16}}, got));
     CHECK(got[0].end == 4 * 48 && got[1].first == -100 && got[1].end == 2 * 20 + 2 * 16 + 16);
@@ -430,7 +472,14 @@ TEST(reach)
 }
 
 #ifdef NEEDS
-static bool runs_here(void) { return __builtin_cpu_supports(NEEDS); }
+/* Tiles have to be asked for, as the runtime does when it opens an artifact. */
+static bool may_use_tiles(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return !syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
+}
+
+static bool runs_here(void) { return __builtin_cpu_supports(NEEDS) && (strncmp(NEEDS, "amx", 3) || may_use_tiles()); }
 #else
 static bool runs_here(void) { return true; }
 #define NEEDS ""
@@ -438,7 +487,7 @@ static bool runs_here(void) { return true; }
 
 TEST(level)
 {
-    if (!runs_here()) SKIP("this CPU has no " NEEDS);
+    if (!runs_here()) SKIP("this CPU, or its system, has no " NEEDS);
     CHECK(adze_uk_find("gemm_u8s8_1x16") != NULL);
 }
 
@@ -447,6 +496,7 @@ int main(void)
     RUN(level);
     if (!runs_here()) return unit_end();
     RUN(gemm);
+    RUN(gemm_tiles);
     RUN(narrow_bound);
     RUN(depthwise);
     RUN(gemm_codes);

@@ -70,4 +70,5 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
 #define UK_GEMM_CODES(mr, nr)
 #define UK_WIDEN(name)
 #define UK_WIDEN_INT(name)
+#define UK_GEMM_TILES(nr)
 #include "ukernels.def"

@@ -351,4 +351,5 @@ INLINE void gemm_tile(const int rows, const int columns, const int weight_bytes,
 #define UK_GEMM_CODES(mr, nr)
 #define UK_WIDEN(name)
 #define UK_WIDEN_INT(name)
+#define UK_GEMM_TILES(nr)
 #include "ukernels.def"

@@ -44,6 +44,12 @@
     }
 #define UK_WIDEN_INT(name)                                                                                      \
     static void invoke_##name(const adze_ukernel_arg *x) { adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i); }
+#define UK_GEMM_TILES(nr)                                                                                       \
+    static void invoke_tiles_x##nr(const adze_ukernel_arg *x)                                                   \
+    {                                                                                                           \
+        adze_uk_gemm_u8s8_tiles_x##nr(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i, x[6].cp, x[7].i, x[8].i, \
+                                      x[9].i, x[10].i, x[11].i, x[12].i);                                       \
+    }
 #define UK_TRANSPOSE(name)                                                                         \
     static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
@@ -95,6 +101,11 @@
     {                                                                                              \
         return adze_uk_reach_widen(strstr(#name, "q4") ? 4 : 8, x, out);                           \
     }
+#define UK_GEMM_TILES(nr)                                                                          \
+    static bool reach_tiles_x##nr(const adze_ukernel_arg *x, adze_reach *out)                      \
+    {                                                                                              \
+        return adze_uk_reach_gemm_tiles(nr, x, out);                                               \
+    }
 #define UK_WIDEN_INT(name)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
@@ -115,6 +126,8 @@
 #define CODES_ROW(bits, mr, nr)                                                                                   \
     ROW(gemm_f32q##bits##_##mr##x##nr, "ppibpiii", invoke_q##bits##_##mr##x##nr, reach_q##bits##_##mr##x##nr)
 #define UK_GEMM_CODES(mr, nr) CODES_ROW(4, mr, nr) CODES_ROW(8, mr, nr)
+#define UK_GEMM_TILES(nr)                                                                                         \
+    ROW(gemm_u8s8_tiles_x##nr, "pbiiiibiiiiii", invoke_tiles_x##nr, reach_tiles_x##nr)
 #define UK_WIDEN(name)     ROW(name, "pbpiiiii", invoke_##name, reach_##name)
 #define UK_WIDEN_INT(name) ROW(name, "bbii", invoke_##name, adze_uk_reach_widen_int)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
@@ -130,6 +143,7 @@ bool adze_uk_has_dots(const char *name)
 #define UK_GEMM(mr, nr)
 #define UK_GEMM_INT(mr, nr) \
     "gemm_u8s8_" #mr "x" #nr, "gemm_u8s8_narrow_" #mr "x" #nr, "gemm_u8s16_" #mr "x" #nr,
+#define UK_GEMM_TILES(nr) "gemm_u8s8_tiles_x" #nr,
 #define UK_GEMM_CODES(mr, nr)
 #define UK_WIDEN(name)
 #define UK_WIDEN_INT(name)
@@ -142,6 +156,12 @@ bool adze_uk_has_dots(const char *name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;
+}
+
+bool adze_uk_has_tiles(const char *name)
+{
+    static const char prefix[] = "gemm_u8s8_tiles_";
+    return !strncmp(name, prefix, sizeof prefix - 1);
 }
 
 const adze_ukernel *adze_uk_find(const char *name)

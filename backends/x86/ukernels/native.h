@@ -13,5 +13,7 @@ const adze_ukernel *adze_uk_find(const char *name);
 
 /* Is it better where the CPU has instructions that multiply and add bytes or 16-bit integers? */
 bool adze_uk_has_dots(const char *name);
+/* Is it better where the CPU has instructions for tiles of bytes? */
+bool adze_uk_has_tiles(const char *name);
 
 #endif

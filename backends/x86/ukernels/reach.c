@@ -78,6 +78,15 @@ bool adze_uk_reach_gemm_int(int64_t mr, int64_t nr, int64_t weight_bytes, const 
     return reach_gemm(mr, nr, (family){4, 1, weight_bytes}, x, out);
 }
 
+/* The number of rows is an argument, ahead of the others of gemm_u8s8. */
+bool adze_uk_reach_gemm_tiles(int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+{
+    enum { MOST_ROWS = 1024, N_ARGS = 12 };
+    adze_ukernel_arg rest[N_ARGS] = {x[0], x[1]};
+    for (int i = 2; i < N_ARGS; i++) rest[i] = x[i + 1];
+    return x[2].i >= 1 && x[2].i <= MOST_ROWS && reach_gemm(x[2].i, nr, (family){4, 1, 1}, rest, out);
+}
+
 static bool reach_dw(int64_t mw, family f, const adze_ukernel_arg *x, adze_reach *out)
 {
     int64_t kh = x[5].i, kw = x[7].i;

@@ -9,6 +9,7 @@ bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *args, adze_reach *out)
 /* Integer families, with weights of one or two bytes. */
 bool adze_uk_reach_gemm_int(int64_t mr, int64_t nr, int64_t weight_bytes, const adze_ukernel_arg *args,
                             adze_reach *out);
+bool adze_uk_reach_gemm_tiles(int64_t nr, const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_dw_int(int64_t mw, int64_t weight_bytes, const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_gemm_codes(int64_t bits, int64_t mr, int64_t nr, const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_widen(int64_t bits, const adze_ukernel_arg *args, adze_reach *out);

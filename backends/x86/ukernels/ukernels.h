@@ -53,6 +53,13 @@
     UK_GEMM_INT_TILE(u8s8_narrow, int8_t, mr, nr)     \
     UK_GEMM_INT_TILE(u8s16, int16_t, mr, nr)
 
+/* gemm_u8s8_tiles_x<nr>: gemm_u8s8_<rows>x<nr> for any number of rows, with the instructions for tiles where the level
+ * has them, and none of its tiles in use before and after. Made for 16 rows and more. */
+#define UK_GEMM_TILES(nr)                                                                                      \
+    void adze_uk_gemm_u8s8_tiles_x##nr(int32_t *acc, const uint8_t *a, int64_t rows, int64_t m_cols,           \
+                                       int64_t a_col, int64_t a_row, const int8_t *b, int64_t t0, int64_t s0,  \
+                                       int64_t t1, int64_t s1, int64_t k, int64_t ahead);
+
 /* dw_u8s8_<mw>, dw_u8s16_<mw>: depthwise likewise, with the numbers of dw_f32; strides count elements. The i16 weights
  * are from -255 to 255. */
 #define UK_DEPTHWISE_INT_TILE(name, weight, mw)                                                           \
