@@ -47,6 +47,8 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
         else if (share > unit_blocks)
             g.n_channel_blocks = ceil_div(share, unit_blocks);
         if (unit_blocks > n) unit_blocks = n;
+        if (c->tiles && share > unit_blocks * g.n_channel_blocks) /* units are large, and may be few */
+            g.n_channel_blocks = ceil_div(share, unit_blocks);
         if (g.n_channel_blocks > blocks) g.n_channel_blocks = blocks;
         g.unit_block = ceil_div(n, unit_blocks);
         g.channel_block = ceil_div(blocks, g.n_channel_blocks);

@@ -13,6 +13,8 @@
  * 4-bit codes for floats; most rows of a register tile, pixels of a depthwise one; how far ahead, in elements, a panel
  * is fetched that is read once. */
 enum { TILE_PANEL = 16, TILE_INTERLEAVE = 4, TILE_CODE_ROW = 8, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8 };
+/* Most rows of a call for tiles, and steps of k from which they are worth it. */
+enum { TILE_MAX_TILE_ROWS = 256, TILE_TILES_K = 32 };
 enum { TILE_AHEAD = 64 * TILE_PANEL };
 /* Rows up to which micro-kernels read codes, in one tile; how far ahead they fetch, in bytes. */
 enum { TILE_FEW_ROWS = 6, TILE_CODES_AHEAD = 2560 };
@@ -26,6 +28,7 @@ typedef struct contraction {
     bool depthwise;
     bool integer; /* u8 with i8 or i16 in i32, else f32 */
     bool narrow;  /* pairs of products fit 16 bits */
+    bool tiles;   /* more rows than TILE_MAX_MR at once are for the micro-kernel that sums on tiles */
     /* Weights that are stored in fewer bits than the micro-kernels of `integer` or floats read. */
     int64_t code_bits;            /* 4 or 8; 0 = they are as they are read */
     adze_ir_value *scales;        /* panels of scales, for floats */

@@ -233,6 +233,18 @@ static void choose_direct(contraction *c)
         c->direct = cols <= few;
 }
 
+/* Sums of bytes and i8 on tiles, where the target has them and a step of k fills enough of one. */
+static bool choose_tiles(tile *t, contraction *c, const adze_ir_value *panels)
+{
+    int64_t k, rows = adze_target_number(t->run->target, "gemm-i8-tile-rows", 0);
+    bool bytes = c->integer && !c->depthwise && adze_type_dtype(adze_value_type(panels)) != ADZE_DTYPE_i16;
+    if (!rows || !bytes || !adze_dim_is_const(c->k, &k) || k < TILE_TILES_K) return true;
+    if (rows <= TILE_MAX_MR || rows > TILE_MAX_TILE_ROWS) return false;
+    c->tiles = true;
+    c->mr = rows;
+    return true;
+}
+
 bool tile_describe(tile *t, contraction *c)
 {
     const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
@@ -249,7 +261,7 @@ bool tile_describe(tile *t, contraction *c)
     c->mr = c->depthwise ? adze_target_number(target, "dw-mw", 4)
                          : adze_target_number(target, c->integer ? "gemm-i8-mr" : "gemm-mr", c->integer ? 4 : 6);
     if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR)) return false;
-    if (c->nr != 16 && c->nr != 32) return false;
+    if ((c->nr != 16 && c->nr != 32) || !choose_tiles(t, c, panels)) return false;
     c->at.rank = adze_type_rank(c->y);
     c->cols = adze_type_dim(of, (uint32_t)c->col_axis);
     c->rows = c->row_axis < 0 ? tile_dim(t, 1) : adze_type_dim(of, (uint32_t)c->row_axis);

@@ -40,6 +40,8 @@ static const adze_dim *next_panel(tile *t, const contraction *c)
     return fits && !adze_dim_is_value(tile_units(t, c), 1) ? tile_columns : tile_dim(t, TILE_AHEAD);
 }
 
+static bool on_tiles(const contraction *c, const piece *p) { return c->tiles && p->mr > TILE_MAX_MR; }
+
 static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc)
 {
     const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->channel, tile_dim(t, TILE_PANEL));
@@ -47,7 +49,7 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
     if (c->wide) at[0] = at[1] = tile_dim(t, 0);
     adze_ir_value *b = tile_view(t, c->wide ? c->wide : c->weights, at);
     adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
-    adze_ir_value *args[12] = {acc, a};
+    adze_ir_value *args[13] = {acc, a};
     uint32_t n = 2;
     bool wide = adze_type_dtype(adze_value_type(c->weights)) == ADZE_DTYPE_i16;
     const char *name, *types = !c->integer ? "f32" : wide ? "u8s16" : "u8s8";
@@ -67,7 +69,12 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
         args[n++] = adze_build_index(&t->b, c->scale_group);
         args[n++] = adze_build_index(&t->b, TILE_CODES_AHEAD);
     } else {
-        name = adze_internf(t->context, "gemm_%s%s_%dx%d", types, c->narrow ? "_narrow" : "", (int)p->mr, (int)p->nr);
+        const char *narrow = c->narrow ? "_narrow" : "";
+        name = adze_internf(t->context, "gemm_%s%s_%dx%d", types, narrow, (int)p->mr, (int)p->nr);
+        if (on_tiles(c, p)) {
+            name = adze_internf(t->context, "gemm_%s_tiles_x%d", types, (int)p->nr);
+            args[n++] = adze_build_index(&t->b, p->mr);
+        }
         args[n++] = tile_index(t, tile_dim(t, p->cols));
         args[n++] = tile_index(t, c->stride_col);
         args[n++] = tile_index(t, c->stride_row);
@@ -148,7 +155,8 @@ static void emit_piece(tile *t, contraction *c, const piece *p)
     multiply(t, c, p, acc);
     int64_t vectors = p->nr / ADZE_LANES;
     adze_ir_value *zero = adze_build_index(&t->b, 0);
-    tile_loop rows = tile_for(t, zero, adze_build_index(&t->b, p->mr), 1, true, NULL, 0);
+    /* sums that were on tiles lie in memory, not in registers with numbers */
+    tile_loop rows = tile_for(t, zero, adze_build_index(&t->b, p->mr), 1, !on_tiles(c, p), NULL, 0);
     t->extents[rows.axis] = tile_dim(t, p->mr);
     const adze_dim *m = adze_dim_axis(t->context, rows.axis);
     if (vectors == 1) {
@@ -193,14 +201,15 @@ static void known_columns(tile *t, contraction *c, piece p, int64_t cols, const 
     }
 }
 
-/* The same where it is not: whole tiles, then fours, then ones. */
+/* The same where it is not: whole tiles, then sixteens if they go on tiles, then fours, then ones. */
 static void unknown_columns(tile *t, contraction *c, piece p, const adze_dim *lo, const adze_dim *hi)
 {
     const adze_dim *from = adze_dim_mul_const(t->context, lo, c->mr);
     const adze_dim *to = tile_min(t, adze_dim_mul_const(t->context, hi, c->mr), c->cols);
-    const int64_t sizes[] = {c->mr, 4, 1};
+    const int64_t sizes[] = {c->mr, TILE_PANEL, 4, 1};
     const adze_dim *end = tile_bind(t, to, c->cols), *at = tile_bind(t, from, c->cols);
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        if (i == 1 && (!c->tiles || c->mr == sizes[i])) continue;
         const adze_dim *size = tile_dim(t, sizes[i]);
         const adze_dim *whole = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, adze_dim_sub(t->context, end, at), size);
         const adze_dim *stop = adze_dim_add(t->context, at, adze_dim_mul(t->context, whole, size));
