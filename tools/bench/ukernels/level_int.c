@@ -9,8 +9,16 @@
 #include "backends/x86/ukernels/gemm_codes.c"
 #include "backends/x86/ukernels/gemm_i8.c"
 
-#define TILE(weight, narrow, ...) \
+#ifdef __AMX_INT8__
+#include "backends/x86/ukernels/gemm_tiles.c"
+#define TILE(weight, narrow, rows, acc, a, ...) \
+    gemm_tiles(INT_COLUMNS / PANEL, (tiles_args){acc, a, rows, __VA_ARGS__})
+#define KINDS GEMMS(u8s8)
+#else
+#define TILE(weight, narrow, rows, ...) \
     gemm_tile(INT_ROWS, INT_COLUMNS, sizeof *weight(), narrow, (gemm_args){__VA_ARGS__})
+#define KINDS GEMMS(u8s8) GEMMS(u8s8_narrow) GEMMS(u8s16)
+#endif
 
 enum { ROW_TILE = INT_ROWS, COLUMN_TILE = INT_COLUMNS };
 
@@ -19,13 +27,12 @@ typedef uint8_t u8x16 __attribute__((vector_size(16), aligned(1), may_alias));
 
 static const uint8_t *input(void) { return (const uint8_t *)bench_in; }
 static const int8_t *weights_i8(void) { return (const int8_t *)bench_weights; }
-static const int16_t *weights_i16(void) { return (const int16_t *)bench_weights; }
 static uint8_t *output(void) { return (uint8_t *)bench_out; }
 
 /* The epilogue of a quantized layer: bias, scale of the channel, rounding to a code between two bounds. */
-INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const float *scale)
+INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const float *scale, int64_t rows)
 {
-    for (int m = 0; m < ROW_TILE; m++)
+    for (int64_t m = 0; m < rows; m++)
         for (int v = 0; v < COLUMN_TILE; v += 16) {
             i16x sum;
             memcpy(&sum, acc + m * COLUMN_TILE + v, sizeof sum);
@@ -44,27 +51,31 @@ INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const floa
         for (int64_t j = 0; j < n; j += COLUMN_TILE)                                                                \
             for (int64_t i = 0; i + ROW_TILE <= m; i += ROW_TILE) {                                                 \
                 _Alignas(64) int32_t acc[ROW_TILE * COLUMN_TILE];                                                   \
-                TILE(weight, narrow, acc, input() + i * k, ROW_TILE, k, 0, weight() + j * deep, 1, 0, 1, 0, k,      \
+                TILE(weight, narrow, ROW_TILE, acc, input() + i * k, ROW_TILE, k, 0, weight() + j * deep, 1, 0, 1, 0, k,      \
                      COLUMN_TILE * deep);                                                                           \
-                finish(output() + i * n + j, n, acc, bench_weights + j);                                            \
+                finish(output() + i * n + j, n, acc, bench_weights + j, ROW_TILE);                                  \
             }                                                                                                       \
     }                                                                                                               \
     INLINE void conv_##kind(int64_t side, int64_t channels, int64_t filters)                                        \
     {                                                                                                               \
         const int64_t row = (side + 2) * channels, k = 3 * channels, deep = (k + 3) / 4 * 4;                        \
-        const int64_t columns = side < ROW_TILE ? side : ROW_TILE, rows = ROW_TILE / columns;                       \
+        const int64_t columns = side < ROW_TILE ? side : ROW_TILE, fit = ROW_TILE / columns;                        \
+        const int64_t rows = fit < side ? fit : side;                                                               \
         for (int64_t j = 0; j < filters; j += COLUMN_TILE)                                                          \
             for (int64_t y = 0; y + rows <= side; y += rows)                                                        \
                 for (int64_t x = 0; x + columns <= side; x += columns) {                                            \
                     _Alignas(64) int32_t acc[ROW_TILE * COLUMN_TILE];                                               \
-                    TILE(weight, narrow, acc, input() + y * row + x * channels, columns, channels, row,             \
-                         weight() + j * 3 * deep, 3, row, 1, 0, k, COLUMN_TILE * 3 * deep);                         \
-                    finish(output() + (y * side + x) * filters + j, filters, acc, bench_weights + j);               \
+                    TILE(weight, narrow, rows * columns, acc, input() + y * row + x * channels, columns, channels,  \
+                         row, weight() + j * 3 * deep, 3, row, 1, 0, k, COLUMN_TILE * 3 * deep);                         \
+                    finish(output() + (y * side + x) * filters + j, filters, acc, bench_weights + j, rows * columns); \
                 }                                                                                                   \
     }
 PRODUCT_OF(u8s8, weights_i8, 0)
+#ifndef __AMX_INT8__
+static const int16_t *weights_i16(void) { return (const int16_t *)bench_weights; }
 PRODUCT_OF(u8s8_narrow, weights_i8, 1)
 PRODUCT_OF(u8s16, weights_i16, 0)
+#endif
 
 /* 3x3 depthwise, as in level.c. */
 INLINE void depthwise(int64_t side, int64_t channels, int64_t stride)
@@ -112,7 +123,8 @@ static void widen_q4(void)
 
 #define FULL(m) ((double)((m) / ROW_TILE * ROW_TILE))
 #define SPAN(side)  ((double)((side) < ROW_TILE ? (side) : (side) / ROW_TILE * ROW_TILE))
-#define ROWS_OF(side) ((double)((side) < ROW_TILE ? (side) / (ROW_TILE / (side)) * (ROW_TILE / (side)) : (side)))
+#define FIT(side)     (ROW_TILE / (side) < (side) ? ROW_TILE / (side) : (side)) /* rows of a tile */
+#define ROWS_OF(side) ((double)((side) < ROW_TILE ? (side) / FIT(side) * FIT(side) : (side)))
 #define PRODUCT(kind, m, n, k) \
     static void product_##kind##_##m##_##n##_##k(void) { product_##kind(m, n, k); }
 #define CONV(kind, side, channels, filters) \
@@ -126,7 +138,7 @@ static void widen_q4(void)
     PRODUCT(kind, 3136, 24, 144) PRODUCT(kind, 126, 64, 147)                                                     \
     CONV(kind, 56, 64, 64) CONV(kind, 28, 128, 128) CONV(kind, 14, 256, 256) CONV(kind, 7, 512, 512)
 #define CASES                                                                                                    \
-    GEMMS(u8s8) GEMMS(u8s8_narrow) GEMMS(u8s16)                                                                  \
+    KINDS                                                                                                        \
     DEPTHWISE(112, 32, 1) DEPTHWISE(56, 144, 1) DEPTHWISE(14, 384, 1) DEPTHWISE(56, 96, 2)
 CASES
 

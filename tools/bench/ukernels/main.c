@@ -1,23 +1,33 @@
 /* Prints the speed of the micro-kernels at shapes of real models, and their share of this CPU's f32 peak.
  *
- *     bench_ukernels_v4 [TEXT]     only cases whose name holds TEXT; likewise _v3, _v4_vnni
+ *     bench_ukernels_v4 [TEXT]     only cases whose name holds TEXT; likewise _v3, _v4_vnni, _v4_amx
  *
  * The peak is measured between the cases, because neighbours on a shared machine change it. Each
  * figure is the best of its runs.
  */
 #include "bench.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { FLOATS = 16 << 20, ROUNDS = 12 };
 
 /* NEEDS is the CPU feature that the level of this program is compiled with. */
-#define CPU_HAS_LEVEL __builtin_cpu_supports(NEEDS)
+#define CPU_HAS_LEVEL (__builtin_cpu_supports(NEEDS) && (strncmp(NEEDS, "amx", 3) || may_use_tiles()))
 
 float *bench_in, *bench_weights, *bench_out;
+
+/* Tiles have to be asked for. */
+static bool may_use_tiles(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return !syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
+}
 
 static double now(void)
 {
