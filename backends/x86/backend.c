@@ -63,11 +63,13 @@ static bool type_fits(const adze_type *type, bool loops, char *why, size_t why_s
     return true;
 }
 
-/* Codes that stay in memory, whatever their type: the weights of a contraction, which tile packs for its kernel. */
+/* Codes and zero points that stay in memory, whatever their type: of the weights of a contraction, which tile packs
+ * for its kernel. */
 static bool is_stored(const adze_op *op, uint32_t operand)
 {
-    const adze_ir_value *codes = adze_op_operand(op, 0);
-    if (operand || !adze_op_is(op, "dequantize") || adze_value_def(codes) != ADZE_DEF_ARGUMENT || !in_kernel(op))
+    const adze_ir_value *codes = adze_op_operand(op, operand);
+    if (operand == 1 || !adze_op_is(op, "dequantize") || !codes || adze_value_def(codes) != ADZE_DEF_ARGUMENT ||
+        !in_kernel(op))
         return false;
     const adze_op *outer = adze_region_op(adze_op_parent(op));
     const adze_use *use = adze_value_first_use(adze_op_result(op, 0));

@@ -1,4 +1,4 @@
-/* tile: weights that are stored as codes of 4 or 8 bits with scales, and computed with as such.
+/* tile: weights that are stored as codes of 4 or 8 bits with scales and zero points, and computed with as such.
  *
  *     %w = dequantize(@w.codes, @w.scale)       a micro-kernel reads codes and scales; or each block of columns is
  *     %y = matmul(%x, %w)                  →    made wide in scratch memory once, ahead of all tiles that read it
@@ -11,6 +11,7 @@
 #include <adze/arena.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- What can be kept ---- */
 
@@ -35,6 +36,18 @@ static int64_t axis_of(const adze_op *dequantize, uint32_t rank)
 {
     int64_t axis = adze_op_attr_int(dequantize, "axis");
     return axis < 0 ? axis + rank : axis;
+}
+
+/* The zero points are as many as the scales, and lie like them. */
+static bool zeros_fit(const adze_op *dequantize)
+{
+    const adze_ir_value *zero = adze_op_operand(dequantize, 2);
+    if (!zero) return true;
+    const adze_type *of = adze_value_type(zero), *scale = adze_value_type(adze_op_operand(dequantize, 1));
+    uint32_t rank = adze_type_rank(scale);
+    bool same = adze_type_rank(of) == rank, one = !adze_op_attr_int(dequantize, "block_size");
+    for (uint32_t i = 0; same && i < rank; i++) same = adze_dim_equal(adze_type_dim(of, i), adze_type_dim(scale, i));
+    return same || (one && adze_dim_is_value(adze_type_count(of), 1) && adze_dim_is_value(adze_type_count(scale), 1));
 }
 
 /* One scale, one an output channel, or one a group of input channels that rows of codes do not straddle. */
@@ -80,7 +93,8 @@ static bool user_fits(const adze_op *dequantize, const adze_op *user, uint32_t o
 {
     uint32_t rank = adze_type_rank(adze_value_type(adze_op_operand(dequantize, 0)));
     if (operand != 1 || !is_contraction_of_floats(user)) return false;
-    return (adze_op_is(user, "conv") ? rank > 2 && rank <= 4 : rank == 2) && scales_fit(dequantize, user);
+    return (adze_op_is(user, "conv") ? rank > 2 && rank <= 4 : rank == 2) && scales_fit(dequantize, user) &&
+           zeros_fit(dequantize);
 }
 
 /* Of integers; NULL is allowed. */
@@ -97,8 +111,6 @@ static bool is_all_zero(const adze_const *constant)
 bool tile_keeps_codes(const adze_op *op)
 {
     if (!is_form(op) || !adze_value_has_uses(adze_op_result(op, 0))) return false;
-    adze_ir_value *zero = adze_op_operand(op, 2);
-    if (zero && !is_all_zero(adze_value_const(zero))) return false;
     for (const adze_use *use = adze_value_first_use(adze_op_result(op, 0)); use; use = adze_use_next(use))
         if (!user_fits(op, adze_use_op(use), adze_use_index(use))) return false;
     return true;
@@ -119,17 +131,22 @@ adze_ir_value *tile_weights_arg(const adze_op *root)
 
 /* ---- Into a kernel ---- */
 
-/* The scale of all columns, once for each. */
-static adze_ir_value *scale_of_each(adze_op *dequantize, int64_t n)
+/* The scale, or the zero point, of all columns, once for each. */
+static adze_ir_value *one_of_each(adze_op *dequantize, adze_ir_value *value, int64_t n)
 {
     adze_context *context = adze_op_context(dequantize);
-    const adze_const *scale = adze_value_const(adze_op_operand(dequantize, 1));
-    float one;
-    if (!adze_data_read(adze_const_data(scale), 0, &one, sizeof one)) return NULL;
-    float *all = adze_malloc((size_t)n * sizeof *all);
-    for (int64_t i = 0; i < n; i++) all[i] = one;
-    const adze_type *type = adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, &n);
-    const char *name = adze_internf(context, "%s.each", adze_const_name(scale));
+    const adze_const *constant = adze_value_const(value);
+    adze_dtype dtype = adze_type_dtype(adze_const_type(constant));
+    bool pairs = dtype == ADZE_DTYPE_i4;
+    size_t size = dtype == ADZE_DTYPE_f32 ? sizeof(float) : 1, count = pairs ? ((size_t)n + 1) / 2 : (size_t)n;
+    uint8_t one[sizeof(float)];
+    if (!adze_data_read(adze_const_data(constant), 0, one, size)) return NULL;
+    if (pairs) one[0] = (uint8_t)((one[0] & 15) * 17); /* two a byte */
+    uint8_t *all = adze_malloc(count * size);
+    for (size_t i = 0; i < count; i++) memcpy(all + i * size, one, size);
+    if (pairs && n % 2) all[count - 1] &= 15;
+    const adze_type *type = adze_type_tensor_const(context, dtype, 1, &n);
+    const char *name = adze_internf(context, "%s.each", adze_const_name(constant));
     adze_ir_value *made = adze_const_make(adze_op_module(dequantize), name, type, all);
     free(all);
     return made;
@@ -146,15 +163,18 @@ bool tile_take_codes(adze_op *root)
     int64_t n;
     const adze_type *w = adze_value_type(adze_op_operand(op, 0));
     uint32_t column = column_axis(root);
-    adze_ir_value *in[] = {adze_op_operand(op, 0), adze_op_operand(op, 1)};
+    adze_ir_value *in[] = {adze_op_operand(op, 0), adze_op_operand(op, 1), adze_op_operand(op, 2)};
+    uint32_t n_in = !in[2] || is_all_zero(adze_value_const(in[2])) ? 2 : 3;
     int64_t block = adze_op_attr_int(op, "block_size");
     adze_attr attrs[] = {adze_attr_int("axis", block ? 1 - (int64_t)column : (int64_t)column),
                          adze_attr_int("block_size", block)};
     if (!block && adze_dim_is_value(adze_type_count(adze_value_type(in[1])), 1)) {
-        if (!adze_dim_is_const(adze_type_dim(w, column), &n) || !(in[1] = scale_of_each(op, n))) return false;
+        if (!adze_dim_is_const(adze_type_dim(w, column), &n)) return false;
+        for (uint32_t i = 1; i < n_in; i++)
+            if (!(in[i] = one_of_each(op, in[i], n))) return false;
     }
     adze_builder b = adze_builder_before(root);
-    adze_op *own = adze_build(&b, "dequantize", in, 2, attrs, block ? 2 : 1, NULL, 1);
+    adze_op *own = adze_build(&b, "dequantize", in, n_in, attrs, block ? 2 : 1, NULL, 1);
     if (!own) return false;
     adze_op_set_operand(root, 1, adze_op_result(own, 0));
     if (!adze_value_has_uses(adze_op_result(op, 0))) adze_op_erase(op);
@@ -228,8 +248,13 @@ bool tile_codes_fit(const adze_op *root)
 {
     const adze_op *codes = tile_codes(root);
     const adze_ir_value *w = adze_op_operand(codes, 0), *scale = adze_op_operand(codes, 1);
-    if (adze_op_num_operands(codes) > 2 || adze_value_num_uses(adze_op_result(codes, 0)) != 1) return false;
-    if (adze_value_def(scale) != ADZE_DEF_ARGUMENT || adze_value_num_uses(scale) != 1) return false;
+    if (adze_value_num_uses(adze_op_result(codes, 0)) != 1) return false;
+    for (uint32_t i = 1; i < adze_op_num_operands(codes); i++) {
+        const adze_ir_value *value = adze_op_operand(codes, i);
+        if (!value) continue;
+        if (adze_value_def(value) != ADZE_DEF_ARGUMENT || adze_value_num_uses(value) != 1) return false;
+        if (adze_type_rank(adze_value_type(value)) != adze_type_rank(adze_value_type(scale))) return false;
+    }
     const adze_dim *columns = adze_type_dim(adze_value_type(w), column_axis(root));
     bool each = adze_op_attr_int(codes, "block_size") ||
                 (adze_type_rank(adze_value_type(scale)) == 1 &&
@@ -248,7 +273,8 @@ bool tile_fits_4_bits(const adze_const *weights)
     return fits;
 }
 
-static void widen_floats(tile *t, contraction *c, adze_ir_value *codes, adze_ir_value *scales, adze_ir_value *to)
+/* A panel, from `at`. */
+static void widen_floats(tile *t, contraction *c, const adze_dim *const *at, adze_ir_value *to)
 {
     int64_t taps = c->kernel[0] * c->kernel[1], k = c->group_in, group = c->scale_group, of_tap = 0;
     if (c->depthwise) {
@@ -258,9 +284,11 @@ static void widen_floats(tile *t, contraction *c, adze_ir_value *codes, adze_ir_
         of_tap = (k + group - 1) / group * TILE_PANEL;
     }
     int64_t numbers[] = {taps, of_tap, k, group, TILE_CODES_AHEAD};
-    adze_ir_value *args[8] = {to, codes, scales};
+    adze_ir_value *args[9] = {to, tile_view(t, c->weights, at), tile_view(t, c->scales, at)};
     for (uint32_t i = 0; i < 5; i++) args[3 + i] = adze_build_index(&t->b, numbers[i]);
-    tile_call(t, c->code_bits == 4 ? "widen_f32q4" : "widen_f32q8", args, 8);
+    if (c->zeros) args[8] = tile_view(t, c->zeros, at);
+    const char *name = adze_internf(t->context, "widen_f32q%d%s", (int)c->code_bits, c->zeros ? "z" : "");
+    tile_call(t, name, args, c->zeros ? 9 : 8);
 }
 
 void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze_dim *panel, int64_t vectors)
@@ -275,12 +303,12 @@ void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze
     for (int64_t v = 0; v < (c->integer ? 1 : vectors); v++) {
         const adze_dim *from[] = {group, adze_dim_add_const(t->context, panel, v), zero, zero};
         const adze_dim *to[] = {zero, tile_dim(t, v), zero, zero};
-        adze_ir_value *codes = tile_view(t, c->weights, from), *wide = tile_view(t, c->wide, to);
+        adze_ir_value *wide = tile_view(t, c->wide, to);
         if (!c->integer) {
-            widen_floats(t, c, codes, tile_view(t, c->scales, from), wide);
+            widen_floats(t, c, from, wide);
             continue;
         }
-        adze_ir_value *args[] = {wide, codes, tile_index(t, adze_dim_mul_const(t->context, rows, vectors)),
+        adze_ir_value *args[] = {wide, tile_view(t, c->weights, from), tile_index(t, adze_dim_mul_const(t->context, rows, vectors)),
                                  adze_build_index(&t->b, TILE_CODES_AHEAD)};
         tile_call(t, "widen_s8q4", args, 4);
     }

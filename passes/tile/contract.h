@@ -32,6 +32,7 @@ typedef struct contraction {
     /* Weights that are stored in fewer bits than the micro-kernels of `integer` or floats read. */
     int64_t code_bits;            /* 4 or 8; 0 = they are as they are read */
     adze_ir_value *scales;        /* panels of scales, for floats */
+    adze_ir_value *zeros;         /* of zero points likewise; NULL = they are 0 */
     int64_t scale_group;          /* steps of k of a tap that share one */
     bool tap_scales;              /* each tap has its own */
     bool direct;                  /* a micro-kernel reads the codes; else blocks of columns are made wide first */
@@ -69,12 +70,12 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root);
 /* The taps of a row of the window lie beside each other in the data, and panels of integers hold them so. */
 bool tile_taps_run_on(const adze_op *root, const adze_type *data);
 
-/* Finds the panels of the contraction's weights, and of their scales. */
+/* Finds the panels of the contraction's weights, and of their scales and zero points. */
 void tile_find_weights(tile *t, contraction *c);
 
 /* ---- codes.c ---- */
 
-/* Codes and scales are constants that nothing else in the kernel reads, as tile_take_codes leaves them. */
+/* Codes, scales and zero points are constants that nothing else in the kernel reads, as tile_take_codes leaves them. */
 bool tile_codes_fit(const adze_op *root);
 /* No number of an i8 constant is outside -8 .. 7. */
 bool tile_fits_4_bits(const adze_const *weights);

@@ -217,6 +217,7 @@ void tile_find_weights(tile *t, contraction *c)
     c->weights = tile_buffer(t, arg);
     c->code_bits = pairs ? 4 : codes ? 8 : 0;
     c->scales = codes ? tile_buffer(t, adze_op_operand(codes, 1)) : NULL;
+    c->zeros = codes && adze_op_operand(codes, 2) ? tile_buffer(t, adze_op_operand(codes, 2)) : NULL;
 }
 
 /* Codes are read by a micro-kernel of their own where there are few rows to share wide ones. */

@@ -106,8 +106,11 @@ static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_
         packed[at] = tile_pack(&t, root, operands[at]);
         n_packed += packed[at] != NULL;
         if (!tile_codes(root)) continue;
-        at = adze_value_index(adze_op_operand(tile_codes(root), 1));
-        packed[at] = tile_pack_scales(&t, root, operands[at]);
+        for (uint32_t i = 1; i < adze_op_num_operands(tile_codes(root)); i++) {
+            if (!adze_op_operand(tile_codes(root), i)) continue;
+            at = adze_value_index(adze_op_operand(tile_codes(root), i));
+            packed[at] = tile_pack_scales(&t, root, operands[at]);
+        }
     }
     for (uint32_t i = 0; i < n; i++)
         if (!packed[i]) packed[i] = operands[i];

@@ -163,7 +163,8 @@ adze_ir_value *tile_after_sum(tile *t, const adze_op *op, const tile_point *at, 
 bool tile_keeps_codes(const adze_op *op);
 /* Are the weights of `op` made by such a one? */
 bool tile_gives_codes(const adze_op *op);
-/* Puts a dequantize of its own right above such a contraction, with a scale a column or a group, and no zero point. */
+/* Puts a dequantize of its own right above such a contraction, with a scale a column or a group, and a
+ * zero point likewise unless all are 0. */
 bool tile_take_codes(adze_op *root);
 /* The dequantize that makes the weights of a contraction, in the same region; NULL: there is none. */
 adze_op *tile_codes(const adze_op *root);
@@ -188,7 +189,7 @@ bool tile_is_flat(const adze_op *kernel);
 adze_op *tile_root(const adze_op *kernel, const adze_op *after);
 /* The panels of its weights: a constant for a constant, however many kernels share it, else an op above the kernel. */
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights);
-/* The panels of the scales of its weights, where those are codes. */
+/* The panels of the scales of its weights, or of the zero points, where those are codes. */
 adze_ir_value *tile_pack_scales(tile *t, adze_op *root, adze_ir_value *scales);
 /* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known or
  * there is another number of axes. */

@@ -78,7 +78,10 @@ adze_ir_value *gen_codes(gen *g, uint32_t rank, const int64_t *dims, uint32_t co
     uint32_t scale_rank = blocked ? rank : one ? 0 : 1;
     adze_ir_value *in[] = {gen_constant(g, dtype, rank, dims, four ? -8 : -90, four ? 7 : 90),
                            gen_constant(g, ADZE_DTYPE_f32, scale_rank, scales, 0.03125, 0.0625), NULL};
-    if (gen_chance(g, 30)) in[2] = gen_constant(g, dtype, scale_rank, scales, 0, gen_chance(g, 50) ? 0 : 3);
+    if (gen_chance(g, 60)) {
+        double most = gen_chance(g, 20) ? 0 : four ? 7 : 90;
+        in[2] = gen_constant(g, dtype, scale_rank, scales, most > 0 ? -most - 1 : 0, most);
+    }
     adze_attr attrs[] = {adze_attr_int("axis", blocked ? 1 - column : column), adze_attr_int("block_size", block)};
     if (!in[0] || !in[1]) return NULL;
     adze_op *op = adze_build(&g->builder, "dequantize", in, in[2] ? 3 : 2, attrs, blocked ? 2 : 1, NULL, 0);

@@ -284,21 +284,25 @@ static int code_of(int bits, const uint8_t *panel, int64_t kk, int column)
 
 typedef struct codes_case {
     int bits, mr, nr;
+    bool zeros; /* zero points, too */
+    bool exact; /* the largest codes and zero points, and numbers whose sums are exact */
     int64_t k, group, a_row;
 } codes_case;
 
-/* The worst error of a tile. */
-static double codes_error(const codes_case *c, const float *acc, const float *a, const uint8_t *b, const float *scales)
+/* The worst error of a tile; zeros may be NULL. */
+static double codes_error(const codes_case *c, const float *acc, const float *a, const uint8_t *b, const float *scales,
+                          const int8_t *zeros)
 {
     double worst = 0;
     int64_t groups = (c->k + c->group - 1) / c->group;
     for (int i = 0; i < c->mr * c->nr; i++) {
         int n = i % c->nr;
         double sum = 0;
-        for (int64_t kk = 0; kk < c->k; kk++)
-            sum += (double)a[i / c->nr * c->a_row + kk] *
-                   code_of(c->bits, b + n / 16 * code_bytes(c->bits, c->k), kk, n % 16) *
-                   (double)scales[(n / 16 * groups + kk / c->group) * 16 + n % 16];
+        for (int64_t kk = 0; kk < c->k; kk++) {
+            int64_t at = (n / 16 * groups + kk / c->group) * 16 + n % 16;
+            int code = code_of(c->bits, b + n / 16 * code_bytes(c->bits, c->k), kk, n % 16) - (zeros ? zeros[at] : 0);
+            sum += (double)a[i / c->nr * c->a_row + kk] * code * (double)scales[at];
+        }
         double error = fabs(sum - (double)acc[i]);
         if (!(error <= worst)) worst = error;
     }
@@ -319,16 +323,44 @@ static edge random_codes(int64_t bytes, uint32_t *state)
     return e;
 }
 
+static void make_exact(float *x, int64_t bytes, uint32_t *state, float by)
+{
+    for (int64_t i = 0; i < bytes / 4; i++) x[i] = (float)((int)(next(state) % 7) - 3) * by;
+}
+
+/* Codes and zero points that are the least or the largest. */
+static void make_extreme(int bits, uint8_t *codes, int64_t bytes, int8_t *zeros, int64_t n, uint32_t *state)
+{
+    static const uint8_t fours[] = {0x77, 0x78, 0x87, 0x88}, eights[] = {0x7f, 0x80};
+    static const int8_t ends[] = {-128, 127, -8, 7};
+    for (int64_t i = 0; i < bytes; i++) codes[i] = bits == 4 ? fours[next(state) % 4] : eights[next(state) % 2];
+    for (int64_t i = 0; i < n; i++) zeros[i] = ends[next(state) % 4];
+}
+
+static edge zeros_for(int64_t bytes, uint32_t *state)
+{
+    edge e = edge_of((size_t)bytes);
+    for (int64_t i = 0; i < bytes; i++) e.begin[i] = (uint8_t)((int)(next(state) % 16) - 8);
+    return e;
+}
+
 static void check_codes(const adze_ukernel *uk, const codes_case *c)
 {
-    adze_reach reach[4];
-    adze_ukernel_arg args[8] = {[2] = {.i = c->a_row}, [5] = {.i = c->k}, [6] = {.i = c->group}, [7] = {.i = 640}};
+    adze_reach reach[5] = {{0, 0}};
+    adze_ukernel_arg args[9] = {[2] = {.i = c->a_row}, [5] = {.i = c->k}, [6] = {.i = c->group}, [7] = {.i = 640}};
     REQUIRE(uk->reach(args, reach));
     CHECK_INT(reach[2].end, code_bytes(c->bits, c->k) * c->nr / 16);
     CHECK_INT(reach[3].end, (c->k + c->group - 1) / c->group * 4 * c->nr);
+    CHECK_INT(reach[4].end, c->zeros ? reach[3].end / 4 : 0);
     uint32_t state = 3;
     edge a = random_floats(reach[1].end, &state, 1), b = random_codes(reach[2].end, &state);
     edge scales = random_floats(reach[3].end, &state, c->bits == 4 ? 1 : 0.0625F);
+    edge zeros = zeros_for(reach[4].end, &state);
+    if (c->exact) {
+        make_exact((float *)(void *)a.begin, reach[1].end, &state, 1);
+        make_exact((float *)(void *)scales.begin, reach[3].end, &state, 0.25F);
+        make_extreme(c->bits, b.begin, reach[2].end, (int8_t *)zeros.begin, reach[4].end, &state);
+    }
     float acc[MAX_TILE + 2 * GUARD], mark;
     memcpy(&mark, &guard, sizeof mark);
     for (int i = 0; i < c->mr * c->nr + 2 * GUARD; i++) acc[i] = mark;
@@ -336,16 +368,18 @@ static void check_codes(const adze_ukernel *uk, const codes_case *c)
     args[1].cp = a.begin;
     args[3].cp = b.begin;
     args[4].cp = scales.begin;
+    args[8].cp = c->zeros ? zeros.begin : NULL;
     uk->invoke(args);
-    double worst = codes_error(c, acc + GUARD, args[1].cp, b.begin, args[4].cp);
+    double worst = codes_error(c, acc + GUARD, args[1].cp, b.begin, args[4].cp, args[8].cp);
     bool hold = true;
     for (int i = 0; i < GUARD; i++)
         hold &= bits_of(acc[i]) == (uint32_t)guard && bits_of(acc[GUARD + c->mr * c->nr + i]) == (uint32_t)guard;
-    if (!unit_check(worst <= 1e-3 && hold, __FILE__, __LINE__, uk->name))
+    if (!unit_check(worst <= (c->exact ? 0 : 1e-3) && hold, __FILE__, __LINE__, uk->name))
         printf("  k %d, group %d: error %g\n", (int)c->k, (int)c->group, worst);
     edge_free(a);
     edge_free(b);
     edge_free(scales);
+    edge_free(zeros);
 }
 
 /* Steps and the size of a group; of 4-bit codes groups are whole rows of eight steps, or all steps. */
@@ -359,44 +393,53 @@ TEST(gemm_codes)
     int tiles = 0;
     for (size_t i = 0; i < adze_uk_count; i++) {
         codes_case c;
-        if (sscanf(adze_uk_table[i].name, "gemm_f32q%d_%dx%d", &c.bits, &c.mr, &c.nr) != 3) continue;
+        c.zeros = sscanf(adze_uk_table[i].name, "gemm_f32q%dz_%dx%d", &c.bits, &c.mr, &c.nr) == 3;
+        if (!c.zeros && sscanf(adze_uk_table[i].name, "gemm_f32q%d_%dx%d", &c.bits, &c.mr, &c.nr) != 3) continue;
         tiles++;
         for (size_t d = 0; d < sizeof grouped / sizeof *grouped; d++) {
             c.k = grouped[d][0];
             c.group = grouped[d][1];
             c.a_row = c.k + 3;
-            if (is_group(c.bits, grouped[d])) check_codes(&adze_uk_table[i], &c);
+            for (int exact = 0; exact < 2 && is_group(c.bits, grouped[d]); exact++) {
+                c.exact = exact;
+                check_codes(&adze_uk_table[i], &c);
+            }
         }
     }
-    CHECK_INT(tiles, 24);
+    CHECK_INT(tiles, 48);
     adze_reach reach[4];
     adze_ukernel_arg odd[8] = {[2] = {.i = 77}, [5] = {.i = 77}, [6] = {.i = 12}};
     CHECK(!adze_uk_find("gemm_f32q4_1x16")->reach(odd, reach) && adze_uk_find("gemm_f32q8_1x16")->reach(odd, reach));
 }
 
 /* Every product rounded once, no element left out. */
-static void check_widen(int bits, int64_t taps, const int64_t *of, bool of_tap)
+static void check_widen(int bits, bool with_zeros, int64_t taps, const int64_t *of, bool of_tap)
 {
-    const adze_ukernel *uk = adze_uk_find(bits == 4 ? "widen_f32q4" : "widen_f32q8");
+    char name[16];
+    snprintf(name, sizeof name, "widen_f32q%d%s", bits, with_zeros ? "z" : "");
+    const adze_ukernel *uk = adze_uk_find(name);
     int64_t k = of[0], groups = (k + of[1] - 1) / of[1];
-    adze_reach reach[3];
-    adze_ukernel_arg args[8] = {[3] = {.i = taps}, [4] = {.i = of_tap ? groups * 16 : 0}, [5] = {.i = k},
+    adze_reach reach[4] = {{0, 0}};
+    adze_ukernel_arg args[9] = {[3] = {.i = taps}, [4] = {.i = of_tap ? groups * 16 : 0}, [5] = {.i = k},
                                 [6] = {.i = of[1]}, [7] = {.i = 640}};
     REQUIRE(uk && uk->reach(args, reach));
     CHECK_INT(reach[0].end, taps * k * 64);
+    CHECK_INT(reach[3].end, with_zeros ? reach[2].end / 4 : 0);
     uint32_t state = 5;
     edge y = edge_of((size_t)reach[0].end), codes = random_codes(reach[1].end, &state);
-    edge scales = random_floats(reach[2].end, &state, 1);
+    edge scales = random_floats(reach[2].end, &state, 1), zeros = random_codes(reach[3].end, &state);
     args[0].p = y.begin;
     args[1].cp = codes.begin;
     args[2].cp = scales.begin;
+    args[8].cp = zeros.begin;
     uk->invoke(args);
     const float *got = args[0].p, *scale = args[2].cp;
     bool same = true;
     for (int64_t i = 0; i < taps * k * 16; i++) {
         int64_t t = i / 16 / k, kk = i / 16 % k, n = i % 16;
-        float want = (float)code_of(bits, codes.begin + t * code_bytes(bits, k), kk, (int)n) *
-                     scale[((of_tap ? t * groups : 0) + kk / of[1]) * 16 + n];
+        int64_t at = ((of_tap ? t * groups : 0) + kk / of[1]) * 16 + n;
+        int code = code_of(bits, codes.begin + t * code_bytes(bits, k), kk, (int)n);
+        float want = (float)(code - (with_zeros ? (int8_t)zeros.begin[at] : 0)) * scale[at];
         same &= bits_of(got[i]) == bits_of(want);
     }
     if (!unit_check(same, __FILE__, __LINE__, uk->name))
@@ -404,6 +447,7 @@ static void check_widen(int bits, int64_t taps, const int64_t *of, bool of_tap)
     edge_free(y);
     edge_free(codes);
     edge_free(scales);
+    edge_free(zeros);
 }
 
 TEST(widen)
@@ -411,8 +455,8 @@ TEST(widen)
     for (int bits = 4; bits <= 8; bits += 4)
         for (size_t d = 0; d < sizeof grouped / sizeof *grouped; d++)
             for (int64_t taps = 1; taps <= 9; taps += 8)
-                for (int of_tap = 0; of_tap < 2; of_tap++)
-                    if (is_group(bits, grouped[d])) check_widen(bits, taps, grouped[d], of_tap);
+                for (int form = 0; form < 4; form++)
+                    if (is_group(bits, grouped[d])) check_widen(bits, form / 2, taps, grouped[d], form % 2);
 }
 
 TEST(widen_bytes)

@@ -68,7 +68,7 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(name)
+#define UK_WIDEN(bits)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #include "ukernels.def"

@@ -3,7 +3,8 @@
  * A lane of 4-bit codes holds eight steps of k of its column, so a step is two shifts and a conversion for 16 columns;
  * of 8-bit codes a row is a step. Products with codes are summed within a group, then the sum times the group's scale
  * joins the rest: nothing is multiplied by the scale that need not be. One row is bound by memory, of which there is a
- * seventh; its columns are 32 so that four sums are under way.
+ * seventh; its columns are 32 so that four sums are under way. Zero points are subtracted from codes that are floats,
+ * which is exact; of 4-bit codes, a number is subtracted anyway, and the zero point is a part of that.
  */
 #include "ukernels.h"
 #include "vector.h"
@@ -24,13 +25,17 @@ typedef struct codes_args {
     const uint8_t *b;
     const float *scales;
     int64_t k, group, ahead;
+    const int8_t *zeros; /* NULL = all are 0; known when it is compiled */
 } codes_args;
 
 #define step_of_4(codes, i) __builtin_convertvector((ints16)((codes) << (28 - 4 * (i))) >> 28, v16)
-/* The same of codes plus 8, for i < 4: as the last bits of a number so large that they count as ones. */
-#define step_in_place(codes, i)                                                                                    \
-    ((v16)(((codes) & 15 << 4 * (i)) | (150 - 4 * (i)) << 23) - splat16((float)(1 << (23 - 4 * (i))) + 8))
+/* The same of codes plus 8 less a zero point, for i < 4: as the last bits of a number so large that they count as
+ * ones. */
+#define step_in_place(codes, i, zero)                                                                              \
+    ((v16)(((codes) & 15 << 4 * (i)) | (150 - 4 * (i)) << 23) - (splat16((float)(1 << (23 - 4 * (i))) + 8) + (zero)))
 #define step_of_8(p)        __builtin_convertvector(*(const bytes16_memory *)(p), v16)
+
+#define zeros_of(zeros, at) ((zeros) ? step_of_8((zeros) + (at)) : splat16(0))
 
 /* Bytes from a panel to the next, and floats of its scales. */
 INLINE int64_t panel_bytes(const int bits, int64_t k) { return bits == 4 ? (k + 7) / 8 * CODES_4 : k * CODES_8; }
@@ -41,9 +46,9 @@ INLINE void add_step(v16 *c, const int rows, const int vectors, const codes_args
     UNROLL for (int m = 0; m < rows; m++) c[m * vectors] = c[m * vectors] + splat16(a[m * g->a_row]) * w;
 }
 
-/* The eight steps at `from`, or as many as there are, of vector `v` of the columns. */
+/* The eight steps at `from`, or as many as there are, of vector `v` of the columns, with its zero points. */
 INLINE void add_eight(v16 *c, const int bits, const int rows, const int vectors, const codes_args *g, int64_t from,
-                      int64_t end, int v)
+                      int64_t end, int v, const v16 zero)
 {
     const float *a = g->a + from;
     const uint8_t *p = g->b + v * panel_bytes(bits, g->k) + (bits == 4 ? from / 8 * CODES_4 : from * CODES_8);
@@ -54,16 +59,17 @@ INLINE void add_eight(v16 *c, const int bits, const int rows, const int vectors,
         if (end - from >= 8) {
             const ints16 above = codes ^ (int32_t)0x88888888U, half[2] = {above, above >> 16};
             UNROLL for (int i = 0; i < 8; i++)
-                add_step(c + v, rows, vectors, g, a + i, step_in_place(half[i / 4], i % 4));
+                add_step(c + v, rows, vectors, g, a + i, step_in_place(half[i / 4], i % 4, zero));
         } else {
             ROLLED for (int64_t i = 0; i < end - from; i++, codes >>= 4)
-                add_step(c + v, rows, vectors, g, a + i, step_of_4(codes, 0));
+                add_step(c + v, rows, vectors, g, a + i, step_of_4(codes, 0) - zero);
         }
     } else if (end - from >= 8) {
-        UNROLL for (int i = 0; i < 8; i++) add_step(c + v, rows, vectors, g, a + i, step_of_8(p + i * CODES_8));
+        UNROLL for (int i = 0; i < 8; i++)
+            add_step(c + v, rows, vectors, g, a + i, step_of_8(p + i * CODES_8) - zero);
     } else {
         ROLLED for (int64_t i = 0; i < end - from; i++)
-            add_step(c + v, rows, vectors, g, a + i, step_of_8(p + i * CODES_8));
+            add_step(c + v, rows, vectors, g, a + i, step_of_8(p + i * CODES_8) - zero);
     }
 }
 
@@ -75,9 +81,11 @@ INLINE void codes_tile(const int bits, const int rows, const int vectors, const 
         const int64_t end = g.k - from < g.group ? g.k : from + g.group;
         v16 sum[CODE_ROWS * CODE_VECTORS];
         UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = splat16(0);
+        v16 zero[CODE_VECTORS];
+        UNROLL for (int v = 0; v < vectors; v++) zero[v] = zeros_of(g.zeros, v * panel_scales(g.k, g.group) + at);
         ROLLED for (int64_t eight = from; eight < end; eight += 8)
         {
-            UNROLL for (int v = 0; v < vectors; v++) add_eight(sum, bits, rows, vectors, &g, eight, end, v);
+            UNROLL for (int v = 0; v < vectors; v++) add_eight(sum, bits, rows, vectors, &g, eight, end, v, zero[v]);
         }
         UNROLL for (int v = 0; v < vectors; v++)
         {
@@ -90,54 +98,56 @@ INLINE void codes_tile(const int bits, const int rows, const int vectors, const 
 
 /* ---- Codes made wide ---- */
 
-INLINE void widen_group(float *y, const int bits, const uint8_t *p, int64_t count, const v16 scale, int64_t ahead)
+INLINE void widen_group(float *y, const int bits, const uint8_t *p, int64_t count, const v16 zero, const v16 scale,
+                        int64_t ahead)
 {
     int64_t i = 0;
     for (; i + 8 <= count; i += 8, y += 8 * PANEL) {
         __builtin_prefetch(p + ahead, 0, 2);
         if (bits == 4) {
             const ints16 codes = *(const ints16_memory *)p;
-            UNROLL for (int s = 0; s < 8; s++) store16(y + s * PANEL, step_of_4(codes, s) * scale);
+            UNROLL for (int s = 0; s < 8; s++) store16(y + s * PANEL, (step_of_4(codes, s) - zero) * scale);
             p += CODES_4;
         } else {
             __builtin_prefetch(p + ahead + 64, 0, 2);
-            UNROLL for (int s = 0; s < 8; s++) store16(y + s * PANEL, step_of_8(p + s * CODES_8) * scale);
+            UNROLL for (int s = 0; s < 8; s++) store16(y + s * PANEL, (step_of_8(p + s * CODES_8) - zero) * scale);
             p += 8 * CODES_8;
         }
     }
     if (bits == 4 && i < count) {
         ints16 codes = *(const ints16_memory *)p;
-        for (; i < count; i++, y += PANEL, codes >>= 4) store16(y, step_of_4(codes, 0) * scale);
+        for (; i < count; i++, y += PANEL, codes >>= 4) store16(y, (step_of_4(codes, 0) - zero) * scale);
     }
-    for (; i < count; i++, y += PANEL, p += CODES_8) store16(y, step_of_8(p) * scale);
+    for (; i < count; i++, y += PANEL, p += CODES_8) store16(y, (step_of_8(p) - zero) * scale);
 }
 
 INLINE void widen_panel(const int bits, float *y, const uint8_t *codes, const float *scales, int64_t taps,
-                        int64_t scales_tap, int64_t k, int64_t group, int64_t ahead)
+                        int64_t scales_tap, int64_t k, int64_t group, int64_t ahead, const int8_t *zeros)
 {
     for (int64_t t = 0; t < taps; t++) {
-        const float *scale = scales + t * scales_tap;
-        for (int64_t from = 0; from < k; from += group, scale += PANEL) {
+        int64_t at = t * scales_tap;
+        for (int64_t from = 0; from < k; from += group, at += PANEL) {
             const int64_t count = k - from < group ? k - from : group;
             const uint8_t *p = codes + t * panel_bytes(bits, k);
             p += bits == 4 ? from / 8 * CODES_4 : from * CODES_8;
-            widen_group(y, bits, p, count, load16(scale), ahead);
+            widen_group(y, bits, p, count, zeros_of(zeros, at), load16(scales + at), ahead);
             y += count * PANEL;
         }
     }
 }
 
-void adze_uk_widen_f32q4(float *y, const uint8_t *codes, const float *scales, int64_t taps, int64_t scales_tap,
-                         int64_t k, int64_t group, int64_t ahead)
-{
-    widen_panel(4, y, codes, scales, taps, scales_tap, k, group, ahead);
-}
-
-void adze_uk_widen_f32q8(float *y, const uint8_t *codes, const float *scales, int64_t taps, int64_t scales_tap,
-                         int64_t k, int64_t group, int64_t ahead)
-{
-    widen_panel(8, y, codes, scales, taps, scales_tap, k, group, ahead);
-}
+#define UK_WIDEN(bits)                                                                                            \
+    void adze_uk_widen_f32q##bits(float *y, const uint8_t *codes, const float *scales, int64_t taps,              \
+                                  int64_t scales_tap, int64_t k, int64_t group, int64_t ahead)                    \
+    {                                                                                                             \
+        widen_panel(bits, y, codes, scales, taps, scales_tap, k, group, ahead, NULL);                             \
+    }                                                                                                             \
+    void adze_uk_widen_f32q##bits##z(float *y, const uint8_t *codes, const float *scales, int64_t taps,           \
+                                     int64_t scales_tap, int64_t k, int64_t group, int64_t ahead,                 \
+                                     const int8_t *zeros)                                                         \
+    {                                                                                                             \
+        widen_panel(bits, y, codes, scales, taps, scales_tap, k, group, ahead, zeros);                            \
+    }
 
 typedef uint16_t words16 __attribute__((vector_size(32)));
 typedef uint8_t pairs16 __attribute__((vector_size(16)));
@@ -159,7 +169,13 @@ void adze_uk_widen_s8q4(int8_t *y, const uint8_t *codes, int64_t rows, int64_t a
     void adze_uk_gemm_f32q##bits##_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,       \
                                                const float *scales, int64_t k, int64_t group, int64_t ahead)      \
     {                                                                                                             \
-        codes_tile(bits, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead});                   \
+        codes_tile(bits, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead, NULL});             \
+    }                                                                                                             \
+    void adze_uk_gemm_f32q##bits##z_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,      \
+                                                const float *scales, int64_t k, int64_t group, int64_t ahead,     \
+                                                const int8_t *zeros)                                              \
+    {                                                                                                             \
+        codes_tile(bits, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead, zeros});            \
     }
 #define UK_GEMM_CODES(mr, nr) CODES_TILE(4, mr, nr) CODES_TILE(8, mr, nr)
 #define UK_GEMM(mr, nr)
@@ -168,7 +184,6 @@ void adze_uk_widen_s8q4(int8_t *y, const uint8_t *codes, int64_t rows, int64_t a
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
-#define UK_WIDEN(name)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #include "ukernels.def"

@@ -65,7 +65,7 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(name)
+#define UK_WIDEN(bits)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #include "ukernels.def"

@@ -349,7 +349,7 @@ INLINE void gemm_tile(const int rows, const int columns, const int weight_bytes,
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(name)
+#define UK_WIDEN(bits)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #include "ukernels.def"

@@ -35,12 +35,21 @@
     {                                                                                                           \
         adze_uk_gemm_f32q##bits##_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].cp, x[5].i, x[6].i,        \
                                               x[7].i);                                                          \
+    }                                                                                                           \
+    static void invoke_q##bits##z_##mr##x##nr(const adze_ukernel_arg *x)                                        \
+    {                                                                                                           \
+        adze_uk_gemm_f32q##bits##z_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].cp, x[5].i, x[6].i,       \
+                                               x[7].i, x[8].cp);                                                \
     }
 #define UK_GEMM_CODES(mr, nr) CODES(4, mr, nr) CODES(8, mr, nr)
-#define UK_WIDEN(name)                                                                                          \
-    static void invoke_##name(const adze_ukernel_arg *x)                                                        \
+#define UK_WIDEN(bits)                                                                                          \
+    static void invoke_widen_##bits(const adze_ukernel_arg *x)                                                  \
     {                                                                                                           \
-        adze_uk_##name(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i);                       \
+        adze_uk_widen_f32q##bits(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i);             \
+    }                                                                                                           \
+    static void invoke_widen_##bits##z(const adze_ukernel_arg *x)                                               \
+    {                                                                                                           \
+        adze_uk_widen_f32q##bits##z(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i, x[8].cp); \
     }
 #define UK_WIDEN_INT(name)                                                                                      \
     static void invoke_##name(const adze_ukernel_arg *x) { adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i); }
@@ -94,12 +103,20 @@
     static bool reach_q##bits##_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)            \
     {                                                                                              \
         return adze_uk_reach_gemm_codes(bits, mr, nr, x, out);                                     \
+    }                                                                                              \
+    static bool reach_q##bits##z_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)           \
+    {                                                                                              \
+        return adze_uk_reach_gemm_codes(bits, mr, nr, x, out) && adze_uk_reach_zeros(out, 3);      \
     }
 #define UK_GEMM_CODES(mr, nr) CODES_REACH(4, mr, nr) CODES_REACH(8, mr, nr)
-#define UK_WIDEN(name)                                                                             \
-    static bool reach_##name(const adze_ukernel_arg *x, adze_reach *out)                           \
+#define UK_WIDEN(bits)                                                                             \
+    static bool reach_widen_##bits(const adze_ukernel_arg *x, adze_reach *out)                     \
     {                                                                                              \
-        return adze_uk_reach_widen(strstr(#name, "q4") ? 4 : 8, x, out);                           \
+        return adze_uk_reach_widen(bits, x, out);                                                  \
+    }                                                                                              \
+    static bool reach_widen_##bits##z(const adze_ukernel_arg *x, adze_reach *out)                  \
+    {                                                                                              \
+        return adze_uk_reach_widen(bits, x, out) && adze_uk_reach_zeros(out, 2);                   \
     }
 #define UK_GEMM_TILES(nr)                                                                          \
     static bool reach_tiles_x##nr(const adze_ukernel_arg *x, adze_reach *out)                      \
@@ -124,11 +141,14 @@
     ROW(dw_u8s8_##mw, "pbibiiiii", invoke_dw_u8s8_##mw, reach_dw_s8_##mw) \
     ROW(dw_u8s16_##mw, "pbibiiiii", invoke_dw_u8s16_##mw, reach_dw_s16_##mw)
 #define CODES_ROW(bits, mr, nr)                                                                                   \
-    ROW(gemm_f32q##bits##_##mr##x##nr, "ppibpiii", invoke_q##bits##_##mr##x##nr, reach_q##bits##_##mr##x##nr)
+    ROW(gemm_f32q##bits##_##mr##x##nr, "ppibpiii", invoke_q##bits##_##mr##x##nr, reach_q##bits##_##mr##x##nr)     \
+    ROW(gemm_f32q##bits##z_##mr##x##nr, "ppibpiiib", invoke_q##bits##z_##mr##x##nr, reach_q##bits##z_##mr##x##nr)
 #define UK_GEMM_CODES(mr, nr) CODES_ROW(4, mr, nr) CODES_ROW(8, mr, nr)
 #define UK_GEMM_TILES(nr)                                                                                         \
     ROW(gemm_u8s8_tiles_x##nr, "pbiiiibiiiiii", invoke_tiles_x##nr, reach_tiles_x##nr)
-#define UK_WIDEN(name)     ROW(name, "pbpiiiii", invoke_##name, reach_##name)
+#define UK_WIDEN(bits)                                                                   \
+    ROW(widen_f32q##bits, "pbpiiiii", invoke_widen_##bits, reach_widen_##bits)           \
+    ROW(widen_f32q##bits##z, "pbpiiiiib", invoke_widen_##bits##z, reach_widen_##bits##z)
 #define UK_WIDEN_INT(name) ROW(name, "bbii", invoke_##name, adze_uk_reach_widen_int)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
@@ -145,7 +165,7 @@ bool adze_uk_has_dots(const char *name)
     "gemm_u8s8_" #mr "x" #nr, "gemm_u8s8_narrow_" #mr "x" #nr, "gemm_u8s16_" #mr "x" #nr,
 #define UK_GEMM_TILES(nr) "gemm_u8s8_tiles_x" #nr,
 #define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(name)
+#define UK_WIDEN(bits)
 #define UK_WIDEN_INT(name)
 #define UK_DEPTHWISE(mw)
 #define UK_DEPTHWISE_INT(mw)

@@ -155,6 +155,12 @@ bool adze_uk_reach_widen(int64_t bits, const adze_ukernel_arg *x, adze_reach *ou
     return put(&out[0], y, 4) && put(&out[1], codes, 1) && put(&out[2], scales, 4);
 }
 
+bool adze_uk_reach_zeros(adze_reach *out, int scales)
+{
+    out[scales + 1] = (adze_reach){out[scales].first / 4, out[scales].end / 4};
+    return true;
+}
+
 bool adze_uk_reach_widen_int(const adze_ukernel_arg *x, adze_reach *out)
 {
     span y = one, codes = one;

@@ -57,15 +57,16 @@ class Module:
         scales = self.const("f32", to, [f"{random.uniform(0.01, 0.1):.6f}" for _ in range(count(to))])
         operands = [codes, scales]
         if zero is not None:
-            operands.append(self.const(dtype, to, [zero] * count(to)))
+            zeros = [random.randint(low, high) for _ in range(count(to))] if zero == "any" else [zero] * count(to)
+            operands.append(self.const(dtype, to, zeros))
         attrs = f"axis = {axis}" + (f", block_size = {block}" if block else "")
         return self.op(f"dequantize({', '.join(operands)}) {{{attrs}}}", dims)
 
     def matmul(self, x, rows, w, columns):
         self.result(self.op(f"matmul({x}, {w})", [*rows, columns]), [*rows, columns])
 
-    def conv(self, x, dims, bits, out, kernel, group=1, stride=1, pad=0, block=0, axis=0):
-        w = self.weights(bits, [out, dims[1] // group, *kernel], axis, block)
+    def conv(self, x, dims, bits, out, kernel, group=1, stride=1, pad=0, block=0, axis=0, zero=None):
+        w = self.weights(bits, [out, dims[1] // group, *kernel], axis, block, zero=zero)
         n = len(kernel)
         to = [dims[0], out, *[(d + 2 * pad - k) // stride + 1 for d, k in zip(dims[2:], kernel)]]
         y = self.op(f"conv({x}, {w}) {{group = {group}, kernel_shape = {list(kernel)}, pads = {[pad] * 2 * n}, "
@@ -96,6 +97,15 @@ for bits in (4, 8):
     for x in (few, some):
         y = kept.op(f"gemm({x}, {w}, {bias}) {{alpha = 0.5, beta = 2, transB = 1}}", [*rows[x], 24])
         kept.result(kept.op(f"relu({y})", [*rows[x], 24]), [*rows[x], 24])
+for bits in (4, 8):                                                          # zero points of any size
+    for x, m in rows.items():
+        kept.matmul(x, m, kept.weights(bits, [K, 35], 0, 32, zero="any"), 35)
+    kept.matmul(some, ["M"], kept.weights(bits, [K, 16], 1, zero="any"), 16)
+    kept.matmul(some, ["M"], kept.weights(bits, [K, 37], 1, scale="one", zero=3), 37)
+    kept.matmul(some, ["M"], kept.weights(bits, [K, 7], 0, 80, zero="any"), 7)
+    w = kept.weights(bits, [24, K], 1, 16, zero="any")
+    for x in (few, some):
+        kept.result(kept.op(f"gemm({x}, {w}) {{transB = 1}}", [*rows[x], 24]), [*rows[x], 24])
 kept.matmul(few, [9], kept.weights(8, [K, 19], 0, 12), 19)                   # rows of 8 bits are one step
 kept.matmul(many, [40], kept.weights(4, [K, 19], 0, 32, dtype="i8"), 19)     # i8 that needs four bits
 image, deep, line = [1, 16, 9, 11], [2, 24, 6, 5], [3, 6, 21]
@@ -108,6 +118,10 @@ for bits in (4, 8):
     kept.conv(d, deep, bits, 36, (3, 3), group=2, pad=1)
     kept.conv(d, deep, bits, 10, (3, 3), block=8, axis=1)
     kept.conv(l, line, bits, 12, (3,), pad=1)
+    kept.conv(x, image, bits, 20, (3, 3), pad=1, zero="any")
+    kept.conv(x, image, bits, 16, (3, 3), group=16, pad=1, zero="any")
+    kept.conv(d, deep, bits, 36, (3, 3), group=2, pad=1, zero="any")
+    kept.conv(d, deep, bits, 10, (3, 3), block=8, axis=1, zero="any")
 u = kept.arg("codes", [7, 50], "u8")
 v = kept.arg("pixels", [1, 12, 8, 7], "u8")
 w = kept.const("i8", [50, 33], [random.randint(-8, 7) for _ in range(50 * 33)])
@@ -119,8 +133,8 @@ for group in (1, 3):
 
 wide = Module()
 few = wide.arg("few", [9, K])
-wide.matmul(few, [9], wide.weights(4, [K, 19], 0, 32, zero=3), 19)           # zero points
-wide.matmul(few, [9], wide.weights(8, [K, 19], 1, dtype="u8", zero=100), 19)
+wide.matmul(few, [9], wide.weights(4, [K, 19], 0, 20, zero="any"), 19)       # groups end within a row of eight steps
+wide.matmul(few, [9], wide.weights(8, [K, 19], 1, dtype="u8", zero=100), 19) # bytes without a sign
 wide.matmul(few, [9], wide.weights(4, [K, 19], 0, 12), 19)                   # groups end within a row of eight steps
 w = wide.weights(4, [K, K], 0, 32)                                           # read by more than contractions
 wide.matmul(few, [9], w, K)

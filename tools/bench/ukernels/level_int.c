@@ -101,19 +101,21 @@ INLINE void depthwise(int64_t side, int64_t channels, int64_t stride)
 
 /* Rows times a matrix of 4096 x 4096 codes. Those are whatever lies there; scales, behind them, are floats of a sane
  * size. */
-INLINE void rows_codes(const int bits, const int rows, const int columns)
+INLINE void rows_codes(const int bits, const int rows, const int columns, const int8_t *zeros)
 {
     const uint8_t *panels = (const uint8_t *)bench_weights;
     const float *scales = bench_weights + 4096 * 4096 / 4;
     for (int j = 0; j < 4096; j += columns)
         codes_tile(bits, rows, columns / 16,
                    (codes_args){bench_out + j, bench_in, 4096, panels + (int64_t)j * 512 * bits, scales + j * 128, 4096,
-                                32, 2560});
+                                32, 2560, zeros ? zeros + j * 128 : NULL});
 }
 
-static void row_q4(void) { rows_codes(4, 1, 32); }
-static void rows4_q4(void) { rows_codes(4, 4, 16); }
-static void row_q8(void) { rows_codes(8, 1, 32); }
+static void row_q4(void) { rows_codes(4, 1, 32, NULL); }
+static void rows4_q4(void) { rows_codes(4, 4, 16, NULL); }
+static void row_q8(void) { rows_codes(8, 1, 32, NULL); }
+static void row_q4z(void) { rows_codes(4, 1, 32, (const int8_t *)(bench_weights + 4096 * 4096 / 2)); }
+static void rows4_q4z(void) { rows_codes(4, 4, 16, (const int8_t *)(bench_weights + 4096 * 4096 / 2)); }
 static void widen_q4(void)
 {
     for (int j = 0; j < 4096; j += 16)
@@ -156,6 +158,8 @@ CASES
 static const bench_case cases[] = {
     CASES {"row q4 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q4},
     {"4 rows q4 4096 x 4096", 2.0 * 4 * 4096 * 4096, 0, rows4_q4},
+    {"row q4 with zero points 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q4z},
+    {"4 rows q4 with zero points 4096 x 4096", 2.0 * 4 * 4096 * 4096, 0, rows4_q4z},
     {"row q8 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q8},
     {"widen q4 4096 x 4096", 2.0 * 4096 * 4096, 0, widen_q4},
 };
