@@ -166,7 +166,7 @@ static void write_size(writer *w, const compress_job *job, const compress_trial 
     uint64_t all_was = was[0] + was[1] + was[2], all_is = is[0] + is[1] + is[2];
     begin(w, "size", '[');
     write_part(w, "weights", was[0], is[0]);
-    write_part(w, "scales", was[1], is[1]);
+    write_part(w, "scales and zero points", was[1], is[1]);
     write_part(w, "biases", was[2], is[2]);
     write_part(w, "code, tables, the rest", job->original_bytes > all_was ? job->original_bytes - all_was : 0,
                best->bytes > all_is ? best->bytes - all_is : 0);

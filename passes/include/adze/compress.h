@@ -18,7 +18,7 @@ extern "C" {
 typedef enum adze_format_kind {
     ADZE_FORMAT_FLOAT,   /* f32: stays as it is */
     ADZE_FORMAT_CAST,    /* f16, bf16: weights stored so, computed in f32; pass cast */
-    ADZE_FORMAT_WEIGHTS, /* w8, w4, w4g32: weights in codes, computed in f32; pass quantize-weights */
+    ADZE_FORMAT_WEIGHTS, /* w8, w4, w4g32: weights in codes with zero points, computed in f32; pass quantize-weights */
     ADZE_FORMAT_STATIC,  /* w8a8, w4a8: activations too, with calibrated scales; pass quantize-static */
     ADZE_FORMAT_ROWS     /* w8a8-rows, w4a8-rows: activations scaled row by row; pass quantize-dynamic */
 } adze_format_kind;
@@ -99,7 +99,7 @@ ADZE_API void adze_layers_free(adze_layer *layers); /* NULL is allowed */
 /* Can the layer have the format? With `gram` codes are rounded by Gram matrices, which the layer must have. Whether
  * STATIC finds its ranges is for the pass to say. */
 ADZE_API bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram);
-/* Bytes of weights, scales and biases in that format, as they are stored. */
+/* Bytes of weights, scales, zero points and biases in that format, as they are stored. */
 ADZE_API uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format);
 
 /* ---- The best choice (knapsack.c) ---- */
