@@ -19,7 +19,7 @@ typedef struct tiles_args {
 /* Where things lie in a call. */
 typedef struct plan {
     int64_t tile_rows;
-    int64_t step;          /* of k that a tile takes; a multiple of 4 */
+    int64_t step;           /* of k that a tile takes; a multiple of 4 */
     int64_t groups, behind; /* rows of a tap's panel; bytes from a panel to the one of the next columns */
 } plan;
 

@@ -29,12 +29,12 @@ _Static_assert(sizeof(tile_shapes) == 64, "a line");
 typedef struct tiles {
     char none;
 } tiles;
-#define TILES_SHAPE(s, shapes)       ((void)(s), _tile_loadconfig(shapes))
-#define TILES_RELEASE(s)             ((void)(s), _tile_release())
-#define TILE_ZERO(s, t)              ((void)(s), _tile_zero(t))
-#define TILE_LOAD(s, t, p, stride)   ((void)(s), _tile_loadd(t, p, (size_t)(stride)))
-#define TILE_STORE(s, t, p, stride)  ((void)(s), _tile_stored(t, p, (size_t)(stride)))
-#define TILE_DOT(s, c, a, b)         ((void)(s), _tile_dpbusd(c, a, b))
+#define TILES_SHAPE(s, shapes)      ((void)(s), _tile_loadconfig(shapes))
+#define TILES_RELEASE(s)            ((void)(s), _tile_release())
+#define TILE_ZERO(s, t)             ((void)(s), _tile_zero(t))
+#define TILE_LOAD(s, t, p, stride)  ((void)(s), _tile_loadd(t, p, (size_t)(stride)))
+#define TILE_STORE(s, t, p, stride) ((void)(s), _tile_stored(t, p, (size_t)(stride)))
+#define TILE_DOT(s, c, a, b)        ((void)(s), _tile_dpbusd(c, a, b))
 
 #else
 
