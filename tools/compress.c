@@ -18,7 +18,7 @@ static const adze_flag flags[] = {
      ADZE_FLAG_TEXT, offsetof(compress_options, data)},
     {"--metric", "NAME", "what counts as loss: agreement top1 top5 ap50 cosine snr perplexity entropy", ADZE_FLAG_TEXT,
      offsetof(compress_options, metric)},
-    {"--samples", "N", "to calibrate on (default 100, at most half)", ADZE_FLAG_INT,
+    {"--samples", "N", "to calibrate on (default 100, or half if there are fewer than 200)", ADZE_FLAG_INT,
      offsetof(compress_options, samples)},
     {"--limit", "N", "measure on at most N (default: all that are left)", ADZE_FLAG_INT,
      offsetof(compress_options, limit)},
@@ -357,6 +357,7 @@ static bool make_again(compress_job *job, const adze_layer_plan *plan, const adz
                        "made by another version, or on a processor of another level");
     module = compress_apply(job, plan, false, job->options->output);
     adze_module_destroy(module);
+    if (module) printf("%s: %llu bytes, as promised\n", job->options->output, (unsigned long long)bytes);
     return module;
 }
 

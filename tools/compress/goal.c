@@ -19,7 +19,8 @@ static bool read_bound(const char *text, size_t size, compress_goal_kind kind, d
     if (percent) *out /= 100;
     end += percent || times;
     if (end != text + size) return false;
-    return kind == COMPRESS_LOSS ? !times : *out > 0;
+    if (kind == COMPRESS_LOSS) return !times && (percent || *out < 1); /* "1" is more likely 1 % than all of it */
+    return *out > 0;
 }
 
 static int parse_one(adze_context *context, const char *text, size_t size, compress_goals *out)
@@ -35,7 +36,8 @@ static int parse_one(adze_context *context, const char *text, size_t size, compr
     compress_goal goal = {.kind = kinds[i].kind, .text = adze_intern(context, text, size)};
     if (!read_bound(text + name + 2, size - name - 2, goal.kind, &goal.bound))
         return adze_usage_error(goal.kind == COMPRESS_LOSS
-                                    ? "--goal=%.*s: a loss is a number of 0 or above, as 0.5%% or 0.005"
+                                    ? "--goal=%.*s: a loss is a number of 0 or above, as 0.5%% or 0.005; "
+                                      "without %% it is below 1"
                                     : "--goal=%.*s: the bound is a number above 0, as 0.25x or 25%%",
                                 (int)size, text);
     if (compress_goals_find(out, goal.kind))

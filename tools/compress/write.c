@@ -141,7 +141,7 @@ bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result)
     set(plan, context, "model", "%s", job->input);
     set(plan, context, "model-hash", "%016" PRIx64, source);
     set(plan, context, "calibration-hash", "%016" PRIx64, job->samples.calibration.view.fingerprint);
-    set(plan, context, "samples", "%lld", (long long)o->samples);
+    set(plan, context, "samples", "%llu", (unsigned long long)job->samples.calibration.view.count);
     set(plan, context, "separate", "%s", o->data ? "yes" : "no");
     set(plan, context, "seed", "%lld", (long long)o->seed);
     set(plan, context, "weights", "%s", o->weights);
