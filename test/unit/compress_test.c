@@ -49,7 +49,7 @@ TEST(plans_read_back_as_they_are_printed)
 {
     adze_context *context = adze_context_create();
     adze_layer_plan *plan = adze_layer_plan_create(context);
-    adze_format w8, w4;
+    adze_format w8 = {0}, w4 = {0};
     CHECK(adze_format_find("w8a8", 4, &w8) && adze_format_find("w4g32", 5, &w4));
     adze_layer_plan_set(plan, "seed", "7");
     adze_layer_plan_put(plan, "conv1", w8, "12 bytes");
