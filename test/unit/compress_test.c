@@ -210,6 +210,7 @@ TEST(many_layers_stay_close_to_the_best)
     adze_mixes_free(&mixes);
     adze_mixes_find(layers, MANY, ADZE_COST_SECONDS, 0, &mixes);
     CHECK(mixes.count == 0);
+    adze_mixes_free(&mixes);
     adze_mixes_find(NULL, 0, ADZE_COST_BYTES, INFINITY, &mixes);
     CHECK(mixes.count == 1 && mixes.items[0].bytes == 0);
     adze_mixes_free(&mixes);
