@@ -104,16 +104,6 @@ static bool progress(void *self, double part, const char *detail)
     return !stopped;
 }
 
-/* The state as passes see it when they read statistics. */
-static bool simplify(adze_work *work, const options *o, adze_module *module)
-{
-    adze_pipeline *pipeline = adze_pipeline_parse(work->registry, "simplify");
-    adze_run_options how = {.struct_size = sizeof how, .precision = adze_common_precision(&o->common)};
-    bool ok = pipeline && adze_pipeline_run(pipeline, module, &how);
-    adze_pipeline_destroy(pipeline);
-    return ok;
-}
-
 /* What makes statistics of little use, though it is no error. */
 static void warn(const adze_work *work, const options *o, const adze_stats *stats, const adze_calibration_files *files)
 {
@@ -160,7 +150,8 @@ static adze_stats *collect(adze_work *work, const options *o, const adze_module 
 static bool calibrate(adze_work *work, const options *o, const char *path, adze_module *module,
                       adze_calibration_files *files)
 {
-    if (!simplify(work, o, module) ||
+    /* Simplified, as passes see it when they read statistics. */
+    if (!adze_work_run_passes(work, &o->common, "simplify", module) ||
         !adze_calibration_open(files, work, module, path, o->common.calib, o->samples, o->batch))
         return false;
     if (!work->engine.name && !(o->common.target && adze_common_is_reference(&o->common)))

@@ -199,12 +199,9 @@ static void name_values(adze_module *module)
 
 static bool simplify(compress_job *job)
 {
-    adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, "simplify");
-    adze_run_options how = {.struct_size = sizeof how, .precision = adze_common_precision(&job->options->common)};
-    bool ok = pipeline && adze_pipeline_run(pipeline, job->module, &how);
-    adze_pipeline_destroy(pipeline);
-    if (ok) name_values(job->module);
-    return ok;
+    if (!adze_work_run_passes(job->work, &job->options->common, "simplify", job->module)) return false;
+    name_values(job->module);
+    return true;
 }
 
 static bool show(void *self, double part, const char *detail)
@@ -417,7 +414,7 @@ static int compress(compress_job *job, const adze_layer_plan *plan)
     if (!(plan ? follow_plan(job, plan) : compress_search(job))) return 1;
     bool held = compress_holds(job, &job->trials[job->best]);
     if (!compress_write(job, held)) return 1;
-    compress_print(job, held);
+    compress_print(job);
     return held ? 0 : 1;
 }
 

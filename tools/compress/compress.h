@@ -186,7 +186,7 @@ bool compress_search(compress_job *job);
 /* ---- What is written (write.c, report.c) ---- */
 
 /* Table of layers, trials and goals, to stdout. */
-void compress_print(const compress_job *job, bool held);
+void compress_print(const compress_job *job);
 /* The result, its plan and its report. */
 bool compress_write(compress_job *job, bool held);
 bool compress_write_report(compress_job *job, const char *path, bool held);

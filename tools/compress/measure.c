@@ -124,12 +124,9 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool
     adze_layer_pipeline(plan, path, &settings, &passes);
     adze_module *module = adze_module_clone(job->module);
     if (marked) compress_mark_layers(job, module);
-    adze_pipeline *pipeline = adze_pipeline_parse(job->work->registry, passes.size ? passes.data : "dce");
-    adze_run_options options = {.struct_size = sizeof options,
-                                .precision = adze_common_precision(&job->options->common)};
-    bool ok = pipeline && adze_write_printed(job->work, path, &print, &text) &&
-              adze_pipeline_run(pipeline, module, &options) && (!file || write_output(job, module, file));
-    adze_pipeline_destroy(pipeline);
+    bool ok = adze_write_printed(job->work, path, &print, &text) &&
+              adze_work_run_passes(job->work, &job->options->common, passes.size ? passes.data : "dce", module) &&
+              (!file || write_output(job, module, file));
     adze_text_free(&text);
     adze_text_free(&passes);
     if (ok) return module;

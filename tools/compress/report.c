@@ -83,14 +83,21 @@ static double energy_of(adze_energy *meter, compress_job *job, adze_device *devi
 /* What a metric's numbers are divided by: shares count to 1. */
 static double percent_of(const compress_job *job) { return strcmp(job->metric.metric->unit, "%") ? 1 : 100; }
 
+static void write_measured(writer *w, uint64_t bytes, uint64_t weight_bytes, double seconds, double median,
+                           uint64_t memory)
+{
+    whole(w, "bytes", bytes);
+    whole(w, "weight_bytes", weight_bytes);
+    number(w, "min_ms", 1e3 * seconds);
+    number(w, "median_ms", 1e3 * median);
+    whole(w, "memory_bytes", memory);
+}
+
 static void write_original(writer *w, const compress_job *job, const compress_trial *best, double mj)
 {
     begin(w, "original", '{');
-    whole(w, "bytes", job->original_bytes);
-    whole(w, "weight_bytes", job->original_weight_bytes);
-    number(w, "min_ms", 1e3 * best->against);
-    number(w, "median_ms", 1e3 * best->against_median);
-    whole(w, "memory_bytes", job->original_memory);
+    write_measured(w, job->original_bytes, job->original_weight_bytes, best->against, best->against_median,
+                   job->original_memory);
     number(w, "accuracy", job->metric.metric->labels ? job->original_score.value / percent_of(job) : NAN);
     number(w, "energy_mj", mj);
     adze_json_end(w);
@@ -122,11 +129,7 @@ static void write_score(writer *w, const compress_job *job, const compress_trial
 static void write_compressed(writer *w, const compress_job *job, const compress_trial *best, double mj)
 {
     begin(w, "compressed", '{');
-    whole(w, "bytes", best->bytes);
-    whole(w, "weight_bytes", best->weight_bytes);
-    number(w, "min_ms", 1e3 * best->seconds);
-    number(w, "median_ms", 1e3 * best->median);
-    whole(w, "memory_bytes", best->memory);
+    write_measured(w, best->bytes, best->weight_bytes, best->seconds, best->median, best->memory);
     write_score(w, job, best);
     number(w, "snr_db", best->snr.value);
     number(w, "energy_mj", mj);

@@ -98,15 +98,13 @@ static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes 
 
 /* ---- Trials ---- */
 
-static const char *goal_unit(compress_goal_kind kind) { return kind == COMPRESS_LOSS ? "%" : "x"; }
-
 /* One line on stderr, where somebody watches. */
 static void tell(const compress_job *job, const compress_trial *trial)
 {
     if (!job->options->common.verbose) return;
-    fprintf(stderr, "trial %u: size %.4fx, weights %.4fx, time %.3fx, loss %.3f%s%s\n", job->n_trials,
+    fprintf(stderr, "trial %u: size %.4fx, weights %.4fx, time %.3fx, loss %.3f%%%s\n", job->n_trials,
             compress_reached(job, trial, COMPRESS_SIZE), compress_reached(job, trial, COMPRESS_WEIGHTS),
-            compress_reached(job, trial, COMPRESS_TIME), 100 * trial->loss, goal_unit(COMPRESS_LOSS),
+            compress_reached(job, trial, COMPRESS_TIME), 100 * trial->loss,
             compress_holds(job, trial) ? "; holds" : "");
 }
 

@@ -89,7 +89,7 @@ static void print_score(const compress_job *job, const compress_trial *best)
     if (!isnan(best->snr.value)) printf("%-10s %.2f dB\n", "snr", best->snr.value);
 }
 
-void compress_print(const compress_job *job, bool held)
+void compress_print(const compress_job *job)
 {
     const compress_trial *best = best_of(job);
     print_layers(job);
@@ -108,7 +108,6 @@ void compress_print(const compress_job *job, bool held)
         printf("goal %s: %.4g%s, %s\n", g->text, loss ? 100 * reached : reached, loss ? "%" : "x",
                reached <= g->bound ? "held" : "not held");
     }
-    if (!held) fflush(stdout);
 }
 
 /* ---- Plans ---- */
