@@ -31,7 +31,7 @@ static bool find_codes(const char *at, const char *end, adze_format *out)
     return at == end;
 }
 
-bool adze_format_find(const char *text, size_t size, adze_format *out)
+static bool find_storage(const char *text, size_t size, adze_format *out)
 {
     static const struct {
         const char *name;
@@ -44,8 +44,76 @@ bool adze_format_find(const char *text, size_t size, adze_format *out)
     return find_codes(text, text + size, out);
 }
 
+/* Behind `s`: 50, 80b16x1 or 2:4. */
+static bool find_sparse(const char *at, const char *end, adze_format *out)
+{
+    uint32_t n;
+    if (!take_number(&at, end, &n) || !n) return false;
+    out->structure = ADZE_SPARSE;
+    out->percent = n;
+    if (take(&at, end, ":")) {
+        out->structure = ADZE_SPARSE_N_M;
+        out->percent = 0;
+        out->first = n;
+        return take_number(&at, end, &out->second) && at == end && n < out->second && out->second <= 64;
+    }
+    if (take(&at, end, "b")) {
+        out->structure = ADZE_SPARSE_BLOCKS;
+        if (!take_number(&at, end, &out->first) || !take(&at, end, "x") || !take_number(&at, end, &out->second))
+            return false;
+        if (!out->first || !out->second) return false;
+    }
+    return at == end && n <= 99;
+}
+
+static bool find_structure(const char *at, const char *end, adze_format *out)
+{
+    if (take(&at, end, "s")) return find_sparse(at, end, out);
+    out->structure = take(&at, end, "r")   ? ADZE_LOW_RANK
+                     : take(&at, end, "t") ? ADZE_TUCKER
+                     : take(&at, end, "v") ? ADZE_SPATIAL
+                                           : ADZE_DENSE;
+    if (out->structure == ADZE_DENSE || !take_number(&at, end, &out->first) || !out->first) return false;
+    if (out->structure == ADZE_TUCKER && (!take(&at, end, "x") || !take_number(&at, end, &out->second) || !out->second))
+        return false;
+    return at == end;
+}
+
+bool adze_format_find(const char *text, size_t size, adze_format *out)
+{
+    if (find_storage(text, size, out)) return true;
+    const char *plus = memchr(text, '+', size), *end = plus ? plus : text + size;
+    adze_format structure = {0};
+    if (!find_structure(text, end, &structure)) return false;
+    *out = (adze_format){.kind = ADZE_FORMAT_FLOAT, .bits = 32};
+    if (plus && !find_storage(plus + 1, (size_t)(text + size - plus - 1), out)) return false;
+    out->structure = structure.structure;
+    out->percent = structure.percent;
+    out->first = structure.first;
+    out->second = structure.second;
+    return true;
+}
+
+static void print_structure(adze_format format, adze_text *out)
+{
+    switch (format.structure) {
+    case ADZE_DENSE: return;
+    case ADZE_SPARSE: adze_text_append(out, "s%u", format.percent); return;
+    case ADZE_SPARSE_BLOCKS:
+        adze_text_append(out, "s%ub%ux%u", format.percent, format.first, format.second);
+        return;
+    case ADZE_SPARSE_N_M: adze_text_append(out, "s%u:%u", format.first, format.second); return;
+    case ADZE_LOW_RANK: adze_text_append(out, "r%u", format.first); return;
+    case ADZE_TUCKER: adze_text_append(out, "t%ux%u", format.first, format.second); return;
+    case ADZE_SPATIAL: adze_text_append(out, "v%u", format.first); return;
+    }
+}
+
 void adze_format_print(adze_format format, adze_text *out)
 {
+    print_structure(format, out);
+    if (format.structure != ADZE_DENSE && format.kind == ADZE_FORMAT_FLOAT) return;
+    if (format.structure != ADZE_DENSE) adze_text_append(out, "+");
     if (format.kind == ADZE_FORMAT_FLOAT) {
         adze_text_append(out, "f32");
     } else if (format.kind == ADZE_FORMAT_CAST) {
@@ -59,5 +127,6 @@ void adze_format_print(adze_format format, adze_text *out)
 
 bool adze_format_equal(adze_format a, adze_format b)
 {
-    return a.kind == b.kind && a.bits == b.bits && a.group == b.group && a.brain == b.brain;
+    return a.kind == b.kind && a.bits == b.bits && a.group == b.group && a.brain == b.brain &&
+           a.structure == b.structure && a.percent == b.percent && a.first == b.first && a.second == b.second;
 }

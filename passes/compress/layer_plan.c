@@ -21,13 +21,20 @@ typedef struct setting {
     const char *key, *value;
 } setting;
 
+/* A line `channels` or, with keep = 0, `drop`. */
+typedef struct cut {
+    const char *name, *note;
+    uint64_t keep;
+} cut;
+
 struct adze_layer_plan {
     adze_context *context;
     adze_arena arena;
     adze_table by_name;
     entry **entries; /* each stays where it is */
     setting *settings;
-    uint32_t n_entries, entries_capacity, n_settings, settings_capacity;
+    cut *cuts;
+    uint32_t n_entries, entries_capacity, n_settings, settings_capacity, n_cuts, cuts_capacity;
 };
 
 adze_layer_plan *adze_layer_plan_create(adze_context *context)
@@ -100,6 +107,28 @@ void adze_layer_plan_set(adze_layer_plan *plan, const char *key, const char *val
     plan->settings[at].value = adze_intern_z(plan->context, value);
 }
 
+uint32_t adze_layer_plan_num_cuts(const adze_layer_plan *plan) { return plan->n_cuts; }
+const char *adze_layer_plan_cut_name(const adze_layer_plan *plan, uint32_t index) { return plan->cuts[index].name; }
+uint64_t adze_layer_plan_cut_keep(const adze_layer_plan *plan, uint32_t index) { return plan->cuts[index].keep; }
+
+static uint32_t find_cut(const adze_layer_plan *plan, const char *name)
+{
+    uint32_t at = 0;
+    while (at < plan->n_cuts && strcmp(plan->cuts[at].name, name) != 0) at++;
+    return at;
+}
+
+void adze_layer_plan_put_cut(adze_layer_plan *plan, const char *name, uint64_t keep, const char *note)
+{
+    uint32_t at = find_cut(plan, name);
+    if (at == plan->n_cuts) {
+        plan->cuts = adze_arena_grow(&plan->arena, plan->cuts, at, &plan->cuts_capacity, sizeof(cut));
+        plan->cuts[plan->n_cuts++].name = adze_intern_z(plan->context, name);
+    }
+    plan->cuts[at].keep = keep;
+    plan->cuts[at].note = note ? adze_intern_z(plan->context, note) : NULL;
+}
+
 /* ---- Printing ---- */
 
 /* One line: what would end it becomes a space. */
@@ -131,9 +160,20 @@ static void print_name(adze_text *out, const char *name)
     adze_text_append(out, "\"");
 }
 
-void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
+/* The remark, in a column where there is room, and the end of a line that began at `start`. */
+static void end_printed(adze_text *out, size_t start, const char *note)
 {
     enum { NOTE_COLUMN = 56 };
+    size_t width = out->size - start;
+    if (note) {
+        adze_text_append(out, "%*s  # ", width < NOTE_COLUMN ? (int)(NOTE_COLUMN - width) : 0, "");
+        print_line(out, note);
+    }
+    adze_text_append(out, "\n");
+}
+
+void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
+{
     adze_text_append(out, "%s\n", magic);
     for (uint32_t i = 0; i < plan->n_settings; i++) {
         adze_text_append(out, "%s ", plan->settings[i].key);
@@ -147,12 +187,15 @@ void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
         print_name(out, e->name);
         adze_text_append(out, " ");
         adze_format_print(e->format, out);
-        size_t width = out->size - start;
-        if (e->note) {
-            adze_text_append(out, "%*s  # ", width < NOTE_COLUMN ? (int)(NOTE_COLUMN - width) : 0, "");
-            print_line(out, e->note);
-        }
-        adze_text_append(out, "\n");
+        end_printed(out, start, e->note);
+    }
+    for (uint32_t i = 0; i < plan->n_cuts; i++) {
+        const cut *c = &plan->cuts[i];
+        size_t start = out->size;
+        adze_text_append(out, c->keep ? "channels " : "drop ");
+        print_name(out, c->name);
+        if (c->keep) adze_text_append(out, " %llu", (unsigned long long)c->keep);
+        end_printed(out, start, c->note);
     }
 }
 
@@ -256,10 +299,32 @@ static bool read_layer(reader *r)
     if (!word) return false;
     if (!adze_format_find(word, strlen(word), &format))
         return fail(r, where, "there is no such format; there are f32, f16, bf16, and w2 to w8 with or without a8, "
-                              "a8-rows and gNUMBER");
+                              "a8-rows and gNUMBER; ahead of these s50+, s80b16x1+, s2:4+, r64+, t32x16+ or v24+");
     if (adze_table_get_name(&r->plan->by_name, name)) return fail(r, where, "the layer stands here a second time");
     if (!end_line(r, &note)) return false;
     adze_layer_plan_put(r->plan, name, format, note);
+    return true;
+}
+
+/* channels NAME KEEP, or drop NAME. */
+static bool read_cut(reader *r, bool drops)
+{
+    const char *note, *word, *name = take_word(r, drops ? "expected a block's name" : "expected a group's name");
+    if (!name) return false;
+    uint64_t keep = 0;
+    skip_blanks(r);
+    const char *where = r->at;
+    if (!drops) {
+        if (!(word = take_word(r, "expected a number of channels"))) return false;
+        for (const char *c = word; *c; c++) {
+            if (*c < '0' || *c > '9' || c - word > 8) return fail(r, where, "expected a number of channels");
+            keep = 10 * keep + (uint64_t)(*c - '0');
+        }
+        if (!keep) return fail(r, where, "at least one channel stays");
+    }
+    if (find_cut(r->plan, name) < r->plan->n_cuts) return fail(r, where, "the name stands here a second time");
+    if (!end_line(r, &note)) return false;
+    adze_layer_plan_put_cut(r->plan, name, keep, note);
     return true;
 }
 
@@ -269,11 +334,18 @@ static bool read_setting(reader *r, const char *key, const char *where)
     const char *stop = r->at < r->end ? memchr(r->at, '\n', (size_t)(r->end - r->at)) : NULL,
                *last = stop ? stop : r->end;
     while (last > r->at && (last[-1] == ' ' || last[-1] == '\r')) last--;
-    if (last == r->at) return fail(r, where, "expected 'layer', or a setting with its value");
+    if (last == r->at) return fail(r, where, "expected 'layer', 'channels', 'drop', or a setting with its value");
     if (r->plan->n_settings == MAX_SETTINGS) return fail(r, where, "there are too many settings for a plan");
     adze_layer_plan_set(r->plan, key, adze_intern(r->plan->context, r->at, (size_t)(last - r->at)));
     r->at = last;
     return end_line(r, NULL);
+}
+
+static bool read_line(reader *r, const char *key, const char *where)
+{
+    if (!strcmp(key, "layer")) return read_layer(r);
+    bool drops = !strcmp(key, "drop");
+    return drops || !strcmp(key, "channels") ? read_cut(r, drops) : read_setting(r, key, where);
 }
 
 static bool read_lines(reader *r)
@@ -291,7 +363,7 @@ static bool read_lines(reader *r)
             continue;
         }
         const char *key = take_word(r, "expected a word");
-        if (!key || !(strcmp(key, "layer") ? read_setting(r, key, where) : read_layer(r))) return false;
+        if (!key || !read_line(r, key, where)) return false;
     }
     return true;
 }

@@ -3,7 +3,7 @@
 #include <adze/compress.h>
 #include <adze/table.h>
 
-#include "passes/quant/weights.h"
+#include "passes/weights/matrix.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +102,7 @@ bool adze_layer_settings_need_gram(const adze_layer_settings *settings)
 
 bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
 {
+    if (format.structure != ADZE_DENSE) return false; /* no pass makes it so yet */
     if (format.kind == ADZE_FORMAT_FLOAT || format.kind == ADZE_FORMAT_CAST) return true;
     if (gram && !layer->has_gram) return false;
     if (format.group && (format.group >= layer->channels || layer->channels % format.group)) return false;

@@ -50,7 +50,7 @@ static double try_factors(search *t, const double *s, quant_step *steps, double 
     quant_rtn(&scaled, steps, out);
     for (size_t i = 0; i < layer->rows; i++)
         for (size_t j = 0; j < n; j++) t->error[i * n + j] = out[i * n + j] / s[j / t->span] - layer->w[i * n + j];
-    return quant_error(t->error, layer->h, layer->rows, n);
+    return linalg_error(t->error, layer->h, layer->rows, n);
 }
 
 double quant_awq(const quant_layer *layer, const double *mean_abs, size_t channels, double *s, quant_step *steps,

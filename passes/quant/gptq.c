@@ -64,7 +64,7 @@ static bool factor(gptq *g, double damping)
             double *d = &g->r[a * n + a];
             *d = (*d > 0 ? *d : mean) + damping * mean;
         }
-        if (quant_cholesky(g->r, n)) return true;
+        if (linalg_cholesky(g->r, n)) return true;
     }
     return false;
 }
@@ -77,7 +77,7 @@ static void find_steps(gptq *g, size_t at)
     double *now = adze_malloc(width * sizeof *now);
     for (size_t i = 0; i < layer->rows; i++) {
         memcpy(now, g->sum + i * n + at, width * sizeof *now);
-        quant_solve_upper(now, width, g->r + at * n + at, n, 1, width);
+        linalg_solve_upper(now, width, g->r + at * n + at, n, 1, width);
         for (size_t j = 0; j < width; j++) now[j] = g->w[i * n + at + j] - now[j];
         g->steps[i * g->groups + at / group] =
             quant_clip_choose(layer->clip, layer->grid, now, width, layer->h + at * (n + 1), n + 1);
@@ -116,7 +116,7 @@ static void round_all(gptq *g, bool static_steps)
             if (at % group == 0) find_steps(g, at);
         }
         round_block(g, at, end);
-        quant_gemm(g->sum + end, n, g->error + at, n, g->r + at * n + end, n, g->layer->rows, n - end, end - at, 1);
+        linalg_gemm(g->sum + end, n, g->error + at, n, g->r + at * n + end, n, g->layer->rows, n - end, end - at, 1);
     }
 }
 

@@ -8,24 +8,9 @@
 #ifndef ADZE_QUANT_NUMERICS_H
 #define ADZE_QUANT_NUMERICS_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "passes/weights/linalg.h"
+
 #include <stdint.h>
-
-/* ---- Dense linear algebra (linalg.c) ---- */
-
-/* c[m][n] += sign * a[m][k] b[k][n]; strides in elements. */
-void quant_gemm(double *c, size_t ldc, const double *a, size_t lda, const double *b, size_t ldb, size_t m, size_t n,
-                size_t k, double sign);
-/* h = r r^T with r upper triangular, in place: what stood below the diagonal becomes 0. Reads the upper triangle.
- * False where h is not positive definite; then h is spoilt. */
-bool quant_cholesky(double *h, size_t n);
-/* x = x r^-1 for `rows` rows of x and the upper triangular r[n][n]. */
-void quant_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n);
-/* x = x (r r^T)^-1 for `rows` rows of x, r as quant_cholesky leaves it. */
-void quant_solve(double *x, const double *r, size_t rows, size_t n);
-/* tr(e h e^T). */
-double quant_error(const double *e, const double *h, size_t rows, size_t cols);
 
 /* ---- Grids (grid.c) ---- */
 

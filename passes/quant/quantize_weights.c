@@ -7,7 +7,8 @@
  *                                                  %0 = matmul(%x, %1) : f32[N,8]
  */
 #include "passes/examples_embedded.h"
-#include "passes/quant/prefix.h"
+#include "passes/quant/weights.h"
+#include "passes/weights/prefix.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -17,7 +18,7 @@
 typedef struct rewriter {
     adze_pass_run *run;
     weight_choice choice;
-    quant_prefix *prefix; /* NULL = layers are rounded each for itself */
+    weight_prefix *prefix; /* NULL = layers are rounded each for itself */
 } rewriter;
 
 /* The copy that later layers are measured behind computes with them, too. */
@@ -27,7 +28,7 @@ static bool round_prefix(rewriter *r, const weight_matrix *m, const weight_round
     double *values = adze_malloc(count * sizeof *values);
     for (size_t i = 0; i < count; i++)
         values[i] = rounded->values[i] / (rounded->factors ? rounded->factors[i % m->cols] : 1);
-    bool ok = prefix_round(r->prefix, m, values);
+    bool ok = prefix_change(r->prefix, m, values);
     free(values);
     return ok;
 }

@@ -56,8 +56,8 @@ static bool solve(const fit *f, const quant_step *steps, double *before)
     }
     for (size_t g = 0; g < n; g++)
         if (f->a[g * n + g] > 0) f->s[g] = f->b[g];
-    if (!quant_cholesky(f->r, n)) return false;
-    quant_solve(f->s, f->r, 1, n);
+    if (!linalg_cholesky(f->r, n)) return false;
+    linalg_solve(f->s, f->r, 1, n);
     for (size_t g = 0; g < n; g++) {
         if (!(f->s[g] > 1e-30) || !(f->s[g] < 1e30)) return false;
         f->s[g] = (double)(float)f->s[g];

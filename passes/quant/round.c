@@ -61,7 +61,7 @@ uint32_t quant_descend(const quant_layer *layer, const quant_step *steps, uint32
     double *slope = adze_malloc(count * sizeof *slope), *error = adze_malloc(count * sizeof *error);
     memset(slope, 0, count * sizeof *slope);
     for (size_t i = 0; i < count; i++) error[i] = out[i] - layer->w[i];
-    quant_gemm(slope, n, error, n, layer->h, n, layer->rows, n, n, 1);
+    linalg_gemm(slope, n, error, n, layer->h, n, layer->rows, n, n, 1);
     free(error);
     uint32_t most = 0;
     for (size_t i = 0; i < layer->rows; i++) {

@@ -2,7 +2,8 @@
 #ifndef ADZE_QUANT_STATIC_H
 #define ADZE_QUANT_STATIC_H
 
-#include "passes/quant/prefix.h"
+#include "passes/quant/weights.h"
+#include "passes/weights/prefix.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -54,7 +55,7 @@ typedef struct static_plan {
     weight_plan weights;
     adze_table first, last;
     adze_table shrinks;   /* by op: the factor of its weights' range that search found, a double */
-    quant_prefix *prefix; /* NULL = layers are rounded each for itself */
+    weight_prefix *prefix; /* NULL = layers are rounded each for itself */
 } static_plan;
 
 /* ---- static_select.c ---- */

@@ -266,12 +266,15 @@ static bool raise_scales(static_plan *plan, const weight_matrix *m, weight_round
 
 bool static_round_prefix(static_plan *plan, adze_func *func)
 {
+    adze_dtype codes = plan->grid.is_signed ? ADZE_DTYPE_i8 : ADZE_DTYPE_u8;
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
         if (!static_reads_codes(plan, op)) continue;
         for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
             if (!static_reads(op, i)) continue;
             activation *a = static_activation(plan, adze_op_operand(op, i));
-            if (a->wanted && !prefix_round_input(plan->prefix, op, i, plan->grid, static_root(a)->step)) return false;
+            if (!a->wanted) continue;
+            quant_step step = static_root(a)->step;
+            if (!prefix_quantize_input(plan->prefix, op, i, codes, step.scale, step.zero)) return false;
         }
     }
     return true;
@@ -293,7 +296,7 @@ static adze_outcome round_and_emit(static_plan *plan, const weight_matrix *m, ad
     if (!weight_round(m, &plan->weights, &r)) return ADZE_FAILED;
     bool ok = true;
     for (uint32_t i = 0; ok && i < n; i++) ok = raise_scales(plan, m, &r, users[i]);
-    ok = ok && (!plan->prefix || prefix_round(plan->prefix, m, r.values));
+    ok = ok && (!plan->prefix || prefix_change(plan->prefix, m, r.values));
     adze_ir_value *made = ok ? weight_emit(m, &plan->weights, &r) : NULL;
     for (uint32_t i = 0; made && ok && i < n; i++) ok = emit_bias(plan, m, &r, users[i]);
     ok = made && ok && weight_replace(m, made, r.factors);

@@ -1,5 +1,6 @@
 /* Rounds the weights of one contraction by a plan. */
-#include "passes/quant/prefix.h"
+#include "passes/quant/weights.h"
+#include "passes/weights/prefix.h"
 
 #include <adze/arena.h>
 
@@ -82,48 +83,11 @@ static void choose_blocks(const weight_matrix *m, const weight_plan *plan, weigh
 
 /* ---- Statistics ---- */
 
-static const adze_gram *find_gram(const weight_matrix *m, const weight_plan *plan)
-{
-    const adze_gram *gram = plan->stats ? adze_stats_gram(plan->stats, m->op, 0) : NULL;
-    if (gram && gram->rows && gram->size == m->cols && gram->n_groups == m->groups) return gram;
-    adze_error(adze_op_loc(m->op), gram ? "the Gram matrix of what '%s' is multiplied with is empty or of another size"
-                                        : "no Gram matrix of what '%s' is multiplied with: calibrate with --gram",
-               adze_const_name(m->constant));
-    return NULL;
-}
-
-void weight_centre(double *h, const double *x, const double *z, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) h[i * n + j] -= 2 * x[i] * z[j];
-}
-
 /* What is left of inputs that do not change may be below 0 by rounding. */
 static void mend_diagonal(double *h, size_t n)
 {
     for (size_t j = 0; j < n; j++)
         if (h[j * (n + 1)] < 0) h[j * (n + 1)] = 0;
-}
-
-/* Contractions that read the same constant are one layer: the sum of their matrices. */
-static bool read_gram(const weight_matrix *m, const weight_plan *plan, uint32_t group, double *h)
-{
-    size_t count = m->cols * m->cols;
-    double *one = adze_malloc(count * sizeof *one), *mean = adze_malloc(m->cols * sizeof *mean);
-    memset(h, 0, count * sizeof *h);
-    bool ok = true;
-    const adze_ir_value *value = adze_const_value(m->constant);
-    for (const adze_use *use = adze_value_first_use(value); use && ok; use = adze_use_next(use)) {
-        weight_matrix other;
-        if (!weight_shares(m, use, &other)) continue;
-        const adze_gram *gram = find_gram(&other, plan);
-        ok = gram && adze_gram_read(plan->stats, gram, group, one, mean);
-        for (size_t i = 0; i < count && ok; i++) h[i] += one[i];
-        if (ok && plan->centred) weight_centre(h, mean, mean, m->cols);
-    }
-    free(one);
-    free(mean);
-    return ok;
 }
 
 static void damp(double *h, size_t n)
@@ -221,9 +185,9 @@ static bool correct_target(const weight_matrix *m, const double *cross, const do
         if (!(r[j * (n + 1)] > 0)) r[j * (n + 1)] = 1;
     for (size_t i = 0; i < n * n; i++) gap[i] = cross[i] - h[i];
     memset(shift, 0, count * sizeof *shift);
-    quant_gemm(shift, n, w, n, gap, n, m->rows, n, n, 1);
-    bool ok = quant_cholesky(r, n);
-    if (ok) quant_solve(shift, r, m->rows, n);
+    linalg_gemm(shift, n, w, n, gap, n, m->rows, n, n, 1);
+    bool ok = linalg_cholesky(r, n);
+    if (ok) linalg_solve(shift, r, m->rows, n);
     for (size_t i = 0; ok && i < count; i++) w[i] += shift[i];
     free(r);
     free(gap);
@@ -242,7 +206,7 @@ static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_
     size_t rows = m->rows / m->groups, at = group * rows * m->cols, count = rows * m->cols;
     double *w = r->w + at, *values = r->values + at, *turned_w = NULL, *turned_values = NULL;
     quant_step *steps = r->steps + group * rows * r->blocks;
-    bool ok = plan->moments ? take_moments(m, plan->moments, group, *h, w) : !*h || read_gram(m, plan, group, *h);
+    bool ok = plan->moments ? take_moments(m, plan->moments, group, *h, w) : !*h || weight_gram(m, plan->stats, group, plan->centred, *h, NULL);
     quant_layer layer = {.rows = rows, .cols = m->cols, .group = r->group, .w = w, .h = *h, .grid = r->grid,
                          .clip = plan->clip, .shrink = plan->shrink};
     bool awq = (plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ) && is_product(m);

@@ -1,42 +1,20 @@
-/* Constant weights of contractions: seen as a matrix, rounded, written back as `dequantize` of narrow constants. */
+/* Constant weights of contractions: rounded, and written back as `dequantize` of narrow constants. */
 #ifndef ADZE_QUANT_WEIGHTS_H
 #define ADZE_QUANT_WEIGHTS_H
 
 #include "passes/quant/numerics.h"
+#include "passes/weights/matrix.h"
 
 #include <adze/compress.h>
 #include <adze/ir.h>
 #include <adze/stats.h>
 #include <adze/table.h>
 
-/* ---- Weights as a matrix (weights.c) ---- */
-
-/* Rows are outputs, columns what is summed over, in the order of the tensor (and of adze_gram). The tensor is
- * [rows, cols…] or [cols…, rows]. Rows are divided evenly among `groups`, which read different inputs. */
-typedef struct weight_matrix {
-    adze_op *op;
-    uint32_t operand;
-    adze_const *constant;
-    uint32_t row_axis, k_axis; /* k_axis: the first summed one, `channels` long; `taps` columns each */
-    size_t rows, cols, channels, taps, groups;
-} weight_matrix;
-
-/* The f32 weights of a contraction: a constant as operand 1. False, without a message, where there are none. */
-bool weight_describe(adze_op *op, weight_matrix *out);
-/* Does a use of m's constant read it in the same way, in the same region? */
-bool weight_shares(const weight_matrix *m, const adze_use *use, weight_matrix *other);
-/* As weight_describe, of a product (no window, no groups) that sums over the last axis of an f32 input, no constant. */
-bool weight_takes_rows(adze_op *op, weight_matrix *out);
-/* A constant of the same form, NAME.suffix; NULL after an error. */
-adze_ir_value *weight_write(const weight_matrix *m, const char *suffix, const double *w);
-/* The numbers, [rows][cols]; free them. NULL after an error. */
-double *weight_read(const weight_matrix *m);
-
 /* ---- Rounding (weight_round.c) ---- */
 
 typedef enum weight_method { WEIGHT_RTN, WEIGHT_GPTQ, WEIGHT_AWQ, WEIGHT_DESCEND, WEIGHT_AWQ_GPTQ } weight_method;
 
-struct prefix_moments; /* passes/quant/prefix.h */
+struct prefix_moments; /* passes/weights/prefix.h */
 
 /* What weights become. */
 typedef struct weight_plan {
@@ -73,8 +51,6 @@ bool weight_needs_gram(const weight_plan *plan);
  * statistics. */
 bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounded *out);
 void weight_free(weight_rounded *r);
-/* h -= 2 x z^T, which takes two means out of a Gram matrix. */
-void weight_centre(double *h, const double *x, const double *z, size_t n);
 /* Raises the scale of a row of one block and rounds its weights anew. */
 void weight_raise_scale(const weight_matrix *m, weight_rounded *r, size_t row, double scale);
 
@@ -119,11 +95,5 @@ void weight_choice_end(weight_choice *choice);
 adze_layer_plan *weight_layers(const char *path, adze_format_kind kind, adze_module *module);
 /* What the plan says of the op, where that is of `kind`. */
 bool weight_format(const adze_layer_plan *layers, adze_format_kind kind, const adze_op *op, adze_format *out);
-
-/* ---- First and last layers (weights.c) ---- */
-
-/* Contractions with weights that no other one of the function stands before, and those that none stands behind: they
- * are worth more bits. Ops of both tables by pointer; the caller frees them. */
-void weight_edges(adze_func *func, adze_table *first, adze_table *last);
 
 #endif

@@ -1,8 +1,8 @@
 """includes.py SOURCE: built-in passes, frontends and backends are built from the headers that plug-ins have.
 
 A pass is a file of passes/ that ends in an adze_pass literal, or lies in one of the folders of passes. It includes
-<adze/...> and, in quotes, only the headers of its own folder (outside of them: of any), and the embedded texts of
-examples. Frontends and backends include in quotes only their own. What runs passes and rules, and the tools, keep out of ir/, but for the
+<adze/...> and, in quotes, only the headers of its own folder (outside of them: of any), those of passes/weights, and
+the embedded texts of examples. Frontends and backends include in quotes only their own. What runs passes and rules, and the tools, keep out of ir/, but for the
 tokens that rules share with IR text.
 """
 import re
@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(sys.argv[1])
-FOLDERS = ("passes/integer/", "passes/quant/", "passes/tile/")
+WEIGHTS = "passes/weights/"
+FOLDERS = ("passes/integer/", "passes/lowrank/", "passes/prune/", "passes/quant/", "passes/recover/", "passes/tile/", WEIGHTS)
 EXAMPLES = "passes/examples_embedded.h"
 ALLOWED = {("passes/rule_lex.h", "ir/lex.h")}
 
@@ -33,7 +34,7 @@ for path in files("passes") + files("tools"):
     name = path.relative_to(SOURCE).as_posix()
     is_pass = re.search(r"^const adze_pass adze_pass_\w+ = {", path.read_text(), re.M) or name.startswith(FOLDERS)
     passes += bool(is_pass)
-    mine = (EXAMPLES, *([f for f in FOLDERS if name.startswith(f)] or FOLDERS))
+    mine = (EXAMPLES, WEIGHTS, *([f for f in FOLDERS if name.startswith(f)] or FOLDERS))
     for included in quoted(path):
         private = included.startswith("ir/") and (name, included) not in ALLOWED
         if private or (is_pass and not included.startswith(mine)):

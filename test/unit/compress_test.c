@@ -14,7 +14,9 @@
 TEST(formats_read_back_as_they_are_printed)
 {
     static const char *const good[] = {"f32",  "f16",       "bf16",       "w8",   "w4",   "w4g32",
-                                       "w8a8", "w8a8-rows", "w4a8-rowsg64", "w2a8", "w3g128"};
+                                       "w8a8", "w8a8-rows", "w4a8-rowsg64", "w2a8", "w3g128",
+                                       "s50", "s80b16x1", "s2:4", "r64", "t32x16", "v24", "s50+w8a8",
+                                       "s2:4+w4g32", "r64+bf16", "t32x16+w8a8"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         adze_format format, again;
         adze_text text = {0};
@@ -25,7 +27,9 @@ TEST(formats_read_back_as_they_are_printed)
         adze_text_free(&text);
     }
     static const char *const bad[] = {"", "w", "w1", "w9", "w8a", "w8a4", "w8a8g32", "w4g0", "w4g", "f64", "w8a8-row",
-                                      "w4g32x", "W8", " w8", "w08888888", "w4g9999999"};
+                                      "w4g32x", "W8", " w8", "w08888888", "w4g9999999", "s", "s0", "s100", "s50b", "s50b0x1",
+                                      "s50b16", "s4:4", "s4:2", "r0", "t32", "t32x", "v", "+w8", "s50+", "s50+f64",
+                                      "s50+s50", "r8+r8", "r64x2"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         adze_format format;
         CHECK(!adze_format_find(bad[i], strlen(bad[i]), &format));
@@ -55,6 +59,8 @@ TEST(plans_read_back_as_they_are_printed)
     adze_layer_plan_put(plan, "conv1", w8, "12 bytes");
     adze_layer_plan_put(plan, "a \"b\\c\" #d\n", w4, NULL);
     adze_layer_plan_put(plan, "conv1", w4, "changed");
+    adze_layer_plan_put_cut(plan, "conv3", 48, "of 64");
+    adze_layer_plan_put_cut(plan, "block 4", 0, NULL);
     adze_text text = {0}, again = {0};
     adze_layer_plan_print(plan, &text);
     adze_layer_plan *other = load(context, text.data, text.size);
@@ -63,6 +69,8 @@ TEST(plans_read_back_as_they_are_printed)
     CHECK(adze_format_equal(adze_layer_plan_format(other, 0), w4));
     CHECK_STR(adze_layer_plan_get(other, "seed"), "7");
     CHECK(!adze_layer_plan_get(other, "conv1"));
+    CHECK(adze_layer_plan_num_cuts(other) == 2 && adze_layer_plan_cut_keep(other, 0) == 48);
+    CHECK_STR(adze_layer_plan_cut_name(other, 1), "block 4");
     adze_layer_plan_print(other, &again);
     CHECK_STR(text.data, again.data);
     adze_text_free(&text);
@@ -88,13 +96,18 @@ TEST(what_is_wrong_with_a_plan_is_said_once)
         {"adze-plan 1\nlayer\n", "2:6 expected a layer's name"},
         {"adze-plan 1\nlayer a\n", "2:8 expected a format: f32, f16, bf16, w8a8, w8a8-rows, w4g32, …"},
         {"adze-plan 1\nlayer a w9\n", "2:9 there is no such format; there are f32, f16, bf16, and w2 to w8 with or "
-                                      "without a8, a8-rows and gNUMBER"},
+                                      "without a8, a8-rows and gNUMBER; ahead of these s50+, s80b16x1+, s2:4+, "
+                                      "r64+, t32x16+ or v24+"},
+        {"adze-plan 1\nchannels a\n", "2:11 expected a number of channels"},
+        {"adze-plan 1\nchannels a 1x\n", "2:12 expected a number of channels"},
+        {"adze-plan 1\nchannels a 0\n", "2:12 at least one channel stays"},
+        {"adze-plan 1\ndrop a\nchannels a 3\n", "3:12 the name stands here a second time"},
         {"adze-plan 1\nlayer a w8\nlayer a w8\n", "3:9 the layer stands here a second time"},
         {"adze-plan 1\nlayer \"a w8\n", "2:7 the quote is not closed"},
         {"adze-plan 1\nlayer \"a\\q\" w8\n", "2:9 an escape is \\\", \\\\ or two hexadecimal digits"},
         {"adze-plan 1\nlayer \"a\\00\" w8\n", "2:9 an escape is \\\", \\\\ or two hexadecimal digits"},
         {"adze-plan 1\nlayer a w8 w4\n", "2:12 expected the end of the line, or # and a remark"},
-        {"adze-plan 1\n\n# remark\nseed\n", "4:1 expected 'layer', or a setting with its value"},
+        {"adze-plan 1\n\n# remark\nseed\n", "4:1 expected 'layer', 'channels', 'drop', or a setting with its value"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char said[512] = "";

@@ -57,7 +57,7 @@ static void gram(const double *x, double *h)
     static double turned[D * ROWS];
     for (size_t r = 0; r < ROWS; r++)
         for (size_t j = 0; j < D; j++) turned[j * ROWS + r] = x[r * D + j];
-    quant_gemm(h, D, turned, ROWS, x, D, D, D, ROWS, 2.0 / (int)ROWS);
+    linalg_gemm(h, D, turned, ROWS, x, D, D, D, ROWS, 2.0 / (int)ROWS);
 }
 
 static void make(layer_data *s, bool outliers)
@@ -77,7 +77,7 @@ static void make(layer_data *s, bool outliers)
             s->mean_abs[j] += a / (int)ROWS;
             if (a > s->abs_max[j]) s->abs_max[j] = a;
         }
-    s->signal = quant_error(s->w, s->h_test, M, D);
+    s->signal = linalg_error(s->w, s->h_test, M, D);
 }
 
 /* ---- Weights alone ---- */
@@ -95,7 +95,7 @@ static double weight_quality(const layer_data *s)
 {
     static double e[M * D];
     for (size_t i = 0; i < (size_t)M * D; i++) e[i] = rounded[i] - s->w[i];
-    return decibel(s->signal, quant_error(e, s->h_test, M, D));
+    return decibel(s->signal, linalg_error(e, s->h_test, M, D));
 }
 
 static quant_layer layer_of(const layer_data *s, uint32_t bits, bool symmetric, quant_clip clip, size_t group)
@@ -269,10 +269,10 @@ static double w8a8(const layer_data *s, double alpha, bool per_token)
     }
     memset(e, 0, sizeof e);
     memset(y, 0, sizeof y);
-    quant_gemm(e, M, x, D, w, M, ROWS, M, D, 1);
+    linalg_gemm(e, M, x, D, w, M, ROWS, M, D, 1);
     for (size_t i = 0; i < M; i++)
         for (size_t j = 0; j < D; j++) w[j * M + i] = s->w[i * D + j];
-    quant_gemm(y, M, s->test, D, w, M, ROWS, M, D, 1);
+    linalg_gemm(y, M, s->test, D, w, M, ROWS, M, D, 1);
     double signal = 0, noise = 0;
     for (size_t i = 0; i < (size_t)ROWS * M; i++) {
         signal += y[i] * y[i];

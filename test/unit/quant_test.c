@@ -29,7 +29,7 @@ static double *gram(size_t n)
     double *x = made(2 * n * n), *turned = malloc(2 * n * n * sizeof *turned), *h = calloc(n * n, sizeof *h);
     for (size_t r = 0; r < 2 * n; r++)
         for (size_t j = 0; j < n; j++) turned[j * 2 * n + r] = x[r * n + j];
-    quant_gemm(h, n, turned, 2 * n, x, n, n, n, 2 * n, 1);
+    linalg_gemm(h, n, turned, 2 * n, x, n, n, n, 2 * n, 1);
     free(x);
     free(turned);
     return h;
@@ -49,7 +49,7 @@ TEST(product)
                 want[i * n + j] = c[i * n + j];
                 for (size_t p = 0; p < k; p++) want[i * n + j] -= a[i * k + p] * b[p * n + j];
             }
-        quant_gemm(c, n, a, k, b, n, m, n, k, -1);
+        linalg_gemm(c, n, a, k, b, n, m, n, k, -1);
         for (size_t i = 0; i < m * n; i++) worst = fmax(worst, fabs(c[i] - want[i]));
         CHECK_NEAR(worst, 0, 1e-12);
         free(a);
@@ -66,7 +66,7 @@ TEST(factor)
         size_t n = sizes[s];
         double *h = gram(n), *r = malloc(n * n * sizeof *r), worst = 0, below = 0;
         memcpy(r, h, n * n * sizeof *r);
-        REQUIRE(quant_cholesky(r, n));
+        REQUIRE(linalg_cholesky(r, n));
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < n; j++) {
                 double sum = 0;
@@ -79,7 +79,7 @@ TEST(factor)
         /* x r^-1 r = x */
         double *x = made(3 * n), *y = malloc(3 * n * sizeof *y), off = 0;
         memcpy(y, x, 3 * n * sizeof *y);
-        quant_solve_upper(y, n, r, n, 3, n);
+        linalg_solve_upper(y, n, r, n, 3, n);
         for (size_t i = 0; i < 3; i++)
             for (size_t j = 0; j < n; j++) {
                 double sum = 0;
@@ -97,9 +97,9 @@ TEST(factor)
 TEST(factor_refuses)
 {
     double negative[4] = {1, 2, 2, 1}, nan[4] = {1, NAN, NAN, 1}, zero[1] = {0};
-    CHECK(!quant_cholesky(negative, 2));
-    CHECK(!quant_cholesky(nan, 2));
-    CHECK(!quant_cholesky(zero, 1));
+    CHECK(!linalg_cholesky(negative, 2));
+    CHECK(!linalg_cholesky(nan, 2));
+    CHECK(!linalg_cholesky(zero, 1));
 }
 
 /* ---- Grids ---- */
@@ -247,7 +247,7 @@ static double error_of(const quant_layer *layer, const double *out)
 {
     double e[R * C];
     for (size_t i = 0; i < R * C; i++) e[i] = out[i] - layer->w[i];
-    return quant_error(e, layer->h, R, C);
+    return linalg_error(e, layer->h, R, C);
 }
 
 static quant_layer small_layer(size_t group)
@@ -350,9 +350,9 @@ TEST(solve)
     enum { N = 70, ROWS = 3 };
     double *h = gram(N), *x = made(ROWS * N), *r = malloc(N * N * sizeof *r), *y = calloc(ROWS * N, sizeof *y);
     memcpy(r, h, N * N * sizeof *r);
-    CHECK(quant_cholesky(r, N));
-    quant_gemm(y, N, x, N, h, N, ROWS, N, N, 1);
-    quant_solve(y, r, ROWS, N);
+    CHECK(linalg_cholesky(r, N));
+    linalg_gemm(y, N, x, N, h, N, ROWS, N, N, 1);
+    linalg_solve(y, r, ROWS, N);
     for (size_t i = 0; i < (size_t)ROWS * N; i++) CHECK_NEAR(y[i], x[i], 1e-9);
     free(h);
     free(x);
@@ -423,7 +423,7 @@ static int time_factor(size_t n)
     bool ok = quant_gptq(&layer, true, 0.01, steps, out);
     double all = seconds() - start;
     start = seconds();
-    ok &= quant_cholesky(h, n);
+    ok &= linalg_cholesky(h, n);
     double factor = seconds() - start, d = (double)n;
     printf("%zu: factor %.2f s (%.1f GFLOP/s), gptq of %d rows %.2f s\n", n, factor, d * d * d / 3e9 / factor, OUT,
            all);

@@ -23,12 +23,28 @@ typedef enum adze_format_kind {
     ADZE_FORMAT_ROWS     /* w8a8-rows, w4a8-rows: activations scaled row by row; pass quantize-dynamic */
 } adze_format_kind;
 
-/* In text: f32, f16, bf16, or w BITS, then a8 or a8-rows or nothing, then g GROUP or nothing. */
+/* What pruning and factorisation make of a layer's weights, ahead of how these are stored. */
+typedef enum adze_structure {
+    ADZE_DENSE,
+    ADZE_SPARSE,     /* s50: 50 per cent of the weights are 0 */
+    ADZE_SPARSE_BLOCKS, /* s80b16x1: 80 per cent of the blocks of 16 rows (outputs) by 1 column are 0 */
+    ADZE_SPARSE_N_M, /* s2:4: at most 2 of each 4 weights of a row, in the order of the matrix, are not 0 */
+    ADZE_LOW_RANK,   /* r64: a product of two matrices over 64 values */
+    ADZE_TUCKER,     /* t32x16: of a convolution; 1x1 to 16 channels, the window from these to 32, 1x1 to all */
+    ADZE_SPATIAL     /* v24: of a convolution; a column of the window to 24 channels, then a row of it */
+} adze_structure;
+
+/* In text: f32, f16, bf16, or w BITS, then a8 or a8-rows or nothing, then g GROUP or nothing. Ahead of that a
+ * structure and +, as in s50+w8a8; a structure alone is one of f32. */
 typedef struct adze_format {
     adze_format_kind kind;
     uint32_t bits;  /* of a weight: 2 to 8, 16, 32 */
     uint32_t group; /* input channels that share a scale; 0 = all. Of WEIGHTS and ROWS */
     uint32_t brain; /* CAST: 1 = bf16, 0 = f16 */
+    adze_structure structure;
+    uint32_t percent;       /* SPARSE, SPARSE_BLOCKS: of what is 0, 1 to 99 */
+    uint32_t first, second; /* SPARSE_BLOCKS: rows and columns of a block; N_M: n and m; LOW_RANK, SPATIAL: the rank;
+                               TUCKER: channels out and in of the core */
 } adze_format;
 
 /* False, without a message, where the text names none. */
@@ -44,6 +60,8 @@ ADZE_API bool adze_format_equal(adze_format a, adze_format b);
  *     seed 1                                   settings: a word, the rest of the line is its value
  *     layer conv1 w8a8                         # what stands behind # says why
  *     layer "my conv" f32
+ *     channels conv3 48                        keeps 48 of the channels that conv3's results have
+ *     drop block4                              leaves a block out
  */
 typedef struct adze_layer_plan adze_layer_plan;
 
@@ -60,6 +78,12 @@ ADZE_API void adze_layer_plan_put(adze_layer_plan *plan, const char *layer, adze
 /* The entry of a contraction: under its weights' name, its result's, or one of its ONNX nodes', the first of these that
  * there is; -1 where there is none. */
 ADZE_API int64_t adze_layer_plan_find(const adze_layer_plan *plan, const adze_op *op);
+/* Lines `channels NAME KEEP` and, with a KEEP of 0, `drop NAME`: of groups of channels, and blocks, as the passes that
+ * remove them name these. */
+ADZE_API uint32_t adze_layer_plan_num_cuts(const adze_layer_plan *plan);
+ADZE_API const char *adze_layer_plan_cut_name(const adze_layer_plan *plan, uint32_t index);
+ADZE_API uint64_t adze_layer_plan_cut_keep(const adze_layer_plan *plan, uint32_t index);
+ADZE_API void adze_layer_plan_put_cut(adze_layer_plan *plan, const char *name, uint64_t keep, const char *note);
 /* A setting's value, NULL where there is none. */
 ADZE_API const char *adze_layer_plan_get(const adze_layer_plan *plan, const char *key);
 ADZE_API void adze_layer_plan_set(adze_layer_plan *plan, const char *key, const char *value);

@@ -3,7 +3,7 @@
  * Everything of cubic cost is one product kernel: 4 x 8 results in registers over a packed panel of b. Each result is
  * summed in the order of k with a rounding after the product and one after the sum, so wider vectors give the same
  * bits. */
-#include "passes/quant/numerics.h"
+#include "passes/weights/linalg.h"
 
 #include <math.h>
 #include <string.h>
@@ -78,7 +78,7 @@ static product_fn *pick(void)
     return product_base;
 }
 
-void quant_gemm(double *c, size_t ldc, const double *a, size_t lda, const double *b, size_t ldb, size_t m, size_t n,
+void linalg_gemm(double *c, size_t ldc, const double *a, size_t lda, const double *b, size_t ldb, size_t m, size_t n,
                 size_t k, double sign)
 {
     product_fn *product = pick();
@@ -123,7 +123,7 @@ static void solve_transposed(double *x, size_t ldx, const double *r, size_t ldr,
         }
 }
 
-bool quant_cholesky(double *h, size_t n)
+bool linalg_cholesky(double *h, size_t n)
 {
     double turned[BLOCK * BLOCK];
     for (size_t end = n; end > 0;) {
@@ -134,7 +134,7 @@ bool quant_cholesky(double *h, size_t n)
         for (size_t j = 0; j < at; j += BLOCK) {
             for (size_t k = 0; k < size; k++)
                 for (size_t i = 0; i < BLOCK; i++) turned[k * BLOCK + i] = h[(j + i) * n + at + k];
-            quant_gemm(h + j, n, h + at, n, turned, BLOCK, j + BLOCK, BLOCK, size, -1);
+            linalg_gemm(h + j, n, h + at, n, turned, BLOCK, j + BLOCK, BLOCK, size, -1);
         }
         end = at;
     }
@@ -142,7 +142,7 @@ bool quant_cholesky(double *h, size_t n)
     return true;
 }
 
-void quant_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n)
+void linalg_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n)
 {
     for (size_t i = 0; i < rows; i++)
         for (size_t k = 0; k < n; k++) {
@@ -152,13 +152,13 @@ void quant_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_
         }
 }
 
-void quant_solve(double *x, const double *r, size_t rows, size_t n)
+void linalg_solve(double *x, const double *r, size_t rows, size_t n)
 {
     solve_transposed(x, n, r, n, rows, n);
-    quant_solve_upper(x, n, r, n, rows, n);
+    linalg_solve_upper(x, n, r, n, rows, n);
 }
 
-double quant_error(const double *e, const double *h, size_t rows, size_t cols)
+double linalg_error(const double *e, const double *h, size_t rows, size_t cols)
 {
     enum { STRIP = 64 };
     double total = 0, sums[ROWS * STRIP];
@@ -166,7 +166,7 @@ double quant_error(const double *e, const double *h, size_t rows, size_t cols)
         for (size_t j = 0; j < cols; j += STRIP) {
             size_t m = rows - i < ROWS ? rows - i : ROWS, n = cols - j < STRIP ? cols - j : STRIP;
             memset(sums, 0, sizeof sums);
-            quant_gemm(sums, STRIP, e + i * cols, cols, h + j, cols, m, n, cols, 1);
+            linalg_gemm(sums, STRIP, e + i * cols, cols, h + j, cols, m, n, cols, 1);
             for (size_t p = 0; p < m; p++)
                 for (size_t q = 0; q < n; q++) total += sums[p * STRIP + q] * e[(i + p) * cols + j + q];
         }

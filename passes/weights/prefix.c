@@ -1,9 +1,9 @@
-/* Two copies of main over the same inputs: as it was, and with what has been rounded so far.
+/* Two copies of main over the same inputs: as it was, and with what has changed so far.
  *
  * Where a layer reads its inputs in one way, the Gram matrix of both copies' inputs side by side holds all products
  * between them: an op of the layer's form over their concatenation is put into the module for the time of the run.
  */
-#include "passes/quant/prefix.h"
+#include "passes/weights/prefix.h"
 
 #include <adze/arena.h>
 #include <adze/table.h>
@@ -16,7 +16,7 @@ typedef struct twin {
     adze_op *exact, *rounded;
 } twin;
 
-struct quant_prefix {
+struct weight_prefix {
     adze_pass_run *run;
     adze_module *module; /* with both copies */
     adze_arena arena;
@@ -26,15 +26,15 @@ struct quant_prefix {
     prefix_moments kept;
 };
 
-quant_prefix *prefix_create(adze_pass_run *run, const adze_module *module)
+weight_prefix *prefix_create(adze_pass_run *run, const adze_module *module)
 {
     if (!run->calibration) {
         adze_error(adze_loc_unknown(run->context),
-                   "statistics behind rounded layers need calibration data: --calib=DATA");
+                   "statistics behind changed layers need calibration data: --calib=DATA");
         return NULL;
     }
-    quant_prefix *p = adze_malloc(sizeof *p);
-    *p = (quant_prefix){.run = run, .module = adze_module_clone(module)};
+    weight_prefix *p = adze_malloc(sizeof *p);
+    *p = (weight_prefix){.run = run, .module = adze_module_clone(module)};
     const adze_func *func = adze_module_main(module);
     const adze_op *op = adze_region_first(adze_func_body(func)), *end = adze_func_return(func);
     adze_op *mine = adze_region_first(adze_func_body(adze_module_main(p->module)));
@@ -59,7 +59,7 @@ void prefix_moments_free(prefix_moments *m)
     *m = (prefix_moments){0};
 }
 
-void prefix_destroy(quant_prefix *p)
+void prefix_destroy(weight_prefix *p)
 {
     if (!p) return;
     prefix_moments_free(&p->kept);
@@ -71,7 +71,7 @@ void prefix_destroy(quant_prefix *p)
 
 /* ---- Measuring ---- */
 
-static adze_stats *collect(const quant_prefix *p, const adze_ir_value *const *values, uint32_t n)
+static adze_stats *collect(const weight_prefix *p, const adze_ir_value *const *values, uint32_t n)
 {
     adze_collect_options how = {.struct_size = sizeof how, .gram = true};
     return adze_stats_collect(p->run->registry, p->module, values, n, p->run->calibration, &how);
@@ -96,7 +96,7 @@ static void add(double *to, const double *from, size_t n)
 }
 
 /* An op like `t`'s over what both copies read, side by side; NULL after an error. */
-static adze_op *build_joint(quant_prefix *p, const weight_matrix *m, const twin *t, bool window)
+static adze_op *build_joint(weight_prefix *p, const weight_matrix *m, const twin *t, bool window)
 {
     adze_ir_value *both[] = {adze_op_operand(t->exact, 0), adze_op_operand(t->rounded, 0)};
     const adze_type *type = adze_const_type(m->constant);
@@ -123,7 +123,7 @@ static adze_op *build_joint(quant_prefix *p, const weight_matrix *m, const twin 
     return op;
 }
 
-static bool measure_joint(quant_prefix *p, const weight_matrix *m, const twin *t, bool window, prefix_moments *out)
+static bool measure_joint(weight_prefix *p, const weight_matrix *m, const twin *t, bool window, prefix_moments *out)
 {
     size_t n = m->cols;
     adze_op *op = build_joint(p, m, t, window);
@@ -155,7 +155,7 @@ static bool measure_joint(quant_prefix *p, const weight_matrix *m, const twin *t
 }
 
 /* Without products between the copies. */
-static bool measure_apart(quant_prefix *p, const weight_matrix *m, const twin *t, prefix_moments *out)
+static bool measure_apart(weight_prefix *p, const weight_matrix *m, const twin *t, prefix_moments *out)
 {
     size_t n = m->cols;
     const adze_ir_value *tapped[] = {adze_op_operand(t->exact, 0), adze_op_operand(t->rounded, 0)};
@@ -208,7 +208,7 @@ static void add_moments(prefix_moments *to, const prefix_moments *from, bool cen
 }
 
 /* Of one op; kept for the products that read the same value after it. */
-static bool measure_op(quant_prefix *p, const weight_matrix *m, bool joint, bool window)
+static bool measure_op(weight_prefix *p, const weight_matrix *m, bool joint, bool window)
 {
     const twin *t = adze_table_get(&p->twins, m->op);
     const adze_ir_value *value = adze_op_operand(t->rounded, 0);
@@ -225,7 +225,7 @@ static bool has_rows(const weight_matrix *m)
     return weight_takes_rows(m->op, &same);
 }
 
-bool prefix_measure(quant_prefix *p, const weight_matrix *m, bool centred, prefix_moments *out)
+bool prefix_measure(weight_prefix *p, const weight_matrix *m, bool centred, prefix_moments *out)
 {
     bool window = adze_op_has_trait(m->op, ADZE_WINDOW), joint = m->groups == 1 && (window || has_rows(m));
     if (2 * m->cols > ADZE_STATS_MAX_GRAM) joint = false;
@@ -249,9 +249,9 @@ bool prefix_measure(quant_prefix *p, const weight_matrix *m, bool centred, prefi
     return ok;
 }
 
-/* ---- Rounding ---- */
+/* ---- Changing ---- */
 
-bool prefix_round(quant_prefix *p, const weight_matrix *m, const double *values)
+bool prefix_change(weight_prefix *p, const weight_matrix *m, const double *values)
 {
     const twin *t = adze_table_get(&p->twins, m->op);
     weight_matrix mine = *m, other;
@@ -267,13 +267,13 @@ bool prefix_round(quant_prefix *p, const weight_matrix *m, const double *values)
     return made;
 }
 
-bool prefix_round_input(quant_prefix *p, const adze_op *op, uint32_t index, quant_grid grid, quant_step step)
+bool prefix_quantize_input(weight_prefix *p, const adze_op *op, uint32_t index, adze_dtype codes,
+                           double scale, int32_t zero)
 {
     const twin *t = adze_table_get(&p->twins, op);
     adze_ir_value *in[3] = {adze_op_operand(t->rounded, index)};
-    adze_dtype dtype = grid.is_signed ? ADZE_DTYPE_i8 : ADZE_DTYPE_u8;
-    in[1] = adze_const_scalar(p->module, "scale", ADZE_DTYPE_f32, step.scale);
-    in[2] = in[1] ? adze_const_scalar(p->module, "zero", dtype, step.zero) : NULL;
+    in[1] = adze_const_scalar(p->module, "scale", ADZE_DTYPE_f32, scale);
+    in[2] = in[1] ? adze_const_scalar(p->module, "zero", codes, zero) : NULL;
     adze_builder b = adze_builder_before(t->rounded);
     in[0] = in[2] ? adze_build1(&b, "quantize", in, 3, NULL, 0) : NULL;
     adze_ir_value *back = in[0] ? adze_build1(&b, "dequantize", in, 3, NULL, 0) : NULL;
@@ -281,7 +281,7 @@ bool prefix_round_input(quant_prefix *p, const adze_op *op, uint32_t index, quan
     return back;
 }
 
-bool prefix_set_bias(quant_prefix *p, const adze_op *op, uint32_t index, const double *bias, size_t rows)
+bool prefix_set_bias(weight_prefix *p, const adze_op *op, uint32_t index, const double *bias, size_t rows)
 {
     const twin *t = adze_table_get(&p->twins, op);
     float *x = adze_malloc(rows * sizeof *x);

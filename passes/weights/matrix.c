@@ -1,5 +1,5 @@
 /* Weights of contractions as matrices, from the iteration space of the op. */
-#include "passes/quant/weights.h"
+#include "passes/weights/matrix.h"
 
 #include <adze/arena.h>
 #include <adze/table.h>
@@ -110,6 +110,51 @@ double *weight_read(const weight_matrix *m)
     adze_error(adze_op_loc(m->op), "weights '%s' hold NaN or infinite numbers, which no scale and code stand for",
                adze_const_name(m->constant));
     return NULL;
+}
+
+/* ---- Gram matrices ---- */
+
+static const adze_gram *find_gram(const weight_matrix *m, const adze_stats *stats)
+{
+    const adze_gram *gram = stats ? adze_stats_gram(stats, m->op, 0) : NULL;
+    if (gram && gram->rows && gram->size == m->cols && gram->n_groups == m->groups) return gram;
+    adze_error(adze_op_loc(m->op), gram ? "the Gram matrix of what '%s' is multiplied with is empty or of another size"
+                                        : "no Gram matrix of what '%s' is multiplied with: calibrate with --gram",
+               adze_const_name(m->constant));
+    return NULL;
+}
+
+void weight_centre(double *h, const double *x, const double *z, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) h[i * n + j] -= 2 * x[i] * z[j];
+}
+
+bool weight_gram(const weight_matrix *m, const adze_stats *stats, uint32_t group, bool centred, double *h,
+                 double *out_mean)
+{
+    size_t count = m->cols * m->cols;
+    double *one = adze_malloc(count * sizeof *one), *mean = adze_malloc(m->cols * sizeof *mean), rows = 0;
+    memset(h, 0, count * sizeof *h);
+    if (out_mean) memset(out_mean, 0, m->cols * sizeof *mean);
+    bool ok = true;
+    const adze_ir_value *value = adze_const_value(m->constant);
+    for (const adze_use *use = adze_value_first_use(value); use && ok; use = adze_use_next(use)) {
+        weight_matrix other;
+        if (!weight_shares(m, use, &other)) continue;
+        const adze_gram *gram = find_gram(&other, stats);
+        ok = gram && adze_gram_read(stats, gram, group, one, mean);
+        if (!ok) break;
+        for (size_t i = 0; i < count; i++) h[i] += one[i];
+        if (centred) weight_centre(h, mean, mean, m->cols);
+        double n = (double)gram->rows[group];
+        for (size_t i = 0; out_mean && i < m->cols; i++) out_mean[i] += n * mean[i];
+        rows += n;
+    }
+    for (size_t i = 0; out_mean && rows > 0 && i < m->cols; i++) out_mean[i] /= rows;
+    free(one);
+    free(mean);
+    return ok;
 }
 
 /* ---- First and last ---- */
