@@ -62,6 +62,23 @@ static bool say_sum(adze_onnx_export *x)
     return true;
 }
 
+/* Scales of f16 with a result of f32: the scales become f32 ahead of it, which is exact. The opset's own way to say so,
+ * output_dtype, is one that fewer opsets have and that ONNX Runtime 1.32 stumbles over. */
+static bool say_dequantize(adze_onnx_export *x)
+{
+    adze_dtype to = adze_onnx_value_dtype(adze_op_result(x->op, 0));
+    if (dtype_at(x, 1) != ADZE_DTYPE_f16 || to != ADZE_DTYPE_f32) return adze_onnx_say_as(x, "DequantizeLinear");
+    const char *scale = say_cast(x, adze_onnx_argument(x, 1), to, NULL);
+    adze_onnx_begin(x, "DequantizeLinear");
+    adze_onnx_in(x, adze_onnx_argument(x, 0));
+    adze_onnx_in(x, scale);
+    if (adze_op_operand(x->op, 2)) adze_onnx_in(x, adze_onnx_argument(x, 2));
+    adze_onnx_out(x, adze_onnx_result(x, 0));
+    adze_onnx_int(x, "axis", adze_op_attr_int(x->op, "axis"));
+    if (adze_op_attr_int(x->op, "block_size")) adze_onnx_int(x, "block_size", adze_op_attr_int(x->op, "block_size"));
+    return adze_onnx_end(x);
+}
+
 /* Unsigned numbers are what they are. */
 static bool say_relu(adze_onnx_export *x)
 {
@@ -348,7 +365,8 @@ adze_onnx_speaker *adze_onnx_group_find(const char *op)
         const char *op;
         adze_onnx_speaker *speaker;
     } rows[] = {
-        {"attention", say_attention}, {"dropout", say_dropout}, {"fma", say_fma}, {"gather_nd", say_gather_nd},
+        {"attention", say_attention}, {"dequantize", say_dequantize}, {"dropout", say_dropout}, {"fma", say_fma},
+        {"gather_nd", say_gather_nd},
         {"gelu", say_gelu}, {"gelu_tanh", say_gelu_tanh}, {"hard_swish", say_hard_swish},
         {"layer_norm", say_layer_norm}, {"max", say_max}, {"min", say_min}, {"mish", say_mish}, {"prelu", say_prelu},
         {"relayout", say_relayout}, {"relu", say_relu}, {"requantize", say_requantize}, {"rms_norm", say_rms_norm},

@@ -43,6 +43,7 @@ void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const ad
         if (codes) append(out, &first, passes[i].weights, choose ? best : settings->weights);
         if (codes) append(out, &first, "clip", settings->clip);
         if (passes[i].kind == ADZE_FORMAT_WEIGHTS) append(out, &first, "symmetric", "false");
+        if (passes[i].kind == ADZE_FORMAT_WEIGHTS) append(out, &first, "scales", "f16");
         if (alone) append(out, &first, "polish", "20");
         if (alone) append(out, &first, "refit", "1");
         if (passes[i].kind == ADZE_FORMAT_STATIC) append(out, &first, "range", settings->range);

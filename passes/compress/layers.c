@@ -119,5 +119,6 @@ uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format)
     uint64_t scales = format.group ? layer->rows * taps * ((layer->channels + format.group - 1) / format.group)
                                    : layer->rows;
     uint64_t zeros = format.kind == ADZE_FORMAT_WEIGHTS ? scales : 0; /* a byte each */
-    return (n * bits + 7) / 8 + 4 * scales + zeros + biases;
+    uint64_t scale = format.kind == ADZE_FORMAT_WEIGHTS && format.group ? 2 : 4; /* f16, or f32 */
+    return (n * bits + 7) / 8 + scale * scales + zeros + biases;
 }

@@ -13,11 +13,16 @@ quant_grid quant_grid_make(uint32_t bits, bool is_signed, bool symmetric)
     return grid;
 }
 
-/* A scale as the file holds it: a normal f32, never 0. */
-static double storable(double scale)
+double quant_storable(quant_grid grid, double scale)
 {
+    if (grid.half) {
+        const double least = 0x1p-14, greatest = 65504;
+        int exponent;
+        double part = frexp(scale < least ? least : scale > greatest ? greatest : scale, &exponent);
+        return ldexp(rint(ldexp(part, 11)), exponent - 11); /* 11 bits */
+    }
     float f = (float)scale;
-    return (double)(f < 1e-30f ? 1e-30f : f);
+    return (double)(f < 1e-30f ? 1e-30f : f); /* normal, never 0 */
 }
 
 quant_step quant_step_of(quant_grid grid, double lo, double hi)
@@ -28,9 +33,9 @@ quant_step quant_step_of(quant_grid grid, double lo, double hi)
     if (!(hi > lo) || !isfinite(hi - lo)) return (quant_step){1, grid.symmetric ? middle : grid.least};
     if (grid.symmetric) {
         double top = -lo > hi ? -lo : hi;
-        return (quant_step){storable(top / (grid.greatest - middle)), middle};
+        return (quant_step){quant_storable(grid, top / (grid.greatest - middle)), middle};
     }
-    double scale = storable((hi - lo) / (grid.greatest - grid.least));
+    double scale = quant_storable(grid, (hi - lo) / (grid.greatest - grid.least));
     double zero = rint(grid.least - lo / scale);
     zero = zero < grid.least ? grid.least : zero > grid.greatest ? grid.greatest : zero;
     return (quant_step){scale, (int32_t)zero};
@@ -51,5 +56,5 @@ double quant_round(quant_grid grid, quant_step step, double x)
 double quant_scale_for_bias(double scale, double x_scale, double bias)
 {
     double least = fabs(bias) / 1073741824.0 / x_scale; /* 2^30 */
-    return scale >= least ? scale : storable(least * 1.000001);
+    return scale >= least ? scale : quant_storable((quant_grid){0}, least * 1.000001);
 }

@@ -18,9 +18,10 @@
 typedef struct quant_grid {
     int32_t least, greatest;
     bool symmetric, is_signed;
+    bool half; /* scales are what an f16 can hold, from its least normal number up */
 } quant_grid;
 
-/* One scale and zero point: value = (code - zero) * scale. The scale is what an f32 can hold. */
+/* One scale and zero point: value = (code - zero) * scale. The scale is what an f32 can hold, or an f16. */
 typedef struct quant_step {
     double scale;
     int32_t zero;
@@ -32,6 +33,8 @@ quant_grid quant_grid_make(uint32_t bits, bool is_signed, bool symmetric);
 /* The step for values in [lo, hi]. The range is made to hold 0, which gets a code of its own; 1 where it holds nothing
  * else. */
 quant_step quant_step_of(quant_grid grid, double lo, double hi);
+/* The nearest scale that the grid's file can hold. */
+double quant_storable(quant_grid grid, double scale);
 int32_t quant_code(quant_grid grid, quant_step step, double x); /* halves to even; NaN gives the zero point */
 double quant_round(quant_grid grid, quant_step step, double x); /* the value of x's code */
 /* Scale of a weight, raised where the bias would not fit in i32: |bias| <= 2^30 * x_scale * scale. */

@@ -86,6 +86,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
 static const adze_option option_table[] = {
     OPTION("bits", "of a code, 2 to 8", INT, bits, "8"),
     OPTION("group", "input channels that share a scale; 0 = all", INT, group, "0"),
+    OPTION("scales", "of groups: f32, or f16 unless weights are tiny or huge", STR, scales, "f32"),
     OPTION("method", "rtn, gptq, awq, cd or awq-gptq", STR, method, "rtn"),
     OPTION("clip", "range of the codes: absmax, mse or gram", STR, clip, "absmax"),
     OPTION("symmetric", "zero points are 0", BOOL, symmetric, "true"),

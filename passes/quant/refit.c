@@ -44,8 +44,8 @@ static double error_of(const fit *f, const double *s)
     return error;
 }
 
-/* Puts scales that an f32 can hold into f->s; false where there are none above 0, or they are not better. */
-static bool solve(const fit *f, const quant_step *steps, double *before)
+/* Puts scales that the file can hold into f->s; false where there are none above 0, or they are not better. */
+static bool solve(const fit *f, quant_grid grid, const quant_step *steps, double *before)
 {
     size_t n = f->groups;
     memcpy(f->r, f->a, n * n * sizeof *f->r);
@@ -60,7 +60,7 @@ static bool solve(const fit *f, const quant_step *steps, double *before)
     linalg_solve(f->s, f->r, 1, n);
     for (size_t g = 0; g < n; g++) {
         if (!(f->s[g] > 1e-30) || !(f->s[g] < 1e30)) return false;
-        f->s[g] = (double)(float)f->s[g];
+        f->s[g] = quant_storable(grid, f->s[g]);
     }
     return error_of(f, f->s) < error_of(f, before);
 }
@@ -80,7 +80,7 @@ size_t quant_refit(const quant_layer *layer, quant_step *steps, double *out)
         quant_step *own = steps + i * groups;
         for (size_t j = 0; j < n; j++) f.codes[j] = rint(out[i * n + j] / own[j / f.width].scale);
         equations(&f, layer->h, layer->w + i * n);
-        if (!solve(&f, own, before)) continue;
+        if (!solve(&f, layer->grid, own, before)) continue;
         for (size_t g = 0; g < groups; g++) own[g].scale = f.s[g];
         for (size_t j = 0; j < n; j++) out[i * n + j] = f.codes[j] * f.s[j / f.width];
         changed++;

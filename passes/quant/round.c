@@ -26,7 +26,7 @@ void quant_steps(const quant_layer *layer, quant_step *steps)
             quant_step *step = &steps[i * groups + g];
             *step = quant_clip_choose(layer->clip, layer->grid, layer->w + i * layer->cols + from, n, diagonal,
                                       layer->cols + 1);
-            if (layer->shrink > 0) step->scale = (double)(float)(step->scale * layer->shrink);
+            if (layer->shrink > 0) step->scale = quant_storable(layer->grid, step->scale * layer->shrink);
         }
 }
 

@@ -3,6 +3,7 @@
 
 #include <adze/arena.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,9 +33,17 @@ static void put_code(uint8_t *bytes, size_t at, int32_t code, bool nibbles)
 
 typedef struct tensors {
     uint8_t *codes, *zeros;
-    float *scales;
+    void *scales; /* f32, or f16 */
     size_t n_scales;
 } tensors;
+
+/* The bits of a normal number of f16. */
+static uint16_t half_bits(double x)
+{
+    int exponent;
+    double part = frexp(x, &exponent); /* from a half to 1 */
+    return (uint16_t)((uint32_t)(exponent + 14) << 10 | ((uint32_t)ldexp(part, 11) & 1023));
+}
 
 static tensors fill(const weight_matrix *m, const weight_rounded *r, bool nibbles)
 {
@@ -42,7 +51,7 @@ static tensors fill(const weight_matrix *m, const weight_rounded *r, bool nibble
     tensors t = {.n_scales = m->rows * r->blocks};
     t.codes = adze_malloc(n + 1);
     t.zeros = adze_malloc(t.n_scales + 1);
-    t.scales = adze_malloc((t.n_scales + 1) * sizeof *t.scales);
+    t.scales = adze_malloc((t.n_scales + 1) * sizeof(float));
     memset(t.codes, 0, n);
     memset(t.zeros, 0, t.n_scales);
     for (size_t i = 0; i < m->rows; i++) {
@@ -56,7 +65,10 @@ static tensors fill(const weight_matrix *m, const weight_rounded *r, bool nibble
             size_t col = r->blocks > 1 ? b % per_tap * r->group * m->taps + b / per_tap : 0, at;
             quant_step step = r->steps[i * r->blocks + block_of(m, r, col, &at)];
             size_t where = place(m, i, at, r->blocks);
-            t.scales[where] = (float)step.scale;
+            if (r->grid.half)
+                ((uint16_t *)t.scales)[where] = half_bits(step.scale);
+            else
+                ((float *)t.scales)[where] = (float)step.scale;
             put_code(t.zeros, where, step.zero, nibbles);
         }
     }
@@ -77,6 +89,7 @@ static const adze_type *scale_type(const weight_matrix *m, const weight_rounded 
 
 adze_ir_value *weight_emit(const weight_matrix *m, const weight_plan *plan, const weight_rounded *r)
 {
+    enum { ONNX_FLOAT = 1 }; /* its number of f32 */
     adze_context *context = adze_op_context(m->op);
     adze_module *module = adze_op_module(m->op);
     const char *name = adze_const_name(m->constant);
@@ -86,8 +99,8 @@ adze_ir_value *weight_emit(const weight_matrix *m, const weight_plan *plan, cons
     adze_ir_value *in[3] = {0};
     in[0] = adze_const_make(module, adze_internf(context, "%s.codes", name),
                             adze_type_with_dtype(adze_const_type(m->constant), dtype), t.codes);
-    in[1] = adze_const_make(module, adze_internf(context, "%s.scale", name), scale_type(m, r, ADZE_DTYPE_f32),
-                            t.scales);
+    in[1] = adze_const_make(module, adze_internf(context, "%s.scale", name),
+                            scale_type(m, r, r->grid.half ? ADZE_DTYPE_f16 : ADZE_DTYPE_f32), t.scales);
     bool ok = in[0] && in[1];
     if (ok && !plan->symmetric) {
         in[2] = adze_const_make(module, adze_internf(context, "%s.zero", name), scale_type(m, r, dtype), t.zeros);
@@ -98,9 +111,12 @@ adze_ir_value *weight_emit(const weight_matrix *m, const weight_plan *plan, cons
     free(t.scales);
     if (!ok) return NULL;
     adze_builder b = adze_builder_before(m->op);
-    adze_attr attrs[2] = {adze_attr_int("axis", r->blocks == 1 ? m->row_axis : m->k_axis)};
-    if (r->blocks > 1) attrs[1] = adze_attr_int("block_size", (int64_t)r->group);
-    return adze_build1(&b, "dequantize", in, in[2] ? 3 : 2, attrs, r->blocks > 1 ? 2 : 1);
+    uint32_t n = 0;
+    adze_attr attrs[3];
+    attrs[n++] = adze_attr_int("axis", r->blocks == 1 ? m->row_axis : m->k_axis);
+    if (r->blocks > 1) attrs[n++] = adze_attr_int("block_size", (int64_t)r->group);
+    if (r->grid.half) attrs[n++] = adze_attr_int("output_dtype", ONNX_FLOAT);
+    return adze_build1(&b, "dequantize", in, in[2] ? 3 : 2, attrs, n);
 }
 
 /* x * (1 / factors): what the contraction reads instead of x. */

@@ -54,6 +54,9 @@ static bool read_plan(const weight_options *o, adze_loc loc, const char *pass, c
                           .progressive = o->progressive};
     if (!weight_method_parse(loc.context, o->method, &plan->method)) return false;
     if (!weight_clip_parse(loc.context, o->clip, &plan->clip)) return false;
+    plan->half_scales = o->scales && !strcmp(o->scales, "f16");
+    if (o->scales && !plan->half_scales && strcmp(o->scales, "f32") != 0)
+        return adze_error(loc, "%s: scales of groups are f32 or f16, not '%s'", pass, o->scales);
     if (o->bits < 2 || o->bits > 8 || o->edge_bits < 2 || o->edge_bits > 8)
         return adze_error(loc, "%s: bits and edge-bits are 2 to 8", pass);
     if (o->group < 0 || o->polish < 0 || o->polish > 1000 || o->refit < 0 || o->refit > 1000)

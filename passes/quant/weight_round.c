@@ -4,6 +4,7 @@
 
 #include <adze/arena.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,7 +207,8 @@ static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_
     size_t rows = m->rows / m->groups, at = group * rows * m->cols, count = rows * m->cols;
     double *w = r->w + at, *values = r->values + at, *turned_w = NULL, *turned_values = NULL;
     quant_step *steps = r->steps + group * rows * r->blocks;
-    bool ok = plan->moments ? take_moments(m, plan->moments, group, *h, w) : !*h || weight_gram(m, plan->stats, group, plan->centred, *h, NULL);
+    bool ok = plan->moments ? take_moments(m, plan->moments, group, *h, w)
+                            : !*h || weight_gram(m, plan->stats, group, plan->centred, *h, NULL);
     quant_layer layer = {.rows = rows, .cols = m->cols, .group = r->group, .w = w, .h = *h, .grid = r->grid,
                          .clip = plan->clip, .shrink = plan->shrink};
     bool awq = (plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ) && is_product(m);
@@ -228,12 +230,21 @@ static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_
     return ok;
 }
 
+/* Steps of few bits over the range of the weights are normal numbers of f16, but for groups that hardly count. */
+static bool scales_fit_halves(const weight_matrix *m, const double *w)
+{
+    double most = 0;
+    for (size_t i = 0; i < m->rows * m->cols; i++) most = fabs(w[i]) > most ? fabs(w[i]) : most;
+    return most > 0x1p-6 && most < 0x1p15;
+}
+
 bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounded *out)
 {
     *out = (weight_rounded){.grid = quant_grid_make(plan->bits, true, plan->symmetric)};
     choose_blocks(m, plan, out);
     out->w = weight_read(m);
     if (!out->w) return false;
+    out->grid.half = plan->half_scales && out->blocks > 1 && scales_fit_halves(m, out->w);
     out->values = adze_malloc(m->rows * m->cols * sizeof *out->values);
     out->steps = adze_malloc(m->rows * out->blocks * sizeof *out->steps);
     bool gram = weight_needs_gram(plan) || plan->moments;

@@ -23,6 +23,7 @@ typedef struct weight_plan {
     uint32_t bits;  /* 2 to 8 */
     size_t group;   /* channels that share a scale; 0 = all */
     bool symmetric, act_order;
+    bool half_scales; /* scales of groups are stored as f16, where weights are neither tiny nor huge */
     bool progressive; /* by way of 8 and 6 bits */
     bool centred;     /* a bias makes up for what means lose: Gram matrices are of inputs less their means */
     double shrink;    /* of the range that the clip gives; 0 = 1 */
@@ -68,7 +69,7 @@ bool weight_replace(const weight_matrix *m, adze_ir_value *with, const double *f
 typedef struct weight_options {
     int64_t bits, group, edge_bits, min_elements, polish, refit;
     bool symmetric, act_order, sequential, progressive;
-    const char *method, *clip, *stats, *plan;
+    const char *method, *clip, *scales, *stats, *plan;
 } weight_options;
 
 /* How weights of a function are rounded, as options, statistics and a layer plan say. */

@@ -84,8 +84,9 @@ static bool is_form(const adze_op *op)
         if (value && adze_dim_is_value(adze_type_count(type), 0)) return false;
     }
     adze_dtype codes = adze_type_dtype(adze_value_type(adze_op_operand(op, 0)));
+    adze_dtype scale = adze_type_dtype(adze_value_type(adze_op_operand(op, 1)));
     return (codes == ADZE_DTYPE_i4 || codes == ADZE_DTYPE_i8) &&
-           adze_type_dtype(adze_value_type(adze_op_operand(op, 1))) == ADZE_DTYPE_f32 &&
+           (scale == ADZE_DTYPE_f32 || scale == ADZE_DTYPE_f16) &&
            adze_type_dtype(adze_value_type(adze_op_result(op, 0))) == ADZE_DTYPE_f32;
 }
 
@@ -138,7 +139,7 @@ static adze_ir_value *one_of_each(adze_op *dequantize, adze_ir_value *value, int
     const adze_const *constant = adze_value_const(value);
     adze_dtype dtype = adze_type_dtype(adze_const_type(constant));
     bool pairs = dtype == ADZE_DTYPE_i4;
-    size_t size = dtype == ADZE_DTYPE_f32 ? sizeof(float) : 1, count = pairs ? ((size_t)n + 1) / 2 : (size_t)n;
+    size_t size = pairs ? 1 : adze_dtype_bits(dtype) / 8, count = pairs ? ((size_t)n + 1) / 2 : (size_t)n;
     uint8_t one[sizeof(float)];
     if (!adze_data_read(adze_const_data(constant), 0, one, size)) return NULL;
     if (pairs) one[0] = (uint8_t)((one[0] & 15) * 17); /* two a byte */
@@ -167,14 +168,15 @@ bool tile_take_codes(adze_op *root)
     uint32_t n_in = !in[2] || is_all_zero(adze_value_const(in[2])) ? 2 : 3;
     int64_t block = adze_op_attr_int(op, "block_size");
     adze_attr attrs[] = {adze_attr_int("axis", block ? 1 - (int64_t)column : (int64_t)column),
-                         adze_attr_int("block_size", block)};
+                         adze_attr_int("block_size", block),
+                         adze_attr_int("output_dtype", adze_op_attr_int(op, "output_dtype"))};
     if (!block && adze_dim_is_value(adze_type_count(adze_value_type(in[1])), 1)) {
         if (!adze_dim_is_const(adze_type_dim(w, column), &n)) return false;
         for (uint32_t i = 1; i < n_in; i++)
             if (!(in[i] = one_of_each(op, in[i], n))) return false;
     }
     adze_builder b = adze_builder_before(root);
-    adze_op *own = adze_build(&b, "dequantize", in, n_in, attrs, block ? 2 : 1, NULL, 1);
+    adze_op *own = adze_build(&b, "dequantize", in, n_in, attrs, 3, NULL, 1);
     if (!own) return false;
     adze_op_set_operand(root, 1, adze_op_result(own, 0));
     if (!adze_value_has_uses(adze_op_result(op, 0))) adze_op_erase(op);
@@ -273,6 +275,12 @@ bool tile_fits_4_bits(const adze_const *weights)
     return fits;
 }
 
+const char *tile_codes_name(tile *t, const contraction *c)
+{
+    bool half = adze_type_dtype(adze_value_type(c->scales)) == ADZE_DTYPE_f16;
+    return adze_internf(t->context, "f32q%d%s%s", (int)c->code_bits, half ? "h" : "", c->zeros ? "z" : "");
+}
+
 /* A panel, from `at`. */
 static void widen_floats(tile *t, contraction *c, const adze_dim *const *at, adze_ir_value *to)
 {
@@ -287,8 +295,7 @@ static void widen_floats(tile *t, contraction *c, const adze_dim *const *at, adz
     adze_ir_value *args[9] = {to, tile_view(t, c->weights, at), tile_view(t, c->scales, at)};
     for (uint32_t i = 0; i < 5; i++) args[3 + i] = adze_build_index(&t->b, numbers[i]);
     if (c->zeros) args[8] = tile_view(t, c->zeros, at);
-    const char *name = adze_internf(t->context, "widen_f32q%d%s", (int)c->code_bits, c->zeros ? "z" : "");
-    tile_call(t, name, args, c->zeros ? 9 : 8);
+    tile_call(t, adze_internf(t->context, "widen_%s", tile_codes_name(t, c)), args, c->zeros ? 9 : 8);
 }
 
 void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze_dim *panel, int64_t vectors)

@@ -80,6 +80,8 @@ bool tile_codes_fit(const adze_op *root);
 /* No number of an i8 constant is outside -8 .. 7. */
 bool tile_fits_4_bits(const adze_const *weights);
 /* Makes the codes of `vectors` panels of 16 columns from `panel` on wide, into scratch memory. */
+/* f32q4, f32q8h, f32q4z, …: what micro-kernels for the contraction's codes, scales and zero points are named by. */
+const char *tile_codes_name(tile *t, const contraction *c);
 void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze_dim *panel, int64_t vectors);
 
 /* ---- contract_tile.c ---- */

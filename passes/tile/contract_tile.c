@@ -61,8 +61,7 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
                                   c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
     } else if (c->direct) {
-        name = adze_internf(t->context, "gemm_f32q%d%s_%dx%d", (int)c->code_bits, c->zeros ? "z" : "", (int)p->mr,
-                            (int)p->nr);
+        name = adze_internf(t->context, "gemm_%s_%dx%d", tile_codes_name(t, c), (int)p->mr, (int)p->nr);
         args[n++] = tile_index(t, c->stride_col);
         args[n++] = b;
         args[n++] = tile_view(t, c->scales, at);

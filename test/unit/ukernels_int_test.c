@@ -285,6 +285,7 @@ static int code_of(int bits, const uint8_t *panel, int64_t kk, int column)
 typedef struct codes_case {
     int bits, mr, nr;
     bool zeros; /* zero points, too */
+    bool half;  /* scales of f16 */
     bool exact; /* the largest codes and zero points, and numbers whose sums are exact */
     int64_t k, group, a_row;
 } codes_case;
@@ -313,6 +314,23 @@ static edge random_floats(int64_t bytes, uint32_t *state, float by)
 {
     edge e = edge_of((size_t)bytes);
     for (int64_t i = 0; i < bytes / 4; i++) ((float *)(void *)e.begin)[i] = ((float)next(state) * 0x1p-23f - 1) * by;
+    return e;
+}
+
+/* Scales of f16: any finite bits, or with `exact` quarters. *out_wide, malloc'ed, gets the numbers. */
+static edge random_halves(int64_t bytes, uint32_t *state, bool exact, float **out_wide)
+{
+    static const uint16_t quarters[] = {0, 0x3400, 0x3800, 0x3a00, 0xb400, 0xb800, 0xba00};
+    edge e = edge_of((size_t)bytes);
+    *out_wide = malloc((size_t)bytes * 2 + 1);
+    for (int64_t i = 0; i < bytes / 2; i++) {
+        uint16_t bits = exact ? quarters[next(state) % 7] : (uint16_t)next(state);
+        if (!exact) bits &= 0xbbff; /* below 2 in magnitude; some below the least normal number */
+        int exponent = bits >> 10 & 31, fraction = bits & 1023;
+        double x = ldexp(exponent ? 1024 + fraction : fraction, (exponent ? exponent : 1) - 25);
+        (*out_wide)[i] = (float)(bits & 0x8000 ? -x : x);
+        memcpy(e.begin + 2 * i, &bits, sizeof bits);
+    }
     return e;
 }
 
@@ -350,15 +368,18 @@ static void check_codes(const adze_ukernel *uk, const codes_case *c)
     adze_ukernel_arg args[9] = {[2] = {.i = c->a_row}, [5] = {.i = c->k}, [6] = {.i = c->group}, [7] = {.i = 640}};
     REQUIRE(uk->reach(args, reach));
     CHECK_INT(reach[2].end, code_bytes(c->bits, c->k) * c->nr / 16);
-    CHECK_INT(reach[3].end, (c->k + c->group - 1) / c->group * 4 * c->nr);
-    CHECK_INT(reach[4].end, c->zeros ? reach[3].end / 4 : 0);
+    int64_t size = c->half ? 2 : 4;
+    CHECK_INT(reach[3].end, (c->k + c->group - 1) / c->group * size * c->nr);
+    CHECK_INT(reach[4].end, c->zeros ? reach[3].end / size : 0);
     uint32_t state = 3;
     edge a = random_floats(reach[1].end, &state, 1), b = random_codes(reach[2].end, &state);
-    edge scales = random_floats(reach[3].end, &state, c->bits == 4 ? 1 : 0.0625F);
+    float *wide = NULL;
+    edge scales = c->half ? random_halves(reach[3].end, &state, c->exact, &wide)
+                          : random_floats(reach[3].end, &state, c->bits == 4 ? 1 : 0.0625F);
     edge zeros = zeros_for(reach[4].end, &state);
     if (c->exact) {
         make_exact((float *)(void *)a.begin, reach[1].end, &state, 1);
-        make_exact((float *)(void *)scales.begin, reach[3].end, &state, 0.25F);
+        if (!c->half) make_exact((float *)(void *)scales.begin, reach[3].end, &state, 0.25F);
         make_extreme(c->bits, b.begin, reach[2].end, (int8_t *)zeros.begin, reach[4].end, &state);
     }
     float acc[MAX_TILE + 2 * GUARD], mark;
@@ -370,11 +391,12 @@ static void check_codes(const adze_ukernel *uk, const codes_case *c)
     args[4].cp = scales.begin;
     args[8].cp = c->zeros ? zeros.begin : NULL;
     uk->invoke(args);
-    double worst = codes_error(c, acc + GUARD, args[1].cp, b.begin, args[4].cp, args[8].cp);
+    double worst = codes_error(c, acc + GUARD, args[1].cp, b.begin, wide ? wide : args[4].cp, args[8].cp);
     bool hold = true;
     for (int i = 0; i < GUARD; i++)
         hold &= bits_of(acc[i]) == (uint32_t)guard && bits_of(acc[GUARD + c->mr * c->nr + i]) == (uint32_t)guard;
-    if (!unit_check(worst <= (c->exact ? 0 : 1e-3) && hold, __FILE__, __LINE__, uk->name))
+    free(wide);
+    if (!unit_check(worst <= (c->exact ? 0 : c->half ? 4e-2 : 1e-3) && hold, __FILE__, __LINE__, uk->name))
         printf("  k %d, group %d: error %g\n", (int)c->k, (int)c->group, worst);
     edge_free(a);
     edge_free(b);
@@ -393,8 +415,13 @@ TEST(gemm_codes)
     int tiles = 0;
     for (size_t i = 0; i < adze_uk_count; i++) {
         codes_case c;
-        c.zeros = sscanf(adze_uk_table[i].name, "gemm_f32q%dz_%dx%d", &c.bits, &c.mr, &c.nr) == 3;
-        if (!c.zeros && sscanf(adze_uk_table[i].name, "gemm_f32q%d_%dx%d", &c.bits, &c.mr, &c.nr) != 3) continue;
+        static const char *const forms[] = {"gemm_f32q%d_%dx%d", "gemm_f32q%dz_%dx%d", "gemm_f32q%dh_%dx%d",
+                                            "gemm_f32q%dhz_%dx%d"};
+        int form = 0;
+        while (form < 4 && sscanf(adze_uk_table[i].name, forms[form], &c.bits, &c.mr, &c.nr) != 3) form++;
+        if (form == 4) continue;
+        c.zeros = form % 2;
+        c.half = form / 2;
         tiles++;
         for (size_t d = 0; d < sizeof grouped / sizeof *grouped; d++) {
             c.k = grouped[d][0];
@@ -406,17 +433,17 @@ TEST(gemm_codes)
             }
         }
     }
-    CHECK_INT(tiles, 48);
+    CHECK_INT(tiles, 96);
     adze_reach reach[4];
     adze_ukernel_arg odd[8] = {[2] = {.i = 77}, [5] = {.i = 77}, [6] = {.i = 12}};
     CHECK(!adze_uk_find("gemm_f32q4_1x16")->reach(odd, reach) && adze_uk_find("gemm_f32q8_1x16")->reach(odd, reach));
 }
 
 /* Every product rounded once, no element left out. */
-static void check_widen(int bits, bool with_zeros, int64_t taps, const int64_t *of, bool of_tap)
+static void check_widen(int bits, bool half, bool with_zeros, int64_t taps, const int64_t *of, bool of_tap)
 {
-    char name[16];
-    snprintf(name, sizeof name, "widen_f32q%d%s", bits, with_zeros ? "z" : "");
+    char name[20];
+    snprintf(name, sizeof name, "widen_f32q%d%s%s", bits, half ? "h" : "", with_zeros ? "z" : "");
     const adze_ukernel *uk = adze_uk_find(name);
     int64_t k = of[0], groups = (k + of[1] - 1) / of[1];
     adze_reach reach[4] = {{0, 0}};
@@ -424,16 +451,18 @@ static void check_widen(int bits, bool with_zeros, int64_t taps, const int64_t *
                                 [6] = {.i = of[1]}, [7] = {.i = 640}};
     REQUIRE(uk && uk->reach(args, reach));
     CHECK_INT(reach[0].end, taps * k * 64);
-    CHECK_INT(reach[3].end, with_zeros ? reach[2].end / 4 : 0);
+    CHECK_INT(reach[3].end, with_zeros ? reach[2].end / (half ? 2 : 4) : 0);
     uint32_t state = 5;
     edge y = edge_of((size_t)reach[0].end), codes = random_codes(reach[1].end, &state);
-    edge scales = random_floats(reach[2].end, &state, 1), zeros = random_codes(reach[3].end, &state);
+    float *wide = NULL;
+    edge scales = half ? random_halves(reach[2].end, &state, false, &wide) : random_floats(reach[2].end, &state, 1);
+    edge zeros = random_codes(reach[3].end, &state);
     args[0].p = y.begin;
     args[1].cp = codes.begin;
     args[2].cp = scales.begin;
     args[8].cp = zeros.begin;
     uk->invoke(args);
-    const float *got = args[0].p, *scale = args[2].cp;
+    const float *got = args[0].p, *scale = wide ? wide : args[2].cp;
     bool same = true;
     for (int64_t i = 0; i < taps * k * 16; i++) {
         int64_t t = i / 16 / k, kk = i / 16 % k, n = i % 16;
@@ -442,6 +471,7 @@ static void check_widen(int bits, bool with_zeros, int64_t taps, const int64_t *
         float want = (float)(code - (with_zeros ? (int8_t)zeros.begin[at] : 0)) * scale[at];
         same &= bits_of(got[i]) == bits_of(want);
     }
+    free(wide);
     if (!unit_check(same, __FILE__, __LINE__, uk->name))
         printf("  %d taps, k %d, group %d\n", (int)taps, (int)k, (int)of[1]);
     edge_free(y);
@@ -455,8 +485,9 @@ TEST(widen)
     for (int bits = 4; bits <= 8; bits += 4)
         for (size_t d = 0; d < sizeof grouped / sizeof *grouped; d++)
             for (int64_t taps = 1; taps <= 9; taps += 8)
-                for (int form = 0; form < 4; form++)
-                    if (is_group(bits, grouped[d])) check_widen(bits, form / 2, taps, grouped[d], form % 2);
+                for (int form = 0; form < 8; form++)
+                    if (is_group(bits, grouped[d]))
+                        check_widen(bits, form / 4, form / 2 % 2, taps, grouped[d], form % 2);
 }
 
 TEST(widen_bytes)

@@ -4,7 +4,8 @@
  * of 8-bit codes a row is a step. Products with codes are summed within a group, then the sum times the group's scale
  * joins the rest: nothing is multiplied by the scale that need not be. One row is bound by memory, of which there is a
  * seventh; its columns are 32 so that four sums are under way. Zero points are subtracted from codes that are floats,
- * which is exact; of 4-bit codes, a number is subtracted anyway, and the zero point is a part of that.
+ * which is exact; of 4-bit codes, a number is subtracted anyway, and the zero point is a part of that. Scales are f32,
+ * or f16 (`h`), which become f32 exactly.
  */
 #include "ukernels.h"
 #include "vector.h"
@@ -23,7 +24,7 @@ typedef struct codes_args {
     const float *a;
     int64_t a_row;
     const uint8_t *b;
-    const float *scales;
+    const void *scales; /* f32, or f16 */
     int64_t k, group, ahead;
     const int8_t *zeros; /* NULL = all are 0; known when it is compiled */
 } codes_args;
@@ -36,6 +37,10 @@ typedef struct codes_args {
 #define step_of_8(p)        __builtin_convertvector(*(const bytes16_memory *)(p), v16)
 
 #define zeros_of(zeros, at) ((zeros) ? step_of_8((zeros) + (at)) : splat16(0))
+
+/* 16 scales from the one at `at`. */
+#define scales_of(half, scales, at) \
+    ((half) ? half16((const uint16_t *)(scales) + (at)) : load16((const float *)(scales) + (at)))
 
 /* Bytes from a panel to the next, and floats of its scales. */
 INLINE int64_t panel_bytes(const int bits, int64_t k) { return bits == 4 ? (k + 7) / 8 * CODES_4 : k * CODES_8; }
@@ -73,7 +78,7 @@ INLINE void add_eight(v16 *c, const int bits, const int rows, const int vectors,
     }
 }
 
-INLINE void codes_tile(const int bits, const int rows, const int vectors, const codes_args g)
+INLINE void codes_tile(const int bits, const int half, const int rows, const int vectors, const codes_args g)
 {
     v16 c[CODE_ROWS * CODE_VECTORS];
     UNROLL for (int i = 0; i < rows * vectors; i++) c[i] = splat16(0);
@@ -89,7 +94,7 @@ INLINE void codes_tile(const int bits, const int rows, const int vectors, const 
         }
         UNROLL for (int v = 0; v < vectors; v++)
         {
-            v16 scale = load16(g.scales + v * panel_scales(g.k, g.group) + at);
+            v16 scale = scales_of(half, g.scales, v * panel_scales(g.k, g.group) + at);
             UNROLL for (int m = v; m < rows * vectors; m += vectors) c[m] = c[m] + sum[m] * scale;
         }
     }
@@ -121,8 +126,9 @@ INLINE void widen_group(float *y, const int bits, const uint8_t *p, int64_t coun
     for (; i < count; i++, y += PANEL, p += CODES_8) store16(y, (step_of_8(p) - zero) * scale);
 }
 
-INLINE void widen_panel(const int bits, float *y, const uint8_t *codes, const float *scales, int64_t taps,
-                        int64_t scales_tap, int64_t k, int64_t group, int64_t ahead, const int8_t *zeros)
+INLINE void widen_panel(const int bits, const int half, float *y, const uint8_t *codes, const void *scales,
+                        int64_t taps, int64_t scales_tap, int64_t k, int64_t group, int64_t ahead,
+                        const int8_t *zeros)
 {
     for (int64_t t = 0; t < taps; t++) {
         int64_t at = t * scales_tap;
@@ -130,24 +136,25 @@ INLINE void widen_panel(const int bits, float *y, const uint8_t *codes, const fl
             const int64_t count = k - from < group ? k - from : group;
             const uint8_t *p = codes + t * panel_bytes(bits, k);
             p += bits == 4 ? from / 8 * CODES_4 : from * CODES_8;
-            widen_group(y, bits, p, count, zeros_of(zeros, at), load16(scales + at), ahead);
+            widen_group(y, bits, p, count, zeros_of(zeros, at), scales_of(half, scales, at), ahead);
             y += count * PANEL;
         }
     }
 }
 
-#define UK_WIDEN(bits)                                                                                            \
-    void adze_uk_widen_f32q##bits(float *y, const uint8_t *codes, const float *scales, int64_t taps,              \
-                                  int64_t scales_tap, int64_t k, int64_t group, int64_t ahead)                    \
+#define WIDEN(bits, half, suffix, scale)                                                                          \
+    void adze_uk_widen_f32q##bits##suffix(float *y, const uint8_t *codes, const scale *scales, int64_t taps,      \
+                                          int64_t scales_tap, int64_t k, int64_t group, int64_t ahead)            \
     {                                                                                                             \
-        widen_panel(bits, y, codes, scales, taps, scales_tap, k, group, ahead, NULL);                             \
+        widen_panel(bits, half, y, codes, scales, taps, scales_tap, k, group, ahead, NULL);                       \
     }                                                                                                             \
-    void adze_uk_widen_f32q##bits##z(float *y, const uint8_t *codes, const float *scales, int64_t taps,           \
-                                     int64_t scales_tap, int64_t k, int64_t group, int64_t ahead,                 \
-                                     const int8_t *zeros)                                                         \
+    void adze_uk_widen_f32q##bits##suffix##z(float *y, const uint8_t *codes, const scale *scales, int64_t taps,   \
+                                             int64_t scales_tap, int64_t k, int64_t group, int64_t ahead,         \
+                                             const int8_t *zeros)                                                 \
     {                                                                                                             \
-        widen_panel(bits, y, codes, scales, taps, scales_tap, k, group, ahead, zeros);                            \
+        widen_panel(bits, half, y, codes, scales, taps, scales_tap, k, group, ahead, zeros);                      \
     }
+#define UK_WIDEN(bits) WIDEN(bits, 0, , float) WIDEN(bits, 1, h, uint16_t)
 
 typedef uint16_t words16 __attribute__((vector_size(32)));
 typedef uint8_t pairs16 __attribute__((vector_size(16)));
@@ -165,19 +172,21 @@ void adze_uk_widen_s8q4(int8_t *y, const uint8_t *codes, int64_t rows, int64_t a
     }
 }
 
-#define CODES_TILE(bits, mr, nr)                                                                                  \
-    void adze_uk_gemm_f32q##bits##_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,       \
-                                               const float *scales, int64_t k, int64_t group, int64_t ahead)      \
+#define CODES_TILE(bits, half, suffix, scale, mr, nr)                                                             \
+    void adze_uk_gemm_f32q##bits##suffix##_##mr##x##nr(float *acc, const float *a, int64_t a_row,                 \
+                                                       const uint8_t *b, const scale *scales, int64_t k,          \
+                                                       int64_t group, int64_t ahead)                              \
     {                                                                                                             \
-        codes_tile(bits, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead, NULL});             \
+        codes_tile(bits, half, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead, NULL});       \
     }                                                                                                             \
-    void adze_uk_gemm_f32q##bits##z_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,      \
-                                                const float *scales, int64_t k, int64_t group, int64_t ahead,     \
-                                                const int8_t *zeros)                                              \
+    void adze_uk_gemm_f32q##bits##suffix##z_##mr##x##nr(float *acc, const float *a, int64_t a_row,                \
+                                                        const uint8_t *b, const scale *scales, int64_t k,         \
+                                                        int64_t group, int64_t ahead, const int8_t *zeros)        \
     {                                                                                                             \
-        codes_tile(bits, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead, zeros});            \
+        codes_tile(bits, half, mr, nr / 16, (codes_args){acc, a, a_row, b, scales, k, group, ahead, zeros});      \
     }
-#define UK_GEMM_CODES(mr, nr) CODES_TILE(4, mr, nr) CODES_TILE(8, mr, nr)
+#define CODES_TILES(bits, mr, nr) CODES_TILE(bits, 0, , float, mr, nr) CODES_TILE(bits, 1, h, uint16_t, mr, nr)
+#define UK_GEMM_CODES(mr, nr) CODES_TILES(4, mr, nr) CODES_TILES(8, mr, nr)
 #define UK_GEMM(mr, nr)
 #define UK_GEMM_INT(mr, nr)
 #define UK_DEPTHWISE(mw)

@@ -30,27 +30,30 @@
         adze_uk_dw_##name##_##mw(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].i, x[5].i, x[6].i, x[7].i, x[8].i);     \
     }
 #define UK_DEPTHWISE_INT(mw) DEPTHWISE_INT(u8s8, mw) DEPTHWISE_INT(u8s16, mw)
-#define CODES(bits, mr, nr)                                                                                     \
-    static void invoke_q##bits##_##mr##x##nr(const adze_ukernel_arg *x)                                         \
+#define CODES(bits, suffix, mr, nr)                                                                             \
+    static void invoke_q##bits##suffix##_##mr##x##nr(const adze_ukernel_arg *x)                                 \
     {                                                                                                           \
-        adze_uk_gemm_f32q##bits##_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].cp, x[5].i, x[6].i,        \
-                                              x[7].i);                                                          \
+        adze_uk_gemm_f32q##bits##suffix##_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].cp, x[5].i,        \
+                                                      x[6].i, x[7].i);                                          \
     }                                                                                                           \
-    static void invoke_q##bits##z_##mr##x##nr(const adze_ukernel_arg *x)                                        \
+    static void invoke_q##bits##suffix##z_##mr##x##nr(const adze_ukernel_arg *x)                                \
     {                                                                                                           \
-        adze_uk_gemm_f32q##bits##z_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].cp, x[5].i, x[6].i,       \
-                                               x[7].i, x[8].cp);                                                \
+        adze_uk_gemm_f32q##bits##suffix##z_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].cp, x[4].cp, x[5].i,       \
+                                                       x[6].i, x[7].i, x[8].cp);                                \
     }
-#define UK_GEMM_CODES(mr, nr) CODES(4, mr, nr) CODES(8, mr, nr)
-#define UK_WIDEN(bits)                                                                                          \
-    static void invoke_widen_##bits(const adze_ukernel_arg *x)                                                  \
+#define CODES_OF(bits, mr, nr) CODES(bits, , mr, nr) CODES(bits, h, mr, nr)
+#define UK_GEMM_CODES(mr, nr)  CODES_OF(4, mr, nr) CODES_OF(8, mr, nr)
+#define WIDEN(bits, suffix)                                                                                     \
+    static void invoke_widen_##bits##suffix(const adze_ukernel_arg *x)                                          \
     {                                                                                                           \
-        adze_uk_widen_f32q##bits(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i);             \
+        adze_uk_widen_f32q##bits##suffix(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i);     \
     }                                                                                                           \
-    static void invoke_widen_##bits##z(const adze_ukernel_arg *x)                                               \
+    static void invoke_widen_##bits##suffix##z(const adze_ukernel_arg *x)                                       \
     {                                                                                                           \
-        adze_uk_widen_f32q##bits##z(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i, x[8].cp); \
+        adze_uk_widen_f32q##bits##suffix##z(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i,   \
+                                            x[8].cp);                                                           \
     }
+#define UK_WIDEN(bits) WIDEN(bits, ) WIDEN(bits, h)
 #define UK_WIDEN_INT(name)                                                                                      \
     static void invoke_##name(const adze_ukernel_arg *x) { adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i); }
 #define UK_GEMM_TILES(nr)                                                                                       \
@@ -99,25 +102,28 @@
     {                                                                                              \
         return adze_uk_reach_dw_int(mw, 2, x, out);                                                \
     }
-#define CODES_REACH(bits, mr, nr)                                                                  \
-    static bool reach_q##bits##_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)            \
+#define CODES_REACH(bits, suffix, size, mr, nr)                                                    \
+    static bool reach_q##bits##suffix##_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)    \
     {                                                                                              \
-        return adze_uk_reach_gemm_codes(bits, mr, nr, x, out);                                     \
+        return adze_uk_reach_gemm_codes(bits, size, mr, nr, x, out);                               \
     }                                                                                              \
-    static bool reach_q##bits##z_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)           \
+    static bool reach_q##bits##suffix##z_##mr##x##nr(const adze_ukernel_arg *x, adze_reach *out)   \
     {                                                                                              \
-        return adze_uk_reach_gemm_codes(bits, mr, nr, x, out) && adze_uk_reach_zeros(out, 3);      \
+        return adze_uk_reach_gemm_codes(bits, size, mr, nr, x, out) &&                             \
+               adze_uk_reach_zeros(out, size, 3);                                                  \
     }
-#define UK_GEMM_CODES(mr, nr) CODES_REACH(4, mr, nr) CODES_REACH(8, mr, nr)
-#define UK_WIDEN(bits)                                                                             \
-    static bool reach_widen_##bits(const adze_ukernel_arg *x, adze_reach *out)                     \
+#define CODES_REACH_OF(bits, mr, nr) CODES_REACH(bits, , 4, mr, nr) CODES_REACH(bits, h, 2, mr, nr)
+#define UK_GEMM_CODES(mr, nr)        CODES_REACH_OF(4, mr, nr) CODES_REACH_OF(8, mr, nr)
+#define WIDEN_REACH(bits, suffix, size)                                                            \
+    static bool reach_widen_##bits##suffix(const adze_ukernel_arg *x, adze_reach *out)             \
     {                                                                                              \
-        return adze_uk_reach_widen(bits, x, out);                                                  \
+        return adze_uk_reach_widen(bits, size, x, out);                                            \
     }                                                                                              \
-    static bool reach_widen_##bits##z(const adze_ukernel_arg *x, adze_reach *out)                  \
+    static bool reach_widen_##bits##suffix##z(const adze_ukernel_arg *x, adze_reach *out)          \
     {                                                                                              \
-        return adze_uk_reach_widen(bits, x, out) && adze_uk_reach_zeros(out, 2);                   \
+        return adze_uk_reach_widen(bits, size, x, out) && adze_uk_reach_zeros(out, size, 2);       \
     }
+#define UK_WIDEN(bits) WIDEN_REACH(bits, , 4) WIDEN_REACH(bits, h, 2)
 #define UK_GEMM_TILES(nr)                                                                          \
     static bool reach_tiles_x##nr(const adze_ukernel_arg *x, adze_reach *out)                      \
     {                                                                                              \
@@ -140,15 +146,20 @@
 #define UK_DEPTHWISE_INT(mw)                                              \
     ROW(dw_u8s8_##mw, "pbibiiiii", invoke_dw_u8s8_##mw, reach_dw_s8_##mw) \
     ROW(dw_u8s16_##mw, "pbibiiiii", invoke_dw_u8s16_##mw, reach_dw_s16_##mw)
-#define CODES_ROW(bits, mr, nr)                                                                                   \
-    ROW(gemm_f32q##bits##_##mr##x##nr, "ppibpiii", invoke_q##bits##_##mr##x##nr, reach_q##bits##_##mr##x##nr)     \
-    ROW(gemm_f32q##bits##z_##mr##x##nr, "ppibpiiib", invoke_q##bits##z_##mr##x##nr, reach_q##bits##z_##mr##x##nr)
-#define UK_GEMM_CODES(mr, nr) CODES_ROW(4, mr, nr) CODES_ROW(8, mr, nr)
+#define CODES_ROW(bits, suffix, type, mr, nr)                                                                     \
+    ROW(gemm_f32q##bits##suffix##_##mr##x##nr, "ppib" type "iii", invoke_q##bits##suffix##_##mr##x##nr,           \
+        reach_q##bits##suffix##_##mr##x##nr)                                                                      \
+    ROW(gemm_f32q##bits##suffix##z_##mr##x##nr, "ppib" type "iiib", invoke_q##bits##suffix##z_##mr##x##nr,        \
+        reach_q##bits##suffix##z_##mr##x##nr)
+#define CODES_ROWS(bits, mr, nr) CODES_ROW(bits, , "p", mr, nr) CODES_ROW(bits, h, "b", mr, nr)
+#define UK_GEMM_CODES(mr, nr)    CODES_ROWS(4, mr, nr) CODES_ROWS(8, mr, nr)
 #define UK_GEMM_TILES(nr)                                                                                         \
     ROW(gemm_u8s8_tiles_x##nr, "pbiiiibiiiiii", invoke_tiles_x##nr, reach_tiles_x##nr)
-#define UK_WIDEN(bits)                                                                   \
-    ROW(widen_f32q##bits, "pbpiiiii", invoke_widen_##bits, reach_widen_##bits)           \
-    ROW(widen_f32q##bits##z, "pbpiiiiib", invoke_widen_##bits##z, reach_widen_##bits##z)
+#define WIDEN_ROW(bits, suffix, type)                                                                             \
+    ROW(widen_f32q##bits##suffix, "pb" type "iiiii", invoke_widen_##bits##suffix, reach_widen_##bits##suffix)     \
+    ROW(widen_f32q##bits##suffix##z, "pb" type "iiiiib", invoke_widen_##bits##suffix##z,                          \
+        reach_widen_##bits##suffix##z)
+#define UK_WIDEN(bits) WIDEN_ROW(bits, , "p") WIDEN_ROW(bits, h, "b")
 #define UK_WIDEN_INT(name) ROW(name, "bbii", invoke_##name, adze_uk_reach_widen_int)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)

@@ -126,7 +126,8 @@ static bool is_group(int64_t bits, int64_t group, int64_t k)
     return group > 0 && (bits != 4 || group % 8 == 0 || group >= k);
 }
 
-bool adze_uk_reach_gemm_codes(int64_t bits, int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
+bool adze_uk_reach_gemm_codes(int64_t bits, int64_t scale_bytes, int64_t mr, int64_t nr, const adze_ukernel_arg *x,
+                              adze_reach *out)
 {
     int64_t k = x[5].i, group = x[6].i;
     span acc = one, a = one, b = one, scales = one;
@@ -138,10 +139,10 @@ bool adze_uk_reach_gemm_codes(int64_t bits, int64_t mr, int64_t nr, const adze_u
     along(&a, k, 1);
     along(&b, times(&b, code_bytes(&b, bits, k), nr / PANEL), 1);
     along(&scales, times(&scales, (k - 1) / group + 1, nr), 1);
-    return put(&out[1], a, 4) && put(&out[2], b, 1) && put(&out[3], scales, 4);
+    return put(&out[1], a, 4) && put(&out[2], b, 1) && put(&out[3], scales, scale_bytes);
 }
 
-bool adze_uk_reach_widen(int64_t bits, const adze_ukernel_arg *x, adze_reach *out)
+bool adze_uk_reach_widen(int64_t bits, int64_t scale_bytes, const adze_ukernel_arg *x, adze_reach *out)
 {
     int64_t taps = x[3].i, k = x[5].i, group = x[6].i;
     span y = one, codes = one, scales = one;
@@ -152,12 +153,12 @@ bool adze_uk_reach_widen(int64_t bits, const adze_ukernel_arg *x, adze_reach *ou
     along(&codes, times(&codes, taps, code_bytes(&codes, bits, k)), 1);
     along(&scales, taps, x[4].i);
     along(&scales, times(&scales, (k - 1) / group + 1, PANEL), 1);
-    return put(&out[0], y, 4) && put(&out[1], codes, 1) && put(&out[2], scales, 4);
+    return put(&out[0], y, 4) && put(&out[1], codes, 1) && put(&out[2], scales, scale_bytes);
 }
 
-bool adze_uk_reach_zeros(adze_reach *out, int scales)
+bool adze_uk_reach_zeros(adze_reach *out, int64_t scale_bytes, int scales)
 {
-    out[scales + 1] = (adze_reach){out[scales].first / 4, out[scales].end / 4};
+    out[scales + 1] = (adze_reach){out[scales].first / scale_bytes, out[scales].end / scale_bytes};
     return true;
 }
 

@@ -11,10 +11,11 @@ bool adze_uk_reach_gemm_int(int64_t mr, int64_t nr, int64_t weight_bytes, const 
                             adze_reach *out);
 bool adze_uk_reach_gemm_tiles(int64_t nr, const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_dw_int(int64_t mw, int64_t weight_bytes, const adze_ukernel_arg *args, adze_reach *out);
-bool adze_uk_reach_gemm_codes(int64_t bits, int64_t mr, int64_t nr, const adze_ukernel_arg *args, adze_reach *out);
-bool adze_uk_reach_widen(int64_t bits, const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_gemm_codes(int64_t bits, int64_t scale_bytes, int64_t mr, int64_t nr, const adze_ukernel_arg *args,
+                              adze_reach *out);
+bool adze_uk_reach_widen(int64_t bits, int64_t scale_bytes, const adze_ukernel_arg *args, adze_reach *out);
 /* Zero points lie like the scales, which are pointer `scales`, a byte each. */
-bool adze_uk_reach_zeros(adze_reach *out, int scales);
+bool adze_uk_reach_zeros(adze_reach *out, int64_t scale_bytes, int scales);
 bool adze_uk_reach_widen_int(const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_transpose(const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_pack(const adze_ukernel_arg *args, adze_reach *out);

@@ -73,8 +73,8 @@
  *
  *   acc[m][n] = sum over groups g of scale[g][n] * sum over kk of the group of a[m * a_row + kk] * code[kk][n]
  *
- * in that order; gemm_f32q<bits>z_<mr>x<nr>: of code[kk][n] - zero[g][n], which is exact. Of a row k floats are read. b
- * is a packed panel of 16 columns, rows of
+ * in that order; gemm_f32q<bits>z_<mr>x<nr>: of code[kk][n] - zero[g][n], which is exact. Of a row k floats are read. With h
+ * behind the bits scales are f16. b is a packed panel of 16 columns, rows of
  *
  *   4 bits: u32[16], the code of step 8 i + j in bits 4 j to 4 j + 3 of row i, two's complement; ceil(k / 8) rows
  *   8 bits: i8[16], k rows
@@ -82,25 +82,30 @@
  * and scales one of f32[ceil(k / group)][16], and zeros of i8 likewise; for nr = 32 the next 16 columns are those of the
  * panels behind them. group is positive, and of 4-bit codes a multiple of 8 or at least k. Codes of steps that are not
  * there do not matter. `ahead` counts bytes. One row is fastest in 32 columns. */
-#define UK_GEMM_CODES_TILE(bits, mr, nr)                                                                            \
-    void adze_uk_gemm_f32q##bits##_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,         \
-                                               const float *scales, int64_t k, int64_t group, int64_t ahead);       \
-    void adze_uk_gemm_f32q##bits##z_##mr##x##nr(float *acc, const float *a, int64_t a_row, const uint8_t *b,        \
-                                                const float *scales, int64_t k, int64_t group, int64_t ahead,       \
-                                                const int8_t *zeros);
-#define UK_GEMM_CODES(mr, nr) UK_GEMM_CODES_TILE(4, mr, nr) UK_GEMM_CODES_TILE(8, mr, nr)
+#define UK_GEMM_CODES_TILE(bits, suffix, scale, mr, nr)                                                             \
+    void adze_uk_gemm_f32q##bits##suffix##_##mr##x##nr(float *acc, const float *a, int64_t a_row,                   \
+                                                       const uint8_t *b, const scale *scales, int64_t k,            \
+                                                       int64_t group, int64_t ahead);                               \
+    void adze_uk_gemm_f32q##bits##suffix##z_##mr##x##nr(float *acc, const float *a, int64_t a_row,                  \
+                                                        const uint8_t *b, const scale *scales, int64_t k,           \
+                                                        int64_t group, int64_t ahead, const int8_t *zeros);
+#define UK_GEMM_CODES_TILES(bits, mr, nr) \
+    UK_GEMM_CODES_TILE(bits, , float, mr, nr) UK_GEMM_CODES_TILE(bits, h, uint16_t, mr, nr)
+#define UK_GEMM_CODES(mr, nr) UK_GEMM_CODES_TILES(4, mr, nr) UK_GEMM_CODES_TILES(8, mr, nr)
 
 /* widen_f32q<bits>: such a panel for each of `taps` taps, as the panel that gemm_f32 and dw_f32 read:
  *
  *   y[t * k + kk][n] = code[t][kk][n] * scales[t * scales_tap + kk / group * 16 + n]
  *
- * widen_f32q<bits>z: of code[t][kk][n] - zeros[t * scales_tap + kk / group * 16 + n], with one rounding. */
-#define UK_WIDEN(bits)                                                                                              \
-    void adze_uk_widen_f32q##bits(float *y, const uint8_t *codes, const float *scales, int64_t taps,                \
-                                  int64_t scales_tap, int64_t k, int64_t group, int64_t ahead);                     \
-    void adze_uk_widen_f32q##bits##z(float *y, const uint8_t *codes, const float *scales, int64_t taps,             \
-                                     int64_t scales_tap, int64_t k, int64_t group, int64_t ahead,                   \
-                                     const int8_t *zeros);
+ * widen_f32q<bits>z: of code[t][kk][n] - zeros[t * scales_tap + kk / group * 16 + n], with one rounding. With h
+ * behind the bits scales are f16. */
+#define UK_WIDEN_TILES(bits, suffix, scale)                                                                         \
+    void adze_uk_widen_f32q##bits##suffix(float *y, const uint8_t *codes, const scale *scales, int64_t taps,        \
+                                          int64_t scales_tap, int64_t k, int64_t group, int64_t ahead);             \
+    void adze_uk_widen_f32q##bits##suffix##z(float *y, const uint8_t *codes, const scale *scales, int64_t taps,     \
+                                             int64_t scales_tap, int64_t k, int64_t group, int64_t ahead,           \
+                                             const int8_t *zeros);
+#define UK_WIDEN(bits) UK_WIDEN_TILES(bits, , float) UK_WIDEN_TILES(bits, h, uint16_t)
 
 /* widen_s8q4: y[i] = code i for i < 64 * rows, of two codes a byte, the first in bits 0 to 3. */
 #define UK_WIDEN_INT(name) void adze_uk_##name(int8_t *y, const uint8_t *codes, int64_t rows, int64_t ahead);

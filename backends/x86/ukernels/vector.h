@@ -35,6 +35,29 @@ INLINE v16 splat16(float x)
     return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
 
+typedef uint16_t halves16 __attribute__((vector_size(32)));
+typedef halves16 halves16_memory __attribute__((aligned(2), may_alias));
+
+/* 16 numbers of f16 as f32, which is exact. */
+#if defined(__clang__) && defined(__F16C__)
+typedef _Float16 half16_vector __attribute__((vector_size(32)));
+#define half16(p) __builtin_convertvector((half16_vector)(*(const halves16_memory *)(p)), v16)
+#else
+typedef uint32_t words16_of_halves __attribute__((vector_size(64)));
+/* Numbers below the least normal f16 have an exponent of 0: a 1 ahead of their bits is added, and subtracted. */
+#define half16(p) half16_of(__builtin_convertvector(*(const halves16_memory *)(p), words16_of_halves))
+INLINE v16 half16_of(const words16_of_halves x)
+{
+    const words16_of_halves bits = (x & 0x7fff) << 13, exponent = bits & 0x0f800000;
+    const words16_of_halves top = (words16_of_halves)(exponent == 0x0f800000), low = (words16_of_halves)(exponent == 0);
+    const words16_of_halves normal = bits + (112U << 23) + (top & 112U << 23);
+    const words16_of_halves small = (words16_of_halves)((v16)(bits + (113U << 23)) - (v16)(words16_of_halves){
+        113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23,
+        113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23, 113U << 23});
+    return (v16)((normal & ~low) | (small & low) | (x & 0x8000) << 16);
+}
+#endif
+
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define ROLLED _Pragma("clang loop unroll(disable)")

@@ -42,7 +42,7 @@ class Module:
     def result(self, value, dims, dtype="f32"):
         self.results.append((value, f"{dtype}[{','.join(map(str, dims))}]"))
 
-    def weights(self, bits, dims, axis, block=0, scale=None, zero=None, dtype=None):
+    def weights(self, bits, dims, axis, block=0, scale=None, zero=None, dtype=None, of="f32"):
         """The dequantize of codes with a scale an index of the axis, or a block along it."""
         low, high = -(1 << bits - 1), (1 << bits - 1) - 1
         dtype = dtype or f"i{bits}"
@@ -54,12 +54,13 @@ class Module:
             to = [-(-d // block) if i == axis else d for i, d in enumerate(dims)]
         if scale == "one":
             to = []
-        scales = self.const("f32", to, [f"{random.uniform(0.01, 0.1):.6f}" for _ in range(count(to))])
+        scales = self.const(of, to, [f"{random.uniform(0.01, 0.1):.6f}" for _ in range(count(to))])
         operands = [codes, scales]
         if zero is not None:
             zeros = [random.randint(low, high) for _ in range(count(to))] if zero == "any" else [zero] * count(to)
             operands.append(self.const(dtype, to, zeros))
         attrs = f"axis = {axis}" + (f", block_size = {block}" if block else "")
+        attrs += ", output_dtype = 1" if of != "f32" else ""
         return self.op(f"dequantize({', '.join(operands)}) {{{attrs}}}", dims)
 
     def matmul(self, x, rows, w, columns):
@@ -106,6 +107,12 @@ for bits in (4, 8):                                                          # z
     w = kept.weights(bits, [24, K], 1, 16, zero="any")
     for x in (few, some):
         kept.result(kept.op(f"gemm({x}, {w}) {{transB = 1}}", [*rows[x], 24]), [*rows[x], 24])
+for bits in (4, 8):                                                          # scales of f16
+    for zero in (None, "any"):
+        for x, m in rows.items():
+            kept.matmul(x, m, kept.weights(bits, [K, 35], 0, 32, zero=zero, of="f16"), 35)
+        kept.matmul(many, [40], kept.weights(bits, [K, 16], 1, zero=zero, of="f16"), 16)
+    kept.matmul(some, ["M"], kept.weights(bits, [K, 37], 1, scale="one", of="f16"), 37)
 kept.matmul(few, [9], kept.weights(8, [K, 19], 0, 12), 19)                   # rows of 8 bits are one step
 kept.matmul(many, [40], kept.weights(4, [K, 19], 0, 32, dtype="i8"), 19)     # i8 that needs four bits
 image, deep, line = [1, 16, 9, 11], [2, 24, 6, 5], [3, 6, 21]
@@ -136,6 +143,7 @@ few = wide.arg("few", [9, K])
 wide.matmul(few, [9], wide.weights(4, [K, 19], 0, 20, zero="any"), 19)       # groups end within a row of eight steps
 wide.matmul(few, [9], wide.weights(8, [K, 19], 1, dtype="u8", zero=100), 19) # bytes without a sign
 wide.matmul(few, [9], wide.weights(4, [K, 19], 0, 12), 19)                   # groups end within a row of eight steps
+wide.matmul(few, [9], wide.weights(8, [K, 19], 0, 32, of="bf16"), 19)        # scales of bf16
 w = wide.weights(4, [K, K], 0, 32)                                           # read by more than contractions
 wide.matmul(few, [9], w, K)
 wide.result(wide.op(f"relu({w})", [K, K]), [K, K])
