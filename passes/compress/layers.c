@@ -105,7 +105,9 @@ bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
     if (format.structure != ADZE_DENSE) return false; /* no pass makes it so yet */
     if (format.kind == ADZE_FORMAT_FLOAT || format.kind == ADZE_FORMAT_CAST) return true;
     if (gram && !layer->has_gram) return false;
-    if (format.group && (format.group >= layer->channels || layer->channels % format.group)) return false;
+    /* The last group of a product may be short. */
+    bool even = layer->cols == layer->channels || !format.group || layer->channels % format.group == 0;
+    if (format.group && (format.group >= layer->channels || !even)) return false;
     return format.kind != ADZE_FORMAT_ROWS || layer->takes_rows;
 }
 

@@ -21,7 +21,7 @@ import zoo  # noqa: E402
 
 ADZE = BUILD / "bin/adze"
 LENGTH = 160  # tokens of a story that is calibrated on
-BEST = "method=awq-gptq,clip=gram,symmetric=false,polish=20,refit=1"
+BEST = "method=awq-gptq,clip=gram,symmetric=false,polish=20,refit=1,scales=f16"
 WAYS = ["", "symmetric=false", "method=gptq", "method=gptq,symmetric=false,clip=gram",
         "method=awq,symmetric=false,clip=gram",
         "method=gptq,symmetric=false,clip=gram,polish=20", "method=gptq,symmetric=false,clip=gram,polish=20,refit=1",
@@ -42,8 +42,19 @@ def entropy(model, folder):
     return float(re.search(r"^ *entropy +(\S+)", text, re.M)[1])
 
 
+def bits_a_weight(module):
+    """Codes, scales and zero points of a module's text, over the number of codes."""
+    size = {"i4": 4, "i8": 8, "f16": 16, "f32": 32}
+    bits = codes = 0
+    for kind, dtype, dims in re.findall(r"^ *const @\S+\.(codes|scale|zero): (\w+)\[([\d,]+)\]", module, re.M):
+        count = int(np.prod([int(d) for d in dims.split(",")]))
+        bits += count * size[dtype]
+        codes += count if kind == "codes" else 0
+    return bits / codes
+
+
 def loss(model, folder, options):
-    """Of the model with weights rounded with these options, in nat a token."""
+    """Of the model with weights rounded with these options, in nat a token; q.adz is that model."""
     options = f"bits=4,group=32,stats={folder}/stats" + (options and "," + options)
     if "edge-bits" not in options:
         options += ",edge-bits=4"
@@ -82,12 +93,14 @@ def main(everything):
         before = entropy(model, scratch)
         if everything:
             for options in WAYS:
-                print(f"{loss(model, scratch, options) - before:+8.4f} nat  {options or 'defaults'}", flush=True)
+                lost, bits = loss(model, scratch, options) - before, bits_a_weight((scratch / "q.adz").read_text())
+                print(f"{lost:+8.4f} nat  {bits:.2f} bits  {options or 'defaults'}", flush=True)
             return 0
         nearest, gptq, best = (loss(model, scratch, o) - before for o in ("", "method=gptq", BEST))
-    ok = nearest > gptq > best and best < 0.07
+        bits = bits_a_weight((scratch / "q.adz").read_text())
+    ok = nearest > gptq > best and best < 0.07 and bits < 4.7
     print("ok    " if ok else "FAILED",
-          f"nearest {nearest:.4f}, gptq {gptq:.4f}, best {best:.4f} nat above {before:.4f}")
+          f"nearest {nearest:.4f}, gptq {gptq:.4f}, best {best:.4f} at {bits:.2f} bits, nat above {before:.4f}")
     print(f"{ok:d} passed, {not ok:d} failed, 0 skipped")
     return 0 if ok else 1
 

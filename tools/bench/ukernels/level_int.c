@@ -106,7 +106,7 @@ INLINE void rows_codes(const int bits, const int rows, const int columns, const 
     const uint8_t *panels = (const uint8_t *)bench_weights;
     const float *scales = bench_weights + 4096 * 4096 / 4;
     for (int j = 0; j < 4096; j += columns)
-        codes_tile(bits, rows, columns / 16,
+        codes_tile(bits, 0, rows, columns / 16,
                    (codes_args){bench_out + j, bench_in, 4096, panels + (int64_t)j * 512 * bits, scales + j * 128, 4096,
                                 32, 2560, zeros ? zeros + j * 128 : NULL});
 }
@@ -116,6 +116,23 @@ static void rows4_q4(void) { rows_codes(4, 4, 16, NULL); }
 static void row_q8(void) { rows_codes(8, 1, 32, NULL); }
 static void row_q4z(void) { rows_codes(4, 1, 32, (const int8_t *)(bench_weights + 4096 * 4096 / 2)); }
 static void rows4_q4z(void) { rows_codes(4, 4, 16, (const int8_t *)(bench_weights + 4096 * 4096 / 2)); }
+/* Rows times 512 x 512 codes, which lie in the cache; as they are, and of floats. */
+INLINE void cached_rows(const int rows)
+{
+    for (int j = 0; j < 512; j += 16)
+        codes_tile(4, 0, rows, 1, (codes_args){bench_out + j, bench_in, 512, (const uint8_t *)bench_weights + j * 256,
+                                               bench_weights + 65536 + j * 16, 512, 32, 2560, NULL});
+}
+
+static void rows3_cached(void) { cached_rows(3); }
+static void rows4_cached(void) { cached_rows(4); }
+static void rows6_cached(void) { cached_rows(6); }
+static void rows6_floats(void)
+{
+    for (int j = 0; j < 512; j += 16)
+        adze_uk_gemm_f32_6x16(bench_out + j, bench_in, 6, 512, 0, bench_weights + j * 512, 1, 0, 1, 0, 512, 0);
+}
+
 static void widen_q4(void)
 {
     for (int j = 0; j < 4096; j += 16)
@@ -161,6 +178,10 @@ static const bench_case cases[] = {
     {"row q4 with zero points 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q4z},
     {"4 rows q4 with zero points 4096 x 4096", 2.0 * 4 * 4096 * 4096, 0, rows4_q4z},
     {"row q8 4096 x 4096", 2.0 * 4096 * 4096, 0, row_q8},
+    {"3 rows q4 512 x 512", 2.0 * 3 * 512 * 512, 0, rows3_cached},
+    {"4 rows q4 512 x 512", 2.0 * 4 * 512 * 512, 0, rows4_cached},
+    {"6 rows q4 512 x 512", 2.0 * 6 * 512 * 512, 0, rows6_cached},
+    {"6 rows f32 512 x 512", 2.0 * 6 * 512 * 512, 0, rows6_floats},
     {"widen q4 4096 x 4096", 2.0 * 4096 * 4096, 0, widen_q4},
 };
 
