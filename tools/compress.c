@@ -23,7 +23,7 @@ static const adze_flag flags[] = {
     {"--limit", "N", "measure on at most N (default: all that are left)", ADZE_FLAG_INT,
      offsetof(compress_options, limit)},
     {"--seed", "N", "of the choice of samples (default 1)", ADZE_FLAG_INT, offsetof(compress_options, seed)},
-    {"--formats", "F,…", "that layers may have (default w8a8,w8a8-rows,w4a8,w4g32)", ADZE_FLAG_TEXT,
+    {"--formats", "F,…", "that layers may have (default " COMPRESS_FORMATS ")", ADZE_FLAG_TEXT,
      offsetof(compress_options, formats)},
     {"--weights", "auto|rtn|gptq|cd", "how weights are rounded (default auto: cd, gptq for w4 alone)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, weights)},
@@ -64,40 +64,6 @@ static void stop(int number) { stopped = number; }
 bool compress_stopped(void) { return stopped; }
 
 /* ---- The command line ---- */
-
-/* What artifacts hold as it is; the rest would be floats in them. */
-static bool can_be_written(const char *output, adze_format format)
-{
-    enum { CODES = 8 }; /* a group of 4-bit codes is a multiple of so many */
-    if (!adze_has_suffix(output, ".so")) return true;
-    if (format.kind == ADZE_FORMAT_CAST) adze_usage_error("%s: f16 and bf16 are for .onnx and .adz", output);
-    bool odd = format.kind != ADZE_FORMAT_CAST && format.bits <= 4 && format.group % CODES;
-    if (odd) adze_usage_error("%s: groups of 4-bit weights are multiples of %d in a .so", output, CODES);
-    return format.kind != ADZE_FORMAT_CAST && !odd;
-}
-
-static int parse_formats(compress_job *job)
-{
-    static const char fallback[] = "w8a8,w8a8-rows,w4a8,w4g32";
-    const char *at = job->options->formats ? job->options->formats : fallback;
-    job->formats[job->n_formats++] = (adze_format){.kind = ADZE_FORMAT_FLOAT, .bits = 32};
-    for (;; at++) {
-        size_t size = strcspn(at, ",");
-        adze_format format;
-        if (!adze_format_find(at, size, &format))
-            return adze_usage_error(
-                "--formats: there is no format '%.*s'; there are f32, f16, bf16, and w2 to w8 with or "
-                "without a8, a8-rows and gNUMBER",
-                (int)size, at);
-        bool known = false;
-        for (uint32_t i = 0; i < job->n_formats; i++) known = known || adze_format_equal(job->formats[i], format);
-        if (!known && job->n_formats == COMPRESS_MAX_FORMATS) return adze_usage_error("--formats names too many");
-        if (!can_be_written(job->options->output, format)) return 2;
-        if (!known) job->formats[job->n_formats++] = format;
-        at += size;
-        if (!*at) return 0;
-    }
-}
 
 static int check_options(const compress_options *o)
 {
@@ -187,20 +153,20 @@ static const char *cache_path(adze_work *work, const char *flag)
 /* ---- Steps ---- */
 
 /* Statistics go by names: values without one would be other values once passes have added ops. */
-static void name_values(adze_module *module)
+void compress_name_values(adze_module *module, const char *prefix)
 {
     uint32_t n = 0;
     adze_context *context = adze_module_context(module);
     for (adze_op *op = adze_region_first(adze_func_body(adze_module_main(module))); op; op = adze_op_next(op))
         for (uint32_t i = 0; i < adze_op_num_results(op); i++, n++)
             if (!adze_value_name(adze_op_result(op, i)))
-                adze_value_set_name(adze_op_result(op, i), adze_internf(context, "v%u", n));
+                adze_value_set_name(adze_op_result(op, i), adze_internf(context, "%s%u", prefix, n));
 }
 
 static bool simplify(compress_job *job)
 {
     if (!adze_work_run_passes(job->work, &job->options->common, "simplify", job->module)) return false;
-    name_values(job->module);
+    compress_name_values(job->module, "v");
     return true;
 }
 
@@ -270,16 +236,12 @@ static bool find_format(compress_job *job, const adze_layer_plan *plan, const ch
 {
     int64_t index = adze_layer_plan_find(plan, job->layers[layer].op);
     adze_format format = index < 0 ? job->formats[0] : adze_layer_plan_format(plan, (uint32_t)index);
-    adze_loc loc = adze_loc_unknown(job->work->context);
-    uint32_t f = 0;
-    while (f < job->n_formats && !adze_format_equal(job->formats[f], format)) f++;
-    if (f == COMPRESS_MAX_FORMATS) return adze_error(loc, "%s: it names too many formats", path);
-    if (f == job->n_formats) job->formats[job->n_formats++] = format;
-    *out_format = f;
-    if (adze_layer_takes(&job->layers[layer], format, adze_layer_settings_need_gram(&job->settings))) return true;
+    if (!compress_add_format(job, format, out_format)) return false;
+    if (compress_takes(job, layer, *out_format)) return true;
     adze_text text = {0};
     adze_format_print(format, &text);
-    adze_error(loc, "%s: layer '%s' does not take the format %s", path, job->layers[layer].name, text.data);
+    adze_error(adze_loc_unknown(job->work->context), "%s: layer '%s' does not take the format %s", path,
+               job->layers[layer].name, text.data);
     adze_text_free(&text);
     return false;
 }
@@ -290,9 +252,7 @@ static uint32_t *read_plan(compress_job *job, const char *path, const adze_layer
     uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
     bool ok = check_entries(job, plan, path);
     job->n_formats = 1;
-    for (uint32_t i = 0; ok && i < job->n_layers; i++)
-        ok = find_format(job, plan, path, i, &chosen[i]) &&
-             can_be_written(job->options->output, job->formats[chosen[i]]);
+    for (uint32_t i = 0; ok && i < job->n_layers; i++) ok = find_format(job, plan, path, i, &chosen[i]);
     if (ok) return chosen;
     free(chosen);
     return NULL;
@@ -429,6 +389,7 @@ static void free_job(compress_job *job)
     for (uint32_t i = 0; i < job->n_trials; i++) compress_trial_free(&job->trials[i]);
     compress_score_free(&job->original_score);
     adze_mixes_free(&job->mixes);
+    free(job->formats);
     free(job->probes);
     free(job->losses);
     free(job->seconds);
@@ -449,7 +410,7 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     if (path && !plan) return 1;
     compress_job job = {.options = o, .work = work, .input = input};
     int status = compress_goals_parse(work->context, &o->goals, &job.goals);
-    if (!status) status = parse_formats(&job);
+    if (!status) status = compress_parse_formats(&job);
     if (!status) status = check_places(work, o, input);
     if (!status && o->replay && !take_settings(o, plan))
         status = !differs(&job, "it lacks the settings that adze compress writes; see --plan");

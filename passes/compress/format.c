@@ -74,6 +74,11 @@ static bool find_structure(const char *at, const char *end, adze_format *out)
                      : take(&at, end, "v") ? ADZE_SPATIAL
                                            : ADZE_DENSE;
     if (out->structure == ADZE_DENSE || !take_number(&at, end, &out->first) || !out->first) return false;
+    if (take(&at, end, "%")) { /* of the weights */
+        out->percent = out->first;
+        out->first = 0;
+        return at == end && out->percent <= 99;
+    }
     if (out->structure == ADZE_TUCKER && (!take(&at, end, "x") || !take_number(&at, end, &out->second) || !out->second))
         return false;
     return at == end;
@@ -96,17 +101,17 @@ bool adze_format_find(const char *text, size_t size, adze_format *out)
 
 static void print_structure(adze_format format, adze_text *out)
 {
-    switch (format.structure) {
-    case ADZE_DENSE: return;
-    case ADZE_SPARSE: adze_text_append(out, "s%u", format.percent); return;
-    case ADZE_SPARSE_BLOCKS:
-        adze_text_append(out, "s%ub%ux%u", format.percent, format.first, format.second);
-        return;
-    case ADZE_SPARSE_N_M: adze_text_append(out, "s%u:%u", format.first, format.second); return;
-    case ADZE_LOW_RANK: adze_text_append(out, "r%u", format.first); return;
-    case ADZE_TUCKER: adze_text_append(out, "t%ux%u", format.first, format.second); return;
-    case ADZE_SPATIAL: adze_text_append(out, "v%u", format.first); return;
-    }
+    static const char letters[] = {
+        [ADZE_SPARSE] = 's', [ADZE_SPARSE_BLOCKS] = 's', [ADZE_LOW_RANK] = 'r', [ADZE_TUCKER] = 't', [ADZE_SPATIAL] = 'v'};
+    bool share = format.percent && format.structure > ADZE_SPARSE_N_M;
+    if (format.structure == ADZE_DENSE) return;
+    if (format.structure == ADZE_SPARSE_N_M)
+        adze_text_append(out, "s%u:%u", format.first, format.second);
+    else
+        adze_text_append(out, "%c%u", letters[format.structure], format.percent ? format.percent : format.first);
+    if (format.structure == ADZE_SPARSE_BLOCKS) adze_text_append(out, "b%ux%u", format.first, format.second);
+    if (format.structure == ADZE_TUCKER && !share) adze_text_append(out, "x%u", format.second);
+    if (share) adze_text_append(out, "%%");
 }
 
 void adze_format_print(adze_format format, adze_text *out)

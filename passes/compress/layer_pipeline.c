@@ -20,6 +20,45 @@ static bool has_kind(const adze_layer_plan *plan, adze_format_kind kind)
     return false;
 }
 
+static bool has_structure(const adze_layer_plan *plan, adze_structure least, adze_structure most)
+{
+    for (uint32_t i = 0; i < adze_layer_plan_count(plan); i++) {
+        adze_structure is = adze_layer_plan_format(plan, i).structure;
+        if (is >= least && is <= most) return true;
+    }
+    return false;
+}
+
+/* Lines `channels` or, with `drops`, `drop`. */
+static bool has_cut(const adze_layer_plan *plan, bool drops)
+{
+    for (uint32_t i = 0; i < adze_layer_plan_num_cuts(plan); i++)
+        if ((adze_layer_plan_cut_keep(plan, i) == 0) == drops) return true;
+    return false;
+}
+
+void adze_layer_structure_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
+                                   adze_text *out)
+{
+    /* What removes most comes first; what is left is fitted to what the layers gave before. */
+    const struct {
+        const char *pass;
+        bool wanted;
+    } passes[] = {{"drop-blocks", has_cut(plan, true)},
+                  {"prune-channels", has_cut(plan, false)},
+                  {"low-rank", has_structure(plan, ADZE_LOW_RANK, ADZE_SPATIAL)},
+                  {"prune", has_structure(plan, ADZE_SPARSE, ADZE_SPARSE_N_M)}};
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+        bool first = true;
+        if (!passes[i].wanted) continue;
+        adze_text_append(out, "%s%s{", out->size ? "," : "", passes[i].pass);
+        append(out, &first, "plan", path);
+        append(out, &first, "stats", settings->stats);
+        adze_text_append(out, "}");
+    }
+    if (out->size) adze_text_append(out, ",dce");
+}
+
 void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
                          adze_text *out)
 {
@@ -51,6 +90,7 @@ void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const ad
             append(out, &first, "float-bias", "true"); /* the same code, fewer bytes */
         adze_text_append(out, "}");
     }
+    if (has_structure(plan, ADZE_SPARSE, ADZE_SPARSE_N_M)) adze_text_append(out, "%ssparsify", out->size ? "," : "");
     if (settings->tables) adze_text_append(out, "%squantize-tables", out->size ? "," : "");
     if (out->size) adze_text_append(out, ",dce"); /* constants that nobody reads any more */
 }

@@ -76,6 +76,18 @@ void adze_layer_plan_put(adze_layer_plan *plan, const char *layer, adze_format f
     e->note = note ? adze_intern_z(plan->context, note) : NULL;
 }
 
+/* Passes that change a layer's structure name what they put in the place of its weights after these: `w` becomes
+ * `w.u` and `w.v`, or `w.pruned`. */
+static const entry *find_descendant(const adze_layer_plan *plan, const char *name)
+{
+    const char *end = name + strlen(name);
+    while ((end = memrchr(name, '.', (size_t)(end - name)))) {
+        const entry *e = adze_table_get_name(&plan->by_name, adze_intern(plan->context, name, (size_t)(end - name)));
+        if (e && e->format.structure != ADZE_DENSE) return e;
+    }
+    return NULL;
+}
+
 int64_t adze_layer_plan_find(const adze_layer_plan *plan, const adze_op *op)
 {
     enum { WEIGHTS = 1 };
@@ -86,6 +98,7 @@ int64_t adze_layer_plan_find(const adze_layer_plan *plan, const adze_op *op)
     for (uint32_t i = 0; !e && i < adze_op_num_nodes(op); i++)
         e = adze_table_get_name(&plan->by_name, adze_op_node(op, i));
     if (!e && result) e = adze_table_get_name(&plan->by_name, result);
+    if (!e && constant) e = find_descendant(plan, adze_const_name(constant));
     return e ? (int64_t)e->index : -1;
 }
 

@@ -3,6 +3,7 @@
 #include <adze/compress.h>
 #include <adze/table.h>
 
+#include "passes/compress/structure.h"
 #include "passes/weights/matrix.h"
 
 #include <stdlib.h>
@@ -21,6 +22,13 @@ static void describe(adze_layer *layer, const weight_matrix *m, const adze_stats
     layer->weights = adze_const_name(m->constant);
     layer->op = m->op;
     layer->rows = m->rows, layer->cols = m->cols, layer->channels = m->channels;
+    layer->groups = m->groups;
+    layer->kernel[0] = layer->kernel[1] = 1;
+    const adze_type *type = adze_const_type(m->constant);
+    for (uint32_t i = 0; i < 2 && adze_op_has_trait(m->op, ADZE_WINDOW) && adze_type_rank(type) == 4; i++) {
+        int64_t extent = 1;
+        if (adze_dim_is_const(adze_type_dim(type, 2 + i), &extent)) layer->kernel[i] = (uint64_t)extent;
+    }
     layer->takes_rows = true;
     layer->has_gram = stats;
     for (const adze_use *use = adze_value_first_use(adze_const_value(m->constant)); use; use = adze_use_next(use)) {
@@ -102,7 +110,8 @@ bool adze_layer_settings_need_gram(const adze_layer_settings *settings)
 
 bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
 {
-    if (format.structure != ADZE_DENSE) return false; /* no pass makes it so yet */
+    if (!adze_layer_concrete(layer, format, &format)) return false;
+    if (format.structure != ADZE_DENSE && !layer->has_gram) return false; /* chosen, and refitted, by Gram matrices */
     if (format.kind == ADZE_FORMAT_FLOAT || format.kind == ADZE_FORMAT_CAST) return true;
     if (gram && !layer->has_gram) return false;
     /* The last group of a product may be short. */
@@ -111,16 +120,32 @@ bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
     return format.kind != ADZE_FORMAT_ROWS || layer->takes_rows;
 }
 
+/* Of one factor, without biases; `channels` of its columns share a tap. */
+static uint64_t factor_bytes(layer_factor f, uint64_t channels, adze_format format)
+{
+    uint64_t n = f.rows * f.cols, flags = 0;
+    if (format.structure >= ADZE_SPARSE && format.structure <= ADZE_SPARSE_N_M) {
+        uint64_t block = format.structure == ADZE_SPARSE_BLOCKS ? (uint64_t)format.first * format.second : 1;
+        flags = (n / block + 7) / 8;
+        n = (uint64_t)((double)n * layer_density(format) + 0.5);
+    }
+    if (format.kind == ADZE_FORMAT_FLOAT) return 4 * n + flags;
+    if (format.kind == ADZE_FORMAT_CAST) return 2 * n + flags;
+    uint64_t bits = format.bits <= 4 ? 4 : 8; /* narrower codes lie in these */
+    uint64_t scales = format.group ? f.rows * (f.cols / channels) * ((channels + format.group - 1) / format.group)
+                                   : f.rows;
+    uint64_t zeros = format.kind == ADZE_FORMAT_WEIGHTS ? scales : 0;                       /* a byte each */
+    uint64_t scale = format.kind == ADZE_FORMAT_WEIGHTS && format.group ? 2 : 4; /* f16, or f32 */
+    return (n * bits + 7) / 8 + flags + scale * scales + zeros;
+}
+
 uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format)
 {
-    uint64_t n = layer->rows * layer->cols, biases = 4 * layer->biases;
-    if (format.kind == ADZE_FORMAT_FLOAT) return 4 * n + biases;
-    if (format.kind == ADZE_FORMAT_CAST) return 2 * n + biases;
-    uint64_t bits = format.bits <= 4 ? 4 : 8; /* narrower codes lie in these */
-    uint64_t taps = layer->cols / layer->channels;
-    uint64_t scales = format.group ? layer->rows * taps * ((layer->channels + format.group - 1) / format.group)
-                                   : layer->rows;
-    uint64_t zeros = format.kind == ADZE_FORMAT_WEIGHTS ? scales : 0; /* a byte each */
-    uint64_t scale = format.kind == ADZE_FORMAT_WEIGHTS && format.group ? 2 : 4; /* f16, or f32 */
-    return (n * bits + 7) / 8 + scale * scales + zeros + biases;
+    layer_factor factors[LAYER_MAX_FACTORS];
+    if (!adze_layer_concrete(layer, format, &format)) format.structure = ADZE_DENSE;
+    uint32_t n = layer_factors(layer, format, factors);
+    uint64_t bytes = 4 * layer->biases;
+    for (uint32_t i = 0; i < n; i++)
+        bytes += factor_bytes(factors[i], n == 1 ? layer->channels : factors[i].cols, format);
+    return bytes;
 }

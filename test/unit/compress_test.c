@@ -16,7 +16,7 @@ TEST(formats_read_back_as_they_are_printed)
     static const char *const good[] = {"f32",  "f16",       "bf16",       "w8",   "w4",   "w4g32",
                                        "w8a8", "w8a8-rows", "w4a8-rowsg64", "w2a8", "w3g128",
                                        "s50", "s80b16x1", "s2:4", "r64", "t32x16", "v24", "s50+w8a8",
-                                       "s2:4+w4g32", "r64+bf16", "t32x16+w8a8"};
+                                       "s2:4+w4g32", "r50%", "t25%", "v50%+w8a8", "r64+bf16", "t32x16+w8a8"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         adze_format format, again;
         adze_text text = {0};
@@ -29,7 +29,7 @@ TEST(formats_read_back_as_they_are_printed)
     static const char *const bad[] = {"", "w", "w1", "w9", "w8a", "w8a4", "w8a8g32", "w4g0", "w4g", "f64", "w8a8-row",
                                       "w4g32x", "W8", " w8", "w08888888", "w4g9999999", "s", "s0", "s100", "s50b", "s50b0x1",
                                       "s50b16", "s4:4", "s4:2", "r0", "t32", "t32x", "v", "+w8", "s50+", "s50+f64",
-                                      "s50+s50", "r8+r8", "r64x2"};
+                                      "s50+s50", "r8+r8", "r64x2", "r0%", "r100%", "t50%x2", "s50%"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         adze_format format;
         CHECK(!adze_format_find(bad[i], strlen(bad[i]), &format));

@@ -10,7 +10,10 @@
 
 #include <adze/compress.h>
 
-enum { COMPRESS_MAX_GOALS = 4, COMPRESS_MAX_FORMATS = 16, COMPRESS_MAX_TRIALS = 64 };
+enum { COMPRESS_MAX_GOALS = 4, COMPRESS_MAX_FORMATS = 24, COMPRESS_MAX_TRIALS = 64 };
+
+/* What the search chooses from unless told. */
+#define COMPRESS_FORMATS "w8a8,w8a8-rows,w4a8,w4g32"
 
 typedef struct compress_options {
     adze_common common;
@@ -25,6 +28,10 @@ typedef struct compress_options {
 /* Has Ctrl-C or a request to end come? Steps that take long ask between their parts and end with false, without a
  * message; temporary files then go as always. */
 bool compress_stopped(void);
+
+/* Statistics go by names: values without one would be other values once passes have added ops. They get the prefix with
+ * a number. */
+void compress_name_values(adze_module *module, const char *prefix);
 
 /* ---- The machine (machine.c) ---- */
 
@@ -81,6 +88,21 @@ bool compress_samples_open(compress_samples *samples, adze_work *work, const com
                            const adze_module *module, const char *model);
 void compress_samples_free(compress_samples *samples);
 
+/* ---- Formats (formats.c) ---- */
+
+typedef struct compress_job compress_job;
+
+/* Reads --formats into the job's. 0, or the exit status. */
+int compress_parse_formats(compress_job *job);
+/* The place of a format among the job's, where it is added if need be. False after a usage error: it cannot be written
+ * into what -o names. */
+bool compress_add_format(compress_job *job, adze_format format, uint32_t *out_index);
+/* What a format is for one layer: with ranks in the place of shares. */
+adze_format compress_format(const compress_job *job, uint32_t layer, uint32_t format);
+bool compress_takes(const compress_job *job, uint32_t layer, uint32_t format);
+/* Adds each structure with each way to store it, behind the formats that were measured, with what is expected of it. */
+void compress_combine(compress_job *job);
+
 /* ---- Measuring (measure.c) ---- */
 
 /* What one metric gave, in all and for each sample. */
@@ -115,7 +137,7 @@ typedef struct compress_trial {
     compress_score score, snr;
 } compress_trial;
 
-typedef struct compress_job {
+struct compress_job {
     const compress_options *options;
     adze_work *work;
     const char *input, *folder; /* folder: temporary files */
@@ -127,8 +149,8 @@ typedef struct compress_job {
     adze_stats *stats;
     adze_layer *layers;
     uint32_t n_layers;
-    adze_format formats[COMPRESS_MAX_FORMATS];
-    uint32_t n_formats;
+    adze_format *formats; /* the first is f32 */
+    uint32_t n_formats, formats_capacity;
     /* The original, compiled, and what it gave: [held runs][outputs], owned. */
     adze_device original;
     adze_value *answers;
@@ -142,7 +164,7 @@ typedef struct compress_job {
     adze_mixes mixes;       /* that no other beats in bytes (or time) and loss */
     compress_trial trials[COMPRESS_MAX_TRIALS];
     uint32_t n_trials, best;
-} compress_job;
+};
 
 /* Which metric says what is lost: --metric, else what the labels allow, else agreement. 0, or the exit status. */
 int compress_metric_choose(compress_job *job);

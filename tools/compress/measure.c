@@ -109,8 +109,39 @@ adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chose
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     for (uint32_t i = 0; i < job->n_layers; i++)
-        adze_layer_plan_put(plan, job->layers[i].name, job->formats[chosen[i]], NULL);
+        adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, i, chosen[i]), NULL);
     return plan;
+}
+
+/* Statistics of a module whose structure has changed, for what stores it. */
+static bool calibrate_again(compress_job *job, adze_module *module, const char *path)
+{
+    adze_collect_options how = {.struct_size = sizeof how,
+                                .gram = adze_layer_settings_need_gram(&job->settings),
+                                .max_memory = job->options->common.max_memory};
+    compress_name_values(module, "changed.v");
+    adze_stats *stats =
+        adze_stats_collect(job->work->registry, module, NULL, 0, &job->samples.calibration.view, &how);
+    bool ok = stats && adze_stats_save(stats, path);
+    adze_stats_destroy(stats);
+    return ok;
+}
+
+/* What the plan removes, and what it factors. */
+static bool change_structure(compress_job *job, const adze_layer_plan *plan, const char *path, adze_module *module,
+                             adze_layer_settings *settings)
+{
+    adze_text passes = {0}, storing = {0};
+    adze_layer_structure_pipeline(plan, path, settings, &passes);
+    adze_layer_pipeline(plan, path, settings, &storing);
+    bool ok = !passes.size || adze_work_run_passes(job->work, &job->options->common, passes.data, module);
+    if (ok && passes.size && storing.size) {
+        settings->stats = temporary(job, "try", ".stats");
+        ok = calibrate_again(job, module, settings->stats);
+    }
+    adze_text_free(&passes);
+    adze_text_free(&storing);
+    return ok;
 }
 
 adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file)
@@ -121,12 +152,13 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool
     adze_layer_plan_print(plan, &text);
     adze_layer_settings settings = job->settings;
     settings.tables = file && !job->options->keep_tables; /* layers alone are measured without */
-    adze_layer_pipeline(plan, path, &settings, &passes);
     adze_module *module = adze_module_clone(job->module);
     if (marked) compress_mark_layers(job, module);
     bool ok = adze_write_printed(job->work, path, &print, &text) &&
-              adze_work_run_passes(job->work, &job->options->common, passes.size ? passes.data : "dce", module) &&
-              (!file || write_output(job, module, file));
+              change_structure(job, plan, path, module, &settings);
+    if (ok) adze_layer_pipeline(plan, path, &settings, &passes);
+    ok = ok && adze_work_run_passes(job->work, &job->options->common, passes.size ? passes.data : "dce", module) &&
+         (!file || write_output(job, module, file));
     adze_text_free(&text);
     adze_text_free(&passes);
     if (ok) return module;

@@ -27,9 +27,7 @@ static void find_reasons(compress_job *job)
         const double *seconds = &job->seconds[(size_t)i * job->n_formats];
         for (uint32_t f = 1; f < job->n_formats; f++) {
             const char **reason = &job->reasons[(size_t)i * job->n_formats + f];
-            bool taken =
-                adze_layer_takes(&job->layers[i], job->formats[f], adze_layer_settings_need_gram(&job->settings));
-            if (!taken)
+            if (!compress_takes(job, i, f))
                 *reason = "the layer does not take it";
             else if (!probes[f].measured)
                 *reason = "the layer cannot be measured alone: it reads more than one value";
@@ -67,7 +65,9 @@ static bool probe(compress_job *job)
     adze_progress_end(bar);
     ok = ok && compress_measure_layers(job);
     if (ok) find_reasons(job);
-    return ok && compress_sensitivities(job);
+    ok = ok && compress_sensitivities(job);
+    if (ok) compress_combine(job);
+    return ok;
 }
 
 /* Mixes of the formats that may be chosen; `chosen` of each are formats. */

@@ -1,9 +1,9 @@
 /* What the whole model loses by one layer in one format.
  *
  * Measured on a few calibration samples, with the layer alone changed: once in its roughest format of more than four
- * bits, once in the roughest of four and fewer. What the others of these two groups lose is scaled by the squared
- * errors of the layer's own outputs: small losses grow with the square of the error (Dong et al., "HAWQ", 2019, use the
- * same second order form with a Hessian in place of a measurement).
+ * bits, once in the roughest of four and fewer, of sparse ones and of factors. What the others of these groups lose is
+ * scaled by the squared errors of the layer's own outputs: small losses grow with the square of the error (Dong et al.,
+ * "HAWQ", 2019, use the same second order form with a Hessian in place of a measurement).
  */
 #include "compress.h"
 
@@ -104,7 +104,7 @@ static bool measure(compress_job *job, adze_program *was, adze_program *is, doub
 static adze_program *open_changed(compress_job *job, uint32_t layer, uint32_t format)
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
-    adze_layer_plan_put(plan, job->layers[layer].name, job->formats[format], NULL);
+    adze_layer_plan_put(plan, job->layers[layer].name, compress_format(job, layer, format), NULL);
     adze_module *module = compress_apply(job, plan, false, NULL);
     adze_program *program = module ? adze_program_open(job->work->registry, module) : NULL;
     adze_module_destroy(module);
@@ -112,31 +112,39 @@ static adze_program *open_changed(compress_job *job, uint32_t layer, uint32_t fo
     return program;
 }
 
-enum { FEW_BITS = 4 };
+/* Formats whose losses are scaled from one that was measured. */
+typedef enum kin { MANY_BITS, FEW_BITS, SPARSE, FACTORS, KINDS } kin;
 
-static bool in_group(const compress_job *job, uint32_t format, bool few)
+static kin kin_of(adze_format format)
 {
-    return format && (job->formats[format].bits <= FEW_BITS) == few;
+    enum { FEW = 4 };
+    if (format.structure == ADZE_DENSE) return format.bits > FEW ? MANY_BITS : FEW_BITS;
+    return format.structure <= ADZE_SPARSE_N_M ? SPARSE : FACTORS;
+}
+
+static bool in_group(const compress_job *job, uint32_t format, kin group)
+{
+    return format && kin_of(job->formats[format]) == group;
 }
 
 /* The format of the group with the largest error of those that may be chosen; 0, f32, where there is none. */
-static uint32_t roughest(const compress_job *job, uint32_t layer, bool few)
+static uint32_t roughest(const compress_job *job, uint32_t layer, kin group)
 {
     uint32_t found = 0;
     double most = 0;
     for (uint32_t f = 1; f < job->n_formats; f++) {
         const adze_probe *p = &job->probes[(size_t)layer * job->n_formats + f];
         bool barred = job->reasons[(size_t)layer * job->n_formats + f];
-        if (!in_group(job, f, few) || !p->measured || barred || p->error <= most) continue;
+        if (!in_group(job, f, group) || !p->measured || barred || p->error <= most) continue;
         most = p->error;
         found = f;
     }
     return found;
 }
 
-static bool measure_group(compress_job *job, adze_program *original, uint32_t layer, bool few)
+static bool measure_group(compress_job *job, adze_program *original, uint32_t layer, kin group)
 {
-    uint32_t base = roughest(job, layer, few);
+    uint32_t base = roughest(job, layer, group);
     double loss = 0;
     if (!base) return true;
     adze_program *changed = open_changed(job, layer, base);
@@ -144,10 +152,10 @@ static bool measure_group(compress_job *job, adze_program *original, uint32_t la
     adze_program_close(changed);
     const adze_probe *probes = &job->probes[(size_t)layer * job->n_formats];
     for (uint32_t f = 1; f < job->n_formats; f++)
-        if (probes[f].measured && in_group(job, f, few))
+        if (probes[f].measured && in_group(job, f, group))
             job->losses[(size_t)layer * job->n_formats + f] = loss * probes[f].error / probes[base].error;
     for (uint32_t f = 1; ok && !isfinite(loss) && f < job->n_formats; f++)
-        if (in_group(job, f, few)) job->reasons[(size_t)layer * job->n_formats + f] = "the model's outputs overflow";
+        if (in_group(job, f, group)) job->reasons[(size_t)layer * job->n_formats + f] = "the model's outputs overflow";
     return ok;
 }
 
@@ -158,7 +166,8 @@ bool compress_sensitivities(compress_job *job)
     bool ok = original;
     for (uint32_t i = 0; ok && i < job->n_layers; i++) {
         adze_progress_update(bar, (double)i / job->n_layers, job->layers[i].name);
-        ok = !compress_stopped() && measure_group(job, original, i, false) && measure_group(job, original, i, true);
+        for (kin group = 0; ok && group < KINDS; group++)
+            ok = !compress_stopped() && measure_group(job, original, i, group);
     }
     adze_progress_end(bar);
     adze_program_close(original);

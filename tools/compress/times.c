@@ -17,11 +17,6 @@ static bool fail(const compress_job *job, const char *what)
     return adze_error(adze_loc_unknown(job->work->context), "%s: %s", job->input, what);
 }
 
-static bool takes(const compress_job *job, uint32_t layer, uint32_t format)
-{
-    return adze_layer_takes(&job->layers[layer], job->formats[format], adze_layer_settings_need_gram(&job->settings));
-}
-
 static double *seconds_of(const compress_job *job, uint32_t layer, uint32_t format)
 {
     return &job->seconds[(size_t)layer * job->n_formats + format];
@@ -60,7 +55,7 @@ static bool recall(const compress_job *job, const times_cache *cache, uint64_t m
     bool all = true;
     for (uint32_t i = 0; all && i < job->n_layers; i++)
         for (uint32_t f = 0; all && f < job->n_formats; f++)
-            all = !takes(job, i, f) || times_cache_find(cache, hash_of(job, model, i, f), seconds_of(job, i, f));
+            all = !compress_takes(job, i, f) || times_cache_find(cache, hash_of(job, model, i, f), seconds_of(job, i, f));
     return all;
 }
 
@@ -72,13 +67,20 @@ static const char *mark_of(const compress_job *job, uint32_t layer)
     return adze_internf(job->work->context, "layer %u", layer);
 }
 
+static bool any_takes(const compress_job *job, uint32_t format)
+{
+    bool any = !format;
+    for (uint32_t i = 0; i < job->n_layers; i++) any = any || compress_takes(job, i, format);
+    return any;
+}
+
 /* The model with all layers in one format that take it, each op of a layer marked. */
 static adze_module *make_uniform(compress_job *job, uint32_t format)
 {
     uint32_t *chosen = calloc(job->n_layers + 1u, sizeof *chosen);
     if (!chosen) return fail(job, "out of memory"), NULL;
     for (uint32_t i = 0; i < job->n_layers; i++)
-        if (takes(job, i, format)) chosen[i] = format;
+        if (compress_takes(job, i, format)) chosen[i] = format;
     adze_layer_plan *plan = compress_plan_of(job, chosen);
     adze_module *module = compress_apply(job, plan, true, NULL);
     adze_layer_plan_destroy(plan);
@@ -157,7 +159,8 @@ static bool measure(compress_job *job, times_cache *cache, uint64_t model, const
     for (uint32_t f = 0; ok && f < job->n_formats; f++) {
         adze_progress_update(bar, (double)f / job->n_formats, NULL);
         ok = !compress_stopped();
-        adze_module *module = ok ? make_uniform(job, f) : NULL;
+        if (!ok || !any_takes(job, f)) continue;
+        adze_module *module = make_uniform(job, f);
         ok = module && compress_open(job, &devices[f], module, NULL);
         adze_module_destroy(module);
     }
@@ -165,7 +168,7 @@ static bool measure(compress_job *job, times_cache *cache, uint64_t model, const
     for (uint32_t f = 0; devices && f < job->n_formats; f++) {
         if (ok && devices[f].session) ok = read_profile(job, &devices[f], f);
         for (uint32_t i = 0; ok && devices[f].session && i < job->n_layers; i++)
-            if (takes(job, i, f)) times_cache_add(cache, hash_of(job, model, i, f), *seconds_of(job, i, f));
+            if (compress_takes(job, i, f)) times_cache_add(cache, hash_of(job, model, i, f), *seconds_of(job, i, f));
         if (devices[f].work) adze_device_close(&devices[f]);
     }
     adze_progress_end(bar);

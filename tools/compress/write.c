@@ -15,10 +15,10 @@
 
 static const compress_trial *best_of(const compress_job *job) { return &job->trials[job->best]; }
 
-static const char *format_text(const compress_job *job, uint32_t format, char *room, size_t size)
+static const char *format_text(const compress_job *job, uint32_t layer, uint32_t format, char *room, size_t size)
 {
     adze_text text = {0};
-    adze_format_print(job->formats[format], &text);
+    adze_format_print(compress_format(job, layer, format), &text);
     snprintf(room, size, "%s", text.data);
     adze_text_free(&text);
     return room;
@@ -30,14 +30,14 @@ static void print_layers(const compress_job *job)
 {
     const compress_trial *best = best_of(job);
     if (!job->probes) return;
-    printf("%-10s %11s %9s %10s %10s %10s  %s\n", "format", "bytes", "error dB", "loss", "us", "float us", "layer");
+    printf("%-14s %11s %9s %10s %10s %10s  %s\n", "format", "bytes", "error dB", "loss", "us", "float us", "layer");
     for (uint32_t i = 0; i < job->n_layers; i++) {
         char format[32], error[32] = "-";
         uint32_t f = best->chosen[i];
         size_t first = (size_t)i * job->n_formats;
         const adze_probe *p = &job->probes[first + f];
         if (f && p->error > 0) snprintf(error, sizeof error, "%.1f", -10 * log10(p->error));
-        printf("%-10s %11llu %9s %10.3g %10.4g %10.4g  %s\n", format_text(job, f, format, sizeof format),
+        printf("%-14s %11llu %9s %10.3g %10.4g %10.4g  %s\n", format_text(job, i, f, format, sizeof format),
                (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[f]), error, job->losses[first + f],
                1e6 * job->seconds[first + f], 1e6 * job->seconds[first], job->layers[i].name);
     }
@@ -48,18 +48,17 @@ static void print_layers(const compress_job *job)
 static void print_reasons(const compress_job *job)
 {
     const compress_trial *best = best_of(job);
-    bool gram = adze_layer_settings_need_gram(&job->settings);
     for (uint32_t i = 0; i < job->n_layers && job->reasons; i++) {
         bool any = false;
         for (uint32_t f = 1; f < job->n_formats && !best->chosen[i]; f++) {
             const char *reason = job->reasons[(size_t)i * job->n_formats + f];
             char format[32];
-            if (!reason || !adze_layer_takes(&job->layers[i], job->formats[f], gram)) continue;
+            if (!reason || !compress_takes(job, i, f)) continue;
             if (any)
                 printf("; ");
             else
                 printf("layer %s: ", job->layers[i].name);
-            printf("not %s, %s", format_text(job, f, format, sizeof format), reason);
+            printf("not %s, %s", format_text(job, i, f, format, sizeof format), reason);
             any = true;
         }
         if (any) printf("\n");
@@ -166,7 +165,7 @@ static void note_layers(const compress_job *job, adze_layer_plan *plan)
                 adze_internf(job->work->context, "%llu bytes, error %.3g, loss %.3g, %.4g us (f32 %.4g us)",
                              (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[best->chosen[i]]),
                              job->probes[at].error, job->losses[at], 1e6 * job->seconds[at], 1e6 * job->seconds[first]);
-        adze_layer_plan_put(plan, job->layers[i].name, job->formats[best->chosen[i]], note);
+        adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, i, best->chosen[i]), note);
     }
 }
 

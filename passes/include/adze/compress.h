@@ -29,7 +29,7 @@ typedef enum adze_structure {
     ADZE_SPARSE,     /* s50: 50 per cent of the weights are 0 */
     ADZE_SPARSE_BLOCKS, /* s80b16x1: 80 per cent of the blocks of 16 rows (outputs) by 1 column are 0 */
     ADZE_SPARSE_N_M, /* s2:4: at most 2 of each 4 weights of a row, in the order of the matrix, are not 0 */
-    ADZE_LOW_RANK,   /* r64: a product of two matrices over 64 values */
+    ADZE_LOW_RANK,   /* r64: a product of two matrices over 64 values; r50%: over as many as half of the weights take */
     ADZE_TUCKER,     /* t32x16: of a convolution; 1x1 to 16 channels, the window from these to 32, 1x1 to all */
     ADZE_SPATIAL     /* v24: of a convolution; a column of the window to 24 channels, then a row of it */
 } adze_structure;
@@ -42,7 +42,8 @@ typedef struct adze_format {
     uint32_t group; /* input channels that share a scale; 0 = all. Of WEIGHTS and ROWS */
     uint32_t brain; /* CAST: 1 = bf16, 0 = f16 */
     adze_structure structure;
-    uint32_t percent;       /* SPARSE, SPARSE_BLOCKS: of what is 0, 1 to 99 */
+    uint32_t percent;       /* SPARSE, SPARSE_BLOCKS: of what is 0, 1 to 99; LOW_RANK, TUCKER, SPATIAL without ranks: of
+                               the weights that are left; see adze_layer_concrete */
     uint32_t first, second; /* SPARSE_BLOCKS: rows and columns of a block; N_M: n and m; LOW_RANK, SPATIAL: the rank;
                                TUCKER: channels out and in of the core */
 } adze_format;
@@ -114,16 +115,22 @@ typedef struct adze_layer {
     bool has_gram;      /* the statistics hold what each of its ops is multiplied with */
     uint64_t rows, cols, channels; /* of the weights as a matrix: outputs, what is summed over, input channels in it */
     uint64_t biases;    /* numbers */
+    uint64_t groups;    /* of a convolution; rows are those of all of them */
+    uint64_t kernel[2]; /* window of a convolution of two dims; else 1, 1 */
 } adze_layer;
 
 /* Layers of main, in the order of the first op; *out_layers ends with adze_layers_free. `stats`, attached to the
  * module, may be NULL. */
 ADZE_API uint32_t adze_layers_find(const adze_module *module, const adze_stats *stats, adze_layer **out_layers);
 ADZE_API void adze_layers_free(adze_layer *layers); /* NULL is allowed */
+/* The format with ranks in the place of a share of the weights, where it has one: multiples of 8 or 16. False where the
+ * layer has no such structure, or it is no smaller so. */
+ADZE_API bool adze_layer_concrete(const adze_layer *layer, adze_format format, adze_format *out);
 /* Can the layer have the format? With `gram` codes are rounded by Gram matrices, which the layer must have. Whether
  * STATIC finds its ranges is for the pass to say. */
 ADZE_API bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram);
-/* Bytes of weights, scales, zero points and biases in that format, as they are stored. */
+/* Bytes of weights, scales, zero points and biases in that format, as they are stored: of sparse ones, those that are
+ * not 0, and a bit for each weight or block that tells. */
 ADZE_API uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format);
 
 /* ---- The best choice (knapsack.c) ---- */
@@ -164,8 +171,12 @@ ADZE_API void adze_mixes_free(adze_mixes *mixes);
 
 /* ---- Applying plans (layer_pipeline.c) ---- */
 
-/* The passes that give a module, simplified, the formats of a plan, which lies at `path`: text of a pipeline. Passes
- * without a layer in the plan are left out; it is empty where nothing changes. */
+/* The passes that give a module, simplified, the structures of a plan, which lies at `path`, and those that store it in
+ * the plan's formats behind these: texts of pipelines. Passes without a line in the plan are left out; a text is empty
+ * where nothing changes. Storing is for statistics of what the structures left: values between factors are new, and
+ * ranges are others. */
+ADZE_API void adze_layer_structure_pipeline(const adze_layer_plan *plan, const char *path,
+                                            const adze_layer_settings *settings, adze_text *out);
 ADZE_API void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
                                   adze_text *out);
 
