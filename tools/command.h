@@ -84,11 +84,15 @@ typedef struct adze_common {
 #define ADZE_COMMON_START {.level = -1, .threads = 1}
 
 #define ADZE_COMMON_FLAGS                                                                                          \
-    {"--target", "NAME[:LEVEL]", "what to compile for, e.g. x86:x86-64-v4 or x86:host", ADZE_FLAG_TEXT,            \
-     offsetof(adze_common, target)},                                                                               \
-        {"-O", "0..3", "named pipeline", ADZE_FLAG_LEVEL, offsetof(adze_common, level)},                           \
+    {"-O", "0..3", "named pipeline", ADZE_FLAG_LEVEL, offsetof(adze_common, level)},                               \
         {"--passes", "PIPELINE", "passes to run instead, e.g. fold,dce", ADZE_FLAG_TEXT,                           \
          offsetof(adze_common, passes)},                                                                           \
+        ADZE_COMMON_FLAGS_WITHOUT_PASSES
+
+/* Of commands that choose the passes themselves. */
+#define ADZE_COMMON_FLAGS_WITHOUT_PASSES                                                                           \
+    {"--target", "NAME[:LEVEL]", "what to compile for, e.g. x86:x86-64-v4 or x86:host", ADZE_FLAG_TEXT,            \
+     offsetof(adze_common, target)},                                                                               \
         {"--calib", "DATA", "samples for passes that look at values: .npz or a folder of .npy", ADZE_FLAG_TEXT,    \
          offsetof(adze_common, calib)},                                                                            \
         {"--plugin", "FILE.so", "load a plug-in, or rules from FILE.rules; repeatable", ADZE_FLAG_LIST,            \

@@ -14,6 +14,8 @@ static const adze_flag flags[] = {
     {"-o", "FILE", "where the result goes: .so, .onnx or .adz", ADZE_FLAG_TEXT, offsetof(compress_options, output)},
     {"--goal", "KIND<=BOUND", "size<=0.25x, weights<=0.3x, time<=0.5x, loss<=0.5%; repeatable (default loss<=1%)",
      ADZE_FLAG_LIST, offsetof(compress_options, goals)},
+    {"--preset", "mobile|cloud|realtime", "loss<=1%: smallest; loss<=2%: smallest; loss<=0.5%: fastest", ADZE_FLAG_CHOICE,
+     offsetof(compress_options, preset)},
     {"--data", "FILE.npz", "samples to measure on (default: those of --calib that are not calibrated on)",
      ADZE_FLAG_TEXT, offsetof(compress_options, data)},
     {"--metric", "NAME", "what counts as loss: agreement top1 top5 ap50 cosine snr perplexity entropy", ADZE_FLAG_TEXT,
@@ -33,24 +35,27 @@ static const adze_flag flags[] = {
      offsetof(compress_options, range)},
     {"--minimize", "size|time", "what a bound on loss alone leaves open (default size)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, minimize)},
+    {"--swaps", "N", "neighbours of the best plan that are tried at most (default 6)", ADZE_FLAG_INT,
+     offsetof(compress_options, swaps)},
     {"--allow-slower", NULL, "also formats that make a layer slower than it is in floats", ADZE_FLAG_BOOL,
      offsetof(compress_options, allow_slower)},
     {"--keep-tables", NULL, "tables of embeddings stay f32 (default: 8 bits, a scale a row)", ADZE_FLAG_BOOL,
      offsetof(compress_options, keep_tables)},
+    {"--resume", NULL, "go on with a search that was stopped, from OUT.search", ADZE_FLAG_BOOL,
+     offsetof(compress_options, resume)},
     {"--plan", "FILE", "no search: what this plan says", ADZE_FLAG_TEXT, offsetof(compress_options, plan)},
     {"--replay", "FILE", "make the file that this plan was written for once more, byte for byte", ADZE_FLAG_TEXT,
      offsetof(compress_options, replay)},
     {"--cache", "FILE", "measured times of layers (default in ~/.cache/adze; none = measure anew)", ADZE_FLAG_TEXT,
      offsetof(compress_options, cache)},
-    ADZE_COMMON_FLAGS,
+    ADZE_COMMON_FLAGS_WITHOUT_PASSES,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
 
 static const char usage[] =
     "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
-    "Gives each layer integers of 8 or 4 bits, or floats, so that goals hold: on size and time, as shares of what IN\n"
-    "takes, and on loss, of accuracy or of answers, on samples held back. Leaves OUT.plan and OUT.report.json.\n"
-    "Where a goal cannot be held, OUT is the best that was found, and the exit status 1.\n\n"
+    "Gives each layer what keeps the goals: on size and time, as shares of what IN takes, and on loss, of accuracy or of\n"
+    "answers, on samples held back. Leaves OUT.plan and OUT.report.json. Status 1: OUT is the best, and misses a goal.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
 
 static const int64_t NOT_GIVEN = INT64_MIN;
@@ -72,13 +77,14 @@ static int check_options(const compress_options *o)
     if (!adze_has_suffix(o->output, ".so") && !adze_has_suffix(o->output, ".onnx") &&
         !adze_has_suffix(o->output, ".adz"))
         return adze_usage_error("%s: compress writes .so, .onnx and .adz", o->output);
-    if (o->common.passes) return adze_usage_error("compress chooses the passes itself; see adze opt --passes");
     if (o->common.target && adze_common_is_reference(&o->common))
         return adze_usage_error("compress measures compiled code; the reference is none");
     if (o->plan && o->replay) return adze_usage_error("give --plan or --replay, not both");
+    if (o->resume && (o->plan || o->replay))
+        return adze_usage_error("--resume goes on with a search; --plan and --replay are none");
     if (o->replay && o->goals.count) return adze_usage_error("--replay does not measure: it takes no --goal");
-    if (o->samples < 0 || o->limit < 0 || (o->seed < 0 && o->seed != NOT_GIVEN))
-        return adze_usage_error("--samples, --limit and --seed take numbers of 0 or above");
+    if (o->samples < 0 || o->limit < 0 || o->swaps < 0 || (o->seed < 0 && o->seed != NOT_GIVEN))
+        return adze_usage_error("--samples, --limit, --swaps and --seed take numbers of 0 or above");
     return 0;
 }
 
@@ -93,7 +99,7 @@ static bool is_same_file(const char *a, const char *b)
 /* Can the three files be written, and is none of them one that is read? Asked before the work, not behind it. */
 static int check_places(adze_work *work, const compress_options *o, const char *input)
 {
-    static const char *const suffixes[] = {"", ".plan", ".report.json"};
+    static const char *const suffixes[] = {"", ".plan", ".report.json", ".search"};
     const char *slash = strrchr(o->output, '/');
     const char *folder = slash ? adze_internf(work->context, "%.*s", (int)(slash - o->output) + 1, o->output) : ".";
     if (is_same_file(o->output, input) || is_same_file(o->output, o->common.calib) || is_same_file(o->output, o->data))
@@ -378,7 +384,7 @@ static int compress(compress_job *job, const adze_layer_plan *plan)
     return held ? 0 : 1;
 }
 
-static void free_job(compress_job *job)
+static void free_job(compress_job *job, bool done)
 {
     uint64_t n = job->answers ? job->samples.held.view.count * job->original.n_outputs : 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -389,6 +395,7 @@ static void free_job(compress_job *job)
     for (uint32_t i = 0; i < job->n_trials; i++) compress_trial_free(&job->trials[i]);
     compress_score_free(&job->original_score);
     adze_mixes_free(&job->mixes);
+    compress_state_close(job, done);
     free(job->formats);
     free(job->probes);
     free(job->losses);
@@ -409,7 +416,7 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     adze_layer_plan *plan = path ? adze_layer_plan_load(work->context, path) : NULL;
     if (path && !plan) return 1;
     compress_job job = {.options = o, .work = work, .input = input};
-    int status = compress_goals_parse(work->context, &o->goals, &job.goals);
+    int status = compress_goals_parse(work->context, o, &job.goals);
     if (!status) status = compress_parse_formats(&job);
     if (!status) status = check_places(work, o, input);
     if (!status && o->replay && !take_settings(o, plan))
@@ -418,7 +425,8 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     job.settings = (adze_layer_settings){
         .struct_size = sizeof job.settings, .weights = o->weights, .clip = o->clip, .range = o->range};
     if (!status) status = o->replay ? replay(&job, plan) : compress(&job, plan);
-    free_job(&job);
+    if (stopped && job.state.path) fprintf(stderr, "%s keeps what was measured; --resume goes on\n", job.state.path);
+    free_job(&job, !stopped);
     adze_layer_plan_destroy(plan);
     return status;
 }
@@ -444,7 +452,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     return status;
 }
 
-static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = INT64_MIN};
+static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = INT64_MIN, .swaps = 6};
 
 const adze_command adze_command_compress = {
     .name = "compress",

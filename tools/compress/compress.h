@@ -18,9 +18,10 @@ enum { COMPRESS_MAX_GOALS = 4, COMPRESS_MAX_FORMATS = 24, COMPRESS_MAX_TRIALS = 
 typedef struct compress_options {
     adze_common common;
     adze_flag_list goals;
-    const char *output, *data, *metric, *plan, *replay, *formats, *weights, *clip, *range, *cache, *minimize;
-    int64_t samples, limit, seed;
-    bool allow_slower, keep_tables;
+    const char *output, *data, *metric, *plan, *replay, *formats, *weights, *clip, *range, *cache, *minimize,
+        *preset;
+    int64_t samples, limit, seed, swaps;
+    bool allow_slower, keep_tables, resume;
 } compress_options;
 
 /* ---- The command (compress.c) ---- */
@@ -60,8 +61,9 @@ typedef struct compress_goals {
     uint32_t count;
 } compress_goals;
 
-/* 0, or the exit status: each text is one or more of "size<=0.25x", with commas. None: "loss<=1%". */
-int compress_goals_parse(adze_context *context, const adze_flag_list *texts, compress_goals *out);
+/* 0, or the exit status: each text is one or more of "size<=0.25x", with commas. What the preset says of goals, formats
+ * and what to minimize holds where no flag says it; without one the goal is "loss<=1%". */
+int compress_goals_parse(adze_context *context, compress_options *o, compress_goals *out);
 /* The goal of that kind, NULL if there is none. */
 const compress_goal *compress_goals_find(const compress_goals *goals, compress_goal_kind kind);
 
@@ -112,6 +114,10 @@ typedef struct compress_score {
     uint32_t n, capacity;
 } compress_score;
 
+/* The value of one sample more. */
+void compress_score_add(compress_score *score, double value);
+void compress_score_free(compress_score *score);
+
 /* How the loss of a metric counts. */
 typedef enum compress_loss_kind {
     COMPRESS_SHARE,      /* of 100 that are lost: agreement */
@@ -137,7 +143,17 @@ typedef struct compress_trial {
     compress_score score, snr;
 } compress_trial;
 
+/* What an earlier run of the same search measured, and where this one keeps it (state.c). */
+typedef struct compress_state {
+    const char *path; /* NULL: nowhere */
+    double *layers;   /* [layers][formats][3]: seconds, error and loss; NAN = not measured */
+    bool *known;      /* [layers] */
+    compress_trial trials[COMPRESS_MAX_TRIALS];
+    uint32_t n_trials;
+} compress_state;
+
 struct compress_job {
+    compress_state state;
     const compress_options *options;
     adze_work *work;
     const char *input, *folder; /* folder: temporary files */
@@ -198,12 +214,29 @@ bool compress_measure_layers(compress_job *job);
 /* Marks the ops of layers in a copy of the module, for the above. */
 void compress_mark_layers(compress_job *job, adze_module *copy);
 
-/* ---- The search (search.c, sensitivity.c) ---- */
+/* ---- The search (search.c, sensitivity.c, swap.c) ---- */
 
 /* How much the whole model loses by each format of each layer, from one run of it a layer. */
 bool compress_sensitivities(compress_job *job);
+/* Tries a choice that may be the best; NULL after an error. */
+compress_trial *compress_attempt(compress_job *job, const uint32_t *chosen);
+/* Tries neighbours of the best choice. */
+bool compress_swap(compress_job *job);
 /* Looks for the best plan; `best` says which trial it is. */
 bool compress_search(compress_job *job);
+
+/* ---- Going on with a search (state.c) ---- */
+
+/* Begins OUT.search, or with --resume reads it. Close it either way; `done` removes the file. */
+bool compress_state_open(compress_job *job);
+void compress_state_close(compress_job *job, bool done);
+/* Keeps what was measured of a layer; a loss of f32 that is NAN says that losses are still to come. */
+bool compress_state_keep_layer(compress_job *job, uint32_t layer);
+/* Fills in what is known of it; false where nothing is. */
+bool compress_state_find_layer(const compress_job *job, uint32_t layer);
+bool compress_state_keep_trial(compress_job *job, const compress_trial *trial);
+/* The trial of that choice, once. */
+bool compress_state_find_trial(compress_job *job, const uint32_t *chosen, compress_trial *out);
 
 /* ---- What is written (write.c, report.c) ---- */
 

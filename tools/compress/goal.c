@@ -46,19 +46,40 @@ static int parse_one(adze_context *context, const char *text, size_t size, compr
     return 0;
 }
 
-int compress_goals_parse(adze_context *context, const adze_flag_list *texts, compress_goals *out)
+/* What a preset stands for: a budget of loss, and the formats that pay where it is for. */
+typedef struct preset {
+    const char *name, *goal, *minimize, *formats;
+} preset;
+
+static const preset *find_preset(const char *name)
 {
-    static const char fallback[] = "loss<=1%";
+    static const preset presets[] = {
+        {"mobile", "loss<=1%", "size", COMPRESS_FORMATS},
+        {"cloud", "loss<=2%", "size", COMPRESS_FORMATS},
+        {"realtime", "loss<=0.5%", "time", COMPRESS_FORMATS},
+    };
+    for (size_t i = 0; name && i < sizeof presets / sizeof *presets; i++)
+        if (!strcmp(presets[i].name, name)) return &presets[i];
+    return NULL;
+}
+
+int compress_goals_parse(adze_context *context, compress_options *o, compress_goals *out)
+{
+    const preset *named = find_preset(o->preset);
+    const char *fallback = named ? named->goal : "loss<=1%";
     *out = (compress_goals){0};
-    for (uint32_t i = 0; i < texts->count; i++)
-        for (const char *at = texts->items[i];;) {
+    if (named && !o->minimize) o->minimize = named->minimize;
+    if (named && !o->formats) o->formats = named->formats;
+    for (uint32_t i = 0; i < o->goals.count; i++)
+        for (const char *at = o->goals.items[i];;) {
             size_t size = strcspn(at, ",");
             int status = parse_one(context, at, size, out);
             if (status) return status;
             at += size;
             if (!*at++) break;
         }
-    return out->count ? 0 : parse_one(context, fallback, strlen(fallback), out);
+    bool budget = named ? !compress_goals_find(out, COMPRESS_LOSS) : !out->count;
+    return budget ? parse_one(context, fallback, strlen(fallback), out) : 0;
 }
 
 const compress_goal *compress_goals_find(const compress_goals *goals, compress_goal_kind kind)

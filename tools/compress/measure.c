@@ -325,6 +325,7 @@ compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
         if (!memcmp(job->trials[i].chosen, chosen, job->n_layers * sizeof *chosen)) return &job->trials[i];
     if (job->n_trials == COMPRESS_MAX_TRIALS) return fail(job, job->input, "too many trials"), NULL;
     compress_trial *trial = &job->trials[job->n_trials];
+    if (compress_state_find_trial(job, chosen, trial)) return job->n_trials++, trial;
     *trial = (compress_trial){0};
     trial->chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
     memcpy(trial->chosen, chosen, job->n_layers * sizeof *chosen);
@@ -342,7 +343,7 @@ compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
     adze_layer_plan_destroy(plan);
     unlink(file);
     unlink(adze_internf(job->work->context, "%s.bin", file));
-    if (ok) return job->n_trials++, trial;
+    if (ok && (!job->state.path || compress_state_keep_trial(job, trial))) return job->n_trials++, trial;
     compress_trial_free(trial);
     return NULL;
 }

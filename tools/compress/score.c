@@ -63,7 +63,7 @@ void compress_score_free(compress_score *score)
     *score = (compress_score){0};
 }
 
-static void append(compress_score *score, double value)
+void compress_score_add(compress_score *score, double value)
 {
     if (score->n == score->capacity) {
         score->capacity = score->capacity ? 2 * score->capacity : 64;
@@ -95,7 +95,7 @@ static bool add_sample(compress_scorer *scorer, const adze_sample *sample, int64
     const char *why = "";
     memset(scorer->one, 0, m->state_size);
     bool ok = m->add(scorer->all, sample, &why) && m->add(scorer->one, sample, &why);
-    if (ok) append(scorer->out, m->value(scorer->one));
+    if (ok) compress_score_add(scorer->out, m->value(scorer->one));
     if (m->clear) m->clear(scorer->one);
     return ok || adze_error(adze_loc_unknown(scorer->job->work->context), "%s: sample %lld: %s: %s", m->name,
                             (long long)number, why, "choose another --metric");

@@ -16,7 +16,6 @@ bool compress_scorer_begin(compress_scorer *scorer, compress_job *job, const adz
 /* Outputs of one run; `others` are the original's, NULL where the metric compares none. */
 bool compress_scorer_add(compress_scorer *scorer, uint64_t run, const adze_value *results, const adze_value *others);
 void compress_scorer_end(compress_scorer *scorer);
-void compress_score_free(compress_score *score);
 /* The loss that a value of the metric stands for. */
 double compress_loss_of(compress_loss_kind kind, double value, double original);
 

@@ -46,15 +46,9 @@ static bool show(void *self, double part, const char *detail)
     return !compress_stopped();
 }
 
-static bool probe(compress_job *job)
+/* Errors and times of all layers. */
+static bool measure_alone(compress_job *job)
 {
-    size_t n = (size_t)job->n_layers * job->n_formats;
-    job->probes = calloc(n + 1, sizeof *job->probes);
-    job->losses = calloc(n + 1, sizeof *job->losses);
-    job->reasons = calloc(n + 1, sizeof *job->reasons);
-    job->seconds = calloc(n + 1, sizeof *job->seconds);
-    if (!job->probes || !job->losses || !job->reasons || !job->seconds)
-        return adze_error(adze_loc_unknown(job->work->context), "out of memory");
     adze_progress *bar = adze_progress_begin(job->work, "layers alone");
     adze_probe_options options = {.struct_size = sizeof options,
                                   .settings = &job->settings,
@@ -64,10 +58,29 @@ static bool probe(compress_job *job)
                                 job->n_formats, &job->samples.calibration.view, &options, job->probes);
     adze_progress_end(bar);
     ok = ok && compress_measure_layers(job);
-    if (ok) find_reasons(job);
-    ok = ok && compress_sensitivities(job);
-    if (ok) compress_combine(job);
+    for (uint32_t i = 0; ok && i < job->n_layers; i++) {
+        job->losses[(size_t)i * job->n_formats] = NAN;
+        ok = compress_state_keep_layer(job, i);
+    }
     return ok;
+}
+
+static bool probe(compress_job *job)
+{
+    size_t n = (size_t)job->n_layers * job->n_formats;
+    job->probes = calloc(n + 1, sizeof *job->probes);
+    job->losses = calloc(n + 1, sizeof *job->losses);
+    job->reasons = calloc(n + 1, sizeof *job->reasons);
+    job->seconds = calloc(n + 1, sizeof *job->seconds);
+    if (!job->probes || !job->losses || !job->reasons || !job->seconds)
+        return adze_error(adze_loc_unknown(job->work->context), "out of memory");
+    bool known = true;
+    for (uint32_t i = 0; i < job->n_layers; i++) known = compress_state_find_layer(job, i) && known;
+    if (!known && !measure_alone(job)) return false;
+    find_reasons(job);
+    if (!compress_sensitivities(job)) return false;
+    compress_combine(job);
+    return true;
 }
 
 /* Mixes of the formats that may be chosen; `chosen` of each are formats. */
@@ -134,11 +147,22 @@ static bool is_better(const compress_job *job, const compress_trial *a, const co
                : a->weight_bytes < b->weight_bytes;
 }
 
-static compress_trial *attempt(compress_job *job, const uint32_t *chosen)
+/* The best one so far, beside the bar. */
+static void show_best(const compress_job *job, adze_progress *bar)
+{
+    const compress_trial *best = &job->trials[job->best];
+    char text[64];
+    snprintf(text, sizeof text, "best %.3fx, loss %.2f %%", compress_reached(job, best, COMPRESS_SIZE),
+             100 * best->loss);
+    adze_progress_update(bar, -1, text);
+}
+
+compress_trial *compress_attempt(compress_job *job, const uint32_t *chosen)
 {
     uint32_t before = job->n_trials;
     if (compress_stopped()) return NULL;
     adze_progress *bar = adze_progress_begin(job->work, adze_internf(job->work->context, "trial %u", before + 1));
+    if (before) show_best(job, bar);
     compress_trial *trial = compress_try(job, chosen);
     adze_progress_end(bar);
     if (!trial) return NULL;
@@ -173,7 +197,7 @@ static bool look_below(compress_job *job, const adze_mixes *mixes, const uint32_
 {
     enum { MORE = 4 };
     for (uint32_t k = 1; k <= MORE && k <= found; k++)
-        if (!attempt(job, mixes->items[steps[found - k]].chosen)) return false;
+        if (!compress_attempt(job, mixes->items[steps[found - k]].chosen)) return false;
     return true;
 }
 
@@ -182,7 +206,7 @@ static bool restore(compress_job *job, const adze_mixes *mixes)
 {
     uint32_t steps[STEPS], n = pick_steps(mixes, steps), low = 0, high = n; /* [low, high]: n = none holds */
     for (uint32_t at = 0; low < high; at = low + (high - low) / 2) {
-        const compress_trial *trial = attempt(job, mixes->items[steps[at]].chosen);
+        const compress_trial *trial = compress_attempt(job, mixes->items[steps[at]].chosen);
         if (!trial) return false;
         if (compress_holds(job, trial))
             high = at;
@@ -269,7 +293,7 @@ static bool fit(compress_job *job)
     for (uint32_t round = 0; ok && round < ROUNDS && (ok = !compress_stopped()); round++) {
         uint32_t before = job->n_trials;
         if (!choose(job, b, chosen)) break;
-        const compress_trial *trial = attempt(job, chosen);
+        const compress_trial *trial = compress_attempt(job, chosen);
         ok = trial;
         bool new = job->n_trials > before;
         if (!ok || !new || !tighten(job, trial, &b)) break;
@@ -280,10 +304,11 @@ static bool fit(compress_job *job)
 
 bool compress_search(compress_job *job)
 {
-    if (!probe(job)) return false;
+    if (!compress_state_open(job) || !probe(job)) return false;
     bool by_time = job->options->minimize && !strcmp(job->options->minimize, "time");
     mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->mixes);
     bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
                  compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
-    return costs ? fit(job) : restore(job, &job->mixes);
+    bool ok = costs ? fit(job) : restore(job, &job->mixes);
+    return ok && (!job->n_trials || compress_swap(job));
 }

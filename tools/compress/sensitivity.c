@@ -166,8 +166,12 @@ bool compress_sensitivities(compress_job *job)
     bool ok = original;
     for (uint32_t i = 0; ok && i < job->n_layers; i++) {
         adze_progress_update(bar, (double)i / job->n_layers, job->layers[i].name);
+        double *loss = &job->losses[(size_t)i * job->n_formats]; /* of f32: NAN until the others are known */
+        if (!isnan(*loss)) continue;
+        *loss = 0;
         for (kin group = 0; ok && group < KINDS; group++)
             ok = !compress_stopped() && measure_group(job, original, i, group);
+        ok = ok && compress_state_keep_layer(job, i);
     }
     adze_progress_end(bar);
     adze_program_close(original);

@@ -55,7 +55,8 @@ static bool recall(const compress_job *job, const times_cache *cache, uint64_t m
     bool all = true;
     for (uint32_t i = 0; all && i < job->n_layers; i++)
         for (uint32_t f = 0; all && f < job->n_formats; f++)
-            all = !compress_takes(job, i, f) || times_cache_find(cache, hash_of(job, model, i, f), seconds_of(job, i, f));
+            all = !compress_takes(job, i, f) ||
+                  times_cache_find(cache, hash_of(job, model, i, f), seconds_of(job, i, f));
     return all;
 }
 

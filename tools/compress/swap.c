@@ -1,0 +1,135 @@
+/* Local swaps: the best plan with one or two layers changed, measured on the whole model.
+ *
+ * The dynamic program is exact for sums of what layers lose; whole models are not quite such sums. So its answer's
+ * nearest neighbours are tried, those first that are expected to lose least (or, where size is what the goal leaves
+ * open, to lose least for what they save), and a better one is what is gone on from.
+ */
+#include "compress.h"
+
+#include <adze/arena.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IN_VAIN = 3 }; /* so many that are no better end it */
+
+/* A change of at most two layers. */
+typedef struct swap {
+    uint32_t layer[2], format[2];
+    double bytes, seconds, loss; /* by which the sums change */
+    double rank;                 /* lower ones first */
+} swap;
+
+typedef struct swapping {
+    compress_job *job;
+    const compress_trial *from;
+    bool bound; /* size or time has a bound; else the loss alone */
+    bool by_time;
+    double bytes, seconds; /* that may be added; negative: that must go */
+    swap best;
+    bool any;
+} swapping;
+
+static void add_change(const compress_job *job, uint32_t layer, uint32_t was, uint32_t is, swap *s)
+{
+    size_t first = (size_t)layer * job->n_formats;
+    s->bytes += (double)adze_layer_bytes(&job->layers[layer], job->formats[is]) -
+                (double)adze_layer_bytes(&job->layers[layer], job->formats[was]);
+    s->seconds += job->seconds[first + is] - job->seconds[first + was];
+    s->loss += job->losses[first + is] - job->losses[first + was];
+}
+
+/* Has this change of the best trial been measured? */
+static bool is_known(const swapping *w, const swap *s)
+{
+    const compress_job *job = w->job;
+    for (uint32_t k = 0; k < job->n_trials; k++) {
+        bool same = true;
+        for (uint32_t i = 0; same && i < job->n_layers; i++) {
+            uint32_t format = i == s->layer[0]   ? s->format[0]
+                              : i == s->layer[1] ? s->format[1]
+                                                 : w->from->chosen[i];
+            same = job->trials[k].chosen[i] == format;
+        }
+        if (same) return true;
+    }
+    return false;
+}
+
+static void offer(swapping *w, swap s)
+{
+    double saved = w->by_time ? -s.seconds : -s.bytes;
+    if (s.bytes > w->bytes || s.seconds > w->seconds || (!w->bound && saved <= 0)) return;
+    s.rank = w->bound ? s.loss : s.loss <= 0 ? s.loss : s.loss / saved;
+    if ((w->any && s.rank >= w->best.rank) || is_known(w, &s)) return;
+    w->best = s;
+    w->any = true;
+}
+
+static void offer_pairs(swapping *w, uint32_t i, const swap *one)
+{
+    const compress_job *job = w->job;
+    for (uint32_t j = i + 1; j < job->n_layers; j++)
+        for (uint32_t g = 0; g < job->n_formats; g++) {
+            if (g == w->from->chosen[j] || (g && job->reasons[(size_t)j * job->n_formats + g])) continue;
+            swap two = *one;
+            two.layer[1] = j;
+            two.format[1] = g;
+            add_change(job, j, w->from->chosen[j], g, &two);
+            offer(w, two);
+        }
+}
+
+/* The change that is to be tried next. */
+static bool find_swap(swapping *w)
+{
+    const compress_job *job = w->job;
+    w->any = false;
+    for (uint32_t i = 0; i < job->n_layers; i++)
+        for (uint32_t f = 0; f < job->n_formats; f++) {
+            if (f == w->from->chosen[i] || (f && job->reasons[(size_t)i * job->n_formats + f])) continue;
+            swap one = {.layer = {i, i}, .format = {f, f}};
+            add_change(job, i, w->from->chosen[i], f, &one);
+            offer(w, one);
+            offer_pairs(w, i, &one);
+        }
+    return w->any;
+}
+
+/* What the goals leave to the best trial. */
+static void find_room(swapping *w)
+{
+    const compress_job *job = w->job;
+    const compress_goal *size = compress_goals_find(&job->goals, COMPRESS_SIZE);
+    const compress_goal *weights = compress_goals_find(&job->goals, COMPRESS_WEIGHTS);
+    const compress_goal *time = compress_goals_find(&job->goals, COMPRESS_TIME);
+    w->from = &job->trials[job->best];
+    w->bound = size || weights || time;
+    w->by_time = job->options->minimize && !strcmp(job->options->minimize, "time");
+    w->bytes = w->seconds = INFINITY;
+    if (size) w->bytes = size->bound * (double)job->original_bytes - (double)w->from->bytes;
+    if (weights)
+        w->bytes = fmin(w->bytes,
+                        weights->bound * (double)job->original_weight_bytes - (double)w->from->weight_bytes);
+    if (time) w->seconds = time->bound * w->from->against - w->from->seconds;
+}
+
+bool compress_swap(compress_job *job)
+{
+    swapping w = {.job = job};
+    uint32_t vain = 0;
+    for (int64_t k = 0; k < job->options->swaps && vain < IN_VAIN && job->n_trials < COMPRESS_MAX_TRIALS; k++) {
+        uint32_t best = job->best;
+        find_room(&w);
+        if (!find_swap(&w)) break;
+        uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
+        memcpy(chosen, w.from->chosen, job->n_layers * sizeof *chosen);
+        for (int n = 0; n < 2; n++) chosen[w.best.layer[n]] = w.best.format[n];
+        bool ok = compress_attempt(job, chosen);
+        free(chosen);
+        if (!ok) return false;
+        vain = job->best == best ? vain + 1 : 0;
+    }
+    return true;
+}
