@@ -290,6 +290,13 @@ const char *adze_const_name(const adze_const *constant) { return constant->name;
 const adze_type *adze_const_type(const adze_const *constant) { return constant->type; }
 adze_data *adze_const_data(const adze_const *constant) { return constant->data; }
 
+void adze_const_set_data(adze_const *constant, adze_data *data)
+{
+    assert(!constant->n_derived);
+    adze_data_release(constant->data);
+    constant->data = data;
+}
+
 adze_ir_value *adze_const_value(const adze_const *constant)
 {
     return (adze_ir_value *)(uintptr_t)&constant->value;

@@ -97,7 +97,9 @@ static void round_block(gptq *g, size_t at, size_t end)
             const double *r = g->r + k * n;
             size_t column = g->order[k];
             double w = g->w[i * n + k];
-            double v = quant_round(layer->grid, steps[layer->group ? column / layer->group : 0], w - sum[k] / r[k]);
+            bool kept = !layer->kept || layer->kept[i * n + column];
+            double best = kept ? w - sum[k] / r[k] : 0;
+            double v = quant_round(layer->grid, steps[layer->group ? column / layer->group : 0], best);
             g->out[i * n + column] = v;
             error[k] = v - w;
             for (size_t j = k; j < end; j++) sum[j] += error[k] * r[j];

@@ -81,6 +81,7 @@ typedef struct quant_layer {
     quant_grid grid;
     quant_clip clip;
     double shrink; /* quant_steps multiplies the ranges by it; 0 = 1 */
+    const bool *kept; /* [rows][cols]: where false, w is 0 and so is what it is rounded to; NULL = true throughout */
 } quant_layer;
 
 size_t quant_groups(const quant_layer *layer); /* at least 1 */

@@ -39,12 +39,12 @@ void quant_rtn(const quant_layer *layer, const quant_step *steps, double *out)
 }
 
 /* One sweep over a row; `slope` is (row of out - w) h. Gives the number of weights that moved. */
-static size_t sweep_row(const quant_layer *layer, const quant_step *steps, double *row, double *slope)
+static size_t sweep_row(const quant_layer *layer, const quant_step *steps, const bool *kept, double *row, double *slope)
 {
     size_t moved = 0, n = layer->cols;
     for (size_t j = 0; j < n; j++) {
         const double *h = layer->h + j * n;
-        if (!(h[j] > 0)) continue;
+        if (!(h[j] > 0) || (kept && !kept[j])) continue;
         double best = quant_round(layer->grid, steps[group_of(layer, j)], row[j] - slope[j] / h[j]);
         double step = best - row[j];
         if (step == 0) continue;
@@ -66,7 +66,8 @@ uint32_t quant_descend(const quant_layer *layer, const quant_step *steps, uint32
     uint32_t most = 0;
     for (size_t i = 0; i < layer->rows; i++) {
         uint32_t made = 0;
-        while (made < sweeps && sweep_row(layer, steps + i * groups, out + i * n, slope + i * n)) made++;
+        const bool *kept = layer->kept ? layer->kept + i * n : NULL;
+        while (made < sweeps && sweep_row(layer, steps + i * groups, kept, out + i * n, slope + i * n)) made++;
         if (made > most) most = made;
     }
     free(slope);

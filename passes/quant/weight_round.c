@@ -1,5 +1,6 @@
 /* Rounds the weights of one contraction by a plan. */
 #include "passes/quant/weights.h"
+#include "passes/weights/fit.h"
 #include "passes/weights/prefix.h"
 
 #include <adze/arena.h>
@@ -38,6 +39,7 @@ void weight_free(weight_rounded *r)
     free(r->w);
     free(r->values);
     free(r->factors);
+    free(r->kept);
     *r = (weight_rounded){0};
 }
 
@@ -73,6 +75,15 @@ static void reorder_gram(const weight_matrix *m, double **h)
             out[i * n + j] = (*h)[tensor_column(m, i) * n + tensor_column(m, j)];
     free(*h);
     *h = out;
+}
+
+/* A mask in the order of taps. */
+static bool *reorder_mask(const weight_matrix *m, const bool *kept, size_t rows)
+{
+    bool *out = adze_malloc(rows * m->cols * sizeof *out);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < m->cols; j++) out[i * m->cols + j] = kept[i * m->cols + tensor_column(m, j)];
+    return out;
 }
 
 static void choose_blocks(const weight_matrix *m, const weight_plan *plan, weight_rounded *r)
@@ -173,33 +184,22 @@ static bool round_layer(const weight_plan *plan, const quant_layer *layer, doubl
     return ok;
 }
 
-/* Moves weights to what gives the same outputs from the inputs that the layer will have: w + w (x - z) z^T (z z^T)^-1,
- * z damped. h is z z^T. */
-static bool correct_target(const weight_matrix *m, const double *cross, const double *h, double *w)
+/* Weights with the zeros of a mask that give what w gives, as near as can be; h is as it was measured. */
+static bool fit_kept(const weight_matrix *m, const bool *kept, const double *h, double *w)
 {
-    size_t n = m->cols, count = m->rows * n;
-    double *r = adze_malloc(n * n * sizeof *r), *gap = adze_malloc(n * n * sizeof *gap);
-    double *shift = adze_malloc(count * sizeof *shift);
-    memcpy(r, h, n * n * sizeof *r);
-    damp(r, n);
-    for (size_t j = 0; j < n; j++)
-        if (!(r[j * (n + 1)] > 0)) r[j * (n + 1)] = 1;
-    for (size_t i = 0; i < n * n; i++) gap[i] = cross[i] - h[i];
-    memset(shift, 0, count * sizeof *shift);
-    linalg_gemm(shift, n, w, n, gap, n, m->rows, n, n, 1);
-    bool ok = linalg_cholesky(r, n);
-    if (ok) linalg_solve(shift, r, m->rows, n);
-    for (size_t i = 0; ok && i < count; i++) w[i] += shift[i];
-    free(r);
-    free(gap);
-    free(shift);
-    return ok || not_gram(m);
+    double *damped = adze_malloc(m->cols * m->cols * sizeof *damped);
+    bool ok = weight_damp(h, m->cols, damped, NULL) && weight_fit(w, damped, kept, m->rows, m->cols, w);
+    free(damped);
+    return ok;
 }
 
-static bool take_moments(const weight_matrix *m, const prefix_moments *moments, uint32_t group, double *h, double *w)
+static bool take_moments(const weight_matrix *m, const prefix_moments *moments, uint32_t group, const bool *kept,
+                         double *h, double *w)
 {
     memcpy(h, moments->h + group * m->cols * m->cols, m->cols * m->cols * sizeof *h);
-    return !moments->cross || correct_target(m, moments->cross, h, w);
+    if (!moments->cross) return true;
+    bool ok = weight_retarget(moments->cross, h, m->rows, m->cols, w) && (!kept || fit_kept(m, kept, h, w));
+    return ok || not_gram(m);
 }
 
 static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_rounded *r, uint32_t group, double **h)
@@ -207,10 +207,11 @@ static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_
     size_t rows = m->rows / m->groups, at = group * rows * m->cols, count = rows * m->cols;
     double *w = r->w + at, *values = r->values + at, *turned_w = NULL, *turned_values = NULL;
     quant_step *steps = r->steps + group * rows * r->blocks;
-    bool ok = plan->moments ? take_moments(m, plan->moments, group, *h, w)
+    bool *kept = r->kept ? r->kept + at : NULL, *turned_kept = NULL;
+    bool ok = plan->moments ? take_moments(m, plan->moments, group, kept, *h, w)
                             : !*h || weight_gram(m, plan->stats, group, plan->centred, *h, NULL);
     quant_layer layer = {.rows = rows, .cols = m->cols, .group = r->group, .w = w, .h = *h, .grid = r->grid,
-                         .clip = plan->clip, .shrink = plan->shrink};
+                         .clip = plan->clip, .shrink = plan->shrink, .kept = kept};
     bool awq = (plan->method == WEIGHT_AWQ || plan->method == WEIGHT_AWQ_GPTQ) && is_product(m);
     if (*h && plan->centred) mend_diagonal(*h, m->cols);
     if (!ok || (awq && !apply_factors(m, plan, &layer, *h, r, steps, values))) return false;
@@ -220,13 +221,16 @@ static bool round_group(const weight_matrix *m, const weight_plan *plan, weight_
         turned_w = adze_malloc(count * sizeof *w);
         turned_values = adze_malloc(count * sizeof *w);
         reorder(m, w, turned_w, rows, false);
+        if (kept) turned_kept = reorder_mask(m, kept, rows);
         layer.w = turned_w;
         layer.h = *h;
+        layer.kept = turned_kept;
     }
     ok = round_layer(plan, &layer, *h, steps, turned ? turned_values : values) || not_gram(m);
     if (turned && ok) reorder(m, turned_values, values, rows, true);
     free(turned_w);
     free(turned_values);
+    free(turned_kept);
     return ok;
 }
 
@@ -238,6 +242,19 @@ static bool scales_fit_halves(const weight_matrix *m, const double *w)
     return most > 0x1p-6 && most < 0x1p15;
 }
 
+/* The mask of a layer that was pruned: so many of its weights are 0 that it was meant so. Trained weights hardly ever
+ * are, and what has fewer zeros gains nothing by keeping them. NULL where it was not. */
+static bool *find_mask(const weight_matrix *m, const double *w)
+{
+    static const double least_share = 0.3;
+    size_t count = m->rows * m->cols, zeros = 0;
+    for (size_t i = 0; i < count; i++) zeros += w[i] == 0;
+    if ((double)zeros < least_share * (double)count) return NULL;
+    bool *kept = adze_malloc(count * sizeof *kept);
+    for (size_t i = 0; i < count; i++) kept[i] = w[i] != 0;
+    return kept;
+}
+
 bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounded *out)
 {
     *out = (weight_rounded){.grid = quant_grid_make(plan->bits, true, plan->symmetric)};
@@ -245,6 +262,7 @@ bool weight_round(const weight_matrix *m, const weight_plan *plan, weight_rounde
     out->w = weight_read(m);
     if (!out->w) return false;
     out->grid.half = plan->half_scales && out->blocks > 1 && scales_fit_halves(m, out->w);
+    out->kept = find_mask(m, out->w);
     out->values = adze_malloc(m->rows * m->cols * sizeof *out->values);
     out->steps = adze_malloc(m->rows * out->blocks * sizeof *out->steps);
     bool gram = weight_needs_gram(plan) || plan->moments;

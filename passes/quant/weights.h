@@ -41,6 +41,7 @@ typedef struct weight_rounded {
     quant_step *steps;
     double *w, *values; /* [rows][cols] what is rounded (times factors), and rounded; in the order of the tensor */
     double *factors;    /* [channels]: inputs are to be divided by it; NULL = none */
+    bool *kept;         /* [rows][cols]: what is false is 0 and stays so, for the layer was pruned; NULL = it was not */
 } weight_rounded;
 
 /* Reads options of passes; false after an error. */

@@ -84,7 +84,7 @@ static double decibel(double signal, double noise)
 }
 
 /* Signal to noise, in dB, of the outputs with weights w on test rows. */
-static double anchor_quality(const layer_data *s, const double *w)
+static inline double anchor_quality(const layer_data *s, const double *w)
 {
     static double e[M * D];
     for (size_t i = 0; i < (size_t)M * D; i++) e[i] = w[i] - s->w[i];

@@ -132,16 +132,16 @@ TEST(ranks)
 /* What comes closest to w x from z = 2 x is w / 2; where z is always 0, w stays. */
 TEST(aim)
 {
-    enum { M = 3, N = 6 };
-    double *w = made(M * N), *h = gram_of(N), c[N * N], out[M * N];
-    for (size_t i = 0; i < N; i++)
-        for (size_t j = 0; j < N; j++) {
-            bool dead = i == N - 1 || j == N - 1;
-            c[i * N + j] = dead ? 0 : 2 * h[i * N + j];
-            h[i * N + j] = dead ? 0 : 4 * h[i * N + j];
+    enum { OUTPUTS = 3, INPUTS = 6 };
+    double *w = made(OUTPUTS * INPUTS), *h = gram_of(INPUTS), c[INPUTS * INPUTS], out[OUTPUTS * INPUTS];
+    for (size_t i = 0; i < INPUTS; i++)
+        for (size_t j = 0; j < INPUTS; j++) {
+            bool dead = i == INPUTS - 1 || j == INPUTS - 1;
+            c[i * INPUTS + j] = dead ? 0 : 2 * h[i * INPUTS + j];
+            h[i * INPUTS + j] = dead ? 0 : 4 * h[i * INPUTS + j];
         }
-    CHECK(lowrank_aim(w, h, c, 1e-9, M, N, out));
-    for (size_t i = 0; i < M * N; i++) CHECK_NEAR(out[i], i % N == N - 1 ? w[i] : w[i] / 2, 1e-6);
+    CHECK(lowrank_aim(w, h, c, 1e-9, OUTPUTS, INPUTS, out));
+    for (size_t i = 0; i < OUTPUTS * INPUTS; i++) CHECK_NEAR(out[i], i % INPUTS == INPUTS - 1 ? w[i] : w[i] / 2, 1e-6);
     free(w);
     free(h);
 }
@@ -219,24 +219,24 @@ static double tucker_error(const lowrank_window *x, size_t out, size_t in, unsig
 
 TEST(tucker)
 {
-    enum { ROWS = 10, INPUTS = 8, TAPS = 9, OUT = 4, IN = 3, COLS = INPUTS * TAPS };
-    lowrank_window x = {ROWS, INPUTS, TAPS, NULL, NULL};
-    double *u = made(ROWS * OUT), *core = made(OUT * IN * TAPS), *b = made(IN * INPUTS), *h = gram_of(COLS);
+    enum { OUTPUTS = 10, INPUTS = 8, TAPS = 9, OUT = 4, IN = 3, COLS = INPUTS * TAPS };
+    lowrank_window x = {OUTPUTS, INPUTS, TAPS, NULL, NULL};
+    double *u = made(OUTPUTS * OUT), *core = made(OUT * IN * TAPS), *b = made(IN * INPUTS), *h = gram_of(COLS);
     double *mid = malloc(OUT * COLS * sizeof *mid);
     lowrank_expand(&x, b, IN, core, OUT, mid);
-    double *w = product(u, mid, ROWS, OUT, COLS);
+    double *w = product(u, mid, OUTPUTS, OUT, COLS);
     x.w = w;
     x.h = h;
     CHECK(tucker_error(&x, OUT, IN, 0) < 1e-9);
     CHECK(tucker_error(&x, OUT, IN, 3) < 1e-9);
     CHECK(tucker_error(&x, OUT - 1, IN, 3) > 1e-3);
-    double *any = made(ROWS * COLS); /* rounds do not make it worse, more channels make it better */
+    double *any = made(OUTPUTS * COLS); /* rounds do not make it worse, more channels make it better */
     x.w = any;
     double once = tucker_error(&x, OUT, IN, 0), again = tucker_error(&x, OUT, IN, 4);
     CHECK(again <= once);
     CHECK(tucker_error(&x, OUT + 2, IN + 2, 2) < again);
     CHECK(tucker_error(&x, 1, INPUTS, 2) > again); /* fewer outputs than directions of inputs */
-    CHECK(!lowrank_tucker(&x, ROWS + 1, IN, 0, u, core, b, &once));
+    CHECK(!lowrank_tucker(&x, OUTPUTS + 1, IN, 0, u, core, b, &once));
     free(u);
     free(core);
     free(b);

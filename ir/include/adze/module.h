@@ -72,6 +72,9 @@ ADZE_API void adze_const_erase(adze_const *constant); /* must have no uses */
 ADZE_API const char *adze_const_name(const adze_const *constant);
 ADZE_API const adze_type *adze_const_type(const adze_const *constant);
 ADZE_API adze_data *adze_const_data(const adze_const *constant); /* borrowed */
+/* Other numbers of the same type, under the same name. Takes the caller's reference. Nothing may be derived from the
+ * constant, whose readers read them from now on. */
+ADZE_API void adze_const_set_data(adze_const *constant, adze_data *data);
 ADZE_API adze_ir_value *adze_const_value(const adze_const *constant);
 /* Shorthands that copy: dense data of the given type; i64[count] (i64[] of one value if count < 0); a scalar, rounded
  * to nearest. NULL after an error: memory is out. */
