@@ -61,6 +61,7 @@ typedef struct adze_work {
     adze_context *context;
     adze_registry *registry;
     bool color, progress; /* of and on stderr */
+    bool no_remarks;      /* notes that follow no error are not shown: passes run again and again */
     uint64_t n_diagnostics;
     uint64_t max_memory; /* --max-memory, else the machine's */
     const char *input, *output; /* the model that was read last, and where the result goes; borrowed, or NULL */

@@ -438,6 +438,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     int status = check_options(&o);
     if (status) return status;
     o.cache = cache_path(work, o.cache);
+    work->no_remarks = true;
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     enum { SIGNALS = sizeof numbers / sizeof *numbers };
     struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND},

@@ -33,6 +33,7 @@ static void print_coloured(const adze_diagnostic *diagnostic, const char *text, 
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic)
 {
     adze_work *work = self;
+    if (work && work->no_remarks && diagnostic->severity == ADZE_NOTE && !adze_context_errors(work->context)) return;
     if (work && ++work->n_diagnostics > MAX_SHOWN) return;
     adze_text text = {0};
     adze_diagnostic_print(diagnostic, &text);

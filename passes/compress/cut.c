@@ -71,9 +71,11 @@ static bool apply(adze_registry *registry, const adze_layer *layer, adze_format 
 {
     adze_context *context = adze_module_context(copy);
     adze_layer_plan *plan = adze_layer_plan_create(context);
+    (void)adze_layer_concrete(layer, format, &format);
     adze_layer_plan_put(plan, layer->weights, format, NULL);
     adze_text passes = {0};
-    adze_layer_pipeline(plan, plan_path, settings, &passes);
+    adze_layer_structure_pipeline(plan, plan_path, settings, &passes);
+    if (!passes.size) adze_layer_pipeline(plan, plan_path, settings, &passes); /* no probe is of both */
     bool ok = write_plan(plan, plan_path, context) && (!passes.size || run_passes(registry, passes.data, copy));
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
@@ -91,6 +93,16 @@ static bool infer(adze_func *func)
     return true;
 }
 
+/* A use that is there behind passes, too: of an op that does not read the layer's weights. NULL where there is none. */
+static const adze_use *first_reader(const adze_ir_value *result, const adze_op *op)
+{
+    const adze_use *use = adze_value_first_use(result);
+    while (use && adze_op_num_operands(adze_use_op(use)) > 1 &&
+           adze_op_operand(adze_use_op(use), 1) == adze_op_operand(op, 1))
+        use = adze_use_next(use);
+    return use;
+}
+
 bool layer_cut(adze_registry *registry, const adze_module *module, const adze_layer *layer, adze_format format,
                const adze_layer_settings *settings, const char *plan_path, const adze_value *sample,
                adze_module **out_cut)
@@ -101,8 +113,13 @@ bool layer_cut(adze_registry *registry, const adze_module *module, const adze_la
     adze_func *func = adze_module_main(copy);
     adze_region *body = adze_func_body(func);
     adze_op *op = twin_of(copy, layer->op);
-    adze_ir_value *x = adze_op_operand(op, 0), *result = adze_op_result(op, 0); /* both outlive the passes */
-    bool ok = apply(registry, layer, format, settings, plan_path, copy);
+    adze_ir_value *x = adze_op_operand(op, 0), *result = adze_op_result(op, 0); /* x outlives the passes */
+    const adze_use *use = first_reader(result, op);
+    adze_op *reader = use ? adze_use_op(use) : NULL;
+    uint32_t index = use ? adze_use_index(use) : 0;
+    bool ok = reader && apply(registry, layer, format, settings, plan_path, copy);
+    if (!reader) return adze_module_destroy(copy), true;
+    if (ok) result = adze_op_operand(reader, index); /* of what stands in the op's place */
     if (ok) { /* constant dims: those that a model computes from others cannot be those of an input */
         const adze_type *type = adze_type_tensor_const(adze_module_context(copy), (adze_dtype)sample->dtype,
                                                        sample->rank, sample->dims);

@@ -90,7 +90,6 @@ void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const ad
             append(out, &first, "float-bias", "true"); /* the same code, fewer bytes */
         adze_text_append(out, "}");
     }
-    if (has_structure(plan, ADZE_SPARSE, ADZE_SPARSE_N_M)) adze_text_append(out, "%ssparsify", out->size ? "," : "");
     if (settings->tables) adze_text_append(out, "%squantize-tables", out->size ? "," : "");
     if (out->size) adze_text_append(out, ",dce"); /* constants that nobody reads any more */
 }
