@@ -20,9 +20,9 @@ adze_access_fn access_elementwise, access_matmul, access_matmul_integer, access_
     access_gather_elements, access_gather_nd;
 
 adze_infer_fn infer_same, infer_clip, infer_compare, infer_cast, infer_broadcast, infer_pow, infer_where, infer_dropout;
-adze_infer_fn infer_quantize, infer_dequantize, infer_requantize;
+adze_infer_fn infer_quantize, infer_dequantize, infer_requantize, infer_densify;
 adze_infer_fn infer_matmul, infer_matmul_integer, infer_gemm, infer_conv, infer_conv_integer, infer_attention,
-    infer_pack_panels;
+    infer_pack_panels, infer_pack_kept, infer_pack_masked;
 adze_infer_fn infer_pool, infer_global_pool, infer_reduce, infer_argreduce, infer_layer_norm;
 adze_infer_fn infer_reshape, infer_flatten, infer_squeeze, infer_unsqueeze, infer_transpose, infer_relayout,
     infer_expand, infer_concat, infer_split, infer_slice, infer_pad, infer_tile, infer_resize,

@@ -2,7 +2,8 @@
  *
  * The value is what the op's eval gives. Results of up to 64 KB are computed at once; larger ones become derived
  * constants, computed when they are first read, so that weights that nobody keeps never take memory. Of dequantize
- * all but small ones are derived: reports can say what became wide.
+ * all but small ones are derived: reports can say what became wide. Of densify all are, whatever their size: it is how
+ * files hold weights, and passes work with weights.
  *
  *     const @a : f32[2] = [1, 2]            →      const @y : f32[2] = [2, 4]
  *     %y = add(@a, @a) : f32[2]
@@ -56,6 +57,8 @@ static bool is_stored_narrow(const adze_op *op)
            adze_dtype_get_kind(adze_type_dtype(adze_value_type(adze_op_result(op, 0)))) == ADZE_KIND_FLOAT;
 }
 
+static bool is_stored_sparse(const adze_op *op) { return adze_op_is(op, "densify"); }
+
 static bool may_fold(const adze_op *op, const fold_options *options)
 {
     if (is_stored_narrow(op) && (!options->dequantize || tile_keeps_codes(op))) return false;
@@ -70,7 +73,7 @@ static adze_data *compute(adze_op *op, adze_const *const *inputs, uint64_t bytes
     adze_data *lazy =
         adze_data_derived(context, adze_op_get_row(op), adze_op_attrs(op), inputs, adze_op_num_operands(op),
                           adze_value_type(adze_op_result(op, 0)));
-    if (!lazy || bytes > (is_stored_narrow(op) ? EAGER_WIDE_BYTES : EAGER_BYTES)) return lazy;
+    if (!lazy || bytes > (is_stored_narrow(op) || is_stored_sparse(op) ? EAGER_WIDE_BYTES : EAGER_BYTES)) return lazy;
     const void *value = adze_data_load(lazy);
     adze_data *data = value ? adze_data_copy(context, value, bytes) : NULL;
     adze_data_release(lazy);
@@ -84,7 +87,7 @@ static adze_outcome fold_op(adze_op *op, const fold_options *options, adze_pass_
     if (!may_fold(op, options) || !constant_inputs(op, inputs, &in_bytes)) return ADZE_UNCHANGED;
     adze_ir_value *result = adze_op_result(op, 0);
     if (!result_bytes(adze_value_type(result), &bytes)) return ADZE_UNCHANGED;
-    if (bytes > FREE_BYTES && bytes > in_bytes) return ADZE_UNCHANGED;
+    if (bytes > FREE_BYTES && bytes > in_bytes && !is_stored_sparse(op)) return ADZE_UNCHANGED;
     if (!adze_rewrite(self, op, "fold")) return ADZE_UNCHANGED;
     adze_data *data = compute(op, inputs, bytes);
     if (!data) {
@@ -139,7 +142,7 @@ const adze_pass adze_pass_fold = {
     .run = run,
     .purpose = "simplify",
     .contract = "Folds ops that are PURE and whose operands are all constants, unless the result is larger than "
-                "max(1 MB, the bytes of its inputs). Keeps the types and names of results. Quantized weights stay "
+                "max(1 MB, the bytes of its inputs), densify aside. Keeps the types and names of results. Quantized weights stay "
                 "narrow, for quantize-fuse, unless it is told otherwise.",
     .example = adze_example_fold,
 };

@@ -38,6 +38,8 @@ typedef struct contraction {
     bool direct;                  /* a micro-kernel reads the codes; else blocks of columns are made wide first */
     int64_t few_columns;          /* where the number of columns is not known: up to so many are direct; 0 = none */
     adze_ir_value *wide;          /* the block that is wide now */
+    bool kept;                    /* weights are the rows of panels that are not zero (pack_kept) … */
+    uint32_t kept_at;             /* … and this operand of the kernel */
     uint32_t outer[ADZE_MAX_RANK], n_outer; /* logical axes of the result that are looped over one by one */
     int row_axis, col_axis, channel_axis;   /* of the result; row_axis -1 = one row */
     const adze_dim *rows, *cols;
@@ -83,6 +85,22 @@ bool tile_fits_4_bits(const adze_const *weights);
 /* f32q4, f32q8h, f32q4z, …: what micro-kernels for the contraction's codes, scales and zero points are named by. */
 const char *tile_codes_name(tile *t, const contraction *c);
 void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze_dim *panel, int64_t vectors);
+
+/* ---- sparse.c ---- */
+
+typedef struct tile_kept {
+    int64_t rows; /* of all panels, that are not zero */
+    int64_t steps[ADZE_MAX_RANK];
+    uint32_t n_steps;
+} tile_kept;
+
+/* Are the weights of `root` better read without the rows that are zero? */
+bool tile_choose_kept(tile *t, const adze_op *root, const adze_ir_value *weights, tile_kept *out);
+/* Rows of what pack_kept made; -1: it is something else. */
+int64_t tile_kept_count(const adze_ir_value *panels);
+/* What gemm_f32s takes from b on. */
+void tile_kept_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *panel, adze_ir_value **args,
+                    uint32_t *n);
 
 /* ---- contract_tile.c ---- */
 

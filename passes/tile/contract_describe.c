@@ -215,6 +215,8 @@ void tile_find_weights(tile *t, contraction *c)
     const adze_op *codes = tile_codes(c->root);
     bool pairs = adze_type_dtype(adze_value_type(t->operands[adze_value_index(arg)])) == ADZE_DTYPE_u8;
     c->weights = tile_buffer(t, arg);
+    c->kept_at = adze_value_index(arg);
+    c->kept = tile_kept_count(t->operands[c->kept_at]) >= 0;
     c->code_bits = pairs ? 4 : codes ? 8 : 0;
     c->scales = codes ? tile_buffer(t, adze_op_operand(codes, 1)) : NULL;
     c->zeros = codes && adze_op_operand(codes, 2) ? tile_buffer(t, adze_op_operand(codes, 2)) : NULL;
@@ -258,7 +260,7 @@ bool tile_describe(tile *t, contraction *c)
     const adze_ir_value *panels = t->operands[adze_value_index(tile_weights_arg(c->root))];
     if (c->integer && c->depthwise && !fits_floats(panels)) return false;
     const adze_target *target = t->run->target;
-    c->nr = c->depthwise ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
+    c->nr = c->depthwise || c->kept ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
     c->mr = c->depthwise ? adze_target_number(target, "dw-mw", 4)
                          : adze_target_number(target, c->integer ? "gemm-i8-mr" : "gemm-mr", c->integer ? 4 : 6);
     if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR)) return false;
@@ -270,7 +272,7 @@ bool tile_describe(tile *t, contraction *c)
     choose_direct(c);
     int64_t cols;
     bool few = adze_dim_is_const(c->cols, &cols) && cols <= 2 && adze_dim_is_value(c->rows, 1);
-    if (few && !c->depthwise && !c->integer) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
+    if (few && !c->depthwise && !c->integer && !c->kept) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
     return true;
 }
 
@@ -296,8 +298,18 @@ bool tile_has_panels(const adze_op *kernel, const adze_op *root)
     return adze_type_is_ranked(adze_value_type(x)) && (constant || slides);
 }
 
-static bool same_form(const adze_slot *a, const adze_slot *b)
+static bool same_ints(adze_ints a, adze_ints b)
 {
+    return a.count == b.count && (!a.count || !memcmp(a.data, b.data, a.count * sizeof *a.data));
+}
+
+static bool same_form(const adze_op *pack, const adze_slot *a, const adze_slot *b)
+{
+    if (adze_op_is(pack, "pack_kept")) {
+        const struct adze_pack_kept_attrs *x = (const void *)a, *y = (const void *)b;
+        return x->group == y->group && x->width == y->width && same_ints(x->steps, y->steps) &&
+               !strcmp(x->form.data, y->form.data);
+    }
     const struct adze_pack_panels_attrs *x = (const void *)a, *y = (const void *)b;
     return x->group == y->group && x->width == y->width && x->interleave == y->interleave && x->run == y->run &&
            x->bits == y->bits && !strcmp(x->form.data, y->form.data);
@@ -310,14 +322,15 @@ static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_
     adze_const *const *inputs;
     uint32_t n;
     if (!adze_data_is_derived(adze_const_data(packed), &row, &slots, &inputs, &n)) return false;
-    return row == adze_op_get_row(pack) && n == 1 && inputs[0] == source && same_form(slots, adze_op_attrs(pack));
+    return row == adze_op_get_row(pack) && n == 1 && inputs[0] == source && same_form(pack, slots, adze_op_attrs(pack));
 }
 
 /* The constant that holds the result of `pack`: weights that several forms read have several. */
 static adze_const *packed_constant(tile *t, const adze_op *pack, adze_const *source)
 {
     const adze_type *type = adze_value_type(adze_op_result(pack, 0));
-    const char *first = adze_internf(t->context, "%s.panels", adze_const_name(source)), *name = first;
+    const char *suffix = adze_op_is(pack, "pack_kept") ? "kept" : "panels";
+    const char *first = adze_internf(t->context, "%s.%s", adze_const_name(source), suffix), *name = first;
     adze_const *packed;
     for (uint32_t i = 1; (packed = adze_module_find_const(t->module, name)) && !is_packed(packed, pack, source); i++)
         name = adze_internf(t->context, "%s_%u", first, i);
@@ -331,7 +344,7 @@ static adze_ir_value *packed_at_run_time(adze_op *pack)
 {
     adze_op *op = adze_op_prev(pack);
     for (; op && adze_op_get_row(op) == adze_op_get_row(pack); op = adze_op_prev(op)) {
-        if (adze_op_operand(op, 0) != adze_op_operand(pack, 0) || !same_form(adze_op_attrs(op), adze_op_attrs(pack)))
+        if (adze_op_operand(op, 0) != adze_op_operand(pack, 0) || !same_form(pack, adze_op_attrs(op), adze_op_attrs(pack)))
             continue;
         adze_op_erase(pack);
         return adze_op_result(op, 0);
@@ -339,10 +352,10 @@ static adze_ir_value *packed_at_run_time(adze_op *pack)
     return adze_op_result(pack, 0);
 }
 
-static adze_ir_value *pack(tile *t, adze_ir_value *weights, const adze_attr *attrs, uint32_t n)
+static adze_ir_value *pack(tile *t, const char *name, adze_ir_value *weights, const adze_attr *attrs, uint32_t n)
 {
     adze_builder at = adze_builder_before(t->kernel);
-    adze_op *op = adze_build(&at, "pack_panels", &weights, 1, attrs, n, NULL, 1);
+    adze_op *op = adze_build(&at, name, &weights, 1, attrs, n, NULL, 1);
     if (!op) return NULL;
     adze_const *source = adze_value_const(weights);
     if (!source) return packed_at_run_time(op);
@@ -374,8 +387,19 @@ static bool packs_in_4_bits(const adze_op *root, const adze_ir_value *weights)
     return adze_value_const(weights) && block % TILE_CODE_ROW == 0 && tile_fits_4_bits(adze_value_const(weights));
 }
 
+static adze_ir_value *pack_kept(tile *t, const adze_op *root, adze_ir_value *weights, const tile_kept *kept)
+{
+    int64_t group = *form_of(root) == 'c' ? adze_op_attr_int(root, "group") : 1;
+    adze_attr attrs[] = {adze_attr_str("form", form_of(root)), adze_attr_int("width", TILE_PANEL),
+                         adze_attr_int("group", group), adze_attr_int("rows", kept->rows),
+                         adze_attr_ints("steps", kept->steps, kept->n_steps)};
+    return pack(t, "pack_kept", weights, attrs, kept->n_steps ? 5 : 4);
+}
+
 adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
 {
+    tile_kept kept;
+    if (tile_choose_kept(t, root, weights, &kept)) return pack_kept(t, root, weights, &kept);
     const adze_type *w = adze_value_type(weights);
     const char *form = form_of(root);
     bool four = packs_in_4_bits(root, weights), real = tile_codes(root) || adze_type_dtype(w) == ADZE_DTYPE_f32;
@@ -389,7 +413,7 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
     adze_attr attrs[] = {adze_attr_str("form", form),     adze_attr_int("width", TILE_PANEL),
                          adze_attr_int("group", group),   adze_attr_int("interleave", interleave),
                          adze_attr_int("run", run),       adze_attr_int("bits", 4)};
-    return pack(t, weights, attrs, four ? 6 : 5);
+    return pack(t, "pack_panels", weights, attrs, four ? 6 : 5);
 }
 
 adze_ir_value *tile_pack_scales(tile *t, adze_op *root, adze_ir_value *scales)
@@ -398,5 +422,5 @@ adze_ir_value *tile_pack_scales(tile *t, adze_op *root, adze_ir_value *scales)
     bool grouped = *form_of(root) == 'c' && !depthwise(root, adze_value_type(tile_weights_arg(root)));
     adze_attr attrs[] = {adze_attr_str("form", one ? "n" : form_of(root)), adze_attr_int("width", TILE_PANEL),
                          adze_attr_int("group", grouped ? adze_op_attr_int(root, "group") : 1)};
-    return pack(t, scales, attrs, 3);
+    return pack(t, "pack_panels", scales, attrs, 3);
 }

@@ -47,7 +47,7 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
     const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->channel, tile_dim(t, TILE_PANEL));
     const adze_dim *at[] = {c->depthwise ? tile_dim(t, 0) : p->group, panel, tile_dim(t, 0), tile_dim(t, 0)};
     if (c->wide) at[0] = at[1] = tile_dim(t, 0);
-    adze_ir_value *b = tile_view(t, c->wide ? c->wide : c->weights, at);
+    adze_ir_value *b = c->kept ? NULL : tile_view(t, c->wide ? c->wide : c->weights, at);
     adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
     adze_ir_value *args[13] = {acc, a};
     uint32_t n = 2;
@@ -60,6 +60,12 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
         const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]),
                                   c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
+    } else if (c->kept) {
+        name = adze_internf(t->context, "gemm_f32s_%dx%d", (int)p->mr, (int)p->nr);
+        args[n++] = tile_index(t, tile_dim(t, p->cols));
+        args[n++] = tile_index(t, c->stride_col);
+        args[n++] = tile_index(t, c->stride_row);
+        tile_kept_args(t, c, p->group, panel, args, &n);
     } else if (c->direct) {
         name = adze_internf(t->context, "gemm_%s_%dx%d", tile_codes_name(t, c), (int)p->mr, (int)p->nr);
         args[n++] = tile_index(t, c->stride_col);

@@ -12,6 +12,7 @@
 #include "passes/examples_embedded.h"
 #include "passes/tile/contract.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ typedef struct known { /* functions of one kernel by their text without the name
 
 typedef struct state {
     adze_pass_run *run;
-    adze_pass_run levels[MAX_LEVELS]; /* [0] is `run`; the others differ in their target */
+    tile_level levels[MAX_LEVELS]; /* [0] is `run`; the others differ in their target */
     uint32_t n_levels;
     known *list;
     uint32_t n, capacity, next_name;
@@ -62,13 +63,13 @@ static bool rounds_to_codes(const adze_op *kernel)
 typedef bool form(tile *t);
 
 /* Writes the kernel in one form; nothing stays behind where it does not fit. */
-static adze_func *try_form(adze_pass_run *run, adze_op *kernel, form *emit, bool scalar,
+static adze_func *try_form(tile_level *level, adze_op *kernel, form *emit, bool scalar,
                            adze_ir_value *const *operands, const char *name)
 {
     adze_module *module = adze_op_module(kernel);
     tile *t = calloc(1, sizeof *t);
     if (!t) abort();
-    *t = (tile){.run = run, .context = adze_op_context(kernel), .module = module, .kernel = kernel,
+    *t = (tile){.run = &level->run, .options = level->options, .context = adze_op_context(kernel), .module = module, .kernel = kernel,
                 .operands = operands, .region = adze_op_region(kernel, 0), .lane = -1, .any_axis = -1,
                 .scalar = scalar};
     t->func = adze_module_add_func(module, name);
@@ -92,14 +93,15 @@ static void erase_ahead(adze_op *kernel, const adze_op *above)
 }
 
 /* Contractions read their weights as panels; operands stay as they were where no form fits. */
-static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_value **operands, const char *name)
+static adze_func *emit_contraction(tile_level *level, adze_op *kernel, adze_ir_value **operands, const char *name)
 {
     adze_func *func = NULL;
     const adze_op *above = adze_op_prev(kernel);
     uint32_t n = adze_op_num_operands(kernel), n_packed = 0;
     adze_ir_value **packed = calloc(n + 1u, sizeof *packed);
     if (!packed) abort();
-    tile t = {.run = run, .context = adze_op_context(kernel), .module = adze_op_module(kernel), .kernel = kernel};
+    tile t = {.run = &level->run, .options = level->options, .context = adze_op_context(kernel),
+              .module = adze_op_module(kernel), .kernel = kernel};
     for (adze_op *root = tile_root(kernel, NULL); root; root = tile_root(kernel, root)) {
         if (!tile_has_panels(kernel, root)) continue;
         uint32_t at = adze_value_index(tile_weights_arg(root));
@@ -114,7 +116,7 @@ static adze_func *emit_contraction(adze_pass_run *run, adze_op *kernel, adze_ir_
     }
     for (uint32_t i = 0; i < n; i++)
         if (!packed[i]) packed[i] = operands[i];
-    if (n_packed) func = try_form(run, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
+    if (n_packed) func = try_form(level, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
     if (func) memcpy(operands, packed, n * sizeof *packed);
     else erase_ahead(kernel, above);
     free(packed);
@@ -145,22 +147,22 @@ static bool has_codes(const adze_op *kernel)
 }
 
 /* Loops do not read codes themselves: every contraction must have its panels. */
-static adze_func *emit_codes(adze_pass_run *run, adze_op *kernel, adze_ir_value **operands, const char *name)
+static adze_func *emit_codes(tile_level *level, adze_op *kernel, adze_ir_value **operands, const char *name)
 {
     for (adze_op *root = tile_root(kernel, NULL); root; root = tile_root(kernel, root))
         if (!tile_has_panels(kernel, root)) return NULL;
-    return emit_contraction(run, kernel, operands, name);
+    return emit_contraction(level, kernel, operands, name);
 }
 
-static adze_func *emit(adze_pass_run *run, adze_op *kernel, const char *name, adze_ir_value **operands)
+static adze_func *emit(tile_level *level, adze_op *kernel, const char *name, adze_ir_value **operands)
 {
     if (!makes_results(kernel)) return NULL;
-    if (has_codes(kernel)) return emit_codes(run, kernel, operands, name);
-    adze_func *func = try_form(run, kernel, tile_attention, false, operands, name);
-    if (!func) func = emit_contraction(run, kernel, operands, name);
-    if (!func) func = try_form(run, kernel, tile_product, false, operands, name);
-    if (!func) func = try_form(run, kernel, tile_nest, false, operands, name);
-    if (!func) func = try_form(run, kernel, tile_nest, true, operands, name);
+    if (has_codes(kernel)) return emit_codes(level, kernel, operands, name);
+    adze_func *func = try_form(level, kernel, tile_attention, false, operands, name);
+    if (!func) func = emit_contraction(level, kernel, operands, name);
+    if (!func) func = try_form(level, kernel, tile_product, false, operands, name);
+    if (!func) func = try_form(level, kernel, tile_nest, false, operands, name);
+    if (!func) func = try_form(level, kernel, tile_nest, true, operands, name);
     return func;
 }
 
@@ -175,9 +177,9 @@ static bool emit_levels(state *s, adze_op *kernel, adze_ir_value **operands, adz
     adze_ir_value **own = calloc(n + 1u, sizeof *own);
     if (!own) abort();
     memcpy(own, operands, n * sizeof *own);
-    out[0] = emit(s->run, kernel, name, operands);
+    out[0] = emit(&s->levels[0], kernel, name, operands);
     for (uint32_t i = 1; out[0] && i < s->n_levels; i++) {
-        const char *level = adze_target_level(s->levels[i].target);
+        const char *level = adze_target_level(s->levels[i].run.target);
         adze_ir_value **again = calloc(n + 1u, sizeof *again);
         if (!again) abort();
         memcpy(again, own, n * sizeof *own);
@@ -234,7 +236,7 @@ static void mark_levels(state *s, adze_func **funcs, const char *first)
             adze_func_erase(funcs[i]);
             continue;
         }
-        adze_func_set_attr(funcs[i], adze_attr_str("level", adze_target_level(s->levels[i].target)));
+        adze_func_set_attr(funcs[i], adze_attr_str("level", adze_target_level(s->levels[i].run.target)));
         adze_func_set_attr(funcs[i], adze_attr_sym("stands_for", adze_func_name(funcs[0])));
     }
 }
@@ -382,24 +384,28 @@ static adze_op *lower(state *s, adze_op *kernel)
 }
 
 /* The target first, then the other levels, each once. */
-static void find_levels(state *s)
+static void find_levels(state *s, const tile_options *options)
 {
-    s->levels[s->n_levels++] = *s->run;
+    s->levels[s->n_levels++] = (tile_level){*s->run, options};
     for (uint32_t i = 0; s->run->others && s->run->others[i] && s->n_levels < MAX_LEVELS; i++) {
         bool again = false;
         for (uint32_t k = 0; k < s->n_levels; k++)
-            again |= !strcmp(adze_target_level(s->levels[k].target), adze_target_level(s->run->others[i]));
+            again |= !strcmp(adze_target_level(s->levels[k].run.target), adze_target_level(s->run->others[i]));
         if (again) continue;
-        s->levels[s->n_levels] = *s->run;
-        s->levels[s->n_levels++].target = s->run->others[i];
+        s->levels[s->n_levels] = (tile_level){*s->run, options};
+        s->levels[s->n_levels++].run.target = s->run->others[i];
     }
 }
 
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
 {
-    (void)options;
+    const tile_options *o = options;
+    if (strcmp(o->sparse, "auto") && strcmp(o->sparse, "true") && strcmp(o->sparse, "false")) {
+        adze_error(adze_loc_unknown(self->context), "tile: sparse takes auto, true or false, got '%s'", o->sparse);
+        return ADZE_FAILED;
+    }
     state s = {.run = self};
-    find_levels(&s);
+    find_levels(&s, o);
     bool changed = false;
     adze_func *last = NULL; /* functions behind it are made here */
     for (adze_func *func = adze_module_first_func(module); func; func = adze_func_next(func)) last = func;
@@ -419,11 +425,19 @@ static adze_outcome run(adze_module *module, const void *options, adze_pass_run 
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
 }
 
+static const adze_option tile_option_rows[] = {
+    {"sparse", "leave out rows of 16 weights that are zero: auto (where that is faster), true, false",
+     ADZE_OPTION_STR, offsetof(tile_options, sparse), "auto"},
+};
+
 const adze_pass adze_pass_tile = {
     .struct_size = sizeof(adze_pass),
     .name = "tile",
     .help = "turn kernels into loop IR, sized for the target",
     .numerics = ADZE_FAST,
+    .options = tile_option_rows,
+    .n_options = sizeof tile_option_rows / sizeof *tile_option_rows,
+    .options_size = sizeof(tile_options),
     .run_module = run,
     .purpose = "lower",
     .contract = "Needs fuse and layout. A kernel that has no form in loop IR is taken apart again: its ops then run "

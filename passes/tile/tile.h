@@ -26,8 +26,19 @@ typedef struct tile_memo {
     adze_ir_value *shift;  /* subtracted before scaling, or NULL */
 } tile_memo;
 
+typedef struct tile_options {
+    const char *sparse; /* auto, true, false */
+} tile_options;
+
+/* A level of the artifact that functions are written for. */
+typedef struct tile_level {
+    adze_pass_run run;
+    const tile_options *options;
+} tile_level;
+
 typedef struct tile {
     adze_pass_run *run;
+    const tile_options *options;
     adze_context *context;
     adze_module *module;
     adze_op *kernel;

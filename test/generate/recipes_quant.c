@@ -127,7 +127,50 @@ static adze_op *conv_integer(gen *g, const adze_op_row *row)
     return in[1] ? gen_build(g, row, in, add_zeros(g, dims[0], in), attrs, n) : NULL;
 }
 
+/* ---- Weights without their zeros ---- */
+
+/* All blocks but, where there are eight of one element and more, those of whole bytes. */
+static adze_op *densify(gen *g, const adze_op_row *row)
+{
+    static const adze_dtype dtypes[] = {ADZE_DTYPE_f32, ADZE_DTYPE_i8, ADZE_DTYPE_u8, ADZE_DTYPE_f16};
+    int64_t dims[] = {1 + gen_below(g, 6), 1 + gen_below(g, 9)}, block[] = {1 + gen_below(g, 3), 1 + gen_below(g, 3)};
+    bool single = gen_chance(g, 40);
+    if (single) block[0] = block[1] = 1;
+    int64_t blocks = ((dims[0] + block[0] - 1) / block[0]) * ((dims[1] + block[1] - 1) / block[1]);
+    int64_t values = dims[0] * dims[1], bytes = (blocks + 7) / 8, left = single && blocks >= 8 ? 8 : 0;
+    values -= left;
+    uint8_t bits[16] = {0};
+    for (int64_t i = left; i < blocks; i++) bits[i / 8] |= (uint8_t)(1u << i % 8);
+    adze_value data = {.kind = ADZE_VALUE_TENSOR, .dtype = ADZE_DTYPE_u8, .rank = 1, .dims = &bytes, .data = bits};
+    adze_ir_value *bitmap =
+        adze_const_make(g->module, "m", adze_type_tensor_const(g->context, ADZE_DTYPE_u8, 1, &bytes), bits);
+    if (!bitmap || !gen_add_value(g, bitmap, &data)) return NULL;
+    adze_ir_value *in[] = {gen_constant(g, dtypes[gen_below(g, 4)], 1, &values, 0, 7), bitmap};
+    adze_attr attrs[] = {adze_attr_ints("shape", dims, 2), adze_attr_ints("block", block, 2)};
+    return in[0] ? gen_build(g, row, in, 2, attrs, single && gen_chance(g, 50) ? 1 : 2) : NULL;
+}
+
+static adze_op *pack_kept(gen *g, const adze_op_row *row)
+{
+    int64_t dims[] = {1 + gen_below(g, 40), 1 + gen_below(g, 5), 1 + gen_below(g, 3), 2}, steps[] = {40, 5};
+    bool conv = gen_chance(g, 50), kn = !conv && gen_chance(g, 50);
+    adze_ir_value *w = gen_constant(g, ADZE_DTYPE_f32, conv ? 4 : 2, dims, 1, 2);
+    int64_t n = dims[kn ? 1 : 0], k = kn ? dims[0] : dims[1] * (conv ? dims[2] * dims[3] : 1);
+    adze_attr attrs[] = {adze_attr_str("form", conv ? "conv" : kn ? "kn" : "nk"),
+                         adze_attr_int("rows", (n + 15) / 16 * k), adze_attr_ints("steps", steps, 2)};
+    return w ? gen_build(g, row, &w, 1, attrs, conv ? 3 : 2) : NULL;
+}
+
+static adze_op *pack_masked(gen *g, const adze_op_row *row)
+{
+    int64_t dims[] = {1 + gen_below(g, 2), gen_below(g, 3), 1 + gen_below(g, 5), 16};
+    adze_ir_value *panels = gen_constant(g, gen_chance(g, 50) ? ADZE_DTYPE_i8 : ADZE_DTYPE_f32, 4, dims, 1, 5);
+    adze_attr kept = adze_attr_int("kept", dims[0] * dims[1] * dims[2] * dims[3]);
+    return panels ? gen_build(g, row, &panels, 1, &kept, 1) : NULL;
+}
+
 const gen_recipe gen_recipes_quant[] = {
-    {"conv_integer", conv_integer}, {"dequantize", dequantize}, {"matmul_integer", matmul_integer},
+    {"conv_integer", conv_integer}, {"densify", densify},     {"dequantize", dequantize},
+    {"matmul_integer", matmul_integer}, {"pack_kept", pack_kept}, {"pack_masked", pack_masked},
     {"quantize", quantize},         {"requantize", requantize}, {NULL, NULL},
 };

@@ -481,6 +481,91 @@ TEST(panels)
     want_f32(0, "1,1,4,2", (float[]){1, 0, 3, 0, 2, 0, 4, 0});
 }
 
+TEST(kept_panels)
+{
+    begin("pack_kept"); /* panels of two columns: rows 1 and 2 of the first, none of the second */
+    set_str("form", "kn");
+    set_int("width", 2);
+    set_int("rows", 2);
+    operand(F32("3,3", 0, 0, 0, -0.0f, 1, 0, 2, -1, 0));
+    CHECK_INT(run(1), ADZE_OK);
+    want_i32(0, "20", (int32_t[]){0, 2, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (int32_t)0x80000000, 0x3f800000,
+                                  0x40000000, (int32_t)0xbf800000});
+    begin("pack_kept"); /* two groups of one column, taps 10 and 3 elements apart, two channels */
+    set_str("form", "conv");
+    set_int("group", 2);
+    set_int("width", 1);
+    set_int("rows", 3);
+    set_ints("steps", 10, 3);
+    operand(F32("2,2,2,2", 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1));
+    CHECK_INT(run(1), ADZE_OK);
+    want_i32(0, "19", (int32_t[]){0, 2, 3, 4, 13, 14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40000000, 0x3f800000, 0x3f800000});
+    begin("pack_kept");
+    set_str("form", "nk");
+    set_int("rows", 2);
+    operand(F32("1,2", 0, 1));
+    want_error(1, ADZE_ERR_VALUE, "not as many");
+    begin("pack_kept");
+    set_str("form", "conv");
+    set_ints("steps", INT64_MAX);
+    set_int("rows", 1);
+    operand(F32("1,1,1", 1));
+    want_error(1, ADZE_ERR_VALUE, "too large");
+}
+
+TEST(masked_panels)
+{
+    begin("pack_masked");
+    set_int("kept", 3);
+    operand(F32("1,3,2,2", 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 3));
+    CHECK_INT(run(1), ADZE_OK);
+    uint8_t want[76] = {[4] = 1, [8] = 1, [12] = 3, [16] = 0x02, [17] = 0x0c, [66] = 0x80, [67] = 0x3f, [71] = 0x40,
+                        [74] = 0x40, [75] = 0x40};
+    want_bytes(0, ADZE_DTYPE_u8, "76", want);
+    begin("pack_masked");
+    set_int("kept", 1);
+    operand(I8("1,1,1,2", 1, -1));
+    want_error(1, ADZE_ERR_VALUE, "another number");
+}
+
+TEST(densify)
+{
+    begin("densify"); /* blocks of two by two that end where the tensor does */
+    set_ints("shape", 3, 3);
+    set_ints("block", 2, 2);
+    operand(F32("3", 1, 2, 3));
+    operand(U8("1", 0x0a));
+    CHECK_INT(run(1), ADZE_OK);
+    want_f32(0, "3,3", (float[]){0, 0, 1, 0, 0, 2, 0, 0, 3});
+    begin("densify");
+    set_ints("shape", 5);
+    operand(I4("2", 0x7e));
+    operand(U8("1", 0x14));
+    CHECK_INT(run(1), ADZE_OK);
+    want_bytes(0, ADZE_DTYPE_i4, "5", (uint8_t[]){0, 0x0e, 0x07});
+    begin("densify"); /* nothing at all */
+    set_ints("shape", 0, 7);
+    operand(F32("0", 0));
+    operand(U8("0", 0));
+    CHECK_INT(run(1), ADZE_OK);
+    want_f32(0, "0,7", NULL);
+    begin("densify");
+    set_ints("shape", 5);
+    operand(F32("1", 1));
+    operand(U8("1", 0x11 | 0x02));
+    want_error(1, ADZE_ERR_VALUE, "another number of values");
+    begin("densify");
+    set_ints("shape", 5);
+    operand(F32("1", 1));
+    operand(U8("1", 0x20));
+    want_error(1, ADZE_ERR_VALUE, "another number of values");
+    begin("densify");
+    set_ints("shape", 9);
+    operand(F32("1", 1));
+    operand(U8("1", 1));
+    want_error(1, ADZE_ERR_VALUE, "another size");
+}
+
 int main(void)
 {
     RUN(broadcasting);
@@ -498,6 +583,9 @@ int main(void)
     RUN(quantization);
     RUN(attention);
     RUN(panels);
+    RUN(kept_panels);
+    RUN(masked_panels);
+    RUN(densify);
     finish();
     return unit_end();
 }

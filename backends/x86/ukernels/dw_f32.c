@@ -71,4 +71,5 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
 #define UK_WIDEN(bits)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
+#define UK_GEMM_KEPT(mr)
 #include "ukernels.def"

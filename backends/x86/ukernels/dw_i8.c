@@ -128,4 +128,5 @@ INLINE void depthwise_tile(const int pixels, const int weight_bytes, int32_t *ac
 #define UK_WIDEN(bits)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
+#define UK_GEMM_KEPT(mr)
 #include "ukernels.def"

@@ -195,4 +195,5 @@ void adze_uk_widen_s8q4(int8_t *y, const uint8_t *codes, int64_t rows, int64_t a
 #define UK_PACK(name)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
+#define UK_GEMM_KEPT(mr)
 #include "ukernels.def"

@@ -352,4 +352,5 @@ INLINE void gemm_tile(const int rows, const int columns, const int weight_bytes,
 #define UK_WIDEN(bits)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
+#define UK_GEMM_KEPT(mr)
 #include "ukernels.def"

@@ -191,4 +191,5 @@ INLINE void gemm_tiles(const int across, const tiles_args g)
 #define UK_PACK(name)
 #define UK_WIDEN(name)
 #define UK_WIDEN_INT(name)
+#define UK_GEMM_KEPT(mr)
 #include "ukernels.def"

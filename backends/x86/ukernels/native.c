@@ -3,6 +3,7 @@
 #include "reach.h"
 #include "ukernels.h"
 
+#include <math.h>
 #include <string.h>
 
 #define UK_GEMM(mr, nr)                                                                            \
@@ -61,6 +62,15 @@
     {                                                                                                           \
         adze_uk_gemm_u8s8_tiles_x##nr(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i, x[6].cp, x[7].i, x[8].i, \
                                       x[9].i, x[10].i, x[11].i, x[12].i);                                       \
+    }
+#define UK_GEMM_KEPT(mr)                                                                                        \
+    static void invoke_kept_##mr(const adze_ukernel_arg *x)                                                     \
+    {                                                                                                           \
+        if (adze_uk_kept_holds(x[5].cp, x[6].i, x[7].i, x[8].i, x[9].i))                                                \
+            adze_uk_gemm_f32s_##mr##x16(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].cp, x[6].i, x[7].i,       \
+                                        x[8].i, x[9].i);                                                        \
+        else                                                                                                    \
+            for (int i = 0; i < 16 * (mr); i++) ((float *)x[0].p)[i] = NAN;                                     \
     }
 #define UK_TRANSPOSE(name)                                                                         \
     static void invoke_##name(const adze_ukernel_arg *x)                                                \
@@ -129,6 +139,11 @@
     {                                                                                              \
         return adze_uk_reach_gemm_tiles(nr, x, out);                                               \
     }
+#define UK_GEMM_KEPT(mr)                                                                           \
+    static bool reach_kept_##mr(const adze_ukernel_arg *x, adze_reach *out)                        \
+    {                                                                                              \
+        return adze_uk_reach_gemm_kept(mr, x, out);                                                \
+    }
 #define UK_WIDEN_INT(name)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
@@ -161,6 +176,7 @@
         reach_widen_##bits##suffix##z)
 #define UK_WIDEN(bits) WIDEN_ROW(bits, , "p") WIDEN_ROW(bits, h, "b")
 #define UK_WIDEN_INT(name) ROW(name, "bbii", invoke_##name, adze_uk_reach_widen_int)
+#define UK_GEMM_KEPT(mr)   ROW(gemm_f32s_##mr##x16, "ppiiipiiii", invoke_kept_##mr, reach_kept_##mr)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
 const adze_ukernel adze_uk_table[] = {
@@ -182,6 +198,7 @@ bool adze_uk_has_dots(const char *name)
 #define UK_DEPTHWISE_INT(mw)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
+#define UK_GEMM_KEPT(mr)
 #include "ukernels.def"
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

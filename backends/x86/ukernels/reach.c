@@ -43,6 +43,20 @@ typedef struct family {
     int64_t group, a_bytes, b_bytes;
 } family;
 
+/* Elements of a that the rows of a tile begin with; false where they overflow. */
+static bool along_rows(span *a, int64_t mr, int64_t m_cols, int64_t a_col, int64_t a_row)
+{
+    for (int64_t m = 0; m < mr; m++) {
+        span row = one;
+        extend(&row, times(&row, m / m_cols, a_row));
+        int64_t col = times(&row, m % m_cols, a_col), at;
+        if (!row.possible || __builtin_add_overflow(row.first + row.last, col, &at)) return false;
+        a->first = at < a->first ? at : a->first;
+        a->last = at > a->last ? at : a->last;
+    }
+    return true;
+}
+
 static bool reach_gemm(int64_t mr, int64_t nr, family f, const adze_ukernel_arg *x, adze_reach *out)
 {
     int64_t m_cols = x[2].i, t0 = x[6].i, t1 = x[8].i, k = x[10].i;
@@ -50,14 +64,7 @@ static bool reach_gemm(int64_t mr, int64_t nr, family f, const adze_ukernel_arg 
     out[1] = out[2] = (adze_reach){0, 0};
     along(&acc, mr * nr, 1);
     if (m_cols < 1 || !put(&out[0], acc, 4)) return false;
-    for (int64_t m = 0; m < mr; m++) {
-        span row = one;
-        extend(&row, times(&row, m / m_cols, x[4].i));
-        int64_t col = times(&row, m % m_cols, x[3].i), at;
-        if (!row.possible || __builtin_add_overflow(row.first + row.last, col, &at)) return false;
-        a.first = at < a.first ? at : a.first;
-        a.last = at > a.last ? at : a.last;
-    }
+    if (!along_rows(&a, mr, m_cols, x[3].i, x[4].i)) return false;
     if (t0 < 1 || t1 < 1 || k < 1) return true;
     along(&a, t0, x[7].i);
     along(&a, t1, x[9].i);
@@ -170,6 +177,27 @@ bool adze_uk_reach_widen_int(const adze_ukernel_arg *x, adze_reach *out)
     along(&y, times(&y, x[2].i, GROUP_PANEL), 1);
     along(&codes, times(&codes, x[2].i, GROUP_PANEL / 2), 1);
     return put(&out[0], y, 1) && put(&out[1], codes, 1);
+}
+
+bool adze_uk_reach_gemm_kept(int64_t mr, const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t m_cols = x[2].i, panels = x[6].i, rows = x[7].i, panel = x[8].i;
+    span acc = one, a = one, b = one;
+    out[1] = out[2] = (adze_reach){0, 0};
+    along(&acc, mr * PANEL, 1);
+    if (m_cols < 1 || !put(&out[0], acc, 4) || panel < 0 || panel >= panels || rows < 0 || x[9].i < 0) return false;
+    if (panels > INT32_MAX || rows > INT32_MAX || !along_rows(&a, mr, m_cols, x[3].i, x[4].i)) return false;
+    along(&b, kept_values(panels, rows) + rows * PANEL, 1);
+    if (x[9].i) along(&a, x[9].i, 1);
+    return (!x[9].i || put(&out[1], a, 4)) && put(&out[2], b, 4);
+}
+
+bool adze_uk_kept_holds(const int32_t *b, int64_t panels, int64_t rows, int64_t panel, int64_t places)
+{
+    int64_t from = b[panel], to = b[panel + 1];
+    bool holds = from >= 0 && from <= to && to <= rows;
+    for (int64_t i = from; holds && i < to; i++) holds = b[panels + 1 + i] >= 0 && b[panels + 1 + i] < places;
+    return holds;
 }
 
 bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)

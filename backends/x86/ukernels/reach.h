@@ -17,6 +17,9 @@ bool adze_uk_reach_widen(int64_t bits, int64_t scale_bytes, const adze_ukernel_a
 /* Zero points lie like the scales, which are pointer `scales`, a byte each. */
 bool adze_uk_reach_zeros(adze_reach *out, int64_t scale_bytes, int scales);
 bool adze_uk_reach_widen_int(const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_gemm_kept(int64_t mr, const adze_ukernel_arg *args, adze_reach *out);
+/* Do the words of a panel of kept weights, which lie within what reach says, stay inside its rows and the span? */
+bool adze_uk_kept_holds(const int32_t *b, int64_t panels, int64_t rows, int64_t panel, int64_t span);
 bool adze_uk_reach_transpose(const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_pack(const adze_ukernel_arg *args, adze_reach *out);
 

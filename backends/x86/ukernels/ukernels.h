@@ -110,6 +110,19 @@
 /* widen_s8q4: y[i] = code i for i < 64 * rows, of two codes a byte, the first in bits 0 to 3. */
 #define UK_WIDEN_INT(name) void adze_uk_##name(int8_t *y, const uint8_t *codes, int64_t rows, int64_t ahead);
 
+/* gemm_f32s_<mr>x16: gemm_f32_<mr>x16 with weights of which only some rows are there. b is what pack_kept makes:
+ *
+ *   start[panels + 1], at[rows], zeros up to a multiple of 16 words, values[rows][16] as f32
+ *
+ *   acc[m][n] = sum over i from start[panel] to start[panel + 1] of
+ *       a[m / m_cols * a_row + m % m_cols * a_col + at[i]] * values[i][n]
+ *
+ * in that order. start does not fall and ends with `rows`; every `at` is from 0 to span - 1. The native twin, which the
+ * interpreter calls with what a text says, looks at that: its acc is NaN where it is not so. */
+#define UK_GEMM_KEPT(mr)                                                                                          \
+    void adze_uk_gemm_f32s_##mr##x16(float *acc, const float *a, int64_t m_cols, int64_t a_col, int64_t a_row,    \
+                                     const int32_t *b, int64_t panels, int64_t rows, int64_t panel, int64_t span);
+
 /* transpose_f32_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16. */
 #define UK_TRANSPOSE(name) void adze_uk_##name(float *y, int64_t y_row, const float *x, int64_t x_row);
 

@@ -23,6 +23,9 @@ enum { PANEL = 16, GROUP_PANEL = 4 * PANEL };
 /* Bytes of a row of codes: eight steps of k of 16 columns of 4 bits, or one of 8 bits. */
 enum { CODES_4 = 64, CODES_8 = 16 };
 
+/* Words ahead of the values of `rows` rows of kept weights in so many panels. */
+#define kept_values(panels, rows) (((panels) + 1 + (rows) + 15) / 16 * 16)
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* Macros, because gcc 12 warns of functions that take vectors wider than the target's, even inlined. */
