@@ -1,6 +1,7 @@
 /* adze info: what a model or an artifact is made of, and what a target cannot do with it. */
 #include "feed.h"
 
+#include <adze/channels.h>
 #include <adze/plan.h>
 
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 typedef struct options {
     adze_common common;
-    bool targets;
+    bool targets, channels;
     const char *sensitivity;
 } options;
 
@@ -17,6 +18,8 @@ static const adze_flag flags[] = {
     {"--targets", NULL, "list what --target can name, instead of a model", ADZE_FLAG_BOOL, offsetof(options, targets)},
     {"--sensitivity", "NAME", "also how much each weight matters: magnitude, or a plug-in's", ADZE_FLAG_TEXT,
      offsetof(options, sensitivity)},
+    {"--channels", NULL, "also which channels, heads and neurons can be removed together, and what is frozen",
+     ADZE_FLAG_BOOL, offsetof(options, channels)},
     ADZE_COMMON_FLAGS,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
@@ -234,6 +237,22 @@ static bool print_target(const adze_device *d, const adze_common *common)
     return ok;
 }
 
+/* Of the simplified model, which is what prune-channels sees. */
+static bool print_channels(const adze_device *d, const adze_common *common)
+{
+    adze_text text = {0};
+    adze_module *module = adze_module_clone(d->module);
+    adze_channels *channels =
+        adze_work_run_passes(d->work, common, "simplify", module) ? adze_channels_find(module) : NULL;
+    if (channels) adze_channels_print(channels, &text);
+    if (channels) fputs(text.data, stdout);
+    bool ok = channels;
+    adze_text_free(&text);
+    adze_channels_free(channels);
+    adze_module_destroy(module);
+    return ok;
+}
+
 /* ---- Artifacts ---- */
 
 static bool print_artifact(const adze_device *d)
@@ -268,15 +287,17 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     adze_device device;
     bool artifact = adze_is_artifact(path), ok;
     adze_common plain = o->common; /* the passes are for the target's part */
-    if (artifact && (plain.target || plain.passes || plain.level >= 0 || plain.dims.count || o->sensitivity))
-        return adze_usage_error("%s is compiled already: info of it takes no --target, --passes, -O, --dim or "
-                                "--sensitivity",
+    if (artifact && (plain.target || plain.passes || plain.level >= 0 || plain.dims.count || o->sensitivity ||
+                     o->channels))
+        return adze_usage_error("%s is compiled already: info of it takes no --target, --passes, -O, --dim, "
+                                "--sensitivity or --channels",
                                 path);
     const adze_sensitivity *measure = o->sensitivity ? adze_find_sensitivity(work, o->sensitivity) : NULL;
     if (o->sensitivity && !measure) return 2;
     plain.target = plain.passes = NULL;
     ok = adze_device_open(&device, work, &plain, path, artifact ? ADZE_DEVICE_DESCRIBED : ADZE_DEVICE_REFERENCE);
     if (ok) ok = artifact ? print_artifact(&device) : print_module(&device);
+    if (ok && o->channels) ok = print_channels(&device, &plain);
     if (ok && measure) ok = adze_print_sensitivity(measure, device.module);
     if (ok && !artifact && !adze_common_is_reference(&o->common)) ok = print_target(&device, &o->common);
     adze_device_close(&device);

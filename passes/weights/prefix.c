@@ -95,15 +95,21 @@ static void add(double *to, const double *from, size_t n)
     for (size_t i = 0; i < n; i++) to[i] += from[i];
 }
 
-/* An op like `t`'s over what both copies read, side by side; NULL after an error. */
-static adze_op *build_joint(weight_prefix *p, const weight_matrix *m, const twin *t, bool window)
+/* An op like `t`'s over two values side by side, of as many channels each as they have; NULL after an error. */
+static adze_op *build_joint(weight_prefix *p, const weight_matrix *m, const twin *t, adze_ir_value *first,
+                            adze_ir_value *second, bool window)
 {
-    adze_ir_value *both[] = {adze_op_operand(t->exact, 0), adze_op_operand(t->rounded, 0)};
+    adze_ir_value *both[] = {first, second};
     const adze_type *type = adze_const_type(m->constant);
+    uint32_t along = window ? 1 : adze_type_rank(adze_value_type(first)) - 1;
     int64_t dims[ADZE_MAX_RANK], count = 1;
     for (uint32_t i = 0; i < adze_type_rank(type); i++) {
         (void)adze_dim_is_const(adze_type_dim(type, i), &dims[i]);
-        if (i == m->k_axis) dims[i] *= 2;
+        if (i == m->k_axis) {
+            int64_t more = 0;
+            (void)adze_dim_is_const(adze_type_dim(adze_value_type(second), along), &more);
+            dims[i] += more;
+        }
         count *= dims[i];
     }
     float *zeros = adze_malloc((size_t)count * sizeof *zeros);
@@ -112,11 +118,11 @@ static adze_op *build_joint(weight_prefix *p, const weight_matrix *m, const twin
     adze_ir_value *weights = adze_const_make(p->module, "joint", type, zeros);
     free(zeros);
     adze_builder b = adze_builder_before(adze_func_return(adze_module_main(p->module)));
-    adze_attr axis = adze_attr_int("axis", window ? 1 : (int64_t)adze_type_rank(adze_value_type(both[0])) - 1);
+    adze_attr axis = adze_attr_int("axis", along);
     adze_ir_value *joined = weights ? adze_build1(&b, "concat", both, 2, &axis, 1) : NULL;
     if (!joined) return NULL;
     adze_map *map = adze_map_create();
-    adze_map_set(map, both[1], joined);
+    adze_map_set(map, adze_op_operand(t->rounded, 0), joined);
     adze_map_set(map, adze_op_operand(t->rounded, m->operand), weights);
     adze_op *op = adze_clone(&b, t->rounded, map);
     adze_map_destroy(map);
@@ -126,7 +132,8 @@ static adze_op *build_joint(weight_prefix *p, const weight_matrix *m, const twin
 static bool measure_joint(weight_prefix *p, const weight_matrix *m, const twin *t, bool window, prefix_moments *out)
 {
     size_t n = m->cols;
-    adze_op *op = build_joint(p, m, t, window);
+    adze_op *op =
+        build_joint(p, m, t, adze_op_operand(t->exact, 0), adze_op_operand(t->rounded, 0), window);
     if (!op) return false;
     adze_ir_value *joined = adze_op_operand(op, 0), *weights = adze_op_operand(op, m->operand);
     const adze_ir_value *tapped[] = {joined};
@@ -246,6 +253,129 @@ bool prefix_measure(weight_prefix *p, const weight_matrix *m, bool centred, pref
         out->rounded[i] /= n;
     }
     if (!ok) prefix_moments_free(out);
+    return ok;
+}
+
+/* ---- Targets ---- */
+
+/* The tap of a window at which outputs lie over inputs; false where there is none, or it is not so for all of them. */
+static bool find_centre(const weight_matrix *m, size_t *out_tap)
+{
+    adze_context *context = adze_op_context(m->op);
+    adze_access a;
+    memset(&a, 0, sizeof a);
+    *out_tap = 0;
+    if (!adze_op_access(m->op, &a)) return false;
+    const adze_access_map *x = &a.operand[0], *w = &a.operand[m->operand], *y = &a.result[0];
+    const adze_type *weights = adze_const_type(m->constant), *in = adze_value_type(adze_op_operand(m->op, 0));
+    const adze_type *to = adze_value_type(adze_op_result(m->op, 0));
+    for (uint32_t i = 2; i < x->rank; i++) {
+        int64_t stride, dilation, pad, extent, tap;
+        const adze_dim *rest;
+        if (i >= y->rank || adze_dim_get_kind(y->dims[i]) != ADZE_DIM_AXIS) return false;
+        if (i >= w->rank || adze_dim_get_kind(w->dims[i]) != ADZE_DIM_AXIS) return false;
+        uint32_t o = adze_dim_axis_index(y->dims[i]), k = adze_dim_axis_index(w->dims[i]);
+        if (!adze_dim_axis_coefficient(context, x->dims[i], o, &stride, &rest) || stride != 1) return false;
+        if (!adze_dim_axis_coefficient(context, rest, k, &dilation, &rest)) return false;
+        if (!adze_dim_is_const(rest, &pad) || !adze_dim_is_const(adze_type_dim(weights, i), &extent)) return false;
+        if (!adze_dim_equal(adze_type_dim(in, i), adze_type_dim(to, i))) return false;
+        tap = dilation > 0 ? -pad / dilation : 0;
+        if (pad > 0 || tap >= extent || tap * dilation != -pad) return false;
+        *out_tap = *out_tap * (size_t)extent + (size_t)tap;
+    }
+    return true;
+}
+
+bool prefix_has_targets(const weight_matrix *m)
+{
+    size_t tap;
+    bool window = adze_op_has_trait(m->op, ADZE_WINDOW);
+    if (m->groups != 1 || adze_value_num_uses(adze_const_value(m->constant)) != 1) return false;
+    if ((m->channels + m->rows) * m->taps > ADZE_STATS_MAX_GRAM) return false;
+    return window ? find_centre(m, &tap) : has_rows(m);
+}
+
+/* What is added to the outputs of `op`, biases aside: a value of their type; NULL = nothing. */
+static adze_ir_value *find_shortcut(const adze_op *op)
+{
+    adze_ir_value *value = adze_op_result(op, 0);
+    while (adze_value_num_uses(value) == 1) {
+        const adze_use *use = adze_value_first_use(value);
+        const adze_op *next = adze_use_op(use);
+        if (!adze_op_is(next, "add")) return NULL;
+        adze_ir_value *other = adze_op_operand(next, 1 - adze_use_index(use));
+        if (!adze_value_const(other)) return adze_value_type(other) == adze_value_type(value) ? other : NULL;
+        if (adze_value_type(adze_op_result(next, 0)) != adze_value_type(value)) return NULL;
+        value = adze_op_result(next, 0);
+    }
+    return NULL;
+}
+
+/* Puts t into the module: the exact outputs, and what the shortcut has lost. NULL after an error. */
+static adze_ir_value *build_target(weight_prefix *p, const twin *t)
+{
+    adze_ir_value *target = adze_op_result(t->exact, 0);
+    adze_ir_value *exact = find_shortcut(t->exact), *rounded = find_shortcut(t->rounded);
+    if (!exact || !rounded || exact == rounded) return target;
+    adze_builder b = adze_builder_before(adze_func_return(adze_module_main(p->module)));
+    adze_ir_value *lost = adze_build_binary(&b, "sub", exact, rounded);
+    return lost ? adze_build_binary(&b, "add", target, lost) : NULL;
+}
+
+void prefix_targets_free(prefix_targets *t)
+{
+    free(t->h);
+    free(t->b);
+    free(t->mean);
+    free(t->target);
+    *t = (prefix_targets){0};
+}
+
+/* Parts of the moments of z's columns and t's, which stand behind them, `taps` a channel. */
+static void take_targets(const weight_matrix *m, size_t tap, bool centred, const double *h, const double *mean,
+                         prefix_targets *out)
+{
+    size_t n = m->cols, all = n + m->rows * m->taps;
+    for (size_t j = 0; j < n; j++) out->mean[j] = mean[j];
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            out->h[i * n + j] = h[i * all + j] - (centred ? 2 * mean[i] * mean[j] : 0);
+    for (size_t r = 0; r < m->rows; r++) {
+        size_t at = n + r * m->taps + tap;
+        out->target[r] = mean[at];
+        for (size_t j = 0; j < n; j++)
+            out->b[r * n + j] = h[at * all + j] - (centred ? 2 * mean[at] * mean[j] : 0);
+    }
+}
+
+bool prefix_measure_targets(weight_prefix *p, const weight_matrix *m, bool centred, prefix_targets *out)
+{
+    const twin *t = adze_table_get(&p->twins, m->op);
+    adze_op *last = adze_op_prev(adze_func_return(adze_module_main(p->module)));
+    size_t n = m->cols, all = n + m->rows * m->taps, tap = 0;
+    *out = (prefix_targets){zeros(n * n), zeros(m->rows * n), zeros(n), zeros(m->rows)};
+    bool window = adze_op_has_trait(m->op, ADZE_WINDOW);
+    if (window) (void)find_centre(m, &tap);
+    adze_ir_value *target = build_target(p, t);
+    adze_op *op = target ? build_joint(p, m, t, adze_op_operand(t->rounded, 0), target, window) : NULL;
+    adze_ir_value *weights = op ? adze_op_operand(op, m->operand) : NULL;
+    const adze_ir_value *tapped[] = {op ? adze_op_operand(op, 0) : NULL};
+    adze_stats *stats = op ? collect(p, tapped, 1) : NULL;
+    const adze_gram *gram = stats ? adze_stats_gram(stats, op, 0) : NULL;
+    bool ok = gram && gram->size == all && gram->rows[0];
+    if (stats && !ok) no_gram(m);
+    if (ok) {
+        double *h = adze_malloc(all * all * sizeof *h), *mean = adze_malloc(all * sizeof *mean);
+        ok = adze_gram_read(stats, gram, 0, h, mean);
+        if (ok) take_targets(m, tap, centred, h, mean, out);
+        free(h);
+        free(mean);
+    }
+    adze_stats_destroy(stats);
+    for (adze_op *end = adze_func_return(adze_module_main(p->module)); adze_op_prev(end) != last;)
+        adze_op_erase(adze_op_prev(end));
+    if (weights) adze_const_erase(adze_value_const(weights));
+    if (!ok) prefix_targets_free(out);
     return ok;
 }
 

@@ -26,6 +26,19 @@ void prefix_destroy(weight_prefix *p); /* NULL is allowed */
  * for layers whose bias makes up for these. False after an error. */
 bool prefix_measure(weight_prefix *p, const weight_matrix *m, bool centred, prefix_moments *out);
 void prefix_moments_free(prefix_moments *moments);
+
+/* Products of what a layer's outputs should be, t, with its inputs behind what has changed, z. t is what the layer gave
+ * before; where another value is added to its outputs, t makes up for what has changed in that one, too. */
+typedef struct prefix_targets {
+    double *h, *b;         /* z z^T [cols][cols], t z^T [rows][cols], 2 / n times the sums */
+    double *mean, *target; /* of z [cols] and t [rows] */
+} prefix_targets;
+
+/* Has the layer such targets: one op reads its weights, without groups, and a window puts each output over an input? */
+bool prefix_has_targets(const weight_matrix *m);
+/* Of such a layer. `centred` as above. False after an error. */
+bool prefix_measure_targets(weight_prefix *p, const weight_matrix *m, bool centred, prefix_targets *out);
+void prefix_targets_free(prefix_targets *targets);
 /* From now on the op and all that share its weights compute with `values`, [rows][cols]. False after an error. */
 bool prefix_change(weight_prefix *p, const weight_matrix *m, const double *values);
 /* From now on what `op` reads as operand `index` is quantized, to codes of i8 or u8. False after an error. */
