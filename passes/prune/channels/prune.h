@@ -97,14 +97,20 @@ bool prune_write_fitted(const pruner *p, adze_module *module, const prune_fitted
 
 /* ---- effect.c ---- */
 
+typedef enum prune_metric {
+    PRUNE_NOISE,  /* squared differences of all outputs over their squares */
+    PRUNE_COSINE, /* 1 - the mean cosine of rows of the last axis */
+    PRUNE_KL      /* mean divergence of rows of the last axis: logits, or probabilities where they are such */
+} prune_metric;
+
 typedef struct prune_reference prune_reference;
 /* Outputs of the model as it is, on samples. NULL after an error. */
 prune_reference *prune_reference_create(adze_registry *registry, const adze_calibration *calibration,
                                         const adze_module *module, uint64_t samples);
 void prune_reference_destroy(prune_reference *r); /* NULL is allowed */
-/* Noise over signal of a module's outputs. False after an error. */
-bool prune_effect(prune_reference *r, const adze_module *module, double *out);
-/* Of the model with the cut, its layers fitted alone. */
+/* Of a module's outputs. False after an error. */
+bool prune_effect(prune_reference *r, const adze_module *module, prune_metric metric, double *out);
+/* Noise of the model with the cut, its layers fitted alone. */
 bool prune_effect_of(pruner *p, prune_reference *r, adze_channel_cut cut, double *out);
 
 #endif
