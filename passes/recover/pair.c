@@ -183,8 +183,8 @@ static bool add_teacher(recover_pair *p, const adze_module *teacher)
         p->outputs[t][i] = twin ? twin : value;
         ok = adze_type_compatible(adze_value_type(p->outputs[t][i]), adze_value_type(p->own_outputs[i]));
         if (!ok)
-            adze_error(adze_func_loc(func), "recover: output %u of the teacher '%s' is of another type than the model's",
-                       i, p->names[t]);
+            adze_error(adze_func_loc(func),
+                       "recover: output %u of the teacher '%s' is of another type than the model's", i, p->names[t]);
     }
     adze_map_destroy(map);
     return ok;

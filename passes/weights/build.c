@@ -77,6 +77,12 @@ adze_ir_value *build_slice(adze_builder *b, adze_ir_value *x, uint32_t axis, int
 
 adze_ir_value *build_pad(adze_builder *b, adze_ir_value *x, const int64_t *before, const int64_t *after)
 {
+    return build_pad_with(b, x, before, after, 0);
+}
+
+adze_ir_value *build_pad_with(adze_builder *b, adze_ir_value *x, const int64_t *before, const int64_t *after,
+                              double fill)
+{
     if (!x) return NULL;
     int64_t pads[2 * ADZE_MAX_RANK], sum = 0;
     uint32_t rank = adze_type_rank(adze_value_type(x));
@@ -86,8 +92,9 @@ adze_ir_value *build_pad(adze_builder *b, adze_ir_value *x, const int64_t *befor
         sum += before[i] + after[i];
     }
     if (!sum) return x;
-    adze_ir_value *in[] = {x, adze_const_ints(b->module, "pads", pads, 2 * (int)rank)};
-    return in[1] ? adze_build1(b, "pad", in, 2, NULL, 0) : NULL;
+    adze_ir_value *in[] = {x, adze_const_ints(b->module, "pads", pads, 2 * (int)rank), NULL};
+    if (fill != 0) in[2] = build_scalar(b, x, fill);
+    return in[1] && (in[2] || fill == 0) ? adze_build1(b, "pad", in, in[2] ? 3 : 2, NULL, 0) : NULL;
 }
 
 adze_ir_value *build_concat(adze_builder *b, adze_ir_value *const *parts, uint32_t n, uint32_t axis)

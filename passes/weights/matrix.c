@@ -33,7 +33,7 @@ static int64_t rows_per_group(adze_context *context, const adze_access *a, const
     return rows;
 }
 
-bool weight_describe_any(adze_op *op, weight_matrix *out)
+bool weight_describe_form(adze_op *op, weight_matrix *out)
 {
     enum { WEIGHTS = 1 };
     adze_access a;
@@ -42,7 +42,7 @@ bool weight_describe_any(adze_op *op, weight_matrix *out)
     if (!adze_op_has_trait(op, ADZE_CONTRACTION) || !value) return false;
     const adze_type *type = adze_value_type(value);
     if (!adze_type_is_static(type) || adze_type_has_layout(type) || adze_type_rank(type) < 2) return false;
-    if (adze_type_dtype(type) != ADZE_DTYPE_f32 || !adze_op_access(op, &a)) return false;
+    if (!adze_op_access(op, &a)) return false;
     *out = (weight_matrix){.op = op, .operand = WEIGHTS, .constant = adze_value_const(value), .cols = 1, .taps = 1};
     const adze_access_map *map = &a.operand[WEIGHTS];
     if (!map->present || map->rank != adze_type_rank(type) || !find_row_axis(&a, map, &out->row_axis)) return false;
@@ -60,6 +60,12 @@ bool weight_describe_any(adze_op *op, weight_matrix *out)
     int64_t rows = (int64_t)out->rows;
     out->groups = out->rows / (size_t)rows_per_group(adze_op_context(op), &a, map->dims[out->row_axis], rows);
     return out->groups > 0;
+}
+
+bool weight_describe_any(adze_op *op, weight_matrix *out)
+{
+    adze_ir_value *value = adze_op_operand(op, 1);
+    return value && adze_type_dtype(adze_value_type(value)) == ADZE_DTYPE_f32 && weight_describe_form(op, out);
 }
 
 bool weight_describe(adze_op *op, weight_matrix *out)

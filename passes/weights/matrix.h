@@ -20,6 +20,7 @@ typedef struct weight_matrix {
 bool weight_describe(adze_op *op, weight_matrix *out);
 /* The same whatever makes the weights, whose dims are constant; `constant` is NULL where they are none. */
 bool weight_describe_any(adze_op *op, weight_matrix *out);
+bool weight_describe_form(adze_op *op, weight_matrix *out); /* of any element type */
 /* Does a use of m's constant read it in the same way, in the same region? */
 bool weight_shares(const weight_matrix *m, const adze_use *use, weight_matrix *other);
 /* As weight_describe, of a product (no window, no groups) that sums over the last axis of an f32 input, no constant. */

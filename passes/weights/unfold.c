@@ -7,63 +7,58 @@
 
 #include <stdlib.h>
 
-enum { MAX_SPATIAL = ADZE_MAX_RANK - 2 };
-
-/* A convolution with extents that are numbers. */
-typedef struct geometry {
-    adze_context *context;
-    uint32_t spatial;
-    const adze_dim *batch, *rows; /* of the batch; of all rows: batch times places */
-    int64_t channels, places, groups;
-    int64_t in[MAX_SPATIAL], out[MAX_SPATIAL], kernel[MAX_SPATIAL], stride[MAX_SPATIAL], dilation[MAX_SPATIAL];
-    int64_t before[MAX_SPATIAL], after[MAX_SPATIAL]; /* zeros around the input; after may be below 0 */
-} geometry;
-
-static bool not_constant(const weight_matrix *m)
+static bool not_constant(const adze_op *op)
 {
-    return adze_error(adze_op_loc(m->op), "%s has windows whose extents are no constants", adze_op_name(m->op));
+    return adze_error(adze_op_loc(op), "%s has windows whose extents are no constants", adze_op_name(op));
 }
 
-static bool describe(const weight_matrix *m, geometry *g)
+bool build_window_of(const adze_op *op, const adze_type *weights, int64_t groups, build_window *g)
 {
-    const adze_type *x = adze_value_type(adze_op_operand(m->op, 0));
-    const adze_type *w = adze_value_type(adze_op_operand(m->op, m->operand));
+    const adze_type *x = adze_value_type(adze_op_operand(op, 0));
     adze_window windows[ADZE_MAX_RANK];
-    *g = (geometry){.context = adze_op_context(m->op), .spatial = adze_type_rank(x) - 2, .places = 1};
-    g->groups = (int64_t)m->groups;
+    *g = (build_window){.context = adze_op_context(op), .spatial = adze_type_rank(x) - 2, .places = 1, .taps = 1};
+    g->groups = groups;
     g->batch = adze_type_dim(x, 0);
-    if (!adze_windows(m->op, g->spatial, adze_type_dims(x) + 2, adze_type_dims(w) + 2, windows)) return false;
-    if (!adze_dim_is_const(adze_type_dim(x, 1), &g->channels)) return not_constant(m);
+    const adze_dim *const *kernel = weights ? adze_type_dims(weights) + 2 : NULL;
+    if (!adze_windows(op, g->spatial, adze_type_dims(x) + 2, kernel, windows)) return false;
+    if (!adze_dim_is_const(adze_type_dim(x, 1), &g->channels)) return not_constant(op);
     for (uint32_t i = 0; i < g->spatial; i++) {
         const adze_window *v = &windows[i];
-        if (!adze_dim_is_const(v->in, &g->in[i]) || !adze_dim_is_const(v->out, &g->out[i])) return not_constant(m);
+        if (!adze_dim_is_const(v->in, &g->in[i]) || !adze_dim_is_const(v->out, &g->out[i])) return not_constant(op);
         if (!adze_dim_is_const(v->kernel, &g->kernel[i]) || !adze_dim_is_const(v->before, &g->before[i]))
-            return not_constant(m);
+            return not_constant(op);
         g->stride[i] = v->stride;
         g->dilation[i] = v->dilation;
         int64_t reach = (g->out[i] - 1) * v->stride + (g->kernel[i] - 1) * v->dilation + 1;
         g->after[i] = reach - g->before[i] - g->in[i];
         g->places *= g->out[i];
+        g->taps *= (size_t)g->kernel[i];
     }
     g->rows = adze_dim_mul_const(g->context, g->batch, g->places);
     return true;
 }
 
-static const adze_dim *number(const geometry *g, int64_t value) { return adze_dim_const(g->context, value); }
+static bool describe(const weight_matrix *m, build_window *g)
+{
+    const adze_type *weights = adze_value_type(adze_op_operand(m->op, m->operand));
+    return build_window_of(m->op, weights, (int64_t)m->groups, g);
+}
+
+static const adze_dim *number(const build_window *g, int64_t value) { return adze_dim_const(g->context, value); }
 
 /* The input with zeros around it, as far as windows reach. */
-static adze_ir_value *build_border(adze_builder *b, const geometry *g, adze_ir_value *x)
+adze_ir_value *build_window_border(adze_builder *b, const build_window *g, adze_ir_value *x, double fill)
 {
     int64_t before[ADZE_MAX_RANK] = {0}, after[ADZE_MAX_RANK] = {0};
     for (uint32_t i = 0; i < g->spatial; i++) {
         before[2 + i] = g->before[i];
         if (g->after[i] > 0) after[2 + i] = g->after[i];
     }
-    return build_pad(b, x, before, after);
+    return build_pad_with(b, x, before, after, fill);
 }
 
 /* Where the window's tap number `tap` is along each axis. */
-static void taps_of(const geometry *g, size_t tap, int64_t *at)
+static void taps_of(const build_window *g, size_t tap, int64_t *at)
 {
     for (uint32_t i = g->spatial; i-- > 0;) {
         at[i] = (int64_t)(tap % (size_t)g->kernel[i]);
@@ -71,26 +66,31 @@ static void taps_of(const geometry *g, size_t tap, int64_t *at)
     }
 }
 
-/* What one tap reads, [batch, channels, 1, places]. */
-static adze_ir_value *build_tap(adze_builder *b, const geometry *g, adze_ir_value *x, size_t tap)
+adze_ir_value *build_window_tap(adze_builder *b, const build_window *g, adze_ir_value *x, size_t tap)
 {
-    int64_t at[MAX_SPATIAL];
+    int64_t at[BUILD_MAX_SPATIAL];
     taps_of(g, tap, at);
     for (uint32_t i = 0; x && i < g->spatial; i++) {
         int64_t extent, start = at[i] * g->dilation[i], end = start + (g->out[i] - 1) * g->stride[i] + 1;
         (void)adze_dim_is_const(adze_type_dim(adze_value_type(x), 2 + i), &extent);
         if (start || end != extent || g->stride[i] != 1) x = build_slice(b, x, 2 + i, start, end, g->stride[i]);
     }
+    return x;
+}
+
+/* What one tap reads, [batch, channels, 1, places]. */
+static adze_ir_value *build_tap(adze_builder *b, const build_window *g, adze_ir_value *x, size_t tap)
+{
     const adze_dim *dims[] = {g->batch, number(g, g->channels), number(g, 1), number(g, g->places)};
-    return build_reshape(b, x, 4, dims);
+    return build_reshape(b, build_window_tap(b, g, x, tap), 4, dims);
 }
 
 static adze_ir_value *unfold_window(adze_builder *b, const weight_matrix *m, adze_ir_value *x)
 {
-    geometry g;
+    build_window g;
     if (!describe(m, &g)) return NULL;
     adze_ir_value **parts = adze_malloc(m->taps * sizeof *parts);
-    x = build_border(b, &g, x);
+    x = build_window_border(b, &g, x, 0);
     for (size_t i = 0; i < m->taps; i++) parts[i] = build_tap(b, &g, x, i);
     x = build_concat(b, parts, (uint32_t)m->taps, 2);
     free(parts);
@@ -122,7 +122,7 @@ adze_ir_value *build_unfold(adze_builder *b, const weight_matrix *m, adze_ir_val
 
 adze_ir_value *build_unfold_result(adze_builder *b, const weight_matrix *m, adze_ir_value *y)
 {
-    geometry g;
+    build_window g;
     if (!adze_op_has_trait(m->op, ADZE_WINDOW)) return flatten(b, y);
     if (!describe(m, &g)) return NULL;
     const adze_dim *each = number(&g, (int64_t)(m->rows / m->groups));
@@ -156,8 +156,7 @@ adze_ir_value *build_weight_rows(adze_builder *b, const weight_matrix *m, adze_i
 
 /* ---- Back ---- */
 
-/* Zeros between the elements of an axis: `stride` steps from one to the next. */
-static adze_ir_value *build_spread(adze_builder *b, const geometry *g, adze_ir_value *x, uint32_t axis, int64_t stride)
+adze_ir_value *build_spread(adze_builder *b, adze_ir_value *x, uint32_t axis, int64_t stride)
 {
     if (!x || stride == 1) return x;
     const adze_type *type = adze_value_type(x);
@@ -166,33 +165,39 @@ static adze_ir_value *build_spread(adze_builder *b, const geometry *g, adze_ir_v
     int64_t none[ADZE_MAX_RANK + 1] = {0}, after[ADZE_MAX_RANK + 1] = {0}, extent;
     (void)adze_dim_is_const(adze_type_dim(type, axis), &extent);
     for (uint32_t i = 0; i <= rank; i++)
-        dims[i] = i == axis + 1 ? number(g, 1) : adze_type_dim(type, i <= axis ? i : i - 1);
+        dims[i] = i == axis + 1 ? adze_dim_const(adze_type_context(type), 1) : adze_type_dim(type, i <= axis ? i : i - 1);
     x = build_reshape(b, x, rank + 1, dims);
     after[axis + 1] = stride - 1;
     x = build_pad(b, x, none, after);
     for (uint32_t i = 0; i < rank; i++) dims[i] = adze_type_dim(type, i);
-    dims[axis] = number(g, extent * stride);
+    dims[axis] = adze_dim_const(adze_type_context(type), extent * stride);
     x = build_reshape(b, x, rank, dims);
     return build_slice(b, x, axis, 0, (extent - 1) * stride + 1, 1);
 }
 
-/* What came of one tap, at its place in the input with its border. */
-static adze_ir_value *place_tap(adze_builder *b, const geometry *g, adze_ir_value *x, size_t tap)
+adze_ir_value *build_window_place(adze_builder *b, const build_window *g, adze_ir_value *x, size_t tap)
 {
-    int64_t at[MAX_SPATIAL], before[ADZE_MAX_RANK] = {0}, after[ADZE_MAX_RANK] = {0};
+    int64_t at[BUILD_MAX_SPATIAL], before[ADZE_MAX_RANK] = {0}, after[ADZE_MAX_RANK] = {0};
     taps_of(g, tap, at);
     for (uint32_t i = 0; i < g->spatial; i++) {
         int64_t all = g->before[i] + g->in[i] + (g->after[i] > 0 ? g->after[i] : 0);
         before[2 + i] = at[i] * g->dilation[i];
         after[2 + i] = all - before[2 + i] - ((g->out[i] - 1) * g->stride[i] + 1);
-        x = build_spread(b, g, x, 2 + i, g->stride[i]);
+        x = build_spread(b, x, 2 + i, g->stride[i]);
     }
     return build_pad(b, x, before, after);
 }
 
+adze_ir_value *build_window_crop(adze_builder *b, const build_window *g, adze_ir_value *x)
+{
+    for (uint32_t i = 0; x && i < g->spatial; i++)
+        if (g->before[i] || g->after[i] > 0) x = build_slice(b, x, 2 + i, g->before[i], g->before[i] + g->in[i], 1);
+    return x;
+}
+
 static adze_ir_value *fold_window(adze_builder *b, const weight_matrix *m, adze_ir_value *columns)
 {
-    geometry g;
+    build_window g;
     if (!describe(m, &g)) return NULL;
     int64_t each = g.channels / g.groups, taps = (int64_t)m->taps;
     const adze_dim *dims[] = {number(&g, g.groups), g.batch, number(&g, g.places), number(&g, each), number(&g, taps)};
@@ -202,12 +207,10 @@ static adze_ir_value *fold_window(adze_builder *b, const weight_matrix *m, adze_
     for (uint32_t i = 0; i < g.spatial; i++) image[2 + i] = number(&g, g.out[i]);
     for (size_t t = 0; x && t < m->taps; t++) {
         adze_ir_value *part = m->taps == 1 ? x : build_slice(b, x, 0, (int64_t)t, (int64_t)t + 1, 1);
-        part = place_tap(b, &g, build_reshape(b, part, 2 + g.spatial, image), t);
+        part = build_window_place(b, &g, build_reshape(b, part, 2 + g.spatial, image), t);
         sum = t ? build_binary(b, "add", sum, part) : part;
     }
-    for (uint32_t i = 0; sum && i < g.spatial; i++)
-        if (g.before[i] || g.after[i] > 0) sum = build_slice(b, sum, 2 + i, g.before[i], g.before[i] + g.in[i], 1);
-    return sum;
+    return build_window_crop(b, &g, sum);
 }
 
 adze_ir_value *build_fold_input(adze_builder *b, const weight_matrix *m, adze_ir_value *columns)

@@ -177,9 +177,11 @@ broken = write("broken", NET, **pruned | {"w0": net["w0"] * np.float32(1e30), "w
 pruned = f"{folder}/pruned.adz"
 for what, student, options, data in (
         ("other inputs", pruned, f"teacher={chain}", "x"), ("other names", pruned, f"teacher={names}", "x"),
-        ("two", pruned, f'method=least-squares,teacher="{teacher},{other}"', "x"), ("NaN", pruned, f"method=least-squares,{option}", "nan"),
+        ("two", pruned, f'method=least-squares,teacher="{teacher},{other}"', "x"),
+        ("NaN", pruned, f"method=least-squares,{option}", "nan"),
         ("infinite", broken, f"method=least-squares,{option}", "x"), ("none", pruned, "method=bias", "x"),
-        ("no file", pruned, f"teacher={folder}/nowhere.onnx", "x"), ("no method", pruned, f"{option},method=magic", "x"),
+        ("no file", pruned, f"teacher={folder}/nowhere.onnx", "x"),
+        ("no method", pruned, f"{option},method=magic", "x"),
         ("weights", pruned, f"{option},method=ridge,w=1:2", "x"), ("hold", pruned, f"{option},hold=1", "x"),
         ("damping", pruned, f"{option},damping=0", "x")):
     print(f"{what}:", recover(student, options, data, check=False).replace(str(folder) + "/", "").splitlines()[0])
