@@ -151,7 +151,7 @@ static bool calibrate(adze_work *work, const options *o, const char *path, adze_
                       adze_calibration_files *files)
 {
     /* Simplified, as passes see it when they read statistics. */
-    if (!adze_work_run_passes(work, &o->common, "simplify", module) ||
+    if (!adze_work_run_passes(work, &o->common, "simplify", NULL, module) ||
         !adze_calibration_open(files, work, module, path, o->common.calib, o->samples, o->batch))
         return false;
     if (!work->engine.name && !(o->common.target && adze_common_is_reference(&o->common)))

@@ -205,7 +205,8 @@ void adze_print_pass(const char *pass, double seconds, adze_outcome outcome);
  * what the target cannot do is an error, all of it at once and before kernels become loops. */
 bool adze_work_lower(adze_work *session, const adze_common *common, adze_module *module, bool for_code);
 /* Runs these passes alone, for no target in particular: "simplify". */
-bool adze_work_run_passes(adze_work *session, const adze_common *common, const char *passes, adze_module *module);
+bool adze_work_run_passes(adze_work *session, const adze_common *common, const char *passes,
+                          const adze_calibration *calibration, adze_module *module);
 /* Runs the same passes as adze_work_lower up to the last LOSSY one that changes the module, none where there is none: what comes behind it
  * must keep the results. */
 bool adze_work_lower_lossy(adze_work *session, const adze_common *common, adze_module *module, bool *out_changed);

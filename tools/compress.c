@@ -14,8 +14,8 @@ static const adze_flag flags[] = {
     {"-o", "FILE", "where the result goes: .so, .onnx or .adz", ADZE_FLAG_TEXT, offsetof(compress_options, output)},
     {"--goal", "KIND<=BOUND", "size<=0.25x, weights<=0.3x, time<=0.5x, loss<=0.5%; repeatable (default loss<=1%)",
      ADZE_FLAG_LIST, offsetof(compress_options, goals)},
-    {"--preset", "mobile|cloud|realtime", "loss<=1%: smallest; loss<=2%: smallest; loss<=0.5%: fastest", ADZE_FLAG_CHOICE,
-     offsetof(compress_options, preset)},
+    {"--preset", "mobile|cloud|realtime", "loss<=1%: smallest; loss<=2%: smallest; loss<=0.5%: fastest",
+     ADZE_FLAG_CHOICE, offsetof(compress_options, preset)},
     {"--data", "FILE.npz", "samples to measure on (default: those of --calib that are not calibrated on)",
      ADZE_FLAG_TEXT, offsetof(compress_options, data)},
     {"--metric", "NAME", "what counts as loss: agreement top1 top5 ap50 cosine snr perplexity entropy", ADZE_FLAG_TEXT,
@@ -27,6 +27,8 @@ static const adze_flag flags[] = {
     {"--seed", "N", "of the choice of samples (default 1)", ADZE_FLAG_INT, offsetof(compress_options, seed)},
     {"--formats", "F,…", "that layers may have (default " COMPRESS_FORMATS ")", ADZE_FLAG_TEXT,
      offsetof(compress_options, formats)},
+    {"--channels", "10%,…", "shares of the work that pruning of channels may save (default " COMPRESS_CHANNELS ")",
+     ADZE_FLAG_TEXT, offsetof(compress_options, channels)},
     {"--weights", "auto|rtn|gptq|cd", "how weights are rounded (default auto: cd, gptq for w4 alone)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, weights)},
     {"--clip", "absmax|mse|gram", "range of weights (default gram, with rtn mse)", ADZE_FLAG_CHOICE,
@@ -54,8 +56,8 @@ static const adze_flag flags[] = {
 
 static const char usage[] =
     "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
-    "Gives each layer what keeps the goals: on size and time, as shares of what IN takes, and on loss, of accuracy or of\n"
-    "answers, on samples held back. Leaves OUT.plan and OUT.report.json. Status 1: OUT is the best, and misses a goal.\n\n"
+    "Gives each layer what keeps goals on size and time, as shares of what IN takes, and on loss, on samples held back.\n"
+    "Leaves OUT.plan and OUT.report.json. Status 1: OUT is the best that was found, and misses a goal.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
 
 static const int64_t NOT_GIVEN = INT64_MIN;
@@ -171,7 +173,7 @@ void compress_name_values(adze_module *module, const char *prefix)
 
 static bool simplify(compress_job *job)
 {
-    if (!adze_work_run_passes(job->work, &job->options->common, "simplify", job->module)) return false;
+    if (!adze_work_run_passes(job->work, &job->options->common, "simplify", NULL, job->module)) return false;
     compress_name_values(job->module, "v");
     return true;
 }
@@ -259,6 +261,7 @@ static uint32_t *read_plan(compress_job *job, const char *path, const adze_layer
     bool ok = check_entries(job, plan, path);
     job->n_formats = 1;
     for (uint32_t i = 0; ok && i < job->n_layers; i++) ok = find_format(job, plan, path, i, &chosen[i]);
+    ok = ok && compress_level_of_plan(job, plan, &chosen[job->n_layers]);
     if (ok) return chosen;
     free(chosen);
     return NULL;
@@ -396,6 +399,7 @@ static void free_job(compress_job *job, bool done)
     compress_score_free(&job->original_score);
     adze_mixes_free(&job->mixes);
     compress_state_close(job, done);
+    compress_free_levels(job);
     free(job->formats);
     free(job->probes);
     free(job->losses);
@@ -418,6 +422,7 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     compress_job job = {.options = o, .work = work, .input = input};
     int status = compress_goals_parse(work->context, o, &job.goals);
     if (!status) status = compress_parse_formats(&job);
+    if (!status) status = compress_parse_channels(&job);
     if (!status) status = check_places(work, o, input);
     if (!status && o->replay && !take_settings(o, plan))
         status = !differs(&job, "it lacks the settings that adze compress writes; see --plan");

@@ -243,7 +243,7 @@ static bool print_channels(const adze_device *d, const adze_common *common)
     adze_text text = {0};
     adze_module *module = adze_module_clone(d->module);
     adze_channels *channels =
-        adze_work_run_passes(d->work, common, "simplify", module) ? adze_channels_find(module) : NULL;
+        adze_work_run_passes(d->work, common, "simplify", NULL, module) ? adze_channels_find(module) : NULL;
     if (channels) adze_channels_print(channels, &text);
     if (channels) fputs(text.data, stdout);
     bool ok = channels;

@@ -169,10 +169,13 @@ static void leave_loss(void *self, const char *pass, uint32_t index, uint32_t co
     if (seconds >= 0 && outcome == ADZE_CHANGED && l->lossy) l->last = l->run;
 }
 
-bool adze_work_run_passes(adze_work *session, const adze_common *common, const char *passes, adze_module *module)
+bool adze_work_run_passes(adze_work *session, const adze_common *common, const char *passes,
+                          const adze_calibration *calibration, adze_module *module)
 {
     adze_pipeline *pipeline = adze_pipeline_parse(session->registry, passes);
-    adze_run_options options = {.struct_size = sizeof options, .precision = adze_common_precision(common)};
+    adze_run_options options = {.struct_size = sizeof options,
+                                .precision = adze_common_precision(common),
+                                .calibration = calibration};
     bool ok = pipeline && adze_pipeline_run(pipeline, module, &options);
     adze_pipeline_destroy(pipeline);
     return ok;

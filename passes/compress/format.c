@@ -101,8 +101,8 @@ bool adze_format_find(const char *text, size_t size, adze_format *out)
 
 static void print_structure(adze_format format, adze_text *out)
 {
-    static const char letters[] = {
-        [ADZE_SPARSE] = 's', [ADZE_SPARSE_BLOCKS] = 's', [ADZE_LOW_RANK] = 'r', [ADZE_TUCKER] = 't', [ADZE_SPATIAL] = 'v'};
+    static const char letters[] = {[ADZE_SPARSE] = 's', [ADZE_SPARSE_BLOCKS] = 's', [ADZE_LOW_RANK] = 'r',
+                                   [ADZE_TUCKER] = 't', [ADZE_SPATIAL] = 'v'};
     bool share = format.percent && format.structure > ADZE_SPARSE_N_M;
     if (format.structure == ADZE_DENSE) return;
     if (format.structure == ADZE_SPARSE_N_M)

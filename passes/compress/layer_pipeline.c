@@ -54,6 +54,7 @@ void adze_layer_structure_pipeline(const adze_layer_plan *plan, const char *path
         adze_text_append(out, "%s%s{", out->size ? "," : "", passes[i].pass);
         append(out, &first, "plan", path);
         append(out, &first, "stats", settings->stats);
+        if (!strcmp(passes[i].pass, "prune")) append(out, &first, "method", "sparsegpt");
         adze_text_append(out, "}");
     }
     if (out->size) adze_text_append(out, ",dce");

@@ -10,16 +10,17 @@
 
 #include <adze/compress.h>
 
-enum { COMPRESS_MAX_GOALS = 4, COMPRESS_MAX_FORMATS = 24, COMPRESS_MAX_TRIALS = 64 };
+enum { COMPRESS_MAX_GOALS = 4, COMPRESS_MAX_FORMATS = 24, COMPRESS_MAX_TRIALS = 64, COMPRESS_MAX_LEVELS = 9 };
 
 /* What the search chooses from unless told. */
-#define COMPRESS_FORMATS "w8a8,w8a8-rows,w4a8,w4g32"
+#define COMPRESS_FORMATS  "w8a8,w8a8-rows,w4a8,w4g32"
+#define COMPRESS_CHANNELS "none"
 
 typedef struct compress_options {
     adze_common common;
     adze_flag_list goals;
     const char *output, *data, *metric, *plan, *replay, *formats, *weights, *clip, *range, *cache, *minimize,
-        *preset;
+        *preset, *channels;
     int64_t samples, limit, seed, swaps;
     bool allow_slower, keep_tables, resume;
 } compress_options;
@@ -99,8 +100,8 @@ int compress_parse_formats(compress_job *job);
 /* The place of a format among the job's, where it is added if need be. False after a usage error: it cannot be written
  * into what -o names. */
 bool compress_add_format(compress_job *job, adze_format format, uint32_t *out_index);
-/* What a format is for one layer: with ranks in the place of shares. */
-adze_format compress_format(const compress_job *job, uint32_t layer, uint32_t format);
+/* What a format is for one layer at a level: with ranks in the place of shares. */
+adze_format compress_format(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format);
 bool compress_takes(const compress_job *job, uint32_t layer, uint32_t format);
 /* Adds each structure with each way to store it, behind the formats that were measured, with what is expected of it. */
 void compress_combine(compress_job *job);
@@ -135,13 +136,29 @@ typedef struct compress_metric {
 
 /* A way to choose, made real. */
 typedef struct compress_trial {
-    uint32_t *chosen;              /* the format of each layer */
+    uint32_t *chosen;              /* [layers + 1]: the format of each layer, and the level */
     uint64_t bytes, weight_bytes, memory;
     double seconds, median;        /* of a run; `against` is the original's in the same turns */
     double against, against_median;
     double loss;                   /* as the goal counts it */
     compress_score score, snr;
 } compress_trial;
+
+/* Channels that a group keeps. */
+typedef struct compress_cut {
+    const char *name;
+    uint64_t keep;
+    const char *note;
+} compress_cut;
+
+/* What a share of the work that goes leaves (levels.c). */
+typedef struct compress_level {
+    compress_cut *cuts;
+    uint32_t n_cuts;
+    adze_layer *layers; /* as they are then */
+    double *seconds;    /* [layers], in floats */
+    double loss;        /* of the whole model, as those of layers */
+} compress_level;
 
 /* What an earlier run of the same search measured, and where this one keeps it (state.c). */
 typedef struct compress_state {
@@ -165,6 +182,9 @@ struct compress_job {
     adze_stats *stats;
     adze_layer *layers;
     uint32_t n_layers;
+    double rates[COMPRESS_MAX_LEVELS]; /* of --channels */
+    compress_level levels[COMPRESS_MAX_LEVELS]; /* the first is the model as it is */
+    uint32_t n_rates, n_levels;
     adze_format *formats; /* the first is f32 */
     uint32_t n_formats, formats_capacity;
     /* The original, compiled, and what it gave: [held runs][outputs], owned. */
@@ -214,7 +234,31 @@ bool compress_measure_layers(compress_job *job);
 /* Marks the ops of layers in a copy of the module, for the above. */
 void compress_mark_layers(compress_job *job, adze_module *copy);
 
+/* What runs of a marked module take of each layer. */
+bool compress_time_module(compress_job *job, const adze_module *module, double *out_seconds);
+
+/* ---- Levels (levels.c) ---- */
+
+/* Reads --channels. 0, or the exit status. */
+int compress_parse_channels(compress_job *job);
+/* Finds and measures them. */
+bool compress_find_levels(compress_job *job);
+/* The level that a plan states, as the only one beside that of the model as it is. */
+bool compress_level_of_plan(compress_job *job, const adze_layer_plan *plan, uint32_t *out_level);
+void compress_free_levels(compress_job *job);
+/* Adds the level's lines to a plan. */
+void compress_put_level(const compress_job *job, uint32_t level, adze_layer_plan *plan);
+/* What a layer takes at a level in a format, as measured or expected. */
+uint64_t compress_bytes(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format);
+double compress_seconds(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format);
+double compress_level_loss(const compress_job *job, uint32_t level);
+/* The mixes of all levels, [levels], that no other beats; `chosen` has the level behind the formats. */
+void compress_join_mixes(const compress_job *job, const adze_mixes *levels, adze_cost cost, adze_mixes *out);
+
 /* ---- The search (search.c, sensitivity.c, swap.c) ---- */
+
+/* How far the outputs of two programs are apart, on a few calibration samples. */
+bool compress_distance(compress_job *job, adze_program *was, adze_program *is, double *out);
 
 /* How much the whole model loses by each format of each layer, from one run of it a layer. */
 bool compress_sensitivities(compress_job *job);

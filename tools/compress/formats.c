@@ -61,10 +61,11 @@ int compress_parse_formats(compress_job *job)
     }
 }
 
-adze_format compress_format(const compress_job *job, uint32_t layer, uint32_t format)
+adze_format compress_format(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format)
 {
+    const adze_layer *as = level ? &job->levels[level].layers[layer] : &job->layers[layer];
     adze_format concrete = job->formats[format];
-    (void)adze_layer_concrete(&job->layers[layer], job->formats[format], &concrete);
+    if (!adze_layer_concrete(as, job->formats[format], &concrete)) concrete.structure = ADZE_DENSE; /* too small now */
     return concrete;
 }
 

@@ -101,7 +101,7 @@ uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < job->n_layers; i++)
-        bytes += adze_layer_bytes(&job->layers[i], job->formats[chosen ? chosen[i] : 0]);
+        bytes += chosen ? compress_bytes(job, chosen[job->n_layers], i, chosen[i]) : compress_bytes(job, 0, i, 0);
     return bytes;
 }
 
@@ -109,7 +109,8 @@ adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chose
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     for (uint32_t i = 0; i < job->n_layers; i++)
-        adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, i, chosen[i]), NULL);
+        adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, chosen[job->n_layers], i, chosen[i]), NULL);
+    compress_put_level(job, chosen[job->n_layers], plan);
     return plan;
 }
 
@@ -127,6 +128,12 @@ static bool calibrate_again(compress_job *job, adze_module *module, const char *
     return ok;
 }
 
+/* Passes see the samples that are for calibration alone. */
+static bool run_passes(compress_job *job, const char *passes, adze_module *module)
+{
+    return adze_work_run_passes(job->work, &job->options->common, passes, &job->samples.calibration.view, module);
+}
+
 /* What the plan removes, and what it factors. */
 static bool change_structure(compress_job *job, const adze_layer_plan *plan, const char *path, adze_module *module,
                              adze_layer_settings *settings)
@@ -134,7 +141,7 @@ static bool change_structure(compress_job *job, const adze_layer_plan *plan, con
     adze_text passes = {0}, storing = {0};
     adze_layer_structure_pipeline(plan, path, settings, &passes);
     adze_layer_pipeline(plan, path, settings, &storing);
-    bool ok = !passes.size || adze_work_run_passes(job->work, &job->options->common, passes.data, module);
+    bool ok = !passes.size || run_passes(job, passes.data, module);
     if (ok && passes.size && storing.size) {
         settings->stats = temporary(job, "try", ".stats");
         ok = calibrate_again(job, module, settings->stats);
@@ -157,7 +164,7 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool
     bool ok = adze_write_printed(job->work, path, &print, &text) &&
               change_structure(job, plan, path, module, &settings);
     if (ok) adze_layer_pipeline(plan, path, &settings, &passes);
-    ok = ok && adze_work_run_passes(job->work, &job->options->common, passes.size ? passes.data : "dce", module) &&
+    ok = ok && run_passes(job, passes.size ? passes.data : "dce", module) &&
          (!file || write_output(job, module, file));
     adze_text_free(&text);
     adze_text_free(&passes);
@@ -322,13 +329,13 @@ void compress_trial_free(compress_trial *trial)
 compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
 {
     for (uint32_t i = 0; i < job->n_trials; i++) /* the same choice measures the same */
-        if (!memcmp(job->trials[i].chosen, chosen, job->n_layers * sizeof *chosen)) return &job->trials[i];
+        if (!memcmp(job->trials[i].chosen, chosen, (job->n_layers + 1u) * sizeof *chosen)) return &job->trials[i];
     if (job->n_trials == COMPRESS_MAX_TRIALS) return fail(job, job->input, "too many trials"), NULL;
     compress_trial *trial = &job->trials[job->n_trials];
     if (compress_state_find_trial(job, chosen, trial)) return job->n_trials++, trial;
     *trial = (compress_trial){0};
     trial->chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
-    memcpy(trial->chosen, chosen, job->n_layers * sizeof *chosen);
+    memcpy(trial->chosen, chosen, (job->n_layers + 1u) * sizeof *chosen);
     const char *file = temporary(job, adze_internf(job->work->context, "trial%u", job->n_trials), suffix_of(job));
     adze_layer_plan *plan = compress_plan_of(job, chosen);
     adze_module *module = compress_apply(job, plan, false, file);

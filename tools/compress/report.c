@@ -218,7 +218,7 @@ static void write_layers(writer *w, const compress_job *job, const compress_tria
     begin(w, "layers", '[');
     for (uint32_t i = 0; i < job->n_layers; i++) {
         const adze_layer *layer = &job->layers[i];
-        adze_format format = job->formats[best->chosen[i]];
+        adze_format format = compress_format(job, best->chosen[job->n_layers], i, best->chosen[i]);
         size_t first = (size_t)i * job->n_formats, at = first + best->chosen[i];
         char type[256];
         adze_type_print(adze_value_type(adze_op_operand(layer->op, 1)), type, sizeof type);

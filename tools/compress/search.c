@@ -80,11 +80,11 @@ static bool probe(compress_job *job)
     find_reasons(job);
     if (!compress_sensitivities(job)) return false;
     compress_combine(job);
-    return true;
+    return compress_find_levels(job);
 }
 
-/* Mixes of the formats that may be chosen; `chosen` of each are formats. */
-static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes *out)
+/* Mixes of the formats that may be chosen at a level; `chosen` of each are formats. */
+static void mix_level(compress_job *job, uint32_t level, adze_cost cost, double max_other, adze_mixes *out)
 {
     size_t n = (size_t)job->n_layers * job->n_formats;
     adze_choice *items = adze_malloc((n + 1) * sizeof *items);
@@ -96,8 +96,8 @@ static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes 
         for (uint32_t f = 0; f < job->n_formats; f++) {
             if (f && job->reasons[first + f]) continue;
             formats[first + choices[i].count] = f;
-            items[first + choices[i].count++] = (adze_choice){adze_layer_bytes(&job->layers[i], job->formats[f]),
-                                                              job->seconds[first + f], job->losses[first + f]};
+            items[first + choices[i].count++] = (adze_choice){
+                compress_bytes(job, level, i, f), compress_seconds(job, level, i, f), job->losses[first + f]};
         }
     }
     adze_mixes_find(choices, job->n_layers, cost, max_other, out);
@@ -107,6 +107,15 @@ static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes 
     free(formats);
     free(choices);
     free(items);
+}
+
+/* Those of all levels; the level stands behind the formats. */
+static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes *out)
+{
+    adze_mixes levels[COMPRESS_MAX_LEVELS];
+    for (uint32_t k = 0; k < job->n_levels; k++) mix_level(job, k, cost, max_other, &levels[k]);
+    compress_join_mixes(job, levels, cost, out);
+    for (uint32_t k = 0; k < job->n_levels; k++) adze_mixes_free(&levels[k]);
 }
 
 /* ---- Trials ---- */
@@ -258,7 +267,7 @@ static bool choose(compress_job *job, bounds b, uint32_t *out)
     for (uint32_t i = 0; i < mixes.count; i++)
         if ((by_time ? mixes.items[i].seconds : (double)mixes.items[i].bytes) <= (by_time ? b.seconds : b.bytes))
             at = i;
-    if (mixes.count) memcpy(out, mixes.items[at].chosen, job->n_layers * sizeof *out);
+    if (mixes.count) memcpy(out, mixes.items[at].chosen, (job->n_layers + 1u) * sizeof *out);
     bool any = mixes.count;
     adze_mixes_free(&mixes);
     return any;
@@ -278,7 +287,7 @@ static bool tighten(const compress_job *job, const compress_trial *trial, bounds
     if (time && compress_reached(job, trial, COMPRESS_TIME) > time->bound) {
         double predicted = 0;
         for (uint32_t i = 0; i < job->n_layers; i++)
-            predicted += job->seconds[(size_t)i * job->n_formats + trial->chosen[i]];
+            predicted += compress_seconds(job, trial->chosen[job->n_layers], i, trial->chosen[i]);
         b->seconds = fmin(b->seconds, predicted) * 0.98 * time->bound / compress_reached(job, trial, COMPRESS_TIME);
         moved = true;
     }

@@ -82,7 +82,7 @@ static void add_distance(const compress_job *job, distance *d, const adze_value 
         }
 }
 
-static bool measure(compress_job *job, adze_program *was, adze_program *is, double *out)
+bool compress_distance(compress_job *job, adze_program *was, adze_program *is, double *out)
 {
     const adze_calibration *data = &job->samples.calibration.view;
     adze_value *inputs = calloc(data->n_inputs + 1u, sizeof *inputs);
@@ -104,7 +104,7 @@ static bool measure(compress_job *job, adze_program *was, adze_program *is, doub
 static adze_program *open_changed(compress_job *job, uint32_t layer, uint32_t format)
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
-    adze_layer_plan_put(plan, job->layers[layer].name, compress_format(job, layer, format), NULL);
+    adze_layer_plan_put(plan, job->layers[layer].name, compress_format(job, 0, layer, format), NULL);
     adze_module *module = compress_apply(job, plan, false, NULL);
     adze_program *program = module ? adze_program_open(job->work->registry, module) : NULL;
     adze_module_destroy(module);
@@ -148,7 +148,7 @@ static bool measure_group(compress_job *job, adze_program *original, uint32_t la
     double loss = 0;
     if (!base) return true;
     adze_program *changed = open_changed(job, layer, base);
-    bool ok = changed && measure(job, original, changed, &loss);
+    bool ok = changed && compress_distance(job, original, changed, &loss);
     adze_program_close(changed);
     const adze_probe *probes = &job->probes[(size_t)layer * job->n_formats];
     for (uint32_t f = 1; f < job->n_formats; f++)

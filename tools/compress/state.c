@@ -2,7 +2,7 @@
  *
  *     adze-search 1 KEY              of model, data, flags and machine
  *     layer I  S E L  S E L  …       seconds, error (- = not measured) and loss (- likewise) of each format
- *     trial …                        the formats chosen, then what compress_trial holds
+ *     trial …                        the formats and the level chosen, then what compress_trial holds
  *
  * A line that was cut off counts as not there. Numbers are exact: gone on with, a search finds what it would have found
  * at once, but for times.
@@ -36,7 +36,7 @@ static uint64_t key_of(const compress_job *job)
 {
     const compress_options *o = job->options;
     const char *texts[] = {o->common.target, o->common.precision, o->metric, o->weights, o->clip, o->range, o->data,
-                           strrchr(o->output, '.'), ADZE_VERSION};
+                           strrchr(o->output, '.'), o->channels, ADZE_VERSION};
     uint64_t hash = adze_stats_fingerprint(job->module), numbers[] = {(uint64_t)o->common.threads,
         (uint64_t)o->limit, o->keep_tables, job->samples.held.view.count, job->n_layers, job->n_formats};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) hash = mix_text(hash, texts[i]);
@@ -164,7 +164,7 @@ bool compress_state_keep_trial(compress_job *job, const compress_trial *t)
 {
     adze_text line = {0};
     adze_text_append(&line, "trial");
-    for (uint32_t i = 0; i < job->n_layers; i++) put(&line, t->chosen[i]);
+    for (uint32_t i = 0; i <= job->n_layers; i++) put(&line, t->chosen[i]);
     const double numbers[] = {(double)t->bytes, (double)t->weight_bytes, (double)t->memory, t->seconds,
                               t->median, t->against, t->against_median, t->loss};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) put(&line, numbers[i]);
@@ -176,7 +176,7 @@ bool compress_state_keep_trial(compress_job *job, const compress_trial *t)
 static bool parse_trial(const compress_job *job, const char *at, compress_trial *t)
 {
     double numbers[8];
-    for (uint32_t i = 0; i < job->n_layers; i++) {
+    for (uint32_t i = 0; i <= job->n_layers; i++) {
         uint64_t format;
         if (!take_index(&at, UINT32_MAX, &format)) return false;
         t->chosen[i] = (uint32_t)format;
@@ -204,7 +204,8 @@ bool compress_state_find_trial(compress_job *job, const uint32_t *chosen, compre
 {
     compress_state *s = &job->state;
     for (uint32_t i = 0; i < s->n_trials; i++) {
-        if (!s->trials[i].chosen || memcmp(s->trials[i].chosen, chosen, job->n_layers * sizeof *chosen)) continue;
+        const uint32_t *known = s->trials[i].chosen;
+        if (!known || memcmp(known, chosen, (job->n_layers + 1u) * sizeof *known)) continue;
         *out = s->trials[i]; /* given away */
         s->trials[i] = (compress_trial){0};
         return true;

@@ -24,6 +24,7 @@ typedef struct swap {
 typedef struct swapping {
     compress_job *job;
     const compress_trial *from;
+    uint32_t level; /* of `from`, which stays */
     bool bound; /* size or time has a bound; else the loss alone */
     bool by_time;
     double bytes, seconds; /* that may be added; negative: that must go */
@@ -31,12 +32,11 @@ typedef struct swapping {
     bool any;
 } swapping;
 
-static void add_change(const compress_job *job, uint32_t layer, uint32_t was, uint32_t is, swap *s)
+static void add_change(const compress_job *job, uint32_t level, uint32_t layer, uint32_t was, uint32_t is, swap *s)
 {
     size_t first = (size_t)layer * job->n_formats;
-    s->bytes += (double)adze_layer_bytes(&job->layers[layer], job->formats[is]) -
-                (double)adze_layer_bytes(&job->layers[layer], job->formats[was]);
-    s->seconds += job->seconds[first + is] - job->seconds[first + was];
+    s->bytes += (double)compress_bytes(job, level, layer, is) - (double)compress_bytes(job, level, layer, was);
+    s->seconds += compress_seconds(job, level, layer, is) - compress_seconds(job, level, layer, was);
     s->loss += job->losses[first + is] - job->losses[first + was];
 }
 
@@ -45,7 +45,7 @@ static bool is_known(const swapping *w, const swap *s)
 {
     const compress_job *job = w->job;
     for (uint32_t k = 0; k < job->n_trials; k++) {
-        bool same = true;
+        bool same = job->trials[k].chosen[job->n_layers] == w->level;
         for (uint32_t i = 0; same && i < job->n_layers; i++) {
             uint32_t format = i == s->layer[0]   ? s->format[0]
                               : i == s->layer[1] ? s->format[1]
@@ -76,7 +76,7 @@ static void offer_pairs(swapping *w, uint32_t i, const swap *one)
             swap two = *one;
             two.layer[1] = j;
             two.format[1] = g;
-            add_change(job, j, w->from->chosen[j], g, &two);
+            add_change(job, w->level, j, w->from->chosen[j], g, &two);
             offer(w, two);
         }
 }
@@ -90,7 +90,7 @@ static bool find_swap(swapping *w)
         for (uint32_t f = 0; f < job->n_formats; f++) {
             if (f == w->from->chosen[i] || (f && job->reasons[(size_t)i * job->n_formats + f])) continue;
             swap one = {.layer = {i, i}, .format = {f, f}};
-            add_change(job, i, w->from->chosen[i], f, &one);
+            add_change(job, w->level, i, w->from->chosen[i], f, &one);
             offer(w, one);
             offer_pairs(w, i, &one);
         }
@@ -105,6 +105,7 @@ static void find_room(swapping *w)
     const compress_goal *weights = compress_goals_find(&job->goals, COMPRESS_WEIGHTS);
     const compress_goal *time = compress_goals_find(&job->goals, COMPRESS_TIME);
     w->from = &job->trials[job->best];
+    w->level = w->from->chosen[job->n_layers];
     w->bound = size || weights || time;
     w->by_time = job->options->minimize && !strcmp(job->options->minimize, "time");
     w->bytes = w->seconds = INFINITY;
@@ -124,7 +125,7 @@ bool compress_swap(compress_job *job)
         find_room(&w);
         if (!find_swap(&w)) break;
         uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
-        memcpy(chosen, w.from->chosen, job->n_layers * sizeof *chosen);
+        memcpy(chosen, w.from->chosen, (job->n_layers + 1u) * sizeof *chosen);
         for (int n = 0; n < 2; n++) chosen[w.best.layer[n]] = w.best.format[n];
         bool ok = compress_attempt(job, chosen);
         free(chosen);

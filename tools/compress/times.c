@@ -114,10 +114,10 @@ static bool has_name(const char *names, const char *name)
 
 /* The shortest times of all steps that a layer has a part in. A step that multiplies is its first layer's: what a later
  * one rounds of its result goes with it. Other steps of several layers are shared evenly. */
-static bool read_profile(compress_job *job, const adze_device *device, uint32_t format)
+static bool read_profile(compress_job *job, const adze_device *device, double *out, size_t stride)
 {
     uint32_t n = adze_model_num_steps(device->model);
-    for (uint32_t i = 0; i < job->n_layers; i++) *seconds_of(job, i, format) = 0;
+    for (uint32_t i = 0; i < job->n_layers; i++) out[i * stride] = 0;
     for (uint32_t k = 0; k < n; k++) {
         adze_step_profile step;
         uint32_t layers = 0;
@@ -126,7 +126,7 @@ static bool read_profile(compress_job *job, const adze_device *device, uint32_t 
         bool first_alone = step.macs > 0;
         for (uint32_t i = 0; layers && i < job->n_layers; i++) {
             if (!has_name(step.nodes, mark_of(job, i))) continue;
-            *seconds_of(job, i, format) += 1e-9 * (double)step.min_ns / (first_alone ? 1 : layers);
+            out[i * stride] += 1e-9 * (double)step.min_ns / (first_alone ? 1 : layers);
             if (first_alone) break;
         }
     }
@@ -134,15 +134,15 @@ static bool read_profile(compress_job *job, const adze_device *device, uint32_t 
 }
 
 /* Runs the models that are open in turns; their sessions then have profiles. */
-static bool run_in_turns(compress_job *job, adze_device *devices, const adze_value *inputs)
+static bool run_in_turns(adze_device *devices, uint32_t n_devices, const adze_value *inputs)
 {
     enum { LEAST = 8, MOST = 5000 };
     static const double total = 1; /* seconds, for each model */
     double start = adze_now();
     uint32_t n = 0;
-    for (uint32_t f = 0; f < job->n_formats; f++) n += devices[f].session != NULL;
+    for (uint32_t f = 0; f < n_devices; f++) n += devices[f].session != NULL;
     for (uint32_t round = 0; round < MOST && (round < LEAST || adze_now() - start < total * n); round++)
-        for (uint32_t f = 0; f < job->n_formats; f++) {
+        for (uint32_t f = 0; f < n_devices; f++) {
             const adze_value *results;
             if (!devices[f].session) continue;
             if (compress_stopped()) return false;
@@ -165,9 +165,9 @@ static bool measure(compress_job *job, times_cache *cache, uint64_t model, const
         ok = module && compress_open(job, &devices[f], module, NULL);
         adze_module_destroy(module);
     }
-    ok = ok && run_in_turns(job, devices, inputs);
+    ok = ok && run_in_turns(devices, job->n_formats, inputs);
     for (uint32_t f = 0; devices && f < job->n_formats; f++) {
-        if (ok && devices[f].session) ok = read_profile(job, &devices[f], f);
+        if (ok && devices[f].session) ok = read_profile(job, &devices[f], seconds_of(job, 0, f), job->n_formats);
         for (uint32_t i = 0; ok && devices[f].session && i < job->n_layers; i++)
             if (compress_takes(job, i, f)) times_cache_add(cache, hash_of(job, model, i, f), *seconds_of(job, i, f));
         if (devices[f].work) adze_device_close(&devices[f]);
@@ -189,5 +189,18 @@ bool compress_measure_layers(compress_job *job)
     ok = ok && (recall(job, cache, model) || measure(job, cache, model, inputs));
     free(inputs);
     times_cache_close(cache);
+    return ok;
+}
+
+bool compress_time_module(compress_job *job, const adze_module *module, double *out_seconds)
+{
+    const adze_calibration *held = &job->samples.held.view;
+    adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
+    adze_device device = {0};
+    bool ok = (inputs || fail(job, "out of memory")) && held->sample(held->self, 0, inputs) &&
+              compress_open(job, &device, module, NULL) && run_in_turns(&device, 1, inputs) &&
+              read_profile(job, &device, out_seconds, 1);
+    if (device.work) adze_device_close(&device);
+    free(inputs);
     return ok;
 }

@@ -15,10 +15,11 @@
 
 static const compress_trial *best_of(const compress_job *job) { return &job->trials[job->best]; }
 
-static const char *format_text(const compress_job *job, uint32_t layer, uint32_t format, char *room, size_t size)
+static const char *format_text(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format, char *room,
+                               size_t size)
 {
     adze_text text = {0};
-    adze_format_print(compress_format(job, layer, format), &text);
+    adze_format_print(compress_format(job, level, layer, format), &text);
     snprintf(room, size, "%s", text.data);
     adze_text_free(&text);
     return room;
@@ -29,6 +30,7 @@ static const char *format_text(const compress_job *job, uint32_t layer, uint32_t
 static void print_layers(const compress_job *job)
 {
     const compress_trial *best = best_of(job);
+    uint32_t level = best->chosen[job->n_layers];
     if (!job->probes) return;
     printf("%-14s %11s %9s %10s %10s %10s  %s\n", "format", "bytes", "error dB", "loss", "us", "float us", "layer");
     for (uint32_t i = 0; i < job->n_layers; i++) {
@@ -37,17 +39,28 @@ static void print_layers(const compress_job *job)
         size_t first = (size_t)i * job->n_formats;
         const adze_probe *p = &job->probes[first + f];
         if (f && p->error > 0) snprintf(error, sizeof error, "%.1f", -10 * log10(p->error));
-        printf("%-14s %11llu %9s %10.3g %10.4g %10.4g  %s\n", format_text(job, i, f, format, sizeof format),
-               (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[f]), error, job->losses[first + f],
-               1e6 * job->seconds[first + f], 1e6 * job->seconds[first], job->layers[i].name);
+        printf("%-14s %11llu %9s %10.3g %10.4g %10.4g  %s\n", format_text(job, level, i, f, format, sizeof format),
+               (unsigned long long)compress_bytes(job, level, i, f), error, job->losses[first + f],
+               1e6 * compress_seconds(job, level, i, f), 1e6 * job->seconds[first], job->layers[i].name);
     }
     printf("\n");
+}
+
+/* What is left of groups of channels. */
+static void print_cuts(const compress_job *job)
+{
+    const compress_level *level = &job->levels[best_of(job)->chosen[job->n_layers]];
+    for (uint32_t i = 0; i < level->n_cuts; i++)
+        printf("channels %s: %llu%s%s\n", level->cuts[i].name, (unsigned long long)level->cuts[i].keep,
+               level->cuts[i].note ? " " : "", level->cuts[i].note ? level->cuts[i].note : "");
+    if (level->n_cuts) printf("\n");
 }
 
 /* Why layers stayed float though they take a format. */
 static void print_reasons(const compress_job *job)
 {
     const compress_trial *best = best_of(job);
+    uint32_t level = best->chosen[job->n_layers];
     for (uint32_t i = 0; i < job->n_layers && job->reasons; i++) {
         bool any = false;
         for (uint32_t f = 1; f < job->n_formats && !best->chosen[i]; f++) {
@@ -58,7 +71,7 @@ static void print_reasons(const compress_job *job)
                 printf("; ");
             else
                 printf("layer %s: ", job->layers[i].name);
-            printf("not %s, %s", format_text(job, i, f, format, sizeof format), reason);
+            printf("not %s, %s", format_text(job, level, i, f, format, sizeof format), reason);
             any = true;
         }
         if (any) printf("\n");
@@ -92,6 +105,7 @@ void compress_print(const compress_job *job)
 {
     const compress_trial *best = best_of(job);
     print_layers(job);
+    print_cuts(job);
     print_reasons(job);
     printf("%-10s %.3fx  %llu bytes, original %llu\n", "size", compress_reached(job, best, COMPRESS_SIZE),
            (unsigned long long)best->bytes, (unsigned long long)job->original_bytes);
@@ -157,15 +171,18 @@ bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result)
 static void note_layers(const compress_job *job, adze_layer_plan *plan)
 {
     const compress_trial *best = best_of(job);
+    uint32_t level = best->chosen[job->n_layers];
     for (uint32_t i = 0; i < job->n_layers; i++) {
         const char *note = NULL;
         size_t first = (size_t)i * job->n_formats, at = first + best->chosen[i];
         if (job->probes)
             note =
                 adze_internf(job->work->context, "%llu bytes, error %.3g, loss %.3g, %.4g us (f32 %.4g us)",
-                             (unsigned long long)adze_layer_bytes(&job->layers[i], job->formats[best->chosen[i]]),
-                             job->probes[at].error, job->losses[at], 1e6 * job->seconds[at], 1e6 * job->seconds[first]);
-        adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, i, best->chosen[i]), note);
+                             (unsigned long long)compress_bytes(job, level, i, best->chosen[i]),
+                             job->probes[at].error, job->losses[at],
+                             1e6 * compress_seconds(job, level, i, best->chosen[i]),
+                             1e6 * job->seconds[first]);
+        adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, level, i, best->chosen[i]), note);
     }
 }
 
