@@ -69,8 +69,8 @@ static void close_up(band *b, size_t *here)
     size_t old = b->n_here, n = 0, wide = b->width;
     for (size_t j = 0; j < old; j++)
         if (!b->gone[j / wide]) here[n++] = j;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++) b->g[i * n + j] = b->g[here[i] * old + here[j]];
+    for (size_t i = 0; i < n; i++) /* the upper triangle; the lower one comes of it */
+        for (size_t j = i; j < n; j++) b->g[i * n + j] = b->g[here[i] * old + here[j]];
     for (size_t k = 0; k < b->n_pending; k++)
         for (size_t j = 0; j < n; j++) b->pending[k * n + j] = b->pending[k * old + here[j]];
     for (size_t i = 0; i < b->rows; i++)
@@ -85,9 +85,12 @@ static void close_up(band *b, size_t *here)
     b->units = n / wide;
 }
 
+/* Arrays close up where enough has gone since: to move them costs more than to drag some columns along. */
 static void flush(band *b, size_t *here)
 {
-    close_up(b, here);
+    size_t gone = 0;
+    for (size_t u = 0; u < b->units; u++) gone += b->gone[u];
+    if (8 * gone >= b->units) close_up(b, here);
     subtract_pending(b, b->n_here);
     b->n_pending = 0;
 }
