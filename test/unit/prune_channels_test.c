@@ -126,7 +126,8 @@ TEST(obs_is_least_squares)
     REQUIRE(score_invert(inverse, N, 0));
     score_consumer c = {.rows = R, .cols = N, .units = 3, .per_unit = 2, .columns = pairs, .w = w, .h = inverse};
     double cost = score_obs_cost(&c, GONE, room);
-    score_obs_remove(&c, GONE);
+    static const uint32_t only[] = {GONE};
+    score_obs_remove(&c, only, 1);
     bool gone[N] = {[2] = true, [4] = true};
     linalg_gemm(b, N, old, N, h, N, R, N, N, 1);
     REQUIRE(score_refit(b, h, old, gone, R, N, 0, out));

@@ -11,7 +11,7 @@
 
 /* In mean diagonals. Alone, what is aimed at is a sum of the inputs, without noise; behind changed layers it holds what
  * no weights can make up for, and few samples are fitted too well. */
-static const double damping_alone = 1e-4, damping_behind = 0.1;
+static const double damping_alone = 1e-3, damping_behind = 0.1;
 
 static double *product(const double *w, const double *h, size_t rows, size_t cols)
 {

@@ -122,12 +122,10 @@ bool score_invert(double *h, size_t n, double damp)
     return ok;
 }
 
-/* The block of the inverse that belongs to the unit, factored; a block that is not positive any more gets its diagonal
+/* The block of the inverse that belongs to n columns, factored; a block that is not positive any more gets its diagonal
  * raised. */
-static void factor_block(const score_consumer *c, size_t unit, double *block)
+static void factor_block(const score_consumer *c, const uint32_t *at, size_t n, double *block)
 {
-    size_t n = c->per_unit;
-    const uint32_t *at = c->columns + unit * n;
     double most = 0;
     for (size_t i = 0; i < n; i++) most = fmax(most, c->h[at[i] * c->cols + at[i]]);
     for (double raise = 1e-12;; raise *= 100) {
@@ -143,7 +141,7 @@ double score_obs_cost(const score_consumer *c, size_t unit, double *room)
     size_t n = c->per_unit;
     const uint32_t *at = c->columns + unit * n;
     double *block = room, *row = room + n * n, sum = 0;
-    factor_block(c, unit, block);
+    factor_block(c, at, n, block);
     /* |x|^2 with x = w_g r^-T, where h^-1_gg = r r^T. */
     for (size_t m = 0; m < c->rows; m++) {
         for (size_t j = n; j-- > 0;) {
@@ -156,13 +154,14 @@ double score_obs_cost(const score_consumer *c, size_t unit, double *room)
     return sum;
 }
 
-void score_obs_remove(score_consumer *c, size_t unit)
+void score_obs_remove(score_consumer *c, const uint32_t *units, size_t n_units)
 {
-    size_t n = c->per_unit, cols = c->cols, most = c->rows > cols ? c->rows : cols;
-    const uint32_t *at = c->columns + unit * n;
+    size_t n = n_units * c->per_unit, cols = c->cols, most = c->rows > cols ? c->rows : cols;
+    uint32_t *at = adze_malloc((n + 1) * sizeof *at);
     double *block = adze_malloc(n * n * sizeof *block), *strip = adze_malloc(n * cols * sizeof *strip);
     double *left = adze_malloc(most * n * sizeof *left);
-    factor_block(c, unit, block);
+    for (size_t i = 0; i < n; i++) at[i] = c->columns[units[i / c->per_unit] * c->per_unit + i % c->per_unit];
+    factor_block(c, at, n, block);
     for (size_t i = 0; i < n; i++) memcpy(strip + i * cols, c->h + at[i] * cols, cols * sizeof *strip);
     for (size_t m = 0; m < c->rows; m++)
         for (size_t i = 0; i < n; i++) left[m * n + i] = c->w[m * cols + at[i]];
@@ -176,36 +175,49 @@ void score_obs_remove(score_consumer *c, size_t unit)
         for (size_t m = 0; m < c->rows; m++) c->w[m * cols + at[i]] = 0;
         for (size_t j = 0; j < cols; j++) c->h[at[i] * cols + j] = c->h[j * cols + at[i]] = 0;
     }
+    free(at);
     free(block);
     free(strip);
     free(left);
 }
 
+/* The next `n` units by present costs, into order and loss from k on. */
+static void take_least(const double *cost, bool *gone, size_t units, size_t k, size_t n, uint32_t *order, double *loss)
+{
+    for (size_t i = k; i < k + n; i++) {
+        size_t best = units;
+        for (size_t u = 0; u < units; u++)
+            if (!gone[u] && (best == units || cost[u] < cost[best])) best = u;
+        gone[best] = true;
+        order[i] = (uint32_t)best;
+        loss[i] = cost[best] + (i ? loss[i - 1] : 0);
+    }
+}
+
 void score_obs(score_consumer *consumers, size_t n, const double *scale, size_t steps, uint32_t *order, double *loss)
 {
-    size_t units = n ? consumers[0].units : 0, widest = 0;
+    enum { TURNS = 128 };
+    size_t units = n ? consumers[0].units : 0, widest = 0, batch = units < TURNS ? 1 : units / TURNS;
     for (size_t i = 0; i < n; i++)
         if (consumers[i].per_unit > widest) widest = consumers[i].per_unit;
-    double *room = adze_malloc((widest * (widest + 1) + 1) * sizeof *room), total = 0;
+    double *room = adze_malloc((widest * (widest + 1) + 1) * sizeof *room);
+    double *cost = adze_malloc((units + 1) * sizeof *cost);
     bool *gone = adze_malloc(units + 1);
     memset(gone, 0, units + 1);
-    for (size_t k = 0; k < units; k++) {
-        size_t best = units;
-        double least = 0;
+    if (steps > units) steps = units;
+    for (size_t k = 0; k < steps; k += batch) {
+        size_t now = steps - k < batch ? steps - k : batch;
         for (size_t u = 0; u < units; u++) {
-            double cost = 0;
-            if (gone[u]) continue;
-            for (size_t i = 0; i < n && k < steps; i++) cost += scale[i] * score_obs_cost(&consumers[i], u, room);
-            if (best < units && !(cost < least)) continue;
-            best = u, least = cost;
+            cost[u] = 0;
+            for (size_t i = 0; i < n && !gone[u]; i++) cost[u] += scale[i] * score_obs_cost(&consumers[i], u, room);
         }
-        gone[best] = true;
-        total += least;
-        order[k] = (uint32_t)best;
-        loss[k] = k < steps ? total : INFINITY;
-        for (size_t i = 0; i < n && k + 1 < steps; i++) score_obs_remove(&consumers[i], best);
+        take_least(cost, gone, units, k, now, order, loss);
+        for (size_t i = 0; i < n && k + now < steps; i++) score_obs_remove(&consumers[i], order + k, now);
     }
+    for (size_t u = 0, k = steps; u < units; u++)
+        if (!gone[u]) order[k] = (uint32_t)u, loss[k++] = INFINITY;
     free(room);
+    free(cost);
     free(gone);
 }
 

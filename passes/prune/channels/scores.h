@@ -48,11 +48,11 @@ bool score_invert(double *h, size_t n, double damp);
 /* Loss of the outputs of one consumer without the unit; h is the inverse. `room` holds per_unit * (per_unit + 1)
  * numbers. */
 double score_obs_cost(const score_consumer *c, size_t unit, double *room);
-/* Takes the unit out: the other columns make up for it, and the inverse loses it. */
-void score_obs_remove(score_consumer *c, size_t unit);
+/* Takes `n` units out: the other columns make up for them, and the inverse loses them. */
+void score_obs_remove(score_consumer *c, const uint32_t *units, size_t n);
 /* Greedy order over all consumers of the units: those of least cost, summed with scale[i], go first; order[units],
- * loss[k] = sum of costs of the first k + 1. Behind `steps` units the rest follows in any order, with infinite loss.
- * h are the inverses; spoils w and h. */
+ * loss[k] = sum of costs of the first k + 1. Of more than 128 units several go at a time. Behind `steps` units the rest
+ * follows in any order, with infinite loss. h are the inverses; spoils w and h. */
 void score_obs(score_consumer *consumers, size_t n, const double *scale, size_t steps, uint32_t *order, double *loss);
 
 /* Least squares over the columns that stay: out = (b_K + eps w_K) (h_KK + eps I)^-1, 0 elsewhere, eps in mean diagonals

@@ -1,0 +1,81 @@
+"""prune.py: structured pruning of public models. Of ResNet-20 a part of the work goes, with residual blocks that are tied
+by zeros around channels; ONNX's checker takes the file, ONNX Runtime's answers stay close to the original's, closer than
+with the smallest filters gone and nothing fitted.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
+sys.path.insert(0, str(SOURCE / "tools/models"))
+import npz  # noqa: E402
+import zoo  # noqa: E402
+
+ADZE = BUILD / "bin/adze"
+# Share of the work that goes, samples to calibrate on and others to compare with, least share of equal answers.
+MODELS = {"resnet20": (0.12, 24, 300, 0.85), "squeezenet": (0.06, 8, 24, 0.75)}
+
+
+def adze(*arguments):
+    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True)
+    if done.returncode:
+        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def macs(path):
+    return int(re.search(r"^macs +(\d+)", adze("info", path), re.M)[1])
+
+
+def answers(path, name, samples):
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    rows = [session.run(None, {name: samples[i:i + 1]})[0].reshape(-1) for i in range(len(samples))]
+    return np.argmax(rows, 1)
+
+
+def check(model, folder, scratch):
+    rate, n, more, least = MODELS[model.name]
+    data = model.read(folder / "data", model.input, n + more)[model.input]
+    npz.save(scratch / "calibrate.npz", **{model.input: data[:n]})
+    source, before = folder / model.file, scratch / "before.onnx"
+    adze("opt", source, "--passes=simplify", "-o", before)
+    expected = answers(before, model.input, data[n:])
+    equal = {}
+    for way, options in {"obs": "measure=false", "l1": "score=l1,refit=false,measure=false"}.items():
+        out = scratch / f"{way}.onnx"
+        adze("opt", source, f"--passes=simplify,prune-channels{{rate={rate},{options}}}",
+             f"--calib={scratch}/calibrate.npz", "-o", out)
+        onnx.checker.check_model(str(out), full_check=True)
+        share = macs(out) / macs(before)
+        assert share <= 1 - rate + 1e-6, (way, share)
+        equal[way] = np.mean(answers(out, model.input, data[n:]) == expected)
+    ok = equal["obs"] >= least and equal["obs"] > equal["l1"]
+    print("ok    " if ok else "FAILED", f"{model.name}: {rate:.0%} of the work less, equal answers "
+          f"{equal['obs']:.1%}; smallest filters gone, nothing fitted: {equal['l1']:.1%}", flush=True)
+    return ok
+
+
+def main():
+    folder = zoo.models_folder()
+    if folder is None:
+        print("skipped: no folder of public models (ADZE_MODELS)")
+        return 77
+    failed = 0
+    for model in (row for row in zoo.table(folder) if row.name in MODELS):
+        with tempfile.TemporaryDirectory(prefix="adze-prune-") as scratch:
+            failed += not check(model, folder, Path(scratch))
+    print(f"{len(MODELS) - failed} passed, {failed} failed, 0 skipped")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
