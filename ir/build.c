@@ -78,6 +78,21 @@ adze_op *adze_build(adze_builder *builder, const char *name, adze_ir_value *cons
     return NULL;
 }
 
+adze_op *adze_build_if(adze_builder *builder, adze_ir_value *condition, const adze_type *const *types, uint32_t n_results)
+{
+    enum { BRANCHES = 2 };
+    const adze_op_row *row = adze_row_find(builder->module->context, "if");
+    adze_op *op = adze_op_new(builder->module, row, 1, n_results, BRANCHES);
+    op->loc = builder->loc;
+    op->loc.context = builder->module->context;
+    adze_op_insert(builder->region, builder->before, op);
+    for (uint32_t i = 0; i < BRANCHES; i++) adze_region_init(&op->regions[i], builder->region->func, op);
+    for (uint32_t i = 0; i < builder->n_origin; i++) adze_op_add_nodes_of(op, builder->origin[i]);
+    adze_op_set_operand(op, 0, condition);
+    for (uint32_t i = 0; i < n_results; i++) op->results[i].type = types[i];
+    return op;
+}
+
 adze_ir_value *adze_build1(adze_builder *builder, const char *name, adze_ir_value *const *operands,
                            uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs)
 {

@@ -11,7 +11,8 @@ from pathlib import Path
 
 SOURCE = Path(sys.argv[1])
 WEIGHTS = "passes/weights/"
-FOLDERS = ("passes/integer/", "passes/lowrank/", "passes/prune/", "passes/quant/", "passes/recover/", "passes/tile/", WEIGHTS)
+FOLDERS = ("passes/gate/", "passes/integer/", "passes/lowrank/", "passes/prune/", "passes/quant/", "passes/recover/",
+           "passes/tile/", WEIGHTS)
 EXAMPLES = "passes/examples_embedded.h"
 ALLOWED = {("passes/rule_lex.h", "ir/lex.h")}
 

@@ -31,6 +31,9 @@ ADZE_API void adze_builder_inherit(adze_builder *builder, const adze_op *op);
 ADZE_API adze_op *adze_build(adze_builder *builder, const char *name, adze_ir_value *const *operands,
                              uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs,
                              const adze_type *const *types, uint32_t n_results);
+/* An `if` with both branches, which are empty: the caller ends each in a `yield`. Never NULL. */
+ADZE_API adze_op *adze_build_if(adze_builder *builder, adze_ir_value *condition, const adze_type *const *types,
+                                uint32_t n_results);
 /* One-result forms: the result, or NULL after an error. */
 ADZE_API adze_ir_value *adze_build1(adze_builder *builder, const char *name, adze_ir_value *const *operands,
                                     uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs);
