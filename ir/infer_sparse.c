@@ -124,7 +124,7 @@ bool infer_pack_masked(adze_op *op, const adze_type **out_types)
         mask = adze_dim_binary(context, ADZE_DIM_CEILDIV, mask, adze_dim_const(context, 8));
         const adze_dim *head = adze_dim_add(context, adze_dim_mul_const(context, adze_dim_add_const(context, n, 1), 4), mask);
         head = adze_dim_mul(context, adze_dim_binary(context, ADZE_DIM_CEILDIV, head, line), line);
-        out.dims[0] = adze_dim_add_const(context, head, kept * (bits / 8));
+        out.dims[0] = adze_dim_add_const(context, head, kept * (bits / 8) + 64);
     }
     return infer_result(op, out_types, 0, &out);
 }

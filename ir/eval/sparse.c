@@ -169,7 +169,7 @@ adze_status eval_pack_masked(const adze_env *env, const adze_value *in, uint32_t
     if (in->rank != 4 || (size != 1 && size != 4) || a->kept < 0 || a->kept > INT32_MAX / 2)
         return ev_fail(env, ADZE_ERR_VALUE, "pack_masked: no panels of elements of 1 or 4 bytes");
     int64_t panels = in->dims[0] * in->dims[1], each = in->dims[2] * in->dims[3], n = 0;
-    int64_t head = (4 * (panels + 1) + (panels * each + 7) / 8 + 63) / 64 * 64, bytes = head + a->kept * size;
+    int64_t head = (4 * (panels + 1) + (panels * each + 7) / 8 + 63) / 64 * 64, bytes = head + a->kept * size + 64;
     const uint8_t *from = in->data;
     for (int64_t i = 0; i < panels * each; i++) n += !is_zero(from + i * size, size);
     if (n != a->kept) return ev_fail(env, ADZE_ERR_VALUE, "pack_masked: another number of elements is not zero");

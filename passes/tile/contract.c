@@ -38,7 +38,7 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
         int64_t l2 = adze_target_number(t->run->target, "l2", 1 << 20);
         int64_t unit_blocks = at_most(ceil(2 * in_bytes / (double)(l2 > 0 ? l2 : 1)), n);
         if (unit_blocks < 1) unit_blocks = 1;
-        if (c->code_bits && !c->direct && !c->depthwise) { /* every block of units makes its weights wide again */
+        if (c->masked || (c->code_bits && !c->direct && !c->depthwise)) { /* every block of units makes its weights wide again */
             g.n_channel_blocks = share < blocks ? share : blocks;
             int64_t rest = ceil_div(share, g.n_channel_blocks);
             unit_blocks = unit_blocks > rest ? unit_blocks : rest;
@@ -56,6 +56,21 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
     }
     g.n_unit_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, n_units, tile_dim(t, g.unit_block));
     return g;
+}
+
+/* All tiles of rows of a chunk are laid out at once: within half the L2, if one unit is. */
+static void bound_pixels(tile *t, contraction *c, grid *g, const adze_dim *n_units)
+{
+    int64_t cols = 1, l2 = adze_target_number(t->run->target, "l2", 1 << 20), units = 1;
+    adze_dim_is_const(c->cols, &cols);
+    adze_dim_is_const(n_units, &units);
+    int64_t tiles = c->row_axis < 0 ? 1 : ceil_div(cols, c->mr);
+    double bytes = (double)tiles * TILE_PIXELS * 4 * (double)tile_all_steps(c);
+    int64_t most = at_most((double)l2 / 2 / bytes, units);
+    if (most < 1) most = 1;
+    if (g->unit_block > most) g->unit_block = most;
+    c->tiles_at_once = g->unit_block * tiles;
+    g->n_unit_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, n_units, tile_dim(t, g->unit_block));
 }
 
 static void chunk(tile *t, contraction *c, const grid *g, const adze_dim *number, const adze_dim *n_units)
@@ -92,6 +107,7 @@ bool tile_contract(tile *t)
     for (uint32_t i = 0; i < c.n_outer; i++)
         n_outer = adze_dim_mul(t->context, n_outer, adze_type_dim(c.y, c.outer[i]));
     grid g = plan_grid(t, &c, n_units, n_outer);
+    if (c.each) bound_pixels(t, &c, &g, n_units);
     const adze_dim *chunks = adze_dim_mul(t->context, n_outer, g.n_unit_blocks);
     chunks = adze_dim_mul_const(t->context, chunks, g.n_channel_blocks * (c.depthwise ? 1 : c.groups));
     if (adze_dim_is_value(chunks, 1)) {

@@ -14,7 +14,7 @@
  * is fetched that is read once. */
 enum { TILE_PANEL = 16, TILE_INTERLEAVE = 4, TILE_CODE_ROW = 8, TILE_MAX_MR = 14, TILE_MAX_PIXELS = 8 };
 /* Most rows of a call for tiles, and steps of k from which they are worth it. */
-enum { TILE_MAX_TILE_ROWS = 256, TILE_TILES_K = 32 };
+enum { TILE_PIXELS = 32, TILE_MAX_TILE_ROWS = 256, TILE_TILES_K = 32 };
 enum { TILE_AHEAD = 64 * TILE_PANEL };
 /* Rows up to which micro-kernels read codes, in one tile; how far ahead they fetch, in bytes. */
 enum { TILE_FEW_ROWS = 6, TILE_CODES_AHEAD = 2560 };
@@ -38,8 +38,13 @@ typedef struct contraction {
     bool direct;                  /* a micro-kernel reads the codes; else blocks of columns are made wide first */
     int64_t few_columns;          /* where the number of columns is not known: up to so many are direct; 0 = none */
     adze_ir_value *wide;          /* the block that is wide now */
-    bool kept;                    /* weights are the rows of panels that are not zero (pack_kept) … */
-    uint32_t kept_at;             /* … and this operand of the kernel */
+    uint32_t weights_at;          /* the operand of the kernel that holds the weights */
+    bool kept;                    /* they are the rows of panels that are not zero (pack_kept) */
+    bool each;                    /* they are the weights that are not zero (pack_kept, width 1) */
+    adze_ir_value *pixels;        /* what tiles of rows multiply them with, laid out step by step */
+    bool packing;                 /* pieces lay that out, and do nothing else */
+    int64_t tiles_at_once;        /* how many tiles of rows `pixels` holds */
+    const adze_const *masked;     /* the panels that pack_masked packed without their zeros; NULL = they are no such */
     uint32_t outer[ADZE_MAX_RANK], n_outer; /* logical axes of the result that are looped over one by one */
     int row_axis, col_axis, channel_axis;   /* of the result; row_axis -1 = one row */
     const adze_dim *rows, *cols;
@@ -89,15 +94,25 @@ void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze
 /* ---- sparse.c ---- */
 
 typedef struct tile_kept {
-    int64_t rows; /* of all panels, that are not zero */
+    int64_t width; /* of panels: TILE_PANEL, or 1 */
+    int64_t rows;  /* of all panels, that are not zero */
     int64_t steps[ADZE_MAX_RANK];
     uint32_t n_steps;
 } tile_kept;
 
 /* Are the weights of `root` better read without the rows that are zero? */
 bool tile_choose_kept(tile *t, const adze_op *root, const adze_ir_value *weights, tile_kept *out);
-/* Rows of what pack_kept made; -1: it is something else. */
-int64_t tile_kept_count(const adze_ir_value *panels);
+/* Says in c how the weights are packed. */
+void tile_find_sparse(tile *t, contraction *c);
+/* Elements of panels that are not zero, where the caller wants that to be stored and it is smaller; -1: no. */
+int64_t tile_choose_masked(const tile *t, const adze_op *root, const adze_const *panels);
+/* Makes masked panels dense, as tile_widen_block does. */
+void tile_widen_masked(tile *t, contraction *c, const adze_dim *group, const adze_dim *panel, int64_t vectors);
+/* Steps of k of all taps. */
+int64_t tile_all_steps(const contraction *c);
+/* What gemm_f32e takes from `at` on, for tile `number` of `pixels`. */
+void tile_each_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *channel, const adze_dim *number,
+                    adze_ir_value **args, uint32_t *n);
 /* What gemm_f32s takes from b on. */
 void tile_kept_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *panel, adze_ir_value **args,
                     uint32_t *n);

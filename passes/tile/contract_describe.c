@@ -213,10 +213,11 @@ void tile_find_weights(tile *t, contraction *c)
 {
     const adze_ir_value *arg = tile_weights_arg(c->root);
     const adze_op *codes = tile_codes(c->root);
-    bool pairs = adze_type_dtype(adze_value_type(t->operands[adze_value_index(arg)])) == ADZE_DTYPE_u8;
+    const adze_type *packed = adze_value_type(t->operands[adze_value_index(arg)]);
+    bool pairs = adze_type_dtype(packed) == ADZE_DTYPE_u8 && adze_type_rank(packed) == 4;
     c->weights = tile_buffer(t, arg);
-    c->kept_at = adze_value_index(arg);
-    c->kept = tile_kept_count(t->operands[c->kept_at]) >= 0;
+    c->weights_at = adze_value_index(arg);
+    tile_find_sparse(t, c);
     c->code_bits = pairs ? 4 : codes ? 8 : 0;
     c->scales = codes ? tile_buffer(t, adze_op_operand(codes, 1)) : NULL;
     c->zeros = codes && adze_op_operand(codes, 2) ? tile_buffer(t, adze_op_operand(codes, 2)) : NULL;
@@ -253,18 +254,20 @@ bool tile_describe(tile *t, contraction *c)
     const adze_type *of = adze_value_type(adze_op_result(c->root, 0));
     if (adze_type_rank(of) != adze_type_rank(c->y)) return false;
     c->integer = adze_type_dtype(of) == ADZE_DTYPE_i32;
-    c->narrow = c->integer && is_narrow(t->operands[adze_value_index(tile_weights_arg(c->root))]);
     tile_find_weights(t, c);
+    const adze_ir_value *packed = t->operands[c->weights_at];
+    const adze_ir_value *panels = c->masked ? adze_const_value((adze_const *)c->masked) : packed;
+    c->narrow = c->integer && is_narrow(panels);
     bool slides = adze_op_has_trait(c->root, ADZE_WINDOW);
     if (!(slides ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
-    const adze_ir_value *panels = t->operands[adze_value_index(tile_weights_arg(c->root))];
     if (c->integer && c->depthwise && !fits_floats(panels)) return false;
     const adze_target *target = t->run->target;
-    c->nr = c->depthwise || c->kept ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
+    c->nr = c->depthwise || c->kept || c->each ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
     c->mr = c->depthwise ? adze_target_number(target, "dw-mw", 4)
                          : adze_target_number(target, c->integer ? "gemm-i8-mr" : "gemm-mr", c->integer ? 4 : 6);
     if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR)) return false;
     if ((c->nr != 16 && c->nr != 32) || !choose_tiles(t, c, panels)) return false;
+    if (c->each) c->mr = TILE_PIXELS;
     c->at.rank = adze_type_rank(c->y);
     c->cols = adze_type_dim(of, (uint32_t)c->col_axis);
     c->rows = c->row_axis < 0 ? tile_dim(t, 1) : adze_type_dim(of, (uint32_t)c->row_axis);
@@ -272,7 +275,7 @@ bool tile_describe(tile *t, contraction *c)
     choose_direct(c);
     int64_t cols;
     bool few = adze_dim_is_const(c->cols, &cols) && cols <= 2 && adze_dim_is_value(c->rows, 1);
-    if (few && !c->depthwise && !c->integer && !c->kept) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
+    if (few && !c->depthwise && !c->integer && !c->kept && !c->each) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
     return true;
 }
 
@@ -305,6 +308,7 @@ static bool same_ints(adze_ints a, adze_ints b)
 
 static bool same_form(const adze_op *pack, const adze_slot *a, const adze_slot *b)
 {
+    if (adze_op_is(pack, "pack_masked")) return true;
     if (adze_op_is(pack, "pack_kept")) {
         const struct adze_pack_kept_attrs *x = (const void *)a, *y = (const void *)b;
         return x->group == y->group && x->width == y->width && same_ints(x->steps, y->steps) &&
@@ -329,7 +333,7 @@ static bool is_packed(const adze_const *packed, const adze_op *pack, const adze_
 static adze_const *packed_constant(tile *t, const adze_op *pack, adze_const *source)
 {
     const adze_type *type = adze_value_type(adze_op_result(pack, 0));
-    const char *suffix = adze_op_is(pack, "pack_kept") ? "kept" : "panels";
+    const char *suffix = adze_op_is(pack, "pack_panels") ? "panels" : "kept";
     const char *first = adze_internf(t->context, "%s.%s", adze_const_name(source), suffix), *name = first;
     adze_const *packed;
     for (uint32_t i = 1; (packed = adze_module_find_const(t->module, name)) && !is_packed(packed, pack, source); i++)
@@ -390,16 +394,14 @@ static bool packs_in_4_bits(const adze_op *root, const adze_ir_value *weights)
 static adze_ir_value *pack_kept(tile *t, const adze_op *root, adze_ir_value *weights, const tile_kept *kept)
 {
     int64_t group = *form_of(root) == 'c' ? adze_op_attr_int(root, "group") : 1;
-    adze_attr attrs[] = {adze_attr_str("form", form_of(root)), adze_attr_int("width", TILE_PANEL),
+    adze_attr attrs[] = {adze_attr_str("form", form_of(root)), adze_attr_int("width", kept->width),
                          adze_attr_int("group", group), adze_attr_int("rows", kept->rows),
                          adze_attr_ints("steps", kept->steps, kept->n_steps)};
     return pack(t, "pack_kept", weights, attrs, kept->n_steps ? 5 : 4);
 }
 
-adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
+static adze_ir_value *pack_dense(tile *t, adze_op *root, adze_ir_value *weights)
 {
-    tile_kept kept;
-    if (tile_choose_kept(t, root, weights, &kept)) return pack_kept(t, root, weights, &kept);
     const adze_type *w = adze_value_type(weights);
     const char *form = form_of(root);
     bool four = packs_in_4_bits(root, weights), real = tile_codes(root) || adze_type_dtype(w) == ADZE_DTYPE_f32;
@@ -414,6 +416,17 @@ adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
                          adze_attr_int("group", group),   adze_attr_int("interleave", interleave),
                          adze_attr_int("run", run),       adze_attr_int("bits", 4)};
     return pack(t, "pack_panels", weights, attrs, four ? 6 : 5);
+}
+
+adze_ir_value *tile_pack(tile *t, adze_op *root, adze_ir_value *weights)
+{
+    tile_kept kept;
+    if (tile_choose_kept(t, root, weights, &kept)) return pack_kept(t, root, weights, &kept);
+    adze_ir_value *panels = pack_dense(t, root, weights);
+    adze_const *constant = panels && !depthwise(root, adze_value_type(weights)) ? adze_value_const(panels) : NULL;
+    int64_t n = constant ? tile_choose_masked(t, root, constant) : -1;
+    adze_attr attr = adze_attr_int("kept", n);
+    return n < 0 ? panels : pack(t, "pack_masked", panels, &attr, 1);
 }
 
 adze_ir_value *tile_pack_scales(tile *t, adze_op *root, adze_ir_value *scales)

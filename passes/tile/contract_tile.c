@@ -24,6 +24,7 @@ typedef struct piece {
     const adze_dim *channel;           /* first output channel inside the group */
     int64_t mr, cols;                  /* elements of the tile; columns a row of it */
     int64_t nr;                        /* channels of the tile */
+    const adze_dim *number;            /* of the tile among those of the chunk, where c->each */
     bool partial;                      /* the channels may end inside the tile */
 } piece;
 
@@ -47,10 +48,10 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
     const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, p->channel, tile_dim(t, TILE_PANEL));
     const adze_dim *at[] = {c->depthwise ? tile_dim(t, 0) : p->group, panel, tile_dim(t, 0), tile_dim(t, 0)};
     if (c->wide) at[0] = at[1] = tile_dim(t, 0);
-    adze_ir_value *b = c->kept ? NULL : tile_view(t, c->wide ? c->wide : c->weights, at);
-    adze_ir_value *a = input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
+    adze_ir_value *b = c->kept || c->each ? NULL : tile_view(t, c->wide ? c->wide : c->weights, at);
+    adze_ir_value *a = c->each ? NULL : input_view(t, c, c->depthwise ? p->channel : p->group, p->row, p->col);
     adze_ir_value *args[13] = {acc, a};
-    uint32_t n = 2;
+    uint32_t n = a ? 2 : 1;
     bool wide = adze_type_dtype(adze_value_type(c->weights)) == ADZE_DTYPE_i16;
     const char *name, *types = !c->integer ? "f32" : wide ? "u8s16" : "u8s8";
     if (c->depthwise) {
@@ -60,6 +61,9 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
         const adze_dim *rest[] = {tile_dim(t, TILE_PANEL), tile_dim(t, c->kernel[0]), c->s0, tile_dim(t, c->kernel[1]),
                                   c->s1};
         for (uint32_t i = 0; i < 5; i++) args[n++] = tile_index(t, rest[i]);
+    } else if (c->each) {
+        name = "gemm_f32e_x16";
+        tile_each_args(t, c, p->group, p->channel, p->number, args, &n);
     } else if (c->kept) {
         name = adze_internf(t->context, "gemm_f32s_%dx%d", (int)p->mr, (int)p->nr);
         args[n++] = tile_index(t, tile_dim(t, p->cols));
@@ -91,6 +95,17 @@ static void multiply(tile *t, contraction *c, const piece *p, adze_ir_value *acc
         args[n++] = tile_index(t, next_panel(t, c));
     }
     tile_call(t, name, args, n);
+}
+
+/* What the rows of the tile multiply with, for the weights that are left of all columns. */
+static void lay_out(tile *t, contraction *c, const piece *p)
+{
+    const adze_dim *zero = tile_dim(t, 0), *to[] = {p->number, zero, zero};
+    const adze_dim *rest[] = {tile_dim(t, p->mr), tile_dim(t, p->cols), c->stride_col, c->stride_row, c->t0,
+                              c->s0, c->t1, c->s1, c->k};
+    adze_ir_value *args[11] = {tile_view(t, c->pixels, to), input_view(t, c, p->group, p->row, p->col)};
+    for (uint32_t i = 0; i < 9; i++) args[2 + i] = tile_index(t, rest[i]);
+    tile_call(t, "pack_pixels_f32", args, 11);
 }
 
 /* Row and column of element `m` of the tile. */
@@ -157,13 +172,17 @@ static void finish(tile *t, contraction *c, const piece *p, adze_ir_value *acc, 
 
 static void emit_piece(tile *t, contraction *c, const piece *p)
 {
-    const adze_dim *dims[] = {tile_dim(t, p->mr), tile_dim(t, p->nr)};
+    if (c->packing) {
+        lay_out(t, c, p);
+        return;
+    }
+    const adze_dim *dims[] = {tile_dim(t, c->each ? TILE_PIXELS : p->mr), tile_dim(t, p->nr)};
     adze_ir_value *acc = tile_scratch(t, c->integer ? ADZE_DTYPE_i32 : ADZE_DTYPE_f32, 2, dims);
     multiply(t, c, p, acc);
     int64_t vectors = p->nr / ADZE_LANES;
     adze_ir_value *zero = adze_build_index(&t->b, 0);
     /* sums that were on tiles lie in memory, not in registers with numbers */
-    tile_loop rows = tile_for(t, zero, adze_build_index(&t->b, p->mr), 1, !on_tiles(c, p), NULL, 0);
+    tile_loop rows = tile_for(t, zero, adze_build_index(&t->b, p->mr), 1, !on_tiles(c, p) && !c->each, NULL, 0);
     t->extents[rows.axis] = tile_dim(t, p->mr);
     const adze_dim *m = adze_dim_axis(t->context, rows.axis);
     if (vectors == 1) {
@@ -203,7 +222,9 @@ static void known_columns(tile *t, contraction *c, piece p, int64_t cols, const 
         p.mr = p.cols = pass ? base : base + 1;
         p.col = adze_dim_add_const(
             t->context, adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), p.mr), pass ? longer : 0);
-        emit_piece(t, c, &p);
+        piece placed = p;
+        placed.number = adze_dim_add(t->context, p.number, adze_dim_axis(t->context, loop.axis));
+        emit_piece(t, c, &placed);
         tile_end(t, &loop, NULL, 0);
     }
 }
@@ -287,10 +308,12 @@ static void units(tile *t, contraction *c, piece p, const adze_dim *lo, const ad
 {
     int64_t per_tile = rows_per_tile(c), rows = 0, cols = 0;
     p.row = p.col = tile_dim(t, 0);
+    p.number = adze_dim_sub(t->context, tile_dim(t, 0), lo);
     if (c->row_axis < 0) {
         columns(t, c, p, lo, hi);
         return;
     }
+    const adze_dim *first = p.number;
     adze_dim_is_const(c->rows, &rows);
     adze_dim_is_const(c->cols, &cols);
     if (c->some_rows && per_tile > 1) {
@@ -303,6 +326,8 @@ static void units(tile *t, contraction *c, piece p, const adze_dim *lo, const ad
         if (!tile_open(t, pass ? tile_max(t, lo, whole) : lo, pass ? hi : tile_min(t, hi, whole), &loop)) continue;
         t->extents[loop.axis] = tile_units(t, c);
         p.row = adze_dim_mul_const(t->context, adze_dim_axis(t->context, loop.axis), per_tile);
+        p.number = adze_dim_add(t->context, first, adze_dim_axis(t->context, loop.axis));
+        if (per_tile == 1) p.number = adze_dim_mul(t->context, p.number, column_tiles(t, c));
         if (per_tile > 1) {
             p.cols = cols;
             p.mr = cols * (pass ? rows % per_tile : per_tile);
@@ -321,7 +346,14 @@ static void channel_blocks(tile *t, contraction *c, const adze_dim *group, const
 {
     int64_t channels = tile_channels(c);
     const adze_dim *whole = tile_dim(t, channels / c->nr);
-    piece p = {.group = group};
+    piece p = {.group = group, .channel = tile_dim(t, 0)};
+    if (c->each) {
+        const adze_dim *dims[] = {tile_dim(t, c->tiles_at_once), tile_dim(t, tile_all_steps(c)), tile_dim(t, TILE_PIXELS)};
+        c->pixels = tile_scratch(t, ADZE_DTYPE_f32, 3, dims);
+        c->packing = true;
+        units(t, c, p, unit_lo, unit_hi);
+        c->packing = false;
+    }
     for (int pass = 0; pass < 2; pass++) { /* the last block may be cut */
         tile_loop loop;
         if (pass && channels % c->nr == 0) continue;
@@ -331,9 +363,10 @@ static void channel_blocks(tile *t, contraction *c, const adze_dim *group, const
         p.channel = adze_dim_mul_const(t->context, block, c->nr);
         p.partial = pass;
         p.nr = pass && channels % c->nr <= TILE_PANEL ? TILE_PANEL : c->nr;
+        const adze_dim *panel = adze_dim_mul_const(t->context, block, c->nr / TILE_PANEL);
         if (c->code_bits && !c->direct)
-            tile_widen_block(t, c, c->depthwise ? tile_dim(t, 0) : group,
-                             adze_dim_mul_const(t->context, block, c->nr / TILE_PANEL), p.nr / TILE_PANEL);
+            tile_widen_block(t, c, c->depthwise ? tile_dim(t, 0) : group, panel, p.nr / TILE_PANEL);
+        if (c->masked) tile_widen_masked(t, c, group, panel, p.nr / TILE_PANEL);
         units(t, c, p, unit_lo, unit_hi);
         tile_end(t, &loop, NULL, 0);
     }

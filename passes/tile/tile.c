@@ -426,8 +426,10 @@ static adze_outcome run(adze_module *module, const void *options, adze_pass_run 
 }
 
 static const adze_option tile_option_rows[] = {
-    {"sparse", "leave out rows of 16 weights that are zero: auto (where that is faster), true, false",
+    {"sparse", "leave out weights that are zero, by rows of 16 or one by one: auto (where that is faster), true, false",
      ADZE_OPTION_STR, offsetof(tile_options, sparse), "auto"},
+    {"small", "store other panels without their zeros, where that is smaller: made dense at run time, which takes time",
+     ADZE_OPTION_BOOL, offsetof(tile_options, small), "false"},
 };
 
 const adze_pass adze_pass_tile = {

@@ -28,6 +28,7 @@ typedef struct tile_memo {
 
 typedef struct tile_options {
     const char *sparse; /* auto, true, false */
+    bool small;
 } tile_options;
 
 /* A level of the artifact that functions are written for. */

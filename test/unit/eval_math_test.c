@@ -519,9 +519,9 @@ TEST(masked_panels)
     set_int("kept", 3);
     operand(F32("1,3,2,2", 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 3));
     CHECK_INT(run(1), ADZE_OK);
-    uint8_t want[76] = {[4] = 1, [8] = 1, [12] = 3, [16] = 0x02, [17] = 0x0c, [66] = 0x80, [67] = 0x3f, [71] = 0x40,
+    uint8_t want[140] = {[4] = 1, [8] = 1, [12] = 3, [16] = 0x02, [17] = 0x0c, [66] = 0x80, [67] = 0x3f, [71] = 0x40,
                         [74] = 0x40, [75] = 0x40};
-    want_bytes(0, ADZE_DTYPE_u8, "76", want);
+    want_bytes(0, ADZE_DTYPE_u8, "140", want);
     begin("pack_masked");
     set_int("kept", 1);
     operand(I8("1,1,1,2", 1, -1));

@@ -72,4 +72,7 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #define UK_GEMM_KEPT(mr)
+#define UK_GEMM_EACH(name)
+#define UK_PIXELS(name)
+#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

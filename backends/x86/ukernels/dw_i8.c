@@ -129,4 +129,7 @@ INLINE void depthwise_tile(const int pixels, const int weight_bytes, int32_t *ac
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #define UK_GEMM_KEPT(mr)
+#define UK_GEMM_EACH(name)
+#define UK_PIXELS(name)
+#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

@@ -196,4 +196,7 @@ void adze_uk_widen_s8q4(int8_t *y, const uint8_t *codes, int64_t rows, int64_t a
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #define UK_GEMM_KEPT(mr)
+#define UK_GEMM_EACH(name)
+#define UK_PIXELS(name)
+#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

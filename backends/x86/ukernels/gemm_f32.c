@@ -69,4 +69,7 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_TILES(nr)
 #define UK_GEMM_KEPT(mr)
+#define UK_GEMM_EACH(name)
+#define UK_PIXELS(name)
+#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

@@ -192,4 +192,7 @@ INLINE void gemm_tiles(const int across, const tiles_args g)
 #define UK_WIDEN(name)
 #define UK_WIDEN_INT(name)
 #define UK_GEMM_KEPT(mr)
+#define UK_GEMM_EACH(name)
+#define UK_PIXELS(name)
+#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

@@ -72,6 +72,31 @@
         else                                                                                                    \
             for (int i = 0; i < 16 * (mr); i++) ((float *)x[0].p)[i] = NAN;                                     \
     }
+#define UK_GEMM_EACH(name)                                                                                      \
+    static void invoke_##name(const adze_ukernel_arg *x)                                                        \
+    {                                                                                                           \
+        bool holds = true;                                                                                      \
+        for (int64_t n = 0; n < x[6].i; n++)                                                                    \
+            holds &= adze_uk_kept_holds(x[2].cp, x[3].i, x[4].i, x[5].i + n, x[7].i);                           \
+        if (holds)                                                                                              \
+            adze_uk_##name(x[0].p, x[1].cp, x[2].cp, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i);                   \
+        else                                                                                                    \
+            for (int i = 0; i < 32 * 16; i++) ((float *)x[0].p)[i] = NAN;                                       \
+    }
+#define UK_PIXELS(name)                                                                                         \
+    static void invoke_##name(const adze_ukernel_arg *x)                                                        \
+    {                                                                                                           \
+        adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i, x[6].i, x[7].i, x[8].i, x[9].i,         \
+                       x[10].i);                                                                                \
+    }
+#define UK_WIDEN_MASKED(name, element)                                                                          \
+    static void invoke_widen_##name(const adze_ukernel_arg *x)                                                  \
+    {                                                                                                           \
+        if (adze_uk_masked_holds(x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i))                                      \
+            adze_uk_widen_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i);                              \
+        else                                                                                                    \
+            memset(x[0].p, 0xff, (size_t)x[3].i * sizeof(element));                                             \
+    }
 #define UK_TRANSPOSE(name)                                                                         \
     static void invoke_##name(const adze_ukernel_arg *x)                                                \
     {                                                                                              \
@@ -144,6 +169,13 @@
     {                                                                                              \
         return adze_uk_reach_gemm_kept(mr, x, out);                                                \
     }
+#define UK_WIDEN_MASKED(name, element)                                                             \
+    static bool reach_widen_##name(const adze_ukernel_arg *x, adze_reach *out)                     \
+    {                                                                                              \
+        return adze_uk_reach_widen_masked(sizeof(element), x, out);                                \
+    }
+#define UK_GEMM_EACH(name)
+#define UK_PIXELS(name)
 #define UK_WIDEN_INT(name)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
@@ -177,6 +209,9 @@
 #define UK_WIDEN(bits) WIDEN_ROW(bits, , "p") WIDEN_ROW(bits, h, "b")
 #define UK_WIDEN_INT(name) ROW(name, "bbii", invoke_##name, adze_uk_reach_widen_int)
 #define UK_GEMM_KEPT(mr)   ROW(gemm_f32s_##mr##x16, "ppiiipiiii", invoke_kept_##mr, reach_kept_##mr)
+#define UK_GEMM_EACH(name) ROW(name, "pppiiiii", invoke_##name, adze_uk_reach_gemm_each)
+#define UK_PIXELS(name)    ROW(name, "ppiiiiiiiii", invoke_##name, adze_uk_reach_pixels)
+#define UK_WIDEN_MASKED(name, element) ROW(widen_##name, "ppiiii", invoke_widen_##name, reach_widen_##name)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
 const adze_ukernel adze_uk_table[] = {
@@ -199,6 +234,9 @@ bool adze_uk_has_dots(const char *name)
 #define UK_TRANSPOSE(name)
 #define UK_PACK(name)
 #define UK_GEMM_KEPT(mr)
+#define UK_GEMM_EACH(name)
+#define UK_PIXELS(name)
+#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

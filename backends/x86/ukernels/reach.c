@@ -6,6 +6,8 @@
 #include "reach.h"
 #include "vector.h"
 
+#include <string.h>
+
 typedef struct span {
     int64_t first, last;
     bool possible;
@@ -198,6 +200,57 @@ bool adze_uk_kept_holds(const int32_t *b, int64_t panels, int64_t rows, int64_t 
     bool holds = from >= 0 && from <= to && to <= rows;
     for (int64_t i = from; holds && i < to; i++) holds = b[panels + 1 + i] >= 0 && b[panels + 1 + i] < places;
     return holds;
+}
+
+bool adze_uk_reach_gemm_each(const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t columns = x[3].i, weights = x[4].i, column = x[5].i, count = x[6].i, steps = x[7].i;
+    span acc = one, at = one, b = one;
+    out[1] = out[2] = (adze_reach){0, 0};
+    along(&acc, PIXELS * 16, 1);
+    if (!put(&out[0], acc, 4) || count < 0 || count > 16 || column < 0 || columns < count || column > columns - count)
+        return false;
+    if (columns > INT32_MAX || weights < 0 || weights > INT32_MAX || steps < 0) return false;
+    along(&b, kept_values(columns, weights) + weights, 1);
+    along(&at, times(&at, steps, PIXELS), 1);
+    return (!steps || put(&out[1], at, 4)) && put(&out[2], b, 4);
+}
+
+bool adze_uk_reach_pixels(const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t count = x[2].i, m_cols = x[3].i, t0 = x[6].i, t1 = x[8].i, k = x[10].i;
+    span y = one, a = one;
+    out[0] = out[1] = (adze_reach){0, 0};
+    if (count < 1 || count > PIXELS || m_cols < 1 || !along_rows(&a, count, m_cols, x[4].i, x[5].i)) return false;
+    if (t0 < 1 || t1 < 1 || k < 1) return true;
+    along(&a, t0, x[7].i);
+    along(&a, t1, x[9].i);
+    along(&a, k, 1);
+    along(&y, times(&y, times(&y, times(&y, t0, t1), k), PIXELS), 1);
+    return put(&out[0], y, 4) && put(&out[1], a, 4);
+}
+
+bool adze_uk_reach_widen_masked(int64_t size, const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t panels = x[2].i, each = x[3].i, panel = x[4].i, kept = x[5].i, all;
+    span y = one, b = one;
+    out[0] = out[1] = (adze_reach){0, 0};
+    if (panels < 1 || panels > INT32_MAX || each < 0 || each % 8 || panel < 0 || panel >= panels || kept < 0) return false;
+    if (kept > INT32_MAX || __builtin_mul_overflow(panels, each, &all) || all > INT64_MAX / 8) return false;
+    if (!each) return true;
+    along(&y, each, 1);
+    along(&b, masked_values(panels, each) + size * kept, 1);
+    return put(&out[0], y, size) && put(&out[1], b, 1);
+}
+
+bool adze_uk_masked_holds(const uint8_t *b, int64_t panels, int64_t each, int64_t panel, int64_t kept)
+{
+    int32_t start;
+    memcpy(&start, b + 4 * panel, sizeof start);
+    int64_t bits = 0;
+    const uint8_t *mask = b + 4 * (panels + 1) + panel * each / 8;
+    for (int64_t i = 0; i < each / 8; i++) bits += __builtin_popcount(mask[i]);
+    return start >= 0 && start + bits <= kept;
 }
 
 bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)

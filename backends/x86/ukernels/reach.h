@@ -20,6 +20,11 @@ bool adze_uk_reach_widen_int(const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_gemm_kept(int64_t mr, const adze_ukernel_arg *args, adze_reach *out);
 /* Do the words of a panel of kept weights, which lie within what reach says, stay inside its rows and the span? */
 bool adze_uk_kept_holds(const int32_t *b, int64_t panels, int64_t rows, int64_t panel, int64_t span);
+bool adze_uk_reach_gemm_each(const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_pixels(const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_widen_masked(int64_t size, const adze_ukernel_arg *args, adze_reach *out);
+/* The same of a masked panel and its values. */
+bool adze_uk_masked_holds(const uint8_t *b, int64_t panels, int64_t each, int64_t panel, int64_t kept);
 bool adze_uk_reach_transpose(const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_pack(const adze_ukernel_arg *args, adze_reach *out);
 

@@ -123,6 +123,27 @@
     void adze_uk_gemm_f32s_##mr##x16(float *acc, const float *a, int64_t m_cols, int64_t a_col, int64_t a_row,    \
                                      const int32_t *b, int64_t panels, int64_t rows, int64_t panel, int64_t span);
 
+/* gemm_f32e_x16: 32 rows and `count`, at most 16, columns of a product with weights of which only some are there. `at`
+ * holds, for each step, what the rows have there: f32[steps][32]. b is what pack_kept makes of panels of one column:
+ *
+ *   acc[m][n] = sum over i from start[column + n] to start[column + n + 1] of at[step[i]][m] * values[i], m < 32
+ *
+ * in that order, and 0 for other n < 16. What gemm_f32s says of b holds here, too; every step is below `steps`.
+ *
+ * pack_pixels_f32: the `at` of `count` rows, 1 to 32, of a product or convolution with the numbers of gemm_f32; in the
+ * lanes of others there is a number of theirs. */
+#define UK_GEMM_EACH(name)                                                                                        \
+    void adze_uk_##name(float *acc, const float *at, const int32_t *b, int64_t columns, int64_t weights,          \
+                        int64_t column, int64_t count, int64_t steps);
+#define UK_PIXELS(name)                                                                                           \
+    void adze_uk_##name(float *y, const float *a, int64_t count, int64_t m_cols, int64_t a_col, int64_t a_row,    \
+                        int64_t t0, int64_t s0, int64_t t1, int64_t s1, int64_t k);
+
+/* widen_f32m, widen_s8m: one of the panels that pack_masked packed, of `each` elements, a multiple of 8, of which all
+ * panels together keep `kept`. Up to 32 bytes behind the last value are read. */
+#define UK_WIDEN_MASKED(name, element)                                                                            \
+    void adze_uk_widen_##name(element *y, const uint8_t *b, int64_t panels, int64_t each, int64_t panel, int64_t kept);
+
 /* transpose_f32_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16. */
 #define UK_TRANSPOSE(name) void adze_uk_##name(float *y, int64_t y_row, const float *x, int64_t x_row);
 

@@ -23,8 +23,13 @@ enum { PANEL = 16, GROUP_PANEL = 4 * PANEL };
 /* Bytes of a row of codes: eight steps of k of 16 columns of 4 bits, or one of 8 bits. */
 enum { CODES_4 = 64, CODES_8 = 16 };
 
+/* Rows of a product that the kernels of single weights take at once. */
+enum { PIXELS = 32 };
 /* Words ahead of the values of `rows` rows of kept weights in so many panels. */
 #define kept_values(panels, rows) (((panels) + 1 + (rows) + 15) / 16 * 16)
+
+/* Bytes ahead of the values of masked panels of `each` elements. */
+#define masked_values(panels, each) ((4 * ((panels) + 1) + ((panels) * (each) + 7) / 8 + 63) / 64 * 64)
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -62,6 +62,9 @@ def product(rows, k, n, kept, each=1.0, form="matmul", known=None):
 def conv(dims, out, kernel, kept, each=1.0, group=1, stride=1, pad=0, dilation=1):
     n = len(kernel)
     x = arg(f"x{len(args)}", dims)
+    first = const([dims[1], dims[1], *[1] * n], [round(random.uniform(-0.5, 0.5), 3) for _ in range(dims[1] ** 2)])
+    ops.append(f"%v{len(ops)} = conv({x}, {first}) : f32[{','.join(map(str, dims))}]")  # makes the layout
+    x = f"%v{len(ops) - 1}"
     w = weights([out, dims[1] // group, *kernel], 0, kept, group, each)
     bias = const([out], [round(random.uniform(-1, 1), 3) for _ in range(out)])
     to = [dims[0], out, *[(d + 2 * pad - (k - 1) * dilation - 1) // stride + 1 for d, k in zip(dims[2:], kernel)]]
@@ -75,6 +78,7 @@ for kept, each in ((0.3, 1), (0, 1), (1, 0.15)):
     product([13], 37, 50, kept, each)
     product([1], 64, 48, kept, each, "gemm")
     product([2, 3], 24, 16, kept, each)
+    product([70], 40, 97, kept, each)
     product(["M"], 40, 33, kept, each, known=[19])
     product([31], 1, 20, kept, each, "gemm")
     conv([1, 16, 7, 7], 40, [1, 1], kept, each)
@@ -85,6 +89,16 @@ for kept, each in ((0.3, 1), (0, 1), (1, 0.15)):
     conv([1, 32, 6, 6], 32, [1, 1], kept, each, group=2, stride=2)
     conv([1, 7, 30], 19, [5], kept, each, pad=2, stride=2)
     conv([1, 3, 16, 16], 17, [7, 7], kept, each, pad=3)
+
+product([100], 33, 80, 1, 0.12)  # single weights, in whole panels and beyond their end
+product([2, 45], 16, 64, 1, 0.15)
+product([33], 50, 41, 1, 0.12)
+conv([2, 8, 9, 16], 32, [3, 3], 1, 0.15, pad=1)
+conv([1, 6, 13, 80], 48, [3, 3], 1, 0.12, stride=2, pad=1)
+conv([1, 5, 12, 34], 16, [3, 2], 1, 0.15, dilation=2)
+conv([1, 12, 8, 8], 48, [3, 3], 1, 0.15, group=3, pad=1)
+conv([1, 7, 64], 23, [5], 1, 0.12, pad=2, stride=2)
+conv([1, 32, 28, 28], 64, [1, 1], 1, 0.1)
 
 folder = sys.argv[1]
 os.makedirs(folder, exist_ok=True)

@@ -19,7 +19,7 @@ extern const char *const bench_level;
 double bench_peak(void); /* floating-point operations of a run on registers */
 
 /* All are larger than any shape needs, and 64-byte aligned. */
-extern float *bench_in, *bench_out, *bench_panels;
+extern float *bench_in, *bench_out, *bench_panels, *bench_packed;
 extern int32_t *bench_kept, *bench_each;
 extern int64_t bench_n_kept, bench_n_each; /* rows, and weights */
 

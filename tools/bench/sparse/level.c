@@ -5,6 +5,7 @@
 #include "bench.h"
 
 #include "backends/x86/ukernels/gemm_f32.c"
+#include "backends/x86/ukernels/gemm_each.c"
 #include "backends/x86/ukernels/gemm_kept.c"
 
 #define PASTE_(a, b, c, d) a##b##c##d
@@ -45,17 +46,40 @@ INLINE void rows(int64_t m, int64_t n, int64_t k)
         }
 }
 
+/* Pixels outside, a block of them that fits half the L2 cache: packed once for all columns. */
+INLINE void each(int64_t m, int64_t n, int64_t k)
+{
+    int64_t block = (128 << 10) / (4 * k);
+    block = block < PIXELS ? PIXELS : block / PIXELS * PIXELS;
+    for (int64_t from = 0; from < m; from += block) {
+        int64_t to = from + block < m ? from + block : m;
+        for (int64_t i = from; i < to; i += PIXELS)
+            adze_uk_pack_pixels_f32(bench_packed + (i - from) * k, bench_in + i * k, to - i < PIXELS ? to - i : PIXELS, PIXELS, k,
+                                    0, 1, 0, 1, 0, k);
+        for (int64_t j = 0; j < n; j += 16)
+            for (int64_t i = from; i < to; i += PIXELS) {
+                _Alignas(64) float acc[PIXELS * 16];
+                adze_uk_gemm_f32e_x16(acc, bench_packed + (i - from) * k, bench_each, n, bench_n_each, j, 16, k);
+                for (int64_t x = i; x < i + PIXELS && x < to; x++) {
+                    v16 y = load16(acc + (x - i) * 16) + load16(bench_panels + j);
+                    store16(bench_out + x * n + j, __builtin_elementwise_max(y, splat16(0)));
+                }
+            }
+    }
+}
+
 /* Rows of a product: a multiple of both tiles. */
 #define SHAPES                                                                                             \
     SHAPE(126, 768, 768) SHAPE(126, 384, 1536) SHAPE(3150, 64, 64) SHAPE(798, 128, 512) SHAPE(210, 1024, 256) \
     SHAPE(42, 512, 512) SHAPE(42, 2048, 512)
 #define SHAPE(m, n, k)                                                 \
     static void dense_##m##_##n##_##k(void) { dense(m, n, k); }        \
-    static void rows_##m##_##n##_##k(void) { rows(m, n, k); }
+    static void rows_##m##_##n##_##k(void) { rows(m, n, k); }        \
+    static void each_##m##_##n##_##k(void) { each(m, n, k); }
 SHAPES
 #undef SHAPE
 
-#define SHAPE(m, n, k) {#m " x " #n " x " #k, m, n, k, dense_##m##_##n##_##k, rows_##m##_##n##_##k, 0},
+#define SHAPE(m, n, k) {#m " x " #n " x " #k, m, n, k, dense_##m##_##n##_##k, rows_##m##_##n##_##k, each_##m##_##n##_##k},
 const bench_shape bench_shapes[] = {SHAPES {0}};
 
 /* As many accumulators as the dense tile has, on registers alone. */

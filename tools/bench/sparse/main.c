@@ -16,7 +16,7 @@
 
 enum { FLOATS = 4 << 20, ROUNDS = 25 };
 
-float *bench_in, *bench_out, *bench_panels;
+float *bench_in, *bench_out, *bench_panels, *bench_packed;
 int32_t *bench_kept, *bench_each;
 int64_t bench_n_kept, bench_n_each;
 
@@ -65,6 +65,25 @@ static void keep_rows(const bench_shape *s, double sparsity)
     bench_kept[panels] = (int32_t)rows;
 }
 
+/* Single weights of bench_panels likewise, panels of one column. */
+static void keep_each(const bench_shape *s, double sparsity)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->n * s->k; i++) n += chance((uint64_t)i) >= sparsity;
+    float *values = (float *)(void *)(bench_each + (s->n + 1 + n + 15) / 16 * 16);
+    bench_n_each = n;
+    n = 0;
+    for (int64_t j = 0; j < s->n; j++) {
+        bench_each[j] = (int32_t)n;
+        for (int64_t k = 0; k < s->k; k++) {
+            if (chance((uint64_t)(j * s->k + k)) < sparsity) continue;
+            values[n] = bench_panels[(j / ROW_SIZE * s->k + k) * ROW_SIZE + j % ROW_SIZE];
+            bench_each[s->n + 1 + n++] = (int32_t)k;
+        }
+    }
+    bench_each[s->n] = (int32_t)n;
+}
+
 static double time_of(void (*run)(void), int runs)
 {
     double start = now();
@@ -74,20 +93,24 @@ static double time_of(void (*run)(void), int runs)
 
 static void bench(const bench_shape *s, double sparsity)
 {
-    double dense = INFINITY, rows = INFINITY, peak = 0;
+    double dense = INFINITY, rows = INFINITY, each = INFINITY, peak = 0;
     keep_rows(s, sparsity);
+    keep_each(s, sparsity);
     s->dense();
     s->rows();
+    s->each();
     int runs = (int)(1e-3 / time_of(s->dense, 1)) + 1;
     for (int round = 0; round < ROUNDS; round++) {
         double start = now(), flops = bench_peak();
         peak = fmax(peak, flops / (now() - start));
         dense = fmin(dense, time_of(s->dense, runs));
         rows = fmin(rows, time_of(s->rows, runs));
+        each = fmin(each, time_of(s->each, runs));
     }
-    double flops = 2.0 * ROW_SIZE * (double)bench_n_kept * (double)s->m;
-    printf("  %-18s %3.0f %%  %9.1f %9.1f  %6.2fx  %5.1f %%\n", s->name, 100 * sparsity, 1e6 * dense, 1e6 * rows, dense / rows,
-           100 * flops / rows / peak);
+    double row_flops = 2.0 * ROW_SIZE * (double)bench_n_kept * (double)s->m;
+    double each_flops = 2.0 * (double)bench_n_each * (double)s->m;
+    printf("  %-18s %3.0f %%  %9.1f  %9.1f %6.2fx %4.0f %%  %9.1f %6.2fx %4.0f %%\n", s->name, 100 * sparsity, 1e6 * dense, 1e6 * rows,
+           dense / rows, 100 * row_flops / rows / peak, 1e6 * each, dense / each, 100 * each_flops / each / peak);
     fflush(stdout);
 }
 
@@ -101,9 +124,11 @@ int main(int argc, char **argv)
     bench_in = aligned();
     bench_out = aligned();
     bench_panels = aligned();
+    bench_packed = aligned();
     bench_kept = aligned();
     bench_each = aligned();
-    printf("%s\n  %-18s %5s  %9s %9s  %7s  %7s\n", bench_level, "shape", "zero", "dense us", "rows us", "faster", "of peak");
+    printf("%s\n  %-18s %5s  %9s  %9s %7s %6s  %9s %7s %6s\n", bench_level, "shape", "zero", "dense us", "rows us", "faster", "peak",
+           "each us", "faster", "peak");
     for (const bench_shape *s = bench_shapes; s->name; s++)
         for (size_t i = 0; i < sizeof sparsities / sizeof *sparsities; i++)
             if (argc < 2 || strstr(s->name, argv[1])) bench(s, sparsities[i]);
