@@ -1,0 +1,305 @@
+/* attention-window: heads of an attention that look at near positions only, on calibration data, get a mask that says
+ * so.
+ *
+ * For each head the pass adds up how much of the softmax lies at which distance of a key from its query. The window is
+ * the least distance that holds `mass` of it. A head whose window leaves out less than it would have to (`most`) keeps
+ * all keys.
+ *
+ *     %y = attention(%q, %k, %v)            →         %y = attention(%q, %k, %v, @y.window)
+ */
+#include "passes/examples_embedded.h"
+
+#include <adze/arena.h>
+#include <adze/pass.h>
+#include <adze/registry.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MASK = 3, MAX_SITES = 256 };
+
+/* Below what any score is; added to masks, too. */
+static const float OUTSIDE = -1e9f;
+
+typedef struct options {
+    double mass, most;
+} options;
+
+/* An attention over as many keys as queries. */
+typedef struct site {
+    adze_op *op;
+    size_t heads, length;
+    double *mass; /* [heads][length]: by distance, over all rows */
+    double *rows; /* [heads] */
+} site;
+
+typedef struct windows {
+    const options *options;
+    adze_pass_run *run;
+    adze_module *module;
+    site sites[MAX_SITES];
+    uint32_t n;
+} windows;
+
+/* ---- Sites ---- */
+
+static bool is_float(const adze_ir_value *value) { return adze_type_dtype(adze_value_type(value)) == ADZE_DTYPE_f32; }
+
+static bool describe(adze_op *op, site *out)
+{
+    const adze_type *q = adze_value_type(adze_op_operand(op, 0)), *k = adze_value_type(adze_op_operand(op, 1));
+    int64_t heads, queries, keys;
+    if (adze_type_rank(q) != 4 || adze_type_rank(k) != 4 || !is_float(adze_op_operand(op, 0))) return false;
+    if (adze_op_operand(op, MASK) && !is_float(adze_op_operand(op, MASK))) return false;
+    if (!adze_dim_is_const(adze_type_dim(q, 1), &heads) || !adze_dim_is_const(adze_type_dim(q, 2), &queries)) return false;
+    if (!adze_dim_is_const(adze_type_dim(k, 2), &keys) || keys != queries) return false;
+    *out = (site){.op = op, .heads = (size_t)heads, .length = (size_t)queries};
+    return heads * queries * queries <= INT64_C(1) << 26;
+}
+
+static const char *name_of(const site *t)
+{
+    const char *name = adze_value_name(adze_op_result(t->op, 0));
+    return name ? name : "attention";
+}
+
+static void find_sites(windows *w)
+{
+    const adze_func *main = adze_module_main(w->module);
+    for (adze_op *op = main ? adze_region_first(adze_func_body(main)) : NULL; op; op = adze_op_next(op)) {
+        site one;
+        if (!adze_op_is(op, "attention") || w->n == MAX_SITES) continue;
+        if (!describe(op, &one)) {
+            adze_note(adze_op_loc(op), "attention-window: this one stays: its queries and keys are not as many, known "
+                                       "in number and f32, or too many");
+            continue;
+        }
+        size_t count = one.heads * (one.length + 1);
+        one.mass = adze_malloc(count * sizeof *one.mass);
+        memset(one.mass, 0, count * sizeof *one.mass);
+        one.rows = one.mass + one.heads * one.length;
+        w->sites[w->n++] = one;
+    }
+}
+
+/* ---- Where the softmax lies ---- */
+
+/* Element [b, h, i, j] of what broadcasts to the scores. */
+static float mask_at(const adze_value *mask, const int64_t *at)
+{
+    int64_t index = 0;
+    for (uint32_t i = 0; i < mask->rank; i++) {
+        int64_t own = at[4 - mask->rank + i];
+        index = index * mask->dims[i] + (mask->dims[i] == 1 ? 0 : own);
+    }
+    return ((const float *)mask->data)[index];
+}
+
+/* One query's softmax by distance. Rows without a finite score are left out. */
+static void add_row(site *t, const adze_value *q, const adze_value *k, const adze_value *mask, double scale, int64_t *at,
+                    double *scores)
+{
+    size_t n = t->length, depth = (size_t)q->dims[3], head = (size_t)(at[0] * q->dims[1] + at[1]);
+    const float *query = (const float *)q->data + (head * n + (size_t)at[2]) * depth;
+    double top = -INFINITY, sum = 0;
+    for (size_t j = 0; j < n; j++) {
+        const float *key = (const float *)k->data + (head * n + j) * depth;
+        double s = 0;
+        for (size_t d = 0; d < depth; d++) s += (double)query[d] * (double)key[d];
+        at[3] = (int64_t)j;
+        scores[j] = s * scale + (mask ? (double)mask_at(mask, at) : 0);
+        if (scores[j] > top) top = scores[j];
+    }
+    for (size_t j = 0; j < n; j++) sum += scores[j] = exp(scores[j] - top);
+    if (!isfinite(sum) || !(sum > 0)) return;
+    double *mass = t->mass + (size_t)at[1] * n;
+    for (size_t j = 0; j < n; j++) mass[(size_t)llabs((long long)j - at[2])] += scores[j] / sum;
+    t->rows[at[1]]++;
+}
+
+static void add_sample(site *t, const adze_value *q, const adze_value *k, const adze_value *mask)
+{
+    double scale = adze_op_attr_float(t->op, "scale"), *scores = adze_malloc(t->length * sizeof *scores);
+    int64_t at[4];
+    for (at[0] = 0; at[0] < q->dims[0]; at[0]++)
+        for (at[1] = 0; at[1] < q->dims[1]; at[1]++)
+            for (at[2] = 0; at[2] < q->dims[2]; at[2]++) add_row(t, q, k, mask, scale, at, scores);
+    free(scores);
+}
+
+static adze_op *twin_of(const adze_module *copy, const adze_op *op)
+{
+    const adze_op *mine = adze_region_first(adze_op_parent(op));
+    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
+    for (; mine != op; mine = adze_op_next(mine)) other = adze_op_next(other);
+    return other;
+}
+
+/* main of the copy gives queries, keys and masks of all sites instead. */
+static void tap(const windows *w, adze_module *copy)
+{
+    adze_func *func = adze_module_main(copy);
+    adze_op *end = adze_func_return(func);
+    const adze_type *types[3 * MAX_SITES];
+    const char *names[3 * MAX_SITES];
+    uint32_t n = 0;
+    while (adze_op_num_operands(end)) adze_op_remove_operand(end, 0);
+    for (uint32_t i = 0; i < w->n; i++)
+        for (uint32_t o = 0; o <= MASK; o++) {
+            adze_ir_value *value = adze_op_operand(twin_of(copy, w->sites[i].op), o);
+            if (o == 2 || !value) continue;
+            types[n] = adze_value_type(value);
+            names[n] = adze_internf(w->run->context, "tap_%u", n);
+            adze_op_insert_operand(end, n++, value);
+        }
+    adze_func_set_results(func, types, names, n);
+}
+
+static bool collect(windows *w)
+{
+    const adze_calibration *data = w->run->calibration;
+    adze_module *copy = adze_module_clone(w->module);
+    tap(w, copy);
+    adze_program *program = adze_program_open(w->run->registry, copy);
+    adze_value *inputs = adze_malloc((data->n_inputs + 1u) * sizeof *inputs);
+    bool ok = program;
+    for (uint64_t s = 0; ok && s < data->count; s++) {
+        const adze_value *results;
+        ok = data->sample(data->self, s, inputs) && adze_program_run(program, inputs, &results);
+        for (uint32_t i = 0, r = 0; ok && i < w->n; i++) {
+            bool masked = adze_op_operand(w->sites[i].op, MASK);
+            add_sample(&w->sites[i], &results[r], &results[r + 1], masked ? &results[r + 2] : NULL);
+            r += masked ? 3 : 2;
+        }
+    }
+    free(inputs);
+    adze_program_close(program);
+    adze_module_destroy(copy);
+    return ok;
+}
+
+/* ---- Masks ---- */
+
+/* Keys that lie at most `window` from their query, of all pairs. */
+static double share_of(size_t window, size_t n)
+{
+    double pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t low = i < window ? i : window, high = n - 1 - i < window ? n - 1 - i : window;
+        pairs += (double)(low + high + 1);
+    }
+    return pairs / ((double)n * (double)n);
+}
+
+/* The least distance that holds the mass; length - 1 where that is too much of the pairs. */
+static size_t window_of(const windows *w, const site *t, size_t head)
+{
+    const double *mass = t->mass + head * t->length;
+    double held = 0;
+    for (size_t d = 0; d + 1 < t->length && t->rows[head] > 0; d++) {
+        held += mass[d];
+        if (held < w->options->mass * t->rows[head]) continue;
+        return share_of(d, t->length) <= w->options->most ? d : t->length - 1;
+    }
+    return t->length - 1;
+}
+
+static bool set_mask(const windows *w, const site *t, const size_t *window)
+{
+    size_t n = t->length;
+    float *values = adze_malloc(t->heads * n * n * sizeof *values);
+    for (size_t h = 0; h < t->heads; h++)
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++)
+                values[(h * n + i) * n + j] = (i > j ? i - j : j - i) <= window[h] ? 0 : OUTSIDE;
+    int64_t dims[] = {1, (int64_t)t->heads, (int64_t)n, (int64_t)n};
+    adze_ir_value *mask = adze_const_make(w->module, adze_internf(w->run->context, "%s.window", name_of(t)),
+                                          adze_type_tensor_const(w->run->context, ADZE_DTYPE_f32, 4, dims), values);
+    free(values);
+    if (!mask) return false;
+    adze_ir_value *old = adze_op_operand(t->op, MASK);
+    adze_builder b = adze_builder_before(t->op);
+    if (old && !(mask = adze_build_binary(&b, "add", old, mask))) return false;
+    if (adze_op_num_operands(t->op) > MASK)
+        adze_op_set_operand(t->op, MASK, mask);
+    else
+        adze_op_insert_operand(t->op, MASK, mask);
+    return true;
+}
+
+static adze_outcome narrow(const windows *w, const site *t)
+{
+    size_t *window = adze_malloc(t->heads * sizeof *window), local = 0, least = t->length, most = 0;
+    double pairs = 0;
+    for (size_t h = 0; h < t->heads; h++) {
+        window[h] = window_of(w, t, h);
+        pairs += share_of(window[h], t->length) / (double)t->heads;
+        if (window[h] + 1 == t->length) continue;
+        local++;
+        least = window[h] < least ? window[h] : least;
+        most = window[h] > most ? window[h] : most;
+    }
+    adze_outcome outcome = ADZE_UNCHANGED;
+    if (!local)
+        adze_note(adze_op_loc(t->op), "attention-window: '%s' stays: no head is local", name_of(t));
+    else if (adze_rewrite(w->run, t->op, "window")) {
+        outcome = set_mask(w, t, window) ? ADZE_CHANGED : ADZE_FAILED;
+        adze_note(adze_op_loc(t->op), "attention-window: '%s': %zu of %zu heads look no farther than %zu to %zu; %.1f %% "
+                                      "of the pairs are left", name_of(t), local, t->heads, least, most, 100 * pairs);
+    }
+    free(window);
+    return outcome;
+}
+
+/* ---- The pass ---- */
+
+static bool check(const options *o, const adze_pass_run *run)
+{
+    adze_loc loc = adze_loc_unknown(run->context);
+    if (!run->calibration) return adze_error(loc, "attention-window: windows are found on data: --calib=DATA");
+    if (!(o->mass > 0 && o->mass <= 1)) return adze_error(loc, "attention-window: mass is above 0, and at most 1");
+    return (o->most > 0 && o->most <= 1) || adze_error(loc, "attention-window: most is above 0, and at most 1");
+}
+
+static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *self)
+{
+    windows *w = adze_malloc(sizeof *w);
+    *w = (windows){.options = opaque, .run = self, .module = module};
+    bool ok = check(w->options, self);
+    if (ok) find_sites(w);
+    if (ok && !w->n)
+        adze_note(adze_loc_unknown(self->context), "attention-window: nothing to do: no attention that it can be for");
+    ok = ok && (!w->n || collect(w));
+    adze_outcome all = ok ? ADZE_UNCHANGED : ADZE_FAILED;
+    for (uint32_t i = 0; i < w->n && all != ADZE_FAILED; i++) {
+        adze_outcome one = narrow(w, &w->sites[i]);
+        if (one != ADZE_UNCHANGED) all = one;
+    }
+    for (uint32_t i = 0; i < w->n; i++) free(w->sites[i].mass);
+    free(w);
+    return all;
+}
+
+static const adze_option option_table[] = {
+    {"mass", "share of the softmax that a window holds, over all rows", ADZE_OPTION_FLOAT, offsetof(options, mass),
+     "0.99"},
+    {"most", "share of the pairs of a query and a key that a window may have", ADZE_OPTION_FLOAT,
+     offsetof(options, most), "0.5"},
+};
+
+const adze_pass adze_pass_attention_window = {
+    .struct_size = sizeof(adze_pass),
+    .name = "attention-window",
+    .help = "mask what heads of an attention do not look at",
+    .numerics = ADZE_LOSSY,
+    .options = option_table,
+    .n_options = sizeof option_table / sizeof *option_table,
+    .options_size = sizeof(options),
+    .run_module = run,
+    .purpose = "compress",
+    .contract = "Needs samples (--calib) and attention ops, which simplify makes, over as many keys as queries, known in "
+                "number. Masks are constants of heads * length^2 numbers. Code computes what they hide all the same: "
+                "they change results, not times.",
+    .example = adze_example_attention_window,
+};
