@@ -52,6 +52,7 @@ const adze_named_pipeline adze_named_pipelines[] = {
     {"O1", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse{single=true}," LOWER},
     {"O2", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
     {"O3", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
+    {"O2-small", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse,layout,tile{small=true},plan"},
     {"lower", LOWER},
     {"simplify", SIMPLIFY},
     {NULL, NULL},

@@ -124,7 +124,8 @@ bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
 static uint64_t factor_bytes(layer_factor f, uint64_t channels, adze_format format)
 {
     uint64_t n = f.rows * f.cols, flags = 0;
-    if (format.structure >= ADZE_SPARSE && format.structure <= ADZE_SPARSE_N_M) {
+    bool floats = format.kind == ADZE_FORMAT_FLOAT; /* codes are stored with their zeros */
+    if (floats && format.structure >= ADZE_SPARSE && format.structure <= ADZE_SPARSE_N_M) {
         uint64_t block = format.structure == ADZE_SPARSE_BLOCKS ? (uint64_t)format.first * format.second : 1;
         flags = (n / block + 7) / 8;
         n = (uint64_t)((double)n * layer_density(format) + 0.5);

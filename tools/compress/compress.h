@@ -13,8 +13,8 @@
 enum { COMPRESS_MAX_GOALS = 4, COMPRESS_MAX_FORMATS = 24, COMPRESS_MAX_TRIALS = 64, COMPRESS_MAX_LEVELS = 9 };
 
 /* What the search chooses from unless told. */
-#define COMPRESS_FORMATS  "w8a8,w8a8-rows,w4a8,w4g32"
-#define COMPRESS_CHANNELS "none"
+#define COMPRESS_FORMATS  "w8a8,w8a8-rows,w4a8,w4g32,s50,s80b16x1,r50%,t50%,v50%"
+#define COMPRESS_CHANNELS "10%,25%,40%"
 
 typedef struct compress_options {
     adze_common common;
@@ -187,6 +187,7 @@ struct compress_job {
     uint32_t n_rates, n_levels;
     adze_format *formats; /* the first is f32 */
     uint32_t n_formats, formats_capacity;
+    bool small;           /* what was applied last has zeros that files leave out */
     /* The original, compiled, and what it gave: [held runs][outputs], owned. */
     adze_device original;
     adze_value *answers;

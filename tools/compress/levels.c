@@ -23,7 +23,10 @@ static bool fail(const compress_job *job, const char *what)
 uint64_t compress_bytes(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format)
 {
     const adze_layer *as = level ? &job->levels[level].layers[layer] : &job->layers[layer];
-    return adze_layer_bytes(as, job->formats[format]);
+    adze_format stored = job->formats[format];
+    bool sparse = stored.structure >= ADZE_SPARSE && stored.structure <= ADZE_SPARSE_N_M;
+    if (sparse && !adze_has_suffix(job->options->output, ".so")) stored.structure = ADZE_DENSE; /* files of models */
+    return adze_layer_bytes(as, stored);
 }
 
 double compress_seconds(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format)

@@ -68,6 +68,7 @@ static adze_common quiet(const compress_job *job)
     common.dims = (adze_flag_list){0};
     common.calib = NULL;
     common.verbose = false;
+    if (job->small) common.passes = "O2-small"; /* zeros are not stored */
     if (!common.target) common.target = "x86:host";
     return common;
 }
@@ -151,12 +152,23 @@ static bool change_structure(compress_job *job, const adze_layer_plan *plan, con
     return ok;
 }
 
+/* Are zeros of floats among what the plan saves? */
+static bool is_sparse(const adze_layer_plan *plan)
+{
+    for (uint32_t i = 0; i < adze_layer_plan_count(plan); i++) {
+        adze_format f = adze_layer_plan_format(plan, i);
+        if (f.kind == ADZE_FORMAT_FLOAT && f.structure >= ADZE_SPARSE && f.structure <= ADZE_SPARSE_N_M) return true;
+    }
+    return false;
+}
+
 adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file)
 {
     const char *path = temporary(job, "try", ".plan");
     adze_text text = {0}, passes = {0};
     adze_print_options print = {.struct_size = sizeof print};
     adze_layer_plan_print(plan, &text);
+    job->small = is_sparse(plan);
     adze_layer_settings settings = job->settings;
     settings.tables = file && !job->options->keep_tables; /* layers alone are measured without */
     adze_module *module = adze_module_clone(job->module);

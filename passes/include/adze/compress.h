@@ -129,8 +129,8 @@ ADZE_API bool adze_layer_concrete(const adze_layer *layer, adze_format format, a
 /* Can the layer have the format? With `gram` codes are rounded by Gram matrices, which the layer must have. Whether
  * STATIC finds its ranges is for the pass to say. */
 ADZE_API bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram);
-/* Bytes of weights, scales, zero points and biases in that format, as they are stored: of sparse ones, those that are
- * not 0, and a bit for each weight or block that tells. */
+/* Bytes of weights, scales, zero points and biases in that format, as they are stored: of sparse floats, those that are
+ * not 0, and a bit for each weight or block that tells (artifacts of the pipeline O2-small). */
 ADZE_API uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format);
 
 /* ---- The best choice (knapsack.c) ---- */
