@@ -109,6 +109,9 @@ static bool choose(chooser *c, adze_op *op)
         if (job.m.rows * job.m.cols < (size_t)c->options->min_elements) return true;
         if (c->options->keep_edges && (adze_table_get(&c->first, op) || adze_table_get(&c->last, op))) return true;
     }
+    if (job.pattern.rows > PRUNE_MAX_SIDE || job.pattern.cols > PRUNE_MAX_SIDE)
+        return adze_error(adze_op_loc(op), "prune: blocks of '%s' have at most %d rows and columns",
+                          adze_const_name(job.m.constant), PRUNE_MAX_SIDE);
     prune_layer layer = prune_job_layer(&job);
     if (!prune_divides(&layer)) return does_not_divide(c, &job);
     c->jobs->items = adze_realloc(c->jobs->items, (c->jobs->n + 1) * sizeof *c->jobs->items);

@@ -111,6 +111,14 @@ static bool run_scored(const prune_job *job, prune_layer layer, prune_method met
     return ok;
 }
 
+/* Do all values fit in an f32? What a matrix that is none makes of them may not. */
+static bool is_storable(const prune_job *job)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < job->m.rows * job->m.cols; i++) ok = isfinite((float)job->values[i]);
+    return ok;
+}
+
 bool prune_job_run(prune_job *job, const prune_plan *plan, double share, double part, const adze_stats *stats,
                    const prefix_moments *moments)
 {
@@ -133,6 +141,7 @@ bool prune_job_run(prune_job *job, const prune_plan *plan, double share, double 
     else if (ok)
         ok = run_scored(job, layer, plan->method, share);
     if (ok && plan->refit && plan->method != PRUNE_OBS) ok = prune_refit(&layer, job->kept, job->values);
+    ok = ok && is_storable(job);
     double power = ok && h ? prune_power(&layer) : 0;
     if (ok && h) job->error = power > 0 ? prune_error(&layer, job->values) / power : 0;
     free(h);

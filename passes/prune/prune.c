@@ -53,11 +53,12 @@ static bool read_options(pruner *p)
                                "with numbers up to %d", o->pattern, PRUNE_MAX_SIDE);
     if (!(o->sparsity >= 0 && o->sparsity < 1))
         return adze_error(loc, "prune: sparsity is a share of the weights, at least 0 and below 1");
+    if (o->min_elements < 0) return adze_error(loc, "prune: min-elements is not negative");
     if (o->steps < 1 || o->steps > MAX_STEPS) return adze_error(loc, "prune: steps is 1 to %d", MAX_STEPS);
     p->plan.method = (prune_method)method;
     p->plan.refit = o->refit;
     p->plan.needs_gram = p->plan.method != PRUNE_MAGNITUDE;
-    p->plan.has_gram = p->plan.needs_gram || o->refit || o->stats || o->sequential;
+    p->plan.has_gram = p->plan.needs_gram || o->refit || (o->stats && o->report);
     p->global = scope == 1;
     if (p->global && (p->pattern.m || o->plan))
         return adze_error(loc, "prune: scope=global finds densities of layers, which %s states",
