@@ -359,14 +359,42 @@ static bool say_requantize(adze_onnx_export *x)
     return adze_onnx_say(x, "QuantizeLinear", in, 3, dtype, adze_onnx_result(x, 0)) != NULL;
 }
 
+/* ---- Weights without their zeros ---- */
+
+/* The tensor that it makes, as an initializer: no node. */
+static bool say_densify(adze_onnx_export *x)
+{
+    enum { INITIALIZER = 5, DIMS = 1, DATA_TYPE = 2, NAME = 8, RAW_DATA = 9 };
+    const adze_type *type = adze_value_type(adze_op_result(x->op, 0));
+    adze_const *inputs[2];
+    for (uint32_t i = 0; i < 2; i++)
+        if (!(inputs[i] = adze_value_const(adze_op_operand(x->op, i))))
+            return adze_onnx_refuse(x, "values or a bitmap that are computed");
+    adze_data *data = adze_data_derived(x->context, adze_op_get_row(x->op), adze_op_attrs(x->op), inputs, 2, type);
+    const void *bytes = data ? adze_data_load(data) : NULL;
+    if (!bytes) return adze_onnx_refuse(x, "a bitmap that does not fit its values");
+    int64_t dim = 0;
+    size_t tensor = adze_onnx_put_begin(&x->tensors, INITIALIZER);
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) {
+        adze_dim_is_const(adze_type_dim(type, i), &dim);
+        adze_onnx_put_int(&x->tensors, DIMS, dim);
+    }
+    adze_onnx_put_int(&x->tensors, DATA_TYPE, adze_onnx_dtype_number(adze_type_dtype(type)));
+    adze_onnx_put_text(&x->tensors, NAME, adze_onnx_result(x, 0));
+    adze_onnx_put_bytes(&x->tensors, RAW_DATA, bytes, adze_data_size(data));
+    adze_onnx_put_end(&x->tensors, tensor);
+    adze_data_release(data);
+    return true;
+}
+
 adze_onnx_speaker *adze_onnx_group_find(const char *op)
 {
     static const struct {
         const char *op;
         adze_onnx_speaker *speaker;
     } rows[] = {
-        {"attention", say_attention}, {"dequantize", say_dequantize}, {"dropout", say_dropout}, {"fma", say_fma},
-        {"gather_nd", say_gather_nd},
+        {"attention", say_attention}, {"densify", say_densify}, {"dequantize", say_dequantize},
+        {"dropout", say_dropout}, {"fma", say_fma}, {"gather_nd", say_gather_nd},
         {"gelu", say_gelu}, {"gelu_tanh", say_gelu_tanh}, {"hard_swish", say_hard_swish},
         {"layer_norm", say_layer_norm}, {"max", say_max}, {"min", say_min}, {"mish", say_mish}, {"prelu", say_prelu},
         {"relayout", say_relayout}, {"relu", say_relu}, {"requantize", say_requantize}, {"rms_norm", say_rms_norm},
