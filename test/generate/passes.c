@@ -41,8 +41,10 @@ static void add_any(gen *g, adze_text *out)
 /* What changes weights stands behind what simplifies. */
 static void add_compression(gen *g, adze_text *out)
 {
-    static const char *const names[] = {"equalize", "smooth", "cast", "quantize-weights", "quantize-dynamic"};
-    for (uint32_t i = 0; i < 5; i++)
+    static const char *const names[] = {
+        "drop-blocks", "prune-channels{group-rate=0.5,multiple=1,refit=false,score=l1}", "prune-channels",
+        "equalize",    "smooth", "cast", "quantize-weights", "quantize-dynamic"};
+    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++)
         if (gen_chance(g, 30)) add_pass(g, names[i], out);
 }
 

@@ -77,23 +77,40 @@ static int by_ordinal(const void *a, const void *b)
     return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
 }
 
+static bool add_layer(pruner *p, const weight_matrix *m)
+{
+    prune_layer l = {.m = *m, .ordinal = ordinal_of(m->op)};
+    l.w = weight_read(m);
+    find_bias(&l);
+    if (l.bias_op) l.bias_ordinal = ordinal_of(l.bias_op);
+    p->layers = adze_arena_grow(&p->arena, p->layers, p->n_layers, &p->layers_capacity, sizeof l);
+    p->layers[p->n_layers++] = l;
+    return l.w && read_bias(p, &p->layers[p->n_layers - 1]);
+}
+
 bool prune_find_layers(pruner *p)
 {
     bool ok = true;
     for (uint32_t i = 0; i < p->n; i++) {
         const adze_channel_group *g = adze_channels_group(p->channels, i);
         for (uint32_t k = 0; k < g->n_members && ok; k++) {
-            prune_layer l = {0};
+            weight_matrix m;
             if (g->members[k].role != ADZE_CHANNEL_CONSUMER || layer_of(p, g->members[k].constant)) continue;
-            if (!weight_describe(g->members[k].op, &l.m)) continue;
-            l.ordinal = ordinal_of(l.m.op);
-            l.w = weight_read(&l.m);
-            find_bias(&l);
-            if (l.bias_op) l.bias_ordinal = ordinal_of(l.bias_op);
-            p->layers = adze_arena_grow(&p->arena, p->layers, p->n_layers, &p->layers_capacity, sizeof l);
-            p->layers[p->n_layers++] = l;
-            ok = l.w && read_bias(p, &p->layers[p->n_layers - 1]);
+            if (weight_describe(g->members[k].op, &m)) ok = add_layer(p, &m);
         }
+    }
+    if (p->n_layers) qsort(p->layers, p->n_layers, sizeof *p->layers, by_ordinal);
+    return ok;
+}
+
+bool prune_find_others(pruner *p)
+{
+    bool ok = true;
+    adze_region *body = adze_func_body(adze_module_main(p->module));
+    for (adze_op *op = adze_region_first(body); op && ok; op = adze_op_next(op)) {
+        weight_matrix m;
+        if (!weight_describe(op, &m) || layer_of(p, m.constant) || !prefix_has_targets(&m)) continue;
+        ok = add_layer(p, &m);
     }
     if (p->n_layers) qsort(p->layers, p->n_layers, sizeof *p->layers, by_ordinal);
     return ok;

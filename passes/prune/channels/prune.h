@@ -47,7 +47,7 @@ typedef struct pruner {
     prune_score score;
     uint32_t multiple;
     double cap;          /* at most this share of a group's units goes */
-    bool refit;
+    bool refit, cascade; /* fit what reads units; what else stands behind it, too */
     uint64_t samples;    /* that effects are measured on; 0 = all */
     uint32_t n;          /* groups */
     prune_curve *curves;
@@ -60,6 +60,8 @@ typedef struct pruner {
 /* ---- curves.c ---- */
 
 bool prune_find_layers(pruner *p);
+/* Adds the layers that read no units, where they have targets. */
+bool prune_find_others(pruner *p);
 void prune_free_layers(pruner *p);
 /* Columns of a layer that units of the cut own; gone[cols]. False: none goes. */
 bool prune_columns(const pruner *p, const prune_layer *layer, adze_channel_cut cut, bool *gone);

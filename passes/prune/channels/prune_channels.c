@@ -21,7 +21,7 @@ typedef struct options {
     const char *score, *stats, *plan;
     double rate, group_rate, max_rate, put_back;
     int64_t multiple, samples;
-    bool refit, measure;
+    bool refit, cascade, measure;
 } options;
 
 static bool fail(const pruner *p, const char *text)
@@ -57,6 +57,7 @@ static bool read_options(pruner *p, const options *o)
         return fail(p, "one of plan, rate and group-rate says how much goes");
     p->cap = o->max_rate;
     p->refit = o->refit;
+    p->cascade = o->cascade;
     p->samples = (uint64_t)o->samples;
     int64_t multiple = o->multiple ? o->multiple : adze_target_number(p->run->target, "channel-multiple", 16);
     p->multiple = multiple > 0 ? (uint32_t)multiple : 1;
@@ -219,13 +220,13 @@ static bool anything_goes(const pruner *p)
 
 static bool cut(pruner *p)
 {
-    prune_fitted *fitted = adze_malloc((p->n_layers + 1) * sizeof *fitted);
-    memset(fitted, 0, (p->n_layers + 1) * sizeof *fitted);
+    bool ok = true, sequential = p->refit && p->run->calibration;
     prune_apply_keep(p);
     adze_channel_cut gone = (adze_channel_cut)p->cut;
-    bool ok = true;
-    if (p->refit)
-        ok = p->run->calibration ? prune_fit_sequential(p, gone, fitted) : prune_fit_alone(p, gone, fitted);
+    if (sequential && p->cascade) ok = prune_find_others(p);
+    prune_fitted *fitted = adze_malloc((p->n_layers + 1) * sizeof *fitted);
+    memset(fitted, 0, (p->n_layers + 1) * sizeof *fitted);
+    if (ok && p->refit) ok = sequential ? prune_fit_sequential(p, gone, fitted) : prune_fit_alone(p, gone, fitted);
     ok = ok && prune_write_fitted(p, p->module, fitted);
     /* The groups point at constants that are others now. */
     adze_channels_free(p->channels);
@@ -265,7 +266,7 @@ static adze_outcome prune(pruner *p, const options *o)
     if (!p->channels) return ADZE_FAILED;
     p->n = adze_channels_count(p->channels);
     make_room(p);
-    if (!p->n && asked && !o->plan) return nothing(p) ? ADZE_UNCHANGED : ADZE_FAILED;
+    if (!p->n && o->rate > 0) return nothing(p) ? ADZE_UNCHANGED : ADZE_FAILED;
     bool ok = prune_find_layers(p);
     if (!asked) {
         p->refit = false;
@@ -298,6 +299,7 @@ static const adze_option option_table[] = {
     OPTION("max-rate", "share of a group's units that goes, at most", FLOAT, max_rate, "0.75"),
     OPTION("multiple", "of channels that stay, or 8; 0 = the target's, else 16", INT, multiple, "0"),
     OPTION("refit", "fit what reads them to what it gave, by least squares", BOOL, refit, "true"),
+    OPTION("cascade", "fit layers behind those, too, to what they gave; needs --calib", BOOL, cascade, "true"),
     OPTION("measure", "weigh groups by what they do to the outputs on --calib", BOOL, measure, "true"),
     OPTION("put-back", "groups that do more than so many times the prediction stay whole; 0 = none", FLOAT, put_back,
            "0"),

@@ -129,13 +129,15 @@ static bool fit_moments(weight_prefix *prefix, const prune_layer *l, const bool 
 bool prune_fit_sequential(pruner *p, adze_channel_cut cut, prune_fitted *fitted)
 {
     weight_prefix *prefix = prefix_create(p->run, p->module);
-    bool ok = prefix;
+    bool ok = prefix, changed = false;
     for (uint32_t i = 0; i < p->n_layers; i++) fitted[i] = (prune_fitted){0};
     for (uint32_t i = 0; i < p->n_layers && ok; i++) {
         const prune_layer *l = &p->layers[i];
-        bool *gone = adze_malloc(l->m.cols);
-        if (prune_columns(p, l, cut, gone)) {
-            ok = fit_one(p, l, gone, &fitted[i]);
+        bool *gone = adze_malloc(l->m.cols), reads = prune_columns(p, l, cut, gone);
+        if (reads || (p->cascade && changed && prefix_has_targets(&l->m))) {
+            changed = true;
+            if (reads) ok = fit_one(p, l, gone, &fitted[i]);
+            else begin(l, &fitted[i]);
             if (ok) ok = prefix_has_targets(&l->m) ? fit_targets(prefix, l, gone, &fitted[i])
                                            : fit_moments(prefix, l, gone, &fitted[i]);
             ok = ok && prefix_change(prefix, &l->m, fitted[i].w);
