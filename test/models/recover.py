@@ -1,0 +1,82 @@
+"""recover.py: keyword spotting with half of its weights set to 0, recovered on some samples and measured on others.
+
+Checks that moments, least squares and reconstruction each bring back answers and signal, and that zeros stay.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
+sys.path[:0] = [str(SOURCE / "tools/models"), str(SOURCE / "tools/bench")]
+import npz  # noqa: E402
+import prepare  # noqa: E402
+import recovery  # noqa: E402
+import zoo  # noqa: E402
+
+ADZE = BUILD / "bin/adze"
+CALIBRATE, TEST, ZEROS = 64, 200, 50
+WAYS = "moments", "least-squares", "reconstruct,steps=30,batch=4,samples=48"
+passed = failed = 0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
+
+
+def adze(*arguments):
+    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, capture_output=True)
+    if done.returncode:
+        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def measure(model, original, data):
+    text = adze("eval", model, f"--data={data}", f"--against={original}", "--target=x86:host",
+                "--metric=agreement,snr")
+    return [float(re.search(rf"^{name} +(\S+)", text, re.M)[1]) for name in ("agreement", "snr")]
+
+
+def zeros(model):
+    """How many weights are 0, tensor by tensor of more than one dim."""
+    arrays = (numpy_helper.to_array(t) for t in onnx.load(model).graph.initializer)
+    return sorted((a.shape, int((a == 0).sum())) for a in arrays if a.ndim > 1 and a.dtype == np.float32)
+
+
+def main():
+    folder = zoo.models_folder()
+    if folder is None:
+        print("skipped: no folder of public models (ADZE_MODELS)")
+        return 77
+    model = next(row for row in zoo.table(folder) if row.name == "kws_float")
+    arrays, _ = prepare.prepare(model, folder, SOURCE / f"build/data-{CALIBRATE + TEST}", CALIBRATE + TEST,
+                                oracle=False)
+    source = folder / model.file
+    with tempfile.TemporaryDirectory(prefix="adze-recover-") as scratch:
+        scratch = Path(scratch)
+        npz.save(scratch / "calibrate.npz", **{k: v[:CALIBRATE] for k, v in arrays.items()})
+        npz.save(scratch / "test.npz", **{k: v[CALIBRATE:] for k, v in arrays.items()})
+        recovery.prune(source, scratch / "pruned.onnx", ZEROS)
+        adze("opt", scratch / "pruned.onnx", "--passes=simplify", "-o", scratch / "plain.onnx")
+        before, found = measure(scratch / "plain.onnx", source, scratch / "test.npz"), []
+        for way in WAYS:
+            adze("opt", scratch / "pruned.onnx", f"--passes=simplify,recover{{method={way},teacher={source}}}",
+                 f"--calib={scratch}/calibrate.npz", "-o", scratch / "out.onnx")
+            found.append(measure(scratch / "out.onnx", source, scratch / "test.npz"))
+            better = found[-1][0] > before[0] and found[-1][1] > before[1] + 1
+            check(way, better, f"{found[-1]}, before {before}")
+            check(f"{way}: zeros stay", zeros(scratch / "out.onnx") == zeros(scratch / "plain.onnx"))
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
