@@ -56,8 +56,7 @@ static const adze_flag flags[] = {
 
 static const char usage[] =
     "Usage: adze compress IN.onnx|IN.adz -o OUT --calib=DATA [FLAGS]\n\n"
-    "Gives each layer what keeps goals on size and time, as shares of what IN takes, and on loss, on samples held back.\n"
-    "Leaves OUT.plan and OUT.report.json. Status 1: OUT is the best that was found, and misses a goal.\n\n"
+    "Gives each layer what keeps the goals. Leaves OUT.plan and OUT.report.json. Status 1: OUT misses a goal.\n\n"
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
 
 static const int64_t NOT_GIVEN = INT64_MIN;

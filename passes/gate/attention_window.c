@@ -298,7 +298,7 @@ const adze_pass adze_pass_attention_window = {
     .options_size = sizeof(options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "Needs samples (--calib) and attention ops, which simplify makes, over as many keys as queries, known in "
+    .contract = "Needs --calib and attention ops, which simplify makes, over as many keys as queries, known in "
                 "number. Masks are constants of heads * length^2 numbers. Code computes what they hide all the same: "
                 "they change results, not times.",
     .example = adze_example_attention_window,

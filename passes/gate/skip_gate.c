@@ -445,7 +445,7 @@ const adze_pass adze_pass_skip_gate = {
     .options_size = sizeof(options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "Needs samples (--calib). A block is a sum of x and f(x) of one type, with contractions in f that nothing "
+    .contract = "Needs --calib. A block is a sum of x and f(x) of one type, with contractions in f that nothing "
                 "else reads. Of several samples at once it is left out where it may be for all. The `if` runs on the "
                 "reference and, as .onnx, in other runtimes; x86 has no code for it, so artifacts cannot have it.",
     .example = adze_example_skip_gate,

@@ -1,0 +1,69 @@
+"""joint.py MODEL.onnx --calib=D.npz: what adze compress keeps by each method alone, and by all together.
+
+    python tools/bench/joint.py resnet20.onnx --calib=resnet20.npz --bounds='weights<=0.25x,weights<=0.15x,time<=0.7x'
+
+For each bound and each set of formats one search; its loss, size and time on samples held back. Methods: bits (8 and 4),
+zeros (single weights and blocks), factors (low rank), channels, all. A row that misses its bound says so. Sets of
+formats and levels are those that `adze compress` has by default; further flags for it stand behind --.
+"""
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BITS, ZEROS = "w8a8,w8a8-rows,w4a8,w4g32", "s50,s70,s90,s50b16x1,s80b16x1"
+FACTORS = "r75%,r50%,r25%,t50%,t25%,v50%,v25%"
+CHANNELS = "10%,25%,40%,60%"
+METHODS = {"bits": [f"--formats={BITS}", "--channels=none"],
+           "zeros": [f"--formats={ZEROS}", "--channels=none"],
+           "factors": [f"--formats={FACTORS}", "--channels=none"],
+           "channels": ["--formats=f32", f"--channels={CHANNELS}"],
+           "all": [f"--formats={BITS},{ZEROS},{FACTORS}", f"--channels={CHANNELS}"]}
+
+
+def search(options, bound, flags, scratch):
+    out = scratch / "m.so"
+    done = subprocess.run([options.adze, "compress", options.model, "-o", str(out), f"--calib={options.calib}",
+                           f"--goal={bound}", f"--cache={scratch}/times", *flags, *options.flags],
+                          capture_output=True, text=True)
+    report = Path(f"{out}.report.json")
+    if done.returncode > 1 or not report.exists():
+        return f"fails: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}"
+    r = json.loads(report.read_text())
+    report.unlink()
+    was, now = r["original"], r["compressed"]
+    best = min(r["trials"], key=lambda t: abs(t["bytes"] - now["bytes"]))
+    return (f"{now['weight_bytes'] / was['weight_bytes']:8.3f} {now['bytes'] / was['bytes']:8.3f} "
+            f"{now['min_ms'] / was['min_ms']:8.3f} {100 * best['loss']:9.3f} "
+            f"{now['snr_db'] if now['snr_db'] is not None else float('nan'):8.2f} {len(r['trials']):7}"
+            f"  {'' if r['held'] else 'misses the bound'}")
+
+
+def main():
+    mine, rest = sys.argv[1:], []
+    if "--" in mine:
+        at = mine.index("--")
+        mine, rest = mine[:at], mine[at + 1:]
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("model")
+    p.add_argument("--calib", required=True)
+    p.add_argument("--bounds", default="weights<=0.25x,weights<=0.15x,time<=0.7x")
+    p.add_argument("--methods", default=",".join(METHODS))
+    p.add_argument("--adze", default=str(ROOT / "build/release/bin/adze"))
+    options = p.parse_args(mine)
+    options.flags = rest
+    unknown = [m for m in options.methods.split(",") if m not in METHODS]
+    if unknown:
+        p.error(f"there is no method {unknown[0]}; there are {', '.join(METHODS)}")
+    print(f"{'bound':16} {'method':9} {'weights':>8} {'file':>8} {'time':>8} {'loss %':>9} {'snr dB':>8} {'trials':>7}")
+    with tempfile.TemporaryDirectory(prefix="adze-joint-") as scratch:
+        for bound in options.bounds.split(","):
+            for method in options.methods.split(","):
+                print(f"{bound:16} {method:9} {search(options, bound, METHODS[method], Path(scratch))}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
