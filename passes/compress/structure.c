@@ -29,7 +29,7 @@ static uint32_t factors_of(const adze_layer *layer, adze_format format, layer_fa
         out[count++] = (layer_factor){m, a};
         break;
     case ADZE_TUCKER:
-        if (!has_window(layer) || a > m || b > c) return 0;
+        if (!has_window(layer) || a > m || !b || b > c) return 0;
         out[count++] = (layer_factor){b, c};
         out[count++] = (layer_factor){a, b * taps};
         out[count++] = (layer_factor){m, a};
@@ -70,8 +70,9 @@ bool adze_layer_concrete(const adze_layer *layer, adze_format format, adze_forma
     switch (format.structure) {
     case ADZE_DENSE:
     case ADZE_SPARSE: return true;
-    case ADZE_SPARSE_BLOCKS: return format.first <= layer->rows && format.second <= layer->cols;
-    case ADZE_SPARSE_N_M: return layer->cols >= format.second;
+    case ADZE_SPARSE_BLOCKS:
+        return layer->rows / layer->groups % format.first == 0 && layer->cols % format.second == 0;
+    case ADZE_SPARSE_N_M: return layer->cols % format.second == 0;
     default: break;
     }
     if (format.percent) choose_ranks(layer, out);
