@@ -117,7 +117,8 @@ const adze_pass adze_pass_quantize_weights = {
                 "gptq, awq and cd, the gram clip, polish and refit read Gram matrices; an op without one is an error. "
                 "awq's factors are for matrix products, whose input is multiplied by a constant; awq-gptq rounds with "
                 "gptq behind them. sequential measures the matrices itself in main, behind the layers that are rounded "
-                "already, and aims at the outputs of the model as it was (not at those of grouped convolutions). fold "
+                "already, and aims at the outputs of the model as it was (not at those of grouped convolutions). Where "
+                "30 % or more of a layer's weights are exactly 0, it was pruned, and these stay 0. fold "
                 "would undo it for small weights: do not run that behind it.",
     .example = adze_example_quantize_weights,
 };
