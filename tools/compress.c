@@ -396,7 +396,7 @@ static void free_job(compress_job *job, bool done)
     free(job->answers);
     for (uint32_t i = 0; i < job->n_trials; i++) compress_trial_free(&job->trials[i]);
     compress_score_free(&job->original_score);
-    adze_mixes_free(&job->mixes);
+    for (uint32_t i = 0; i < COMPRESS_METHODS; i++) adze_mixes_free(&job->fronts[i]);
     compress_state_close(job, done);
     compress_free_levels(job);
     free(job->formats);

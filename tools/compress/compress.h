@@ -134,6 +134,16 @@ typedef struct compress_metric {
     compress_loss_kind kind;
 } compress_metric;
 
+/* What a plan may make use of: all there is, or one method alone. */
+typedef enum compress_method_kind {
+    COMPRESS_ALL,
+    COMPRESS_BITS,    /* fewer bits */
+    COMPRESS_ZEROS,   /* weights that are 0 */
+    COMPRESS_FACTORS, /* low rank */
+    COMPRESS_CUTS,    /* fewer channels */
+    COMPRESS_METHODS
+} compress_method_kind;
+
 /* A way to choose, made real. */
 typedef struct compress_trial {
     uint32_t *chosen;              /* [layers + 1]: the format of each layer, and the level */
@@ -198,7 +208,7 @@ struct compress_job {
     adze_probe *probes;
     double *losses, *seconds;
     const char **reasons;   /* [layers][formats]; NULL = may be chosen */
-    adze_mixes mixes;       /* that no other beats in bytes (or time) and loss */
+    adze_mixes fronts[COMPRESS_METHODS]; /* that no other of the method beats in bytes (or time) and loss */
     compress_trial trials[COMPRESS_MAX_TRIALS];
     uint32_t n_trials, best;
 };

@@ -247,34 +247,44 @@ static void write_layers(writer *w, const compress_job *job, const compress_tria
     adze_json_end(w);
 }
 
-/* The front of what the dynamic program found, thinned, and where the best trial's own choice lies. */
+static void write_point(writer *w, const char *method, double bytes, double seconds, double loss, bool chosen)
+{
+    begin(w, NULL, '{');
+    if (method) string(w, "method", method);
+    whole(w, "bytes", (uint64_t)bytes);
+    number(w, "us", 1e6 * seconds);
+    number(w, "loss", loss);
+    boolean(w, "chosen", chosen);
+    adze_json_end(w);
+}
+
+/* Where the best trial's own choice is expected. */
+static void write_best(writer *w, const compress_job *job, const compress_trial *best)
+{
+    uint32_t level = best->chosen[job->n_layers];
+    double seconds = 0, loss = compress_level_loss(job, level);
+    for (uint32_t i = 0; i < job->n_layers; i++) {
+        seconds += compress_seconds(job, level, i, best->chosen[i]);
+        loss += job->losses[(size_t)i * job->n_formats + best->chosen[i]];
+    }
+    write_point(w, NULL, (double)best->weight_bytes, seconds, loss, true);
+}
+
+/* The fronts of what the dynamic program found, thinned: of all methods together, and of each alone. */
 static void write_pareto(writer *w, const compress_job *job, const compress_trial *best)
 {
-    enum { MOST = 200 };
-    uint32_t step = job->mixes.count / MOST + 1;
+    enum { MOST = 200, MOST_ALONE = 40 };
+    static const char *const names[COMPRESS_METHODS] = {NULL, "bits", "zeros", "factors", "channels"};
     begin(w, "pareto", '[');
-    for (uint32_t k = 0; k < job->mixes.count; k += step) {
-        begin(w, NULL, '{');
-        whole(w, "bytes", job->mixes.items[k].bytes);
-        number(w, "us", 1e6 * job->mixes.items[k].seconds);
-        number(w, "loss", job->mixes.items[k].loss);
-        boolean(w, "chosen", false);
-        adze_json_end(w);
+    for (uint32_t m = 0; m < COMPRESS_METHODS; m++) {
+        const adze_mixes *front = &job->fronts[m];
+        uint32_t step = front->count / (m ? MOST_ALONE : MOST) + 1;
+        for (uint32_t k = 0; k < front->count && (!m || front->count > 1); k += step) {
+            const adze_mix *mix = &front->items[k];
+            write_point(w, names[m], (double)mix->bytes, mix->seconds, mix->loss, false);
+        }
     }
-    double seconds = 0, loss = 0;
-    for (uint32_t i = 0; i < job->n_layers && job->probes; i++) {
-        size_t at = (size_t)i * job->n_formats + best->chosen[i];
-        seconds += job->seconds[at];
-        loss += job->losses[at];
-    }
-    if (job->probes) {
-        begin(w, NULL, '{');
-        whole(w, "bytes", best->weight_bytes);
-        number(w, "us", 1e6 * seconds);
-        number(w, "loss", loss);
-        boolean(w, "chosen", true);
-        adze_json_end(w);
-    }
+    if (job->probes) write_best(w, job, best);
     adze_json_end(w);
 }
 

@@ -83,8 +83,24 @@ static bool probe(compress_job *job)
     return compress_find_levels(job);
 }
 
+/* Is the format one of that method alone? */
+static bool is_of(const compress_job *job, compress_method_kind method, uint32_t format)
+{
+    adze_format f = job->formats[format];
+    bool sparse = f.structure >= ADZE_SPARSE && f.structure <= ADZE_SPARSE_N_M;
+    switch (method) {
+    case COMPRESS_ALL: return true;
+    case COMPRESS_BITS: return f.structure == ADZE_DENSE;
+    case COMPRESS_ZEROS: return f.kind == ADZE_FORMAT_FLOAT && (sparse || f.structure == ADZE_DENSE);
+    case COMPRESS_FACTORS: return f.kind == ADZE_FORMAT_FLOAT && !sparse;
+    case COMPRESS_CUTS: return format == 0;
+    default: return false;
+    }
+}
+
 /* Mixes of the formats that may be chosen at a level; `chosen` of each are formats. */
-static void mix_level(compress_job *job, uint32_t level, adze_cost cost, double max_other, adze_mixes *out)
+static void mix_level(compress_job *job, compress_method_kind method, uint32_t level, adze_cost cost, double max_other,
+                      adze_mixes *out)
 {
     size_t n = (size_t)job->n_layers * job->n_formats;
     adze_choice *items = adze_malloc((n + 1) * sizeof *items);
@@ -94,7 +110,7 @@ static void mix_level(compress_job *job, uint32_t level, adze_cost cost, double 
         size_t first = (size_t)i * job->n_formats;
         choices[i] = (adze_choices){.items = items + first};
         for (uint32_t f = 0; f < job->n_formats; f++) {
-            if (f && job->reasons[first + f]) continue;
+            if (f && (job->reasons[first + f] || !is_of(job, method, f))) continue;
             formats[first + choices[i].count] = f;
             items[first + choices[i].count++] = (adze_choice){
                 compress_bytes(job, level, i, f), compress_seconds(job, level, i, f), job->losses[first + f]};
@@ -110,12 +126,20 @@ static void mix_level(compress_job *job, uint32_t level, adze_cost cost, double 
 }
 
 /* Those of all levels; the level stands behind the formats. */
-static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes *out)
+static void mix_method(compress_job *job, compress_method_kind method, adze_cost cost, double max_other,
+                       adze_mixes *out)
 {
-    adze_mixes levels[COMPRESS_MAX_LEVELS];
-    for (uint32_t k = 0; k < job->n_levels; k++) mix_level(job, k, cost, max_other, &levels[k]);
+    adze_mixes levels[COMPRESS_MAX_LEVELS] = {{0}};
+    for (uint32_t k = 0; k < job->n_levels; k++)
+        if (!k || method == COMPRESS_ALL || method == COMPRESS_CUTS)
+            mix_level(job, method, k, cost, max_other, &levels[k]);
     compress_join_mixes(job, levels, cost, out);
     for (uint32_t k = 0; k < job->n_levels; k++) adze_mixes_free(&levels[k]);
+}
+
+static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes *out)
+{
+    mix_method(job, COMPRESS_ALL, cost, max_other, out);
 }
 
 /* ---- Trials ---- */
@@ -315,9 +339,10 @@ bool compress_search(compress_job *job)
 {
     if (!compress_state_open(job) || !probe(job)) return false;
     bool by_time = job->options->minimize && !strcmp(job->options->minimize, "time");
-    mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->mixes);
+    for (compress_method_kind method = 0; method < COMPRESS_METHODS; method++)
+        mix_method(job, method, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->fronts[method]);
     bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
                  compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
-    bool ok = costs ? fit(job) : restore(job, &job->mixes);
+    bool ok = costs ? fit(job) : restore(job, &job->fronts[COMPRESS_ALL]);
     return ok && (!job->n_trials || compress_swap(job));
 }

@@ -124,23 +124,51 @@ static int by_place(const void *a, const void *b)
     return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y < q->y) - (p->y > q->y);
 }
 
-/* The line through the points that are best at their place: to the right, ever less loss (ever larger y). */
-static void frontier(adze_text *out, const plot *p, const adze_report *r, uint32_t color)
+/* The method that a point is of alone; NULL: all together. */
+static const char *method_of(const adze_json *point)
+{
+    const adze_json *method = adze_report_get(point, "method");
+    return method && method->kind == ADZE_JSON_STRING && *method->text ? method->text : NULL;
+}
+
+static bool is_of(const adze_json *point, const char *method)
+{
+    const char *is = method_of(point);
+    return method ? is && !strcmp(is, method) : !is;
+}
+
+/* The line through the points of a method that are best at their place: to the right, ever less loss (larger y). */
+static void frontier(adze_text *out, const plot *p, const adze_report *r, const char *method, uint32_t color)
 {
     uint32_t n = 0, count = adze_report_get(r->root, "pareto") ? adze_report_get(r->root, "pareto")->count : 0;
     spot *at = adze_malloc((count + 1u) * sizeof *at);
     double best = -1;
     for (const adze_json *point = adze_report_first(r->root, "pareto"); point; point = point->next)
-        if (is_shown(point, p->key)) at[n++] = (spot){x_of(p, point), y_of(p, point)};
+        if (is_shown(point, p->key) && is_of(point, method)) at[n++] = (spot){x_of(p, point), y_of(p, point)};
     qsort(at, n, sizeof *at, by_place);
-    adze_text_append(out, "<path class=\"front s%u\" d=\"", color);
+    adze_text_append(out, "<path class=\"front%s s%u\" d=\"", method ? " alone" : "", color);
     for (uint32_t i = 0; i < n; i++) {
         if (at[i].y <= best) continue;
         adze_text_append(out, "%c%.1f %.1f", best < 0 ? 'M' : 'L', at[i].x, at[i].y);
         best = at[i].y;
     }
     adze_report_put(out, "\"/>\n");
+    if (method && n) /* at its left end */
+        adze_text_append(out, "<text class=\"alone\" x=\"%.1f\" y=\"%.1f\">%s alone</text>\n", at[0].x + 4,
+                         at[0].y + 16, method);
     free(at);
+}
+
+/* Of each method alone. */
+static void frontiers_alone(adze_text *out, const plot *p, const adze_report *r, uint32_t color)
+{
+    static const char *const methods[] = {"bits", "zeros", "factors", "channels"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        bool any = false;
+        for (const adze_json *point = adze_report_first(r->root, "pareto"); point; point = point->next)
+            any = any || is_of(point, methods[i]);
+        if (any) frontier(out, p, r, methods[i], color);
+    }
 }
 
 static void title(adze_text *out, const plot *p, const adze_json *point)
@@ -170,7 +198,7 @@ static void draw_mark(adze_text *out, const plot *p, const adze_json *point, uin
 static void draw_points(adze_text *out, const plot *p, const adze_report *r, uint32_t color)
 {
     for (const adze_json *point = adze_report_first(r->root, "pareto"); point; point = point->next) {
-        if (!is_shown(point, p->key) || adze_report_is_true(point, "chosen")) continue;
+        if (!is_shown(point, p->key) || method_of(point) || adze_report_is_true(point, "chosen")) continue;
         adze_text_append(out, "<circle class=\"point s%u\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\">", color, x_of(p, point),
                          y_of(p, point));
         title(out, p, point);
@@ -198,7 +226,8 @@ static void draw(adze_text *out, plot *p, const char *name, const adze_report *r
                      HEIGHT - 8, name);
     adze_text_append(out, "<text class=\"mid name\" transform=\"translate(17 %d) rotate(-90)\">loss</text>\n",
                      (TOP + HEIGHT - BOTTOM) / 2);
-    for (uint32_t i = 0; i < n; i++) frontier(out, p, &reports[i], i % N_COLORS);
+    for (uint32_t i = 0; i < n; i++) frontier(out, p, &reports[i], NULL, i % N_COLORS);
+    if (n == 1) frontiers_alone(out, p, reports, 0); /* those of several reports would hide each other */
     for (uint32_t i = 0; i < n; i++) draw_points(out, p, &reports[i], i % N_COLORS);
     for (uint32_t i = 0; i < n; i++) draw_marks(out, p, &reports[i], i % N_COLORS, n == 1);
     adze_report_put(out, "</svg></figure>\n");
@@ -225,7 +254,8 @@ static void points(adze_text *out, const adze_report *reports, uint32_t n)
 {
     adze_report_put(out, "<details><summary>The points as a table</summary>\n<div class=\"scroll\" tabindex=\"0\" "
                          "role=\"region\" aria-label=\"Points\"><table class=\"points\"><caption>Points</caption>\n"
-                         "<thead><tr><th scope=\"col\">Report</th><th scope=\"col\" class=\"n\">Bytes</th>"
+                         "<thead><tr><th scope=\"col\">Report</th><th scope=\"col\">Method</th>"
+                         "<th scope=\"col\" class=\"n\">Bytes</th>"
                          "<th scope=\"col\" class=\"n\">Time</th><th scope=\"col\" class=\"n\">Loss</th>"
                          "<th scope=\"col\">Chosen</th></tr></thead>\n<tbody>\n");
     for (uint32_t i = 0; i < n; i++)
@@ -233,6 +263,9 @@ static void points(adze_text *out, const adze_report *reports, uint32_t n)
             const char *name = adze_report_base(reports[i].file);
             adze_report_put(out, "<tr><td>");
             adze_report_escape(out, name, strlen(name), true, 0);
+            const char *method = method_of(p) ? method_of(p) : "all";
+            adze_report_put(out, "</td><td>");
+            adze_report_escape(out, method, strlen(method), true, 0);
             adze_report_put(out, "</td><td class=\"n\">");
             adze_report_field(out, p, "bytes", adze_report_bytes);
             adze_report_put(out, "</td><td class=\"n\">");
@@ -270,7 +303,7 @@ void adze_report_plots(adze_text *out, const adze_report *reports, uint32_t n)
     if (!any) return;
     adze_report_put(out,
                     "<section><h2>What else was possible</h2>\n<p>Each point is a plan; to the lower left is better. "
-                    "The diamond is the plan that was taken.</p>\n");
+                    "The diamond is the plan that was taken; dashed lines are of one method alone.</p>\n");
     adze_report_put(out, n > 1 ? "<div class=\"split compared\">\n" : "<div class=\"split\">\n");
     if (n_bytes > 1) draw(out, &bytes, "size", reports, n);
     if (n_times > 1) draw(out, &time, "time", reports, n);

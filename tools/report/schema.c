@@ -72,7 +72,8 @@ static const field layers[] = {REQUIRED("name", STRING),
                                {"formats", OBJECTS, false, formats},
                                {0}};
 static const field pareto[] = {
-    OPTIONAL("bytes", AMOUNT), OPTIONAL("us", AMOUNT), OPTIONAL("loss", NUMBER), OPTIONAL("chosen", BOOL), {0}};
+    OPTIONAL("method", STRING), OPTIONAL("bytes", AMOUNT), OPTIONAL("us", AMOUNT),
+    OPTIONAL("loss", NUMBER),   OPTIONAL("chosen", BOOL),  {0}};
 static const field trials[] = {OPTIONAL("step", AMOUNT),
                                OPTIONAL("restored", AMOUNT),
                                OPTIONAL("loss", NUMBER),
