@@ -42,8 +42,9 @@ static bool check_bitmap(const adze_op *op, const inferred *values, adze_ints sh
     int64_t kept = kept_elements(bitmap, adze_data_size(data), shape, block);
     adze_data_unload(data);
     if (kept < 0) return adze_error(adze_op_loc(op), "the bitmap of densify keeps a block behind the last one");
-    return kept == have || adze_error(adze_op_loc(op), "the bitmap of densify keeps %lld elements but the values are %s",
-                                      (long long)kept, infer_type_text(op, 0));
+    return kept == have ||
+           adze_error(adze_op_loc(op), "the bitmap of densify keeps %lld elements but the values are %s",
+                      (long long)kept, infer_type_text(op, 0));
 }
 
 bool infer_densify(adze_op *op, const adze_type **out_types)
@@ -122,7 +123,8 @@ bool infer_pack_masked(adze_op *op, const adze_type **out_types)
         const adze_dim *n = adze_dim_mul(context, panels.dims[0], panels.dims[1]), *line = adze_dim_const(context, 64);
         const adze_dim *mask = adze_dim_mul(context, n, adze_dim_mul(context, panels.dims[2], panels.dims[3]));
         mask = adze_dim_binary(context, ADZE_DIM_CEILDIV, mask, adze_dim_const(context, 8));
-        const adze_dim *head = adze_dim_add(context, adze_dim_mul_const(context, adze_dim_add_const(context, n, 1), 4), mask);
+        const adze_dim *head =
+            adze_dim_add(context, adze_dim_mul_const(context, adze_dim_add_const(context, n, 1), 4), mask);
         head = adze_dim_mul(context, adze_dim_binary(context, ADZE_DIM_CEILDIV, head, line), line);
         out.dims[0] = adze_dim_add_const(context, head, kept * (bits / 8) + 64);
     }

@@ -142,7 +142,8 @@ const adze_pass adze_pass_fold = {
     .run = run,
     .purpose = "simplify",
     .contract = "Folds ops that are PURE and whose operands are all constants, unless the result is larger than "
-                "max(1 MB, the bytes of its inputs), densify aside. Keeps the types and names of results. Quantized weights stay "
+                "max(1 MB, the bytes of its inputs), densify aside. Keeps the types and names of results. "
+                "Quantized weights stay "
                 "narrow, for quantize-fuse, unless it is told otherwise.",
     .example = adze_example_fold,
 };

@@ -2,8 +2,8 @@
  *
  *     const @w : f32[64,64] = blob(…)          →      const @w.values : f32[812] = blob(…)
  *                                                     const @w.bitmap : u8[512] = blob(…)
- *     %y = matmul(%x, @w)                             %0 = densify(@w.values, @w.bitmap) {shape = [64, 64]} : f32[64,64]
- *                                                     %y = matmul(%x, %0)
+ *     %y = matmul(%x, @w)                             %0 = densify(@w.values, @w.bitmap) {shape = [64, 64]} :
+ * f32[64,64] %y = matmul(%x, %0)
  *
  * A bit says of each block whether it is there. Blocks are single elements, or 16 elements along the axis of output
  * channels where that is smaller. fold makes such constants dense again, lazily, so it is the last pass before a file.
@@ -52,8 +52,8 @@ static int64_t visit(const grid *g, int64_t block, uint8_t *bitmap, uint8_t *val
                 for (int64_t k = 0; zero && k < n; k++) zero = is_zero(g, first + k * g->inner);
                 if (zero) continue;
                 for (int64_t k = 0; bitmap && k < n; k++)
-                    memcpy(values + (uint64_t)(kept + k) * g->size, g->data + (uint64_t)(first + k * g->inner) * g->size,
-                           g->size);
+                    memcpy(values + (uint64_t)(kept + k) * g->size,
+                           g->data + (uint64_t)(first + k * g->inner) * g->size, g->size);
                 if (bitmap) bitmap[number / 8] = (uint8_t)(bitmap[number / 8] | 1u << number % 8);
                 kept += n;
             }
@@ -116,11 +116,10 @@ static adze_op *store(adze_module *module, adze_const *constant, const grid *g, 
     memset(bitmap, 0, (size_t)bytes);
     visit(g, block, bitmap, values, &blocks);
     const char *name = adze_const_name(constant);
-    adze_ir_value *in[] = {
-        adze_const_make(module, adze_internf(context, "%s.values", name),
-                        adze_type_tensor_const(context, adze_type_dtype(type), 1, &kept), values),
-        adze_const_make(module, adze_internf(context, "%s.bitmap", name),
-                        adze_type_tensor_const(context, ADZE_DTYPE_u8, 1, &bytes), bitmap)};
+    adze_ir_value *in[] = {adze_const_make(module, adze_internf(context, "%s.values", name),
+                                           adze_type_tensor_const(context, adze_type_dtype(type), 1, &kept), values),
+                           adze_const_make(module, adze_internf(context, "%s.bitmap", name),
+                                           adze_type_tensor_const(context, ADZE_DTYPE_u8, 1, &bytes), bitmap)};
     free(values);
     free(bitmap);
     uint32_t rank = adze_type_rank(type);
@@ -152,7 +151,8 @@ static adze_outcome sparsify(adze_module *module, adze_const *constant, const op
     adze_data *data = adze_const_data(constant);
     g.data = adze_data_load(data);
     if (!g.data) return ADZE_FAILED;
-    int64_t dense = g.outer * g.along * g.inner * (int64_t)g.size, single = bytes_of(&g, 1), block = bytes_of(&g, BLOCK);
+    int64_t dense = g.outer * g.along * g.inner * (int64_t)g.size, single = bytes_of(&g, 1),
+            block = bytes_of(&g, BLOCK);
     int64_t best = block <= single ? block : single;
     adze_op *made = NULL;
     adze_outcome outcome = ADZE_UNCHANGED;
@@ -181,7 +181,8 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
 
 static const adze_option option_table[] = {
     {"min-elements", "smaller constants stay", ADZE_OPTION_INT, offsetof(options, min_elements), "64"},
-    {"gain", "per cent that it must be smaller, values and bitmap counted", ADZE_OPTION_INT, offsetof(options, gain), "10"},
+    {"gain", "per cent that it must be smaller, values and bitmap counted", ADZE_OPTION_INT, offsetof(options, gain),
+     "10"},
 };
 
 const adze_pass adze_pass_sparsify = {
@@ -194,7 +195,8 @@ const adze_pass adze_pass_sparsify = {
     .options_size = sizeof(options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "For files: the last pass before one is written, since fold makes constants dense again. Values keep every "
-                "bit. Floats, and numbers of 8 bits; what regions of ops read stays.",
+    .contract =
+        "For files: the last pass before one is written, since fold makes constants dense again. Values keep every "
+        "bit. Floats, and numbers of 8 bits; what regions of ops read stays.",
     .example = adze_example_sparsify,
 };

@@ -54,7 +54,8 @@ adze_status eval_densify(const adze_env *env, const adze_value *in, uint32_t n_i
         grid[i] = a->shape.data[i] / block[i] + (a->shape.data[i] % block[i] != 0);
         fits &= !__builtin_mul_overflow(blocks, grid[i], &blocks);
     }
-    if (!fits || in[1].dims[0] != blocks / 8 + (blocks % 8 != 0)) return ev_fail(env, ADZE_ERR_VALUE, "densify: the bitmap is of another size");
+    if (!fits || in[1].dims[0] != blocks / 8 + (blocks % 8 != 0))
+        return ev_fail(env, ADZE_ERR_VALUE, "densify: the bitmap is of another size");
     memset(out->data, 0, ev_bytes(out));
     ev_strides(rank, out->dims, strides);
     const uint8_t *bitmap = in[1].data;
@@ -64,8 +65,9 @@ adze_status eval_densify(const adze_env *env, const adze_value *in, uint32_t n_i
         if (kept) fits = i < blocks && fill_block(out, &in[0], first, block, strides, &taken);
         ev_next(rank, grid, index);
     }
-    return fits && taken == in[0].dims[0] ? ADZE_OK
-                                          : ev_fail(env, ADZE_ERR_VALUE, "densify: the bitmap is of another number of values");
+    return fits && taken == in[0].dims[0]
+               ? ADZE_OK
+               : ev_fail(env, ADZE_ERR_VALUE, "densify: the bitmap is of another number of values");
 }
 
 /* ---- pack_kept ---- */
@@ -127,10 +129,16 @@ adze_status eval_pack_kept(const adze_env *env, const adze_value *in, uint32_t n
     bool conv = ev_text_is(a->form, "conv"), kn = ev_text_is(a->form, "kn"), nk = ev_text_is(a->form, "nk");
     uint32_t rank = in->rank, spatial = conv && rank > 2 ? rank - 2 : 0;
     bool fits = (conv && spatial && spatial <= 2) || ((kn || nk) && rank == 2 && a->group == 1);
-    if (!fits || in->dtype != ADZE_DTYPE_f32 || a->width < 1 || a->width > 64 || a->group < 1 || a->rows < 0 || a->steps.count != spatial)
+    if (!fits || in->dtype != ADZE_DTYPE_f32 || a->width < 1 || a->width > 64 || a->group < 1 || a->rows < 0 ||
+        a->steps.count != spatial)
         return ev_fail(env, ADZE_ERR_VALUE, "pack_kept: form, width, group or steps do not fit the weights");
-    weights x = {.w = in->data, .groups = a->group, .channels = in->dims[kn ? 0 : 1], .taps = 1, .last = 1,
-                 .width = a->width, .kn = kn};
+    weights x = {.w = in->data,
+                 .groups = a->group,
+                 .channels = in->dims[kn ? 0 : 1],
+                 .taps = 1,
+                 .last = 1,
+                 .width = a->width,
+                 .kn = kn};
     x.n = in->dims[kn ? 1 : 0] / a->group;
     x.panels = (x.n + a->width - 1) / a->width;
     if (spatial) {

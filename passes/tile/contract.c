@@ -38,7 +38,8 @@ static grid plan_grid(tile *t, contraction *c, const adze_dim *n_units, const ad
         int64_t l2 = adze_target_number(t->run->target, "l2", 1 << 20);
         int64_t unit_blocks = at_most(ceil(2 * in_bytes / (double)(l2 > 0 ? l2 : 1)), n);
         if (unit_blocks < 1) unit_blocks = 1;
-        if (c->masked || (c->code_bits && !c->direct && !c->depthwise)) { /* every block of units makes its weights wide again */
+        if (c->masked || (c->code_bits && !c->direct && !c->depthwise)) {
+            /* every block of units makes its weights wide again */
             g.n_channel_blocks = share < blocks ? share : blocks;
             int64_t rest = ceil_div(share, g.n_channel_blocks);
             unit_blocks = unit_blocks > rest ? unit_blocks : rest;

@@ -111,8 +111,8 @@ void tile_widen_masked(tile *t, contraction *c, const adze_dim *group, const adz
 /* Steps of k of all taps. */
 int64_t tile_all_steps(const contraction *c);
 /* What gemm_f32e takes from `at` on, for tile `number` of `pixels`. */
-void tile_each_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *channel, const adze_dim *number,
-                    adze_ir_value **args, uint32_t *n);
+void tile_each_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *channel,
+                    const adze_dim *number, adze_ir_value **args, uint32_t *n);
 /* What gemm_f32s takes from b on. */
 void tile_kept_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *panel, adze_ir_value **args,
                     uint32_t *n);

@@ -262,7 +262,9 @@ bool tile_describe(tile *t, contraction *c)
     if (!(slides ? describe_conv(t, c) : describe_matmul(t, c)) || !bias_fits(c)) return false;
     if (c->integer && c->depthwise && !fits_floats(panels)) return false;
     const adze_target *target = t->run->target;
-    c->nr = c->depthwise || c->kept || c->each ? ADZE_LANES : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
+    bool sparse = c->kept || c->each;
+    c->nr = c->depthwise || sparse ? ADZE_LANES
+                                   : adze_target_number(target, c->integer ? "gemm-i8-nr" : "gemm-nr", 16);
     c->mr = c->depthwise ? adze_target_number(target, "dw-mw", 4)
                          : adze_target_number(target, c->integer ? "gemm-i8-mr" : "gemm-mr", c->integer ? 4 : 6);
     if (c->mr < 1 || c->mr > (c->depthwise ? TILE_MAX_PIXELS : TILE_MAX_MR)) return false;
@@ -275,7 +277,8 @@ bool tile_describe(tile *t, contraction *c)
     choose_direct(c);
     int64_t cols;
     bool few = adze_dim_is_const(c->cols, &cols) && cols <= 2 && adze_dim_is_value(c->rows, 1);
-    if (few && !c->depthwise && !c->integer && !c->kept && !c->each) c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
+    if (few && !c->depthwise && !c->integer && !sparse)
+        c->nr = 2 * TILE_PANEL; /* one pass over the weights; registers allow it */
     return true;
 }
 
@@ -348,7 +351,8 @@ static adze_ir_value *packed_at_run_time(adze_op *pack)
 {
     adze_op *op = adze_op_prev(pack);
     for (; op && adze_op_get_row(op) == adze_op_get_row(pack); op = adze_op_prev(op)) {
-        if (adze_op_operand(op, 0) != adze_op_operand(pack, 0) || !same_form(pack, adze_op_attrs(op), adze_op_attrs(pack)))
+        if (adze_op_operand(op, 0) != adze_op_operand(pack, 0) ||
+            !same_form(pack, adze_op_attrs(op), adze_op_attrs(pack)))
             continue;
         adze_op_erase(pack);
         return adze_op_result(op, 0);

@@ -348,7 +348,8 @@ static void channel_blocks(tile *t, contraction *c, const adze_dim *group, const
     const adze_dim *whole = tile_dim(t, channels / c->nr);
     piece p = {.group = group, .channel = tile_dim(t, 0)};
     if (c->each) {
-        const adze_dim *dims[] = {tile_dim(t, c->tiles_at_once), tile_dim(t, tile_all_steps(c)), tile_dim(t, TILE_PIXELS)};
+        const adze_dim *dims[] = {tile_dim(t, c->tiles_at_once), tile_dim(t, tile_all_steps(c)),
+                                  tile_dim(t, TILE_PIXELS)};
         c->pixels = tile_scratch(t, ADZE_DTYPE_f32, 3, dims);
         c->packing = true;
         units(t, c, p, unit_lo, unit_hi);

@@ -4,11 +4,11 @@
  *
  * Rows of a panel (one step of k, 16 output channels) that are all zero are left out where few enough are left that it
  * is faster, or single weights where very few are: `sparse-rows` and `sparse-weights` of the target, in per cent, as
- * measured (tools/bench/sparse). The option says otherwise. What is left out does not multiply: inputs that are infinite
- * or NaN do not spread through it, so where the precision is strict nothing is.
+ * measured (tools/bench/sparse). The option says otherwise. What is left out does not multiply: inputs that are
+ * infinite or NaN do not spread through it, so where the precision is strict nothing is.
  *
- * All other panels may be stored without their zeros (pack_masked, option `small`), and are made dense in scratch memory
- * ahead of the tiles that read them, as codes are.
+ * All other panels may be stored without their zeros (pack_masked, option `small`), and are made dense in scratch
+ * memory ahead of the tiles that read them, as codes are.
  */
 #include "passes/tile/contract.h"
 
@@ -96,7 +96,8 @@ static bool tap_steps(const adze_op *kernel, const adze_op *root, int64_t *out, 
     adze_layout_strides(x, stride);
     for (uint32_t i = 0; i < *out_n; i++) {
         int64_t dilation = dilations.count ? dilations.data[i] : 1;
-        if (!adze_dim_is_const(stride[2 + i], &out[i]) || __builtin_mul_overflow(out[i], dilation, &out[i])) return false;
+        if (!adze_dim_is_const(stride[2 + i], &out[i]) || __builtin_mul_overflow(out[i], dilation, &out[i]))
+            return false;
     }
     return true;
 }
@@ -212,8 +213,8 @@ void tile_kept_args(tile *t, const contraction *c, const adze_dim *group, const 
 
 int64_t tile_all_steps(const contraction *c) { return c->kernel[0] * c->kernel[1] * c->group_in; }
 
-void tile_each_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *channel, const adze_dim *number,
-                    adze_ir_value **args, uint32_t *n)
+void tile_each_args(tile *t, const contraction *c, const adze_dim *group, const adze_dim *channel,
+                    const adze_dim *number, adze_ir_value **args, uint32_t *n)
 {
     const adze_dim *zero = tile_dim(t, 0), *at[] = {zero}, *tile_at[] = {number, zero, zero};
     const adze_dim *left = adze_dim_sub(t->context, tile_dim(t, c->channels), channel);
@@ -260,9 +261,12 @@ void tile_widen_masked(tile *t, contraction *c, const adze_dim *group, const adz
     for (int64_t v = 0; v < vectors; v++) {
         const adze_dim *to[] = {zero, tile_dim(t, v), zero, zero}, *number = adze_dim_mul(t->context, group, all);
         number = adze_dim_add(t->context, number, adze_dim_add_const(t->context, panel, v));
-        adze_ir_value *args[] = {tile_view(t, c->wide, to), tile_view(t, c->weights, from),
+        adze_ir_value *args[] = {tile_view(t, c->wide, to),
+                                 tile_view(t, c->weights, from),
                                  tile_index(t, adze_dim_mul(t->context, adze_type_dim(panels, 0), all)),
-                                 tile_index(t, each), tile_index(t, number), adze_build_index(&t->b, attrs->kept)};
+                                 tile_index(t, each),
+                                 tile_index(t, number),
+                                 adze_build_index(&t->b, attrs->kept)};
         tile_call(t, adze_type_dtype(panels) == ADZE_DTYPE_f32 ? "widen_f32m" : "widen_s8m", args, 6);
     }
 }

@@ -69,7 +69,8 @@ static adze_func *try_form(tile_level *level, adze_op *kernel, form *emit, bool 
     adze_module *module = adze_op_module(kernel);
     tile *t = calloc(1, sizeof *t);
     if (!t) abort();
-    *t = (tile){.run = &level->run, .options = level->options, .context = adze_op_context(kernel), .module = module, .kernel = kernel,
+    *t = (tile){.run = &level->run, .options = level->options, .context = adze_op_context(kernel),
+                .module = module, .kernel = kernel,
                 .operands = operands, .region = adze_op_region(kernel, 0), .lane = -1, .any_axis = -1,
                 .scalar = scalar};
     t->func = adze_module_add_func(module, name);
@@ -116,7 +117,8 @@ static adze_func *emit_contraction(tile_level *level, adze_op *kernel, adze_ir_v
     }
     for (uint32_t i = 0; i < n; i++)
         if (!packed[i]) packed[i] = operands[i];
-    if (n_packed) func = try_form(level, kernel, tile_is_chain(kernel) ? tile_rows : tile_contract, false, packed, name);
+    form *chosen = tile_is_chain(kernel) ? tile_rows : tile_contract;
+    if (n_packed) func = try_form(level, kernel, chosen, false, packed, name);
     if (func) memcpy(operands, packed, n * sizeof *packed);
     else erase_ahead(kernel, above);
     free(packed);

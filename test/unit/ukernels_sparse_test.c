@@ -39,7 +39,8 @@ static kept make_kept(int64_t panels, int64_t span, uint32_t *state)
     memset(k.b, 0, (size_t)head * 4);
     for (int64_t p = 0, n = 0; p < panels; p++) {
         int64_t rows = p == 1 ? 0 : span / 3 + p % 2;
-        for (int64_t i = 0; i < rows; i++) k.b[panels + 1 + n++] = (int32_t)(i * (span - 1) / (rows > 1 ? rows - 1 : 1));
+        for (int64_t i = 0; i < rows; i++)
+            k.b[panels + 1 + n++] = (int32_t)(i * (span - 1) / (rows > 1 ? rows - 1 : 1));
         k.b[p + 1] = (int32_t)n;
     }
     float *values = (float *)(void *)(k.b + head);
@@ -60,8 +61,8 @@ static void check_kept(int mr, int64_t m_cols, int64_t a_col, int64_t a_row, int
     for (int64_t panel = 0; panel < k.panels; panel++) {
         float acc[14 * 16 + 1];
         for (int i = 0; i < 14 * 16 + 1; i++) acc[i] = guard;
-        adze_ukernel_arg args[] = {{.p = acc}, {.i = 0}, {.i = m_cols}, {.i = a_col}, {.i = a_row}, {.p = k.b},
-                                   {.i = k.panels}, {.i = k.rows}, {.i = panel}, {.i = span}};
+        adze_ukernel_arg args[] = {{.p = acc}, {.i = 0},        {.i = m_cols}, {.i = a_col}, {.i = a_row},
+                                   {.p = k.b}, {.i = k.panels}, {.i = k.rows}, {.i = panel}, {.i = span}};
         adze_reach reach[3];
         REQUIRE(uk->reach(args, reach));
         CHECK_INT(reach[0].end, 64 * mr);
@@ -103,7 +104,7 @@ TEST(kept_hostile)
     kept k = make_kept(3, 9, &state);
     float acc[16], a[9] = {0};
     const adze_ukernel *uk = adze_uk_find("gemm_f32s_1x16");
-    adze_ukernel_arg args[] = {{.p = acc}, {.p = a},      {.i = 1},      {.i = 0}, {.i = 0},
+    adze_ukernel_arg args[] = {{.p = acc}, {.p = a}, {.i = 1},      {.i = 0}, {.i = 0},
                                {.p = k.b}, {.i = 3}, {.i = k.rows}, {.i = 2}, {.i = 9}};
     adze_reach reach[3];
     REQUIRE(uk->reach(args, reach));
@@ -124,8 +125,7 @@ TEST(kept_hostile)
     const struct {
         int arg;
         int64_t value;
-    } numbers[] = {{2, 0},  {6, 0}, {6, INT64_MAX}, {7, -1}, {7, INT64_MAX}, {8, 3},
-                   {8, -1}, {9, -1}, {9, INT64_MAX}};
+    } numbers[] = {{2, 0}, {6, 0}, {6, INT64_MAX}, {7, -1}, {7, INT64_MAX}, {8, 3}, {8, -1}, {9, -1}, {9, INT64_MAX}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         int64_t good = args[numbers[i].arg].i;
         args[numbers[i].arg].i = numbers[i].value;
@@ -141,15 +141,15 @@ TEST(kept_hostile)
 
 /* ---- gemm_f32e, pack_pixels ---- */
 
-static void check_each(int64_t count, int64_t columns, int64_t m_cols, int64_t a_col, int64_t a_row, const int64_t taps[4],
-                       int64_t k)
+static void check_each(int64_t count, int64_t columns, int64_t m_cols, int64_t a_col, int64_t a_row,
+                       const int64_t taps[4], int64_t k)
 {
     enum { ROWS = 32 };
     uint32_t state = (uint32_t)(count + 7 * columns + k);
     int64_t t0 = taps[0], s0 = taps[1], t1 = taps[2], s1 = taps[3], steps = t0 * t1 * k, n = 0;
     const adze_ukernel *pack = adze_uk_find("pack_pixels_f32"), *uk = adze_uk_find("gemm_f32e_x16");
     adze_reach reach[3];
-    adze_ukernel_arg in[] = {{.i = 0},   {.i = 0},  {.i = count}, {.i = m_cols}, {.i = a_col}, {.i = a_row},
+    adze_ukernel_arg in[] = {{.i = 0},  {.i = 0},  {.i = count}, {.i = m_cols}, {.i = a_col}, {.i = a_row},
                              {.i = t0}, {.i = s0}, {.i = t1},    {.i = s1},     {.i = k}};
     REQUIRE(pack->reach(in, reach));
     CHECK_INT(reach[0].end, 4 * steps * ROWS);
@@ -175,8 +175,8 @@ static void check_each(int64_t count, int64_t columns, int64_t m_cols, int64_t a
         float acc[ROWS * 16 + 1];
         acc[(size_t)ROWS * 16] = guard;
         int64_t left = columns - column < 16 ? columns - column : 16;
-        adze_ukernel_arg args[] = {{.p = acc}, {.p = at}, {.p = b}, {.i = columns}, {.i = n}, {.i = column}, {.i = left},
-                                   {.i = steps}};
+        adze_ukernel_arg args[] = {{.p = acc}, {.p = at},     {.p = b},    {.i = columns},
+                                   {.i = n},   {.i = column}, {.i = left}, {.i = steps}};
         REQUIRE(uk->reach(args, reach));
         CHECK_INT(reach[1].end, 4 * steps * ROWS);
         uk->invoke(args);
@@ -186,8 +186,9 @@ static void check_each(int64_t count, int64_t columns, int64_t m_cols, int64_t a
                 double sum = 0;
                 for (int64_t i = j < left ? starts[column + j] : 0; j < left && i < starts[column + j + 1]; i++) {
                     int64_t tap = step[i] / k;
-                    sum += (double)values[i] * (double)a[m / m_cols * a_row + m % m_cols * a_col + tap / t1 * s0 +
-                                                         tap % t1 * s1 + step[i] % k];
+                    sum += (double)values[i] *
+                           (double)
+                               a[m / m_cols * a_row + m % m_cols * a_col + tap / t1 * s0 + tap % t1 * s1 + step[i] % k];
                 }
                 double error = fabs(sum - (double)acc[m * 16 + j]);
                 if (!(error <= worst)) worst = error;
@@ -234,8 +235,8 @@ TEST(each_hostile)
         args[numbers[i].arg].i = good;
     }
     const adze_ukernel *pack = adze_uk_find("pack_pixels_f32");
-    adze_ukernel_arg in[] = {{.i = 0}, {.i = 0}, {.i = 33}, {.i = 1}, {.i = 0}, {.i = 0}, {.i = 1}, {.i = 0}, {.i = 1},
-                             {.i = 0}, {.i = 1}};
+    adze_ukernel_arg in[] = {{.i = 0}, {.i = 0}, {.i = 33}, {.i = 1}, {.i = 0}, {.i = 0},
+                             {.i = 1}, {.i = 0}, {.i = 1},  {.i = 0}, {.i = 1}};
     CHECK(!pack->reach(in, reach));
     in[2].i = 0;
     CHECK(!pack->reach(in, reach));

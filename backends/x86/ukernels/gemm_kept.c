@@ -38,12 +38,12 @@ INLINE void kept_tile(const int rows, const kept_args g)
     UNROLL for (int m = 0; m < rows; m++) store16(g.acc + m * 16, c[m]);
 }
 
-#define UK_GEMM_KEPT(mr)                                                                                          \
-    void adze_uk_gemm_f32s_##mr##x16(float *acc, const float *a, int64_t m_cols, int64_t a_col, int64_t a_row,    \
-                                     const int32_t *b, int64_t panels, int64_t rows, int64_t panel, int64_t span) \
-    {                                                                                                             \
-        (void)span;                                                                                               \
-        kept_tile(mr, (kept_args){acc, a, m_cols, a_col, a_row, b, panels, rows, panel});                         \
+#define UK_GEMM_KEPT(mr)                                                                                               \
+    void adze_uk_gemm_f32s_##mr##x16(float *acc, const float *a, int64_t m_cols, int64_t a_col, int64_t a_row,         \
+                                     const int32_t *b, int64_t panels, int64_t rows, int64_t panel, int64_t span)      \
+    {                                                                                                                  \
+        (void)span;                                                                                                    \
+        kept_tile(mr, (kept_args){acc, a, m_cols, a_col, a_row, b, panels, rows, panel});                              \
     }
 #define UK_GEMM_EACH(name)
 #define UK_PIXELS(name)

@@ -235,7 +235,8 @@ bool adze_uk_reach_widen_masked(int64_t size, const adze_ukernel_arg *x, adze_re
     int64_t panels = x[2].i, each = x[3].i, panel = x[4].i, kept = x[5].i, all;
     span y = one, b = one;
     out[0] = out[1] = (adze_reach){0, 0};
-    if (panels < 1 || panels > INT32_MAX || each < 0 || each % 8 || panel < 0 || panel >= panels || kept < 0) return false;
+    if (panels < 1 || panels > INT32_MAX || each < 0 || each % 8 || panel < 0 || panel >= panels || kept < 0)
+        return false;
     if (kept > INT32_MAX || __builtin_mul_overflow(panels, each, &all) || all > INT64_MAX / 8) return false;
     if (!each) return true;
     along(&y, each, 1);

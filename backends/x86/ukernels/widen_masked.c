@@ -82,4 +82,3 @@ void adze_uk_widen_s8m(int8_t *y, const uint8_t *b, int64_t panels, int64_t each
         from += count_of(m.mask[i]);
     }
 }
-

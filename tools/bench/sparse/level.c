@@ -4,8 +4,8 @@
  */
 #include "bench.h"
 
-#include "backends/x86/ukernels/gemm_f32.c"
 #include "backends/x86/ukernels/gemm_each.c"
+#include "backends/x86/ukernels/gemm_f32.c"
 #include "backends/x86/ukernels/gemm_kept.c"
 
 #define PASTE_(a, b, c, d) a##b##c##d
@@ -54,8 +54,8 @@ INLINE void each(int64_t m, int64_t n, int64_t k)
     for (int64_t from = 0; from < m; from += block) {
         int64_t to = from + block < m ? from + block : m;
         for (int64_t i = from; i < to; i += PIXELS)
-            adze_uk_pack_pixels_f32(bench_packed + (i - from) * k, bench_in + i * k, to - i < PIXELS ? to - i : PIXELS, PIXELS, k,
-                                    0, 1, 0, 1, 0, k);
+            adze_uk_pack_pixels_f32(bench_packed + (i - from) * k, bench_in + i * k, to - i < PIXELS ? to - i : PIXELS,
+                                    PIXELS, k, 0, 1, 0, 1, 0, k);
         for (int64_t j = 0; j < n; j += 16)
             for (int64_t i = from; i < to; i += PIXELS) {
                 _Alignas(64) float acc[PIXELS * 16];
@@ -69,18 +69,20 @@ INLINE void each(int64_t m, int64_t n, int64_t k)
 }
 
 /* Rows of a product: a multiple of both tiles. */
-#define SHAPES                                                                                             \
-    SHAPE(126, 768, 768) SHAPE(126, 384, 1536) SHAPE(3150, 64, 64) SHAPE(798, 128, 512) SHAPE(210, 1024, 256) \
-    SHAPE(42, 512, 512) SHAPE(42, 2048, 512)
-#define SHAPE(m, n, k)                                                 \
-    static void dense_##m##_##n##_##k(void) { dense(m, n, k); }        \
-    static void rows_##m##_##n##_##k(void) { rows(m, n, k); }        \
+#define SHAPES                                                                                                         \
+    SHAPE(126, 768, 768)                                                                                               \
+    SHAPE(126, 384, 1536) SHAPE(3150, 64, 64) SHAPE(798, 128, 512) SHAPE(210, 1024, 256) SHAPE(42, 512, 512)           \
+        SHAPE(42, 2048, 512)
+#define SHAPE(m, n, k)                                                                                                 \
+    static void dense_##m##_##n##_##k(void) { dense(m, n, k); }                                                        \
+    static void rows_##m##_##n##_##k(void) { rows(m, n, k); }                                                          \
     static void each_##m##_##n##_##k(void) { each(m, n, k); }
 SHAPES
 #undef SHAPE
 
-#define SHAPE(m, n, k) {#m " x " #n " x " #k, m, n, k, dense_##m##_##n##_##k, rows_##m##_##n##_##k, each_##m##_##n##_##k},
-const bench_shape bench_shapes[] = {SHAPES {0}};
+#define SHAPE(m, n, k)                                                                                                 \
+    {#m " x " #n " x " #k, m, n, k, dense_##m##_##n##_##k, rows_##m##_##n##_##k, each_##m##_##n##_##k},
+const bench_shape bench_shapes[] = {SHAPES{0}};
 
 /* As many accumulators as the dense tile has, on registers alone. */
 double bench_peak(void)

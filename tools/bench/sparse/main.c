@@ -109,8 +109,9 @@ static void bench(const bench_shape *s, double sparsity)
     }
     double row_flops = 2.0 * ROW_SIZE * (double)bench_n_kept * (double)s->m;
     double each_flops = 2.0 * (double)bench_n_each * (double)s->m;
-    printf("  %-18s %3.0f %%  %9.1f  %9.1f %6.2fx %4.0f %%  %9.1f %6.2fx %4.0f %%\n", s->name, 100 * sparsity, 1e6 * dense, 1e6 * rows,
-           dense / rows, 100 * row_flops / rows / peak, 1e6 * each, dense / each, 100 * each_flops / each / peak);
+    printf("  %-18s %3.0f %%  %9.1f  %9.1f %6.2fx %4.0f %%  %9.1f %6.2fx %4.0f %%\n", s->name, 100 * sparsity,
+           1e6 * dense, 1e6 * rows, dense / rows, 100 * row_flops / rows / peak, 1e6 * each, dense / each,
+           100 * each_flops / each / peak);
     fflush(stdout);
 }
 
@@ -127,8 +128,8 @@ int main(int argc, char **argv)
     bench_packed = aligned();
     bench_kept = aligned();
     bench_each = aligned();
-    printf("%s\n  %-18s %5s  %9s  %9s %7s %6s  %9s %7s %6s\n", bench_level, "shape", "zero", "dense us", "rows us", "faster", "peak",
-           "each us", "faster", "peak");
+    printf("%s\n  %-18s %5s  %9s  %9s %7s %6s  %9s %7s %6s\n", bench_level, "shape", "zero", "dense us", "rows us",
+           "faster", "peak", "each us", "faster", "peak");
     for (const bench_shape *s = bench_shapes; s->name; s++)
         for (size_t i = 0; i < sizeof sparsities / sizeof *sparsities; i++)
             if (argc < 2 || strstr(s->name, argv[1])) bench(s, sparsities[i]);
