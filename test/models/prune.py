@@ -1,6 +1,6 @@
-"""prune.py: structured pruning of public models. Of ResNet-20 a part of the work goes, with residual blocks that are tied
-by zeros around channels; ONNX's checker takes the file, ONNX Runtime's answers stay close to the original's, closer than
-with the smallest filters gone and nothing fitted.
+"""prune.py: structured pruning of public models. A part of the work of ResNet-20 goes, whose residual blocks are tied
+by zeros around channels, and of SqueezeNet; ONNX's checker takes the file, ONNX Runtime's answers stay close to the
+original's, closer than with the smallest filters gone and nothing fitted.
 """
 import os
 import re

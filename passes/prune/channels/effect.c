@@ -164,7 +164,8 @@ bool prune_effect_of(pruner *p, prune_reference *r, adze_channel_cut cut, double
 {
     prune_fitted *fitted = adze_malloc((p->n_layers + 1) * sizeof *fitted);
     adze_module *module = adze_module_clone(p->module);
-    bool ok = prune_fit_alone(p, cut, fitted) && prune_write_fitted(p, module, fitted) && prune_effect(r, module, PRUNE_NOISE, out);
+    bool ok = prune_fit_alone(p, cut, fitted) && prune_write_fitted(p, module, fitted);
+    ok = ok && prune_effect(r, module, PRUNE_NOISE, out);
     prune_free_fitted(p, fitted);
     adze_module_destroy(module);
     free(fitted);
