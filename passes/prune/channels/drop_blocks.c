@@ -313,7 +313,7 @@ const adze_pass adze_pass_drop_blocks = {
     .purpose = "compress",
     .contract = "Of main. A block is a value and a sum of it with what is made of it, of the same type; its name is "
                 "that of the sum's node. Where the sum alone goes through a normalisation, NAME#2 is the block that "
-                "ends behind it. count measures on --calib: each block alone, and anew behind each that went. Without count "
-                "and plan only blocks go that add zeros. Runs behind simplify, before calibration and quantization.",
+                "ends behind it. count measures on --calib: each block alone, and anew behind each that went. Without "
+                "count and plan only blocks go that add zeros. Runs behind simplify, before calibration and quantization.",
     .example = adze_example_drop_blocks,
 };
