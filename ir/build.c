@@ -78,7 +78,8 @@ adze_op *adze_build(adze_builder *builder, const char *name, adze_ir_value *cons
     return NULL;
 }
 
-adze_op *adze_build_if(adze_builder *builder, adze_ir_value *condition, const adze_type *const *types, uint32_t n_results)
+adze_op *adze_build_if(adze_builder *builder, adze_ir_value *condition, const adze_type *const *types,
+                       uint32_t n_results)
 {
     enum { BRANCHES = 2 };
     const adze_op_row *row = adze_row_find(builder->module->context, "if");

@@ -52,7 +52,8 @@ static bool describe(adze_op *op, site *out)
     int64_t heads, queries, keys;
     if (adze_type_rank(q) != 4 || adze_type_rank(k) != 4 || !is_float(adze_op_operand(op, 0))) return false;
     if (adze_op_operand(op, MASK) && !is_float(adze_op_operand(op, MASK))) return false;
-    if (!adze_dim_is_const(adze_type_dim(q, 1), &heads) || !adze_dim_is_const(adze_type_dim(q, 2), &queries)) return false;
+    if (!adze_dim_is_const(adze_type_dim(q, 1), &heads)) return false;
+    if (!adze_dim_is_const(adze_type_dim(q, 2), &queries)) return false;
     if (!adze_dim_is_const(adze_type_dim(k, 2), &keys) || keys != queries) return false;
     *out = (site){.op = op, .heads = (size_t)heads, .length = (size_t)queries};
     return heads * queries * queries <= INT64_C(1) << 26;
@@ -97,8 +98,8 @@ static float mask_at(const adze_value *mask, const int64_t *at)
 }
 
 /* One query's softmax by distance. Rows without a finite score are left out. */
-static void add_row(site *t, const adze_value *q, const adze_value *k, const adze_value *mask, double scale, int64_t *at,
-                    double *scores)
+static void add_row(site *t, const adze_value *q, const adze_value *k, const adze_value *mask, double scale,
+                    int64_t *at, double *scores)
 {
     size_t n = t->length, depth = (size_t)q->dims[3], head = (size_t)(at[0] * q->dims[1] + at[1]);
     const float *query = (const float *)q->data + (head * n + (size_t)at[2]) * depth;
@@ -245,8 +246,8 @@ static adze_outcome narrow(const windows *w, const site *t)
         adze_note(adze_op_loc(t->op), "attention-window: '%s' stays: no head is local", name_of(t));
     else if (adze_rewrite(w->run, t->op, "window")) {
         outcome = set_mask(w, t, window) ? ADZE_CHANGED : ADZE_FAILED;
-        adze_note(adze_op_loc(t->op), "attention-window: '%s': %zu of %zu heads look no farther than %zu to %zu; %.1f %% "
-                                      "of the pairs are left", name_of(t), local, t->heads, least, most, 100 * pairs);
+        adze_note(adze_op_loc(t->op), "attention-window: '%s': %zu of %zu heads look no farther than %zu to %zu; "
+                                      "%.1f %% of the pairs are left", name_of(t), local, t->heads, least, most, 100 * pairs);
     }
     free(window);
     return outcome;

@@ -62,9 +62,11 @@ static bool reads(const adze_op *op, const adze_ir_value *x, const adze_table *i
 static bool is_closed(const block *b, const adze_table *inside)
 {
     for (uint32_t i = 0; i < b->n; i++)
-        for (uint32_t r = 0; r < adze_op_num_results(b->ops[i]); r++)
-            for (const adze_use *use = adze_value_first_use(adze_op_result(b->ops[i], r)); use; use = adze_use_next(use))
+        for (uint32_t r = 0; r < adze_op_num_results(b->ops[i]); r++) {
+            const adze_use *use = adze_value_first_use(adze_op_result(b->ops[i], r));
+            for (; use; use = adze_use_next(use))
                 if (adze_use_op(use) != b->add && !adze_table_get(inside, adze_use_op(use))) return false;
+        }
     return true;
 }
 
@@ -379,7 +381,8 @@ static adze_outcome gate(gater *g, const block *b, uint64_t n_keep)
 static bool check(const options *o, const adze_pass_run *run)
 {
     adze_loc loc = adze_loc_unknown(run->context);
-    if (!run->calibration) return adze_error(loc, "skip-gate: which samples need a block is seen on data: --calib=DATA");
+    if (!run->calibration)
+        return adze_error(loc, "skip-gate: which samples need a block is seen on data: --calib=DATA");
     if (!(o->tau > 0 && o->tau <= 1)) return adze_error(loc, "skip-gate: tau is above 0, and at most 1");
     if (!(o->sure > 0 && o->sure < 1)) return adze_error(loc, "skip-gate: sure is between 0 and 1");
     if (!(o->least >= 0 && o->least <= 1)) return adze_error(loc, "skip-gate: least is 0 to 1");

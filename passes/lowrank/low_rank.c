@@ -1,8 +1,8 @@
 /* low-rank: constant weights of contractions become products of smaller ones, without training.
  *
  * Factors are chosen by the error of the layer's outputs, from the Gram matrix of its inputs: of all matrices of that
- * rank, the weights' product is the best (numerics.h). Convolutions may get Tucker-2 or spatial factors instead. A layer
- * stays as it is where its factors would not be smaller, or with measure=true faster, as asked.
+ * rank, the weights' product is the best (numerics.h). Convolutions may get Tucker-2 or spatial factors instead. A
+ * layer stays as it is where its factors would not be smaller, or with measure=true faster, as asked.
  *
  *     %0 = matmul(%x, @w) : f32[N,64]       →      %1 = matmul(%x, @w.v) : f32[N,16]
  *                                                  %0 = matmul(%1, @w.u) : f32[N,64]
@@ -48,7 +48,8 @@ static bool check(const lowrank_options *o, adze_pass_run *run, lowrank_method m
     bool known = !strcmp(o->conv, "auto");
     for (int i = 0; i < LOWRANK_FORMS; i++) known = known || !strcmp(o->conv, lowrank_form_name((lowrank_form)i));
     if (!known)
-        return adze_error(loc, "low-rank: unknown form of convolutions '%s'; there are auto, matrix, tucker and spatial",
+        return adze_error(loc, "low-rank: unknown form of convolutions '%s'; there are auto, matrix, tucker and "
+                               "spatial",
                           o->conv);
     if (o->rank < 0 || o->rank > 1 << 20) return adze_error(loc, "low-rank: rank is 0 to 1048576");
     if (!(o->ratio > 0 && o->ratio <= 1)) return adze_error(loc, "low-rank: ratio is above 0, and at most 1");
@@ -110,7 +111,8 @@ static bool joins(const factoriser *f, const lowrank_site *site, const lowrank_s
     weight_matrix same;
     if (!f->options->share || site->window || one->window || site->n == LOWRANK_MAX_SHARED) return false;
     if (adze_op_operand(a->op, 0) != adze_op_operand(b->op, 0) || a->row_axis != b->row_axis) return false;
-    if (adze_op_get_row(a->op) != adze_op_get_row(b->op) || adze_op_parent(a->op) != adze_op_parent(b->op)) return false;
+    if (adze_op_get_row(a->op) != adze_op_get_row(b->op)) return false;
+    if (adze_op_parent(a->op) != adze_op_parent(b->op)) return false;
     if (adze_value_num_uses(adze_const_value(a->constant)) > 1) return false;
     if (adze_value_num_uses(adze_const_value(b->constant)) > 1) return false;
     return weight_takes_rows(a->op, &same) && weight_takes_rows(b->op, &same) &&
@@ -307,8 +309,8 @@ const adze_pass adze_pass_low_rank = {
     .options_size = sizeof(lowrank_options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "Needs f32 weights that are constants, so it runs behind simplify; says of each layer what became of it, "
-                "or why it stays. Of matrix products: V, then U. Of convolutions: matrix (the window to few channels, "
+    .contract = "Needs f32 weights that are constants, so it runs behind simplify; says of each layer what became of "
+                "it, or why it stays. Of matrix products: V, then U. Of convolutions: matrix (the window to few channels, "
                 "then 1x1), tucker (1x1, the window between few channels, 1x1) or spatial (a column, then a row). "
                 "Those with groups stay, and weights that something else reads. rank goes before energy, energy before "
                 "ratio. Of a plan only formats of low rank count. Statistics stay good for what keeps its name.",

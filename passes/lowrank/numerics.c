@@ -1,8 +1,8 @@
 /* Low rank of matrices, measured by Gram matrices of the inputs.
  *
- * |E r|^2 with h = r r^T is the squared error of the outputs, so the best approximation of w is that of w r in the usual
- * sense, times r^-1. With u the left vectors of w r that is u u^T w: r need not be inverted. Chen et al., "DRONE", 2021;
- * Wang et al., "SVD-LLM", 2024.
+ * |E r|^2 with h = r r^T is the squared error of the outputs, so the best approximation of w is that of w r in the
+ * usual sense, times r^-1. With u the left vectors of w r that is u u^T w: r need not be inverted. Chen et al.,
+ * "DRONE", 2021; Wang et al., "SVD-LLM", 2024.
  */
 #include "passes/lowrank/numerics.h"
 #include "passes/weights/eigen.h"

@@ -27,8 +27,8 @@ bool lowrank_outputs(const double *w, const double *r, size_t rows, size_t cols,
 void lowrank_project(const double *w, const double *u, size_t rows, size_t cols, size_t k, size_t rank, double *v);
 /* The least rank that holds a share of the energy. */
 size_t lowrank_rank_of(const double *energy, size_t n, double share);
-/* w c h^-1, h damped as above: what comes closest to the outputs w x when the layer reads z instead. h is of z z^T, c of
- * x z^T. Spoils c. */
+/* w c h^-1, h damped as above: what comes closest to the outputs w x when the layer reads z instead. h is of z z^T, c
+ * of x z^T. Spoils c. */
 bool lowrank_aim(const double *w, const double *h, double *c, double damping, size_t rows, size_t cols, double *out);
 
 /* ---- Convolutions (convolution.c) ---- */
