@@ -52,8 +52,9 @@ static bool check(adze_context *context, const recover_options *o, const way *w)
                           "recover: steps is 0 to 1000000, batch 1 to 4096, min-layers at least 1");
     bool weighted = o->features >= 0 && o->attention >= 0 && o->logits >= 0;
     if (!weighted || !(o->temperature > 0) || !(o->rate > 0 && o->rate <= 1))
-        return adze_error(adze_loc_unknown(context), "recover: weights of losses are not negative, temperature is above "
-                                                     "0, rate above 0 and at most 1");
+        return adze_error(adze_loc_unknown(context),
+                          "recover: weights of losses are not negative, temperature is above 0, rate above 0 and at "
+                          "most 1");
     if (w->run && !o->teacher)
         return adze_error(adze_loc_unknown(context),
                           "recover: method=%s needs the model as it was: teacher=FILE", w->name);

@@ -1,5 +1,5 @@
-"""recover_reconstruct.py ADZE FOLDER: models that were changed, trained block by block; FOLDER has what recover_closed.py
-wrote."""
+"""recover_reconstruct.py ADZE FOLDER: models that were changed, trained block by block; FOLDER has what
+recover_closed.py wrote."""
 import re
 import subprocess
 import sys
