@@ -122,13 +122,13 @@ static bool parts_of_columns(const float *x, uint64_t rows, uint64_t n, part *ou
 
 int64_t stats_bin_of(double x, int exponent) { return (int64_t)floor(ldexp(x, -exponent)); }
 
-/* Widens the bins, so that they hold [min, max] besides what they hold. */
-static void widen(value_entry *v, double min, double max)
+void stats_widen(value_entry *v, double min, double max, int least)
 {
     adze_value_stats *s = &v->view;
     double most = fmax(fabs(min), fabs(max));
     int exponent = most > 0 ? ilogb(most) - STATS_BIN_BITS : STATS_MIN_EXPONENT;
     if (exponent < STATS_MIN_EXPONENT) exponent = STATS_MIN_EXPONENT;
+    if (exponent < least) exponent = least;
     if (s->count && v->exponent > exponent) exponent = v->exponent;
     if (s->count) min = fmin(min, s->min), max = fmax(max, s->max);
     while (stats_bin_of(max, exponent) - stats_bin_of(min, exponent) >= ADZE_STATS_BINS) exponent++;
@@ -247,7 +247,7 @@ bool stats_add_sample(value_entry *v, const adze_value *value, const floats *dat
     for (uint64_t c = 0; c < n; c++) merge(&sum, &parts[c]);
     bool finite = are_finite(parts, n, count);
     if (ok && sum.count) {
-        widen(v, sum.min, sum.max);
+        stats_widen(v, sum.min, sum.max, STATS_MIN_EXPONENT);
         count_bins(v, x, count, finite);
         add_to_value(v, &sum);
         for (uint64_t c = 0; c < v->view.channels.n; c++) add_to_channel(&v->channels, c, &parts[c]);

@@ -21,6 +21,9 @@ bool floats_take(floats *f, const adze_value *value);
 /* Adds one sample of the value; false: no memory. `out_bad`: its elements that are NaN or infinite. */
 bool stats_add_sample(value_entry *entry, const adze_value *value, const floats *data, uint64_t *out_bad);
 
+/* Widens the bins, so that they hold [min, max] besides what they hold, to 2^least at least. */
+void stats_widen(value_entry *entry, double min, double max, int least);
+
 /* ---- gram.c ---- */
 
 /* Memory that samples share; starts as zeros, gram_room_free ends it. */

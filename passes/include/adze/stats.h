@@ -126,6 +126,14 @@ ADZE_API const adze_gram *adze_stats_gram_at(const adze_stats *stats, uint32_t i
 ADZE_API bool adze_gram_read(const adze_stats *stats, const adze_gram *gram, uint32_t group, double *out_h,
                              double *out_mean);
 ADZE_API uint64_t adze_stats_samples(const adze_stats *stats); /* that all values were collected from */
+/* Weights statistics of other data into these, of the same module: `share`, from 0 to 1, is how much the old ones count
+ * beside the new ones, whatever the number of elements that each saw. Ranges become the union, bins those that hold it,
+ * shares of elements, moments and H that mix; counts and rows add up. With the share of the old ones' elements that is
+ * what statistics of all the data would be, but for rounding. A share of 0 keeps the new ones, one of 1 takes the old
+ * ones in their place; what only one of the two has stays as it has that. Matrices come into memory. Entries that are
+ * new to `into` are of no attached module until one is attached again. False after an error: another module, or a
+ * file that cannot be read; destroy `into` then. */
+ADZE_API bool adze_stats_merge(adze_stats *into, const adze_stats *old, double share);
 /* Hash of a module as statistics see it: ops, attributes, names, types, and constants' first and last 4 KiB. 0 after an
  * error: a constant cannot be read. */
 ADZE_API uint64_t adze_stats_fingerprint(const adze_module *module);
