@@ -20,7 +20,7 @@ import zoo  # noqa: E402
 
 ADZE = BUILD / "bin/adze"
 # Share of the work that goes, samples to calibrate on and others to compare with, least share of equal answers.
-MODELS = {"resnet20": (0.12, 24, 300, 0.85), "squeezenet": (0.06, 8, 24, 0.75)}
+MODELS = {"resnet20": (0.12, 96, 300, 0.8), "squeezenet": (0.06, 40, 60, 0.75)}
 
 
 def adze(*arguments):

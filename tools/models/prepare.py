@@ -35,18 +35,21 @@ def run_oracle(model, path, arrays):
     return {name: np.concatenate(column) for name, column in zip(names, zip(*rows))}
 
 
+CHOICE = "images from all over"  # how samples are chosen: what was made in another way is made again
+
+
 def stored(folder, file, limit, make):
     """The arrays of `file`, from disk if it was made with the same limit, else made and written.
     The limit stands in a file of its own, written last, so that runs side by side do no harm."""
-    path, mark = folder / file, folder / ".limits" / file
-    if path.exists() and mark.exists() and mark.read_text() == str(limit):
+    path, mark, made = folder / file, folder / ".limits" / file, f"{limit}, {CHOICE}"
+    if path.exists() and mark.exists() and mark.read_text() == made:
         with np.load(path) as data:
             return dict(data)
     arrays = make()
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.unlink(missing_ok=True)
     npz.save(path, **arrays)
-    mark.write_text(str(limit))
+    mark.write_text(made)
     return arrays
 
 
@@ -83,7 +86,7 @@ def main():
     parser = argparse.ArgumentParser(prog="prepare", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="models (default: all)")
     parser.add_argument("--out", type=Path, default=zoo.REPOSITORY / "build/data", metavar="DIR")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N samples of each")
+    parser.add_argument("--limit", type=int, metavar="N", help="only N samples of each")
     parser.add_argument("--no-oracle", action="store_true", help="only the data sets")
     parser.add_argument("--scores", action="store_true", help="print scores beside the known ones")
     parser.add_argument("--list", action="store_true", help="print the names and stop")

@@ -62,14 +62,17 @@ def imagenet_128(data, key, limit):
 
 
 def _cifj(path, limit):
-    """`.cifj`: "CIFJ", u32 count, then per image u8 label, u16 length, JPEG bytes."""
+    """`.cifj`: "CIFJ", u32 count, then per image u8 label, u16 length, JPEG bytes. Images stand class by class, so fewer
+    are taken from all over the file."""
     blob = path.read_bytes()
     if blob[:4] != b"CIFJ":
         raise ValueError(f"{path}: not a CIFJ file")
     count, at = struct.unpack_from("<I", blob, 4)[0], 8
-    for _ in range(count if limit is None else min(count, limit)):
+    limit = count if limit is None else min(count, limit)
+    for i in range(count):
         label, size = struct.unpack_from("<BH", blob, at)
-        yield _planes(_rgb(io.BytesIO(blob[at + 3:at + 3 + size]))), label
+        if i * limit // count != (i - 1) * limit // count:
+            yield _planes(_rgb(io.BytesIO(blob[at + 3:at + 3 + size]))), label
         at += 3 + size
 
 
