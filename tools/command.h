@@ -37,7 +37,8 @@ typedef struct adze_flag_list {
     uint32_t count;
 } adze_flag_list;
 
-/* `name` with its dashes; `value` is what --help writes after "=", NULL for BOOL. Ends with a NULL name. */
+/* `name` with its dashes; `value` is what --help writes after "=", NULL for BOOL. One whose `help` is NULL stands on the
+ * line of the flag before. Ends with a NULL name. */
 typedef struct adze_flag {
     const char *name, *value, *help;
     adze_flag_kind kind;

@@ -20,10 +20,9 @@ static const adze_flag flags[] = {
      ADZE_FLAG_TEXT, offsetof(compress_options, data)},
     {"--metric", "NAME", "what counts as loss: agreement top1 top5 ap50 cosine snr perplexity entropy", ADZE_FLAG_TEXT,
      offsetof(compress_options, metric)},
-    {"--samples", "N", "to calibrate on (default 100, or half if there are fewer than 200)", ADZE_FLAG_INT,
-     offsetof(compress_options, samples)},
-    {"--limit", "N", "measure on at most N (default: all that are left)", ADZE_FLAG_INT,
-     offsetof(compress_options, limit)},
+    {"--samples", "N", "to calibrate on (default 100, or half of fewer than 200), to measure on at most (all)",
+     ADZE_FLAG_INT, offsetof(compress_options, samples)},
+    {"--limit", "N", NULL, ADZE_FLAG_INT, offsetof(compress_options, limit)},
     {"--seed", "N", "of the choice of samples (default 1)", ADZE_FLAG_INT, offsetof(compress_options, seed)},
     {"--formats", "F,…", "that layers may have (default " COMPRESS_FORMATS ")", ADZE_FLAG_TEXT,
      offsetof(compress_options, formats)},
@@ -31,10 +30,9 @@ static const adze_flag flags[] = {
      ADZE_FLAG_TEXT, offsetof(compress_options, channels)},
     {"--weights", "auto|rtn|gptq|cd", "how weights are rounded (default auto: cd, gptq for w4 alone)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, weights)},
-    {"--clip", "absmax|mse|gram", "range of weights (default gram, with rtn mse)", ADZE_FLAG_CHOICE,
-     offsetof(compress_options, clip)},
-    {"--range", "minmax|percentile|mse|kl", "range of activations (default mse)", ADZE_FLAG_CHOICE,
-     offsetof(compress_options, range)},
+    {"--clip", "absmax|mse|gram", "of weights (default gram; rtn: mse), of activations (mse)",
+     ADZE_FLAG_CHOICE, offsetof(compress_options, clip)},
+    {"--range", "minmax|percentile|mse|kl", NULL, ADZE_FLAG_CHOICE, offsetof(compress_options, range)},
     {"--minimize", "size|time", "what a bound on loss alone leaves open (default size)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, minimize)},
     {"--swaps", "N", "neighbours of the best plan that are tried at most (default 6)", ADZE_FLAG_INT,
@@ -45,9 +43,14 @@ static const adze_flag flags[] = {
      offsetof(compress_options, keep_tables)},
     {"--resume", NULL, "go on with a search that was stopped, from OUT.search", ADZE_FLAG_BOOL,
      offsetof(compress_options, resume)},
-    {"--plan", "FILE", "no search: what this plan says", ADZE_FLAG_TEXT, offsetof(compress_options, plan)},
-    {"--replay", "FILE", "make the file that this plan was written for once more, byte for byte", ADZE_FLAG_TEXT,
-     offsetof(compress_options, replay)},
+    {"--plan", "FILE", "no search: what this plan says; the file it was written for, byte for byte", ADZE_FLAG_TEXT,
+     offsetof(compress_options, plan)},
+    {"--replay", "FILE", NULL, ADZE_FLAG_TEXT, offsetof(compress_options, replay)},
+    {"--from", "PLAN", "that plan on new data; what the statistics it kept count beside theirs (default 0.5)",
+     ADZE_FLAG_TEXT, offsetof(compress_options, from)},
+    {"--share", "0..1", NULL, ADZE_FLAG_NUMBER, offsetof(compress_options, share)},
+    {"--keep-stats", NULL, "write OUT.stats, for updates --from=OUT.plan", ADZE_FLAG_BOOL,
+     offsetof(compress_options, keep_stats)},
     {"--cache", "FILE", "measured times of layers (default in ~/.cache/adze; none = measure anew)", ADZE_FLAG_TEXT,
      offsetof(compress_options, cache)},
     ADZE_COMMON_FLAGS_WITHOUT_PASSES,
@@ -60,6 +63,7 @@ static const char usage[] =
     "Example: adze compress model.onnx -o model.so --calib=images.npz --goal='size<=0.3x,loss<=0.5%'\n";
 
 static const int64_t NOT_GIVEN = INT64_MIN;
+static const double SHARE_NOT_GIVEN = -1;
 
 /* ---- Stopping ---- */
 
@@ -83,6 +87,12 @@ static int check_options(const compress_options *o)
     if (o->plan && o->replay) return adze_usage_error("give --plan or --replay, not both");
     if (o->resume && (o->plan || o->replay))
         return adze_usage_error("--resume goes on with a search; --plan and --replay are none");
+    if (o->from && (o->plan || o->replay || o->resume))
+        return adze_usage_error("--from is an update; it takes no --plan, --replay or --resume");
+    if (o->share != SHARE_NOT_GIVEN && !o->from)
+        return adze_usage_error("--share says what old statistics count; give --from, too");
+    if (o->share > 1) return adze_usage_error("--share takes a number from 0 to 1");
+    if (o->replay && o->keep_stats) return adze_usage_error("--replay keeps no statistics");
     if (o->replay && o->goals.count) return adze_usage_error("--replay does not measure: it takes no --goal");
     if (o->samples < 0 || o->limit < 0 || o->swaps < 0 || (o->seed < 0 && o->seed != NOT_GIVEN))
         return adze_usage_error("--samples, --limit, --swaps and --seed take numbers of 0 or above");
@@ -97,13 +107,15 @@ static bool is_same_file(const char *a, const char *b)
     return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* Can the three files be written, and is none of them one that is read? Asked before the work, not behind it. */
+/* Can the files be written, and is none of them one that is read? Asked before the work, not behind it. */
 static int check_places(adze_work *work, const compress_options *o, const char *input)
 {
-    static const char *const suffixes[] = {"", ".plan", ".report.json", ".search"};
+    static const char *const suffixes[] = {"", ".plan", ".report.json", ".search", ".stats"};
+    const char *plan = adze_internf(work->context, "%s.plan", o->output);
     const char *slash = strrchr(o->output, '/');
     const char *folder = slash ? adze_internf(work->context, "%.*s", (int)(slash - o->output) + 1, o->output) : ".";
-    if (is_same_file(o->output, input) || is_same_file(o->output, o->common.calib) || is_same_file(o->output, o->data))
+    if (is_same_file(o->output, input) || is_same_file(o->output, o->common.calib) ||
+        is_same_file(o->output, o->data) || is_same_file(plan, o->from))
         return adze_usage_error("%s: the output would replace what is read", o->output);
     if (access(folder, W_OK | X_OK)) {
         adze_error(adze_loc_unknown(work->context), "%s: %s", folder, strerror(errno));
@@ -210,7 +222,7 @@ static int prepare(compress_job *job)
     if (status) return status;
     if (!make_folder(job) || !collect(job)) return 1;
     job->n_layers = adze_layers_find(job->module, job->stats, &job->layers);
-    if (job->n_layers) return 0;
+    if (job->n_layers) return compress_update_merge(job) ? 0 : 1;
     adze_error(adze_loc_unknown(job->work->context),
                "%s: no layer has constant f32 weights, so there is nothing to compress", job->input);
     return 1;
@@ -276,7 +288,7 @@ static void complete(compress_options *o, const adze_layer_plan *plan)
     if (plan && !o->range) o->range = adze_layer_plan_get(plan, "range");
     const char *tables = plan ? adze_layer_plan_get(plan, "tables") : NULL;
     if (tables && !strcmp(tables, "f32")) o->keep_tables = true;
-    if (samples && !o->samples) o->samples = strtoll(samples, NULL, 10);
+    if (samples && !o->samples && !o->from) o->samples = strtoll(samples, NULL, 10);
     if (seed && o->seed == NOT_GIVEN) o->seed = strtoll(seed, NULL, 10);
     if (o->samples < 0) o->samples = 0;
     if (o->seed < 0) o->seed = 1;
@@ -287,8 +299,9 @@ static void complete(compress_options *o, const adze_layer_plan *plan)
 
 static bool follow_plan(compress_job *job, const adze_layer_plan *plan)
 {
-    uint32_t *chosen = read_plan(job, job->options->plan, plan);
-    bool ok = chosen && compress_try(job, chosen);
+    bool update = job->options->from;
+    uint32_t *chosen = read_plan(job, update ? job->options->from : job->options->plan, plan);
+    bool ok = chosen && (update ? compress_update_try(job, chosen) : compress_try(job, chosen) != NULL);
     free(chosen);
     return ok;
 }
@@ -359,6 +372,7 @@ static int replay(compress_job *job, const adze_layer_plan *plan)
     if (!compress_hash_file(job->work, job->input, &hash, &bytes) ||
         !is_same(job, plan, "model-hash", hash, "it was made for another model"))
         return 1;
+    if (!compress_update_open_again(job, plan, job->options->replay)) return 1;
     int status = prepare(job);
     if (status) return status;
     if (!is_same(job, plan, "calibration-hash", job->samples.calibration.view.fingerprint,
@@ -376,6 +390,7 @@ static int replay(compress_job *job, const adze_layer_plan *plan)
 
 static int compress(compress_job *job, const adze_layer_plan *plan)
 {
+    if (job->options->from && !compress_update_open(job, plan, job->options->from)) return 1;
     int status = prepare(job);
     if (status) return status;
     if (!compress_measure_original(job)) return 1;
@@ -383,7 +398,7 @@ static int compress(compress_job *job, const adze_layer_plan *plan)
     bool held = compress_holds(job, &job->trials[job->best]);
     if (!compress_write(job, held)) return 1;
     compress_print(job);
-    return held ? 0 : 1;
+    return held && !compress_update_is_worse(job) ? 0 : 1;
 }
 
 static void free_job(compress_job *job, bool done)
@@ -399,6 +414,7 @@ static void free_job(compress_job *job, bool done)
     for (uint32_t i = 0; i < COMPRESS_METHODS; i++) adze_mixes_free(&job->fronts[i]);
     compress_state_close(job, done);
     compress_free_levels(job);
+    compress_update_free(&job->update);
     free(job->formats);
     free(job->probes);
     free(job->losses);
@@ -412,10 +428,10 @@ static void free_job(compress_job *job, bool done)
     remove_folder(job);
 }
 
-/* The plan of --plan or --replay, if any, says how the rest is to be understood. */
+/* The plan of --plan, --replay or --from, if any, says how the rest is to be understood. */
 static int run_with(adze_work *work, compress_options *o, const char *input)
 {
-    const char *path = o->plan ? o->plan : o->replay;
+    const char *path = o->plan ? o->plan : o->replay ? o->replay : o->from;
     adze_layer_plan *plan = path ? adze_layer_plan_load(work->context, path) : NULL;
     if (path && !plan) return 1;
     compress_job job = {.options = o, .work = work, .input = input};
@@ -457,7 +473,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     return status;
 }
 
-static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = INT64_MIN, .swaps = 6};
+static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = INT64_MIN, .swaps = 6, .share = -1};
 
 const adze_command adze_command_compress = {
     .name = "compress",

@@ -18,17 +18,28 @@ int adze_usage_error(const char *format, ...)
     return 2;
 }
 
+static void print_name(const adze_flag *flag, char *room, size_t size)
+{
+    bool dash = flag->name[1] != '-'; /* -o FILE, -O2 */
+    const char *joint = !flag->value || flag->kind == ADZE_FLAG_LEVEL ? "" : dash ? " " : "=";
+    bool maybe = flag->kind == ADZE_FLAG_MAYBE;
+    snprintf(room, size, "%s%s%s%s%s", flag->name, maybe ? "[" : "", joint, flag->value ? flag->value : "",
+             maybe ? "]" : "");
+}
+
 void adze_flags_help(const adze_flag *flags, const char *usage)
 {
     printf("%s\nFlags:\n", usage);
-    for (; flags->name; flags++) {
-        char left[64];
-        bool dash = flags->name[1] != '-'; /* -o FILE, -O2 */
-        const char *joint = !flags->value || flags->kind == ADZE_FLAG_LEVEL ? "" : dash ? " " : "=";
-        bool maybe = flags->kind == ADZE_FLAG_MAYBE;
-        snprintf(left, sizeof left, "%s%s%s%s%s", flags->name, maybe ? "[" : "", joint,
-                 flags->value ? flags->value : "", maybe ? "]" : "");
-        printf("  %-28s %s\n", left, flags->help);
+    while (flags->name) {
+        char left[192];
+        const char *help = flags->help;
+        print_name(flags, left, sizeof left);
+        for (flags++; flags->name && !flags->help; flags++) {
+            size_t used = strlen(left);
+            used += (size_t)snprintf(left + used, sizeof left - used, ", ");
+            print_name(flags, left + used, sizeof left - used);
+        }
+        printf("  %-28s %s\n", left, help);
     }
     printf("  %-28s %s\n", "--help", "print this");
 }

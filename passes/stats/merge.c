@@ -1,8 +1,8 @@
 /* Weights statistics of two data sets on one module together.
  *
- * Each old element counts `was` elements and each new one `is`, so that the old ones have their share of all and all are
- * as many as were seen. With the share that they have of the elements both are 1, and what comes out is what statistics
- * of all the data would be.
+ * Each old element counts `was` elements and each new one `is`, so that the old ones have their share of all and all
+ * are as many as were seen. With the share that they have of the elements both are 1, and what comes out is what
+ * statistics of all the data would be.
  */
 #include "passes/stats/accumulate.h"
 

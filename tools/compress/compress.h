@@ -20,9 +20,10 @@ typedef struct compress_options {
     adze_common common;
     adze_flag_list goals;
     const char *output, *data, *metric, *plan, *replay, *formats, *weights, *clip, *range, *cache, *minimize,
-        *preset, *channels;
+        *preset, *channels, *from;
     int64_t samples, limit, seed, swaps;
-    bool allow_slower, keep_tables, resume;
+    double share; /* -1 = not given */
+    bool allow_slower, keep_tables, resume, keep_stats;
 } compress_options;
 
 /* ---- The command (compress.c) ---- */
@@ -179,8 +180,19 @@ typedef struct compress_state {
     uint32_t n_trials;
 } compress_state;
 
+/* Statistics that an earlier run kept, and what they meet (update.c). */
+typedef struct compress_update {
+    const char *plan;  /* NULL: there are none */
+    const char *path;  /* theirs */
+    const char *hash;  /* of the file's bytes, and their number */
+    double share;      /* what they count */
+    uint64_t samples;  /* that they are of */
+    double (*ranges)[6]; /* [layers]: least and most of what it reads, in the old data, in the new, and in both */
+} compress_update;
+
 struct compress_job {
     compress_state state;
+    compress_update update;
     const compress_options *options;
     adze_work *work;
     const char *input, *folder; /* folder: temporary files */
@@ -224,6 +236,8 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool
 bool compress_open(compress_job *job, adze_device *device, const adze_module *module, const char *artifact);
 /* A trial of the chosen formats: measures size, time and loss. It is added to `trials`. NULL after an error. */
 compress_trial *compress_try(compress_job *job, const uint32_t *chosen);
+/* The same where the choice is not all that the trial depends on. */
+compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen);
 void compress_trial_free(compress_trial *trial);
 /* How far a goal is reached by a trial. */
 double compress_reached(const compress_job *job, const compress_trial *trial, compress_goal_kind kind);
@@ -279,6 +293,24 @@ compress_trial *compress_attempt(compress_job *job, const uint32_t *chosen);
 bool compress_swap(compress_job *job);
 /* Looks for the best plan; `best` says which trial it is. */
 bool compress_search(compress_job *job);
+
+/* ---- Updates (update.c) ---- */
+
+/* Finds the statistics that a plan names, and checks that they are those. `path` is the plan's. */
+bool compress_update_open(compress_job *job, const adze_layer_plan *plan, const char *path);
+/* The same for a plan that an update wrote, if this is one. */
+bool compress_update_open_again(compress_job *job, const adze_layer_plan *plan, const char *path);
+/* Weights the old statistics into the job's; its layers are known. */
+bool compress_update_merge(compress_job *job);
+/* Two trials of one choice: as the old statistics alone make it, and the one that is written. */
+bool compress_update_try(compress_job *job, const uint32_t *chosen);
+/* Does the new one lose more? */
+bool compress_update_is_worse(const compress_job *job);
+void compress_update_print(const compress_job *job);
+void compress_update_write(adze_json_writer *w, const compress_job *job);
+/* Keeps the job's statistics beside the result (--keep-stats), and what of an update a plan needs to be replayed. */
+bool compress_update_sign(compress_job *job, adze_layer_plan *plan);
+void compress_update_free(compress_update *update);
 
 /* ---- Going on with a search (state.c) ---- */
 

@@ -342,6 +342,11 @@ compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
 {
     for (uint32_t i = 0; i < job->n_trials; i++) /* the same choice measures the same */
         if (!memcmp(job->trials[i].chosen, chosen, (job->n_layers + 1u) * sizeof *chosen)) return &job->trials[i];
+    return compress_try_anew(job, chosen);
+}
+
+compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen)
+{
     if (job->n_trials == COMPRESS_MAX_TRIALS) return fail(job, job->input, "too many trials"), NULL;
     compress_trial *trial = &job->trials[job->n_trials];
     if (compress_state_find_trial(job, chosen, trial)) return job->n_trials++, trial;

@@ -375,6 +375,7 @@ bool compress_write_report(compress_job *job, const char *path, bool held)
     write_layers(w, job, best);
     write_pareto(w, job, best);
     write_trials(w, job);
+    compress_update_write(w, job);
     write_pipeline(w, job, best);
     adze_json_end(w);
     adze_energy_close(&meter);

@@ -121,6 +121,7 @@ void compress_print(const compress_job *job)
         printf("goal %s: %.4g%s, %s\n", g->text, loss ? 100 * reached : reached, loss ? "%" : "x",
                reached <= g->bound ? "held" : "not held");
     }
+    compress_update_print(job);
 }
 
 /* ---- Plans ---- */
@@ -164,7 +165,7 @@ bool compress_sign(compress_job *job, adze_layer_plan *plan, const char *result)
     set(plan, context, "precision", "%s", o->common.precision ? o->common.precision : "f32");
     set(plan, context, "result", "%s", strrchr(o->output, '/') ? strrchr(o->output, '/') + 1 : o->output);
     set(plan, context, "result-hash", "%016" PRIx64 " %" PRIu64, hash, bytes);
-    return true;
+    return compress_update_sign(job, plan);
 }
 
 /* Each layer's note: what was measured. */
