@@ -74,7 +74,8 @@ static bool apply(adze_registry *registry, const adze_layer *layer, adze_format 
     (void)adze_layer_concrete(layer, format, &format);
     adze_layer_plan_put(plan, layer->weights, format, NULL);
     adze_text passes = {0};
-    adze_layer_structure_pipeline(plan, plan_path, settings, &passes);
+    for (uint32_t step = 0; !passes.size && step < ADZE_STRUCTURE_STEPS; step++)
+        adze_layer_structure_pipeline(plan, step, plan_path, settings, &passes);
     if (!passes.size) adze_layer_pipeline(plan, plan_path, settings, &passes); /* no probe is of both */
     bool ok = write_plan(plan, plan_path, context) && (!passes.size || run_passes(registry, passes.data, copy));
     adze_text_free(&passes);

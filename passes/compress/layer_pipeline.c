@@ -37,27 +37,27 @@ static bool has_cut(const adze_layer_plan *plan, bool drops)
     return false;
 }
 
-void adze_layer_structure_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
-                                   adze_text *out)
+void adze_layer_structure_pipeline(const adze_layer_plan *plan, uint32_t step, const char *path,
+                                   const adze_layer_settings *settings, adze_text *out)
 {
     /* What removes most comes first; what is left is fitted to what the layers gave before. */
     const struct {
         const char *pass;
         bool wanted;
-    } passes[] = {{"drop-blocks", has_cut(plan, true)},
-                  {"prune-channels", has_cut(plan, false)},
-                  {"low-rank", has_structure(plan, ADZE_LOW_RANK, ADZE_SPATIAL)},
-                  {"prune", has_structure(plan, ADZE_SPARSE, ADZE_SPARSE_N_M)}};
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
-        bool first = true;
-        if (!passes[i].wanted) continue;
-        adze_text_append(out, "%s%s{", out->size ? "," : "", passes[i].pass);
-        append(out, &first, "plan", path);
-        append(out, &first, "stats", settings->stats);
-        if (!strcmp(passes[i].pass, "prune")) append(out, &first, "method", "sparsegpt");
-        adze_text_append(out, "}");
-    }
-    if (out->size) adze_text_append(out, ",dce");
+        const char *method;
+    } passes[ADZE_STRUCTURE_STEPS] = {
+        {"drop-blocks", has_cut(plan, true), NULL},
+        {"prune-channels", has_cut(plan, false), NULL},
+        {"low-rank", has_structure(plan, ADZE_LOW_RANK, ADZE_SPATIAL), NULL},
+        {"prune", has_structure(plan, ADZE_SPARSE, ADZE_SPARSE_N_M), "sparsegpt"},
+    };
+    bool first = true;
+    if (step >= ADZE_STRUCTURE_STEPS || !passes[step].wanted) return;
+    adze_text_append(out, "%s{", passes[step].pass);
+    append(out, &first, "plan", path);
+    if (strcmp(passes[step].pass, "drop-blocks") != 0) append(out, &first, "stats", settings->stats);
+    append(out, &first, "method", passes[step].method);
+    adze_text_append(out, "},dce");
 }
 
 void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,

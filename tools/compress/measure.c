@@ -135,19 +135,31 @@ static bool run_passes(compress_job *job, const char *passes, adze_module *modul
     return adze_work_run_passes(job->work, &job->options->common, passes, &job->samples.calibration.view, module);
 }
 
-/* What the plan removes, and what it factors. */
+/* Runs passes that read statistics; where the module is no longer the one that these are of, new ones first. */
+static bool run_with_stats(compress_job *job, const adze_text *passes, adze_module *module,
+                           adze_layer_settings *settings, bool *stale)
+{
+    if (!passes->size) return true;
+    if (*stale && !calibrate_again(job, module, settings->stats)) return false;
+    return run_passes(job, passes->data, module);
+}
+
+/* What the plan removes, and what it factors; statistics are then of what is left. */
 static bool change_structure(compress_job *job, const adze_layer_plan *plan, const char *path, adze_module *module,
                              adze_layer_settings *settings)
 {
-    adze_text passes = {0}, storing = {0};
-    adze_layer_structure_pipeline(plan, path, settings, &passes);
-    adze_layer_pipeline(plan, path, settings, &storing);
-    bool ok = !passes.size || run_passes(job, passes.data, module);
-    if (ok && passes.size && storing.size) {
-        settings->stats = temporary(job, "try", ".stats");
-        ok = calibrate_again(job, module, settings->stats);
+    bool ok = true, stale = false;
+    for (uint32_t step = 0; ok && step < ADZE_STRUCTURE_STEPS; step++) {
+        adze_text passes = {0};
+        adze_layer_structure_pipeline(plan, step, path, settings, &passes);
+        ok = run_with_stats(job, &passes, module, settings, &stale);
+        if (passes.size) settings->stats = temporary(job, "try", ".stats");
+        stale = stale || passes.size;
+        adze_text_free(&passes);
     }
-    adze_text_free(&passes);
+    adze_text storing = {0};
+    adze_layer_pipeline(plan, path, settings, &storing);
+    if (ok && stale && storing.size) ok = calibrate_again(job, module, settings->stats);
     adze_text_free(&storing);
     return ok;
 }

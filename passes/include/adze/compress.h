@@ -171,11 +171,12 @@ ADZE_API void adze_mixes_free(adze_mixes *mixes);
 
 /* ---- Applying plans (layer_pipeline.c) ---- */
 
-/* The passes that give a module, simplified, the structures of a plan, which lies at `path`, and those that store it in
- * the plan's formats behind these: texts of pipelines. Passes without a line in the plan are left out; a text is empty
- * where nothing changes. Storing is for statistics of what the structures left: values between factors are new, and
- * ranges are others. */
-ADZE_API void adze_layer_structure_pipeline(const adze_layer_plan *plan, const char *path,
+/* The passes that give a module, simplified, the structures of a plan, which lies at `path`, in ADZE_STRUCTURE_STEPS
+ * steps, and those that store it in the plan's formats behind these: texts of pipelines. A text is empty where the plan
+ * has nothing for it. Each is for statistics of what the ones before it left: channels are fewer, values between
+ * factors are new, ranges are others. */
+enum { ADZE_STRUCTURE_STEPS = 4 };
+ADZE_API void adze_layer_structure_pipeline(const adze_layer_plan *plan, uint32_t step, const char *path,
                                             const adze_layer_settings *settings, adze_text *out);
 ADZE_API void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
                                   adze_text *out);
