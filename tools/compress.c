@@ -397,6 +397,7 @@ static int compress(compress_job *job, const adze_layer_plan *plan)
     if (!(plan ? follow_plan(job, plan) : compress_search(job))) return 1;
     bool held = compress_holds(job, &job->trials[job->best]);
     if (!compress_write(job, held)) return 1;
+    job->written = true;
     compress_print(job);
     return held && !compress_update_is_worse(job) ? 0 : 1;
 }
@@ -445,8 +446,8 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     job.settings = (adze_layer_settings){
         .struct_size = sizeof job.settings, .weights = o->weights, .clip = o->clip, .range = o->range};
     if (!status) status = o->replay ? replay(&job, plan) : compress(&job, plan);
-    if (stopped && job.state.path) fprintf(stderr, "%s keeps what was measured; --resume goes on\n", job.state.path);
-    free_job(&job, !stopped);
+    if (!job.written && job.state.path) fprintf(stderr, "%s keeps what was measured; --resume goes on\n", job.state.path);
+    free_job(&job, job.written);
     adze_layer_plan_destroy(plan);
     return status;
 }

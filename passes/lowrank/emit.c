@@ -180,7 +180,7 @@ static bool bias_takes(adze_op *op, const lowrank_site *site, const weight_matri
     *old = NULL;
     if (has_factor(op, "alpha") || has_factor(op, "beta")) return false;
     adze_ir_value *bias = adze_op_operand(op, BIAS);
-    if (bias) return (*old = vector_of(bias, m->rows)) && adze_type_rank(adze_value_type(bias)) == 1;
+    if (bias) return adze_type_rank(adze_value_type(bias)) == 1 && (*old = vector_of(bias, m->rows));
     return site->window || adze_row_attr_index(adze_op_get_row(op), "beta") >= 0;
 }
 

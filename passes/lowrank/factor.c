@@ -129,6 +129,7 @@ static bool fits(const layer *x, lowrank_shape s)
 {
     const lowrank_options *o = x->work->options;
     lowrank_shape dense = lowrank_dense(x->site);
+    if (x->site->format.structure != ADZE_DENSE) return s.numbers < dense.numbers; /* as the plan says */
     if (s.numbers * o->min_gain > dense.numbers || s.work * o->min_gain > dense.work) return false;
     return !by_ratio(x->work, x->site) || s.numbers <= o->ratio * dense.numbers;
 }

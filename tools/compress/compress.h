@@ -223,6 +223,7 @@ struct compress_job {
     adze_mixes fronts[COMPRESS_METHODS]; /* that no other of the method beats in bytes (or time) and loss */
     compress_trial trials[COMPRESS_MAX_TRIALS];
     uint32_t n_trials, best;
+    bool written; /* the result stands; what was measured on the way need not be kept */
 };
 
 /* Which metric says what is lost: --metric, else what the labels allow, else agreement. 0, or the exit status. */

@@ -124,7 +124,7 @@ static void predict(compress_job *job, uint32_t layer, uint32_t format, combinat
     job->probes[at].error = job->probes[s].error + job->probes[q].error;
     job->losses[at] = job->losses[s] + job->losses[q];
     double dense = job->seconds[first];
-    job->seconds[at] = dense > 0 ? job->seconds[s] * job->seconds[q] / dense : 0;
+    job->seconds[at] = dense > 0 ? job->seconds[s] * job->seconds[q] / dense : job->seconds[s];
 }
 
 void compress_combine(compress_job *job)

@@ -63,8 +63,9 @@ static bool list_cuts(compress_job *job, const adze_module *changed, compress_le
         uint32_t keep = other < 0 ? group->units : adze_channels_group(is, (uint32_t)other)->units;
         if (keep >= group->units) continue;
         adze_context *context = job->work->context;
-        out->cuts[out->n_cuts++] = (compress_cut){adze_intern_z(context, group->name), keep,
-                                                  adze_internf(context, "of %u", group->units)};
+        uint32_t size = group->unit_size; /* plans count channels */
+        out->cuts[out->n_cuts++] = (compress_cut){adze_intern_z(context, group->name), (uint64_t)keep * size,
+                                                  adze_internf(context, "of %u", group->units * size)};
     }
     adze_channels_free(was);
     adze_channels_free(is);
@@ -122,7 +123,7 @@ static bool measure(compress_job *job, adze_program *original, uint32_t index)
 /* What prune-channels keeps at a rate; no cuts where nothing can go. */
 static bool choose(compress_job *job, double rate, compress_level *out)
 {
-    const char *passes = adze_internf(job->work->context, "prune-channels{rate=%.9g,stats=\"%s\"},dce", rate,
+    const char *passes = adze_internf(job->work->context, "prune-channels{rate=%.9g,at-most=true,stats=\"%s\"},dce", rate,
                                       job->settings.stats);
     adze_module *module = adze_module_clone(job->module);
     bool ok = adze_work_run_passes(job->work, &job->options->common, passes, &job->samples.calibration.view, module) &&
@@ -160,8 +161,21 @@ int compress_parse_channels(compress_job *job)
     }
 }
 
+/* Has the model any group of channels that may go? False after an error, too. */
+static bool has_channels(compress_job *job, bool *out_ok)
+{
+    adze_channels *channels = adze_channels_find(job->module);
+    bool any = channels && adze_channels_count(channels);
+    *out_ok = channels;
+    adze_channels_free(channels);
+    return any;
+}
+
 bool compress_find_levels(compress_job *job)
 {
+    bool found = true;
+    if (job->n_rates && !has_channels(job, &found)) job->n_rates = 0;
+    if (!found) return false;
     adze_program *original = job->n_rates ? adze_program_open(job->work->registry, job->module) : NULL;
     adze_progress *bar = adze_progress_begin(job->work, "channels");
     bool ok = original || !job->n_rates;

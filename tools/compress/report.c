@@ -146,25 +146,29 @@ static void write_part(writer *w, const char *part, uint64_t before, uint64_t af
 }
 
 /* Bytes of biases and of weights' codes; what remains of a layer are scales. */
-static void layer_parts(const adze_layer *layer, adze_format format, uint64_t *weights, uint64_t *scales,
-                        uint64_t *biases)
+static void layer_parts(const adze_layer *layer, adze_format format, uint64_t bytes, uint64_t *weights,
+                        uint64_t *scales, uint64_t *biases)
 {
     uint64_t bits = format.kind == ADZE_FORMAT_FLOAT  ? 32
                     : format.kind == ADZE_FORMAT_CAST ? 16
                     : format.bits <= 4                ? 4
                                                       : 8;
-    uint64_t codes = (layer->rows * layer->cols * bits + 7) / 8;
+    uint64_t all = bytes - 4 * layer->biases, codes = (layer->rows * layer->cols * bits + 7) / 8;
+    if (format.structure != ADZE_DENSE || codes > all) codes = all; /* with what tells where zeros are */
     *weights += codes;
     *biases += 4 * layer->biases;
-    *scales += adze_layer_bytes(layer, format) - codes - 4 * layer->biases;
+    *scales += all - codes;
 }
 
 static void write_size(writer *w, const compress_job *job, const compress_trial *best)
 {
     uint64_t was[3] = {0}, is[3] = {0};
     for (uint32_t i = 0; i < job->n_layers; i++) {
-        layer_parts(&job->layers[i], job->formats[0], &was[0], &was[1], &was[2]);
-        layer_parts(&job->layers[i], job->formats[best->chosen[i]], &is[0], &is[1], &is[2]);
+        uint32_t level = best->chosen[job->n_layers];
+        const adze_layer *as = level ? &job->levels[level].layers[i] : &job->layers[i];
+        layer_parts(&job->layers[i], job->formats[0], compress_bytes(job, 0, i, 0), &was[0], &was[1], &was[2]);
+        layer_parts(as, job->formats[best->chosen[i]], compress_bytes(job, level, i, best->chosen[i]), &is[0], &is[1],
+                    &is[2]);
     }
     uint64_t all_was = was[0] + was[1] + was[2], all_is = is[0] + is[1] + is[2];
     begin(w, "size", '[');

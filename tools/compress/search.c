@@ -33,7 +33,7 @@ static void find_reasons(compress_job *job)
                 *reason = "the layer cannot be measured alone: it reads more than one value";
             else if (!isfinite(probes[f].error))
                 *reason = "its numbers overflow";
-            else if (!job->options->allow_slower && seconds[f] > seconds[0])
+            else if (!job->options->allow_slower && seconds[0] > 0 && seconds[f] > seconds[0])
                 *reason = adze_internf(job->work->context, "it would be slower: %s, float %s",
                                        print_time(job, seconds[f]), print_time(job, seconds[0]));
         }

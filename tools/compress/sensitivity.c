@@ -167,7 +167,11 @@ bool compress_sensitivities(compress_job *job)
     for (uint32_t i = 0; ok && i < job->n_layers; i++) {
         adze_progress_update(bar, (double)i / job->n_layers, job->layers[i].name);
         double *loss = &job->losses[(size_t)i * job->n_formats]; /* of f32: NAN until the others are known */
-        if (!isnan(*loss)) continue;
+        if (!isnan(*loss)) {
+            for (uint32_t f = 1; f < job->n_formats; f++)
+                if (!isfinite(loss[f])) job->reasons[(size_t)i * job->n_formats + f] = "the model's outputs overflow";
+            continue;
+        }
         *loss = 0;
         for (kin group = 0; ok && group < KINDS; group++)
             ok = !compress_stopped() && measure_group(job, original, i, group);

@@ -124,6 +124,8 @@ static bool read_layer(compress_job *job, const char *at)
     double *row = &job->state.layers[layer * 3 * job->n_formats];
     for (uint32_t i = 0; i < 3 * job->n_formats; i++)
         if (!take(&at, &row[i])) return false;
+    for (uint32_t f = 0; f < job->n_formats; f++) /* seconds, errors */
+        if (!(row[3 * f] >= 0) || !isfinite(row[3 * f]) || row[3 * f + 1] < 0) return false;
     return *at == '\n' && (job->state.known[layer] = true);
 }
 
@@ -183,6 +185,8 @@ static bool parse_trial(const compress_job *job, const char *at, compress_trial 
     }
     for (size_t i = 0; i < 8; i++)
         if (!take(&at, &numbers[i])) return false;
+    for (size_t i = 0; i < 7; i++)
+        if (!(numbers[i] >= 0) || numbers[i] > 0x1p53) return false;
     t->bytes = (uint64_t)numbers[0], t->weight_bytes = (uint64_t)numbers[1], t->memory = (uint64_t)numbers[2];
     t->seconds = numbers[3], t->median = numbers[4], t->against = numbers[5], t->against_median = numbers[6];
     t->loss = numbers[7];

@@ -81,6 +81,19 @@ static const field trials[] = {OPTIONAL("step", AMOUNT),
                                OPTIONAL("bytes", AMOUNT),
                                OPTIONAL("min_ms", AMOUNT),
                                {0}};
+static const field inputs[] = {OPTIONAL("layer", STRING), OPTIONAL("width", NUMBER), {0}};
+static const field update[] = {OPTIONAL("from", STRING),
+                               OPTIONAL("share", SHARE),
+                               OPTIONAL("old_samples", AMOUNT),
+                               OPTIONAL("worse", BOOL),
+                               OPTIONAL("loss", NUMBER),
+                               OPTIONAL("loss_before", NUMBER),
+                               OPTIONAL("value", NUMBER),
+                               OPTIONAL("value_before", NUMBER),
+                               OPTIONAL("snr_db", NUMBER),
+                               OPTIONAL("snr_db_before", NUMBER),
+                               {"inputs", OBJECTS, false, inputs},
+                               {0}};
 static const field seconds[] = {REQUIRED("step", STRING), OPTIONAL("seconds", AMOUNT), {0}};
 static const field report[] = {REQUIRED("schema", NUMBER),
                                OPTIONAL("adze", STRING),
@@ -103,6 +116,7 @@ static const field report[] = {REQUIRED("schema", NUMBER),
                                OPTIONAL("pipeline", STRING),
                                OPTIONAL("command", STRING),
                                {"seconds", OBJECTS, false, seconds},
+                               {"update", OBJECT, false, update},
                                {0}};
 
 typedef struct checker {

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 PENALTY = 10  # of a goal that is missed, times the share of its bound that is missed
@@ -116,6 +117,18 @@ def parse():
     return options
 
 
+def open_study(optuna, options, sampler):
+    """The study, new or known. Processes that begin at once may both want to make the database's tables: once more."""
+    for left in range(9, -1, -1):
+        try:
+            return optuna.create_study(study_name=options.study, storage=options.storage, sampler=sampler,
+                                       load_if_exists=True)
+        except Exception as error:  # of whichever database it is
+            if not left or not options.storage:
+                sys.exit(f"{options.storage or 'optuna'}: {str(error).splitlines()[0]}")
+            time.sleep(0.5)
+
+
 def main():
     options = parse()
     try:
@@ -128,8 +141,7 @@ def main():
         found = model.program()
         may = choices(found)
         sampler = optuna.samplers.TPESampler(seed=options.seed, multivariate=True)
-        study = optuna.create_study(study_name=options.study, storage=options.storage, sampler=sampler,
-                                    load_if_exists=True)
+        study = open_study(optuna, options, sampler)
         if options.from_program:
             study.enqueue_trial({layer["name"]: layer["format"] for layer in found["layers"]})
         best = [float("inf")]

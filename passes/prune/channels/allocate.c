@@ -108,7 +108,9 @@ bool prune_allocate(pruner *p, double rate, const bool *fixed)
     uint64_t most = (uint64_t)floor((double)all * (1 - rate) + 1e-6);
     while (now > most) {
         uint32_t group, keep;
-        if (!best_step(p, now, fixed, &group, &keep))
+        bool any = best_step(p, now, fixed, &group, &keep);
+        if (!any && p->at_most) return true;
+        if (!any)
             return adze_error(adze_loc_unknown(p->run->context),
                               "prune-channels: a rate of %g is out of reach: with max-rate=%g and multiple=%u at most "
                               "%.3f of the multiply-accumulates can go",

@@ -45,6 +45,7 @@ typedef struct pruner {
     adze_stats *stats;   /* with Gram matrices of what the layers read; NULL = none */
     adze_arena arena;
     prune_score score;
+    bool at_most; /* a rate out of reach is no error */
     uint32_t multiple;
     double cap;          /* at most this share of a group's units goes */
     bool refit, cascade; /* fit what reads units; what else stands behind it, too */

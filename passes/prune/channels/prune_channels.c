@@ -21,7 +21,7 @@ typedef struct options {
     const char *score, *stats, *plan;
     double rate, group_rate, max_rate, put_back;
     int64_t multiple, samples;
-    bool refit, cascade, measure;
+    bool refit, cascade, measure, at_most;
 } options;
 
 static bool fail(const pruner *p, const char *text)
@@ -56,6 +56,7 @@ static bool read_options(pruner *p, const options *o)
     if ((o->plan != NULL) + (o->rate > 0) + (o->group_rate > 0) > 1)
         return fail(p, "one of plan, rate and group-rate says how much goes");
     p->cap = o->max_rate;
+    p->at_most = o->at_most;
     p->refit = o->refit;
     p->cascade = o->cascade;
     p->samples = (uint64_t)o->samples;
@@ -297,6 +298,7 @@ static const adze_option option_table[] = {
            rate, "0"),
     OPTION("group-rate", "instead: share of each group's units that goes, at most", FLOAT, group_rate, "0"),
     OPTION("max-rate", "share of a group's units that goes, at most", FLOAT, max_rate, "0.75"),
+    OPTION("at-most", "a rate that is out of reach is no error: what can go goes", BOOL, at_most, "false"),
     OPTION("multiple", "of channels that stay, or 8; 0 = the target's, else 16", INT, multiple, "0"),
     OPTION("refit", "fit what reads them to what it gave, by least squares", BOOL, refit, "true"),
     OPTION("cascade", "fit layers behind those, too, to what they gave; needs --calib", BOOL, cascade, "true"),
