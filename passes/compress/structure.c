@@ -7,8 +7,8 @@
 static uint32_t round_rank(double rank)
 {
     enum { VECTOR = 16, HALF = 8 };
-    uint32_t step = rank >= 2 * VECTOR ? VECTOR : HALF;
-    return rank < HALF ? 0 : (uint32_t)(rank / step) * step;
+    uint32_t whole = (uint32_t)rank, step = whole >= 2 * VECTOR ? VECTOR : HALF;
+    return whole / step * step;
 }
 
 /* Window of a convolution of two dims; 1 x 1 of a product. */

@@ -66,7 +66,7 @@ static void bound_pixels(tile *t, contraction *c, grid *g, const adze_dim *n_uni
     adze_dim_is_const(c->cols, &cols);
     adze_dim_is_const(n_units, &units);
     int64_t tiles = c->row_axis < 0 ? 1 : ceil_div(cols, c->mr);
-    double bytes = (double)tiles * TILE_PIXELS * 4 * (double)tile_all_steps(c);
+    double bytes = (double)(tiles * TILE_PIXELS * 4) * (double)tile_all_steps(c);
     int64_t most = at_most((double)l2 / 2 / bytes, units);
     if (most < 1) most = 1;
     if (g->unit_block > most) g->unit_block = most;

@@ -191,7 +191,7 @@ TEST(halves_make_the_whole)
         REQUIRE(begin(&w, scales[i]));
         adze_stats *old = collect(&w, 0, OLD), *new = collect(&w, OLD, NEW), *all = collect(&w, 0, ALL);
         REQUIRE(old && new && all);
-        CHECK(adze_stats_merge(new, old, (double)OLD / ALL));
+        CHECK(adze_stats_merge(new, old, (double)OLD / (int)ALL));
         check_same(new, all);
         adze_stats_destroy(old);
         adze_stats_destroy(new);
@@ -324,7 +324,7 @@ TEST(not_finite_elements)
     REQUIRE(old && new && all);
     const adze_value_stats *bad = adze_stats_find(new, "h");
     CHECK(bad->n_infinite > 0 && !bad->channels.count[1] && bad->channels.count[0]);
-    CHECK(adze_stats_merge(new, old, (double)OLD / ALL));
+    CHECK(adze_stats_merge(new, old, (double)OLD / (int)ALL));
     const adze_value_stats *is = adze_stats_find(new, "h"), *want = adze_stats_find(all, "h");
     COUNT(is->n_infinite, want->n_infinite);
     COUNT(is->count, want->count);

@@ -11,7 +11,8 @@
 #include <adze/ir.h>
 #include <adze/table.h>
 
-enum { DIMS_NONE = UINT32_MAX, DIMS_MAX_SLOTS = 1 << 25 };
+#define DIMS_NONE UINT32_MAX
+enum { DIMS_MAX_SLOTS = 1 << 25 };
 
 /* A class may be removed; it may not because only the other factor of a product of axes may be (which another choice
  * could change); or it may not at all. */
