@@ -1,5 +1,6 @@
 /* Cuts layers out of modules (cut.h). */
 #include "passes/compress/cut.h"
+#include "passes/weights/copy.h"
 
 #include <adze/arena.h>
 
@@ -14,31 +15,6 @@ static bool run_passes(adze_registry *registry, const char *text, adze_module *m
     bool ok = pipeline && adze_pipeline_run(pipeline, module, &options);
     adze_pipeline_destroy(pipeline);
     return ok;
-}
-
-/* The op of a copy's main that stands where `op` does in the original's. */
-static adze_op *twin_of(const adze_module *copy, const adze_op *op)
-{
-    const adze_op *mine = adze_region_first(adze_op_parent(op));
-    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
-    for (; mine != op; mine = adze_op_next(mine)) other = adze_op_next(other);
-    return other;
-}
-
-static void set_results(adze_func *func, adze_ir_value *const *values, uint32_t n)
-{
-    adze_op *end = adze_func_return(func);
-    const adze_type **types = adze_malloc((n + 1u) * sizeof *types);
-    const char **names = adze_malloc((n + 1u) * sizeof *names);
-    while (adze_op_num_operands(end)) adze_op_remove_operand(end, 0);
-    for (uint32_t i = 0; i < n; i++) {
-        types[i] = adze_value_type(values[i]);
-        names[i] = adze_internf(adze_op_context(end), "result_%u", i);
-        adze_op_insert_operand(end, i, values[i]);
-    }
-    adze_func_set_results(func, types, names, n);
-    free(types);
-    free(names);
 }
 
 static void remove_unused_args(adze_region *body)
@@ -90,7 +66,7 @@ static bool infer(adze_func *func)
     for (adze_op *op = adze_region_first(adze_func_body(func)); op && op != end; op = adze_op_next(op))
         if (!adze_op_infer(op)) return false;
     adze_ir_value *result = adze_op_operand(end, 0);
-    set_results(func, &result, 1);
+    copy_set_results(func, &result, 1);
     return true;
 }
 
@@ -113,7 +89,7 @@ bool layer_cut(adze_registry *registry, const adze_module *module, const adze_la
     adze_module *copy = adze_module_clone(module);
     adze_func *func = adze_module_main(copy);
     adze_region *body = adze_func_body(func);
-    adze_op *op = twin_of(copy, layer->op);
+    adze_op *op = copy_twin(copy, layer->op);
     adze_ir_value *x = adze_op_operand(op, 0), *result = adze_op_result(op, 0); /* x outlives the passes */
     const adze_use *use = first_reader(result, op);
     adze_op *reader = use ? adze_use_op(use) : NULL;
@@ -125,7 +101,7 @@ bool layer_cut(adze_registry *registry, const adze_module *module, const adze_la
         const adze_type *type = adze_type_tensor_const(adze_module_context(copy), (adze_dtype)sample->dtype,
                                                        sample->rank, sample->dims);
         adze_value_replace_uses(x, adze_region_add_arg(body, type, "input of a layer"));
-        set_results(func, &result, 1);
+        copy_set_results(func, &result, 1);
         ok = run_passes(registry, "dce", copy);
     }
     if (ok) remove_unused_args(body);
@@ -140,8 +116,8 @@ adze_module *layer_inputs(const adze_module *module, const adze_layer *layers, u
 {
     adze_module *copy = adze_module_clone(module);
     adze_ir_value **values = adze_malloc((n_layers + 1u) * sizeof(adze_ir_value *));
-    for (uint32_t i = 0; i < n_layers; i++) values[i] = adze_op_operand(twin_of(copy, layers[i].op), 0);
-    set_results(adze_module_main(copy), values, n_layers);
+    for (uint32_t i = 0; i < n_layers; i++) values[i] = adze_op_operand(copy_twin(copy, layers[i].op), 0);
+    copy_set_results(adze_module_main(copy), values, n_layers);
     free(values);
     return copy;
 }

@@ -8,6 +8,7 @@
  *     %y = attention(%q, %k, %v)            →         %y = attention(%q, %k, %v, @y.window)
  */
 #include "passes/examples_embedded.h"
+#include "passes/weights/copy.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -129,14 +130,6 @@ static void add_sample(site *t, const adze_value *q, const adze_value *k, const 
     free(scores);
 }
 
-static adze_op *twin_of(const adze_module *copy, const adze_op *op)
-{
-    const adze_op *mine = adze_region_first(adze_op_parent(op));
-    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
-    for (; mine != op; mine = adze_op_next(mine)) other = adze_op_next(other);
-    return other;
-}
-
 /* main of the copy gives queries, keys and masks of all sites instead. */
 static void tap(const windows *w, adze_module *copy)
 {
@@ -148,7 +141,7 @@ static void tap(const windows *w, adze_module *copy)
     while (adze_op_num_operands(end)) adze_op_remove_operand(end, 0);
     for (uint32_t i = 0; i < w->n; i++)
         for (uint32_t o = 0; o <= MASK; o++) {
-            adze_ir_value *value = adze_op_operand(twin_of(copy, w->sites[i].op), o);
+            adze_ir_value *value = adze_op_operand(copy_twin(copy, w->sites[i].op), o);
             if (o == 2 || !value) continue;
             types[n] = adze_value_type(value);
             names[n] = adze_internf(w->run->context, "tap_%u", n);

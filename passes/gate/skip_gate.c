@@ -9,6 +9,7 @@
  */
 #include "passes/examples_embedded.h"
 #include "passes/gate/logistic.h"
+#include "passes/weights/copy.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -142,14 +143,6 @@ static void find_blocks(gater *g)
 
 /* ---- Running ---- */
 
-static adze_op *twin_of(const adze_module *copy, const adze_op *op)
-{
-    const adze_op *mine = adze_region_first(adze_op_parent(op));
-    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
-    for (; mine != op; mine = adze_op_next(mine)) other = adze_op_next(other);
-    return other;
-}
-
 /* All samples through a module; `use` sees the results. False after an error. */
 static bool run_all(gater *g, const adze_module *module,
                     bool (*use)(gater *g, uint64_t sample, const adze_value *results, void *self), void *self)
@@ -219,7 +212,7 @@ static bool choose(gater *g, const block **out, uint64_t *n_keep)
     *n_keep = 0;
     for (uint32_t i = 0; i < g->n_blocks; i++) {
         adze_module *copy = adze_module_clone(g->module);
-        adze_op *add = twin_of(copy, g->blocks[i].add);
+        adze_op *add = copy_twin(copy, g->blocks[i].add);
         uint32_t side = adze_op_operand(g->blocks[i].add, 0) == g->blocks[i].x ? 0 : 1;
         adze_value_replace_uses(adze_op_result(add, 0), adze_op_operand(add, side));
         bool ok = run_all(g, copy, compare, NULL);
@@ -280,7 +273,7 @@ static bool read_features(gater *g, const block *b, features *f)
     *f = (features){.n = (size_t)count};
     adze_module *copy = adze_module_clone(g->module);
     adze_func *func = adze_module_main(copy);
-    adze_op *end = adze_func_return(func), *add = twin_of(copy, b->add);
+    adze_op *end = adze_func_return(func), *add = copy_twin(copy, b->add);
     adze_builder at = adze_builder_before(end);
     adze_ir_value *means = build_means(&at, adze_op_operand(add, adze_op_operand(b->add, 0) == b->x ? 0 : 1));
     if (means) {

@@ -1,5 +1,6 @@
 /* Time of a layer as it is, and of its factors, each in a module of its own. */
 #include "passes/lowrank/lowrank.h"
+#include "passes/weights/copy.h"
 
 #include <adze/arena.h>
 #include <adze/registry.h>
@@ -10,31 +11,6 @@
 #include <time.h>
 
 /* ---- Inputs ---- */
-
-static void set_results(adze_func *func, adze_ir_value *const *values, uint32_t n)
-{
-    adze_op *end = adze_func_return(func);
-    const adze_type **types = adze_malloc((n + 1u) * sizeof *types);
-    const char **names = adze_malloc((n + 1u) * sizeof *names);
-    while (adze_op_num_operands(end)) adze_op_remove_operand(end, 0);
-    for (uint32_t i = 0; i < n; i++) {
-        types[i] = adze_value_type(values[i]);
-        names[i] = adze_internf(adze_op_context(end), "result_%u", i);
-        adze_op_insert_operand(end, i, values[i]);
-    }
-    adze_func_set_results(func, types, names, n);
-    free(types);
-    free(names);
-}
-
-/* The op of a copy's main that stands where `op` does in the original's. */
-static adze_op *twin_of(const adze_module *copy, const adze_op *op)
-{
-    const adze_op *mine = adze_region_first(adze_op_parent(op));
-    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
-    for (; mine != op; mine = adze_op_next(mine)) other = adze_op_next(other);
-    return other;
-}
 
 static bool is_in_main(const lowrank_site *site)
 {
@@ -86,9 +62,9 @@ adze_value *lowrank_values(adze_pass_run *run, const adze_module *module, const 
     for (uint32_t i = 0; i < n; i++) {
         if (!lowrank_stands_alone(&sites[i])) continue;
         place[count] = i;
-        tapped[count++] = adze_op_operand(twin_of(copy, sites[i].members[0].op), 0);
+        tapped[count++] = adze_op_operand(copy_twin(copy, sites[i].members[0].op), 0);
     }
-    set_results(adze_module_main(copy), tapped, count);
+    copy_set_results(adze_module_main(copy), tapped, count);
     adze_program *program = adze_program_open(run->registry, copy);
     const adze_value *results;
     arguments = adze_malloc((data->n_inputs + 1u) * sizeof *arguments);
@@ -113,7 +89,7 @@ static bool twin_site(const adze_module *copy, const lowrank_site *site, lowrank
 {
     *out = *site;
     for (uint32_t i = 0; i < site->n; i++)
-        if (!weight_describe(twin_of(copy, site->members[i].op), &out->members[i])) return false;
+        if (!weight_describe(copy_twin(copy, site->members[i].op), &out->members[i])) return false;
     return true;
 }
 
@@ -125,7 +101,7 @@ static bool infer(adze_func *func)
     adze_ir_value *results[LOWRANK_MAX_SHARED];
     uint32_t n = adze_op_num_operands(end);
     for (uint32_t i = 0; i < n; i++) results[i] = adze_op_operand(end, i);
-    set_results(func, results, n);
+    copy_set_results(func, results, n);
     return true;
 }
 
@@ -159,7 +135,7 @@ static adze_module *cut(adze_pass_run *run, const lowrank_site *site, const lowr
     if (ok) {
         const adze_type *type = adze_type_tensor_const(run->context, (adze_dtype)x->dtype, x->rank, x->dims);
         adze_value_replace_uses(was, adze_region_add_arg(adze_func_body(func), type, "input of a layer"));
-        set_results(func, results, site->n);
+        copy_set_results(func, results, site->n);
         ok = drop_rest(run, copy) && infer(func);
     }
     if (ok) return copy;
