@@ -57,8 +57,8 @@ static bool in_loop(const adze_op *op, adze_dtype dtype, const adze_type **out_t
 
 static bool is_in_loop(const adze_op *op)
 {
-    const adze_type *type = infer_operand(op, 0), *zero = infer_operand(op, 2);
-    if (!type || !zero) return false;
+    const adze_type *type = infer_operand(op, 0);
+    if (!type || !infer_operand(op, 1) || !infer_operand(op, 2)) return false;
     return adze_type_get_kind(type) == ADZE_TYPE_SCALAR || adze_type_get_kind(type) == ADZE_TYPE_VECTOR;
 }
 
