@@ -63,6 +63,8 @@ typedef struct adze_work {
     adze_registry *registry;
     bool color, progress; /* of and on stderr */
     bool no_remarks;      /* notes that follow no error are not shown: passes run again and again */
+    adze_text *held;      /* what is said goes there; NULL: to stderr */
+    uint64_t forgiven;    /* errors that were held and then forgotten */
     uint64_t n_diagnostics;
     uint64_t max_memory; /* --max-memory, else the machine's */
     const char *input, *output; /* the model that was read last, and where the result goes; borrowed, or NULL */
@@ -119,6 +121,10 @@ typedef struct adze_common {
 /* Creates context and registry and loads the plug-ins. False after an error. */
 bool adze_work_open(adze_work *session, const adze_common *common);
 void adze_work_close(adze_work *session);
+/* Between these two what is said is kept in `text`, which becomes the caller's: it is shown then, or, if `forget`, was no
+ * error. */
+void adze_work_hold(adze_work *session, adze_text *text);
+void adze_work_release(adze_work *session, bool forget);
 /* Prints a diagnostic to stderr; an adze_sink. `self` is an adze_work or NULL. */
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic);
 /* adze_precision. */

@@ -182,10 +182,23 @@ void compress_name_values(adze_module *module, const char *prefix)
                 adze_value_set_name(adze_op_result(op, i), adze_internf(context, "%s%u", prefix, n));
 }
 
+/* Plans go by names that passes keep: contractions without a node get one, of their weights. */
+static void name_layers(adze_module *module)
+{
+    enum { WEIGHTS = 1 };
+    for (adze_op *op = adze_region_first(adze_func_body(adze_module_main(module))); op; op = adze_op_next(op)) {
+        bool any = adze_op_has_trait(op, ADZE_CONTRACTION) && adze_op_num_operands(op) > WEIGHTS;
+        const adze_ir_value *weights = any ? adze_op_operand(op, WEIGHTS) : NULL;
+        const adze_const *constant = weights ? adze_value_const(weights) : NULL;
+        if (constant && !adze_op_num_nodes(op)) adze_op_add_node(op, adze_const_name(constant));
+    }
+}
+
 static bool simplify(compress_job *job)
 {
     if (!adze_work_run_passes(job->work, &job->options->common, "simplify", NULL, job->module)) return false;
     compress_name_values(job->module, "v");
+    name_layers(job->module);
     return true;
 }
 
@@ -301,7 +314,7 @@ static bool follow_plan(compress_job *job, const adze_layer_plan *plan)
 {
     bool update = job->options->from;
     uint32_t *chosen = read_plan(job, update ? job->options->from : job->options->plan, plan);
-    bool ok = chosen && (update ? compress_update_try(job, chosen) : compress_try(job, chosen) != NULL);
+    bool ok = chosen && (update ? compress_update_try(job, chosen) : compress_try(job, chosen, NULL) != NULL);
     free(chosen);
     return ok;
 }
@@ -411,6 +424,7 @@ static void free_job(compress_job *job, bool done)
     }
     free(job->answers);
     for (uint32_t i = 0; i < job->n_trials; i++) compress_trial_free(&job->trials[i]);
+    for (uint32_t i = 0; i < job->n_refused; i++) free(job->refused[i].chosen);
     compress_score_free(&job->original_score);
     for (uint32_t i = 0; i < COMPRESS_METHODS; i++) adze_mixes_free(&job->fronts[i]);
     compress_state_close(job, done);
@@ -446,7 +460,8 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     job.settings = (adze_layer_settings){
         .struct_size = sizeof job.settings, .weights = o->weights, .clip = o->clip, .range = o->range};
     if (!status) status = o->replay ? replay(&job, plan) : compress(&job, plan);
-    if (!job.written && job.state.path) fprintf(stderr, "%s keeps what was measured; --resume goes on\n", job.state.path);
+    if (!job.written && job.state.path)
+        fprintf(stderr, "%s keeps what was measured; --resume goes on\n", job.state.path);
     free_job(&job, job.written);
     adze_layer_plan_destroy(plan);
     return status;

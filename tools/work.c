@@ -33,7 +33,12 @@ static void print_coloured(const adze_diagnostic *diagnostic, const char *text, 
 void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic)
 {
     adze_work *work = self;
-    if (work && work->no_remarks && diagnostic->severity == ADZE_NOTE && !adze_context_errors(work->context)) return;
+    bool clean = !work || adze_context_errors(work->context) == work->forgiven;
+    if (work && work->no_remarks && diagnostic->severity == ADZE_NOTE && clean) return;
+    if (work && work->held) {
+        adze_diagnostic_print(diagnostic, work->held);
+        return;
+    }
     if (work && ++work->n_diagnostics > MAX_SHOWN) return;
     adze_text text = {0};
     adze_diagnostic_print(diagnostic, &text);
@@ -44,6 +49,22 @@ void adze_print_to_stderr(void *self, const adze_diagnostic *diagnostic)
         fwrite(text.data, 1, text.size - 1, stderr);
     if (text.size > 1 && text.data[text.size - 2] != '\n') fputc('\n', stderr);
     adze_text_free(&text);
+}
+
+void adze_work_hold(adze_work *work, adze_text *text)
+{
+    *text = (adze_text){0};
+    work->held = text;
+}
+
+void adze_work_release(adze_work *work, bool forget)
+{
+    adze_text *text = work->held;
+    work->held = NULL;
+    if (forget)
+        work->forgiven = adze_context_errors(work->context);
+    else
+        fwrite(text->data, 1, text->size, stderr);
 }
 
 static bool is_shown(const char *when)

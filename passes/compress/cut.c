@@ -4,7 +4,6 @@
 
 #include <adze/arena.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,17 +30,6 @@ static bool is_alone(const adze_op *op)
     return adze_op_operand(op, 0) && !adze_value_const(adze_op_operand(op, 0)) && adze_op_num_results(op) == 1;
 }
 
-static bool write_plan(const adze_layer_plan *plan, const char *path, adze_context *context)
-{
-    adze_text text = {0};
-    adze_layer_plan_print(plan, &text);
-    FILE *file = fopen(path, "w");
-    bool ok = file && fwrite(text.data, 1, text.size, file) == text.size;
-    if (file && fclose(file)) ok = false;
-    adze_text_free(&text);
-    return ok || adze_error(adze_loc_unknown(context), "%s: cannot be written", path);
-}
-
 static bool apply(adze_registry *registry, const adze_layer *layer, adze_format format,
                   const adze_layer_settings *settings, const char *plan_path, adze_module *copy)
 {
@@ -53,7 +41,7 @@ static bool apply(adze_registry *registry, const adze_layer *layer, adze_format 
     for (uint32_t step = 0; !passes.size && step < ADZE_STRUCTURE_STEPS; step++)
         adze_layer_structure_pipeline(plan, step, plan_path, settings, &passes);
     if (!passes.size) adze_layer_pipeline(plan, plan_path, settings, &passes); /* no probe is of both */
-    bool ok = write_plan(plan, plan_path, context) && (!passes.size || run_passes(registry, passes.data, copy));
+    bool ok = adze_layer_plan_save(plan, plan_path) && (!passes.size || run_passes(registry, passes.data, copy));
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
     return ok;

@@ -60,6 +60,16 @@ void adze_layer_structure_pipeline(const adze_layer_plan *plan, uint32_t step, c
     adze_text_append(out, "},dce");
 }
 
+void adze_layer_cut_pipeline(double rate, const char *save, const adze_layer_settings *settings, adze_text *out)
+{
+    bool first = false;
+    adze_text_append(out, "prune-channels{at-most=true,rate=");
+    adze_text_double(out, rate);
+    append(out, &first, "save", save);
+    append(out, &first, "stats", settings->stats);
+    adze_text_append(out, "},dce");
+}
+
 void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
                          adze_text *out)
 {

@@ -124,6 +124,8 @@ uint32_t adze_layer_plan_num_cuts(const adze_layer_plan *plan) { return plan->n_
 const char *adze_layer_plan_cut_name(const adze_layer_plan *plan, uint32_t index) { return plan->cuts[index].name; }
 uint64_t adze_layer_plan_cut_keep(const adze_layer_plan *plan, uint32_t index) { return plan->cuts[index].keep; }
 
+const char *adze_layer_plan_cut_note(const adze_layer_plan *plan, uint32_t index) { return plan->cuts[index].note; }
+
 static uint32_t find_cut(const adze_layer_plan *plan, const char *name)
 {
     uint32_t at = 0;
@@ -210,6 +212,21 @@ void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
         if (c->keep) adze_text_append(out, " %llu", (unsigned long long)c->keep);
         end_printed(out, start, c->note);
     }
+}
+
+bool adze_layer_plan_save(const adze_layer_plan *plan, const char *path)
+{
+    const char *part = adze_internf(plan->context, "%s.part", path);
+    adze_text text = {0};
+    adze_layer_plan_print(plan, &text);
+    FILE *file = fopen(part, "w");
+    bool ok = file && fwrite(text.data, 1, text.size, file) == text.size;
+    if (file && fclose(file)) ok = false;
+    ok = ok && !rename(part, path);
+    if (!ok) adze_error(adze_loc_unknown(plan->context), "%s: %s", path, strerror(errno));
+    if (!ok && file) remove(part);
+    adze_text_free(&text);
+    return ok;
 }
 
 /* ---- Reading ---- */

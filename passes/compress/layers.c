@@ -36,6 +36,8 @@ static void describe(adze_layer *layer, const weight_matrix *m, const adze_stats
         layer->n_ops++;
         layer->biases += biases_of(other.op, m->rows);
         layer->takes_rows = layer->takes_rows && weight_takes_rows(other.op, &other);
+        const adze_value_stats *seen = stats ? adze_stats_of(stats, adze_op_operand(other.op, 0)) : NULL;
+        layer->no_range = layer->no_range || (seen && !seen->count);
         const adze_gram *gram = stats ? adze_stats_gram(stats, other.op, 0) : NULL;
         layer->has_gram = layer->has_gram && gram && gram->rows && gram->size == m->cols && gram->n_groups == m->groups;
     }
@@ -63,16 +65,13 @@ static void count_names(adze_table *names, const adze_op *op)
     if (result && !is_node_of(op, result)) count_name(names, result);
 }
 
-/* The node's name where that is one of this layer alone; a constant's name always is, and is all that several ops have
- * in common. */
+/* The first node's name where that is one of this layer alone; a constant's name always is, and is all that several ops
+ * have in common. */
 static const char *name_of(const adze_layer *layer, const adze_table *names)
 {
-    if (layer->n_ops > 1) return layer->weights;
-    for (uint32_t i = 0; i < adze_op_num_nodes(layer->op); i++) {
-        const char *node = adze_op_node(layer->op, i);
-        if (*node && adze_table_get_name(names, node) == (void *)1) return node;
-    }
-    return layer->weights;
+    const char *node = adze_op_num_nodes(layer->op) ? adze_op_node(layer->op, 0) : "";
+    bool mine = layer->n_ops == 1 && *node && adze_table_get_name(names, node) == (void *)1;
+    return mine ? node : layer->weights;
 }
 
 uint32_t adze_layers_find(const adze_module *module, const adze_stats *stats, adze_layer **out_layers)
@@ -114,6 +113,7 @@ bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
     if (format.structure != ADZE_DENSE && !layer->has_gram) return false; /* chosen, and refitted, by Gram matrices */
     if (format.kind == ADZE_FORMAT_FLOAT || format.kind == ADZE_FORMAT_CAST) return true;
     if (gram && !layer->has_gram) return false;
+    if (format.kind == ADZE_FORMAT_STATIC && layer->no_range) return false;
     /* The last group of a product may be short. */
     bool even = layer->cols == layer->channels || !format.group || layer->channels % format.group == 0;
     if (format.group && (format.group >= layer->channels || !even)) return false;

@@ -67,6 +67,7 @@ bool adze_layer_concrete(const adze_layer *layer, adze_format format, adze_forma
 {
     layer_factor factors[LAYER_MAX_FACTORS];
     *out = format;
+    if (!layer->rows) return format.structure == ADZE_DENSE; /* a layer that was dropped */
     switch (format.structure) {
     case ADZE_DENSE:
     case ADZE_SPARSE: return true;

@@ -104,6 +104,9 @@ bool compress_add_format(compress_job *job, adze_format format, uint32_t *out_in
 /* What a format is for one layer at a level: with ranks in the place of shares. */
 adze_format compress_format(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format);
 bool compress_takes(const compress_job *job, uint32_t layer, uint32_t format);
+bool compress_takes_at(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format);
+/* A layer as it is at a level; one that was dropped has no rows. */
+const adze_layer *compress_layer_at(const compress_job *job, uint32_t level, uint32_t layer);
 /* Adds each structure with each way to store it, behind the formats that were measured, with what is expected of it. */
 void compress_combine(compress_job *job);
 
@@ -155,6 +158,12 @@ typedef struct compress_trial {
     compress_score score, snr;
 } compress_trial;
 
+/* A choice that passes refuse. */
+typedef struct compress_refused {
+    uint32_t *chosen; /* [layers + 1] */
+    const char *why;
+} compress_refused;
+
 /* Channels that a group keeps. */
 typedef struct compress_cut {
     const char *name;
@@ -169,6 +178,7 @@ typedef struct compress_level {
     adze_layer *layers; /* as they are then */
     double *seconds;    /* [layers], in floats */
     double loss;        /* of the whole model, as those of layers */
+    const char *barred; /* why no plan has it; NULL: plans may */
 } compress_level;
 
 /* What an earlier run of the same search measured, and where this one keeps it (state.c). */
@@ -176,6 +186,7 @@ typedef struct compress_state {
     const char *path; /* NULL: nowhere */
     double *layers;   /* [layers][formats][3]: seconds, error and loss; NAN = not measured */
     bool *known;      /* [layers] */
+    compress_level levels[COMPRESS_MAX_LEVELS]; /* of rates; those with seconds are known */
     compress_trial trials[COMPRESS_MAX_TRIALS];
     uint32_t n_trials;
 } compress_state;
@@ -223,6 +234,8 @@ struct compress_job {
     adze_mixes fronts[COMPRESS_METHODS]; /* that no other of the method beats in bytes (or time) and loss */
     compress_trial trials[COMPRESS_MAX_TRIALS];
     uint32_t n_trials, best;
+    compress_refused refused[COMPRESS_MAX_TRIALS];
+    uint32_t n_refused;
     bool written; /* the result stands; what was measured on the way need not be kept */
 };
 
@@ -230,15 +243,27 @@ struct compress_job {
 int compress_metric_choose(compress_job *job);
 /* Compiles the original, and keeps its outputs for all samples that are held back. */
 bool compress_measure_original(compress_job *job);
+/* A file among those that go in the end. */
+const char *compress_temporary(const compress_job *job, const char *name, const char *suffix);
+/* Runs passes, which see the samples that are for calibration alone. */
+bool compress_run_passes(compress_job *job, const char *passes, adze_module *module);
 /* Makes the module that a plan stands for and writes it to `file`, whose suffix says how (NULL = nowhere). If `marked`,
  * the ops of layers are marked in their nodes' names. The module is the caller's; NULL after an error. */
 adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file);
+/* Between these, what passes refuse is no error: the second says why they did if `failed`, and else, or where it is no
+ * refusal, NULL. */
+void compress_forgive_begin(compress_job *job, adze_text *said);
+const char *compress_forgive_end(compress_job *job, adze_text *said, bool failed);
+/* The same for a search, which goes on without what passes refuse: *out_why then says why, and that is no error. */
+adze_module *compress_apply_or_refuse(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
+                                      const char **out_why);
 /* A model compiled for the target: `artifact`, or where that is NULL, a copy of the module. Close it either way. */
 bool compress_open(compress_job *job, adze_device *device, const adze_module *module, const char *artifact);
-/* A trial of the chosen formats: measures size, time and loss. It is added to `trials`. NULL after an error. */
-compress_trial *compress_try(compress_job *job, const uint32_t *chosen);
+/* A trial of the chosen formats: measures size, time and loss. It is added to `trials`. NULL after an error, and where
+ * passes refuse the choice: with `out_why`, that is none, and *out_why says why. */
+compress_trial *compress_try(compress_job *job, const uint32_t *chosen, const char **out_why);
 /* The same where the choice is not all that the trial depends on. */
-compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen);
+compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen, const char **out_why);
 void compress_trial_free(compress_trial *trial);
 /* How far a goal is reached by a trial. */
 double compress_reached(const compress_job *job, const compress_trial *trial, compress_goal_kind kind);
@@ -257,8 +282,9 @@ uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen);
 
 /* Seconds of each layer in each format, of the whole model. */
 bool compress_measure_layers(compress_job *job);
-/* Marks the ops of layers in a copy of the module, for the above. */
+/* Marks the ops of layers in a copy of the module, for the above: among the names of nodes stands compress_mark_of. */
 void compress_mark_layers(compress_job *job, adze_module *copy);
+const char *compress_mark_of(const compress_job *job, uint32_t layer);
 
 /* What runs of a marked module take of each layer. */
 bool compress_time_module(compress_job *job, const adze_module *module, double *out_seconds);
@@ -272,6 +298,7 @@ bool compress_find_levels(compress_job *job);
 /* The level that a plan states, as the only one beside that of the model as it is. */
 bool compress_level_of_plan(compress_job *job, const adze_layer_plan *plan, uint32_t *out_level);
 void compress_free_levels(compress_job *job);
+void compress_level_free(compress_level *level);
 /* Adds the level's lines to a plan. */
 void compress_put_level(const compress_job *job, uint32_t level, adze_layer_plan *plan);
 /* What a layer takes at a level in a format, as measured or expected. */
@@ -288,8 +315,11 @@ bool compress_distance(compress_job *job, adze_program *was, adze_program *is, d
 
 /* How much the whole model loses by each format of each layer, from one run of it a layer. */
 bool compress_sensitivities(compress_job *job);
-/* Tries a choice that may be the best; NULL after an error. */
-compress_trial *compress_attempt(compress_job *job, const uint32_t *chosen);
+/* Tries a choice that may be the best. *out_trial is NULL where passes refuse it, which is kept in `refused`. False
+ * after an error. */
+bool compress_attempt(compress_job *job, const uint32_t *chosen, const compress_trial **out_trial);
+/* A loss in the unit of the metric: "0.25%", or "0.0371 nat". */
+const char *compress_loss_text(const compress_job *job, double loss);
 /* Tries neighbours of the best choice. */
 bool compress_swap(compress_job *job);
 /* Looks for the best plan; `best` says which trial it is. */
@@ -322,6 +352,10 @@ void compress_state_close(compress_job *job, bool done);
 bool compress_state_keep_layer(compress_job *job, uint32_t layer);
 /* Fills in what is known of it; false where nothing is. */
 bool compress_state_find_layer(const compress_job *job, uint32_t layer);
+/* Keeps what was found and measured for a rate of --channels, which may be no cuts at all. */
+bool compress_state_keep_level(compress_job *job, uint32_t rate, const compress_level *level);
+/* Cuts, loss and seconds that are known of it, once; false where nothing is. */
+bool compress_state_find_level(compress_job *job, uint32_t rate, compress_level *out);
 bool compress_state_keep_trial(compress_job *job, const compress_trial *trial);
 /* The trial of that choice, once. */
 bool compress_state_find_trial(compress_job *job, const uint32_t *chosen, compress_trial *out);

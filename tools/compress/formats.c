@@ -61,17 +61,31 @@ int compress_parse_formats(compress_job *job)
     }
 }
 
+const adze_layer *compress_layer_at(const compress_job *job, uint32_t level, uint32_t layer)
+{
+    return level ? &job->levels[level].layers[layer] : &job->layers[layer];
+}
+
 adze_format compress_format(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format)
 {
-    const adze_layer *as = level ? &job->levels[level].layers[layer] : &job->layers[layer];
     adze_format concrete = job->formats[format];
-    if (!adze_layer_concrete(as, job->formats[format], &concrete)) concrete.structure = ADZE_DENSE; /* too small now */
+    if (!adze_layer_concrete(compress_layer_at(job, level, layer), job->formats[format], &concrete))
+        concrete.structure = ADZE_DENSE; /* too small now */
     return concrete;
+}
+
+bool compress_takes_at(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format)
+{
+    const adze_layer *as = compress_layer_at(job, level, layer);
+    adze_format stored = job->formats[format];
+    if (!as->rows) return !format; /* dropped */
+    if (level) stored = compress_format(job, level, layer, format);
+    return adze_layer_takes(as, stored, adze_layer_settings_need_gram(&job->settings));
 }
 
 bool compress_takes(const compress_job *job, uint32_t layer, uint32_t format)
 {
-    return adze_layer_takes(&job->layers[layer], job->formats[format], adze_layer_settings_need_gram(&job->settings));
+    return compress_takes_at(job, 0, layer, format);
 }
 
 /* ---- Together ---- */

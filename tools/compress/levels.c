@@ -10,23 +10,18 @@
 #include <adze/channels.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool fail(const compress_job *job, const char *what)
-{
-    return adze_error(adze_loc_unknown(job->work->context), "%s: %s", job->input, what);
-}
 
 /* ---- What a choice costs ---- */
 
 uint64_t compress_bytes(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format)
 {
-    const adze_layer *as = level ? &job->levels[level].layers[layer] : &job->layers[layer];
     adze_format stored = job->formats[format];
     bool sparse = stored.structure >= ADZE_SPARSE && stored.structure <= ADZE_SPARSE_N_M;
     if (sparse && !adze_has_suffix(job->options->output, ".so")) stored.structure = ADZE_DENSE; /* files of models */
-    return adze_layer_bytes(as, stored);
+    return adze_layer_bytes(compress_layer_at(job, level, layer), stored);
 }
 
 double compress_seconds(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format)
@@ -51,50 +46,42 @@ void compress_put_level(const compress_job *job, uint32_t level, adze_layer_plan
     if (level) put_cuts(&job->levels[level], plan);
 }
 
-/* Which groups have fewer units than before. */
-static bool list_cuts(compress_job *job, const adze_module *changed, compress_level *out)
+static void take_cuts(const adze_layer_plan *plan, compress_level *out)
 {
-    adze_channels *was = adze_channels_find(job->module), *is = was ? adze_channels_find(changed) : NULL;
-    uint32_t n = is ? adze_channels_count(was) : 0;
+    uint32_t n = adze_layer_plan_num_cuts(plan);
     out->cuts = adze_malloc((n + 1u) * sizeof *out->cuts);
-    for (uint32_t i = 0; i < n; i++) {
-        const adze_channel_group *group = adze_channels_group(was, i);
-        int64_t other = adze_channels_index(is, group->name);
-        uint32_t keep = other < 0 ? group->units : adze_channels_group(is, (uint32_t)other)->units;
-        if (keep >= group->units) continue;
-        adze_context *context = job->work->context;
-        uint32_t size = group->unit_size; /* plans count channels */
-        out->cuts[out->n_cuts++] = (compress_cut){adze_intern_z(context, group->name), (uint64_t)keep * size,
-                                                  adze_internf(context, "of %u", group->units * size)};
-    }
-    adze_channels_free(was);
-    adze_channels_free(is);
-    return is;
+    for (uint32_t i = 0; i < n; i++)
+        out->cuts[i] = (compress_cut){adze_layer_plan_cut_name(plan, i), adze_layer_plan_cut_keep(plan, i),
+                                      adze_layer_plan_cut_note(plan, i)};
+    out->n_cuts = n;
 }
 
-/* The layers as they are behind the cut, in the job's order. */
-static bool find_layers(compress_job *job, const adze_module *changed, compress_level *out)
+static bool is_marked(const adze_op *op, const char *mark)
+{
+    for (uint32_t i = 0; i < adze_op_num_nodes(op); i++)
+        if (!strcmp(adze_op_node(op, i), mark)) return true;
+    return false;
+}
+
+/* The layers of a marked module as they are behind the cut, in the job's order; those that are gone have no rows. */
+static void find_layers(compress_job *job, const adze_module *changed, compress_level *out)
 {
     adze_layer *found;
     uint32_t n = adze_layers_find(changed, NULL, &found);
     out->layers = adze_malloc((job->n_layers + 1u) * sizeof *out->layers);
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < job->n_layers; i++) {
+    for (uint32_t i = 0; i < job->n_layers; i++) {
         uint32_t k = 0;
-        while (k < n && strcmp(found[k].name, job->layers[i].name) != 0 &&
-               strcmp(found[k].weights, job->layers[i].weights) != 0)
-            k++;
-        ok = k < n;
-        if (ok) out->layers[i] = found[k];
+        while (k < n && !is_marked(found[k].op, compress_mark_of(job, i))) k++;
+        out->layers[i] = k < n ? found[k] : (adze_layer){.cols = 1, .channels = 1, .groups = 1, .kernel = {1, 1}};
         out->layers[i].name = job->layers[i].name;
         out->layers[i].has_gram = job->layers[i].has_gram;
+        out->layers[i].no_range = job->layers[i].no_range;
         out->layers[i].op = job->layers[i].op; /* the changed module goes */
     }
     adze_layers_free(found);
-    return ok || fail(job, "prune-channels left a layer under another name");
 }
 
-static void free_level(compress_level *level)
+void compress_level_free(compress_level *level)
 {
     free(level->cuts);
     free(level->layers);
@@ -104,32 +91,45 @@ static void free_level(compress_level *level)
 
 /* ---- Measuring ---- */
 
-static bool measure(compress_job *job, adze_program *original, uint32_t index)
+/* The layers as the cuts leave them and, unless they are known, their times and the loss. `barred` says why where
+ * passes refuse the cuts. */
+static bool measure(compress_job *job, adze_program *original, compress_level *level)
 {
-    compress_level *level = &job->levels[index];
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     put_cuts(level, plan);
-    adze_module *module = compress_apply(job, plan, true, NULL);
+    adze_module *module = compress_apply_or_refuse(job, plan, true, NULL, &level->barred);
     adze_layer_plan_destroy(plan);
-    level->seconds = adze_malloc((job->n_layers + 1u) * sizeof *level->seconds);
-    bool ok = module && find_layers(job, module, level) && compress_time_module(job, module, level->seconds);
-    adze_program *changed = ok ? adze_program_open(job->work->registry, module) : NULL;
-    ok = changed && compress_distance(job, original, changed, &level->loss);
+    if (!module) return level->barred;
+    find_layers(job, module, level);
+    bool known = level->seconds, ok = true;
+    adze_program *changed = NULL;
+    if (!known) {
+        level->seconds = adze_malloc((job->n_layers + 1u) * sizeof *level->seconds);
+        ok = compress_time_module(job, module, level->seconds);
+        changed = ok ? adze_program_open(job->work->registry, module) : NULL;
+        ok = changed && compress_distance(job, original, changed, &level->loss);
+    }
     adze_program_close(changed);
     adze_module_destroy(module);
     return ok;
 }
 
-/* What prune-channels keeps at a rate; no cuts where nothing can go. */
+/* What prune-channels keeps at a rate; no cuts where nothing can go. `barred` says why where it refuses. */
 static bool choose(compress_job *job, double rate, compress_level *out)
 {
-    const char *passes = adze_internf(job->work->context, "prune-channels{rate=%.9g,at-most=true,stats=\"%s\"},dce", rate,
-                                      job->settings.stats);
+    const char *file = compress_temporary(job, "level", ".plan");
+    adze_text passes = {0}, said;
+    adze_layer_cut_pipeline(rate, file, &job->settings, &passes);
     adze_module *module = adze_module_clone(job->module);
-    bool ok = adze_work_run_passes(job->work, &job->options->common, passes, &job->samples.calibration.view, module) &&
-              list_cuts(job, module, out);
+    compress_forgive_begin(job, &said);
+    bool ok = compress_run_passes(job, passes.data, module);
+    out->barred = compress_forgive_end(job, &said, !ok);
+    adze_layer_plan *plan = ok ? adze_layer_plan_load(job->work->context, file) : NULL;
+    if (plan) take_cuts(plan, out);
+    adze_layer_plan_destroy(plan);
+    adze_text_free(&passes);
     adze_module_destroy(module);
-    return ok;
+    return plan || out->barred;
 }
 
 static bool same_cuts(const compress_level *a, const compress_level *b)
@@ -171,23 +171,32 @@ static bool has_channels(compress_job *job, bool *out_ok)
     return any;
 }
 
+/* The level of a rate; it is counted if it is another than the one before. */
+static bool find_level(compress_job *job, adze_program *original, uint32_t rate)
+{
+    compress_level *level = &job->levels[job->n_levels];
+    bool known = compress_state_find_level(job, rate, level), ok = known || choose(job, job->rates[rate], level);
+    bool new = ok && !level->barred && level->n_cuts && !same_cuts(level, level - 1);
+    if (new) ok = measure(job, original, level);
+    if (ok && !known && !level->barred) ok = compress_state_keep_level(job, rate, level);
+    if (new && ok && !level->barred) return job->n_levels++, true;
+    if (level->barred && job->options->common.verbose)
+        fprintf(stderr, "no level of channels at %g %%, passes refuse it: %s\n", 100 * job->rates[rate], level->barred);
+    compress_level_free(level);
+    return ok;
+}
+
 bool compress_find_levels(compress_job *job)
 {
-    bool found = true;
-    if (job->n_rates && !has_channels(job, &found)) job->n_rates = 0;
-    if (!found) return false;
-    adze_program *original = job->n_rates ? adze_program_open(job->work->registry, job->module) : NULL;
+    bool ok = true;
+    if (job->n_rates && !has_channels(job, &ok)) job->n_rates = 0;
+    adze_program *original = ok && job->n_rates ? adze_program_open(job->work->registry, job->module) : NULL;
     adze_progress *bar = adze_progress_begin(job->work, "channels");
-    bool ok = original || !job->n_rates;
+    ok = ok && (original || !job->n_rates);
     job->n_levels = 1;
     for (uint32_t i = 0; ok && i < job->n_rates; i++) {
-        compress_level *level = &job->levels[job->n_levels];
         adze_progress_update(bar, (double)i / job->n_rates, NULL);
-        ok = !compress_stopped() && choose(job, job->rates[i], level);
-        if (!ok || !level->n_cuts || same_cuts(level, level - 1))
-            free_level(level);
-        else
-            ok = measure(job, original, job->n_levels++);
+        ok = !compress_stopped() && find_level(job, original, i);
     }
     adze_progress_end(bar);
     adze_program_close(original);
@@ -196,29 +205,26 @@ bool compress_find_levels(compress_job *job)
 
 bool compress_level_of_plan(compress_job *job, const adze_layer_plan *plan, uint32_t *out_level)
 {
-    uint32_t n = adze_layer_plan_num_cuts(plan);
     *out_level = 0;
     job->n_levels = 1;
-    if (!n) return true;
+    if (!adze_layer_plan_num_cuts(plan)) return true;
     compress_level *level = &job->levels[1];
-    level->cuts = adze_malloc(n * sizeof *level->cuts);
-    for (uint32_t i = 0; i < n; i++)
-        level->cuts[level->n_cuts++] =
-            (compress_cut){adze_layer_plan_cut_name(plan, i), adze_layer_plan_cut_keep(plan, i), NULL};
+    take_cuts(plan, level);
     adze_layer_plan *cuts = adze_layer_plan_create(job->work->context);
     put_cuts(level, cuts);
-    adze_module *module = compress_apply(job, cuts, false, NULL);
+    adze_module *module = compress_apply(job, cuts, true, NULL);
     adze_layer_plan_destroy(cuts);
-    bool ok = module && find_layers(job, module, level);
+    if (!module) return false;
+    find_layers(job, module, level);
     adze_module_destroy(module);
     *out_level = 1;
     job->n_levels = 2;
-    return ok;
+    return true;
 }
 
 void compress_free_levels(compress_job *job)
 {
-    for (uint32_t i = 1; i < COMPRESS_MAX_LEVELS; i++) free_level(&job->levels[i]);
+    for (uint32_t i = 1; i < COMPRESS_MAX_LEVELS; i++) compress_level_free(&job->levels[i]);
 }
 
 /* ---- Mixes of all levels ---- */

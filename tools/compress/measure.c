@@ -85,7 +85,7 @@ static bool write_output(compress_job *job, const adze_module *module, const cha
     return ok;
 }
 
-static const char *temporary(const compress_job *job, const char *name, const char *suffix)
+const char *compress_temporary(const compress_job *job, const char *name, const char *suffix)
 {
     return adze_internf(job->work->context, "%s/%s%s", job->folder, name, suffix);
 }
@@ -109,9 +109,11 @@ uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen)
 adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chosen)
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
+    uint32_t level = chosen[job->n_layers];
     for (uint32_t i = 0; i < job->n_layers; i++)
-        adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, chosen[job->n_layers], i, chosen[i]), NULL);
-    compress_put_level(job, chosen[job->n_layers], plan);
+        if (compress_layer_at(job, level, i)->rows) /* not dropped */
+            adze_layer_plan_put(plan, job->layers[i].name, compress_format(job, level, i, chosen[i]), NULL);
+    compress_put_level(job, level, plan);
     return plan;
 }
 
@@ -129,8 +131,7 @@ static bool calibrate_again(compress_job *job, adze_module *module, const char *
     return ok;
 }
 
-/* Passes see the samples that are for calibration alone. */
-static bool run_passes(compress_job *job, const char *passes, adze_module *module)
+bool compress_run_passes(compress_job *job, const char *passes, adze_module *module)
 {
     return adze_work_run_passes(job->work, &job->options->common, passes, &job->samples.calibration.view, module);
 }
@@ -141,7 +142,7 @@ static bool run_with_stats(compress_job *job, const adze_text *passes, adze_modu
 {
     if (!passes->size) return true;
     if (*stale && !calibrate_again(job, module, settings->stats)) return false;
-    return run_passes(job, passes->data, module);
+    return compress_run_passes(job, passes->data, module);
 }
 
 /* What the plan removes, and what it factors; statistics are then of what is left. */
@@ -153,7 +154,7 @@ static bool change_structure(compress_job *job, const adze_layer_plan *plan, con
         adze_text passes = {0};
         adze_layer_structure_pipeline(plan, step, path, settings, &passes);
         ok = run_with_stats(job, &passes, module, settings, &stale);
-        if (passes.size) settings->stats = temporary(job, "try", ".stats");
+        if (passes.size) settings->stats = compress_temporary(job, "try", ".stats");
         stale = stale || passes.size;
         adze_text_free(&passes);
     }
@@ -176,7 +177,7 @@ static bool is_sparse(const adze_layer_plan *plan)
 
 adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file)
 {
-    const char *path = temporary(job, "try", ".plan");
+    const char *path = compress_temporary(job, "try", ".plan");
     adze_text text = {0}, passes = {0};
     adze_print_options print = {.struct_size = sizeof print};
     adze_layer_plan_print(plan, &text);
@@ -188,13 +189,41 @@ adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool
     bool ok = adze_write_printed(job->work, path, &print, &text) &&
               change_structure(job, plan, path, module, &settings);
     if (ok) adze_layer_pipeline(plan, path, &settings, &passes);
-    ok = ok && run_passes(job, passes.size ? passes.data : "dce", module) &&
+    ok = ok && compress_run_passes(job, passes.size ? passes.data : "dce", module) &&
          (!file || write_output(job, module, file));
     adze_text_free(&text);
     adze_text_free(&passes);
     if (ok) return module;
     adze_module_destroy(module);
     return NULL;
+}
+
+/* The first line, without its end. */
+static const char *first_line(const compress_job *job, const adze_text *text)
+{
+    const char *end = text->size ? memchr(text->data, '\n', text->size) : NULL;
+    return adze_intern(job->work->context, text->data, end ? (size_t)(end - text->data) : text->size);
+}
+
+void compress_forgive_begin(compress_job *job, adze_text *said) { adze_work_hold(job->work, said); }
+
+const char *compress_forgive_end(compress_job *job, adze_text *said, bool failed)
+{
+    bool refused = failed && said->size && !compress_stopped();
+    const char *why = refused ? first_line(job, said) : NULL;
+    adze_work_release(job->work, refused);
+    adze_text_free(said);
+    return why;
+}
+
+adze_module *compress_apply_or_refuse(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
+                                      const char **out_why)
+{
+    adze_text said;
+    compress_forgive_begin(job, &said);
+    adze_module *module = compress_apply(job, plan, marked, file);
+    *out_why = compress_forgive_end(job, &said, !module);
+    return module;
 }
 
 /* ---- Running ---- */
@@ -253,7 +282,7 @@ static bool check_inputs(const compress_job *job, uint64_t run, const adze_value
 
 bool compress_measure_original(compress_job *job)
 {
-    const char *file = temporary(job, "original", suffix_of(job));
+    const char *file = compress_temporary(job, "original", suffix_of(job));
     bool artifact = adze_has_suffix(file, ".so");
     adze_calibration *held = &job->samples.held.view;
     if (!write_output(job, job->module, file) || !file_bytes(job, file, &job->original_bytes) ||
@@ -350,14 +379,15 @@ void compress_trial_free(compress_trial *trial)
     *trial = (compress_trial){0};
 }
 
-compress_trial *compress_try(compress_job *job, const uint32_t *chosen)
+compress_trial *compress_try(compress_job *job, const uint32_t *chosen, const char **out_why)
 {
+    if (out_why) *out_why = NULL;
     for (uint32_t i = 0; i < job->n_trials; i++) /* the same choice measures the same */
         if (!memcmp(job->trials[i].chosen, chosen, (job->n_layers + 1u) * sizeof *chosen)) return &job->trials[i];
-    return compress_try_anew(job, chosen);
+    return compress_try_anew(job, chosen, out_why);
 }
 
-compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen)
+compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen, const char **out_why)
 {
     if (job->n_trials == COMPRESS_MAX_TRIALS) return fail(job, job->input, "too many trials"), NULL;
     compress_trial *trial = &job->trials[job->n_trials];
@@ -365,9 +395,11 @@ compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen)
     *trial = (compress_trial){0};
     trial->chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
     memcpy(trial->chosen, chosen, (job->n_layers + 1u) * sizeof *chosen);
-    const char *file = temporary(job, adze_internf(job->work->context, "trial%u", job->n_trials), suffix_of(job));
+    const char *name = adze_internf(job->work->context, "trial%u", job->n_trials);
+    const char *file = compress_temporary(job, name, suffix_of(job));
     adze_layer_plan *plan = compress_plan_of(job, chosen);
-    adze_module *module = compress_apply(job, plan, false, file);
+    adze_module *module = out_why ? compress_apply_or_refuse(job, plan, false, file, out_why)
+                                  : compress_apply(job, plan, false, file);
     adze_device device = {0};
     bool ok = module && file_bytes(job, file, &trial->bytes) &&
               compress_open(job, &device, module, adze_has_suffix(file, ".so") ? file : NULL) &&

@@ -165,7 +165,7 @@ static void write_size(writer *w, const compress_job *job, const compress_trial 
     uint64_t was[3] = {0}, is[3] = {0};
     for (uint32_t i = 0; i < job->n_layers; i++) {
         uint32_t level = best->chosen[job->n_layers];
-        const adze_layer *as = level ? &job->levels[level].layers[i] : &job->layers[i];
+        const adze_layer *as = compress_layer_at(job, level, i);
         layer_parts(&job->layers[i], job->formats[0], compress_bytes(job, 0, i, 0), &was[0], &was[1], &was[2]);
         layer_parts(as, job->formats[best->chosen[i]], compress_bytes(job, level, i, best->chosen[i]), &is[0], &is[1],
                     &is[2]);
@@ -208,6 +208,7 @@ static void write_formats(writer *w, const compress_job *job, uint32_t layer)
 static const char *reason_of(const compress_job *job, uint32_t layer, uint32_t chosen)
 {
     if (!job->reasons) return "named in the plan file";
+    if (!compress_layer_at(job, job->trials[job->best].chosen[job->n_layers], layer)->rows) return "left out";
     if (chosen) return "chosen by the plan";
     for (uint32_t f = 1; f < job->n_formats; f++) {
         const char *reason = job->reasons[(size_t)layer * job->n_formats + f];
@@ -219,10 +220,11 @@ static const char *reason_of(const compress_job *job, uint32_t layer, uint32_t c
 
 static void write_layers(writer *w, const compress_job *job, const compress_trial *best)
 {
+    uint32_t level = best->chosen[job->n_layers];
     begin(w, "layers", '[');
     for (uint32_t i = 0; i < job->n_layers; i++) {
         const adze_layer *layer = &job->layers[i];
-        adze_format format = compress_format(job, best->chosen[job->n_layers], i, best->chosen[i]);
+        adze_format format = compress_format(job, level, i, best->chosen[i]);
         size_t first = (size_t)i * job->n_formats, at = first + best->chosen[i];
         char type[256];
         adze_type_print(adze_value_type(adze_op_operand(layer->op, 1)), type, sizeof type);
@@ -241,9 +243,9 @@ static void write_layers(writer *w, const compress_job *job, const compress_tria
         number(w, "loss", job->losses ? job->losses[at] : NAN);
         number(w, "error_db", job->probes && job->probes[at].error > 0 ? -10 * log10(job->probes[at].error) : NAN);
         whole(w, "bytes_before", adze_layer_bytes(layer, job->formats[0]));
-        whole(w, "bytes_after", adze_layer_bytes(layer, format));
+        whole(w, "bytes_after", compress_bytes(job, level, i, best->chosen[i]));
         number(w, "us_before", job->seconds ? 1e6 * job->seconds[first] : NAN);
-        number(w, "us_after", job->seconds ? 1e6 * job->seconds[at] : NAN);
+        number(w, "us_after", job->seconds ? 1e6 * compress_seconds(job, level, i, best->chosen[i]) : NAN);
         string(w, "reason", reason_of(job, i, best->chosen[i]));
         if (job->probes) write_formats(w, job, i);
         adze_json_end(w);
@@ -335,12 +337,22 @@ static void write_head(writer *w, compress_job *job, bool held)
 static void write_pipeline(writer *w, const compress_job *job, const compress_trial *best)
 {
     adze_layer_plan *plan = compress_plan_of(job, best->chosen);
+    const char *path = adze_internf(job->work->context, "%s.plan", job->options->output);
     adze_layer_settings settings = job->settings;
     adze_text passes = {0};
     settings.tables = !job->options->keep_tables;
     settings.stats = "model.stats"; /* what adze calibrate --gram writes */
     adze_text_append(&passes, "simplify");
-    adze_layer_pipeline(plan, adze_internf(job->work->context, "%s.plan", job->options->output), &settings, &passes);
+    for (uint32_t step = 0; step <= ADZE_STRUCTURE_STEPS; step++) {
+        adze_text more = {0};
+        if (step < ADZE_STRUCTURE_STEPS)
+            adze_layer_structure_pipeline(plan, step, path, &settings, &more);
+        else
+            adze_layer_pipeline(plan, path, &settings, &more);
+        if (more.size) adze_text_append(&passes, ",%.*s", (int)more.size, more.data);
+        if (more.size) settings.stats = "changed.stats"; /* the same of what that step leaves */
+        adze_text_free(&more);
+    }
     string(w, "pipeline", passes.data);
     string(w, "command",
            adze_internf(job->work->context, "adze compress %s -o %s --calib=%s%s%s --replay=%s.plan", job->input,

@@ -55,6 +55,14 @@ double compress_loss_of(compress_loss_kind kind, double value, double original)
     return NAN;
 }
 
+const char *compress_loss_text(const compress_job *job, double loss)
+{
+    bool own = job->metric.kind == COMPRESS_DIFFERENCE;
+    const char *unit = job->metric.metric->unit;
+    return own ? adze_internf(job->work->context, "%.4g%s%s", loss, *unit ? " " : "", unit)
+               : adze_internf(job->work->context, "%.4g%%", 100 * loss);
+}
+
 /* ---- Scoring ---- */
 
 void compress_score_free(compress_score *score)

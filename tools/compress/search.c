@@ -27,6 +27,7 @@ static void find_reasons(compress_job *job)
         const double *seconds = &job->seconds[(size_t)i * job->n_formats];
         for (uint32_t f = 1; f < job->n_formats; f++) {
             const char **reason = &job->reasons[(size_t)i * job->n_formats + f];
+            if (*reason) continue; /* refused */
             if (!compress_takes(job, i, f))
                 *reason = "the layer does not take it";
             else if (!probes[f].measured)
@@ -111,6 +112,7 @@ static void mix_level(compress_job *job, compress_method_kind method, uint32_t l
         choices[i] = (adze_choices){.items = items + first};
         for (uint32_t f = 0; f < job->n_formats; f++) {
             if (f && (job->reasons[first + f] || !is_of(job, method, f))) continue;
+            if (f && level && !compress_takes_at(job, level, i, f)) continue;
             formats[first + choices[i].count] = f;
             items[first + choices[i].count++] = (adze_choice){
                 compress_bytes(job, level, i, f), compress_seconds(job, level, i, f), job->losses[first + f]};
@@ -131,7 +133,7 @@ static void mix_method(compress_job *job, compress_method_kind method, adze_cost
 {
     adze_mixes levels[COMPRESS_MAX_LEVELS] = {{0}};
     for (uint32_t k = 0; k < job->n_levels; k++)
-        if (!k || method == COMPRESS_ALL || method == COMPRESS_CUTS)
+        if (!k || (!job->levels[k].barred && (method == COMPRESS_ALL || method == COMPRESS_CUTS)))
             mix_level(job, method, k, cost, max_other, &levels[k]);
     compress_join_mixes(job, levels, cost, out);
     for (uint32_t k = 0; k < job->n_levels; k++) adze_mixes_free(&levels[k]);
@@ -148,9 +150,9 @@ static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes 
 static void tell(const compress_job *job, const compress_trial *trial)
 {
     if (!job->options->common.verbose) return;
-    fprintf(stderr, "trial %u: size %.4fx, weights %.4fx, time %.3fx, loss %.3f%%%s\n", job->n_trials,
+    fprintf(stderr, "trial %u: size %.4fx, weights %.4fx, time %.3fx, loss %s%s\n", job->n_trials,
             compress_reached(job, trial, COMPRESS_SIZE), compress_reached(job, trial, COMPRESS_WEIGHTS),
-            compress_reached(job, trial, COMPRESS_TIME), 100 * trial->loss,
+            compress_reached(job, trial, COMPRESS_TIME), compress_loss_text(job, trial->loss),
             compress_holds(job, trial) ? "; holds" : "");
 }
 
@@ -184,25 +186,47 @@ static bool is_better(const compress_job *job, const compress_trial *a, const co
 static void show_best(const compress_job *job, adze_progress *bar)
 {
     const compress_trial *best = &job->trials[job->best];
-    char text[64];
-    snprintf(text, sizeof text, "best %.3fx, loss %.2f %%", compress_reached(job, best, COMPRESS_SIZE),
-             100 * best->loss);
-    adze_progress_update(bar, -1, text);
+    adze_progress_update(bar, -1, adze_internf(job->work->context, "best %.3fx, loss %s",
+                                               compress_reached(job, best, COMPRESS_SIZE),
+                                               compress_loss_text(job, best->loss)));
 }
 
-compress_trial *compress_attempt(compress_job *job, const uint32_t *chosen)
+static bool refuse(compress_job *job, const uint32_t *chosen, const char *why)
+{
+    if (job->n_refused == COMPRESS_MAX_TRIALS)
+        return adze_error(adze_loc_unknown(job->work->context), "%s: passes refuse too many choices, the last one: %s",
+                          job->input, why);
+    uint32_t *copy = adze_malloc((job->n_layers + 1u) * sizeof *copy);
+    memcpy(copy, chosen, (job->n_layers + 1u) * sizeof *copy);
+    job->refused[job->n_refused++] = (compress_refused){copy, why};
+    if (job->options->common.verbose) fprintf(stderr, "no trial, passes refuse it: %s\n", why);
+    return true;
+}
+
+static bool is_refused(const compress_job *job, const uint32_t *chosen)
+{
+    for (uint32_t i = 0; i < job->n_refused; i++)
+        if (!memcmp(job->refused[i].chosen, chosen, (job->n_layers + 1u) * sizeof *chosen)) return true;
+    return false;
+}
+
+bool compress_attempt(compress_job *job, const uint32_t *chosen, const compress_trial **out_trial)
 {
     uint32_t before = job->n_trials;
-    if (compress_stopped()) return NULL;
+    const char *why;
+    *out_trial = NULL;
+    if (compress_stopped()) return false;
+    if (is_refused(job, chosen)) return true;
     adze_progress *bar = adze_progress_begin(job->work, adze_internf(job->work->context, "trial %u", before + 1));
     if (before) show_best(job, bar);
-    compress_trial *trial = compress_try(job, chosen);
+    compress_trial *trial = compress_try(job, chosen, &why);
     adze_progress_end(bar);
-    if (!trial) return NULL;
+    if (!trial) return why && refuse(job, chosen, why);
     uint32_t index = (uint32_t)(trial - job->trials);
     if (index == before) tell(job, trial);
     if (index == before && (!before || is_better(job, trial, &job->trials[job->best]))) job->best = index;
-    return trial;
+    *out_trial = trial;
+    return true;
 }
 
 /* ---- Loss is bound ---- */
@@ -229,8 +253,9 @@ static uint32_t pick_steps(const adze_mixes *mixes, uint32_t *out)
 static bool look_below(compress_job *job, const adze_mixes *mixes, const uint32_t *steps, uint32_t found)
 {
     enum { MORE = 4 };
+    const compress_trial *trial;
     for (uint32_t k = 1; k <= MORE && k <= found; k++)
-        if (!compress_attempt(job, mixes->items[steps[found - k]].chosen)) return false;
+        if (!compress_attempt(job, mixes->items[steps[found - k]].chosen, &trial)) return false;
     return true;
 }
 
@@ -239,9 +264,9 @@ static bool restore(compress_job *job, const adze_mixes *mixes)
 {
     uint32_t steps[STEPS], n = pick_steps(mixes, steps), low = 0, high = n; /* [low, high]: n = none holds */
     for (uint32_t at = 0; low < high; at = low + (high - low) / 2) {
-        const compress_trial *trial = compress_attempt(job, mixes->items[steps[at]].chosen);
-        if (!trial) return false;
-        if (compress_holds(job, trial))
+        const compress_trial *trial;
+        if (!compress_attempt(job, mixes->items[steps[at]].chosen, &trial)) return false;
+        if (trial && compress_holds(job, trial))
             high = at;
         else
             low = at + 1;
@@ -318,6 +343,24 @@ static bool tighten(const compress_job *job, const compress_trial *trial, bounds
     return moved;
 }
 
+/* Bars what may be why passes refused a choice: its level, else its structures, else all that it is of. */
+static void bar(compress_job *job, const uint32_t *chosen)
+{
+    const char *why = job->refused[job->n_refused - 1].why;
+    compress_level *level = &job->levels[chosen[job->n_layers]];
+    if (level > job->levels) {
+        level->barred = why;
+        return;
+    }
+    bool any = false;
+    for (int dense = 0; dense < 2 && !any; dense++)
+        for (uint32_t i = 0; i < job->n_layers; i++) {
+            if (!chosen[i] || (!dense && job->formats[chosen[i]].structure == ADZE_DENSE)) continue;
+            job->reasons[(size_t)i * job->n_formats + chosen[i]] = why;
+            any = true;
+        }
+}
+
 static bool fit(compress_job *job)
 {
     bounds b = first_bounds(job);
@@ -325,11 +368,14 @@ static bool fit(compress_job *job)
     bool ok = true;
     for (uint32_t round = 0; ok && round < ROUNDS && (ok = !compress_stopped()); round++) {
         uint32_t before = job->n_trials;
+        const compress_trial *trial;
         if (!choose(job, b, chosen)) break;
-        const compress_trial *trial = compress_attempt(job, chosen);
-        ok = trial;
+        ok = compress_attempt(job, chosen, &trial);
         bool new = job->n_trials > before;
-        if (!ok || !new || !tighten(job, trial, &b)) break;
+        if (ok && !trial)
+            bar(job, chosen);
+        else if (!ok || !new || !tighten(job, trial, &b))
+            break;
     }
     free(chosen);
     return ok;
@@ -344,5 +390,9 @@ bool compress_search(compress_job *job)
     bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
                  compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
     bool ok = costs ? fit(job) : restore(job, &job->fronts[COMPRESS_ALL]);
-    return ok && (!job->n_trials || compress_swap(job));
+    if (ok && !job->n_trials)
+        return adze_error(adze_loc_unknown(job->work->context),
+                          "%s: passes refuse every choice that was tried, the last one: %s", job->input,
+                          job->refused[job->n_refused - 1].why);
+    return ok && compress_swap(job);
 }

@@ -101,11 +101,12 @@ bool compress_distance(compress_job *job, adze_program *was, adze_program *is, d
 
 /* ---- One layer at a time ---- */
 
-static adze_program *open_changed(compress_job *job, uint32_t layer, uint32_t format)
+/* NULL after an error, and where passes refuse it, which *out_why then says. */
+static adze_program *open_changed(compress_job *job, uint32_t layer, uint32_t format, const char **out_why)
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     adze_layer_plan_put(plan, job->layers[layer].name, compress_format(job, 0, layer, format), NULL);
-    adze_module *module = compress_apply(job, plan, false, NULL);
+    adze_module *module = compress_apply_or_refuse(job, plan, false, NULL, out_why);
     adze_program *program = module ? adze_program_open(job->work->registry, module) : NULL;
     adze_module_destroy(module);
     adze_layer_plan_destroy(plan);
@@ -142,20 +143,27 @@ static uint32_t roughest(const compress_job *job, uint32_t layer, kin group)
     return found;
 }
 
+static void bar_group(compress_job *job, uint32_t layer, kin group, const char *why)
+{
+    for (uint32_t f = 1; f < job->n_formats; f++)
+        if (in_group(job, f, group)) job->reasons[(size_t)layer * job->n_formats + f] = why;
+}
+
 static bool measure_group(compress_job *job, adze_program *original, uint32_t layer, kin group)
 {
     uint32_t base = roughest(job, layer, group);
     double loss = 0;
     if (!base) return true;
-    adze_program *changed = open_changed(job, layer, base);
+    const char *why;
+    adze_program *changed = open_changed(job, layer, base, &why);
+    if (why) return bar_group(job, layer, group, why), true;
     bool ok = changed && compress_distance(job, original, changed, &loss);
     adze_program_close(changed);
     const adze_probe *probes = &job->probes[(size_t)layer * job->n_formats];
     for (uint32_t f = 1; f < job->n_formats; f++)
         if (probes[f].measured && in_group(job, f, group))
             job->losses[(size_t)layer * job->n_formats + f] = loss * probes[f].error / probes[base].error;
-    for (uint32_t f = 1; ok && !isfinite(loss) && f < job->n_formats; f++)
-        if (in_group(job, f, group)) job->reasons[(size_t)layer * job->n_formats + f] = "the model's outputs overflow";
+    if (ok && !isfinite(loss)) bar_group(job, layer, group, "the model's outputs overflow");
     return ok;
 }
 

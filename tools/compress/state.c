@@ -2,6 +2,8 @@
  *
  *     adze-search 1 KEY              of model, data, flags and machine
  *     layer I  S E L  S E L  …       seconds, error (- = not measured) and loss (- likewise) of each format
+ *     cut R NAME KEEP NOTE           what the level of the rate R keeps of a group of channels, in hexadecimal texts
+ *     level R CUTS LOSS  S …         all its cuts are above; loss, and seconds of each layer
  *     trial …                        the formats and the level chosen, then what compress_trial holds
  *
  * A line that was cut off counts as not there. Numbers are exact: gone on with, a search finds what it would have found
@@ -217,6 +219,92 @@ bool compress_state_find_trial(compress_job *job, const uint32_t *chosen, compre
     return false;
 }
 
+/* ---- Levels ---- */
+
+static void put_text(adze_text *line, const char *text)
+{
+    adze_text_append(line, " .");
+    for (const char *c = text ? text : ""; *c; c++) adze_text_append(line, "%02x", (unsigned)(unsigned char)*c);
+}
+
+static int digit_of(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+static const char *take_text(const compress_job *job, const char **at)
+{
+    while (**at == ' ') ++*at;
+    if (**at != '.') return NULL;
+    adze_text text = {0};
+    for (++*at;; *at += 2) {
+        int high = digit_of((*at)[0]), low = high < 0 ? -1 : digit_of((*at)[1]);
+        char byte = (char)(16 * high + low);
+        if (low < 0 || !byte) break;
+        adze_text_write(&text, &byte, 1);
+    }
+    const char *taken = adze_intern(job->work->context, text.data ? text.data : "", text.size);
+    adze_text_free(&text);
+    return taken;
+}
+
+bool compress_state_keep_level(compress_job *job, uint32_t rate, const compress_level *level)
+{
+    adze_text line = {0};
+    for (uint32_t i = 0; i < level->n_cuts; i++) {
+        adze_text_append(&line, "cut %u", rate);
+        put_text(&line, level->cuts[i].name);
+        put(&line, (double)level->cuts[i].keep);
+        put_text(&line, level->cuts[i].note);
+        adze_text_append(&line, "\n");
+    }
+    adze_text_append(&line, "level %u %u", rate, level->n_cuts);
+    put(&line, level->loss);
+    for (uint32_t i = 0; i < job->n_layers; i++) put(&line, level->seconds ? level->seconds[i] : 0);
+    return append(job, &line);
+}
+
+static bool read_cut(compress_job *job, const char *at)
+{
+    uint64_t rate, keep;
+    if (!take_index(&at, job->n_rates, &rate)) return false;
+    const char *name = take_text(job, &at);
+    if (!name || !take_index(&at, UINT32_MAX, &keep) || !keep) return false;
+    const char *note = take_text(job, &at);
+    if (!note || *at != '\n') return false;
+    compress_level *level = &job->state.levels[rate];
+    level->cuts = adze_realloc(level->cuts, (level->n_cuts + 1u) * sizeof *level->cuts);
+    level->cuts[level->n_cuts++] = (compress_cut){name, keep, *note ? note : NULL};
+    return true;
+}
+
+static bool read_level(compress_job *job, const char *at)
+{
+    uint64_t rate, n;
+    if (!take_index(&at, job->n_rates, &rate) || !take_index(&at, UINT32_MAX, &n)) return false;
+    compress_level *level = &job->state.levels[rate];
+    if (n != level->n_cuts || level->seconds || !take(&at, &level->loss)) return false;
+    level->seconds = adze_malloc((job->n_layers + 1u) * sizeof *level->seconds);
+    bool ok = isfinite(level->loss);
+    for (uint32_t i = 0; ok && i < job->n_layers; i++)
+        ok = take(&at, &level->seconds[i]) && level->seconds[i] >= 0 && isfinite(level->seconds[i]);
+    if (ok && *at == '\n') return true;
+    free(level->seconds);
+    level->seconds = NULL;
+    return false;
+}
+
+bool compress_state_find_level(compress_job *job, uint32_t rate, compress_level *out)
+{
+    compress_level *known = &job->state.levels[rate];
+    if (!known->seconds) return false;
+    *out = *known; /* given away */
+    *known = (compress_level){0};
+    return true;
+}
+
 /* ---- The file ---- */
 
 static bool read_lines(compress_job *job, FILE *file, const char *first)
@@ -232,6 +320,10 @@ static bool read_lines(compress_job *job, FILE *file, const char *first)
             (void)read_layer(job, line + 5); /* what is damaged is measured anew */
         else if (!strncmp(line, "trial ", 6))
             (void)read_trial(job, line + 5);
+        else if (!strncmp(line, "cut ", 4))
+            (void)read_cut(job, line + 3);
+        else if (!strncmp(line, "level ", 6))
+            (void)read_level(job, line + 5);
     }
     free(line);
     return ok;
@@ -264,6 +356,7 @@ void compress_state_close(compress_job *job, bool done)
     compress_state *s = &job->state;
     if (s->path && done) unlink(s->path);
     for (uint32_t i = 0; i < s->n_trials; i++) compress_trial_free(&s->trials[i]);
+    for (uint32_t i = 0; i < COMPRESS_MAX_LEVELS; i++) compress_level_free(&s->levels[i]);
     free(s->layers);
     free(s->known);
     *s = (compress_state){0};

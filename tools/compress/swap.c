@@ -40,21 +40,28 @@ static void add_change(const compress_job *job, uint32_t level, uint32_t layer, 
     s->loss += job->losses[first + is] - job->losses[first + was];
 }
 
-/* Has this change of the best trial been measured? */
+/* Is it what this change of the best trial gives? */
+static bool is_change(const swapping *w, const swap *s, const uint32_t *chosen)
+{
+    const compress_job *job = w->job;
+    bool same = chosen[job->n_layers] == w->level;
+    for (uint32_t i = 0; same && i < job->n_layers; i++) {
+        uint32_t format = i == s->layer[0]   ? s->format[0]
+                          : i == s->layer[1] ? s->format[1]
+                                             : w->from->chosen[i];
+        same = chosen[i] == format;
+    }
+    return same;
+}
+
+/* Has it been measured, or refused? */
 static bool is_known(const swapping *w, const swap *s)
 {
     const compress_job *job = w->job;
-    for (uint32_t k = 0; k < job->n_trials; k++) {
-        bool same = job->trials[k].chosen[job->n_layers] == w->level;
-        for (uint32_t i = 0; same && i < job->n_layers; i++) {
-            uint32_t format = i == s->layer[0]   ? s->format[0]
-                              : i == s->layer[1] ? s->format[1]
-                                                 : w->from->chosen[i];
-            same = job->trials[k].chosen[i] == format;
-        }
-        if (same) return true;
-    }
-    return false;
+    bool known = false;
+    for (uint32_t k = 0; !known && k < job->n_trials; k++) known = is_change(w, s, job->trials[k].chosen);
+    for (uint32_t k = 0; !known && k < job->n_refused; k++) known = is_change(w, s, job->refused[k].chosen);
+    return known;
 }
 
 static void offer(swapping *w, swap s)
@@ -67,12 +74,19 @@ static void offer(swapping *w, swap s)
     w->any = true;
 }
 
+static bool may_have(const swapping *w, uint32_t layer, uint32_t format)
+{
+    const compress_job *job = w->job;
+    return !format || (!job->reasons[(size_t)layer * job->n_formats + format] &&
+                       compress_takes_at(job, w->level, layer, format));
+}
+
 static void offer_pairs(swapping *w, uint32_t i, const swap *one)
 {
     const compress_job *job = w->job;
     for (uint32_t j = i + 1; j < job->n_layers; j++)
         for (uint32_t g = 0; g < job->n_formats; g++) {
-            if (g == w->from->chosen[j] || (g && job->reasons[(size_t)j * job->n_formats + g])) continue;
+            if (g == w->from->chosen[j] || !may_have(w, j, g)) continue;
             swap two = *one;
             two.layer[1] = j;
             two.format[1] = g;
@@ -88,7 +102,7 @@ static bool find_swap(swapping *w)
     w->any = false;
     for (uint32_t i = 0; i < job->n_layers; i++)
         for (uint32_t f = 0; f < job->n_formats; f++) {
-            if (f == w->from->chosen[i] || (f && job->reasons[(size_t)i * job->n_formats + f])) continue;
+            if (f == w->from->chosen[i] || !may_have(w, i, f)) continue;
             swap one = {.layer = {i, i}, .format = {f, f}};
             add_change(job, w->level, i, w->from->chosen[i], f, &one);
             offer(w, one);
@@ -127,7 +141,8 @@ bool compress_swap(compress_job *job)
         uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
         memcpy(chosen, w.from->chosen, (job->n_layers + 1u) * sizeof *chosen);
         for (int n = 0; n < 2; n++) chosen[w.best.layer[n]] = w.best.format[n];
-        bool ok = compress_attempt(job, chosen);
+        const compress_trial *trial;
+        bool ok = compress_attempt(job, chosen, &trial);
         free(chosen);
         if (!ok) return false;
         vain = job->best == best ? vain + 1 : 0;

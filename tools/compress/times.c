@@ -62,8 +62,7 @@ static bool recall(const compress_job *job, const times_cache *cache, uint64_t m
 
 /* ---- Measuring ---- */
 
-/* What stands in the names of nodes for a layer. */
-static const char *mark_of(const compress_job *job, uint32_t layer)
+const char *compress_mark_of(const compress_job *job, uint32_t layer)
 {
     return adze_internf(job->work->context, "layer %u", layer);
 }
@@ -75,16 +74,20 @@ static bool any_takes(const compress_job *job, uint32_t format)
     return any;
 }
 
-/* The model with all layers in one format that take it, each op of a layer marked. */
-static adze_module *make_uniform(compress_job *job, uint32_t format)
+/* The model with all layers in one format that take it, each op of a layer marked. *out_why: passes refuse that, so
+ * that no layer can have the format. */
+static adze_module *make_uniform(compress_job *job, uint32_t format, const char **out_why)
 {
     uint32_t *chosen = calloc(job->n_layers + 1u, sizeof *chosen);
+    *out_why = NULL;
     if (!chosen) return fail(job, "out of memory"), NULL;
     for (uint32_t i = 0; i < job->n_layers; i++)
         if (compress_takes(job, i, format)) chosen[i] = format;
     adze_layer_plan *plan = compress_plan_of(job, chosen);
-    adze_module *module = compress_apply(job, plan, true, NULL);
+    adze_module *module = compress_apply_or_refuse(job, plan, true, NULL, out_why);
     adze_layer_plan_destroy(plan);
+    for (uint32_t i = 0; *out_why && i < job->n_layers; i++)
+        if (chosen[i]) job->reasons[(size_t)i * job->n_formats + format] = *out_why;
     free(chosen);
     return module;
 }
@@ -97,7 +100,7 @@ void compress_mark_layers(compress_job *job, adze_module *copy)
         for (uint32_t i = 0; i < job->n_layers; i++)
             if (adze_op_num_operands(mine) > 1 && adze_op_operand(mine, 1) == adze_op_operand(job->layers[i].op, 1) &&
                 adze_op_has_trait(mine, ADZE_CONTRACTION))
-                adze_op_add_node(other, mark_of(job, i));
+                adze_op_add_node(other, compress_mark_of(job, i));
 }
 
 /* Does the list, with a line end between names, hold this one? */
@@ -122,10 +125,10 @@ static bool read_profile(compress_job *job, const adze_device *device, double *o
         adze_step_profile step;
         uint32_t layers = 0;
         if (adze_session_profile(device->session, k, &step)) return fail(job, adze_session_error(device->session));
-        for (uint32_t i = 0; i < job->n_layers; i++) layers += has_name(step.nodes, mark_of(job, i));
+        for (uint32_t i = 0; i < job->n_layers; i++) layers += has_name(step.nodes, compress_mark_of(job, i));
         bool first_alone = step.macs > 0;
         for (uint32_t i = 0; layers && i < job->n_layers; i++) {
-            if (!has_name(step.nodes, mark_of(job, i))) continue;
+            if (!has_name(step.nodes, compress_mark_of(job, i))) continue;
             out[i * stride] += 1e-9 * (double)step.min_ns / (first_alone ? 1 : layers);
             if (first_alone) break;
         }
@@ -161,8 +164,9 @@ static bool measure(compress_job *job, times_cache *cache, uint64_t model, const
         adze_progress_update(bar, (double)f / job->n_formats, NULL);
         ok = !compress_stopped();
         if (!ok || !any_takes(job, f)) continue;
-        adze_module *module = make_uniform(job, f);
-        ok = module && compress_open(job, &devices[f], module, NULL);
+        const char *why;
+        adze_module *module = make_uniform(job, f, &why);
+        ok = why || (module && compress_open(job, &devices[f], module, NULL));
         adze_module_destroy(module);
     }
     ok = ok && run_in_turns(devices, job->n_formats, inputs);

@@ -125,10 +125,10 @@ bool compress_update_try(compress_job *job, const uint32_t *chosen)
     const char *both = job->settings.stats;
     warn_of_structures(job, chosen);
     job->settings.stats = job->update.path;
-    bool ok = compress_try_anew(job, chosen);
+    bool ok = compress_try_anew(job, chosen, NULL);
     job->settings.stats = both;
     job->best = NEW_TRIAL;
-    return ok && compress_try_anew(job, chosen);
+    return ok && compress_try_anew(job, chosen, NULL);
 }
 
 bool compress_update_is_worse(const compress_job *job)
@@ -164,8 +164,9 @@ void compress_update_print(const compress_job *job)
     printf("\n");
     for (int k = OLD_TRIAL; k <= NEW_TRIAL; k++) {
         const compress_trial *t = &job->trials[k];
-        printf("%-10s %s %.*f%s%s, loss %.4g%%, snr %.2f dB: ", k == OLD_TRIAL ? "before" : "updated", m->name,
-               (int)m->digits, t->score.value, *m->unit ? " " : "", m->unit, 100 * t->loss, t->snr.value);
+        printf("%-10s %s %.*f%s%s, loss %s, snr %.2f dB: ", k == OLD_TRIAL ? "before" : "updated", m->name,
+               (int)m->digits, t->score.value, *m->unit ? " " : "", m->unit, compress_loss_text(job, t->loss),
+               t->snr.value);
         if (k == OLD_TRIAL)
             printf("by the old statistics alone, %llu samples\n", (unsigned long long)u->samples);
         else

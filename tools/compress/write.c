@@ -117,9 +117,9 @@ void compress_print(const compress_job *job)
     for (uint32_t i = 0; i < job->goals.count; i++) {
         const compress_goal *g = &job->goals.items[i];
         double reached = compress_reached(job, best, g->kind);
-        bool loss = g->kind == COMPRESS_LOSS;
-        printf("goal %s: %.4g%s, %s\n", g->text, loss ? 100 * reached : reached, loss ? "%" : "x",
-               reached <= g->bound ? "held" : "not held");
+        const char *text = g->kind == COMPRESS_LOSS ? compress_loss_text(job, reached)
+                                                    : adze_internf(job->work->context, "%.4gx", reached);
+        printf("goal %s: %s, %s\n", g->text, text, reached <= g->bound ? "held" : "not held");
     }
     compress_update_print(job);
 }
@@ -175,6 +175,7 @@ static void note_layers(const compress_job *job, adze_layer_plan *plan)
     uint32_t level = best->chosen[job->n_layers];
     for (uint32_t i = 0; i < job->n_layers; i++) {
         const char *note = NULL;
+        if (!compress_layer_at(job, level, i)->rows) continue; /* dropped */
         size_t first = (size_t)i * job->n_formats, at = first + best->chosen[i];
         if (job->probes)
             note =

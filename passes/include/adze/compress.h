@@ -71,6 +71,8 @@ ADZE_API void adze_layer_plan_destroy(adze_layer_plan *plan); /* NULL is allowed
 /* NULL after an error, which names line and column. */
 ADZE_API adze_layer_plan *adze_layer_plan_load(adze_context *context, const char *path);
 ADZE_API void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out);
+/* Writes the file anew, or leaves the old one and gives false after an error. */
+ADZE_API bool adze_layer_plan_save(const adze_layer_plan *plan, const char *path);
 ADZE_API uint32_t adze_layer_plan_count(const adze_layer_plan *plan);
 ADZE_API const char *adze_layer_plan_name(const adze_layer_plan *plan, uint32_t index);
 ADZE_API adze_format adze_layer_plan_format(const adze_layer_plan *plan, uint32_t index);
@@ -84,6 +86,7 @@ ADZE_API int64_t adze_layer_plan_find(const adze_layer_plan *plan, const adze_op
 ADZE_API uint32_t adze_layer_plan_num_cuts(const adze_layer_plan *plan);
 ADZE_API const char *adze_layer_plan_cut_name(const adze_layer_plan *plan, uint32_t index);
 ADZE_API uint64_t adze_layer_plan_cut_keep(const adze_layer_plan *plan, uint32_t index);
+ADZE_API const char *adze_layer_plan_cut_note(const adze_layer_plan *plan, uint32_t index); /* NULL: none */
 ADZE_API void adze_layer_plan_put_cut(adze_layer_plan *plan, const char *name, uint64_t keep, const char *note);
 /* A setting's value, NULL where there is none. */
 ADZE_API const char *adze_layer_plan_get(const adze_layer_plan *plan, const char *key);
@@ -117,6 +120,7 @@ typedef struct adze_layer {
     uint64_t biases;    /* numbers */
     uint64_t groups;    /* of a convolution; rows are those of all of them */
     uint64_t kernel[2]; /* window of a convolution of two dims; else 1, 1 */
+    bool no_range;      /* the statistics saw no finite value of what one of its ops reads */
 } adze_layer;
 
 /* Layers of main, in the order of the first op; *out_layers ends with adze_layers_free. `stats`, attached to the
@@ -178,6 +182,10 @@ ADZE_API void adze_mixes_free(adze_mixes *mixes);
 enum { ADZE_STRUCTURE_STEPS = 4 };
 ADZE_API void adze_layer_structure_pipeline(const adze_layer_plan *plan, uint32_t step, const char *path,
                                             const adze_layer_settings *settings, adze_text *out);
+/* The passes that take channels out until `rate` of the multiply-accumulates, or what can go, is gone, and write to
+ * `save` what stays, as lines of a plan. */
+ADZE_API void adze_layer_cut_pipeline(double rate, const char *save, const adze_layer_settings *settings,
+                                      adze_text *out);
 ADZE_API void adze_layer_pipeline(const adze_layer_plan *plan, const char *path, const adze_layer_settings *settings,
                                   adze_text *out);
 

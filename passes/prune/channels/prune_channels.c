@@ -18,7 +18,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *score, *stats, *plan;
+    const char *score, *stats, *plan, *save;
     double rate, group_rate, max_rate, put_back;
     int64_t multiple, samples;
     bool refit, cascade, measure, at_most;
@@ -219,6 +219,21 @@ static bool anything_goes(const pruner *p)
     return false;
 }
 
+/* What stays, as lines of a plan. */
+static bool save(const pruner *p, const char *path)
+{
+    adze_layer_plan *plan = adze_layer_plan_create(p->run->context);
+    for (uint32_t i = 0; i < p->n; i++) {
+        const adze_channel_group *g = adze_channels_group(p->channels, i);
+        const char *note = adze_internf(p->run->context, "of %u", g->units * g->unit_size);
+        if (p->keep[i] < g->units)
+            adze_layer_plan_put_cut(plan, g->name, (uint64_t)p->keep[i] * g->unit_size, note);
+    }
+    bool ok = adze_layer_plan_save(plan, path);
+    adze_layer_plan_destroy(plan);
+    return ok;
+}
+
 static bool cut(pruner *p)
 {
     bool ok = true, sequential = p->refit && p->run->calibration;
@@ -274,7 +289,7 @@ static adze_outcome prune(pruner *p, const options *o)
         p->run->numerics = ADZE_FAST;
     }
     ok = ok && (asked ? get_stats(p, o) && prune_make_curves(p) && choose(p, o) : prune_unread(p));
-    if (!ok) return ADZE_FAILED;
+    if (!ok || (o->save && !save(p, o->save))) return ADZE_FAILED;
     if (!anything_goes(p)) return ADZE_UNCHANGED;
     return cut(p) ? ADZE_CHANGED : ADZE_FAILED;
 }
@@ -308,6 +323,7 @@ static const adze_option option_table[] = {
     OPTION("samples", "that is measured on; 0 = all", INT, samples, "64"),
     OPTION("stats", "file of adze calibrate --gram, instead of its own statistics of --calib", STR, stats, NULL),
     OPTION("plan", "file with lines `channels NAME KEEP`, which says what stays", STR, plan, NULL),
+    OPTION("save", "file to write such lines to: what stays of the groups that give channels", STR, save, NULL),
 };
 
 const adze_pass adze_pass_prune_channels = {

@@ -62,6 +62,7 @@ if kill_after(5):
         state.write_text(text)
         again = subprocess.run(command("part.so", "--resume"), capture_output=True, text=True)
         check(again.returncode == 1 and message in again.stderr, f"{text!r}: {again.stderr.strip()}")
+        check(state.read_text() == text, "and the file stays as it was")
     state.write_text(damaged.split("\n")[0] + "\nlayer 99 1\nlayer 0 x\nlayer 0 1\ntrial 5\ntrial\n" + "trial 0 " * 9)
     again = subprocess.run(command("part.so", "--resume"), capture_output=True, text=True)
     check(again.returncode == 0 and (folder / "part.so").read_bytes() == want, "lines that say nothing")
