@@ -30,7 +30,7 @@ typedef struct cut {
 struct adze_layer_plan {
     adze_context *context;
     adze_arena arena;
-    adze_table by_name;
+    adze_table by_name, cuts_by_name; /* of cuts: the index + 1 */
     entry **entries; /* each stays where it is */
     setting *settings;
     cut *cuts;
@@ -48,6 +48,7 @@ void adze_layer_plan_destroy(adze_layer_plan *plan)
 {
     if (!plan) return;
     adze_table_free(&plan->by_name);
+    adze_table_free(&plan->cuts_by_name);
     adze_arena_free(&plan->arena);
     free(plan);
 }
@@ -126,11 +127,11 @@ uint64_t adze_layer_plan_cut_keep(const adze_layer_plan *plan, uint32_t index) {
 
 const char *adze_layer_plan_cut_note(const adze_layer_plan *plan, uint32_t index) { return plan->cuts[index].note; }
 
+/* The number of cuts where there is none of that name. */
 static uint32_t find_cut(const adze_layer_plan *plan, const char *name)
 {
-    uint32_t at = 0;
-    while (at < plan->n_cuts && strcmp(plan->cuts[at].name, name) != 0) at++;
-    return at;
+    uintptr_t at = (uintptr_t)adze_table_get_name(&plan->cuts_by_name, name);
+    return at ? (uint32_t)(at - 1) : plan->n_cuts;
 }
 
 void adze_layer_plan_put_cut(adze_layer_plan *plan, const char *name, uint64_t keep, const char *note)
@@ -138,7 +139,9 @@ void adze_layer_plan_put_cut(adze_layer_plan *plan, const char *name, uint64_t k
     uint32_t at = find_cut(plan, name);
     if (at == plan->n_cuts) {
         plan->cuts = adze_arena_grow(&plan->arena, plan->cuts, at, &plan->cuts_capacity, sizeof(cut));
-        plan->cuts[plan->n_cuts++].name = adze_intern_z(plan->context, name);
+        plan->cuts[at].name = adze_intern_z(plan->context, name);
+        adze_table_put_name(&plan->cuts_by_name, plan->cuts[at].name, (void *)(uintptr_t)(at + 1));
+        plan->n_cuts++;
     }
     plan->cuts[at].keep = keep;
     plan->cuts[at].note = note ? adze_intern_z(plan->context, note) : NULL;
