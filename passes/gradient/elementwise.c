@@ -49,9 +49,11 @@ bool gradient_log(gradient_step *s)
     return true;
 }
 
+/* At 0, where it is infinite, 0: so that of the norm of zeros is a subgradient, not inf * 0. */
 bool gradient_sqrt(gradient_step *s)
 {
-    s->dx[0] = bin(s, "div", with(s, "mul", s->dy, 0.5), s->y);
+    adze_ir_value *slope = bin(s, "div", with(s, "mul", s->dy, 0.5), s->y);
+    s->dx[0] = gradient_select(s->b, with(s, "greater", s->y, 0), slope);
     return true;
 }
 
@@ -204,6 +206,24 @@ bool gradient_div(gradient_step *s)
     return true;
 }
 
+/* Is every number of a constant 1 or more? */
+static bool is_constant_from_one(const adze_ir_value *z)
+{
+    adze_const *c = z ? adze_value_const(z) : NULL;
+    int64_t count = 0;
+    if (!c || !adze_dim_is_const(adze_type_count(adze_const_type(c)), &count)) return false;
+    adze_data *data = adze_const_data(c);
+    adze_value view = {.kind = ADZE_VALUE_TENSOR, .dtype = (uint32_t)adze_type_dtype(adze_const_type(c))};
+    const void *bytes = adze_data_load(data);
+    bool all = bytes;
+    view.data = (void *)(uintptr_t)bytes;
+    for (int64_t i = 0; all && i < count; i++) all = adze_value_real(&view, (uint64_t)i) >= 1;
+    if (bytes) adze_data_unload(data);
+    return all;
+}
+
+/* Where it is infinite or 0 * infinity, at x = 0 with exponents below 1, it is 0, as of sqrt; so is that of the exponent
+ * at x = 0. */
 bool gradient_pow(gradient_step *s)
 {
     adze_dtype dtype = adze_type_dtype(adze_value_type(s->x));
@@ -215,8 +235,15 @@ bool gradient_pow(gradient_step *s)
         z = adze_build1(s->b, "cast", &z, 1, &to, 1);
     }
     adze_ir_value *slope = bin(s, "mul", z, bin(s, "pow", s->x, z ? with(s, "sub", z, 1) : NULL));
+    adze_ir_value *is = s->wanted[1] || !is_constant_from_one(s->z) ? un(s, "not", with(s, "equal", s->x, 0)) : NULL;
+    if (s->wanted[0] && is) {
+        adze_ir_value *flat = z ? un(s, "not", with(s, "less", z, 1)) : NULL;
+        slope = gradient_select(s->b, bin(s, "or", is, flat), slope);
+    }
     if (s->wanted[0]) give(s, 0, bin(s, "mul", s->dy, slope));
-    if (s->wanted[1]) give(s, 1, bin(s, "mul", s->dy, bin(s, "mul", s->y, un(s, "log", s->x))));
+    if (!s->wanted[1]) return true;
+    adze_ir_value *log = gradient_select(s->b, is, un(s, "log", s->x));
+    give(s, 1, bin(s, "mul", s->dy, bin(s, "mul", s->y, log)));
     return true;
 }
 

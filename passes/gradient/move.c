@@ -1,6 +1,8 @@
 /* Gradients of ops that move data. */
 #include "passes/gradient/private.h"
 
+#include <adze/arena.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,13 +54,14 @@ bool gradient_concat(gradient_step *s)
 bool gradient_split(gradient_step *s)
 {
     uint32_t n = adze_op_num_results(s->op);
-    adze_ir_value *parts[ADZE_VARIADIC];
+    adze_ir_value **parts = adze_malloc((n + 1u) * sizeof *parts);
     for (uint32_t i = 0; i < n; i++) {
         const adze_ir_value *y = adze_op_result(s->op, i);
         parts[i] = s->dys[i];
         if (!parts[i]) parts[i] = build_expand_as(s->b, build_scalar(s->b, y, 0), adze_value_type(y));
     }
     s->dx[0] = build_concat(s->b, parts, n, axis_of(s));
+    free(parts);
     return true;
 }
 
@@ -103,9 +106,9 @@ bool gradient_pad(gradient_step *s)
     const adze_ir_value *where = adze_op_operand(s->op, 3);
     if (strcmp(mode, "constant") != 0) return gradient_refuse(s, "its mode is not constant");
     if (adze_op_num_operands(s->op) > 2 && s->wanted[2]) return gradient_refuse(s, "what it fills with is no constant");
-    int n = adze_value_as_ints(s->z, pads, 2 * ADZE_MAX_RANK) / 2;
+    int count = adze_value_as_ints(s->z, pads, 2 * ADZE_MAX_RANK), n = count / 2;
     for (int i = 0; i < n; i++) axes[i] = i;
-    if (n < 0 || (where && adze_value_as_ints(where, axes, ADZE_MAX_RANK) != n))
+    if (count < 0 || (where && adze_value_as_ints(where, axes, ADZE_MAX_RANK) != n))
         return gradient_refuse(s, "its extents are no constants");
     adze_ir_value *dx = s->dy;
     for (int i = 0; i < n; i++) {

@@ -85,7 +85,7 @@ static bool axes_of(const gradient_step *s, uint32_t *out_set)
     int n = s->z ? adze_value_as_ints(s->z, axes, ADZE_MAX_RANK) : 0;
     if (n < 0) return gradient_refuse(s, "its axes are no constant");
     for (int i = 0; i < n; i++) *out_set |= 1u << (axes[i] < 0 ? axes[i] + rank : axes[i]);
-    if (!n && !(s->z && adze_op_attr_int(s->op, "noop_with_empty_axes"))) *out_set = (1u << rank) - 1;
+    if (!n && !adze_op_attr_int(s->op, "noop_with_empty_axes")) *out_set = (1u << rank) - 1;
     return true;
 }
 
@@ -152,7 +152,9 @@ bool gradient_reduce_l2(gradient_step *s)
 {
     uint32_t set;
     if (!axes_of(s, &set)) return false;
-    s->dx[0] = bin(s, "mul", s->x, keep(s, bin(s, "div", s->dy, s->y), set));
+    /* No direction of many is that of an x of zeros: 0 is among its subgradients. */
+    adze_ir_value *is = build_with(s->b, "greater", s->y, 0);
+    s->dx[0] = bin(s, "mul", s->x, keep(s, gradient_select(s->b, is, bin(s, "div", s->dy, s->y)), set));
     return true;
 }
 
@@ -232,6 +234,7 @@ bool gradient_batch_norm(gradient_step *s)
     const adze_dim *dims[ADZE_MAX_RANK];
     adze_ir_value *part[5]; /* scale, mean, variance as [1, channels, 1, …] */
     if (s->wanted[3] || s->wanted[4]) return gradient_refuse(s, "its mean and variance are no constants");
+    if (adze_op_attr_int(s->op, "training_mode")) return gradient_refuse(s, "it normalizes with what it reads");
     for (uint32_t i = 0; i < adze_type_rank(type); i++)
         dims[i] = i == 1 ? adze_type_dim(type, 1) : adze_dim_const(adze_type_context(type), 1);
     for (uint32_t i = 1; i < 5; i++)

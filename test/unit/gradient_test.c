@@ -105,6 +105,8 @@ static const gradient_case cases[] = {
     ONE(global_max_pool, "%a: f64[1,3,5]", "global_max_pool(%a)", "f64[1,3,1]"),
     REDUCE(reduce_sum), REDUCE(reduce_mean), REDUCE(reduce_max), REDUCE(reduce_min), REDUCE(reduce_l2),
     REDUCE(reduce_sum_square),
+    ONE(reduce_l2, "%a: f64[3]", "reduce_l2(%a) {noop_with_empty_axes = 1}", "f64[3]"),
+    {"pow", "%a: f64[2]", "%y = pow(%a, @e) : f64[2]", "f64[2]", "const @e : f64[2] = dense[0.5, -1.5]", 2},
     ONE(softmax, "%a: f64[2,3,4]", "softmax(%a)", "f64[2,3,4]"),
     ONE(softmax, "%a: f64[2,3,4]", "softmax(%a) {axis = 1}", "f64[2,3,4]"),
     ONE(log_softmax, "%a: f64[2,3]", "log_softmax(%a)", "f64[2,3]"),
@@ -297,6 +299,48 @@ TEST(gradients_are_central_differences)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i]);
 }
 
+/* ---- At zeros ---- */
+
+/* Of norms and the like, whose slope has no value at 0: the subgradient 0, not NaN. */
+TEST(norms_of_zeros_have_the_gradient_zero)
+{
+    static const gradient_case zeros[] = {
+        ONE(reduce_l2, "%a: f64[2,3]", "reduce_l2(%a) {keepdims = 0}", "f64[]"),
+        WITH(reduce_l2, "const @x : i64[1] = dense[1]", "%a: f64[2,3]", "reduce_l2(%a, @x)", "f64[2,1]"),
+        {"sqrt", "%a: f64[3]", "%0 = mul(%a, %a) : f64[3]\n%1 = reduce_sum(%0) {keepdims = 0} : f64[]\n"
+                               "%y = sqrt(%1) : f64[]", "f64[]", "", 0},
+        {"pow", "%a: f64[3]", "%0 = mul(%a, %a) : f64[3]\n%y = pow(%0, @e) : f64[3]", "f64[3]",
+         "const @e : f64[] = dense[0.5]", 0},
+        WITH(pow, "const @e : f64[3] = dense[0.0, 2.0, 3.0]", "%a: f64[3]", "pow(%a, @e)", "f64[3]"),
+        ONE(pow, "%a: f64[2], %e: f64[2]", "pow(%a, %e)", "f64[2]"),
+        ONE(abs, "%a: f64[3]", "abs(%a)", "f64[3]"),
+    };
+    for (size_t i = 0; i < sizeof zeros / sizeof *zeros; i++) {
+        const gradient_case *c = &zeros[i];
+        adze_context *context = adze_context_create();
+        adze_context_set_sink(context, report, NULL);
+        adze_text text = {0};
+        adze_text_append(&text, "%s\nfunc @main(%s) -> (%s) {\n%s\nreturn(%%y)\n}\n", c->consts, c->args, c->result,
+                         c->body);
+        adze_module *module = adze_module_parse(context, c->op, text.data, text.size);
+        prepared p = {0};
+        double loss, *gradients[MAX_ARGS] = {NULL};
+        bool ok = module && prepare(module, &p, 0);
+        for (uint32_t k = 0; k < p.n; k++) memset(p.inputs[k].data, 0, p.counts[k] * sizeof(double));
+        ok = ok && evaluate(&p, &loss, gradients);
+        CHECK(ok);
+        for (uint32_t k = 0; k < p.n; k++) {
+            for (uint64_t e = 0; ok && e < p.counts[k]; e++) CHECK(gradients[k][e] == 0);
+            free(gradients[k]);
+            free(p.inputs[k].data);
+            free((void *)(uintptr_t)p.inputs[k].dims);
+        }
+        adze_text_free(&text);
+        adze_module_destroy(module);
+        adze_context_destroy(context);
+    }
+}
+
 /* ---- What cannot be ---- */
 
 static char last[256];
@@ -332,12 +376,16 @@ TEST(what_has_no_gradient_is_named)
     check_refused("%0 = round(%a) : f32[4]\n%y = reduce_sum(%0) {keepdims = 0} : f32[]",
                   "no gradient of round: it is not among the ops that have one");
     check_refused("%y = matmul(%a, %a) : f32[]", "no gradient of matmul: an operand is a vector");
+    check_refused("%0 = shape(%a) : i64[1]\n%1 = concat(%0, %0) {axis = 0} : i64[2]\n%2 = pad(%a, %1) : f32[?]\n"
+                  "%y = reduce_sum(%2) {keepdims = 0} : f32[]",
+                  "no gradient of pad: its extents are no constants");
 }
 
 int main(void)
 {
     RUN(every_row_has_cases_of_several_shapes);
     RUN(gradients_are_central_differences);
+    RUN(norms_of_zeros_have_the_gradient_zero);
     RUN(what_has_no_gradient_is_named);
     return unit_end();
 }
