@@ -76,9 +76,10 @@ static adze_format planned(const factoriser *f, const adze_op *op)
     return is_ours(format.structure) ? format : (adze_format){0};
 }
 
-static void stays(const weight_matrix *m, const char *why)
+static void stays(const factoriser *f, const weight_matrix *m, const char *why)
 {
-    adze_note(adze_op_loc(m->op), "low-rank: '%s' stays: %s", adze_const_name(m->constant), why);
+    if (f->options->report)
+        adze_note(adze_op_loc(m->op), "low-rank: '%s' stays: %s", adze_const_name(m->constant), why);
 }
 
 static bool describe(const factoriser *f, const weight_matrix *m, lowrank_site *out, const char **why)
@@ -147,7 +148,7 @@ static void find_sites(factoriser *f, adze_module *module)
             if (describe(f, &m, &one, &why))
                 add_site(f, &one);
             else
-                stays(&m, why);
+                stays(f, &m, why);
         }
     adze_table_free(&seen);
 }
@@ -182,10 +183,10 @@ static bool measure(const factoriser *f, uint32_t index, const lowrank_factors *
     const weight_matrix *m = &site->members[0];
     double dense, factored;
     *keep = lowrank_stands_alone(site) && f->values[index].data;
-    if (!*keep) return stays(m, "it cannot be measured alone"), true;
+    if (!*keep) return stays(f, m, "it cannot be measured alone"), true;
     if (!lowrank_measure(f->run, site, factors, &f->values[index], &dense, &factored)) return false;
     *keep = factored * f->options->min_gain <= dense;
-    if (!*keep)
+    if (!*keep && f->options->report)
         adze_note(adze_op_loc(m->op), "low-rank: '%s' stays: it takes %.3g us, its factors %.3g us",
                   adze_const_name(m->constant), 1e6 * dense, 1e6 * factored);
     return true;
@@ -226,11 +227,11 @@ static adze_outcome factorise(factoriser *f, uint32_t index)
     bool keep = true;
     bool ok = lowrank_factorise(&f->work, site, &factors, &why);
     if (!ok) return ADZE_FAILED;
-    if (!factors.u) return stays(&site->members[0], why), ADZE_UNCHANGED;
+    if (!factors.u) return stays(f, &site->members[0], why), ADZE_UNCHANGED;
     adze_outcome outcome = ADZE_UNCHANGED;
     if (f->options->measure && !measure(f, index, &factors, &keep)) outcome = ADZE_FAILED, keep = false;
     if (keep && adze_rewrite(f->run, site->members[0].op, "factorise")) {
-        say(site, &factors);
+        if (f->options->report) say(site, &factors);
         outcome = change_prefix(f, site, &factors) && lowrank_replace(site, &factors) ? ADZE_CHANGED : ADZE_FAILED;
         f->n_done += site->n;
     }
@@ -266,7 +267,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
         adze_note(adze_loc_unknown(self->context), f.layers ? "low-rank: nothing to do: the plan names no layer for it"
                                                             : "low-rank: nothing to do: no contraction has constant "
                                                               "f32 weights");
-    if (f.n_layers && all != ADZE_FAILED)
+    if (f.options->report && f.n_layers && all != ADZE_FAILED)
         adze_note(adze_loc_unknown(self->context), "low-rank: %u of %u layers factorised", f.n_done, f.n_layers);
     lowrank_values_free(f.values, f.n);
     free(f.sites);
@@ -297,6 +298,7 @@ static const adze_option option_table[] = {
            "false"),
     OPTION("stats", "file of adze calibrate --gram, for data and diagonal", STR, stats, NULL),
     OPTION("plan", "file that says which layers, and what they become: r64, t32x16, v24", STR, plan, NULL),
+    OPTION("report", "a note for each layer: what became of it, or why it stays", BOOL, report, "false"),
 };
 
 const adze_pass adze_pass_low_rank = {
@@ -309,9 +311,9 @@ const adze_pass adze_pass_low_rank = {
     .options_size = sizeof(lowrank_options),
     .run_module = run,
     .purpose = "compress",
-    .contract = "Needs f32 weights that are constants, so it runs behind simplify; says of each layer what became of "
-                "it, or why it stays. Of matrix products: V, then U. Of convolutions: matrix (the window to few channels, "
-                "then 1x1), tucker (1x1, the window between few channels, 1x1) or spatial (a column, then a row). "
+    .contract = "Needs f32 weights that are constants, so it runs behind simplify. Of matrix products: V, then U. Of "
+                "convolutions: matrix (the window to few channels, then 1x1), tucker (1x1, the window between few "
+                "channels, 1x1) or spatial (a column, then a row). "
                 "Those with groups stay, and weights that something else reads. rank goes before energy, energy before "
                 "ratio. Of a plan only formats of low rank count. Statistics stay good for what keeps its name.",
     .example = adze_example_low_rank,

@@ -14,7 +14,7 @@ typedef struct lowrank_options {
     const char *method, *conv, *stats, *plan;
     int64_t rank, multiple;
     double ratio, energy, min_gain;
-    bool share, refit, correct_bias, sequential, measure;
+    bool share, refit, correct_bias, sequential, measure, report;
 } lowrank_options;
 
 /* Contractions with constant weights that get factors together: one, or products that read the same value and share

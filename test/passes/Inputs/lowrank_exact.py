@@ -19,7 +19,7 @@ with open(f"{folder}/exact.plan", "w") as file:
 for options in ("method=svd", f"method=data,stats={folder}/exact.stats", f"method=diagonal,stats={folder}/exact.stats",
                 "sequential=true"):
     out = f"{folder}/factored.adz"
-    passes = f"simplify,low-rank{{plan={folder}/exact.plan,min-gain=1,{options}}}"
+    passes = f"simplify,low-rank{{plan={folder}/exact.plan,min-gain=1,report=true,{options}}}"
     run = subprocess.run([adze, "opt", f"{folder}/exact.adz", f"--passes={passes}", f"--calib={folder}/x.npz",
                           "--check", "-o", out], capture_output=True, text=True)
     if run.returncode:
