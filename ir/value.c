@@ -2,7 +2,11 @@
 #include "ir/ir_private.h"
 
 const adze_type *adze_value_type(const adze_ir_value *value) { return value->type; }
-void adze_value_set_type(adze_ir_value *value, const adze_type *type) { value->type = type; }
+void adze_value_set_type(adze_ir_value *value, const adze_type *type)
+{
+    value->type = type;
+    if (value->def == ADZE_DEF_CONST) value->owner.constant->type = type; /* and other contents: adze_const_set_data */
+}
 adze_def_kind adze_value_def(const adze_ir_value *value) { return value->def; }
 uint32_t adze_value_index(const adze_ir_value *value) { return value->index; }
 bool adze_value_has_uses(const adze_ir_value *value) { return value->uses != NULL; }

@@ -77,8 +77,8 @@ void adze_layer_plan_put(adze_layer_plan *plan, const char *layer, adze_format f
     e->note = note ? adze_intern_z(plan->context, note) : NULL;
 }
 
-/* Passes that change a layer's structure name what they put in the place of its weights after these: `w` becomes
- * `w.u` and `w.v`, or `w.pruned`. */
+/* Passes that put several constants in the place of a layer's weights name them after these: `w` becomes `w.u` and
+ * `w.v`; and `w.own`, where something else goes on to read `w`. */
 static const entry *find_descendant(const adze_layer_plan *plan, const char *name)
 {
     const char *end = name + strlen(name);

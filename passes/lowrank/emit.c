@@ -1,5 +1,7 @@
 /* From factors to ops. */
 #include "passes/lowrank/lowrank.h"
+#include "passes/weights/bias.h"
+#include "passes/weights/constant.h"
 
 #include <adze/arena.h>
 
@@ -158,60 +160,47 @@ static adze_ir_value *emit_product(uint32_t index, const lowrank_constants *c, a
 
 /* ---- Means ---- */
 
-static const float *vector_of(const adze_ir_value *value, size_t n)
+/* Where one number a row can be added to y, which a contraction gives: its own bias. False: nowhere in it. */
+static bool find_own(const weight_matrix *m, adze_op *op, weight_bias *out)
 {
-    int64_t count;
-    adze_const *constant = value ? adze_value_const(value) : NULL;
-    if (!constant || adze_type_dtype(adze_const_type(constant)) != ADZE_DTYPE_f32) return NULL;
-    const adze_type *type = adze_const_type(constant);
-    if (!adze_type_is_static(type) || !adze_dim_is_const(adze_type_count(type), &count) || count != (int64_t)n)
-        return NULL;
-    return adze_data_load(adze_const_data(constant));
+    adze_ir_value *bias = weight_bias_operand(op);
+    *out = (weight_bias){op, BIAS, NULL};
+    if (!weight_takes_bias(op) || (bias && !weight_is_bias(bias, m->rows))) return false;
+    if (bias) out->constant = adze_value_const(bias);
+    return true;
 }
 
-static bool has_factor(const adze_op *op, const char *name)
+/* Behind y. */
+static adze_ir_value *add_behind(const lowrank_site *site, const weight_matrix *m, const double *shift, adze_ir_value *y)
 {
-    return adze_row_attr_index(adze_op_get_row(op), name) >= 0 && adze_op_attr_float(op, name) != 1;
-}
-
-/* The op's own bias, where it has one number a row or could have. */
-static bool bias_takes(adze_op *op, const lowrank_site *site, const weight_matrix *m, const float **old)
-{
-    *old = NULL;
-    if (has_factor(op, "alpha") || has_factor(op, "beta")) return false;
-    adze_ir_value *bias = adze_op_operand(op, BIAS);
-    if (bias) return adze_type_rank(adze_value_type(bias)) == 1 && (*old = vector_of(bias, m->rows));
-    return site->window || adze_row_attr_index(adze_op_get_row(op), "beta") >= 0;
+    adze_op *op = adze_value_op(y);
+    adze_context *context = adze_op_context(op);
+    float *values = adze_malloc(m->rows * sizeof *values);
+    for (size_t i = 0; i < m->rows; i++) values[i] = (float)(weight_factor(op) * shift[i]);
+    int64_t dims[ADZE_MAX_RANK] = {(int64_t)m->rows};
+    uint32_t rank = 1;
+    for (uint32_t i = 0; site->window && i < site->spatial; i++) dims[rank++] = 1;
+    adze_ir_value *made =
+        adze_const_make(adze_op_module(op), adze_internf(context, "%s.bias", adze_const_name(m->constant)),
+                        adze_type_tensor_const(context, ADZE_DTYPE_f32, rank, dims), values);
+    free(values);
+    adze_builder b = adze_builder_after(op);
+    return made ? adze_build_binary(&b, "add", y, made) : NULL;
 }
 
 /* y + shift: in the bias of the op that makes y, else behind it. NULL after an error. */
 static adze_ir_value *shifted(const lowrank_site *site, const weight_matrix *m, const double *shift, adze_ir_value *y)
 {
-    adze_op *op = adze_value_op(y);
-    adze_context *context = adze_op_context(op);
-    const float *old;
-    bool in_bias = bias_takes(op, site, m, &old);
-    double factor = has_factor(op, "alpha") ? adze_op_attr_float(op, "alpha") : 1;
-    float *values = adze_malloc(m->rows * sizeof *values);
-    for (size_t i = 0; i < m->rows; i++) values[i] = (float)(factor * shift[i] + (old ? (double)old[i] : 0));
-    int64_t dims[ADZE_MAX_RANK] = {(int64_t)m->rows};
-    uint32_t rank = 1;
-    for (uint32_t i = 0; !in_bias && site->window && i < site->spatial; i++) dims[rank++] = 1;
-    adze_ir_value *made =
-        adze_const_make(adze_op_module(op), adze_internf(context, "%s.bias", adze_const_name(m->constant)),
-                        adze_type_tensor_const(context, ADZE_DTYPE_f32, rank, dims), values);
+    weight_bias at;
+    if (!find_own(m, adze_value_op(y), &at)) return add_behind(site, m, shift, y);
+    double *values = adze_malloc(m->rows * sizeof *values);
+    bool ok = weight_bias_read(&at, m->rows, values);
+    for (size_t i = 0; ok && i < m->rows; i++) values[i] += shift[i];
+    adze_ir_value *made = ok ? weight_bias_make(&at, adze_const_name(m->constant), values, m->rows) : NULL;
     free(values);
     if (!made) return NULL;
-    if (!in_bias) {
-        adze_builder b = adze_builder_after(op);
-        return adze_build_binary(&b, "add", y, made);
-    }
-    adze_ir_value *before = adze_op_operand(op, BIAS);
-    if (adze_op_num_operands(op) > BIAS)
-        adze_op_set_operand(op, BIAS, made);
-    else
-        adze_op_insert_operand(op, BIAS, made);
-    if (before && !adze_const_has_uses(adze_value_const(before))) adze_const_erase(adze_value_const(before));
+    constant_put(at.op, at.operand, made);
+    (void)constant_settle(at.constant, made);
     return y;
 }
 
@@ -237,8 +226,9 @@ static bool replace_op(const lowrank_site *site, uint32_t index, const lowrank_f
     adze_value_replace_uses(result, y);
     adze_op_erase(op);
     adze_value_set_name(y, name);
-    if (bias && adze_value_const(bias) && !adze_const_has_uses(adze_value_const(bias)))
-        adze_const_erase(adze_value_const(bias));
+    adze_const *was = bias ? adze_value_const(bias) : NULL;
+    adze_ir_value *is = weight_bias_operand(adze_value_op(y));
+    if (is && is != bias) (void)constant_settle(was, is);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* Prunes the weights of one contraction, with all that share them. */
 #include "passes/prune/layer.h"
+#include "passes/weights/constant.h"
 
 #include <adze/arena.h>
 
@@ -152,7 +153,7 @@ bool prune_job_run(prune_job *job, const prune_plan *plan, double share, double 
 bool prune_job_write(prune_job *job)
 {
     adze_const *old = job->m.constant;
-    adze_ir_value *value = adze_const_value(old), *made = weight_write(&job->m, "pruned", job->values);
+    adze_ir_value *value = adze_const_value(old), *made = weight_write(&job->m, job->values);
     if (!made) return false;
     weight_matrix other;
     size_t n = 0;
@@ -160,13 +161,7 @@ bool prune_job_write(prune_job *job)
     for (const adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
         if (weight_shares(&job->m, use, &other)) users[n++] = other.op;
     for (size_t i = 0; i < n; i++) adze_op_set_operand(users[i], job->m.operand, made);
-    if (adze_const_has_uses(old)) { /* of others, who read it as it was */
-        job->m.constant = adze_value_const(made);
-    } else {
-        adze_const_set_data(old, adze_data_retain(adze_const_data(adze_value_const(made))));
-        for (size_t i = 0; i < n; i++) adze_op_set_operand(users[i], job->m.operand, value);
-        adze_const_erase(adze_value_const(made));
-    }
+    job->m.constant = adze_value_const(constant_settle(old, made));
     free(users);
     return true;
 }

@@ -13,6 +13,8 @@
  */
 #include "passes/examples_embedded.h"
 #include "passes/quant/weights.h"
+#include "passes/weights/bias.h"
+#include "passes/weights/constant.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -67,12 +69,15 @@ static bool commutes(const adze_op *op)
 static bool is_layer(adze_op *op, weight_matrix *m)
 {
     if (!weight_describe(op, m) || adze_value_num_uses(adze_const_value(m->constant)) != 1) return false;
-    adze_ir_value *bias = adze_op_operand(op, BIAS);
-    if (!bias) return true;
-    int64_t count;
-    const adze_type *type = adze_value_type(bias);
-    return adze_value_const(bias) && adze_value_num_uses(bias) == 1 && adze_type_dtype(type) == ADZE_DTYPE_f32 &&
-           adze_dim_is_const(adze_type_count(type), &count) && count == (int64_t)m->rows;
+    const adze_ir_value *bias = weight_bias_operand(op);
+    return !bias || (weight_is_bias(bias, m->rows) && adze_value_num_uses(bias) == 1);
+}
+
+/* Where its bias stands, or could. */
+static weight_bias bias_at(const layer *l)
+{
+    const adze_ir_value *bias = weight_bias_operand(l->m.op);
+    return (weight_bias){l->m.op, BIAS, bias ? adze_value_const(bias) : NULL};
 }
 
 static layer *add_layer(equalizer *e, const weight_matrix *m)
@@ -83,13 +88,9 @@ static layer *add_layer(equalizer *e, const weight_matrix *m)
     l->m = *m;
     l->w = weight_read(m);
     if (!l->w) return NULL;
-    adze_ir_value *bias = adze_op_operand(m->op, BIAS);
-    if (bias) {
-        const float *x = adze_data_load(adze_const_data(adze_value_const(bias)));
-        if (!x) return NULL;
-        l->bias = ADZE_NEW_ARRAY(&e->arena, double, m->rows);
-        for (size_t i = 0; i < m->rows; i++) l->bias[i] = (double)x[i];
-    }
+    weight_bias at = bias_at(l);
+    if (at.constant) l->bias = ADZE_NEW_ARRAY(&e->arena, double, m->rows);
+    if (at.constant && !weight_bias_read(&at, m->rows, l->bias)) return NULL;
     adze_table_put(&e->layers, m->op, l);
     e->order = adze_arena_grow(&e->arena, e->order, e->n_layers, &e->layers_capacity, sizeof(adze_op *));
     e->order[e->n_layers++] = m->op;
@@ -117,16 +118,6 @@ static bool find_second(const weight_matrix *first, weight_matrix *out)
 
 /* ---- Biases that are high ---- */
 
-static bool can_have_bias(const adze_op *op)
-{
-    if (adze_op_get_row(op)->in_max <= BIAS) return false;
-    static const char *const factors[] = {"alpha", "beta"};
-    for (size_t i = 0; i < 2; i++)
-        if (adze_row_attr_index(adze_op_get_row(op), factors[i]) >= 0 && adze_op_attr_float(op, factors[i]) != 1)
-            return false;
-    return true;
-}
-
 /* May a window reach over the edge of its input? */
 static bool has_border(const adze_op *op)
 {
@@ -151,7 +142,7 @@ static bool relu_between(const weight_matrix *first, const weight_matrix *second
 static bool find_absorbed(equalizer *e, pair *p)
 {
     const weight_matrix *first = &p->first->m, *second = &p->second->m;
-    if (!e->stats || !can_have_bias(first->op) || !can_have_bias(second->op)) return true;
+    if (!e->stats || !weight_takes_bias(first->op) || !weight_takes_bias(second->op)) return true;
     if (!relu_between(first, second) || has_border(second->op)) return true;
     const adze_value_stats *x = adze_stats_of(e->stats, adze_op_result(first->op, 0));
     if (!x || x->channels.n != first->rows)
@@ -239,39 +230,14 @@ static void absorb(equalizer *e, pair p)
     }
 }
 
-static bool add_bias(const layer *l, const float *x)
-{
-    adze_op *op = l->m.op;
-    int64_t dims[] = {(int64_t)l->m.rows};
-    const adze_type *type = adze_type_tensor_const(adze_op_context(op), ADZE_DTYPE_f32, 1, dims);
-    const char *name = adze_internf(adze_op_context(op), "%s.absorbed", adze_const_name(l->m.constant));
-    adze_ir_value *made = adze_const_make(adze_op_module(op), name, type, x);
-    if (!made) return false;
-    if (adze_op_num_operands(op) > BIAS)
-        adze_op_set_operand(op, BIAS, made);
-    else
-        adze_op_insert_operand(op, BIAS, made);
-    return true;
-}
-
 static bool write_bias(const layer *l)
 {
-    adze_ir_value *old = adze_op_operand(l->m.op, BIAS);
     if (!l->bias) return true;
-    adze_const *constant = old ? adze_value_const(old) : NULL;
-    float *x = adze_malloc(l->m.rows * sizeof *x);
-    for (size_t i = 0; i < l->m.rows; i++) x[i] = (float)l->bias[i];
-    if (!constant) {
-        bool ok = add_bias(l, x);
-        free(x);
-        return ok;
-    }
-    const char *name = adze_internf(adze_op_context(l->m.op), "%s.equalized", adze_const_name(constant));
-    adze_ir_value *made = adze_const_make(adze_op_module(l->m.op), name, adze_const_type(constant), x);
-    free(x);
+    weight_bias at = bias_at(l);
+    adze_ir_value *made = weight_bias_make(&at, adze_const_name(l->m.constant), l->bias, l->m.rows);
     if (!made) return false;
-    adze_op_set_operand(l->m.op, BIAS, made);
-    adze_const_erase(constant);
+    constant_put(at.op, at.operand, made);
+    (void)constant_settle(at.constant, made);
     return true;
 }
 
@@ -281,10 +247,10 @@ static adze_outcome write_back(equalizer *e)
     for (uint32_t i = 0; i < e->n_layers; i++) {
         layer *l = adze_table_get(&e->layers, e->order[i]);
         if (!l->changed) continue;
-        adze_ir_value *made = weight_write(&l->m, "equalized", l->w);
+        adze_ir_value *made = weight_write(&l->m, l->w);
         if (!made || !write_bias(l)) return ADZE_FAILED;
         adze_op_set_operand(l->m.op, l->m.operand, made);
-        adze_const_erase(l->m.constant);
+        (void)constant_settle(l->m.constant, made);
         all = ADZE_CHANGED;
     }
     return all;

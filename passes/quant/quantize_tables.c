@@ -69,6 +69,7 @@ static bool make_constants(const adze_const *table, adze_module *module, int64_t
         out[1] = adze_const_make(module, adze_internf(context, "%s.scale", name),
                                  adze_type_tensor_const(context, ADZE_DTYPE_f32, 2, (int64_t[]){rows, 1}), scales);
     }
+    if (x) adze_data_unload(adze_const_data(table));
     free(codes);
     free(scales);
     return out[0] && out[1];

@@ -9,6 +9,7 @@
  */
 #include "passes/examples_embedded.h"
 #include "passes/quant/weights.h"
+#include "passes/weights/constant.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -88,6 +89,8 @@ static const float *contents(adze_ir_value *value)
     return adze_data_load(adze_const_data(adze_value_const(value)));
 }
 
+static void done_with(adze_ir_value *value) { adze_data_unload(adze_const_data(adze_value_const(value))); }
+
 /* Largest magnitude of each channel: seen, or four deviations of what the normalization gives. */
 static bool input_sizes(const smoother *s, const site *t, double *out)
 {
@@ -108,6 +111,8 @@ static bool input_sizes(const smoother *s, const site *t, double *out)
     if (!scale || (bias && !shift)) return false;
     for (size_t j = 0; j < t->channels; j++)
         out[j] = 4 * fabs((double)scale[j]) + (shift ? fabs((double)shift[j]) : 0);
+    done_with(adze_op_operand(t->norm, SCALE));
+    if (bias) done_with(bias);
     return true;
 }
 
@@ -118,7 +123,8 @@ static adze_ir_value *divided(smoother *s, adze_op *user, adze_ir_value *value, 
     if (!x) return NULL;
     float *out = ADZE_NEW_ARRAY(&s->arena, float, n);
     for (size_t j = 0; j < n; j++) out[j] = (float)((double)x[j] / factors[j]);
-    const char *name = adze_internf(adze_op_context(user), "%s.smooth", adze_const_name(adze_value_const(value)));
+    done_with(value);
+    const char *name = adze_internf(adze_op_context(user), "%s.own", adze_const_name(adze_value_const(value)));
     return adze_const_make(adze_op_module(user), name, adze_value_type(value), out);
 }
 
@@ -128,7 +134,7 @@ static bool set_divided(smoother *s, adze_op *norm, uint32_t operand, const doub
     adze_ir_value *made = old ? divided(s, norm, old, factors, n) : NULL;
     if (!made) return !old;
     adze_op_set_operand(norm, operand, made);
-    if (!adze_value_has_uses(old)) adze_const_erase(adze_value_const(old));
+    (void)constant_settle(adze_value_const(old), made);
     return true;
 }
 
@@ -157,11 +163,11 @@ static bool multiply_weights(const weight_matrix *m, const double *factors)
     double *w = weight_read(m);
     if (!w) return false;
     for (size_t i = 0; i < m->rows * m->cols; i++) w[i] *= factors[i % m->cols];
-    adze_ir_value *made = weight_write(m, "smooth", w);
+    adze_ir_value *made = weight_write(m, w);
     free(w);
     if (!made) return false;
     adze_op_set_operand(m->op, m->operand, made);
-    if (!adze_const_has_uses(m->constant)) adze_const_erase(m->constant);
+    (void)constant_settle(m->constant, made);
     return true;
 }
 

@@ -1,6 +1,9 @@
 /* The ops of quantize-static: around values, for weights and for biases. */
 #include "passes/quant/static.h"
 
+#include "passes/weights/bias.h"
+#include "passes/weights/constant.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,49 +77,12 @@ adze_outcome static_emit_value(static_plan *plan, activation *a)
 
 /* ---- Biases ---- */
 
-/* Where a contraction's bias of one number a row stands: an operand of it, or of the sum behind it. */
-typedef struct bias {
-    adze_op *op;
-    uint32_t operand;
-    adze_const *constant; /* NULL = none yet */
-} bias;
-
-static bool one_a_row(const weight_matrix *m, const adze_ir_value *value)
+/* Of an op that reads the weights. */
+static bool find_bias(const weight_matrix *m, adze_op *op, weight_bias *out)
 {
-    int64_t last, count;
-    if (!value || !adze_value_const(value)) return false;
-    const adze_type *type = adze_value_type(value);
-    uint32_t rank = adze_type_rank(type);
-    return adze_type_dtype(type) == ADZE_DTYPE_f32 && rank && adze_type_is_static(type) &&
-           adze_dim_is_const(adze_type_dim(type, rank - 1), &last) && last == (int64_t)m->rows &&
-           adze_dim_is_const(adze_type_count(type), &count) && count == last;
-}
-
-static bool unit(const adze_op *op, const char *attr)
-{
-    return adze_row_attr_index(adze_op_get_row(op), attr) < 0 || adze_op_attr_float(op, attr) == 1;
-}
-
-/* False where there is no place for one that is added to the sums alone. */
-static bool find_bias(const weight_matrix *m, adze_op *op, bias *out)
-{
-    enum { BIAS = 2 };
-    *out = (bias){.op = op, .operand = BIAS};
-    if (adze_op_get_row(op)->in_max > BIAS) {
-        adze_ir_value *value = adze_op_operand(op, BIAS);
-        if (!unit(op, "alpha") || !unit(op, "beta") || (value && !one_a_row(m, value))) return false;
-        out->constant = value ? adze_value_const(value) : NULL;
-        return true;
-    }
-    adze_ir_value *result = adze_op_result(op, 0);
-    const adze_use *use = adze_value_first_use(result);
-    if (adze_value_num_uses(result) != 1 || !adze_op_is(adze_use_op(use), "add")) return false;
-    *out = (bias){.op = adze_use_op(use), .operand = 1 - adze_use_index(use)};
-    adze_ir_value *value = adze_op_operand(out->op, out->operand);
-    uint32_t rank = adze_type_rank(adze_value_type(result));
-    if (!one_a_row(m, value) || adze_type_rank(adze_value_type(value)) > rank) return false;
-    out->constant = adze_value_const(value);
-    return true;
+    weight_matrix of = *m;
+    of.op = op;
+    return weight_find_bias(&of, out);
 }
 
 /* Means of what the columns of each group are multiplied with, [groups][cols]. */
@@ -151,31 +117,35 @@ static bool shift_behind(const weight_matrix *m, const weight_rounded *r, const 
     return w != NULL;
 }
 
-/* The bias in double, with the shift that keeps mean outputs; zeros where there is none. */
-static bool read_bias(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op, const bias *b,
-                      double *out)
+/* out += the shift that keeps mean outputs. */
+static bool add_shift(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op, double *out)
 {
-    memset(out, 0, m->rows * sizeof *out);
+    if (plan->weights.moments) return shift_behind(m, r, plan->weights.moments, out);
     size_t rows = m->rows / m->groups;
-    if (plan->options->correct_bias && plan->weights.moments) {
-        if (!shift_behind(m, r, plan->weights.moments, out)) return false;
-    } else if (plan->options->correct_bias) {
-        double *mean = adze_malloc(m->groups * m->cols * sizeof *mean);
-        bool ok = find_means(plan, m, op, mean);
-        for (size_t g = 0; ok && g < m->groups; g++)
-            quant_bias_shift(r->w + g * rows * m->cols, r->values + g * rows * m->cols, mean + g * m->cols, rows,
-                             m->cols, out + g * rows);
-        free(mean);
-        if (!ok) return false;
-    }
-    const float *x = b->constant ? adze_data_load(adze_const_data(b->constant)) : NULL;
-    if (b->constant && !x) return false;
-    for (size_t i = 0; x && i < m->rows; i++) out[i] += (double)x[i];
-    return true;
+    double *mean = adze_malloc(m->groups * m->cols * sizeof *mean);
+    bool ok = find_means(plan, m, op, mean);
+    for (size_t g = 0; ok && g < m->groups; g++)
+        quant_bias_shift(r->w + g * rows * m->cols, r->values + g * rows * m->cols, mean + g * m->cols, rows, m->cols,
+                         out + g * rows);
+    free(mean);
+    return ok;
+}
+
+/* The bias in double, with the shift that keeps mean outputs; zeros where there is none. */
+static bool read_bias(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op,
+                      const weight_bias *b, double *out)
+{
+    double *own = adze_malloc(m->rows * sizeof *own);
+    bool ok = weight_bias_read(b, m->rows, own);
+    memset(out, 0, m->rows * sizeof *out);
+    if (ok && plan->options->correct_bias) ok = add_shift(plan, m, r, op, out);
+    for (size_t i = 0; ok && b->constant && i < m->rows; i++) out[i] += own[i];
+    free(own);
+    return ok;
 }
 
 /* `dequantize` of i32 codes with the scale of the sums. */
-static adze_ir_value *make_bias(const weight_matrix *m, const weight_rounded *r, const bias *b, double x_scale,
+static adze_ir_value *make_bias(const weight_matrix *m, const weight_rounded *r, const weight_bias *b, double x_scale,
                                 const double *values)
 {
     adze_context *context = adze_op_context(m->op);
@@ -204,21 +174,6 @@ static adze_ir_value *make_bias(const weight_matrix *m, const weight_rounded *r,
     return adze_build1(&builder, "dequantize", in, 2, &axis, 1);
 }
 
-/* The same in float. */
-static adze_ir_value *make_float_bias(const weight_matrix *m, const bias *b, const double *values)
-{
-    adze_context *context = adze_op_context(m->op);
-    int64_t dims[] = {(int64_t)m->rows};
-    const adze_type *type = b->constant ? adze_const_type(b->constant)
-                                        : adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, dims);
-    const char *name = b->constant ? adze_const_name(b->constant) : adze_const_name(m->constant);
-    float *x = adze_malloc(m->rows * sizeof *x);
-    for (size_t i = 0; i < m->rows; i++) x[i] = (float)values[i];
-    adze_ir_value *made = adze_const_make(adze_op_module(m->op), adze_internf(context, "%s.bias", name), type, x);
-    free(x);
-    return made;
-}
-
 /* 0 where the op shares weights but is left in float. */
 static double input_scale(static_plan *plan, const adze_op *op)
 {
@@ -228,7 +183,7 @@ static double input_scale(static_plan *plan, const adze_op *op)
 /* Rounds the bias of `op`, which reads the weights. */
 static bool emit_bias(static_plan *plan, const weight_matrix *m, const weight_rounded *r, adze_op *op)
 {
-    bias b;
+    weight_bias b;
     if (r->blocks != 1 || input_scale(plan, op) <= 0 || !find_bias(m, op, &b)) return true;
     if (!plan->options->correct_bias && (!b.constant || plan->options->float_bias)) return true;
     double *values = adze_malloc(m->rows * sizeof *values);
@@ -236,30 +191,30 @@ static bool emit_bias(static_plan *plan, const weight_matrix *m, const weight_ro
     ok = ok && (!plan->prefix || prefix_set_bias(plan->prefix, b.op, b.operand, values, m->rows));
     adze_ir_value *made = NULL;
     if (ok && plan->options->float_bias)
-        made = make_float_bias(m, &b, values);
+        made = weight_bias_make(&b, adze_const_name(m->constant), values, m->rows);
     else if (ok)
         made = make_bias(m, r, &b, input_scale(plan, op), values);
     free(values);
     if (!made) return false;
-    if (b.operand < adze_op_num_operands(b.op))
-        adze_op_set_operand(b.op, b.operand, made);
-    else
-        adze_op_insert_operand(b.op, b.operand, made);
-    if (b.constant && !adze_const_has_uses(b.constant)) adze_const_erase(b.constant);
+    constant_put(b.op, b.operand, made);
+    if (adze_value_const(made))
+        (void)constant_settle(b.constant, made);
+    else if (b.constant && !adze_const_has_uses(b.constant))
+        adze_const_erase(b.constant);
     return true;
 }
 
 /* Scales of rows whose bias would not fit in i32. */
 static bool raise_scales(static_plan *plan, const weight_matrix *m, weight_rounded *r, adze_op *op)
 {
-    bias b;
+    weight_bias b;
     if (input_scale(plan, op) <= 0 || !find_bias(m, op, &b) || !b.constant) return true;
-    const float *x = adze_data_load(adze_const_data(b.constant));
-    if (!x) return false;
-    for (size_t i = 0; i < m->rows; i++)
-        weight_raise_scale(m, r, i, quant_scale_for_bias(r->steps[i * r->blocks].scale, input_scale(plan, op),
-                                                         (double)x[i]));
-    return true;
+    double *x = adze_malloc(m->rows * sizeof *x);
+    bool ok = weight_bias_read(&b, m->rows, x);
+    for (size_t i = 0; ok && i < m->rows; i++)
+        weight_raise_scale(m, r, i, quant_scale_for_bias(r->steps[i * r->blocks].scale, input_scale(plan, op), x[i]));
+    free(x);
+    return ok;
 }
 
 /* ---- Weights ---- */
@@ -283,7 +238,7 @@ bool static_round_prefix(static_plan *plan, adze_func *func)
 /* May the biases of all that read the weights be corrected? */
 static bool can_correct(static_plan *plan, const weight_matrix *m, adze_op *const *users, uint32_t n)
 {
-    bias b;
+    weight_bias b;
     bool ok = plan->options->correct_bias;
     for (uint32_t i = 0; ok && i < n; i++) ok = input_scale(plan, users[i]) > 0 && find_bias(m, users[i], &b);
     return ok;

@@ -1,6 +1,7 @@
 /* Batch normalizations that have not been folded get the means and variances that the changed model has, in order. No
  * teacher is needed. */
 #include "passes/recover/recover.h"
+#include "passes/weights/constant.h"
 
 #include <stdlib.h>
 
@@ -35,8 +36,9 @@ static bool estimate(adze_module *module, adze_op *op, adze_pass_run *run, const
         adze_ir_value *made = adze_const_make(module, adze_const_name(old), type, numbers);
         free(numbers);
         ok = made;
-        if (made) adze_op_set_operand(op, i, made);
-        if (made && !adze_const_has_uses(old)) adze_const_erase(old);
+        if (!made) break;
+        adze_op_set_operand(op, i, made);
+        (void)constant_settle(old, made);
     }
     adze_stats_destroy(stats);
     return ok;

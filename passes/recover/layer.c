@@ -1,35 +1,13 @@
 /* Layers of a student with what they aim at; reading and changing their constants in the copy. */
 #include "passes/recover/recover.h"
+#include "passes/weights/bias.h"
+#include "passes/weights/constant.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BIAS = 2 };
-
 /* ---- Finding ---- */
-
-/* The op adds its operand 2 as it is. */
-static bool takes_bias(const adze_op *op)
-{
-    static const char *const factors[] = {"alpha", "beta"};
-    if (adze_op_get_row(op)->in_max <= BIAS) return false;
-    for (size_t i = 0; i < 2; i++)
-        if (adze_row_attr_index(adze_op_get_row(op), factors[i]) >= 0 && adze_op_attr_float(op, factors[i]) != 1)
-            return false;
-    return true;
-}
-
-/* A constant of one number a row, along the last axis where it has several. */
-static bool is_bias(const adze_ir_value *value, size_t rows)
-{
-    int64_t count;
-    if (!value || !adze_value_const(value)) return false;
-    const adze_type *type = adze_value_type(value);
-    uint32_t rank = adze_type_rank(type);
-    return adze_type_dtype(type) == ADZE_DTYPE_f32 && adze_dim_is_const(adze_type_count(type), &count) &&
-           count == (int64_t)rows && rank && adze_dim_is_value(adze_type_dim(type, rank - 1), count);
-}
 
 /* Ops of the student that read the value and are not the teacher's, too; *out_op is one of them. */
 static uint32_t count_readers(const recover_pair *p, const adze_ir_value *value, adze_op **out_op)
@@ -54,17 +32,18 @@ static adze_op *find_add(const recover_pair *p, const adze_ir_value *value)
 
 static void find_bias(const recover_pair *p, recover_layer *l)
 {
+    enum { BIAS = 2 };
     adze_op *op = l->m.op, *add = find_add(p, l->out);
-    if (takes_bias(op)) {
-        adze_ir_value *bias = adze_op_operand(op, BIAS);
-        if (bias && !is_bias(bias, l->m.rows)) return;
+    if (adze_op_get_row(op)->in_max > BIAS) {
+        const adze_ir_value *bias = weight_bias_operand(op);
+        if (!weight_takes_bias(op) || (bias && !weight_is_bias(bias, l->m.rows))) return;
         l->bias = op;
         l->bias_operand = BIAS;
         return;
     }
     if (!add || adze_op_has_trait(op, ADZE_WINDOW)) return;
     uint32_t other = adze_op_operand(add, 0) == l->out;
-    if (!is_bias(adze_op_operand(add, other), l->m.rows)) return;
+    if (!weight_is_bias(adze_op_operand(add, other), l->m.rows)) return;
     l->bias = add;
     l->bias_operand = other;
     l->out = adze_op_result(add, 0);
@@ -151,11 +130,13 @@ static double *read_const(const adze_const *c, uint64_t *out_count)
     int64_t count;
     (void)adze_dim_is_const(adze_type_count(type), &count);
     adze_value view = {.kind = ADZE_VALUE_TENSOR, .dtype = (uint32_t)adze_type_dtype(type)};
-    const void *bytes = adze_data_load(adze_const_data(c));
+    adze_data *data = adze_const_data(c);
+    const void *bytes = adze_data_load(data);
     if (!bytes) return NULL;
     view.data = (void *)(uintptr_t)bytes;
     double *x = adze_malloc((size_t)(count + 1) * sizeof *x);
     for (int64_t i = 0; i < count; i++) x[i] = adze_value_real(&view, (uint64_t)i);
+    adze_data_unload(data);
     *out_count = (uint64_t)count;
     return x;
 }
@@ -173,12 +154,8 @@ static bool write_const(recover_pair *p, adze_op *op, uint32_t operand, const ad
     for (int64_t i = 0; i < count; i++) adze_value_set_real(&view, (uint64_t)i, x[i]);
     adze_ir_value *made = adze_const_make(p->module, name, type, view.data);
     free(view.data);
-    if (!made) return false;
-    if (operand < adze_op_num_operands(op))
-        adze_op_set_operand(op, operand, made);
-    else
-        adze_op_insert_operand(op, operand, made);
-    return true;
+    if (made) constant_put(op, operand, made);
+    return made;
 }
 
 double *layer_bias_read(const recover_layer *l)
@@ -257,7 +234,7 @@ bool layer_can_write(const recover_pair *p, const recover_layer *l)
 bool layer_write(recover_pair *p, recover_layer *l, const double *w)
 {
     (void)p;
-    adze_ir_value *made = weight_write(&l->m, "recovered", w);
+    adze_ir_value *made = weight_write(&l->m, w);
     if (!made) return false;
     adze_op_set_operand(l->m.op, l->m.operand, made);
     l->m.constant = adze_value_const(made);

@@ -11,6 +11,7 @@
 #include "passes/recover/layer_fit.h"
 
 #include "passes/recover/fit.h"
+#include "passes/weights/bias.h"
 #include "passes/weights/build.h"
 
 #include <math.h>
@@ -132,8 +133,10 @@ static bool *find_mask(const double *w, size_t n)
     return NULL;
 }
 
-/* Fits one group; true where that does good. `w` and `bias` are that group's. */
-static bool fit_group(const fit_how *how, const fit_sums *s, const fit_sums *held, double *w, double *bias)
+/* Fits one group; true where that does good. `w` and `bias` are that group's; the op multiplies what w gives with
+ * `factor`. */
+static bool fit_group(const fit_how *how, double factor, const fit_sums *s, const fit_sums *held, double *w,
+                      double *bias)
 {
     size_t n = s->rows * s->cols;
     fit_change change = {adze_malloc((n + 1) * sizeof(double)), bias ? adze_malloc(s->rows * sizeof(double)) : NULL};
@@ -144,7 +147,7 @@ static bool fit_group(const fit_how *how, const fit_sums *s, const fit_sums *hel
         fit_shift(s, &change);
         good = fit_error(held->n > 0 ? held : s, &change) < 0;
     }
-    for (size_t i = 0; good && w && i < n; i++) w[i] += change.w[i];
+    for (size_t i = 0; good && w && i < n; i++) w[i] += change.w[i] / factor;
     for (size_t i = 0; good && bias && i < s->rows; i++) bias[i] += change.shift[i];
     free(mask);
     free(change.w);
@@ -156,7 +159,8 @@ bool layer_fit(recover_pair *p, const recover_options *o, recover_layer *l, cons
                void *self)
 {
     const weight_matrix *m = &l->m;
-    bool writes = layer_can_write(p, l), changed = false;
+    double factor = weight_factor(m->op);
+    bool writes = layer_can_write(p, l) && factor != 0, changed = false;
     if ((!writes && !l->bias) || m->cols > MAX_COLS) return true;
     if (!adze_rewrite(p->run, m->op, "refit")) return true;
     measured all;
@@ -165,7 +169,7 @@ bool layer_fit(recover_pair *p, const recover_options *o, recover_layer *l, cons
     bool ok = (!writes || w) && (!l->bias || bias);
     size_t rows = m->rows / m->groups;
     for (size_t g = 0; ok && g < m->groups; g++)
-        changed |= fit_group(how, &all.sums[0][g], &all.sums[1][g], w ? w + g * rows * m->cols : NULL,
+        changed |= fit_group(how, factor, &all.sums[0][g], &all.sums[1][g], w ? w + g * rows * m->cols : NULL,
                              bias ? bias + g * rows : NULL);
     measured_free(&all);
     if (ok && changed) ok = (!w || layer_write(p, l, w)) && (!bias || layer_bias_write(p, l, bias));

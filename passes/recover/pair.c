@@ -4,6 +4,8 @@
  * value that equals its target by construction is the same pointer, and a student that is its teacher needs no run.
  */
 #include "passes/recover/recover.h"
+#include "passes/weights/constant.h"
+#include "passes/weights/copy.h"
 
 #include <adze/registry.h>
 
@@ -60,15 +62,20 @@ static bool same_const(const void *self, const void *item)
     if (adze_const_type(a) != adze_const_type(b)) return false;
     if (adze_const_data(a) == adze_const_data(b)) return true;
     const void *x = adze_data_load(adze_const_data(a)), *y = adze_data_load(adze_const_data(b));
-    return x && y && !memcmp(x, y, adze_data_size(adze_const_data(a)));
+    bool same = x && y && !memcmp(x, y, adze_data_size(adze_const_data(a)));
+    adze_data_unload(adze_const_data(a));
+    adze_data_unload(adze_const_data(b));
+    return same;
 }
 
 /* False after an error: it cannot be read. */
 static bool hash_const(const adze_const *c, uint64_t *out)
 {
     const void *bytes = adze_data_load(adze_const_data(c));
-    if (bytes) *out = adze_hash_bytes(bytes, adze_data_size(adze_const_data(c)));
-    return bytes;
+    if (!bytes) return false;
+    *out = adze_hash_bytes(bytes, adze_data_size(adze_const_data(c)));
+    adze_data_unload(adze_const_data(c));
+    return true;
 }
 
 /* The student's constants become the teacher's where these are equal. `theirs`: where the teacher's begin. */
@@ -142,7 +149,10 @@ static adze_data *own_data(const adze_const *c)
     adze_data *data = adze_const_data(c);
     if (!adze_data_is_derived(data, NULL, NULL, NULL, NULL)) return adze_data_retain(data);
     const void *bytes = adze_data_load(data);
-    return bytes ? adze_data_copy(adze_type_context(adze_const_type(c)), bytes, adze_data_size(data)) : NULL;
+    adze_context *context = adze_type_context(adze_const_type(c));
+    adze_data *copy = bytes ? adze_data_copy(context, bytes, adze_data_size(data)) : NULL;
+    if (bytes) adze_data_unload(data);
+    return copy;
 }
 
 /* Puts the teacher's ops above the student's. */
@@ -188,23 +198,6 @@ static bool add_teacher(recover_pair *p, const adze_module *teacher)
     }
     adze_map_destroy(map);
     return ok;
-}
-
-static void set_results(recover_pair *p, adze_ir_value *const *values, uint32_t n)
-{
-    adze_func *func = adze_module_main(p->module);
-    adze_op *end = adze_func_return(func);
-    const adze_type **types = adze_malloc((n + 1u) * sizeof *types);
-    const char **names = adze_malloc((n + 1u) * sizeof *names);
-    while (adze_op_num_operands(end)) adze_op_remove_operand(end, 0);
-    for (uint32_t i = 0; i < n; i++) {
-        types[i] = adze_value_type(values[i]);
-        names[i] = adze_internf(p->run->context, "recover.%u", i);
-        adze_op_insert_operand(end, i, values[i]);
-    }
-    adze_func_set_results(func, types, names, n);
-    free(types);
-    free(names);
 }
 
 static bool begin(recover_pair *p, adze_pass_run *run, adze_module *student)
@@ -256,7 +249,7 @@ static bool join(recover_pair *p, const adze_module *first)
 static void settle(recover_pair *p)
 {
     pair_twins(p);
-    set_results(p, NULL, 0);
+    copy_set_results(adze_module_main(p->module), NULL, 0);
 }
 
 bool pair_open_module(recover_pair *p, adze_pass_run *run, adze_module *student, const adze_module *teacher)
@@ -326,7 +319,7 @@ adze_builder pair_begin(recover_pair *p)
 void pair_end(recover_pair *p)
 {
     adze_op *end = adze_func_return(adze_module_main(p->module));
-    set_results(p, NULL, 0);
+    copy_set_results(adze_module_main(p->module), NULL, 0);
     for (adze_op *op = adze_op_prev(end); op && op != p->mark; op = adze_op_prev(end)) adze_op_erase(op);
 }
 
@@ -334,7 +327,7 @@ adze_program *pair_program(recover_pair *p, adze_ir_value *const *values, uint32
 {
     for (uint32_t i = 0; i < n; i++)
         if (!values[i]) return NULL;
-    set_results(p, values, n);
+    copy_set_results(adze_module_main(p->module), values, n);
     return adze_program_open(p->run->registry, p->module);
 }
 
@@ -367,34 +360,37 @@ bool pair_is_held(uint64_t index, double hold)
 
 /* ---- Taking over ---- */
 
-static bool commit_operand(recover_pair *p, const pair_twin *t, uint32_t index, const adze_const *made)
+/* Operand `index` of the student's op becomes a constant of the copy's; `made` has those of the student by these, once
+ * for all that read them. */
+static bool commit_operand(recover_pair *p, const pair_twin *t, uint32_t index, const adze_const *c, adze_table *made)
 {
-    adze_data *data = adze_data_retain(adze_const_data(made));
-    adze_const *mine = adze_module_add_const(p->student, adze_const_name(made), adze_const_type(made), data);
-    if (!mine) return false;
-    if (index >= adze_op_num_operands(t->origin)) {
-        adze_op_insert_operand(t->origin, index, adze_const_value(mine));
-        return true;
+    adze_const *mine = adze_table_get(made, c);
+    if (!mine) {
+        adze_data *data = adze_data_retain(adze_const_data(c));
+        mine = adze_module_add_const(p->student, adze_const_name(c), adze_const_type(c), data);
     }
-    adze_ir_value *old = adze_op_operand(t->origin, index);
-    adze_op_set_operand(t->origin, index, adze_const_value(mine));
-    if (old && adze_value_const(old) && !adze_const_has_uses(adze_value_const(old)))
-        adze_const_erase(adze_value_const(old));
+    if (!mine) return false;
+    const adze_ir_value *old = adze_op_operand(t->origin, index);
+    constant_put(t->origin, index, adze_const_value(mine));
+    adze_const *was = old ? adze_value_const(old) : NULL;
+    adze_table_put(made, c, adze_value_const(constant_settle(was, adze_const_value(mine))));
     return true;
 }
 
 adze_outcome pair_commit(recover_pair *p)
 {
     adze_outcome outcome = ADZE_UNCHANGED;
+    adze_table made = {0};
     for (adze_op *op = p->first; op; op = adze_op_next(op)) {
         const pair_twin *t = adze_table_get(&p->twins, op);
         if (!t || adze_op_has_trait(op, ADZE_TERMINATOR)) continue;
-        for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+        for (uint32_t i = 0; outcome != ADZE_FAILED && i < adze_op_num_operands(op); i++) {
             adze_ir_value *value = adze_op_operand(op, i);
             if (i < t->n && t->operands[i] == value) continue;
-            if (!commit_operand(p, t, i, adze_value_const(value))) return ADZE_FAILED;
-            outcome = ADZE_CHANGED;
+            bool ok = commit_operand(p, t, i, adze_value_const(value), &made);
+            outcome = ok ? ADZE_CHANGED : ADZE_FAILED;
         }
     }
+    adze_table_free(&made);
     return outcome;
 }

@@ -4,7 +4,7 @@
  * their own; they change a copy in which the teachers stand beside the student (pair.c), and what came of it is taken
  * over at the end.
  *
- *     %0 = conv(%x, @w, @b)      →      %0 = conv(%x, @w.recovered, @b_1)
+ *     %0 = conv(%x, @w, @b)      →      %0 = conv(%x, @w, @b), other numbers
  */
 #include "passes/recover/recover.h"
 

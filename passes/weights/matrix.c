@@ -93,13 +93,13 @@ bool weight_takes_rows(adze_op *op, weight_matrix *m)
     return adze_dim_get_kind(last) == ADZE_DIM_AXIS && a.kind[adze_dim_axis_index(last)] == ADZE_AXIS_REDUCTION;
 }
 
-adze_ir_value *weight_write(const weight_matrix *m, const char *suffix, const double *w)
+adze_ir_value *weight_write(const weight_matrix *m, const double *w)
 {
     float *x = adze_malloc(m->rows * m->cols * sizeof *x);
     for (size_t i = 0; i < m->rows; i++)
         for (size_t j = 0; j < m->cols; j++)
             x[m->row_axis == 0 ? i * m->cols + j : j * m->rows + i] = (float)w[i * m->cols + j];
-    const char *name = adze_internf(adze_op_context(m->op), "%s.%s", adze_const_name(m->constant), suffix);
+    const char *name = adze_internf(adze_op_context(m->op), "%s.own", adze_const_name(m->constant));
     adze_ir_value *made = adze_const_make(adze_op_module(m->op), name, adze_const_type(m->constant), x);
     free(x);
     return made;

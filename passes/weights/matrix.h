@@ -25,8 +25,8 @@ bool weight_describe_form(adze_op *op, weight_matrix *out); /* of any element ty
 bool weight_shares(const weight_matrix *m, const adze_use *use, weight_matrix *other);
 /* As weight_describe, of a product (no window, no groups) that sums over the last axis of an f32 input, no constant. */
 bool weight_takes_rows(adze_op *op, weight_matrix *out);
-/* A constant of the same form, NAME.suffix; NULL after an error. */
-adze_ir_value *weight_write(const weight_matrix *m, const char *suffix, const double *w);
+/* A constant of the same form, NAME.own: see constant_settle. NULL after an error. */
+adze_ir_value *weight_write(const weight_matrix *m, const double *w);
 /* The numbers, [rows][cols]; free them. NULL after an error. */
 double *weight_read(const weight_matrix *m);
 

@@ -5,6 +5,9 @@
  */
 #include "passes/weights/prefix.h"
 
+#include "passes/weights/bias.h"
+#include "passes/weights/constant.h"
+
 #include <adze/arena.h>
 #include <adze/table.h>
 
@@ -286,11 +289,18 @@ static bool find_centre(const weight_matrix *m, size_t *out_tap)
     return true;
 }
 
+/* Are the op's outputs the product, and one number a row? */
+static bool gives_product(const weight_matrix *m)
+{
+    const adze_ir_value *bias = weight_bias_operand(m->op);
+    return weight_factor(m->op) == 1 && (!bias || (weight_takes_bias(m->op) && weight_is_bias(bias, m->rows)));
+}
+
 bool prefix_has_targets(const weight_matrix *m)
 {
     size_t tap;
     bool window = adze_op_has_trait(m->op, ADZE_WINDOW);
-    if (m->groups != 1 || adze_value_num_uses(adze_const_value(m->constant)) != 1) return false;
+    if (m->groups != 1 || adze_value_num_uses(adze_const_value(m->constant)) != 1 || !gives_product(m)) return false;
     if ((m->channels + m->rows) * m->taps > ADZE_STATS_MAX_GRAM) return false;
     return window ? find_centre(m, &tap) : has_rows(m);
 }
@@ -387,7 +397,7 @@ bool prefix_change(weight_prefix *p, const weight_matrix *m, const double *value
     weight_matrix mine = *m, other;
     mine.op = t->rounded;
     mine.constant = adze_value_const(adze_op_operand(t->rounded, m->operand));
-    adze_ir_value *made = weight_write(&mine, "rounded", values);
+    adze_ir_value *made = weight_write(&mine, values);
     const adze_ir_value *value = adze_const_value(m->constant);
     for (const adze_use *use = adze_value_first_use(value); use && made; use = adze_use_next(use)) {
         if (!weight_shares(m, use, &other)) continue;
@@ -414,18 +424,10 @@ bool prefix_quantize_input(weight_prefix *p, const adze_op *op, uint32_t index, 
 bool prefix_set_bias(weight_prefix *p, const adze_op *op, uint32_t index, const double *bias, size_t rows)
 {
     const twin *t = adze_table_get(&p->twins, op);
-    float *x = adze_malloc(rows * sizeof *x);
-    for (size_t i = 0; i < rows; i++) x[i] = (float)bias[i];
-    bool old = index < adze_op_num_operands(t->rounded) && adze_op_operand(t->rounded, index);
-    int64_t dims[] = {(int64_t)rows};
-    const adze_type *type = old ? adze_value_type(adze_op_operand(t->rounded, index))
-                                : adze_type_tensor_const(p->run->context, ADZE_DTYPE_f32, 1, dims);
-    adze_ir_value *made = adze_const_make(p->module, "bias", type, x);
-    free(x);
+    adze_ir_value *old = index < adze_op_num_operands(t->rounded) ? adze_op_operand(t->rounded, index) : NULL;
+    weight_bias at = {t->rounded, index, old ? adze_value_const(old) : NULL};
+    adze_ir_value *made = weight_bias_make(&at, "rounded", bias, rows);
     if (!made) return false;
-    if (index < adze_op_num_operands(t->rounded))
-        adze_op_set_operand(t->rounded, index, made);
-    else
-        adze_op_insert_operand(t->rounded, index, made);
+    constant_put(t->rounded, index, made);
     return true;
 }

@@ -15,55 +15,6 @@ static uint32_t ordinal_of(const adze_op *op)
     return n;
 }
 
-static bool is_number_a_row(const adze_ir_value *value, size_t rows)
-{
-    int64_t count;
-    if (!value || !adze_value_const(value) || adze_type_dtype(adze_value_type(value)) != ADZE_DTYPE_f32) return false;
-    const adze_type *type = adze_value_type(value);
-    if (!adze_dim_is_const(adze_type_count(type), &count) || count != (int64_t)rows) return false;
-    return adze_type_rank(type) && adze_dim_is_value(adze_type_dim(type, adze_type_rank(type) - 1), count);
-}
-
-static bool has_factor(const adze_op *op)
-{
-    static const char *const factors[] = {"alpha", "beta"};
-    for (size_t i = 0; i < 2; i++)
-        if (adze_row_attr_index(adze_op_get_row(op), factors[i]) >= 0 && adze_op_attr_float(op, factors[i]) != 1)
-            return true;
-    return false;
-}
-
-/* The contraction's own bias, or a constant that is added to what it gives. */
-static void find_bias(prune_layer *l)
-{
-    enum { BIAS = 2 };
-    adze_op *op = l->m.op;
-    if (adze_value_num_uses(adze_const_value(l->m.constant)) != 1) return;
-    if (adze_op_get_row(op)->in_max > BIAS) {
-        adze_ir_value *bias = adze_op_num_operands(op) > BIAS ? adze_op_operand(op, BIAS) : NULL;
-        if (has_factor(op) || (bias && !is_number_a_row(bias, l->m.rows))) return;
-        l->bias_op = op, l->bias_index = BIAS;
-        return;
-    }
-    const adze_ir_value *y = adze_op_result(op, 0);
-    const adze_use *use = adze_value_num_uses(y) == 1 ? adze_value_first_use(y) : NULL;
-    if (!use || !adze_op_is(adze_use_op(use), "add")) return;
-    if (!is_number_a_row(adze_op_operand(adze_use_op(use), 1 - adze_use_index(use)), l->m.rows)) return;
-    l->bias_op = adze_use_op(use), l->bias_index = 1 - adze_use_index(use);
-}
-
-static bool read_bias(pruner *p, prune_layer *l)
-{
-    l->bias = ADZE_NEW_ARRAY(&p->arena, double, l->m.rows);
-    adze_ir_value *value = l->bias_op && l->bias_index < adze_op_num_operands(l->bias_op)
-                               ? adze_op_operand(l->bias_op, l->bias_index)
-                               : NULL;
-    if (!value) return true;
-    const float *x = adze_data_load(adze_const_data(adze_value_const(value)));
-    for (size_t i = 0; x && i < l->m.rows; i++) l->bias[i] = (double)x[i];
-    return x;
-}
-
 static prune_layer *layer_of(const pruner *p, const adze_const *constant)
 {
     for (uint32_t i = 0; i < p->n_layers; i++)
@@ -81,11 +32,13 @@ static bool add_layer(pruner *p, const weight_matrix *m)
 {
     prune_layer l = {.m = *m, .ordinal = ordinal_of(m->op)};
     l.w = weight_read(m);
-    find_bias(&l);
-    if (l.bias_op) l.bias_ordinal = ordinal_of(l.bias_op);
+    l.bias = ADZE_NEW_ARRAY(&p->arena, double, m->rows);
+    /* Ops that share weights have each their own. */
+    bool one = adze_value_num_uses(adze_const_value(m->constant)) == 1;
+    if (one && weight_find_bias(m, &l.at)) l.bias_ordinal = ordinal_of(l.at.op);
     p->layers = adze_arena_grow(&p->arena, p->layers, p->n_layers, &p->layers_capacity, sizeof l);
     p->layers[p->n_layers++] = l;
-    return l.w && read_bias(p, &p->layers[p->n_layers - 1]);
+    return l.w && weight_bias_read(&l.at, m->rows, l.bias);
 }
 
 bool prune_find_layers(pruner *p)
@@ -155,7 +108,8 @@ static double *unit_values(const adze_channel_member *m, uint32_t units, size_t 
         else if (i > m->axis) inner *= (size_t)dim;
         else extent = (size_t)dim;
     }
-    const float *x = adze_data_load(adze_const_data(m->constant));
+    adze_data *data = adze_const_data(m->constant);
+    const float *x = adze_data_load(data);
     if (!x) return NULL;
     size_t n = outer * inner * m->per_unit, at = 0;
     double *values = adze_malloc((units * n + 1) * sizeof *values);
@@ -163,6 +117,7 @@ static double *unit_values(const adze_channel_member *m, uint32_t units, size_t 
         for (size_t o = 0; o < outer; o++)
             for (size_t i = 0; i < inner; i++)
                 values[at++] = (double)x[(o * extent + m->indices[u]) * inner + i];
+    adze_data_unload(data);
     *out_n = n;
     return values;
 }
@@ -227,7 +182,7 @@ static bool add_reader(const pruner *p, const prune_layer *l, const adze_channel
     memcpy(c->w, l->w + group * rows * cols, rows * cols * sizeof *c->w);
     for (size_t u = 0; u < (size_t)units * m->per_unit; u++)
         for (size_t t = 0; t < taps; t++) columns[u * taps + t] = (uint32_t)(m->indices[u] * taps + t);
-    if (!weight_gram(&l->m, p->stats, group, l->bias_op, c->h, NULL)) return false;
+    if (!weight_gram(&l->m, p->stats, group, l->at.op, c->h, NULL)) return false;
     double energy = linalg_error(c->w, c->h, rows, cols);
     r->scale[r->n - 1] = energy > 0 ? 1 / energy / (double)l->m.groups : 0;
     return true;

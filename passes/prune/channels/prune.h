@@ -4,6 +4,7 @@
 #define ADZE_PRUNE_PRUNE_H
 
 #include "passes/prune/channels/scores.h"
+#include "passes/weights/bias.h"
 #include "passes/weights/prefix.h"
 
 #include <adze/arena.h>
@@ -33,8 +34,8 @@ typedef struct prune_layer {
     weight_matrix m;
     uint32_t ordinal; /* of its op in main */
     double *w;        /* [rows][cols] */
-    adze_op *bias_op; /* whose operand `bias_index` is a bias of the layer, or can be one; NULL = none */
-    uint32_t bias_index, bias_ordinal;
+    weight_bias at;   /* its bias, or where one can be; op NULL = nowhere */
+    uint32_t bias_ordinal;
     double *bias;     /* [rows], zeros where there is none yet */
 } prune_layer;
 

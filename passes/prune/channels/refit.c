@@ -4,6 +4,7 @@
  * same model in tensors of the old sizes.
  */
 #include "passes/prune/channels/prune.h"
+#include "passes/weights/constant.h"
 #include "passes/weights/linalg.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static void begin(const prune_layer *l, prune_fitted *f)
     f->w = adze_malloc(rows * cols * sizeof *f->w);
     memcpy(f->w, l->w, rows * cols * sizeof *f->w);
     f->bias = NULL;
-    if (!l->bias_op) return;
+    if (!l->at.op) return;
     f->bias = adze_malloc(rows * sizeof *f->bias);
     memcpy(f->bias, l->bias, rows * sizeof *f->bias);
 }
@@ -61,7 +62,7 @@ static bool fit_one(pruner *p, const prune_layer *l, const bool *gone, prune_fit
     double *h = adze_malloc(cols * cols * sizeof *h), *mean = adze_malloc(cols * sizeof *mean);
     for (uint32_t k = 0; k < l->m.groups && ok; k++) {
         const double *w = l->w + k * rows * cols;
-        ok = weight_gram(&l->m, p->stats, k, l->bias_op, h, mean);
+        ok = weight_gram(&l->m, p->stats, k, l->at.op, h, mean);
         double *b = ok ? product(w, h, rows, cols) : NULL;
         if (ok && !score_refit(b, h, w, gone, rows, cols, damping_alone, f->w + k * rows * cols)) ok = no_fit(l);
         if (ok && f->bias) move_bias(l, k * rows, rows, mean, mean, f);
@@ -89,7 +90,7 @@ bool prune_fit_alone(pruner *p, adze_channel_cut cut, prune_fitted *fitted)
 static bool fit_targets(weight_prefix *prefix, const prune_layer *l, const bool *gone, prune_fitted *f)
 {
     prefix_targets t;
-    bool centred = l->bias_op;
+    bool centred = l->at.op;
     if (!prefix_measure_targets(prefix, &l->m, centred, &t)) return false;
     double *alone = f->w;
     f->w = adze_malloc(l->m.rows * l->m.cols * sizeof *f->w);
@@ -100,7 +101,7 @@ static bool fit_targets(weight_prefix *prefix, const prune_layer *l, const bool 
     for (size_t r = 0; ok && f->bias && r < l->m.rows; r++) {
         double given = 0;
         for (size_t j = 0; j < l->m.cols; j++) given += f->w[r * l->m.cols + j] * t.mean[j];
-        f->bias[r] = (l->bias_op == l->m.op ? 0 : f->bias[r]) + t.target[r] - given;
+        f->bias[r] = (l->at.op == l->m.op ? 0 : f->bias[r]) + t.target[r] - given;
     }
     prefix_targets_free(&t);
     return ok;
@@ -110,7 +111,7 @@ static bool fit_moments(weight_prefix *prefix, const prune_layer *l, const bool 
 {
     prefix_moments m;
     size_t rows = l->m.rows / l->m.groups, cols = l->m.cols;
-    if (!prefix_measure(prefix, &l->m, l->bias_op, &m)) return false;
+    if (!prefix_measure(prefix, &l->m, l->at.op, &m)) return false;
     bool ok = true;
     if (f->bias) memcpy(f->bias, l->bias, l->m.rows * sizeof *f->bias);
     for (size_t k = 0; k < l->m.groups && ok; k++) {
@@ -142,7 +143,7 @@ bool prune_fit_sequential(pruner *p, adze_channel_cut cut, prune_fitted *fitted)
                                            : fit_moments(prefix, l, gone, &fitted[i]);
             ok = ok && prefix_change(prefix, &l->m, fitted[i].w);
             if (ok && fitted[i].bias)
-                ok = prefix_set_bias(prefix, l->bias_op, l->bias_index, fitted[i].bias, l->m.rows);
+                ok = prefix_set_bias(prefix, l->at.op, l->at.operand, fitted[i].bias, l->m.rows);
         }
         free(gone);
     }
@@ -170,22 +171,13 @@ static adze_op *op_at(const adze_module *module, uint32_t ordinal)
 
 static bool write_bias(const prune_layer *l, adze_module *module, const double *bias)
 {
-    adze_op *op = op_at(module, l->bias_ordinal);
-    adze_ir_value *old = l->bias_index < adze_op_num_operands(op) ? adze_op_operand(op, l->bias_index) : NULL;
-    int64_t dims[] = {(int64_t)l->m.rows};
-    const adze_type *type = old ? adze_value_type(old)
-                                : adze_type_tensor_const(adze_module_context(module), ADZE_DTYPE_f32, 1, dims);
-    float *x = adze_malloc(l->m.rows * sizeof *x);
-    for (size_t i = 0; i < l->m.rows; i++) x[i] = (float)bias[i];
-    const char *name = old ? adze_const_name(adze_value_const(old))
-                           : adze_internf(adze_module_context(module), "%s.bias", adze_const_name(l->m.constant));
-    name = adze_internf(adze_module_context(module), "%s.fitted", name);
-    adze_ir_value *made = adze_const_make(module, name, type, x);
-    free(x);
+    weight_bias at = {.op = op_at(module, l->bias_ordinal), .operand = l->at.operand};
+    bool has = at.operand < adze_op_num_operands(at.op) && adze_op_operand(at.op, at.operand);
+    if (has) at.constant = adze_value_const(adze_op_operand(at.op, at.operand));
+    adze_ir_value *made = weight_bias_make(&at, adze_const_name(l->m.constant), bias, l->m.rows);
     if (!made) return false;
-    if (l->bias_index < adze_op_num_operands(op)) adze_op_set_operand(op, l->bias_index, made);
-    else adze_op_insert_operand(op, l->bias_index, made);
-    if (old && !adze_value_has_uses(old)) adze_const_erase(adze_value_const(old));
+    constant_put(at.op, at.operand, made);
+    (void)constant_settle(at.constant, made);
     return true;
 }
 
@@ -198,10 +190,10 @@ bool prune_write_fitted(const pruner *p, adze_module *module, const prune_fitted
         m.op = op_at(module, l->ordinal);
         adze_ir_value *old = adze_op_operand(m.op, m.operand);
         m.constant = adze_value_const(old);
-        adze_ir_value *made = weight_write(&m, "fitted", fitted[i].w);
+        adze_ir_value *made = weight_write(&m, fitted[i].w);
         if (!made || (fitted[i].bias && !write_bias(l, module, fitted[i].bias))) return false;
         adze_value_replace_uses(old, made);
-        adze_const_erase(m.constant);
+        (void)constant_settle(m.constant, made);
     }
     return true;
 }

@@ -1,5 +1,6 @@
 /* Takes units out of a module: constants are gathered, types shrink, parameters of ops follow. */
 #include "passes/prune/channels/groups.h"
+#include "passes/weights/constant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,21 +47,11 @@ static size_t gather(const cutter *k, const dims_value *v, uint32_t axis, size_t
     return (size_t)(at - to);
 }
 
-/* NAME.pruned, also of NAME.fitted. */
-static const char *name_of(adze_context *context, const char *name)
-{
-    static const char fitted[] = ".fitted";
-    size_t size = strlen(name), end = sizeof fitted - 1;
-    if (size > end && !strcmp(name + size - end, fitted)) size -= end;
-    return adze_internf(context, "%.*s.pruned", (int)size, name);
-}
-
 static bool cut_constant(cutter *k, dims_value *v)
 {
     adze_const *constant = adze_value_const(v->value);
     const adze_type *type = type_of(k, v), *old = adze_const_type(constant);
     if (type == old) return true;
-    const char *name = name_of(k->c->graph.context, adze_const_name(constant));
     adze_data *data = adze_const_data(constant);
     const char *bytes = adze_data_load(data);
     if (!bytes) return false;
@@ -75,13 +66,12 @@ static bool cut_constant(cutter *k, dims_value *v)
         if (is_cut(k, v, i)) gather(k, v, i, outer, item, copy, copy);
         item *= channels_left(k->c, k->gone, v, i);
     }
-    adze_ir_value *made = adze_const_make(adze_func_module(k->c->graph.func), name, type, copy);
+    adze_ir_value *made = adze_const_make(adze_func_module(k->c->graph.func), adze_const_name(constant), type, copy);
     free(copy);
     if (!made) return false;
     adze_value_replace_uses(v->value, made);
-    adze_const_erase(constant);
-    v->value = made;
-    adze_table_put(&k->c->graph.table, made, v);
+    v->value = constant_settle(constant, made);
+    adze_table_put(&k->c->graph.table, v->value, v);
     return true;
 }
 

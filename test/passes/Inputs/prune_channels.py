@@ -110,6 +110,18 @@ def flatten():
   %y = gemm(%2, @v) {transB = 1} : f32[1,5]""", "f32[1,5]", "0.5"
 
 
+def factors():
+    """Products that are multiplied, and biases that are, or are no numbers of a row."""
+    return constants(w=twins(8, 1, 8, 8), b=twins(8, 0, 8), v=normal(5, 8), c=normal(5), u=normal(5, 4),
+                     o=normal(6, 1), shape=ints(6, 8)), """
+  %0 = reshape(%x, @shape) : f32[6,8]
+  %1 = gemm(%0, @w, @b) {alpha = 0.5, beta = 0.5} : f32[6,8]
+  %2 = relu(%1) : f32[6,8]
+  %3 = gemm(%2, @v, @c) {alpha = 0.5, beta = 0.5, transB = 1} : f32[6,5]
+  %4 = relu(%3) : f32[6,5]
+  %y = gemm(%4, @u, @o) : f32[6,4]""", "f32[6,4]", "plan channels w 4"
+
+
 def heads():
     """Two of four heads are copies; q, k and v lose rows, o columns."""
     def rows():
@@ -186,7 +198,7 @@ def outputs(path, samples):
     return np.concatenate([session.run(None, {"x": x})[0] for x in samples])
 
 
-for model in (residual, shortcut, concat, split, depthwise, grouped, flatten, heads, grouped_query, shared):
+for model in (residual, shortcut, concat, split, depthwise, grouped, flatten, factors, heads, grouped_query, shared):
     text, body, result, rate = model()
     image = "conv(%x" in body
     shape, kind = ((1, 3, 6, 6), "f32[1,3,6,6]") if image else ((1, 6, 8), "f32[1,6,8]")
@@ -208,5 +220,6 @@ for model in (residual, shortcut, concat, split, depthwise, grouped, flatten, he
     samples = rng.normal(size=(4, *shape)).astype(np.float32)
     before, after = (outputs(f"{base}.{when}.onnx", samples) for when in ("before", "after"))
     difference = np.abs(before - after).max() / np.abs(before).max()
-    kinds = re.findall(r"const @(\w+)\.(?:pruned|fitted)\w*: f32(\[[0-9,]*\])", printed)
-    print(model.__name__, *(f"{n}{k}" for n, k in sorted(kinds)), "same" if difference < 1e-2 else difference)
+    was, kinds = (dict(re.findall(r"const @(\w+) ?: f32(\[[0-9,]*\])", t)) for t in (text, printed))
+    kinds = {name: kind for name, kind in kinds.items() if was.get(name) != kind}
+    print(model.__name__, *(f"{n}{k}" for n, k in sorted(kinds.items())), "same" if difference < 1e-2 else difference)

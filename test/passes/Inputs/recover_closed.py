@@ -84,6 +84,11 @@ say("least squares find a layer behind a shortcut", got > 60, got)
 student = write("deep", NET, **net | {"w1": net["w1"] * 0 + 0.3})
 got = snr(recover(student, f"method=least-squares,damping=1e-9,{option}"), teacher, "test")
 say("least squares find a layer of groups", got > 60, got)
+FACTORS = NET.replace("{transB = 1}", "{alpha = 0.5, beta = 0.5, transB = 1}")
+halves = write("halves", FACTORS, **net)
+student = write("halved", FACTORS, **net | {"w3": net["w3"] * 0 + 0.1})
+got = snr(recover(student, f"method=least-squares,damping=1e-9,teacher={halves}"), halves, "test")
+say("least squares find a product that is multiplied", got > 60, got)
 
 # A layer behind undoes what was done before.
 CHAIN = """func @main(%x: f32[1,4,6]) -> (f32[1,4,6]) {
