@@ -220,9 +220,9 @@ static bool by_plan(dropper *d, const char *path)
         if (adze_layer_plan_cut_keep(plan, i)) continue; /* `channels` */
         while (k < d->n && strcmp(d->blocks[k].name, name)) k++;
         if (k == d->n)
-            ok = adze_error(adze_loc_unknown(d->run->context), "%s: the model has no residual block '%s'; the first of "
-                                                               "%u is '%s'",
-                            path, name, d->n, d->n ? d->blocks[0].name : "");
+            ok = adze_error(adze_loc_unknown(d->run->context), "%s: the model has no residual block '%s'; %s%s%s", path,
+                            name, d->n ? adze_internf(d->run->context, "the first of %u is '", d->n) : "it has none",
+                            d->n ? d->blocks[0].name : "", d->n ? "'" : "");
         else if (is_taken(d, k))
             ok = adze_error(adze_loc_unknown(d->run->context), "%s: block '%s' goes twice", path, name);
         else
