@@ -51,8 +51,9 @@ static const adze_flag flags[] = {
     {"--share", "0..1", NULL, ADZE_FLAG_NUMBER, offsetof(compress_options, share)},
     {"--keep-stats", NULL, "write OUT.stats, for updates --from=OUT.plan", ADZE_FLAG_BOOL,
      offsetof(compress_options, keep_stats)},
-    {"--cache", "FILE", "measured times of layers (default in ~/.cache/adze; none = measure anew)", ADZE_FLAG_TEXT,
-     offsetof(compress_options, cache)},
+    {"--cache", "FILE", "of measured times (default in ~/.cache/adze; none = measure anew); measure for X (default 1)",
+     ADZE_FLAG_TEXT, offsetof(compress_options, cache)},
+    {"--seconds", "X", NULL, ADZE_FLAG_NUMBER, offsetof(compress_options, seconds)},
     ADZE_COMMON_FLAGS_WITHOUT_PASSES,
     {NULL, NULL, NULL, ADZE_FLAG_BOOL, 0},
 };
@@ -96,6 +97,7 @@ static int check_options(const compress_options *o)
     if (o->replay && o->goals.count) return adze_usage_error("--replay does not measure: it takes no --goal");
     if (o->samples < 0 || o->limit < 0 || o->swaps < 0 || (o->seed < 0 && o->seed != NOT_GIVEN))
         return adze_usage_error("--samples, --limit, --swaps and --seed take numbers of 0 or above");
+    if (!(o->seconds > 0) || o->seconds > 3600) return adze_usage_error("--seconds takes a number above 0");
     return 0;
 }
 
@@ -489,7 +491,8 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     return status;
 }
 
-static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = INT64_MIN, .swaps = 6, .share = -1};
+static const compress_options defaults = {.common = ADZE_COMMON_START, .seed = INT64_MIN, .swaps = 6, .share = -1,
+                                          .seconds = 1};
 
 const adze_command adze_command_compress = {
     .name = "compress",

@@ -22,7 +22,8 @@ typedef struct compress_options {
     const char *output, *data, *metric, *plan, *replay, *formats, *weights, *clip, *range, *cache, *minimize,
         *preset, *channels, *from;
     int64_t samples, limit, seed, swaps;
-    double share; /* -1 = not given */
+    double share;   /* -1 = not given */
+    double seconds; /* that times of layers are measured for, each format's; of a trial half as much more */
     bool allow_slower, keep_tables, resume, keep_stats;
 } compress_options;
 

@@ -319,7 +319,7 @@ static int rising(const void *left, const void *right)
 static bool measure_times(compress_job *job, adze_device *device, compress_trial *trial)
 {
     enum { LEAST = 8, MOST = 20000 };
-    static const double total = 1.5; /* seconds */
+    double total = 1.5 * job->options->seconds;
     adze_calibration *held = &job->samples.held.view;
     adze_device *devices[] = {&job->original, device};
     double *times[] = {adze_malloc(MOST * sizeof(double)), adze_malloc(MOST * sizeof(double))}, start = adze_now();

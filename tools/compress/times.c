@@ -137,11 +137,10 @@ static bool read_profile(compress_job *job, const adze_device *device, double *o
 }
 
 /* Runs the models that are open in turns; their sessions then have profiles. */
-static bool run_in_turns(adze_device *devices, uint32_t n_devices, const adze_value *inputs)
+static bool run_in_turns(const compress_job *job, adze_device *devices, uint32_t n_devices, const adze_value *inputs)
 {
     enum { LEAST = 8, MOST = 5000 };
-    static const double total = 1; /* seconds, for each model */
-    double start = adze_now();
+    double total = job->options->seconds, start = adze_now();
     uint32_t n = 0;
     for (uint32_t f = 0; f < n_devices; f++) n += devices[f].session != NULL;
     for (uint32_t round = 0; round < MOST && (round < LEAST || adze_now() - start < total * n); round++)
@@ -169,7 +168,7 @@ static bool measure(compress_job *job, times_cache *cache, uint64_t model, const
         ok = why || (module && compress_open(job, &devices[f], module, NULL));
         adze_module_destroy(module);
     }
-    ok = ok && run_in_turns(devices, job->n_formats, inputs);
+    ok = ok && run_in_turns(job, devices, job->n_formats, inputs);
     for (uint32_t f = 0; devices && f < job->n_formats; f++) {
         if (ok && devices[f].session) ok = read_profile(job, &devices[f], seconds_of(job, 0, f), job->n_formats);
         for (uint32_t i = 0; ok && devices[f].session && i < job->n_layers; i++)
@@ -202,7 +201,7 @@ bool compress_time_module(compress_job *job, const adze_module *module, double *
     adze_value *inputs = calloc(held->n_inputs + 1u, sizeof *inputs);
     adze_device device = {0};
     bool ok = (inputs || fail(job, "out of memory")) && held->sample(held->self, 0, inputs) &&
-              compress_open(job, &device, module, NULL) && run_in_turns(&device, 1, inputs) &&
+              compress_open(job, &device, module, NULL) && run_in_turns(job, &device, 1, inputs) &&
               read_profile(job, &device, out_seconds, 1);
     if (device.work) adze_device_close(&device);
     free(inputs);

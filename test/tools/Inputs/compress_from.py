@@ -29,7 +29,7 @@ def run(*words):
 
 def compress(out, calib, *more):
     return run("compress", model, "-o", out, f"--calib={calib}", "--metric=agreement", "--cache=none", "--limit=60",
-               *more)
+               "--seconds=0.1", *more)
 
 
 def refuses(done, status, text):

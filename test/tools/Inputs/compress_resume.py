@@ -23,7 +23,8 @@ def check(ok, what):
 
 def command(out, *more):
     return [adze, "compress", model, f"--calib={data}", "-o", str(folder / out), "--goal=loss<=2%", "--limit=60",
-            "--formats=w8a8,w4a8", "--allow-slower", f"--cache={folder}/times", *more]
+            "--formats=w8a8,w4a8", "--channels=25%", "--allow-slower", "--seconds=0.1",
+            f"--cache={folder}/times", *more]
 
 
 def lines(out):

@@ -63,7 +63,8 @@ def write_model(path, huge=False):
 
 def compress(model, out, *more):
     return subprocess.run([adze, "compress", str(model), "-o", str(folder / out), f"--calib={folder}/data.npz",
-                           "--metric=cosine", "--cache=none", "--samples=48", *more], capture_output=True, text=True)
+                           "--metric=cosine", "--cache=none", "--seconds=0.1", "--samples=48", *more],
+                          capture_output=True, text=True)
 
 
 def report(out):
