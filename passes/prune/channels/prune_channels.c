@@ -205,7 +205,7 @@ static bool by_rate(pruner *p, const options *o)
 
 static bool choose(pruner *p, const options *o)
 {
-    if (o->plan) return by_plan(p, o->plan);
+    if (o->plan) return true;
     if (o->group_rate > 0) by_group_rate(p, o->group_rate);
     return o->rate == 0 || by_rate(p, o);
 }
@@ -283,7 +283,7 @@ static adze_outcome prune(pruner *p, const options *o)
     p->n = adze_channels_count(p->channels);
     make_room(p);
     if (!p->n && o->rate > 0) return nothing(p) ? ADZE_UNCHANGED : ADZE_FAILED;
-    bool ok = prune_find_layers(p);
+    bool ok = (!o->plan || by_plan(p, o->plan)) && prune_find_layers(p); /* plans that are wrong before any work */
     if (!asked) {
         p->refit = false;
         p->run->numerics = ADZE_FAST;
