@@ -435,6 +435,7 @@ static void free_job(compress_job *job, bool done)
     free(job->formats);
     free(job->probes);
     free(job->losses);
+    free(job->overheads);
     free(job->seconds);
     free(job->reasons);
     adze_layers_free(job->layers);

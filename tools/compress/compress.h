@@ -231,6 +231,7 @@ struct compress_job {
     /* [layers][formats]: errors of layers alone, what the whole model loses, and seconds in the whole model. */
     adze_probe *probes;
     double *losses, *seconds;
+    double *overheads;      /* [formats]: bytes of a file beside weights, a layer; NULL: no bound on size */
     const char **reasons;   /* [layers][formats]; NULL = may be chosen */
     adze_mixes fronts[COMPRESS_METHODS]; /* that no other of the method beats in bytes (or time) and loss */
     compress_trial trials[COMPRESS_MAX_TRIALS];
@@ -278,6 +279,16 @@ void compress_interval(const compress_job *job, const compress_score *is, const 
 const char *compress_method(const compress_job *job, adze_format format);
 adze_layer_plan *compress_plan_of(const compress_job *job, const uint32_t *chosen);
 uint64_t compress_weight_bytes(const compress_job *job, const uint32_t *chosen);
+
+/* Bytes of the file that a plan gives; *out_why: passes refuse it. */
+bool compress_written_bytes(compress_job *job, const adze_layer_plan *plan, uint64_t *out, const char **out_why);
+
+/* ---- Sizes (overhead.c) ---- */
+
+/* Where size has a bound: what each format adds to the file beside weights. */
+bool compress_measure_overheads(compress_job *job);
+/* What a layer is expected to take in the file at a level in a format. */
+double compress_file_bytes(const compress_job *job, uint32_t level, uint32_t layer, uint32_t format);
 
 /* ---- Times (times.c) ---- */
 

@@ -226,6 +226,15 @@ adze_module *compress_apply_or_refuse(compress_job *job, const adze_layer_plan *
     return module;
 }
 
+bool compress_written_bytes(compress_job *job, const adze_layer_plan *plan, uint64_t *out, const char **out_why)
+{
+    const char *file = compress_temporary(job, "sized", suffix_of(job));
+    adze_module *module = compress_apply_or_refuse(job, plan, false, file, out_why);
+    bool ok = module && file_bytes(job, file, out);
+    adze_module_destroy(module);
+    return ok;
+}
+
 /* ---- Running ---- */
 
 static bool keep_answers(compress_job *job, uint64_t run, const adze_value *results)

@@ -81,7 +81,7 @@ static bool probe(compress_job *job)
     find_reasons(job);
     if (!compress_sensitivities(job)) return false;
     compress_combine(job);
-    return compress_find_levels(job);
+    return compress_find_levels(job) && compress_measure_overheads(job);
 }
 
 /* Is the format one of that method alone? */
@@ -99,9 +99,10 @@ static bool is_of(const compress_job *job, compress_method_kind method, uint32_t
     }
 }
 
-/* Mixes of the formats that may be chosen at a level; `chosen` of each are formats. */
-static void mix_level(compress_job *job, compress_method_kind method, uint32_t level, adze_cost cost, double max_other,
-                      adze_mixes *out)
+/* Mixes of the formats that may be chosen at a level; `chosen` of each are formats. Their bytes are those of weights
+ * or, of `whole_file`, with what formats add beside them. */
+static void mix_level(compress_job *job, compress_method_kind method, bool whole_file, uint32_t level, adze_cost cost,
+                      double max_other, adze_mixes *out)
 {
     size_t n = (size_t)job->n_layers * job->n_formats;
     adze_choice *items = adze_malloc((n + 1) * sizeof *items);
@@ -114,8 +115,10 @@ static void mix_level(compress_job *job, compress_method_kind method, uint32_t l
             if (f && (job->reasons[first + f] || !is_of(job, method, f))) continue;
             if (f && level && !compress_takes_at(job, level, i, f)) continue;
             formats[first + choices[i].count] = f;
-            items[first + choices[i].count++] = (adze_choice){
-                compress_bytes(job, level, i, f), compress_seconds(job, level, i, f), job->losses[first + f]};
+            double bytes = whole_file ? compress_file_bytes(job, level, i, f)
+                                      : (double)compress_bytes(job, level, i, f);
+            items[first + choices[i].count++] =
+                (adze_choice){(uint64_t)bytes, compress_seconds(job, level, i, f), job->losses[first + f]};
         }
     }
     adze_mixes_find(choices, job->n_layers, cost, max_other, out);
@@ -128,20 +131,20 @@ static void mix_level(compress_job *job, compress_method_kind method, uint32_t l
 }
 
 /* Those of all levels; the level stands behind the formats. */
-static void mix_method(compress_job *job, compress_method_kind method, adze_cost cost, double max_other,
-                       adze_mixes *out)
+static void mix_method(compress_job *job, compress_method_kind method, bool whole_file, adze_cost cost,
+                       double max_other, adze_mixes *out)
 {
     adze_mixes levels[COMPRESS_MAX_LEVELS] = {{0}};
     for (uint32_t k = 0; k < job->n_levels; k++)
         if (!k || (!job->levels[k].barred && (method == COMPRESS_ALL || method == COMPRESS_CUTS)))
-            mix_level(job, method, k, cost, max_other, &levels[k]);
+            mix_level(job, method, whole_file, k, cost, max_other, &levels[k]);
     compress_join_mixes(job, levels, cost, out);
     for (uint32_t k = 0; k < job->n_levels; k++) adze_mixes_free(&levels[k]);
 }
 
 static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes *out)
 {
-    mix_method(job, COMPRESS_ALL, cost, max_other, out);
+    mix_method(job, COMPRESS_ALL, true, cost, max_other, out);
 }
 
 /* ---- Trials ---- */
@@ -329,8 +332,10 @@ static bool tighten(const compress_job *job, const compress_trial *trial, bounds
     const compress_goal *time = compress_goals_find(&job->goals, COMPRESS_TIME);
     bool moved = false;
     if (size && compress_reached(job, trial, COMPRESS_SIZE) > size->bound) {
-        double over = (double)trial->bytes - size->bound * (double)job->original_bytes;
-        b->bytes = fmin(b->bytes, (double)trial->weight_bytes) - over;
+        double over = (double)trial->bytes - size->bound * (double)job->original_bytes, predicted = 0;
+        for (uint32_t i = 0; i < job->n_layers; i++)
+            predicted += compress_file_bytes(job, trial->chosen[job->n_layers], i, trial->chosen[i]);
+        b->bytes = fmin(b->bytes, predicted) - over;
         moved = true;
     }
     if (time && compress_reached(job, trial, COMPRESS_TIME) > time->bound) {
@@ -386,7 +391,7 @@ bool compress_search(compress_job *job)
     if (!compress_state_open(job) || !probe(job)) return false;
     bool by_time = job->options->minimize && !strcmp(job->options->minimize, "time");
     for (compress_method_kind method = 0; method < COMPRESS_METHODS; method++)
-        mix_method(job, method, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->fronts[method]);
+        mix_method(job, method, false, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->fronts[method]);
     bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
                  compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
     bool ok = costs ? fit(job) : restore(job, &job->fronts[COMPRESS_ALL]);

@@ -35,7 +35,7 @@ typedef struct swapping {
 static void add_change(const compress_job *job, uint32_t level, uint32_t layer, uint32_t was, uint32_t is, swap *s)
 {
     size_t first = (size_t)layer * job->n_formats;
-    s->bytes += (double)compress_bytes(job, level, layer, is) - (double)compress_bytes(job, level, layer, was);
+    s->bytes += compress_file_bytes(job, level, layer, is) - compress_file_bytes(job, level, layer, was);
     s->seconds += compress_seconds(job, level, layer, is) - compress_seconds(job, level, layer, was);
     s->loss += job->losses[first + is] - job->losses[first + was];
 }
