@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool run_passes(adze_registry *registry, const char *text, adze_module *module)
-{
-    adze_pipeline *pipeline = adze_pipeline_parse(registry, text);
-    adze_run_options options = {.struct_size = sizeof options};
-    bool ok = pipeline && adze_pipeline_run(pipeline, module, &options);
-    adze_pipeline_destroy(pipeline);
-    return ok;
-}
-
 static void remove_unused_args(adze_region *body)
 {
     for (uint32_t i = adze_region_num_args(body); i-- > 0;)
@@ -41,7 +32,7 @@ static bool apply(adze_registry *registry, const adze_layer *layer, adze_format 
     for (uint32_t step = 0; !passes.size && step < ADZE_STRUCTURE_STEPS; step++)
         adze_layer_structure_pipeline(plan, step, plan_path, settings, &passes);
     if (!passes.size) adze_layer_pipeline(plan, plan_path, settings, &passes); /* no probe is of both */
-    bool ok = adze_layer_plan_save(plan, plan_path) && (!passes.size || run_passes(registry, passes.data, copy));
+    bool ok = adze_layer_plan_save(plan, plan_path) && (!passes.size || copy_run_passes(registry, passes.data, copy));
     adze_text_free(&passes);
     adze_layer_plan_destroy(plan);
     return ok;
@@ -90,7 +81,7 @@ bool layer_cut(adze_registry *registry, const adze_module *module, const adze_la
                                                        sample->rank, sample->dims);
         adze_value_replace_uses(x, adze_region_add_arg(body, type, "input of a layer"));
         copy_set_results(func, &result, 1);
-        ok = run_passes(registry, "dce", copy);
+        ok = copy_run_passes(registry, "dce", copy);
     }
     if (ok) remove_unused_args(body);
     if (ok && infer(func)) return *out_cut = copy, true;

@@ -4,6 +4,7 @@
  * and once in each format.
  */
 #include "passes/compress/cut.h"
+#include "passes/weights/copy.h"
 
 #include <adze/arena.h>
 
@@ -24,24 +25,6 @@ typedef struct probing {
 } probing;
 
 /* ---- Inputs ---- */
-
-static bool copy_value(const adze_value *from, adze_value *to)
-{
-    uint64_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
-    int64_t *dims = adze_malloc((from->rank + 1u) * sizeof *dims);
-    memcpy(dims, from->dims, from->rank * sizeof *dims);
-    *to = *from;
-    to->dims = dims;
-    to->data = aligned_alloc(64, (bytes + 127) & ~UINT64_C(63));
-    if (to->data) memcpy(to->data, from->data, bytes);
-    return to->data;
-}
-
-static void free_value(adze_value *value)
-{
-    free((void *)value->dims);
-    free(value->data);
-}
 
 static bool fail(const probing *p, const char *what)
 {
@@ -157,7 +140,7 @@ static bool begin(probing *p, const adze_layer *layers, const adze_calibration *
 
 static void end(probing *p)
 {
-    for (uint64_t i = 0; i < p->n_samples * p->n_layers; i++) free_value(&p->inputs[i]);
+    for (uint64_t i = 0; i < p->n_samples * p->n_layers; i++) copy_value_free(&p->inputs[i]);
     free(p->inputs);
     if (p->plan_path) unlink(p->plan_path);
     free(p->plan_path);

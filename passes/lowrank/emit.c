@@ -171,7 +171,8 @@ static bool find_own(const weight_matrix *m, adze_op *op, weight_bias *out)
 }
 
 /* Behind y. */
-static adze_ir_value *add_behind(const lowrank_site *site, const weight_matrix *m, const double *shift, adze_ir_value *y)
+static adze_ir_value *add_behind(const lowrank_site *site, const weight_matrix *m, const double *shift,
+                                 adze_ir_value *y)
 {
     adze_op *op = adze_value_op(y);
     adze_context *context = adze_op_context(op);

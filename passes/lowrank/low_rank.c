@@ -9,6 +9,7 @@
  */
 #include "passes/examples_embedded.h"
 #include "passes/lowrank/lowrank.h"
+#include "passes/weights/plan.h"
 
 #include <adze/arena.h>
 #include <adze/table.h>
@@ -66,14 +67,19 @@ static bool check(const lowrank_options *o, adze_pass_run *run, lowrank_method m
 
 /* ---- Sites ---- */
 
-static bool is_ours(adze_structure s) { return s == ADZE_LOW_RANK || s == ADZE_TUCKER || s == ADZE_SPATIAL; }
+static bool is_ours(adze_format format, adze_format_kind kind)
+{
+    adze_structure s = format.structure;
+    (void)kind;
+    return s == ADZE_LOW_RANK || s == ADZE_TUCKER || s == ADZE_SPATIAL;
+}
 
 /* What the plan says of the op. */
 static adze_format planned(const factoriser *f, const adze_op *op)
 {
     int64_t index = f->layers ? adze_layer_plan_find(f->layers, op) : -1;
     adze_format format = index < 0 ? (adze_format){0} : adze_layer_plan_format(f->layers, (uint32_t)index);
-    return is_ours(format.structure) ? format : (adze_format){0};
+    return is_ours(format, format.kind) ? format : (adze_format){0};
 }
 
 static void stays(const factoriser *f, const weight_matrix *m, const char *why)
@@ -143,7 +149,7 @@ static void find_sites(factoriser *f, adze_module *module)
             const char *why;
             if (!weight_describe(op, &m) || adze_table_get(&seen, m.constant)) continue;
             adze_table_put(&seen, m.constant, m.constant);
-            if (f->layers && !is_ours(planned(f, op).structure)) continue;
+            if (f->layers && planned(f, op).structure == ADZE_DENSE) continue;
             f->n_layers++;
             if (describe(f, &m, &one, &why))
                 add_site(f, &one);
@@ -151,27 +157,6 @@ static void find_sites(factoriser *f, adze_module *module)
                 stays(f, &m, why);
         }
     adze_table_free(&seen);
-}
-
-/* Entries of the plan that no layer answers to. */
-static bool check_plan(const factoriser *f, const adze_module *module)
-{
-    uint32_t n = adze_layer_plan_count(f->layers);
-    bool *found = adze_malloc(n + 1u), ok = true;
-    memset(found, 0, n + 1u);
-    for (adze_func *func = adze_module_first_func(module); func; func = adze_func_next(func))
-        for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
-            weight_matrix m;
-            int64_t index = weight_describe(op, &m) ? adze_layer_plan_find(f->layers, op) : -1;
-            if (index >= 0) found[index] = true;
-        }
-    for (uint32_t i = 0; ok && i < n; i++)
-        if (!found[i] && is_ours(adze_layer_plan_format(f->layers, i).structure))
-            ok = adze_error(adze_loc_unknown(f->run->context),
-                            "%s: the model has no layer '%s' with constant f32 weights", f->options->plan,
-                            adze_layer_plan_name(f->layers, i));
-    free(found);
-    return ok;
 }
 
 /* ---- Factorising ---- */
@@ -244,7 +229,9 @@ static bool begin(factoriser *f, adze_module *module)
     const lowrank_options *o = f->options;
     adze_context *context = f->run->context;
     if (!parse_method(context, o, &f->work.method) || !check(o, f->run, f->work.method)) return false;
-    if (o->plan && !((f->layers = adze_layer_plan_load(context, o->plan)) && check_plan(f, module))) return false;
+    if (o->plan && !(f->layers = adze_layer_plan_load(context, o->plan))) return false;
+    bool known = !f->layers || weight_check_plan(f->layers, o->plan, module, NULL, is_ours, ADZE_FORMAT_FLOAT);
+    if (!known) return false;
     if (o->stats && !((f->stats = adze_stats_load(context, o->stats)) && adze_stats_attach(f->stats, module)))
         return false;
     f->work.stats = f->stats;

@@ -30,24 +30,9 @@ bool lowrank_stands_alone(const lowrank_site *site)
     return true;
 }
 
-static bool copy_value(const adze_value *from, adze_value *to)
-{
-    uint64_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
-    int64_t *dims = adze_malloc((from->rank + 1u) * sizeof *dims);
-    memcpy(dims, from->dims, from->rank * sizeof *dims);
-    *to = *from;
-    to->dims = dims;
-    to->data = aligned_alloc(64, (bytes + 127) & ~UINT64_C(63));
-    if (to->data) memcpy(to->data, from->data, bytes);
-    return to->data;
-}
-
 void lowrank_values_free(adze_value *values, uint32_t n)
 {
-    for (uint32_t i = 0; values && i < n; i++) {
-        free((void *)values[i].dims);
-        free(values[i].data);
-    }
+    for (uint32_t i = 0; values && i < n; i++) copy_value_free(&values[i]);
     free(values);
 }
 
@@ -107,10 +92,7 @@ static bool infer(adze_func *func)
 
 static bool drop_rest(adze_pass_run *run, adze_module *module)
 {
-    adze_pipeline *pipeline = adze_pipeline_parse(run->registry, "dce");
-    adze_run_options options = {.struct_size = sizeof options};
-    bool ok = pipeline && adze_pipeline_run(pipeline, module, &options);
-    adze_pipeline_destroy(pipeline);
+    bool ok = copy_run_passes(run->registry, "dce", module);
     adze_region *body = adze_func_body(adze_module_main(module));
     for (uint32_t i = adze_region_num_args(body); ok && i-- > 0;)
         if (!adze_value_has_uses(adze_region_arg(body, i))) adze_region_remove_arg(body, i);

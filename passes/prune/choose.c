@@ -1,5 +1,6 @@
 /* Which layers are pruned, to which density: by options, by a layer plan, or by one bound for all. */
 #include "passes/prune/choose.h"
+#include "passes/weights/plan.h"
 
 #include <adze/arena.h>
 #include <adze/compress.h>
@@ -41,24 +42,10 @@ static bool of_plan(const adze_layer_plan *layers, prune_job *job)
     return true;
 }
 
-/* The entries that name no contraction with constant f32 weights. */
-static bool check_plan(const adze_layer_plan *layers, const char *path, adze_func *func)
+static bool is_ours(adze_format format, adze_format_kind kind)
 {
-    uint32_t n = adze_layer_plan_count(layers);
-    bool *found = adze_malloc((n + 1u) * sizeof *found), ok = true;
-    memset(found, 0, (n + 1u) * sizeof *found);
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
-        weight_matrix m;
-        int64_t index = weight_describe(op, &m) ? adze_layer_plan_find(layers, op) : -1;
-        if (index >= 0) found[index] = true;
-    }
-    for (uint32_t i = 0; ok && i < n; i++)
-        if (!found[i] && is_sparse(adze_layer_plan_format(layers, i)))
-            ok = adze_error(adze_loc_unknown(adze_module_context(adze_func_module(func))),
-                            "%s: the model has no layer '%s' with constant f32 weights", path,
-                            adze_layer_plan_name(layers, i));
-    free(found);
-    return ok;
+    (void)kind;
+    return is_sparse(format);
 }
 
 /* ---- Choosing ---- */
@@ -141,7 +128,9 @@ bool prune_choose(const prune_options *options, prune_pattern pattern, adze_func
     *out = (prune_jobs){0};
     if (options->plan && !(c.layers = adze_layer_plan_load(run->context, options->plan))) return false;
     weight_edges(func, &c.first, &c.last);
-    bool ok = (!c.layers || check_plan(c.layers, options->plan, func)) && choose_all(&c, func);
+    const adze_module *module = adze_func_module(func);
+    bool ok = !c.layers || weight_check_plan(c.layers, options->plan, module, func, is_ours, ADZE_FORMAT_FLOAT);
+    ok = ok && choose_all(&c, func);
     adze_layer_plan_destroy(c.layers);
     adze_table_free(&c.first);
     adze_table_free(&c.last);

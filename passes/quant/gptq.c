@@ -57,16 +57,14 @@ static bool factor(gptq *g, double damping)
     for (size_t j = 0; j < n; j++) mean += h[j * n + j];
     if (!isfinite(mean)) return false;
     mean = mean > 0 ? mean / (double)n : 1;
-    for (int i = 0; i < TRIES; i++, damping *= 10) {
-        for (size_t a = 0; a < n; a++)
-            for (size_t b = 0; b < n; b++) g->r[a * n + b] = h[g->order[a] * n + g->order[b]];
-        for (size_t a = 0; a < n; a++) {
-            double *d = &g->r[a * n + a];
-            *d = (*d > 0 ? *d : mean) + damping * mean;
-        }
-        if (linalg_cholesky(g->r, n)) return true;
+    double *ordered = adze_malloc(n * n * sizeof *ordered);
+    for (size_t a = 0; a < n; a++) {
+        for (size_t b = 0; b < n; b++) ordered[a * n + b] = h[g->order[a] * n + g->order[b]];
+        if (!(ordered[a * n + a] > 0)) ordered[a * n + a] = mean;
     }
-    return false;
+    bool ok = linalg_cholesky_damped(ordered, n, mean, &damping, 10, TRIES, g->r);
+    free(ordered);
+    return ok;
 }
 
 /* The steps of the group that begins at column `at`, for the weights as they would be best now. */

@@ -1,5 +1,6 @@
 /* Options of passes that round weights: reading them, and what they mean for one layer. */
 #include "passes/quant/weights.h"
+#include "passes/weights/plan.h"
 
 #include <adze/arena.h>
 
@@ -8,31 +9,12 @@
 
 /* ---- Layer plans ---- */
 
-/* The entries of `kind` that no contraction with constant f32 weights answers to. */
-static bool check_layers(const adze_layer_plan *layers, const char *path, adze_format_kind kind, adze_module *module)
-{
-    uint32_t n = adze_layer_plan_count(layers);
-    bool *found = adze_malloc(n + 1u), ok = true;
-    memset(found, 0, n + 1u);
-    for (adze_func *f = adze_module_first_func(module); f; f = adze_func_next(f))
-        for (adze_op *op = adze_region_first(adze_func_body(f)); op; op = adze_op_next(op)) {
-            weight_matrix m;
-            int64_t index = weight_describe(op, &m) ? adze_layer_plan_find(layers, op) : -1;
-            if (index >= 0) found[index] = true;
-        }
-    for (uint32_t i = 0; ok && i < n; i++)
-        if (!found[i] && adze_layer_plan_format(layers, i).kind == kind)
-            ok = adze_error(adze_loc_unknown(adze_module_context(module)),
-                            "%s: the model has no layer '%s' with constant f32 weights", path,
-                            adze_layer_plan_name(layers, i));
-    free(found);
-    return ok;
-}
+static bool is_kind(adze_format format, adze_format_kind kind) { return format.kind == kind; }
 
 adze_layer_plan *weight_layers(const char *path, adze_format_kind kind, adze_module *module)
 {
     adze_layer_plan *layers = adze_layer_plan_load(adze_module_context(module), path);
-    if (!layers || check_layers(layers, path, kind, module)) return layers;
+    if (!layers || weight_check_plan(layers, path, module, NULL, is_kind, kind)) return layers;
     adze_layer_plan_destroy(layers);
     return NULL;
 }

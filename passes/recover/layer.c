@@ -69,7 +69,7 @@ static bool is_layer(adze_op *op, recover_layer *l)
     *l = (recover_layer){0};
     if (adze_op_num_results(op) != 1 || !weight_describe_any(op, &l->m)) return false;
     weight_matrix plain;
-    if (!adze_op_has_trait(op, ADZE_WINDOW) && (!weight_takes_rows(op, &plain) || l->m.groups != 1)) return false;
+    if (!adze_op_has_trait(op, ADZE_WINDOW) && !weight_takes_rows_any(op, &plain)) return false;
     l->out = adze_op_result(op, 0);
     if (adze_type_dtype(adze_value_type(l->out)) != ADZE_DTYPE_f32) return false;
     if (l->m.constant) return true;

@@ -3,6 +3,7 @@
 #include "passes/recover/trainer.h"
 
 #include "passes/weights/build.h"
+#include "passes/weights/copy.h"
 
 #include <adze/gradient.h>
 
@@ -45,6 +46,15 @@ static bool is_read_elsewhere(const trainer *t, const adze_ir_value *x)
     return false;
 }
 
+/* Does an add hold numbers that make others vanish? A step is a part of an array's size, and theirs is no scale. */
+static bool is_mask(const adze_op *op, const float *x, size_t n)
+{
+    static const float low = -1e4f;
+    bool any = false;
+    for (size_t i = 0; i < n && adze_op_is(op, "add"); i++) any |= !(x[i] > low);
+    return any;
+}
+
 static bool add_trained(trainer *t, const adze_op *op, const adze_ir_value *x)
 {
     const adze_const *c = adze_value_const(x);
@@ -57,6 +67,10 @@ static bool add_trained(trainer *t, const adze_op *op, const adze_ir_value *x)
     if (!adze_data_read(adze_const_data(c), 0, numbers, bytes)) {
         free(numbers);
         return false;
+    }
+    if (is_mask(op, numbers, (size_t)count)) {
+        free(numbers);
+        return true;
     }
     bool is_bias = adze_type_rank(adze_value_type(x)) < 2;
     t->all = adze_arena_grow(&t->p->arena, t->all, t->n_all, &t->capacity, sizeof *t->all);
@@ -82,18 +96,6 @@ static bool find_trained(trainer *t)
 
 /* ---- Samples ---- */
 
-static bool keep_value(const adze_value *from, adze_value *to)
-{
-    uint64_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
-    int64_t *dims = adze_malloc((from->rank + 1u) * sizeof *dims);
-    memcpy(dims, from->dims, from->rank * sizeof *dims);
-    *to = *from;
-    to->dims = dims;
-    to->data = aligned_alloc(64, (bytes + 127) & ~UINT64_C(63));
-    if (to->data) memcpy(to->data, from->data, bytes);
-    return to->data;
-}
-
 /* Fewer samples where all of them would take too much memory. */
 static void bound_samples(trainer *t)
 {
@@ -113,7 +115,7 @@ static bool keep_samples(trainer *t, adze_program *program)
     for (uint64_t i = 0; ok && i < t->n_samples; i++) {
         ok = pair_sample(t->p, i, t->inputs) && adze_program_run(program, t->inputs, &results);
         for (uint32_t k = 0; ok && k < t->n_kept; k++) {
-            ok = keep_value(&results[k], &t->kept[i * t->n_kept + k]);
+            ok = copy_value(&results[k], &t->kept[i * t->n_kept + k]);
             if (!ok) adze_error(adze_loc_unknown(t->p->run->context), "recover: out of memory");
         }
         if (ok && !i) bound_samples(t);
@@ -241,10 +243,7 @@ bool trainer_write(trainer *t)
 void trainer_close(trainer *t)
 {
     adze_program_close(t->program);
-    for (uint64_t i = 0; t->kept && i < t->n_samples * t->n_kept; i++) {
-        free((void *)(uintptr_t)t->kept[i].dims);
-        free(t->kept[i].data);
-    }
+    for (uint64_t i = 0; t->kept && i < t->n_samples * t->n_kept; i++) copy_value_free(&t->kept[i]);
     for (uint32_t i = 0; i < t->n_all; i++) {
         adam_free(&t->all[i].array);
         free(t->all[i].best);

@@ -23,7 +23,7 @@ bool weight_is_bias(const adze_ir_value *value, size_t rows);
 bool weight_find_bias(const weight_matrix *m, weight_bias *out);
 /* out[rows]; zeros where there is none yet. False after an error. */
 bool weight_bias_read(const weight_bias *b, size_t rows, double *out);
-/* A constant like the bias, NAME.own, or where there is none, f32[rows] named after the weights. NULL after an error. */
+/* A constant like the bias, NAME.own, or where there is none, f32[rows] named after the weights. NULL: an error. */
 adze_ir_value *weight_bias_make(const weight_bias *b, const char *weights, const double *values, size_t rows);
 
 #endif

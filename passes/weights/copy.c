@@ -4,14 +4,23 @@
 #include <adze/build.h>
 
 #include <stdlib.h>
+#include <string.h>
 
-adze_op *copy_twin(const adze_module *copy, const adze_op *op)
+uint32_t copy_ordinal(const adze_op *op)
 {
-    const adze_op *mine = adze_region_first(adze_op_parent(op));
-    adze_op *other = adze_region_first(adze_func_body(adze_module_main(copy)));
-    for (; mine != op; mine = adze_op_next(mine)) other = adze_op_next(other);
-    return other;
+    uint32_t n = 0;
+    while ((op = adze_op_prev(op))) n++;
+    return n;
 }
+
+adze_op *copy_op_at(const adze_module *module, uint32_t ordinal)
+{
+    adze_op *op = adze_region_first(adze_func_body(adze_module_main(module)));
+    while (op && ordinal--) op = adze_op_next(op);
+    return op;
+}
+
+adze_op *copy_twin(const adze_module *copy, const adze_op *op) { return copy_op_at(copy, copy_ordinal(op)); }
 
 void copy_set_results(adze_func *func, adze_ir_value *const *values, uint32_t n)
 {
@@ -27,4 +36,31 @@ void copy_set_results(adze_func *func, adze_ir_value *const *values, uint32_t n)
     adze_func_set_results(func, types, names, n);
     free(types);
     free(names);
+}
+
+bool copy_run_passes(adze_registry *registry, const char *passes, adze_module *module)
+{
+    adze_pipeline *pipeline = adze_pipeline_parse(registry, passes);
+    adze_run_options options = {.struct_size = sizeof options};
+    bool ok = pipeline && adze_pipeline_run(pipeline, module, &options);
+    adze_pipeline_destroy(pipeline);
+    return ok;
+}
+
+bool copy_value(const adze_value *from, adze_value *to)
+{
+    uint64_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
+    int64_t *dims = adze_malloc((from->rank + 1u) * sizeof *dims);
+    memcpy(dims, from->dims, from->rank * sizeof *dims);
+    *to = *from;
+    to->dims = dims;
+    to->data = aligned_alloc(64, (bytes + 127) & ~UINT64_C(63));
+    if (to->data) memcpy(to->data, from->data, bytes);
+    return to->data;
+}
+
+void copy_value_free(adze_value *value)
+{
+    free((void *)value->dims);
+    free(value->data);
 }

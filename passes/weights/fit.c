@@ -17,13 +17,9 @@ bool weight_damp(const double *h, size_t n, double *out, double *r)
     if (!isfinite(mean)) return false;
     mean = mean > 0 ? mean / (double)n : 1;
     double *own = r ? NULL : adze_malloc(n * n * sizeof *own), *factor = r ? r : own;
-    bool ok = false;
-    for (int i = 0; i < TRIES && !ok; i++, share *= 10) {
-        memcpy(out, h, n * n * sizeof *out);
-        for (size_t j = 0; j < n; j++) out[j * (n + 1)] += share * mean;
-        memcpy(factor, out, n * n * sizeof *out);
-        ok = linalg_cholesky(factor, n);
-    }
+    bool ok = linalg_cholesky_damped(h, n, mean, &share, 10, TRIES, factor);
+    memcpy(out, h, n * n * sizeof *out);
+    for (size_t j = 0; j < n; j++) out[j * (n + 1)] += share * mean;
     free(own);
     return ok;
 }

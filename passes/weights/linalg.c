@@ -142,6 +142,16 @@ bool linalg_cholesky(double *h, size_t n)
     return true;
 }
 
+bool linalg_cholesky_damped(const double *h, size_t n, double unit, double *share, double factor, int tries, double *r)
+{
+    for (int i = 0; i < tries; i++, *share *= factor) {
+        memcpy(r, h, n * n * sizeof *r);
+        for (size_t j = 0; j < n; j++) r[j * (n + 1)] += *share * unit;
+        if (linalg_cholesky(r, n)) return true;
+    }
+    return false;
+}
+
 void linalg_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n)
 {
     for (size_t i = 0; i < rows; i++)

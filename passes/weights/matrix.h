@@ -25,6 +25,7 @@ bool weight_describe_form(adze_op *op, weight_matrix *out); /* of any element ty
 bool weight_shares(const weight_matrix *m, const adze_use *use, weight_matrix *other);
 /* As weight_describe, of a product (no window, no groups) that sums over the last axis of an f32 input, no constant. */
 bool weight_takes_rows(adze_op *op, weight_matrix *out);
+bool weight_takes_rows_any(adze_op *op, weight_matrix *out); /* whatever makes the weights */
 /* A constant of the same form, NAME.own: see constant_settle. NULL after an error. */
 adze_ir_value *weight_write(const weight_matrix *m, const double *w);
 /* The numbers, [rows][cols]; free them. NULL after an error. */

@@ -34,8 +34,8 @@ typedef struct prefix_targets {
     double *mean, *target; /* of z [cols] and t [rows] */
 } prefix_targets;
 
-/* Has the layer such targets: one op reads its weights, without groups, and gives their product and at most one number a
- * row, and a window puts each output over an input? */
+/* Has the layer such targets: one op reads its weights, without groups, and gives their product and at most one number
+ * a row, and a window puts each output over an input? */
 bool prefix_has_targets(const weight_matrix *m);
 /* Of such a layer. `centred` as above. False after an error. */
 bool prefix_measure_targets(weight_prefix *p, const weight_matrix *m, bool centred, prefix_targets *out);

@@ -165,7 +165,8 @@ adze_ir_value *build_spread(adze_builder *b, adze_ir_value *x, uint32_t axis, in
     int64_t none[ADZE_MAX_RANK + 1] = {0}, after[ADZE_MAX_RANK + 1] = {0}, extent;
     (void)adze_dim_is_const(adze_type_dim(type, axis), &extent);
     for (uint32_t i = 0; i <= rank; i++)
-        dims[i] = i == axis + 1 ? adze_dim_const(adze_type_context(type), 1) : adze_type_dim(type, i <= axis ? i : i - 1);
+        dims[i] = i == axis + 1 ? adze_dim_const(adze_type_context(type), 1)
+                                : adze_type_dim(type, i <= axis ? i : i - 1);
     x = build_reshape(b, x, rank + 1, dims);
     after[axis + 1] = stride - 1;
     x = build_pad(b, x, none, after);

@@ -1,5 +1,6 @@
 /* Of each group: in which order its units go, and what that costs. */
 #include "passes/prune/channels/prune.h"
+#include "passes/weights/copy.h"
 #include "passes/weights/linalg.h"
 
 #include <math.h>
@@ -8,14 +9,7 @@
 
 /* ---- Layers that read units ---- */
 
-static uint32_t ordinal_of(const adze_op *op)
-{
-    uint32_t n = 0;
-    while ((op = adze_op_prev(op))) n++;
-    return n;
-}
-
-static prune_layer *layer_of(const pruner *p, const adze_const *constant)
+static channel_layer *layer_of(const pruner *p, const adze_const *constant)
 {
     for (uint32_t i = 0; i < p->n_layers; i++)
         if (p->layers[i].m.constant == constant) return &p->layers[i];
@@ -24,18 +18,18 @@ static prune_layer *layer_of(const pruner *p, const adze_const *constant)
 
 static int by_ordinal(const void *a, const void *b)
 {
-    const prune_layer *x = a, *y = b;
+    const channel_layer *x = a, *y = b;
     return x->ordinal < y->ordinal ? -1 : x->ordinal > y->ordinal;
 }
 
 static bool add_layer(pruner *p, const weight_matrix *m)
 {
-    prune_layer l = {.m = *m, .ordinal = ordinal_of(m->op)};
+    channel_layer l = {.m = *m, .ordinal = copy_ordinal(m->op)};
     l.w = weight_read(m);
     l.bias = ADZE_NEW_ARRAY(&p->arena, double, m->rows);
     /* Ops that share weights have each their own. */
     bool one = adze_value_num_uses(adze_const_value(m->constant)) == 1;
-    if (one && weight_find_bias(m, &l.at)) l.bias_ordinal = ordinal_of(l.at.op);
+    if (one && weight_find_bias(m, &l.at)) l.bias_ordinal = copy_ordinal(l.at.op);
     p->layers = adze_arena_grow(&p->arena, p->layers, p->n_layers, &p->layers_capacity, sizeof l);
     p->layers[p->n_layers++] = l;
     return l.w && weight_bias_read(&l.at, m->rows, l.bias);
@@ -75,7 +69,7 @@ void prune_free_layers(pruner *p)
     p->n_layers = 0;
 }
 
-bool prune_columns(const pruner *p, const prune_layer *layer, adze_channel_cut cut, bool *gone)
+bool prune_columns(const pruner *p, const channel_layer *layer, adze_channel_cut cut, bool *gone)
 {
     bool any = false;
     memset(gone, 0, layer->m.cols);
@@ -136,10 +130,10 @@ static bool score_filters(const pruner *p, const adze_channel_group *g, double *
         double *values = unit_values(&g->members[i], g->units, &n), mean = 0;
         ok = values;
         if (!ok) break;
-        if (p->score == PRUNE_L1) score_l1(values, g->units, n, one);
-        if (p->score == PRUNE_L2) score_l2(values, g->units, n, one);
-        if (p->score == PRUNE_GEOMEAN) score_geomean(values, g->units, n, one);
-        if (p->score == PRUNE_GEOMEDIAN) score_geomedian(values, g->units, n, one);
+        if (p->score == SCORE_L1) score_l1(values, g->units, n, one);
+        if (p->score == SCORE_L2) score_l2(values, g->units, n, one);
+        if (p->score == SCORE_GEOMEAN) score_geomean(values, g->units, n, one);
+        if (p->score == SCORE_GEOMEDIAN) score_geomedian(values, g->units, n, one);
         for (uint32_t u = 0; u < g->units; u++) mean += one[u] / g->units;
         for (uint32_t u = 0; u < g->units; u++) out[u] += mean > 0 ? one[u] / mean : 0;
         free(values);
@@ -168,7 +162,7 @@ static void free_reader(reader *r)
 }
 
 /* One group of a layer's weights as a consumer; its loss is a share of what the layer gives. */
-static bool add_reader(const pruner *p, const prune_layer *l, const adze_channel_member *m, uint32_t units,
+static bool add_reader(const pruner *p, const channel_layer *l, const adze_channel_member *m, uint32_t units,
                        uint32_t group, reader *r)
 {
     size_t rows = l->m.rows / l->m.groups, cols = l->m.cols, taps = l->m.taps;
@@ -192,12 +186,12 @@ static bool make_reader(const pruner *p, const adze_channel_group *g, reader *r)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < g->n_members; i++) {
-        const prune_layer *l = layer_of(p, g->members[i].constant);
+        const channel_layer *l = layer_of(p, g->members[i].constant);
         if (l && g->members[i].role == ADZE_CHANNEL_CONSUMER) n += (uint32_t)l->m.groups;
     }
     *r = (reader){adze_malloc((n + 1) * sizeof *r->items), adze_malloc((n + 1) * sizeof *r->scale), 0};
     for (uint32_t i = 0; i < g->n_members; i++) {
-        const prune_layer *l = layer_of(p, g->members[i].constant);
+        const channel_layer *l = layer_of(p, g->members[i].constant);
         if (!l || g->members[i].role != ADZE_CHANNEL_CONSUMER) continue;
         for (uint32_t k = 0; k < l->m.groups; k++)
             if (!add_reader(p, l, &g->members[i], g->units, k, r)) return false;
@@ -229,22 +223,22 @@ static bool from_readers(const pruner *p, const adze_channel_group *g, prune_cur
     bool ok = make_reader(p, g, &r);
     double *score = adze_malloc(g->units * sizeof *score), *c = NULL;
     memset(score, 0, g->units * sizeof *score);
-    for (uint32_t i = 0; i < r.n && ok && p->score == PRUNE_ACTIVATION; i++)
+    for (uint32_t i = 0; i < r.n && ok && p->score == SCORE_ACTIVATION; i++)
         score_activation(&r.items[i], r.scale[i], score);
-    if (ok && p->score == PRUNE_ACTIVATION) by_score(score, g->units, curve);
-    if (ok && p->score == PRUNE_THINET) {
+    if (ok && p->score == SCORE_ACTIVATION) by_score(score, g->units, curve);
+    if (ok && p->score == SCORE_THINET) {
         size_t count = (size_t)g->units * g->units;
         c = adze_malloc(count * sizeof *c);
         memset(c, 0, count * sizeof *c);
         for (uint32_t i = 0; i < r.n; i++) score_products(&r.items[i], r.scale[i], c);
         score_thinet(c, g->units, curve->order, curve->loss);
     }
-    for (uint32_t i = 0; i < r.n && ok && p->score == PRUNE_OBS; i++) {
+    for (uint32_t i = 0; i < r.n && ok && p->score == SCORE_OBS; i++) {
         ok = score_invert(r.items[i].h, r.items[i].cols, 1e-3);
         if (!ok) adze_error(adze_loc_unknown(p->run->context), "the Gram matrices of what reads '%s' hold no numbers",
                             g->name);
     }
-    if (ok && p->score == PRUNE_OBS)
+    if (ok && p->score == SCORE_OBS)
         score_obs(r.items, r.n, r.scale, g->units - curve->fewest, curve->order, curve->loss);
     free(score);
     free(c);
@@ -274,8 +268,8 @@ bool prune_make_curves(pruner *p)
         prune_curve *curve = &p->curves[i];
         bool reads = false;
         for (uint32_t k = 0; k < g->n_members; k++) reads |= g->members[k].role == ADZE_CHANNEL_CONSUMER;
-        if (p->score == PRUNE_L1 || p->score == PRUNE_L2 || p->score == PRUNE_GEOMEAN ||
-            p->score == PRUNE_GEOMEDIAN || !reads) {
+        if (p->score == SCORE_L1 || p->score == SCORE_L2 || p->score == SCORE_GEOMEAN ||
+            p->score == SCORE_GEOMEDIAN || !reads) {
             double *score = adze_malloc(g->units * sizeof *score);
             memset(score, 0, g->units * sizeof *score);
             ok = score_filters(p, g, score);
@@ -294,7 +288,7 @@ static bool is_unread(const pruner *p, const adze_channel_group *g, uint32_t uni
     bool any = false;
     for (uint32_t i = 0; i < g->n_members; i++) {
         const adze_channel_member *m = &g->members[i];
-        const prune_layer *l = layer_of(p, m->constant);
+        const channel_layer *l = layer_of(p, m->constant);
         if (m->role != ADZE_CHANNEL_CONSUMER) continue;
         if (!l) return false;
         any = true;

@@ -11,6 +11,7 @@
  */
 #include "passes/examples_embedded.h"
 #include "passes/prune/channels/prune.h"
+#include "passes/weights/copy.h"
 
 #include <adze/compress.h>
 #include <adze/table.h>
@@ -48,20 +49,6 @@ static bool fail(const dropper *d, const char *text)
 }
 
 /* ---- Finding ---- */
-
-static adze_op *op_at(const adze_module *module, uint32_t ordinal)
-{
-    adze_op *op = adze_region_first(adze_func_body(adze_module_main(module)));
-    while (op && ordinal--) op = adze_op_next(op);
-    return op;
-}
-
-static uint32_t ordinal_of(const adze_op *op)
-{
-    uint32_t n = 0;
-    while ((op = adze_op_prev(op))) n++;
-    return n;
-}
 
 /* Is `value` computed from `from`? `seen` holds ops that were looked at. */
 static bool depends(const adze_ir_value *value, const adze_ir_value *from, adze_table *seen)
@@ -107,7 +94,7 @@ static adze_op *next_alone(const adze_op *op)
 
 static void add_block(dropper *d, block b)
 {
-    const adze_op *op = op_at(d->module, b.sum);
+    const adze_op *op = copy_op_at(d->module, b.sum);
     const char *plain = adze_op_num_nodes(op) ? adze_op_node(op, 0) : adze_value_name(adze_op_result(op, 0));
     if (!plain) plain = adze_internf(d->run->context, "block%u", d->n + 1);
     b.name = plain;
@@ -133,7 +120,7 @@ static void find_at(dropper *d, adze_op *op)
         bool found = depends(f, s, &seen);
         adze_table_free(&seen);
         if (!found) continue;
-        block b = {.sum = ordinal_of(op), .side = side, .empty = gives_zeros(f)};
+        block b = {.sum = copy_ordinal(op), .side = side, .empty = gives_zeros(f)};
         b.end = b.sum;
         add_block(d, b);
         bool normal = false;
@@ -143,7 +130,7 @@ static void find_at(dropper *d, adze_op *op)
             normal = normal || adze_op_has_trait(next, ADZE_NORMALIZE);
         }
         if (!normal) return;
-        b.end = ordinal_of(end);
+        b.end = copy_ordinal(end);
         b.empty = false;
         add_block(d, b);
         return;
@@ -156,7 +143,7 @@ static void find_at(dropper *d, adze_op *op)
  * the beginning of one that follows another is that one's end. */
 static void drop(const adze_module *module, const block *b)
 {
-    adze_op *sum = op_at(module, b->sum), *end = op_at(module, b->end);
+    adze_op *sum = copy_op_at(module, b->sum), *end = copy_op_at(module, b->end);
     adze_value_replace_uses(adze_op_result(end, 0), adze_op_operand(sum, b->side));
 }
 
@@ -314,6 +301,7 @@ const adze_pass adze_pass_drop_blocks = {
     .contract = "Of main. A block is a value and a sum of it with what is made of it, of the same type; its name is "
                 "that of the sum's node. Where the sum alone goes through a normalisation, NAME#2 is the block that "
                 "ends behind it. count measures on --calib: each block alone, and anew behind each that went. Without "
-                "count and plan only blocks go that add zeros. Runs behind simplify, before calibration and quantization.",
+                "count and plan only blocks go that add zeros. Runs behind simplify, before calibration and "
+                "quantization.",
     .example = adze_example_drop_blocks,
 };

@@ -1,7 +1,7 @@
 /* Parts of the pass prune-channels: what each group costs to shorten, how many of its units stay, and what becomes of
  * the layers that read it. */
-#ifndef ADZE_PRUNE_PRUNE_H
-#define ADZE_PRUNE_PRUNE_H
+#ifndef ADZE_PRUNE_CHANNELS_H
+#define ADZE_PRUNE_CHANNELS_H
 
 #include "passes/prune/channels/scores.h"
 #include "passes/weights/bias.h"
@@ -11,15 +11,15 @@
 #include <adze/channels.h>
 #include <adze/pass.h>
 
-typedef enum prune_score {
-    PRUNE_OBS,
-    PRUNE_L1,
-    PRUNE_L2,
-    PRUNE_GEOMEAN,
-    PRUNE_GEOMEDIAN,
-    PRUNE_ACTIVATION,
-    PRUNE_THINET
-} prune_score;
+typedef enum score_kind {
+    SCORE_OBS,
+    SCORE_L1,
+    SCORE_L2,
+    SCORE_GEOMEAN,
+    SCORE_GEOMEDIAN,
+    SCORE_ACTIVATION,
+    SCORE_THINET
+} score_kind;
 
 /* Units in the order in which they go, and what is lost. */
 typedef struct prune_curve {
@@ -30,14 +30,14 @@ typedef struct prune_curve {
 } prune_curve;
 
 /* A layer that reads units, as it was. */
-typedef struct prune_layer {
+typedef struct channel_layer {
     weight_matrix m;
     uint32_t ordinal; /* of its op in main */
     double *w;        /* [rows][cols] */
     weight_bias at;   /* its bias, or where one can be; op NULL = nowhere */
     uint32_t bias_ordinal;
     double *bias;     /* [rows], zeros where there is none yet */
-} prune_layer;
+} channel_layer;
 
 typedef struct pruner {
     adze_pass_run *run;
@@ -45,7 +45,7 @@ typedef struct pruner {
     adze_channels *channels;
     adze_stats *stats;   /* with Gram matrices of what the layers read; NULL = none */
     adze_arena arena;
-    prune_score score;
+    score_kind score;
     bool at_most; /* a rate out of reach is no error */
     uint32_t multiple;
     double cap;          /* at most this share of a group's units goes */
@@ -55,7 +55,7 @@ typedef struct pruner {
     prune_curve *curves;
     uint32_t *keep;      /* units of each group that stay */
     bool **cut;          /* the same, unit by unit */
-    prune_layer *layers;
+    channel_layer *layers;
     uint32_t n_layers, layers_capacity;
 } pruner;
 
@@ -66,7 +66,7 @@ bool prune_find_layers(pruner *p);
 bool prune_find_others(pruner *p);
 void prune_free_layers(pruner *p);
 /* Columns of a layer that units of the cut own; gone[cols]. False: none goes. */
-bool prune_columns(const pruner *p, const prune_layer *layer, adze_channel_cut cut, bool *gone);
+bool prune_columns(const pruner *p, const channel_layer *layer, adze_channel_cut cut, bool *gone);
 bool prune_make_curves(pruner *p);
 /* Curves and `keep` such that only units go that all their readers multiply by 0. */
 bool prune_unread(pruner *p);

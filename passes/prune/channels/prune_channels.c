@@ -36,7 +36,7 @@ static bool read_score(pruner *p, const char *name)
     static const char *const names[] = {"obs", "l1", "l2", "geomean", "geomedian", "activation", "thinet"};
     for (int i = 0; i < 7; i++)
         if (!strcmp(name, names[i])) {
-            p->score = (prune_score)i;
+            p->score = (score_kind)i;
             return true;
         }
     return adze_error(adze_loc_unknown(p->run->context), "prune-channels: score is obs, l1, l2, geomean, geomedian, "
@@ -67,7 +67,7 @@ static bool read_options(pruner *p, const options *o)
 
 static bool reads_inputs(const pruner *p)
 {
-    return p->score == PRUNE_OBS || p->score == PRUNE_ACTIVATION || p->score == PRUNE_THINET;
+    return p->score == SCORE_OBS || p->score == SCORE_ACTIVATION || p->score == SCORE_THINET;
 }
 
 /* From the file, or of the calibration data. */

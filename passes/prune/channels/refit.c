@@ -5,6 +5,7 @@
  */
 #include "passes/prune/channels/prune.h"
 #include "passes/weights/constant.h"
+#include "passes/weights/copy.h"
 #include "passes/weights/linalg.h"
 
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static double *product(const double *w, const double *h, size_t rows, size_t col
     return b;
 }
 
-static bool no_fit(const prune_layer *l)
+static bool no_fit(const channel_layer *l)
 {
     return adze_error(adze_op_loc(l->m.op), "prune-channels: no least squares for '%s': its inputs on the calibration "
                                             "data are no finite numbers",
@@ -30,7 +31,7 @@ static bool no_fit(const prune_layer *l)
 }
 
 /* bias += w x - fitted z, row by row. */
-static void move_bias(const prune_layer *l, size_t from, size_t rows, const double *x, const double *z,
+static void move_bias(const channel_layer *l, size_t from, size_t rows, const double *x, const double *z,
                       prune_fitted *f)
 {
     for (size_t r = from; r < from + rows; r++)
@@ -38,7 +39,7 @@ static void move_bias(const prune_layer *l, size_t from, size_t rows, const doub
             f->bias[r] += l->w[r * l->m.cols + j] * x[j] - f->w[r * l->m.cols + j] * z[j];
 }
 
-static void begin(const prune_layer *l, prune_fitted *f)
+static void begin(const channel_layer *l, prune_fitted *f)
 {
     size_t rows = l->m.rows, cols = l->m.cols;
     f->w = adze_malloc(rows * cols * sizeof *f->w);
@@ -49,7 +50,7 @@ static void begin(const prune_layer *l, prune_fitted *f)
     memcpy(f->bias, l->bias, rows * sizeof *f->bias);
 }
 
-static bool fit_one(pruner *p, const prune_layer *l, const bool *gone, prune_fitted *f)
+static bool fit_one(pruner *p, const channel_layer *l, const bool *gone, prune_fitted *f)
 {
     size_t rows = l->m.rows / l->m.groups, cols = l->m.cols;
     bool ok = true;
@@ -87,7 +88,7 @@ bool prune_fit_alone(pruner *p, adze_channel_cut cut, prune_fitted *fitted)
 
 /* ---- Behind what has changed: f is what fits alone, and becomes what fits there ---- */
 
-static bool fit_targets(weight_prefix *prefix, const prune_layer *l, const bool *gone, prune_fitted *f)
+static bool fit_targets(weight_prefix *prefix, const channel_layer *l, const bool *gone, prune_fitted *f)
 {
     prefix_targets t;
     bool centred = l->at.op;
@@ -107,7 +108,7 @@ static bool fit_targets(weight_prefix *prefix, const prune_layer *l, const bool 
     return ok;
 }
 
-static bool fit_moments(weight_prefix *prefix, const prune_layer *l, const bool *gone, prune_fitted *f)
+static bool fit_moments(weight_prefix *prefix, const channel_layer *l, const bool *gone, prune_fitted *f)
 {
     prefix_moments m;
     size_t rows = l->m.rows / l->m.groups, cols = l->m.cols;
@@ -133,7 +134,7 @@ bool prune_fit_sequential(pruner *p, adze_channel_cut cut, prune_fitted *fitted)
     bool ok = prefix, changed = false;
     for (uint32_t i = 0; i < p->n_layers; i++) fitted[i] = (prune_fitted){0};
     for (uint32_t i = 0; i < p->n_layers && ok; i++) {
-        const prune_layer *l = &p->layers[i];
+        const channel_layer *l = &p->layers[i];
         bool *gone = adze_malloc(l->m.cols), reads = prune_columns(p, l, cut, gone);
         if (reads || (p->cascade && changed && prefix_has_targets(&l->m))) {
             changed = true;
@@ -162,16 +163,9 @@ void prune_free_fitted(pruner *p, prune_fitted *fitted)
 
 /* ---- Writing ---- */
 
-static adze_op *op_at(const adze_module *module, uint32_t ordinal)
+static bool write_bias(const channel_layer *l, adze_module *module, const double *bias)
 {
-    adze_op *op = adze_region_first(adze_func_body(adze_module_main(module)));
-    while (op && ordinal--) op = adze_op_next(op);
-    return op;
-}
-
-static bool write_bias(const prune_layer *l, adze_module *module, const double *bias)
-{
-    weight_bias at = {.op = op_at(module, l->bias_ordinal), .operand = l->at.operand};
+    weight_bias at = {.op = copy_op_at(module, l->bias_ordinal), .operand = l->at.operand};
     bool has = at.operand < adze_op_num_operands(at.op) && adze_op_operand(at.op, at.operand);
     if (has) at.constant = adze_value_const(adze_op_operand(at.op, at.operand));
     adze_ir_value *made = weight_bias_make(&at, adze_const_name(l->m.constant), bias, l->m.rows);
@@ -184,10 +178,10 @@ static bool write_bias(const prune_layer *l, adze_module *module, const double *
 bool prune_write_fitted(const pruner *p, adze_module *module, const prune_fitted *fitted)
 {
     for (uint32_t i = 0; i < p->n_layers; i++) {
-        const prune_layer *l = &p->layers[i];
+        const channel_layer *l = &p->layers[i];
         if (!fitted[i].w) continue;
         weight_matrix m = l->m;
-        m.op = op_at(module, l->ordinal);
+        m.op = copy_op_at(module, l->ordinal);
         adze_ir_value *old = adze_op_operand(m.op, m.operand);
         m.constant = adze_value_const(old);
         adze_ir_value *made = weight_write(&m, fitted[i].w);

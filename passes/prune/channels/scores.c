@@ -107,12 +107,7 @@ bool score_invert(double *h, size_t n, double damp)
     double mean = 0, *r = adze_malloc(n * n * sizeof *r);
     for (size_t i = 0; i < n; i++) mean += h[i * n + i] / (double)n;
     if (!(mean > 0)) mean = 1;
-    bool ok = false;
-    for (int times = 0; times < 6 && !ok; times++, damp *= 10) {
-        memcpy(r, h, n * n * sizeof *r);
-        for (size_t i = 0; i < n; i++) r[i * n + i] += damp * mean;
-        ok = linalg_cholesky(r, n);
-    }
+    bool ok = linalg_cholesky_damped(h, n, mean, &damp, 10, 6, r);
     if (ok) {
         memset(h, 0, n * n * sizeof *h);
         for (size_t i = 0; i < n; i++) h[i * n + i] = 1;

@@ -138,6 +138,19 @@ for method in "moments", "least-squares":
     got, codes = snr(out, teacher, "test"), [integers(f) for f in (out, plain)]
     say(f"codes: {method} helps, codes stay", got > before + 1 and codes[0] == codes[1], before, got, codes)
 
+# Products with codes are layers, too.
+PRODUCT = """func @main(%x: f32[4,16]) -> (f32[4,5]) {
+  %y = gemm(%x, @w, @b) : f32[4,5]
+  return(%y)
+}
+"""
+np.savez(folder / "positive.npz", x=rng.uniform(size=(40, 4, 16)).astype(np.float32))
+product = write("product", PRODUCT, w=rng.normal(size=(16, 5)), b=rng.normal(size=5))
+subprocess.run([adze, "opt", product, f"--passes={quantize}", "-o", plain], check=True)
+before = snr(plain, product, "positive")
+out = recover(product, f"method=bias,teacher={product}", "positive", passes=quantize)
+say("codes: bias helps a product", (got := snr(out, product, "positive")) > before + 1, before, got)
+
 # Several teachers: given weights; and one that is sure beside one that knows nothing.
 b = (net["w3"] + rng.normal(size=(5, 8))).astype(np.float32)
 other = write("other", NET, **net | {"w3": b})

@@ -83,7 +83,8 @@ BODY = """func @main(%x: f32[1,6,16]) -> (f32[1,6,4]) {
   %v = matmul(%x, @wv) : f32[1,6,16]
   %kt = transpose(%k) {perm = [0, 2, 1]} : f32[1,16,6]
   %s = matmul(%q, %kt) : f32[1,6,6]
-  %p = softmax(%s) : f32[1,6,6]
+  %m = add(%s, @mask) : f32[1,6,6]
+  %p = softmax(%m) : f32[1,6,6]
   %c = matmul(%p, %v) : f32[1,6,16]
   %o = matmul(%c, @wo) : f32[1,6,16]
   %r = add(%o, %x) : f32[1,6,16]
@@ -98,6 +99,7 @@ BODY = """func @main(%x: f32[1,6,16]) -> (f32[1,6,4]) {
 """
 shapes = {"wq": (16, 16), "wk": (16, 16), "wv": (16, 16), "wo": (16, 16), "w1": (16, 24), "w2": (24, 16), "w3": (16, 4)}
 layer = {k: rng.normal(size=s) / 4 for k, s in shapes.items()} | {"g": np.ones(16), "b": np.zeros(16)}
+layer["mask"] = np.triu(np.full((6, 6), -1e9), 1)
 for name, cut in ("layer", 0), ("thin", 0.5):
     kept = {k: np.where(np.abs(v) < np.quantile(np.abs(v), cut), 0, v) if k[0] == "w" else v for k, v in layer.items()}
     (folder / f"{name}.adz").write_text("".join(constant(k, v) for k, v in kept.items()) + BODY)
