@@ -12,7 +12,7 @@ static int64_t kept_elements(const uint8_t *bitmap, uint64_t size, adze_ints sha
         grid[d] = shape.data[d] / block[d] + (shape.data[d] % block[d] != 0);
         even &= shape.data[d] % block[d] == 0;
         blocks *= grid[d];
-        whole *= even ? block[d] : 1;
+        whole *= even && shape.data[d] ? block[d] : 1; /* of nothing, blocks may be as large as they like */
     }
     for (uint64_t i = (uint64_t)blocks; i < 8 * size; i++)
         if (bitmap[i / 8] >> i % 8 & 1) return -1;

@@ -165,7 +165,8 @@ static bool check_pass(const adding *a, const adze_pass *pass)
         return adze_error(a->loc, "plug-in '%s': pass '%s': numerics is none of EXACT, FAST, LOSSY", who, pass->name);
     bool missing = pass->n_options && !pass->options;
     if (missing || pass->n_options > MAX_OPTIONS || pass->options_size > MAX_OPTIONS_SIZE)
-        return adze_error(a->loc, "plug-in '%s': pass '%s': %u options in %u bytes, but at most %d in %d and never NULL",
+        return adze_error(a->loc, "plug-in '%s': pass '%s': %u options in %u bytes, but at most %d in %d and "
+                                  "never NULL",
                           who, pass->name, pass->n_options, pass->options_size, MAX_OPTIONS, MAX_OPTIONS_SIZE);
     for (uint32_t i = 0; i < pass->n_options; i++)
         if (!option_is_good(pass, i))

@@ -226,7 +226,8 @@ static bool run_input(job *j, const char *path)
     j->session->input = path;
     j->session->output = o->output;
     if (!o->split_input && !o->verify_diagnostics)
-        return process(j, adze_work_read(j->session, &o->common, path), path) && (o->certify.bisect || adze_is_onnx(o->output) || write_out(j));
+        return process(j, adze_work_read(j->session, &o->common, path), path) &&
+               (o->certify.bisect || adze_is_onnx(o->output) || write_out(j));
     size_t size;
     char *text = adze_read_text(j->session, path, &size);
     bool ok = text && process_text(j, path, text);
@@ -305,8 +306,8 @@ static int update_checks(adze_work *work, const options *o, const char *path)
 {
     if (o->common.passes || o->common.level >= 0 || o->common.target || o->output || o->split_input ||
         o->verify_diagnostics || !strcmp(path, "-"))
-        return adze_usage_error("--update-checks writes to the file that it reads, and takes from its RUN lines what to "
-                                "run; it goes with --plugin alone");
+        return adze_usage_error("--update-checks writes to the file that it reads, and takes from its RUN lines what "
+                                "to run; it goes with --plugin alone");
     return adze_update_checks(work, path, o->common.plugins.count ? o->common.plugins.items[0] : NULL);
 }
 

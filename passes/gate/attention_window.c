@@ -240,7 +240,8 @@ static adze_outcome narrow(const windows *w, const site *t)
     else if (adze_rewrite(w->run, t->op, "window")) {
         outcome = set_mask(w, t, window) ? ADZE_CHANGED : ADZE_FAILED;
         adze_note(adze_op_loc(t->op), "attention-window: '%s': %zu of %zu heads look no farther than %zu to %zu; "
-                                      "%.1f %% of the pairs are left", name_of(t), local, t->heads, least, most, 100 * pairs);
+                                      "%.1f %% of the pairs are left",
+                  name_of(t), local, t->heads, least, most, 100 * pairs);
     }
     free(window);
     return outcome;

@@ -222,8 +222,8 @@ static bool is_constant_from_one(const adze_ir_value *z)
     return all;
 }
 
-/* Where it is infinite or 0 * infinity, at x = 0 with exponents below 1, it is 0, as of sqrt; so is that of the exponent
- * at x = 0. */
+/* Where it is infinite or 0 * infinity, at x = 0 with exponents below 1, it is 0, as of sqrt; so is that of the
+ * exponent at x = 0. */
 bool gradient_pow(gradient_step *s)
 {
     adze_dtype dtype = adze_type_dtype(adze_value_type(s->x));

@@ -28,7 +28,7 @@ typedef struct contraction {
     adze_ir_value *row_scale; /* one a row, found at run time; or NULL */
     adze_ir_value *behind;    /* what is added to the numbers, where it is no part of the sums; or NULL */
     float s;                  /* 1 where sums are asked for, not numbers */
-    float *each;              /* in place of s: one a channel of x, where each output channel reads one of them; or NULL */
+    float *each;              /* in place of s: one a channel of x, where each output channel reads one; or NULL */
     uint64_t n_each;
     adze_const *weights;      /* codes */
     int64_t *w;               /* less their zero points */

@@ -315,7 +315,8 @@ void tile_widen_block(tile *t, contraction *c, const adze_dim *group, const adze
             widen_floats(t, c, from, wide);
             continue;
         }
-        adze_ir_value *args[] = {wide, tile_view(t, c->weights, from), tile_index(t, adze_dim_mul_const(t->context, rows, vectors)),
+        adze_ir_value *args[] = {wide, tile_view(t, c->weights, from),
+                                 tile_index(t, adze_dim_mul_const(t->context, rows, vectors)),
                                  adze_build_index(&t->b, TILE_CODES_AHEAD)};
         tile_call(t, "widen_s8q4", args, 4);
     }

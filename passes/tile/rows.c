@@ -150,7 +150,8 @@ static bool choose_rows(tile *t, chain *ch)
     }
     adze_dim_is_const(adze_type_dim(adze_value_type(ch->stages[0].value), 0), &outer);
     int64_t most = TILE_MAX_CHUNKS / (outer > 0 ? outer : 1);
-    int64_t chunks = flops < (double)TILE_CHUNK_FLOPS * (double)most ? (int64_t)(flops / (double)TILE_CHUNK_FLOPS) : most;
+    double each = (double)TILE_CHUNK_FLOPS;
+    int64_t chunks = flops < each * (double)most ? (int64_t)(flops / each) : most;
     chunks = chunks < 1 ? 1 : chunks;
     ch->height = height;
     ch->chunk_rows = (height + chunks - 1) / chunks;

@@ -2,8 +2,8 @@
 
     python tools/bench/joint.py resnet20.onnx --calib=resnet20.npz --bounds='weights<=0.25x,weights<=0.15x,time<=0.7x'
 
-For each bound and each set of formats one search; its loss, size and time on samples held back. Methods: bits (8 and 4),
-zeros (single weights and blocks), factors (low rank), channels, all. A row that misses its bound says so. Sets of
+For each bound and each set of formats one search; its loss, size and time on samples held back. Methods: bits (8 and
+4), zeros (single weights and blocks), factors (low rank), channels, all. A row that misses its bound says so. Sets of
 formats and levels are those that `adze compress` has by default; further flags for it stand behind --.
 """
 import argparse

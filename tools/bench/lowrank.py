@@ -153,8 +153,8 @@ def curve(o, scratch):
     rows = [("as it was", scratch / "base.onnx", "", "")]
     for i, options in enumerate(o.ways or WAYS):
         out = scratch / f"way{i}.onnx"
-        _, notes = adze("opt", o.model, f"--passes=simplify,low-rank{{stats={stats},report=true,{options}}},simplify,dce",
-                        f"--calib={o.calib}", "-o", out)
+        passes = f"simplify,low-rank{{stats={stats},report=true,{options}}},simplify,dce"
+        _, notes = adze("opt", o.model, f"--passes={passes}", f"--calib={o.calib}", "-o", out)
         said = re.search(r"(\d+ of \d+) layers factorised", notes)[1]
         text, _ = adze("eval", out, f"--data={o.test}", f"--against={o.model}", "--metric=cosine,snr",
                        "--target=x86:host", "--batch=1")

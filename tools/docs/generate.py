@@ -150,7 +150,8 @@ def passes_page(adze, tell):
     for level in range(4):
         text = adze("--target=x86", f"-O{level}", "--print-pipeline", digits).strip()
         page += f"| `-O{level}` | `{cell(text)}` |\n"
-    page += "\n## Named pipelines\n\nThe name stands for the steps, also inside `--passes=`: `simplify,my-pass,fuse,lower`.\n\n"
+    page += "\n## Named pipelines\n\nThe name stands for the steps, also inside `--passes=`: "
+    page += "`simplify,my-pass,fuse,lower`.\n\n"
     page += "| name | pipeline |\n|---|---|\n"
     for name in ("simplify", "lower", "O0", "O1", "O2", "O3"):
         page += f"| `{name}` | `{cell(adze(f'--passes={name}', '--print-pipeline').strip())}` |\n"

@@ -62,8 +62,8 @@ def imagenet_128(data, key, limit):
 
 
 def _cifj(path, limit):
-    """`.cifj`: "CIFJ", u32 count, then per image u8 label, u16 length, JPEG bytes. Images stand class by class, so fewer
-    are taken from all over the file."""
+    """`.cifj`: "CIFJ", u32 count, then per image u8 label, u16 length, JPEG bytes. Images stand class by class, so
+    fewer are taken from all over the file."""
     blob = path.read_bytes()
     if blob[:4] != b"CIFJ":
         raise ValueError(f"{path}: not a CIFJ file")

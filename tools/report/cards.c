@@ -82,7 +82,8 @@ static void accuracy_whisker(adze_text *out, const adze_json *accuracy)
     double value = adze_report_number(accuracy, "difference");
     if (isnan(low) || isnan(high) || isnan(value) || low > value || high < value) return;
     double reach = 1.25 * fmax(fabs(low), fabs(high));
-    if (reach > 1e-12 && reach < 1e12) whisker(out, low, value, high, -reach, reach, "The interval of the difference; the middle is 0");
+    if (reach > 1e-12 && reach < 1e12)
+        whisker(out, low, value, high, -reach, reach, "The interval of the difference; the middle is 0");
 }
 
 static void interval(adze_text *out, const adze_json *o, adze_report_figure *figure)

@@ -10,7 +10,8 @@ is one. Which formats a layer may have is what one run of `adze compress` found;
 side, and with --from-program the first trial. Processes that give the same --storage and --study share the trials
 (databases of Optuna's choice, on other machines too).
 
-Needs: pip install optuna. Prints a table, writes OUT, OUT.plan and OUT.report.json. The status is that of adze compress.
+Needs: pip install optuna. Prints a table, writes OUT, OUT.plan and OUT.report.json. The status is that of adze
+compress.
 """
 import argparse
 import json

@@ -87,7 +87,8 @@ static const adze_plugin plugin = {.magic = ADZE_PLUGIN_MAGIC,
                                    .version = "1",
                                    .passes = passes};
 
-static void note_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds, adze_outcome outcome)
+static void note_pass(void *self, const char *pass, uint32_t index, uint32_t count, double seconds,
+                      adze_outcome outcome)
 {
     (void)index, (void)count, (void)outcome;
     double *passed = self;
@@ -109,7 +110,8 @@ static void run_pass(adze_registry *registry, adze_module *module, const char *n
 
 static void run_passes(adze_registry *registry, const adze_module *module)
 {
-    static const char *const alone[] = {"nothing", "shape-fold", "canonicalize", "batchnorm-fold", "fold", "cse", "dce"};
+    static const char *const alone[] = {"nothing", "shape-fold", "canonicalize", "batchnorm-fold",
+                                        "fold",    "cse",        "dce"};
     static const char *const chain[] = {"widen", "fuse", "layout", "tile", "plan"};
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
         adze_module *copy = adze_module_clone(module);
