@@ -3,42 +3,26 @@
 One artifact, compiled once, must give the reference's outputs within 1e-5 of their largest magnitude
 at every size, and ONNX Runtime's within 1e-4. Inputs are samples of the model's own data set.
 """
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path.insert(0, str(SOURCE / "tools/models"))
-import npz  # noqa: E402
-import prepare  # noqa: E402
-import zoo  # noqa: E402
+from common import SOURCE, check, end, try_adze
 
-ADZE = BUILD / "bin/adze"
+import npz
+import prepare
+import zoo
+
 # Leading dims of the only input: first a size, then others, then the first again.
 SIZES = {"resnet20": [(1,), (5,), (16,), (1,)], "stories260K": [(1, 9), (3, 33), (2, 1), (1, 9)]}
 SAMPLES = 16
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
-    return ok
-
-
-def adze(*arguments):
-    return subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def run(name, model, inputs, outputs):
     """Outputs by name that `adze run` writes, or None."""
-    done = adze("run", model, f"--inputs={inputs}", f"--outputs={outputs}")
+    done = try_adze("run", model, f"--inputs={inputs}", f"--outputs={outputs}")
     if not check(f"{name} runs", done.returncode == 0, done.stderr.strip()):
         return None
     with np.load(outputs) as arrays:
@@ -61,7 +45,7 @@ def check_model(model, folder, scratch):
 
     source, artifact = folder / model.file, scratch / "model.so"
     arrays, _ = prepare.prepare(model, folder, SOURCE / f"build/data-{SAMPLES}", SAMPLES, oracle=False)
-    done = adze("compile", source, "-o", artifact)
+    done = try_adze("compile", source, "-o", artifact)
     if not check(f"{model.name}: compile", done.returncode == 0, done.stderr.strip()):
         return
     session = ort.InferenceSession(str(source), providers=["CPUExecutionProvider"])
@@ -88,8 +72,7 @@ def main():
         if model.name in SIZES:
             with tempfile.TemporaryDirectory(prefix="adze-dims-") as scratch:
                 check_model(model, folder, Path(scratch))
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == "__main__":

@@ -4,22 +4,19 @@ others.
 Checks that GPTQ loses less than rounding to nearest, and what docs/design/quantization.md recommends less than GPTQ.
 --all scores 100 stories, calibrates on 250 others, prints the loss of all ways and checks nothing.
 """
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path.insert(0, str(SOURCE / "tools/models"))
-import npz  # noqa: E402
-import raw  # noqa: E402
-import zoo  # noqa: E402
+from common import adze
 
-ADZE = BUILD / "bin/adze"
+import npz
+import raw
+import zoo
+
 LENGTH = 160  # tokens of a story that is calibrated on
 BEST = "method=awq-gptq,clip=gram,symmetric=false,polish=20,refit=1,scales=f16"
 WAYS = ["", "symmetric=false", "method=gptq", "method=gptq,symmetric=false,clip=gram",
@@ -27,14 +24,6 @@ WAYS = ["", "symmetric=false", "method=gptq", "method=gptq,symmetric=false,clip=
         "method=gptq,symmetric=false,clip=gram,polish=20", "method=gptq,symmetric=false,clip=gram,polish=20,refit=1",
         "method=gptq,symmetric=false,clip=gram,polish=20,progressive=true", BEST, f"{BEST},sequential=true",
         f"{BEST},edge-bits=8", f"{BEST},sequential=true,edge-bits=8"]
-
-
-def adze(*arguments):
-    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
 
 
 def entropy(model, folder):

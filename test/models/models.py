@@ -9,17 +9,15 @@ data set; with --all or ADZE_MODEL_SAMPLES=all it takes all and compares the sco
 """
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path.insert(0, str(SOURCE / "tools/models"))
-import prepare  # noqa: E402
-import zoo  # noqa: E402
+from common import SOURCE, check, end, skip, try_adze
 
-ADZE = BUILD / "bin/adze"
+import prepare
+import zoo
+
 # Models of many operations a sample take fewer samples by default.
 SLOW = {"squeezenet": 16, "squeezenet_fp16": 8, "fastestdet": 8, "ultraface": 8,
         "ultraface_simplified": 8, "supres": 4, "stories260K": 4, "magika": 20, "mobilenet_v1": 40}
@@ -28,29 +26,11 @@ METRICS = {"top1": "top1", "top5": "top5", "ap50": "ap50", "psnr": "psnr", "nat/
 # Open: x86 is up to 2.7e-5 from the reference, from sums in f32 in every layer. With all products summed in
 # double, at three times the time, it would be 9.5e-6. --all fails; the default samples print the figure.
 OPEN = {"fastestdet"}
-passed = failed = skipped = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
-
-
-def skip(name, detail):
-    global skipped
-    skipped += 1
-    print(f"skip   {name} {detail}", flush=True)
-
-
-def adze(*arguments):
-    return subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def evaluate(name, model, *arguments):
     """Values that adze eval prints, by metric; `changed` = answers that differ from the other's."""
-    done = adze("eval", model, *arguments)
+    done = try_adze("eval", model, *arguments)
     if done.returncode:
         check(name, False, f"status {done.returncode}: {done.stderr.strip()}")
         return None
@@ -101,9 +81,9 @@ def integers(source, data, oracle, scratch):
     """A QDQ model in integers: compiled code has every bit of the reference on the same IR, and ONNX Runtime's
     answers but for one in 50, as sums and scales round elsewhere."""
     fused, artifact = scratch / "fused.adz", scratch / "integers.so"
-    done = adze("opt", source, "--passes=simplify,repeat(quantize-fuse,fold,dce)", "-o", fused)
+    done = try_adze("opt", source, "--passes=simplify,repeat(quantize-fuse,fold,dce)", "-o", fused)
     check("integers: quantize-fuse", done.returncode == 0 and "conv_integer(" in fused.read_text(), done.stderr.strip())
-    done = adze("compile", source, "-o", artifact)
+    done = try_adze("compile", source, "-o", artifact)
     check("integers: compile", done.returncode == 0, done.stderr.strip())
     values = evaluate("integers: eval", artifact, f"--data={data}", f"--against={fused}", "--metric=difference")
     check("integers: bits of the reference", values and values["difference"] == 0, str(values))
@@ -126,7 +106,7 @@ def main(name):
     compare_with_oracle(model, "reference", source, data, oracle, "labels" in arrays)
     with tempfile.TemporaryDirectory(prefix="adze-models-") as scratch:
         artifact = Path(scratch) / "model.so"
-        done = adze("compile", source, "-o", artifact, *precision(model))
+        done = try_adze("compile", source, "-o", artifact, *precision(model))
         check("compile", done.returncode == 0, done.stderr.strip())
         if done.returncode == 0:
             compare_with_oracle(model, "x86", artifact, data, oracle, "labels" in arrays)
@@ -140,8 +120,7 @@ def main(name):
                       f"{values['difference']:.2g} of the largest")
         if model.qdq:
             integers(source, data, oracle, Path(scratch))
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 by zeros around channels, and of SqueezeNet; ONNX's checker takes the file, ONNX Runtime's answers stay close to the
 original's, closer than with the smallest filters gone and nothing fitted.
 """
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,22 +11,13 @@ import numpy as np
 import onnx
 import onnxruntime
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path.insert(0, str(SOURCE / "tools/models"))
-import npz  # noqa: E402
-import zoo  # noqa: E402
+from common import adze
 
-ADZE = BUILD / "bin/adze"
+import npz
+import zoo
+
 # Share of the work that goes, samples to calibrate on and others to compare with, least share of equal answers.
 MODELS = {"resnet20": (0.12, 96, 300, 0.8), "squeezenet": (0.06, 40, 60, 0.75)}
-
-
-def adze(*arguments):
-    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
 
 
 def macs(path):

@@ -3,9 +3,7 @@
 Checks that Gram matrices keep what magnitudes lose, in compiled code, with bounds below what was measured when this was
 written; and that 8 bits behind that keep the zeros and the answers. tools/bench/prune_weights.py prints the whole table.
 """
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,30 +11,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path.insert(0, str(SOURCE / "tools/models"))
-import npz  # noqa: E402
-import prepare  # noqa: E402
-import zoo  # noqa: E402
+from common import SOURCE, adze, check, end
 
-ADZE = BUILD / "bin/adze"
+import npz
+import prepare
+import zoo
+
 # Samples to calibrate on and to measure on; least agreement of `obs`, and behind it with 8 bits.
 MODELS = {"kws_float": (100, 400, 88, 87), "resnet20": (100, 400, 88, 87)}
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
-
-
-def adze(*arguments):
-    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
 
 
 def measure(folder, model, options, behind=""):
@@ -90,8 +72,7 @@ def main(name):
         share = zeros(scratch / "pruned.onnx", onnx.TensorProto.INT8)
         check("8 bits keep the zeros", 0.49 < share < 0.6, share)
         check("8 bits keep answers", narrow[0] >= least_narrow, f"{narrow[0]} %")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == "__main__":

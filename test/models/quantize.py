@@ -4,22 +4,19 @@ Checks the share of equal answers and the signal to noise ratio of the outputs a
 compiled code, with bounds below what was measured when this was written; and that weights of 4 bits keep more when they
 are rounded by Gram matrices. --all takes more samples, prints a table of all ways and checks nothing.
 """
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path.insert(0, str(SOURCE / "tools/models"))
-import npz  # noqa: E402
-import prepare  # noqa: E402
-import zoo  # noqa: E402
+from common import SOURCE, adze, check, end
 
-ADZE = BUILD / "bin/adze"
+import npz
+import prepare
+import zoo
+
 # Samples to calibrate on and to measure on; least agreement and SNR of `rtn` and `cd`.
 MODELS = {"kws_float": (100, 400, (97, 27), (98, 28)), "resnet20": (100, 400, (97, 28), (97.5, 29)),
           "squeezenet": (40, 40, (90, 21), (92, 22))}
@@ -30,21 +27,6 @@ WAYS = ["", "range=minmax", "range=percentile", "range=kl", "correct-bias=true",
         "correct-bias=true,sequential=true", "bits=4,search=2,search-samples=16",
         "bits=4,weights=gptq,clip=gram,polish=20,refit=2,correct-bias=true",
         "bits=4,weights=gptq,clip=gram,polish=20,refit=2,correct-bias=true,sequential=true"]
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
-
-
-def adze(*arguments):
-    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
 
 
 def measure(folder, model, options):
@@ -94,8 +76,7 @@ def main(name, everything):
         if name == "kws_float":
             search = measure(scratch, source, "bits=4,clip=mse,search=1,search-samples=16")[1]
             check("search at 4 bits is better by 3 dB", search >= nearest + 3, f"{nearest} and {search} dB")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 Checks that moments, least squares and reconstruction each bring back answers and signal, and that zeros stay.
 """
-import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,30 +11,15 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path[:0] = [str(SOURCE / "tools/models"), str(SOURCE / "tools/bench")]
-import npz  # noqa: E402
-import prepare  # noqa: E402
-import recovery  # noqa: E402
-import zoo  # noqa: E402
+from common import SOURCE, adze, check, end
 
-ADZE = BUILD / "bin/adze"
+import npz
+import prepare
+import recovery
+import zoo
+
 CALIBRATE, TEST, ZEROS = 64, 200, 50
 WAYS = "moments", "least-squares", "reconstruct,steps=30,batch=4,samples=48"
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
-
-
-def adze(*arguments):
-    done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, capture_output=True)
-    if done.returncode:
-        raise SystemExit(f"adze {arguments[0]}: status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
 
 
 def measure(model, original, data):
@@ -74,8 +57,7 @@ def main():
             better = found[-1][0] > before[0] and found[-1][1] > before[1] + 1
             check(way, better, f"{found[-1]}, before {before}")
             check(f"{way}: zeros stay", zeros(scratch / "out.onnx") == zeros(scratch / "plain.onnx"))
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == "__main__":
