@@ -5,7 +5,10 @@
  * bits. */
 #include "passes/weights/linalg.h"
 
+#include <adze/arena.h>
+
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ROWS = 4, COLS = 8, DEPTH = 256, BLOCK = 64 };
@@ -112,10 +115,76 @@ static bool factor_block(double *h, size_t ld, size_t n)
     return true;
 }
 
+/* ---- Triangular solves ---- */
+
+/* Many rows are solved side by side, each with the operations that it would have alone, in their order: turned, so that
+ * a vector holds one number of each. */
+enum { LANES = 16 };
+
+/* x[j] = (x[j] - the sum over k of x[k] r_k) / d, k from `from` to before `end`; r_k stand `step` apart. */
+static inline __attribute__((always_inline)) void solve_one(double *x, size_t j, size_t from, size_t end,
+                                                            const double *r, size_t step, double d)
+{
+    v4 sum[LANES / 4];
+    for (size_t i = 0; i < LANES / 4; i++) sum[i] = *(const v4 *)(x + j * LANES + 4 * i);
+    for (size_t k = from; k < end; k++) {
+        double f = r[k * step];
+        for (size_t i = 0; i < LANES / 4; i++) sum[i] -= *(const v4 *)(x + k * LANES + 4 * i) * f;
+    }
+    for (size_t i = 0; i < LANES / 4; i++) *(v4 *)(x + j * LANES + 4 * i) = sum[i] / d;
+}
+
+static inline __attribute__((always_inline)) void solve_lanes(double *x, const double *r, size_t ldr, size_t n,
+                                                              bool upper)
+{
+    for (size_t j = n; !upper && j-- > 0;) solve_one(x, j, j + 1, n, r + j * ldr, 1, r[j * ldr + j]);
+    for (size_t j = 0; upper && j < n; j++) solve_one(x, j, 0, j, r + j, ldr, r[j * ldr + j]);
+}
+
+typedef void solve_fn(double *x, const double *r, size_t ldr, size_t n, bool upper);
+
+static void solve_base(double *x, const double *r, size_t ldr, size_t n, bool upper)
+{
+    solve_lanes(x, r, ldr, n, upper);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void solve_avx2(double *x, const double *r, size_t ldr, size_t n, bool upper)
+{
+    solve_lanes(x, r, ldr, n, upper);
+}
+#endif
+
+static solve_fn *pick_solve(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) return solve_avx2;
+#endif
+    return solve_base;
+}
+
+/* As many rows as lanes hold; what is left is for the caller. Returns how many. */
+static size_t solve_many(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n, bool upper)
+{
+    if (rows < LANES || !n) return 0;
+    solve_fn *solve = pick_solve();
+    double *turned = adze_malloc(n * LANES * sizeof *turned);
+    size_t i = 0;
+    for (; i + LANES <= rows; i += LANES) {
+        for (size_t l = 0; l < LANES; l++)
+            for (size_t j = 0; j < n; j++) turned[j * LANES + l] = x[(i + l) * ldx + j];
+        solve(turned, r, ldr, n, upper);
+        for (size_t l = 0; l < LANES; l++)
+            for (size_t j = 0; j < n; j++) x[(i + l) * ldx + j] = turned[j * LANES + l];
+    }
+    free(turned);
+    return i;
+}
+
 /* x = x r^-T. */
 static void solve_transposed(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n)
 {
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = solve_many(x, ldx, r, ldr, rows, n, false); i < rows; i++)
         for (size_t j = n; j-- > 0;) {
             double s = x[i * ldx + j];
             for (size_t k = j + 1; k < n; k++) s -= x[i * ldx + k] * r[j * ldr + k];
@@ -154,7 +223,7 @@ bool linalg_cholesky_damped(const double *h, size_t n, double unit, double *shar
 
 void linalg_solve_upper(double *x, size_t ldx, const double *r, size_t ldr, size_t rows, size_t n)
 {
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = solve_many(x, ldx, r, ldr, rows, n, true); i < rows; i++)
         for (size_t k = 0; k < n; k++) {
             double *row = x + i * ldx, v = row[k] / r[k * ldr + k];
             row[k] = v;

@@ -150,6 +150,25 @@ TEST(hostile)
     CHECK(linalg_eigen(values, 0, values));
 }
 
+/* Rows that are solved side by side have the bits that they have alone. */
+TEST(solves_together)
+{
+    static const size_t sizes[][2] = {{1, 5}, {16, 1}, {16, 70}, {37, 33}, {100, 64}};
+    for (size_t c = 0; c < sizeof sizes / sizeof *sizes; c++) {
+        size_t rows = sizes[c][0], n = sizes[c][1];
+        double *r = symmetric(n), *x = made(rows * n), *alone = malloc(rows * n * sizeof *alone);
+        for (size_t i = 0; i < n; i++) r[i * (n + 1)] += (double)n;
+        CHECK(linalg_cholesky(r, n));
+        memcpy(alone, x, rows * n * sizeof *alone);
+        linalg_solve(x, r, rows, n);
+        for (size_t i = 0; i < rows; i++) linalg_solve(alone + i * n, r, 1, n);
+        CHECK(!memcmp(x, alone, rows * n * sizeof *x));
+        free(r);
+        free(x);
+        free(alone);
+    }
+}
+
 TEST(singular)
 {
     static const size_t sizes[][2] = {{1, 1}, {1, 7}, {7, 1}, {5, 9}, {9, 5}, {40, 33}, {33, 40}, {24, 24}};
@@ -216,6 +235,7 @@ int main(int argc, char **argv)
     RUN(degenerate);
     RUN(scale);
     RUN(hostile);
+    RUN(solves_together);
     RUN(singular);
     RUN(rank);
     return unit_end();
