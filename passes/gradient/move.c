@@ -86,6 +86,8 @@ bool gradient_slice(gradient_step *s)
         int64_t extent, count, start = starts[i], step = steps[i];
         if (!extent_of(s, s->x, axis, &extent) || !extent_of(s, s->y, axis, &count)) return false;
         if (!count) return gradient_refuse(s, "it takes nothing");
+        bool spreads = step != 1 && step != -1; /* over one axis more */
+        if (spreads && rank == ADZE_MAX_RANK) return gradient_refuse(s, "it has too many axes");
         start = start < 0 ? start + extent : start;
         start = start < 0 ? 0 : start >= extent ? extent - 1 : start;
         if (step < 0) dx = build_slice(s->b, dx, axis, -1, INT64_MIN, -1);

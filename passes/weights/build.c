@@ -84,14 +84,15 @@ adze_ir_value *build_pad_with(adze_builder *b, adze_ir_value *x, const int64_t *
                               double fill)
 {
     if (!x) return NULL;
-    int64_t pads[2 * ADZE_MAX_RANK], sum = 0;
+    int64_t pads[2 * ADZE_MAX_RANK];
+    bool any = false;
     uint32_t rank = adze_type_rank(adze_value_type(x));
     for (uint32_t i = 0; i < rank; i++) {
         pads[i] = before[i];
         pads[rank + i] = after[i];
-        sum += before[i] + after[i];
+        any = any || before[i] || after[i];
     }
-    if (!sum) return x;
+    if (!any) return x;
     adze_ir_value *in[] = {x, adze_const_ints(b->module, "pads", pads, 2 * (int)rank), NULL};
     if (fill != 0) in[2] = build_scalar(b, x, fill);
     return in[1] && (in[2] || fill == 0) ? adze_build1(b, "pad", in, in[2] ? 3 : 2, NULL, 0) : NULL;

@@ -351,12 +351,12 @@ static void record(void *self, const adze_diagnostic *d)
     snprintf(last, sizeof last, "%s", d->message);
 }
 
-static void check_refused(const char *body, const char *message)
+static void check_refused(const char *consts, const char *body, const char *message)
 {
     adze_context *context = adze_context_create();
     adze_context_set_sink(context, record, NULL);
     adze_text text = {0};
-    adze_text_append(&text, "func @main(%%a: f32[4]) -> (f32[]) {\n%s\nreturn(%%y)\n}\n", body);
+    adze_text_append(&text, "%s\nfunc @main(%%a: f32[4]) -> (f32[]) {\n%s\nreturn(%%y)\n}\n", consts, body);
     adze_module *module = adze_module_parse(context, "refused", text.data, text.size);
     last[0] = 0;
     CHECK(module);
@@ -373,12 +373,18 @@ static void check_refused(const char *body, const char *message)
 
 TEST(what_has_no_gradient_is_named)
 {
-    check_refused("%0 = round(%a) : f32[4]\n%y = reduce_sum(%0) {keepdims = 0} : f32[]",
+    check_refused("", "%0 = round(%a) : f32[4]\n%y = reduce_sum(%0) {keepdims = 0} : f32[]",
                   "no gradient of round: it is not among the ops that have one");
-    check_refused("%y = matmul(%a, %a) : f32[]", "no gradient of matmul: an operand is a vector");
-    check_refused("%0 = shape(%a) : i64[1]\n%1 = concat(%0, %0) {axis = 0} : i64[2]\n%2 = pad(%a, %1) : f32[?]\n"
+    check_refused("", "%y = matmul(%a, %a) : f32[]", "no gradient of matmul: an operand is a vector");
+    check_refused("", "%0 = shape(%a) : i64[1]\n%1 = concat(%0, %0) {axis = 0} : i64[2]\n%2 = pad(%a, %1) : f32[?]\n"
                   "%y = reduce_sum(%2) {keepdims = 0} : f32[]",
                   "no gradient of pad: its extents are no constants");
+    check_refused("const @d : i64[12] = dense[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4]\nconst @s : i64[1] = dense[0]\n"
+                  "const @e : i64[1] = dense[4]\nconst @x : i64[1] = dense[11]\nconst @t : i64[1] = dense[2]",
+                  "%0 = reshape(%a, @d) : f32[1,1,1,1,1,1,1,1,1,1,1,4]\n"
+                  "%1 = slice(%0, @s, @e, @x, @t) : f32[1,1,1,1,1,1,1,1,1,1,1,2]\n"
+                  "%y = reduce_sum(%1) {keepdims = 0} : f32[]",
+                  "no gradient of slice: it has too many axes");
 }
 
 int main(void)
