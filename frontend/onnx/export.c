@@ -82,7 +82,7 @@ static bool say(adze_onnx_export *x)
     for (const adze_const *c = adze_module_first_const(x->module); c; c = adze_const_next(c))
         if (adze_onnx_is_written(x, c) && adze_type_dtype(adze_const_type(c)) == ADZE_DTYPE_str)
             adze_onnx_refuse(x, "constants of strings");
-    return x->n_refusals == 0;
+    return x->n_refusals == 0 && !x->failed;
 }
 
 /* The opset that the module came with, where that is one. */
@@ -179,12 +179,12 @@ bool adze_onnx_write(const adze_module *module, const char *path, const adze_onn
     int64_t last = options.opset ? opset : ADZE_ONNX_OPSET_MAX;
     begin(&x, module, opset, options.opset != 0);
     bool ok = say(&x);
-    while (!ok && opset < last) {
+    while (!ok && !x.failed && opset < last) {
         end(&x);
         begin(&x, module, ++opset, false);
         ok = say(&x);
     }
-    ok = ok ? adze_onnx_write_files(&x, path, &options) : report(&x, path);
+    if (!x.failed) ok = ok ? adze_onnx_write_files(&x, path, &options) : report(&x, path);
     end(&x);
     return ok;
 }

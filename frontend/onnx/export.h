@@ -68,6 +68,7 @@ typedef struct adze_onnx_export {
     const char *node;     /* name for the next node of it */
     adze_onnx_refusal *refusals;
     uint32_t n_refusals;
+    bool failed;        /* an error that has been said; no opset helps */
     int64_t ir_version; /* that element types ask for */
 } adze_onnx_export;
 

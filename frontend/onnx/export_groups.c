@@ -372,7 +372,11 @@ static bool say_densify(adze_onnx_export *x)
             return adze_onnx_refuse(x, "values or a bitmap that are computed");
     adze_data *data = adze_data_derived(x->context, adze_op_get_row(x->op), adze_op_attrs(x->op), inputs, 2, type);
     const void *bytes = data ? adze_data_load(data) : NULL;
-    if (!bytes) return adze_onnx_refuse(x, "a bitmap that does not fit its values");
+    if (!bytes) { /* too large, or a bitmap that does not fit its values: has been said, and no opset helps */
+        if (data) adze_data_release(data);
+        x->failed = true;
+        return false;
+    }
     int64_t dim = 0;
     size_t tensor = adze_onnx_put_begin(&x->tensors, INITIALIZER);
     for (uint32_t i = 0; i < adze_type_rank(type); i++) {
