@@ -40,13 +40,17 @@ bool static_range_of(static_plan *plan, const adze_ir_value *value, double *lo, 
 static bool find_range(static_plan *plan, const activation *a, double *lo, double *hi)
 {
     const adze_op *op = adze_value_op(a->value);
-    const char *name = adze_value_name(a->value);
     if (static_range_of(plan, a->value, lo, hi)) return true;
-    adze_loc loc = op ? adze_op_loc(op) : adze_loc_unknown(plan->run->context);
+    adze_context *context = plan->run->context;
+    const char *name = adze_value_name(a->value);
+    const char *what = name ? adze_internf(context, "'%%%s'", name)
+                       : op ? adze_internf(context, "what this %s gives", adze_op_name(op))
+                            : "an input without a name";
+    adze_loc loc = op ? adze_op_loc(op) : adze_loc_unknown(context);
     if (!plan->stats)
-        return adze_error(loc, "the range of '%%%s' is not known without statistics: stats=FILE, which adze calibrate "
-                               "writes", name ? name : "?");
-    return adze_error(loc, "no statistics of '%%%s': calibrate the model as simplify leaves it", name ? name : "?");
+        return adze_error(loc, "the range of %s is not known without statistics: stats=FILE, which adze calibrate "
+                               "writes", what);
+    return adze_error(loc, "no statistics of %s: calibrate the model as simplify leaves it", what);
 }
 
 bool static_ranges(static_plan *plan)
