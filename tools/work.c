@@ -63,7 +63,7 @@ void adze_work_release(adze_work *work, bool forget)
     work->held = NULL;
     if (forget)
         work->forgiven = adze_context_errors(work->context);
-    else
+    else if (text->size)
         fwrite(text->data, 1, text->size, stderr);
 }
 
