@@ -112,5 +112,21 @@ say("a transformer's layer", got > before + 1, before, got)
 recover("thin", "rate=0.02,steps=40,blocks=\"r,t\"", teacher="layer", data="tokens")
 got = snr("out.onnx", "layer", "more")
 say("blocks by name", got > before + 1, before, got)
+
+# Layers that share weights go on doing so.
+TWICE = """func @main(%x: f32[1,6,16]) -> (f32[1,6,16]) {
+  %a = matmul(%x, @w) : f32[1,6,16]
+  %b = relu(%a) : f32[1,6,16]
+  %c = matmul(%b, @w) : f32[1,6,16]
+  return(%c)
+}
+"""
+for name, factor in ("twice", 1), ("louder", 1.2):
+    (folder / f"{name}.adz").write_text(constant("w", layer["wq"] * factor) + TWICE)
+before = snr("louder.adz", "twice", "more")
+recover("louder", "rate=0.02,steps=20", teacher="twice", data="tokens")
+got, shared = snr("out.onnx", "twice", "more"), arrays("out.onnx")
+say("shared weights stay shared, and keep their name", got > before + 1 and list(shared) == ["w"], before, got,
+    [*shared])
 for what, options in (("rate", "rate=0"), ("batch", "batch=0"), ("temperature", "temperature=0")):
     print(f"{what}:", recover("thin", options, teacher="layer", data="tokens", check=False).splitlines()[0])
