@@ -9,6 +9,7 @@
  * channels where that is smaller. fold makes such constants dense again, lazily, so it is the last pass before a file.
  */
 #include "passes/examples_embedded.h"
+#include "passes/weights/build.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -132,8 +133,9 @@ static adze_op *store(adze_module *module, adze_const *constant, const grid *g, 
     return in[0] && in[1] ? adze_build(&b, "densify", in, 2, attrs, block > 1 ? 2 : 1, NULL, 1) : NULL;
 }
 
-/* All uses stand in one function, none of them in a region of its ops: one densify serves them. */
-static bool one_place(const adze_const *constant)
+/* All uses stand in one function, none of them in a region of its ops: one densify serves them. What derived constants
+ * read stays, since they would keep it in the file as well. */
+static bool one_place(const adze_module *module, const adze_const *constant)
 {
     const adze_region *region = NULL;
     for (const adze_use *use = adze_value_first_use(adze_const_value(constant)); use; use = adze_use_next(use)) {
@@ -141,13 +143,13 @@ static bool one_place(const adze_const *constant)
         if ((region && of != region) || adze_region_op(of)) return false;
         region = of;
     }
-    return region != NULL;
+    return region && !build_feeds_constants(module, constant);
 }
 
 static adze_outcome sparsify(adze_module *module, adze_const *constant, const options *o, adze_pass_run *self)
 {
     grid g;
-    if (!one_place(constant) || !describe(constant, o, &g)) return ADZE_UNCHANGED;
+    if (!one_place(module, constant) || !describe(constant, o, &g)) return ADZE_UNCHANGED;
     adze_data *data = adze_const_data(constant);
     g.data = adze_data_load(data);
     if (!g.data) return ADZE_FAILED;
@@ -156,7 +158,7 @@ static adze_outcome sparsify(adze_module *module, adze_const *constant, const op
     int64_t best = block <= single ? block : single;
     adze_op *made = NULL;
     adze_outcome outcome = ADZE_UNCHANGED;
-    if ((double)best <= (double)dense * (double)(100 - o->gain) / 100 &&
+    if ((double)best <= (double)dense * (100 - (double)o->gain) / 100 &&
         adze_rewrite(self, adze_use_op(adze_value_first_use(adze_const_value(constant))), "sparsify")) {
         made = store(module, constant, &g, block <= single ? BLOCK : 1);
         outcome = made ? ADZE_CHANGED : ADZE_FAILED;
@@ -170,10 +172,15 @@ static adze_outcome sparsify(adze_module *module, adze_const *constant, const op
 
 static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *self)
 {
+    const options *o = opaque;
     adze_outcome all = ADZE_UNCHANGED;
+    if (o->gain < 0 || o->gain > 100) { /* below 0 what it makes would be taken again, without end */
+        adze_error(adze_loc_unknown(adze_module_context(module)), "sparsify: gain is 0 to 100");
+        return ADZE_FAILED;
+    }
     for (adze_const *c = adze_module_first_const(module), *next; c && all != ADZE_FAILED; c = next) {
         next = adze_const_next(c);
-        adze_outcome one = sparsify(module, c, opaque, self);
+        adze_outcome one = sparsify(module, c, o, self);
         if (one != ADZE_UNCHANGED) all = one;
     }
     return all;

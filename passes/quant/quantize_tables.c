@@ -9,6 +9,7 @@
  */
 #include "passes/examples_embedded.h"
 #include "passes/quant/numerics.h"
+#include "passes/weights/build.h"
 
 #include <adze/arena.h>
 #include <adze/pass.h>
@@ -21,7 +22,7 @@ typedef struct options {
 } options;
 
 /* Rows of f32 that all who use the constant take by number. */
-static bool is_table(const adze_const *table, int64_t *rows, int64_t *cols)
+static bool is_table(const adze_module *module, const adze_const *table, int64_t *rows, int64_t *cols)
 {
     const adze_type *type = adze_const_type(table);
     if (adze_type_dtype(type) != ADZE_DTYPE_f32 || adze_type_rank(type) != 2) return false;
@@ -32,7 +33,8 @@ static bool is_table(const adze_const *table, int64_t *rows, int64_t *cols)
         if (!adze_op_is(op, "gather") || adze_use_index(use) != 0 || adze_op_attr_int(op, "axis") != 0) return false;
         if (!adze_type_is_ranked(adze_value_type(adze_op_result(op, 0)))) return false;
     }
-    return *rows > 0 && *cols > 1;
+    /* Its transpose may be what a product reads. */
+    return *rows > 0 && *cols > 1 && !build_feeds_constants(module, table);
 }
 
 /* codes[rows][cols] and scales[rows]. False, with an error, where a number is not finite. */
@@ -111,7 +113,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
         int64_t rows, cols;
         next = adze_const_next(c);
         const adze_use *use = adze_value_first_use(adze_const_value(c));
-        if (!use || !is_table(c, &rows, &cols) || rows * cols < o->min_elements) continue;
+        if (!use || !is_table(module, c, &rows, &cols) || rows * cols < o->min_elements) continue;
         if (adze_rewrite(self, adze_use_op(use), "quantize-table")) all = quantize(c, module, rows, cols);
     }
     return all;

@@ -1,6 +1,18 @@
 /* Builders for ops that passes need over and over. */
 #include "passes/weights/build.h"
 
+bool build_feeds_constants(const adze_module *module, const adze_const *constant)
+{
+    for (const adze_const *c = adze_module_first_const(module); c; c = adze_const_next(c)) {
+        adze_const *const *inputs;
+        uint32_t n;
+        if (!adze_data_is_derived(adze_const_data(c), NULL, NULL, &inputs, &n)) continue;
+        for (uint32_t i = 0; i < n; i++)
+            if (inputs[i] == constant) return true;
+    }
+    return false;
+}
+
 adze_ir_value *build_unary(adze_builder *b, const char *name, adze_ir_value *x)
 {
     return x ? adze_build_unary(b, name, x) : NULL;

@@ -5,6 +5,8 @@
 
 #include "passes/weights/matrix.h"
 
+/* Does a derived constant of the module read it? It needs its bytes, and is no use of its value. */
+bool build_feeds_constants(const adze_module *module, const adze_const *constant);
 adze_ir_value *build_unary(adze_builder *b, const char *name, adze_ir_value *x);
 adze_ir_value *build_binary(adze_builder *b, const char *name, adze_ir_value *x, adze_ir_value *y);
 /* A constant of x's element type, of rank 0. */
