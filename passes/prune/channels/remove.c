@@ -66,7 +66,8 @@ static bool cut_constant(cutter *k, dims_value *v)
         if (is_cut(k, v, i)) gather(k, v, i, outer, item, copy, copy);
         item *= channels_left(k->c, k->gone, v, i);
     }
-    adze_ir_value *made = adze_const_make(adze_func_module(k->c->graph.func), adze_const_name(constant), type, copy);
+    const char *name = adze_internf(k->c->graph.context, "%s.own", adze_const_name(constant));
+    adze_ir_value *made = adze_const_make(adze_func_module(k->c->graph.func), name, type, copy);
     free(copy);
     if (!made) return false;
     adze_value_replace_uses(v->value, made);
