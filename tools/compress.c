@@ -97,7 +97,7 @@ static int check_options(const compress_options *o)
     if (o->replay && o->goals.count) return adze_usage_error("--replay does not measure: it takes no --goal");
     if (o->samples < 0 || o->limit < 0 || o->swaps < 0 || (o->seed < 0 && o->seed != NOT_GIVEN))
         return adze_usage_error("--samples, --limit, --swaps and --seed take numbers of 0 or above");
-    if (!(o->seconds > 0) || o->seconds > 3600) return adze_usage_error("--seconds takes a number above 0");
+    if (!(o->seconds > 0) || o->seconds > 3600) return adze_usage_error("--seconds takes a number above 0, and at most 3600");
     return 0;
 }
 

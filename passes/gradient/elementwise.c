@@ -53,7 +53,7 @@ bool gradient_log(gradient_step *s)
 bool gradient_sqrt(gradient_step *s)
 {
     adze_ir_value *slope = bin(s, "div", with(s, "mul", s->dy, 0.5), s->y);
-    s->dx[0] = gradient_select(s->b, with(s, "greater", s->y, 0), slope);
+    s->dx[0] = gradient_select(s->b, un(s, "not", with(s, "equal", s->y, 0)), slope);
     return true;
 }
 

@@ -153,7 +153,7 @@ bool gradient_reduce_l2(gradient_step *s)
     uint32_t set;
     if (!axes_of(s, &set)) return false;
     /* No direction of many is that of an x of zeros: 0 is among its subgradients. */
-    adze_ir_value *is = build_with(s->b, "greater", s->y, 0);
+    adze_ir_value *is = build_unary(s->b, "not", build_with(s->b, "equal", s->y, 0));
     s->dx[0] = bin(s, "mul", s->x, keep(s, gradient_select(s->b, is, bin(s, "div", s->dy, s->y)), set));
     return true;
 }

@@ -78,20 +78,36 @@ static bool hash_const(const adze_const *c, uint64_t *out)
     return true;
 }
 
-/* The student's constants become the teacher's where these are equal. `theirs`: where the teacher's begin. */
+typedef struct wanted {
+    const adze_const *constant;
+    adze_table taken;
+} wanted;
+
+static bool same_free(const void *self, const void *item)
+{
+    const wanted *w = self;
+    return !adze_table_get(&w->taken, item) && same_const(w->constant, item);
+}
+
+/* The student's constants become the teacher's where these are equal; two of the student's stay two, which may be
+ * trained apart. `theirs`: where the teacher's begin. */
 static bool merge_consts(recover_pair *p, adze_const *theirs)
 {
     adze_table table = {0};
+    wanted w = {0};
     bool ok = true;
     uint64_t hash;
     for (adze_const *c = theirs; ok && c; c = adze_const_next(c))
         if ((ok = hash_const(c, &hash))) adze_table_add(&table, hash, c);
     for (adze_const *c = adze_module_first_const(p->module); ok && c != theirs; c = adze_const_next(c)) {
         if (!(ok = hash_const(c, &hash))) break;
-        const adze_const *found = adze_table_find(&table, hash, same_const, c);
+        w.constant = c;
+        adze_const *found = adze_table_find(&table, hash, same_free, &w);
         if (found) adze_value_replace_uses(adze_const_value(c), adze_const_value(found));
+        if (found) adze_table_put(&w.taken, found, found);
     }
     adze_table_free(&table);
+    adze_table_free(&w.taken);
     return ok;
 }
 

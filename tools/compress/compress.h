@@ -179,6 +179,7 @@ typedef struct compress_level {
     adze_layer *layers; /* as they are then */
     double *seconds;    /* [layers], in floats */
     double loss;        /* of the whole model, as those of layers */
+    uint32_t rate;      /* which of the job's it is of */
     const char *barred; /* why no plan has it; NULL: plans may */
 } compress_level;
 
@@ -232,6 +233,7 @@ struct compress_job {
     adze_probe *probes;
     double *losses, *seconds;
     double *overheads;      /* [formats]: bytes of a file beside weights, a layer; NULL: no bound on size */
+    uint64_t float_bytes;   /* of the file with all layers in floats, where size has a bound */
     const char **reasons;   /* [layers][formats]; NULL = may be chosen */
     adze_mixes fronts[COMPRESS_METHODS]; /* that no other of the method beats in bytes (or time) and loss */
     compress_trial trials[COMPRESS_MAX_TRIALS];
@@ -325,6 +327,8 @@ void compress_join_mixes(const compress_job *job, const adze_mixes *levels, adze
 /* How far the outputs of two programs are apart, on a few calibration samples. */
 bool compress_distance(compress_job *job, adze_program *was, adze_program *is, double *out);
 
+/* No plan has the format for that layer, in this run and those that go on with it. */
+void compress_bar(compress_job *job, uint32_t layer, uint32_t format, const char *why);
 /* How much the whole model loses by each format of each layer, from one run of it a layer. */
 bool compress_sensitivities(compress_job *job);
 /* Tries a choice that may be the best. *out_trial is NULL where passes refuse it, which is kept in `refused`. False

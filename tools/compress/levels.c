@@ -176,6 +176,7 @@ static bool find_level(compress_job *job, adze_program *original, uint32_t rate)
 {
     compress_level *level = &job->levels[job->n_levels];
     bool known = compress_state_find_level(job, rate, level), ok = known || choose(job, job->rates[rate], level);
+    level->rate = rate;
     bool new = ok && !level->barred && level->n_cuts && !same_cuts(level, level - 1);
     if (new) ok = measure(job, original, level);
     if (ok && !known && !level->barred) ok = compress_state_keep_level(job, rate, level);

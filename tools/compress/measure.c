@@ -175,34 +175,13 @@ static bool is_sparse(const adze_layer_plan *plan)
     return false;
 }
 
-adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file)
+/* The text of the first error, without the place. */
+static const char *first_error(const compress_job *job, const adze_text *said)
 {
-    const char *path = compress_temporary(job, "try", ".plan");
-    adze_text text = {0}, passes = {0};
-    adze_print_options print = {.struct_size = sizeof print};
-    adze_layer_plan_print(plan, &text);
-    job->small = is_sparse(plan);
-    adze_layer_settings settings = job->settings;
-    settings.tables = file && !job->options->keep_tables; /* layers alone are measured without */
-    adze_module *module = adze_module_clone(job->module);
-    if (marked) compress_mark_layers(job, module);
-    bool ok = adze_write_printed(job->work, path, &print, &text) &&
-              change_structure(job, plan, path, module, &settings);
-    if (ok) adze_layer_pipeline(plan, path, &settings, &passes);
-    ok = ok && compress_run_passes(job, passes.size ? passes.data : "dce", module) &&
-         (!file || write_output(job, module, file));
-    adze_text_free(&text);
-    adze_text_free(&passes);
-    if (ok) return module;
-    adze_module_destroy(module);
-    return NULL;
-}
-
-/* The first line, without its end. */
-static const char *first_line(const compress_job *job, const adze_text *text)
-{
-    const char *end = text->size ? memchr(text->data, '\n', text->size) : NULL;
-    return adze_intern(job->work->context, text->data, end ? (size_t)(end - text->data) : text->size);
+    static const char mark[] = "error: ";
+    const char *end = said->data + said->size, *at = memmem(said->data, said->size, mark, sizeof mark - 1);
+    const char *from = at ? at + sizeof mark - 1 : said->data, *stop = memchr(from, '\n', (size_t)(end - from));
+    return adze_intern(job->work->context, from, (size_t)((stop ? stop : end) - from));
 }
 
 void compress_forgive_begin(compress_job *job, adze_text *said) { adze_work_hold(job->work, said); }
@@ -210,20 +189,62 @@ void compress_forgive_begin(compress_job *job, adze_text *said) { adze_work_hold
 const char *compress_forgive_end(compress_job *job, adze_text *said, bool failed)
 {
     bool refused = failed && said->size && !compress_stopped();
-    const char *why = refused ? first_line(job, said) : NULL;
+    const char *why = refused ? first_error(job, said) : NULL;
     adze_work_release(job->work, refused);
     adze_text_free(said);
     return why;
 }
 
+/* The passes of a plan, which lies at `path`. */
+static bool run_plan(compress_job *job, const adze_layer_plan *plan, const char *path, bool tables,
+                     adze_module *module)
+{
+    adze_layer_settings settings = job->settings;
+    adze_text passes = {0};
+    settings.tables = tables;
+    bool ok = change_structure(job, plan, path, module, &settings);
+    if (ok) adze_layer_pipeline(plan, path, &settings, &passes);
+    ok = ok && compress_run_passes(job, passes.size ? passes.data : "dce", module);
+    adze_text_free(&passes);
+    return ok;
+}
+
+/* With out_why, what passes refuse is no error; what cannot be written is. */
+static adze_module *apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
+                          const char **out_why)
+{
+    const char *path = compress_temporary(job, "try", ".plan");
+    bool tables = file && !job->options->keep_tables; /* layers alone are measured without */
+    job->small = is_sparse(plan);
+    if (out_why) *out_why = NULL;
+    if (!adze_layer_plan_save(plan, path)) return NULL;
+    adze_module *module = adze_module_clone(job->module);
+    adze_text said;
+    if (marked) compress_mark_layers(job, module);
+    if (out_why) compress_forgive_begin(job, &said);
+    bool ok = run_plan(job, plan, path, tables, module);
+    if (out_why) *out_why = compress_forgive_end(job, &said, !ok);
+    if (ok && (!file || write_output(job, module, file))) return module;
+    adze_module_destroy(module);
+    return NULL;
+}
+
+adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file)
+{
+    return apply(job, plan, marked, file, NULL);
+}
+
 adze_module *compress_apply_or_refuse(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
                                       const char **out_why)
 {
-    adze_text said;
-    compress_forgive_begin(job, &said);
-    adze_module *module = compress_apply(job, plan, marked, file);
-    *out_why = compress_forgive_end(job, &said, !module);
-    return module;
+    return apply(job, plan, marked, file, out_why);
+}
+
+static void remove_file(const compress_job *job, const char *file)
+{
+    unlink(file);
+    unlink(adze_internf(job->work->context, "%s.bin", file));
+    unlink(adze_internf(job->work->context, "%s.data", file));
 }
 
 bool compress_written_bytes(compress_job *job, const adze_layer_plan *plan, uint64_t *out, const char **out_why)
@@ -232,6 +253,7 @@ bool compress_written_bytes(compress_job *job, const adze_layer_plan *plan, uint
     adze_module *module = compress_apply_or_refuse(job, plan, false, file, out_why);
     bool ok = module && file_bytes(job, file, out);
     adze_module_destroy(module);
+    remove_file(job, file);
     return ok;
 }
 
@@ -418,8 +440,7 @@ compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen, con
     if (device.work) adze_device_close(&device);
     adze_module_destroy(module);
     adze_layer_plan_destroy(plan);
-    unlink(file);
-    unlink(adze_internf(job->work->context, "%s.bin", file));
+    remove_file(job, file);
     if (ok && (!job->state.path || compress_state_keep_trial(job, trial))) return job->n_trials++, trial;
     compress_trial_free(trial);
     return NULL;

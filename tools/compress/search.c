@@ -28,6 +28,7 @@ static void find_reasons(compress_job *job)
         for (uint32_t f = 1; f < job->n_formats; f++) {
             const char **reason = &job->reasons[(size_t)i * job->n_formats + f];
             if (*reason) continue; /* refused */
+            if (isinf(job->losses[(size_t)i * job->n_formats + f])) continue; /* so it was in an earlier run */
             if (!compress_takes(job, i, f))
                 *reason = "the layer does not take it";
             else if (!probes[f].measured)
@@ -232,6 +233,24 @@ bool compress_attempt(compress_job *job, const uint32_t *chosen, const compress_
     return true;
 }
 
+/* Bars what may be why passes refused a choice: its level, else its structures, else all that it is of. */
+static void bar(compress_job *job, const uint32_t *chosen)
+{
+    const char *why = job->refused[job->n_refused - 1].why;
+    compress_level *level = &job->levels[chosen[job->n_layers]];
+    if (level > job->levels) {
+        level->barred = why;
+        return;
+    }
+    bool any = false;
+    for (int dense = 0; dense < 2 && !any; dense++)
+        for (uint32_t i = 0; i < job->n_layers; i++) {
+            if (!chosen[i] || (!dense && job->formats[chosen[i]].structure == ADZE_DENSE)) continue;
+            compress_bar(job, i, chosen[i], why);
+            any = true;
+        }
+}
+
 /* ---- Loss is bound ---- */
 
 /* At most STEPS mixes, of losses evenly apart by their logarithms, cheapest first. */
@@ -262,19 +281,35 @@ static bool look_below(compress_job *job, const adze_mixes *mixes, const uint32_
     return true;
 }
 
-/* The cheapest step that holds, by bisection; the last one, all in floats, holds as a rule. */
-static bool restore(compress_job *job, const adze_mixes *mixes)
+/* The cheapest step that holds, by bisection; the last one, all in floats, holds as a rule. *out_refused: passes refuse
+ * a step, and what may be why is barred. */
+static bool bisect(compress_job *job, const adze_mixes *mixes, bool *out_refused)
 {
     uint32_t steps[STEPS], n = pick_steps(mixes, steps), low = 0, high = n; /* [low, high]: n = none holds */
+    *out_refused = false;
     for (uint32_t at = 0; low < high; at = low + (high - low) / 2) {
         const compress_trial *trial;
-        if (!compress_attempt(job, mixes->items[steps[at]].chosen, &trial)) return false;
-        if (trial && compress_holds(job, trial))
+        const uint32_t *chosen = mixes->items[steps[at]].chosen;
+        if (!compress_attempt(job, chosen, &trial)) return false;
+        if (!trial) return bar(job, chosen), *out_refused = true;
+        if (compress_holds(job, trial))
             high = at;
         else
             low = at + 1;
     }
     return high == n || look_below(job, mixes, steps, high);
+}
+
+static bool restore(compress_job *job)
+{
+    bool by_time = job->options->minimize && !strcmp(job->options->minimize, "time"), ok = true, refused = true;
+    for (uint32_t round = 0; ok && refused && round < ROUNDS; round++) {
+        adze_mixes mixes;
+        mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &mixes);
+        ok = bisect(job, &mixes, &refused);
+        adze_mixes_free(&mixes);
+    }
+    return ok;
 }
 
 /* ---- Size or time is bound ---- */
@@ -298,7 +333,7 @@ static bounds first_bounds(const compress_job *job)
     const compress_goal *weights = compress_goals_find(&job->goals, COMPRESS_WEIGHTS);
     const compress_goal *time = compress_goals_find(&job->goals, COMPRESS_TIME);
     double all = (double)job->original_bytes, mine = (double)job->original_weight_bytes;
-    if (size) b.bytes = size->bound * all - fmax(all - mine, 0);
+    if (size) b.bytes = size->bound * all - fmax((double)job->float_bytes - mine, 0);
     if (weights) b.bytes = fmin(b.bytes, weights->bound * mine);
     if (time) b.seconds = time->bound * sum_of_floats(job);
     return b;
@@ -348,24 +383,6 @@ static bool tighten(const compress_job *job, const compress_trial *trial, bounds
     return moved;
 }
 
-/* Bars what may be why passes refused a choice: its level, else its structures, else all that it is of. */
-static void bar(compress_job *job, const uint32_t *chosen)
-{
-    const char *why = job->refused[job->n_refused - 1].why;
-    compress_level *level = &job->levels[chosen[job->n_layers]];
-    if (level > job->levels) {
-        level->barred = why;
-        return;
-    }
-    bool any = false;
-    for (int dense = 0; dense < 2 && !any; dense++)
-        for (uint32_t i = 0; i < job->n_layers; i++) {
-            if (!chosen[i] || (!dense && job->formats[chosen[i]].structure == ADZE_DENSE)) continue;
-            job->reasons[(size_t)i * job->n_formats + chosen[i]] = why;
-            any = true;
-        }
-}
-
 static bool fit(compress_job *job)
 {
     bounds b = first_bounds(job);
@@ -394,10 +411,10 @@ bool compress_search(compress_job *job)
         mix_method(job, method, false, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->fronts[method]);
     bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
                  compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
-    bool ok = costs ? fit(job) : restore(job, &job->fronts[COMPRESS_ALL]);
-    if (ok && !job->n_trials)
+    bool ok = costs ? fit(job) : restore(job);
+    if (ok && !job->n_trials && job->n_refused)
         return adze_error(adze_loc_unknown(job->work->context),
                           "%s: passes refuse every choice that was tried, the last one: %s", job->input,
                           job->refused[job->n_refused - 1].why);
-    return ok && compress_swap(job);
+    return ok && job->n_trials && compress_swap(job);
 }

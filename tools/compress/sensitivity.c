@@ -143,10 +143,16 @@ static uint32_t roughest(const compress_job *job, uint32_t layer, kin group)
     return found;
 }
 
+void compress_bar(compress_job *job, uint32_t layer, uint32_t format, const char *why)
+{
+    job->reasons[(size_t)layer * job->n_formats + format] = why;
+    job->losses[(size_t)layer * job->n_formats + format] = INFINITY;
+}
+
 static void bar_group(compress_job *job, uint32_t layer, kin group, const char *why)
 {
     for (uint32_t f = 1; f < job->n_formats; f++)
-        if (in_group(job, f, group)) job->reasons[(size_t)layer * job->n_formats + f] = why;
+        if (in_group(job, f, group)) compress_bar(job, layer, f, why);
 }
 
 static bool measure_group(compress_job *job, adze_program *original, uint32_t layer, kin group)
@@ -160,12 +166,17 @@ static bool measure_group(compress_job *job, adze_program *original, uint32_t la
     bool ok = changed && compress_distance(job, original, changed, &loss);
     adze_program_close(changed);
     const adze_probe *probes = &job->probes[(size_t)layer * job->n_formats];
-    for (uint32_t f = 1; f < job->n_formats; f++)
-        if (probes[f].measured && in_group(job, f, group))
-            job->losses[(size_t)layer * job->n_formats + f] = loss * probes[f].error / probes[base].error;
+    for (uint32_t f = 1; f < job->n_formats; f++) {
+        double *is = &job->losses[(size_t)layer * job->n_formats + f];
+        if (probes[f].measured && in_group(job, f, group) && isfinite(*is))
+            *is = loss * probes[f].error / probes[base].error;
+    }
     if (ok && !isfinite(loss)) bar_group(job, layer, group, "the model's outputs overflow");
     return ok;
 }
+
+/* What an earlier run found; why, it did not keep. */
+static const char barred[] = "passes refuse it, or the model's outputs overflow";
 
 bool compress_sensitivities(compress_job *job)
 {
@@ -177,7 +188,7 @@ bool compress_sensitivities(compress_job *job)
         double *loss = &job->losses[(size_t)i * job->n_formats]; /* of f32: NAN until the others are known */
         if (!isnan(*loss)) {
             for (uint32_t f = 1; f < job->n_formats; f++)
-                if (!isfinite(loss[f])) job->reasons[(size_t)i * job->n_formats + f] = "the model's outputs overflow";
+                if (!isfinite(loss[f])) job->reasons[(size_t)i * job->n_formats + f] = barred;
             continue;
         }
         *loss = 0;

@@ -4,7 +4,7 @@
  *     layer I  S E L  S E L  …       seconds, error (- = not measured) and loss (- likewise) of each format
  *     cut R NAME KEEP NOTE           what the level of the rate R keeps of a group of channels, in hexadecimal texts
  *     level R CUTS LOSS  S …         all its cuts are above; loss, and seconds of each layer
- *     trial …                        the formats and the level chosen, then what compress_trial holds
+ *     trial …                        the formats chosen, 0 or the rate + 1, then what compress_trial holds
  *
  * A line that was cut off counts as not there. Numbers are exact: gone on with, a search finds what it would have found
  * at once, but for times.
@@ -123,12 +123,17 @@ static bool read_layer(compress_job *job, const char *at)
 {
     uint64_t layer;
     if (!take_index(&at, job->n_layers, &layer)) return false;
-    double *row = &job->state.layers[layer * 3 * job->n_formats];
-    for (uint32_t i = 0; i < 3 * job->n_formats; i++)
-        if (!take(&at, &row[i])) return false;
-    for (uint32_t f = 0; f < job->n_formats; f++) /* seconds, errors */
-        if (!(row[3 * f] >= 0) || !isfinite(row[3 * f]) || row[3 * f + 1] < 0) return false;
-    return *at == '\n' && (job->state.known[layer] = true);
+    size_t n = 3 * (size_t)job->n_formats;
+    double *row = adze_malloc((n + 1) * sizeof *row);
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) ok = take(&at, &row[i]);
+    for (size_t f = 0; ok && f < job->n_formats; f++) /* seconds, errors */
+        ok = row[3 * f] >= 0 && isfinite(row[3 * f]) && !(row[3 * f + 1] < 0);
+    ok = ok && *at == '\n';
+    if (ok) memcpy(&job->state.layers[layer * n], row, n * sizeof *row); /* a line that is damaged changes nothing */
+    if (ok) job->state.known[layer] = true;
+    free(row);
+    return ok;
 }
 
 bool compress_state_find_layer(const compress_job *job, uint32_t layer)
@@ -164,11 +169,15 @@ static bool take_score(const char **at, compress_score *out)
     return true;
 }
 
+/* Levels are numbered as they are found, which may change; the rates that they are of do not. 0: no level. */
+static uint32_t rate_of(const compress_job *job, uint32_t level) { return level ? job->levels[level].rate + 1 : 0; }
+
 bool compress_state_keep_trial(compress_job *job, const compress_trial *t)
 {
     adze_text line = {0};
     adze_text_append(&line, "trial");
-    for (uint32_t i = 0; i <= job->n_layers; i++) put(&line, t->chosen[i]);
+    for (uint32_t i = 0; i < job->n_layers; i++) put(&line, t->chosen[i]);
+    put(&line, rate_of(job, t->chosen[job->n_layers]));
     const double numbers[] = {(double)t->bytes, (double)t->weight_bytes, (double)t->memory, t->seconds,
                               t->median, t->against, t->against_median, t->loss};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) put(&line, numbers[i]);
@@ -211,8 +220,10 @@ bool compress_state_find_trial(compress_job *job, const uint32_t *chosen, compre
     compress_state *s = &job->state;
     for (uint32_t i = 0; i < s->n_trials; i++) {
         const uint32_t *known = s->trials[i].chosen;
-        if (!known || memcmp(known, chosen, (job->n_layers + 1u) * sizeof *known)) continue;
+        if (!known || memcmp(known, chosen, job->n_layers * sizeof *known)) continue;
+        if (known[job->n_layers] != rate_of(job, chosen[job->n_layers])) continue;
         *out = s->trials[i]; /* given away */
+        out->chosen[job->n_layers] = chosen[job->n_layers];
         s->trials[i] = (compress_trial){0};
         return true;
     }
@@ -341,9 +352,10 @@ bool compress_state_open(compress_job *job)
     FILE *file = job->options->resume ? fopen(s->path, "r") : NULL;
     if (job->options->resume && !file) return fail(job, strerror(errno));
     if (file) {
-        bool ok = read_lines(job, file, first);
+        bool ok = read_lines(job, file, first), cut = !fseek(file, -1, SEEK_END) && fgetc(file) != '\n';
         fclose(file);
-        return ok;
+        adze_text end = {0};
+        return ok && (!cut || append(job, &end)); /* what follows is a line of its own */
     }
     file = fopen(s->path, "w");
     bool ok = file && fputs(first, file) >= 0;

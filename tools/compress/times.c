@@ -64,7 +64,7 @@ static bool recall(const compress_job *job, const times_cache *cache, uint64_t m
 
 const char *compress_mark_of(const compress_job *job, uint32_t layer)
 {
-    return adze_internf(job->work->context, "layer %u", layer);
+    return adze_internf(job->work->context, "\001layer %u", layer); /* no name of a model */
 }
 
 static bool any_takes(const compress_job *job, uint32_t format)
@@ -87,7 +87,7 @@ static adze_module *make_uniform(compress_job *job, uint32_t format, const char 
     adze_module *module = compress_apply_or_refuse(job, plan, true, NULL, out_why);
     adze_layer_plan_destroy(plan);
     for (uint32_t i = 0; *out_why && i < job->n_layers; i++)
-        if (chosen[i]) job->reasons[(size_t)i * job->n_formats + format] = *out_why;
+        if (chosen[i]) compress_bar(job, i, format, *out_why);
     free(chosen);
     return module;
 }

@@ -58,6 +58,12 @@ if kill_after(5):
     state.write_text(damaged[:-20])  # cut off within a line
     again = subprocess.run(command("part.so", "--resume"), capture_output=True, text=True)
     check(again.returncode == 0 and (folder / "part.so").read_bytes() == want, "its last line cut off")
+    lines_now = damaged.split("\n")[:-1]
+    last = max(i for i, line in enumerate(lines_now) if line.startswith("layer 0 "))
+    lines_now[last] = lines_now[last].rsplit(" ", 2)[0]
+    state.write_text("\n".join(lines_now) + "\n")
+    again = subprocess.run(command("part.so", "--resume"), capture_output=True, text=True)
+    check(again.returncode == 0 and (folder / "part.so").read_bytes() == want, "a line that lacks numbers")
     for text, message in (("", "is no search of adze compress"), ("adze-search 1 0123\n", "is of another search"),
                           ("\0\0", "is no search of adze compress")):
         state.write_text(text)

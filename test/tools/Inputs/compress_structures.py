@@ -61,8 +61,21 @@ def write_model(path, huge=False):
     path.write_text(text + f"  %y = matmul({value}, @head) : f32[1,{OUT}]\n  return(%y)\n}}\n")
 
 
-def compress(model, out, *more):
-    return subprocess.run([adze, "compress", str(model), "-o", str(folder / out), f"--calib={folder}/data.npz",
+def write_embeddings(path):
+    """Rows of a table, and two layers: what becomes of the table is no layer's."""
+    text = constant("table", random.normal(size=(1000, WIDTH))) + constant("a", weights(WIDTH, HIDDEN))
+    text += constant("b", weights(HIDDEN, OUT)) + f"func @main(%ids: i64[1,4]) -> (f32[1,4,{OUT}]) {{\n"
+    path.write_text(text + f"""  %rows = gather(@table, %ids) : f32[1,4,{WIDTH}]
+  %h = matmul(%rows, @a) : f32[1,4,{HIDDEN}]
+  %r = relu(%h) : f32[1,4,{HIDDEN}]
+  %y = matmul(%r, @b) : f32[1,4,{OUT}]
+  return(%y)
+}}
+""")
+
+
+def compress(model, out, *more, data="data"):
+    return subprocess.run([adze, "compress", str(model), "-o", str(folder / out), f"--calib={folder}/{data}.npz",
                            "--metric=cosine", "--cache=none", "--seconds=0.1", "--samples=48", *more],
                           capture_output=True, text=True)
 
@@ -102,5 +115,15 @@ for goal in ("loss<=5%", "weights<=0.5x"):
     done = compress(huge, "huge.onnx", f"--goal={goal}", "--formats=w8a8,s50", "--channels=25%",
                     "--swaps=1", "--allow-slower", "-v")
     check(done.returncode == 0, f"values that overflow, {goal}: {done.stderr} {done.stdout[-300:]}")
+    floats = [layer["name"] for layer in report("huge.onnx")["layers"] if layer["format"] == "f32"]
+    check("wide" in floats, f"the layer that reads them stays float: {floats}")
+
+embeddings = folder / "embeddings.adz"
+write_embeddings(embeddings)
+np.savez(folder / "ids.npz", ids=random.integers(0, 1000, size=(96, 1, 4)))
+for goal in ("size<=0.30x", "size<=0.5x,weights<=0.3x"):
+    done = compress(embeddings, "embeddings.onnx", f"--goal={goal}", "--formats=f16,w8a8", "--channels=none",
+                    "--swaps=0", "--allow-slower", data="ids")
+    check(done.returncode == 0, f"a table beside layers, {goal}: {done.stderr} {done.stdout[-200:]}")
 print(f"{failed} failed")
 sys.exit(failed > 0)
