@@ -2,6 +2,8 @@
 #include "compress/compress.h"
 #include "compress/score.h"
 
+#include <adze/channels.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -26,7 +28,7 @@ static const adze_flag flags[] = {
     {"--seed", "N", "of the choice of samples (default 1)", ADZE_FLAG_INT, offsetof(compress_options, seed)},
     {"--formats", "F,…", "that layers may have (default " COMPRESS_FORMATS ")", ADZE_FLAG_TEXT,
      offsetof(compress_options, formats)},
-    {"--channels", "10%,…", "shares of the work that pruning of channels may save (default " COMPRESS_CHANNELS ")",
+    {"--channels", "10%,…", "shares of work that pruning of channels may save, or none (default " COMPRESS_CHANNELS ")",
      ADZE_FLAG_TEXT, offsetof(compress_options, channels)},
     {"--weights", "auto|rtn|gptq|cd", "how weights are rounded (default auto: cd, gptq for w4 alone)", ADZE_FLAG_CHOICE,
      offsetof(compress_options, weights)},
@@ -97,7 +99,8 @@ static int check_options(const compress_options *o)
     if (o->replay && o->goals.count) return adze_usage_error("--replay does not measure: it takes no --goal");
     if (o->samples < 0 || o->limit < 0 || o->swaps < 0 || (o->seed < 0 && o->seed != NOT_GIVEN))
         return adze_usage_error("--samples, --limit, --swaps and --seed take numbers of 0 or above");
-    if (!(o->seconds > 0) || o->seconds > 3600) return adze_usage_error("--seconds takes a number above 0, and at most 3600");
+    if (!(o->seconds > 0) || o->seconds > 3600)
+        return adze_usage_error("--seconds takes a number above 0, and at most 3600");
     return 0;
 }
 
@@ -226,12 +229,36 @@ static bool collect(compress_job *job)
     return job->stats && adze_stats_save(job->stats, path);
 }
 
-/* Model, samples, statistics, layers. 0, or the exit status. */
-static int prepare(compress_job *job)
+/* Names the first line `channels` of a plan that the model has no group for, or that it cannot keep so many of. */
+static bool check_channels(const compress_job *job, const adze_layer_plan *plan, const char *path)
+{
+    adze_loc loc = adze_loc_unknown(job->work->context);
+    adze_channels *channels = adze_channels_find(job->module);
+    bool ok = channels;
+    for (uint32_t i = 0; ok && i < adze_layer_plan_num_cuts(plan); i++) {
+        const char *name = adze_layer_plan_cut_name(plan, i);
+        uint64_t keep = adze_layer_plan_cut_keep(plan, i);
+        int64_t index = adze_channels_index(channels, name);
+        if (!keep) continue; /* `drop` */
+        const adze_channel_group *g = index < 0 ? NULL : adze_channels_group(channels, (uint32_t)index);
+        if (!g)
+            ok = adze_error(loc, "%s: the model has no group of channels '%s'; adze info --channels lists them", path,
+                            name);
+        else if (keep % g->unit_size || keep / g->unit_size > g->units)
+            ok = adze_error(loc, "%s: '%s' has %u channels, in units of %u: it cannot keep %llu", path, name,
+                            g->units * g->unit_size, g->unit_size, (unsigned long long)keep);
+    }
+    adze_channels_free(channels);
+    return ok;
+}
+
+/* Model, samples, statistics, layers. `plan`, which lies at `path`, may be NULL. 0, or the exit status. */
+static int prepare(compress_job *job, const adze_layer_plan *plan, const char *path)
 {
     const compress_options *o = job->options;
     job->module = adze_work_read(job->work, &o->common, job->input);
     if (!job->module || !adze_module_main(job->module) || !simplify(job)) return 1;
+    if (plan && adze_layer_plan_num_cuts(plan) && !check_channels(job, plan, path)) return 1;
     if (!compress_samples_open(&job->samples, job->work, o, job->module, job->input)) return 1;
     int status = compress_metric_choose(job);
     if (status) return status;
@@ -388,7 +415,7 @@ static int replay(compress_job *job, const adze_layer_plan *plan)
         !is_same(job, plan, "model-hash", hash, "it was made for another model"))
         return 1;
     if (!compress_update_open_again(job, plan, job->options->replay)) return 1;
-    int status = prepare(job);
+    int status = prepare(job, plan, job->options->replay);
     if (status) return status;
     if (!is_same(job, plan, "calibration-hash", job->samples.calibration.view.fingerprint,
                  "it was made with other calibration data"))
@@ -406,7 +433,7 @@ static int replay(compress_job *job, const adze_layer_plan *plan)
 static int compress(compress_job *job, const adze_layer_plan *plan)
 {
     if (job->options->from && !compress_update_open(job, plan, job->options->from)) return 1;
-    int status = prepare(job);
+    int status = prepare(job, plan, job->options->from ? job->options->from : job->options->plan);
     if (status) return status;
     if (!compress_measure_original(job)) return 1;
     if (!(plan ? follow_plan(job, plan) : compress_search(job))) return 1;
@@ -463,7 +490,7 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     job.settings = (adze_layer_settings){
         .struct_size = sizeof job.settings, .weights = o->weights, .clip = o->clip, .range = o->range};
     if (!status) status = o->replay ? replay(&job, plan) : compress(&job, plan);
-    if (!job.written && job.state.path)
+    if (!job.written && job.state.open)
         fprintf(stderr, "%s keeps what was measured; --resume goes on\n", job.state.path);
     free_job(&job, job.written);
     adze_layer_plan_destroy(plan);

@@ -39,7 +39,7 @@ void adze_flags_help(const adze_flag *flags, const char *usage)
             used += (size_t)snprintf(left + used, sizeof left - used, ", ");
             print_name(flags, left + used, sizeof left - used);
         }
-        printf("  %-28s %s\n", left, help);
+        printf("  %-28s%s%s\n", left, strlen(left) > 28 ? "  " : " ", help);
     }
     printf("  %-28s %s\n", "--help", "print this");
 }

@@ -361,8 +361,28 @@ static bool read_cut(reader *r, bool drops)
     return true;
 }
 
+/* What adze compress writes; any other word is one that was misspelt. */
+static const char *const settings[] = {
+    "adze",   "model",     "model-hash", "calibration-hash", "samples", "separate",   "seed",         "weights",
+    "tables", "clip",      "range",      "target",           "precision", "result",   "result-hash",  "stats",
+    "stats-hash", "update-stats", "update-hash", "update-share"};
+
+static bool check_key(reader *r, const char *key, const char *where)
+{
+    adze_nearest nearest = {.wanted = key};
+    char hint[256];
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        if (!strcmp(settings[i], key)) return true;
+        adze_nearest_offer(&nearest, settings[i]);
+    }
+    for (int i = 0; i < 3; i++) adze_nearest_offer(&nearest, (const char *const[]){"layer", "channels", "drop"}[i]);
+    return fail(r, where, adze_internf(r->plan->context, "no line of a plan begins with '%s'%s", key,
+                                       adze_nearest_ask(&nearest, hint, sizeof hint)));
+}
+
 static bool read_setting(reader *r, const char *key, const char *where)
 {
+    if (!check_key(r, key, where)) return false;
     skip_blanks(r);
     const char *stop = r->at < r->end ? memchr(r->at, '\n', (size_t)(r->end - r->at)) : NULL,
                *last = stop ? stop : r->end;

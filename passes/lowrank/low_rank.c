@@ -273,7 +273,7 @@ static const adze_option option_table[] = {
     OPTION("rank", "the same for all layers; 0 = by energy or ratio", INT, rank, "0"),
     OPTION("energy", "share of the outputs' energy that is kept; 0 = by ratio", FLOAT, energy, "0"),
     OPTION("ratio", "weights that a layer may have, of those that it has", FLOAT, ratio, "0.5"),
-    OPTION("multiple", "of which ranks by energy or ratio are, or half of one", INT, multiple, "16"),
+    OPTION("multiple", "ranks by energy or ratio are a multiple of it, or of half of it", INT, multiple, "16"),
     OPTION("min-gain", "at least so many times fewer weights and products, and with measure less time", FLOAT,
            min_gain, "1.2"),
     OPTION("share", "products that read one value share the factor of their input", BOOL, share, "false"),

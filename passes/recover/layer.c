@@ -108,7 +108,7 @@ recover_layer *recover_layers(recover_pair *p, uint32_t *out_n, uint32_t *out_sk
         return NULL;
     }
     if (*out_skipped)
-        adze_warning(adze_func_loc(adze_module_main(p->student)),
+        adze_note(adze_func_loc(adze_module_main(p->student)),
                      "recover: %u of %u layers stay, as no value of the teacher's has their name and type",
                      *out_skipped, layers);
     return all ? all : ADZE_NEW(&p->arena, recover_layer);

@@ -107,6 +107,7 @@ TEST(what_is_wrong_with_a_plan_is_said_once)
         {"adze-plan 1\nlayer \"a\\q\" w8\n", "2:9 an escape is \\\", \\\\ or two hexadecimal digits"},
         {"adze-plan 1\nlayer \"a\\00\" w8\n", "2:9 an escape is \\\", \\\\ or two hexadecimal digits"},
         {"adze-plan 1\nlayer a w8 w4\n", "2:12 expected the end of the line, or # and a remark"},
+        {"adze-plan 1\nchanels a 3\n", "2:1 no line of a plan begins with 'chanels'; did you mean 'channels'?"},
         {"adze-plan 1\n\n# remark\nseed\n", "4:1 expected 'layer', 'channels', 'drop', or a setting with its value"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

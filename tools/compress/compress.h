@@ -186,6 +186,7 @@ typedef struct compress_level {
 /* What an earlier run of the same search measured, and where this one keeps it (state.c). */
 typedef struct compress_state {
     const char *path; /* NULL: nowhere */
+    bool open;        /* the file is this search's */
     double *layers;   /* [layers][formats][3]: seconds, error and loss; NAN = not measured */
     bool *known;      /* [layers] */
     compress_level levels[COMPRESS_MAX_LEVELS]; /* of rates; those with seconds are known */

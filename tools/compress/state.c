@@ -350,16 +350,19 @@ bool compress_state_open(compress_job *job)
     memset(s->known, 0, job->n_layers + 1u);
     snprintf(first, sizeof first, "adze-search 1 %016" PRIx64 "\n", key_of(job));
     FILE *file = job->options->resume ? fopen(s->path, "r") : NULL;
+    if (job->options->resume && !file && errno == ENOENT)
+        return fail(job, "there is no such search to go on with; without --resume one begins");
     if (job->options->resume && !file) return fail(job, strerror(errno));
     if (file) {
         bool ok = read_lines(job, file, first), cut = !fseek(file, -1, SEEK_END) && fgetc(file) != '\n';
         fclose(file);
         adze_text end = {0};
-        return ok && (!cut || append(job, &end)); /* what follows is a line of its own */
+        return s->open = ok && (!cut || append(job, &end)); /* what follows is a line of its own */
     }
     file = fopen(s->path, "w");
     bool ok = file && fputs(first, file) >= 0;
     if (file && fclose(file)) ok = false;
+    s->open = ok;
     return ok || fail(job, strerror(errno));
 }
 

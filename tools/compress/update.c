@@ -42,7 +42,8 @@ bool compress_update_open(compress_job *job, const adze_layer_plan *plan, const 
     const char *model = adze_layer_plan_get(plan, "model-hash"), *slash = strrchr(path, '/');
     uint64_t hash, bytes;
     if (!name || !was || !model)
-        return fail(job, path, "it names no statistics to weight in: make it with --keep-stats");
+        return fail(job, path, "it names no statistics to weight in: compress the old data once more with "
+                               "--keep-stats (--plan=, no search)");
     if (!compress_hash_file(job->work, job->input, &hash, &bytes)) return false;
     if (strcmp(model, adze_internf(context, "%016llx", (unsigned long long)hash)) != 0)
         return fail(job, path, "it was made for another model");

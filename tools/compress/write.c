@@ -66,7 +66,8 @@ static void print_reasons(const compress_job *job)
         for (uint32_t f = 1; f < job->n_formats && !best->chosen[i]; f++) {
             const char *reason = job->reasons[(size_t)i * job->n_formats + f];
             char format[32];
-            if (!reason || !compress_takes(job, i, f)) continue;
+            bool plain = job->formats[f].structure == ADZE_DENSE; /* -v: all of them */
+            if (!reason || !compress_takes(job, i, f) || (!plain && !job->options->common.verbose)) continue;
             if (any)
                 printf("; ");
             else

@@ -314,7 +314,7 @@ static const adze_option option_table[] = {
     OPTION("group-rate", "instead: share of each group's units that goes, at most", FLOAT, group_rate, "0"),
     OPTION("max-rate", "share of a group's units that goes, at most", FLOAT, max_rate, "0.75"),
     OPTION("at-most", "a rate that is out of reach is no error: what can go goes", BOOL, at_most, "false"),
-    OPTION("multiple", "of channels that stay, or 8; 0 = the target's, else 16", INT, multiple, "0"),
+    OPTION("multiple", "channels that stay are a multiple of it, or of 8; 0 = the target's, else 16", INT, multiple, "0"),
     OPTION("refit", "fit what reads them to what it gave, by least squares", BOOL, refit, "true"),
     OPTION("cascade", "fit layers behind those, too, to what they gave; needs --calib", BOOL, cascade, "true"),
     OPTION("measure", "weigh groups by what they do to the outputs on --calib", BOOL, measure, "true"),
