@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char magic[] = "adze-plan 1";
 enum { MAX_BYTES = 16 << 20, MAX_SETTINGS = 64 };
@@ -219,15 +220,17 @@ void adze_layer_plan_print(const adze_layer_plan *plan, adze_text *out)
 
 bool adze_layer_plan_save(const adze_layer_plan *plan, const char *path)
 {
-    const char *part = adze_internf(plan->context, "%s.part", path);
+    struct stat info;
+    bool direct = !lstat(path, &info) && !S_ISREG(info.st_mode); /* a device or a link stays what it is */
+    const char *part = direct ? path : adze_internf(plan->context, "%s.part", path);
     adze_text text = {0};
     adze_layer_plan_print(plan, &text);
     FILE *file = fopen(part, "w");
     bool ok = file && fwrite(text.data, 1, text.size, file) == text.size;
     if (file && fclose(file)) ok = false;
-    ok = ok && !rename(part, path);
+    ok = ok && (direct || !rename(part, path));
     if (!ok) adze_error(adze_loc_unknown(plan->context), "%s: %s", path, strerror(errno));
-    if (!ok && file) remove(part);
+    if (!ok && file && !direct) remove(part);
     adze_text_free(&text);
     return ok;
 }
