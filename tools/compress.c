@@ -53,7 +53,7 @@ static const adze_flag flags[] = {
     {"--share", "0..1", NULL, ADZE_FLAG_NUMBER, offsetof(compress_options, share)},
     {"--keep-stats", NULL, "write OUT.stats, for updates --from=OUT.plan", ADZE_FLAG_BOOL,
      offsetof(compress_options, keep_stats)},
-    {"--cache", "FILE", "of measured times (default in ~/.cache/adze; none = measure anew); measure for X (default 1)",
+    {"--cache", "FILE", "where measured times are kept (default in ~/.cache/adze; none: nowhere); for how long (1)",
      ADZE_FLAG_TEXT, offsetof(compress_options, cache)},
     {"--seconds", "X", NULL, ADZE_FLAG_NUMBER, offsetof(compress_options, seconds)},
     ADZE_COMMON_FLAGS_WITHOUT_PASSES,
