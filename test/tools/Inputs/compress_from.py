@@ -84,8 +84,8 @@ check(done.returncode == 0 and (folder / "again.so").read_bytes() == (folder / "
 plan = (folder / "old.so.plan").read_text()
 (folder / "other.plan").write_text(re.sub("model-hash .*", "model-hash 0123", plan))
 refuses(compress("x.so", "new.npz", "--from=other.plan"), 1, "other.plan: it was made for another model")
-refuses(compress("x.so", "new.npz", "--from=my.plan"), 1, "my.plan: it names no statistics to weight in: make it with "
-        "--keep-stats")
+refuses(compress("x.so", "new.npz", "--from=my.plan"), 1, "my.plan: it names no statistics to weight in: compress the "
+        "old data once more with --keep-stats")
 (folder / "gone.plan").write_text(plan.replace("stats old.so.stats", "stats gone.stats"))
 refuses(compress("x.so", "new.npz", "--from=gone.plan"), 1, "gone.stats: No such file")
 refuses(compress("old.so", "new.npz", "--from=old.so.plan"), 2, "old.so: the output would replace what is read")
