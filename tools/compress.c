@@ -229,25 +229,11 @@ static bool collect(compress_job *job)
     return job->stats && adze_stats_save(job->stats, path);
 }
 
-/* Names the first line `channels` of a plan that the model has no group for, or that it cannot keep so many of. */
+/* Are the plan's lines `channels` about this model? */
 static bool check_channels(const compress_job *job, const adze_layer_plan *plan, const char *path)
 {
-    adze_loc loc = adze_loc_unknown(job->work->context);
     adze_channels *channels = adze_channels_find(job->module);
-    bool ok = channels;
-    for (uint32_t i = 0; ok && i < adze_layer_plan_num_cuts(plan); i++) {
-        const char *name = adze_layer_plan_cut_name(plan, i);
-        uint64_t keep = adze_layer_plan_cut_keep(plan, i);
-        int64_t index = adze_channels_index(channels, name);
-        if (!keep) continue; /* `drop` */
-        const adze_channel_group *g = index < 0 ? NULL : adze_channels_group(channels, (uint32_t)index);
-        if (!g)
-            ok = adze_error(loc, "%s: the model has no group of channels '%s'; adze info --channels lists them", path,
-                            name);
-        else if (keep % g->unit_size || keep / g->unit_size > g->units)
-            ok = adze_error(loc, "%s: '%s' has %u channels, in units of %u: it cannot keep %llu", path, name,
-                            g->units * g->unit_size, g->unit_size, (unsigned long long)keep);
-    }
+    bool ok = channels && adze_channels_read_plan(channels, plan, path, NULL);
     adze_channels_free(channels);
     return ok;
 }
@@ -366,7 +352,7 @@ static bool make_again(compress_job *job, const adze_layer_plan *plan, const adz
         return differs(job, adze_internf(context, "it was written for a file %s, not for %s", dot ? dot : name, mine));
     const char *file = adze_internf(context, "%s/%s", job->folder, name);
     uint64_t is = 0, bytes = 0;
-    adze_module *module = compress_apply(job, plan, false, file);
+    adze_module *module = compress_apply(job, plan, false, file, NULL);
     bool ok = module && compress_hash_file(job->work, file, &is, &bytes);
     adze_module_destroy(module);
     if (!ok) return false;
@@ -375,7 +361,7 @@ static bool make_again(compress_job *job, const adze_layer_plan *plan, const adz
         return differs(job,
                        "the result has other bytes than the one it was written for: the plan was edited, or it was "
                        "made by another version, or on a processor of another level");
-    module = compress_apply(job, plan, false, job->options->output);
+    module = compress_apply(job, plan, false, job->options->output, NULL);
     adze_module_destroy(module);
     if (module) printf("%s: %llu bytes, as promised\n", job->options->output, (unsigned long long)bytes);
     return module;

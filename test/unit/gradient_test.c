@@ -271,14 +271,19 @@ static double worst_difference(prepared *p, double h)
     return worst;
 }
 
+static adze_module *parse_case(adze_context *context, const gradient_case *c, adze_text *text)
+{
+    adze_text_append(text, "%s\nfunc @main(%s) -> (%s) {\n%s\nreturn(%%y)\n}\n", c->consts, c->args, c->result,
+                     c->body);
+    return adze_module_parse(context, c->op, text->data, text->size);
+}
+
 static void check_case(const gradient_case *c)
 {
     adze_context *context = adze_context_create();
     adze_context_set_sink(context, report, NULL);
     adze_text text = {0};
-    adze_text_append(&text, "%s\nfunc @main(%s) -> (%s) {\n%s\nreturn(%%y)\n}\n", c->consts, c->args, c->result,
-                     c->body);
-    adze_module *module = adze_module_parse(context, c->op, text.data, text.size);
+    adze_module *module = parse_case(context, c, &text);
     prepared p = {0};
     bool ok = module && prepare(module, &p, c->shift);
     /* Codes times scales are rounded to f32, and linear: a long step tells as much. */
@@ -320,9 +325,7 @@ TEST(norms_of_zeros_have_the_gradient_zero)
         adze_context *context = adze_context_create();
         adze_context_set_sink(context, report, NULL);
         adze_text text = {0};
-        adze_text_append(&text, "%s\nfunc @main(%s) -> (%s) {\n%s\nreturn(%%y)\n}\n", c->consts, c->args, c->result,
-                         c->body);
-        adze_module *module = adze_module_parse(context, c->op, text.data, text.size);
+        adze_module *module = parse_case(context, c, &text);
         prepared p = {0};
         double loss, *gradients[MAX_ARGS] = {NULL};
         bool ok = module && prepare(module, &p, 0);

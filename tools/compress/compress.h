@@ -253,15 +253,14 @@ const char *compress_temporary(const compress_job *job, const char *name, const 
 /* Runs passes, which see the samples that are for calibration alone. */
 bool compress_run_passes(compress_job *job, const char *passes, adze_module *module);
 /* Makes the module that a plan stands for and writes it to `file`, whose suffix says how (NULL = nowhere). If `marked`,
- * the ops of layers are marked in their nodes' names. The module is the caller's; NULL after an error. */
-adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file);
+ * the ops of layers are marked in their nodes' names. The module is the caller's; NULL after an error. With `out_why`,
+ * for a search, which goes on, what passes refuse is none: *out_why then says why. What cannot be written is one. */
+adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
+                            const char **out_why);
 /* Between these, what passes refuse is no error: the second says why they did if `failed`, and else, or where it is no
  * refusal, NULL. */
 void compress_forgive_begin(compress_job *job, adze_text *said);
 const char *compress_forgive_end(compress_job *job, adze_text *said, bool failed);
-/* The same for a search, which goes on without what passes refuse: *out_why then says why, and that is no error. */
-adze_module *compress_apply_or_refuse(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
-                                      const char **out_why);
 /* A model compiled for the target: `artifact`, or where that is NULL, a copy of the module. Close it either way. */
 bool compress_open(compress_job *job, adze_device *device, const adze_module *module, const char *artifact);
 /* A trial of the chosen formats: measures size, time and loss. It is added to `trials`. NULL after an error, and where

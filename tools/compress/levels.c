@@ -97,7 +97,7 @@ static bool measure(compress_job *job, adze_program *original, compress_level *l
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     put_cuts(level, plan);
-    adze_module *module = compress_apply_or_refuse(job, plan, true, NULL, &level->barred);
+    adze_module *module = compress_apply(job, plan, true, NULL, &level->barred);
     adze_layer_plan_destroy(plan);
     if (!module) return level->barred;
     find_layers(job, module, level);
@@ -213,7 +213,7 @@ bool compress_level_of_plan(compress_job *job, const adze_layer_plan *plan, uint
     take_cuts(plan, level);
     adze_layer_plan *cuts = adze_layer_plan_create(job->work->context);
     put_cuts(level, cuts);
-    adze_module *module = compress_apply(job, cuts, true, NULL);
+    adze_module *module = compress_apply(job, cuts, true, NULL, NULL);
     adze_layer_plan_destroy(cuts);
     if (!module) return false;
     find_layers(job, module, level);

@@ -209,9 +209,8 @@ static bool run_plan(compress_job *job, const adze_layer_plan *plan, const char 
     return ok;
 }
 
-/* With out_why, what passes refuse is no error; what cannot be written is. */
-static adze_module *apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
-                          const char **out_why)
+adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
+                            const char **out_why)
 {
     const char *path = compress_temporary(job, "try", ".plan");
     bool tables = file && !job->options->keep_tables; /* layers alone are measured without */
@@ -229,17 +228,6 @@ static adze_module *apply(compress_job *job, const adze_layer_plan *plan, bool m
     return NULL;
 }
 
-adze_module *compress_apply(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file)
-{
-    return apply(job, plan, marked, file, NULL);
-}
-
-adze_module *compress_apply_or_refuse(compress_job *job, const adze_layer_plan *plan, bool marked, const char *file,
-                                      const char **out_why)
-{
-    return apply(job, plan, marked, file, out_why);
-}
-
 static void remove_file(const compress_job *job, const char *file)
 {
     unlink(file);
@@ -250,7 +238,7 @@ static void remove_file(const compress_job *job, const char *file)
 bool compress_written_bytes(compress_job *job, const adze_layer_plan *plan, uint64_t *out, const char **out_why)
 {
     const char *file = compress_temporary(job, "sized", suffix_of(job));
-    adze_module *module = compress_apply_or_refuse(job, plan, false, file, out_why);
+    adze_module *module = compress_apply(job, plan, false, file, out_why);
     bool ok = module && file_bytes(job, file, out);
     adze_module_destroy(module);
     remove_file(job, file);
@@ -429,8 +417,7 @@ compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen, con
     const char *name = adze_internf(job->work->context, "trial%u", job->n_trials);
     const char *file = compress_temporary(job, name, suffix_of(job));
     adze_layer_plan *plan = compress_plan_of(job, chosen);
-    adze_module *module = out_why ? compress_apply_or_refuse(job, plan, false, file, out_why)
-                                  : compress_apply(job, plan, false, file);
+    adze_module *module = compress_apply(job, plan, false, file, out_why);
     adze_device device = {0};
     bool ok = module && file_bytes(job, file, &trial->bytes) &&
               compress_open(job, &device, module, adze_has_suffix(file, ".so") ? file : NULL) &&

@@ -106,7 +106,7 @@ static adze_program *open_changed(compress_job *job, uint32_t layer, uint32_t fo
 {
     adze_layer_plan *plan = adze_layer_plan_create(job->work->context);
     adze_layer_plan_put(plan, job->layers[layer].name, compress_format(job, 0, layer, format), NULL);
-    adze_module *module = compress_apply_or_refuse(job, plan, false, NULL, out_why);
+    adze_module *module = compress_apply(job, plan, false, NULL, out_why);
     adze_program *program = module ? adze_program_open(job->work->registry, module) : NULL;
     adze_module_destroy(module);
     adze_layer_plan_destroy(plan);

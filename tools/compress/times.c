@@ -84,7 +84,7 @@ static adze_module *make_uniform(compress_job *job, uint32_t format, const char 
     for (uint32_t i = 0; i < job->n_layers; i++)
         if (compress_takes(job, i, format)) chosen[i] = format;
     adze_layer_plan *plan = compress_plan_of(job, chosen);
-    adze_module *module = compress_apply_or_refuse(job, plan, true, NULL, out_why);
+    adze_module *module = compress_apply(job, plan, true, NULL, out_why);
     adze_layer_plan_destroy(plan);
     for (uint32_t i = 0; *out_why && i < job->n_layers; i++)
         if (chosen[i]) compress_bar(job, i, format, *out_why);

@@ -197,7 +197,7 @@ bool compress_write(compress_job *job, bool held)
 {
     const char *output = job->options->output, *path = adze_internf(job->work->context, "%s.plan", output);
     adze_layer_plan *plan = compress_plan_of(job, best_of(job)->chosen);
-    adze_module *module = compress_apply(job, plan, false, output);
+    adze_module *module = compress_apply(job, plan, false, output, NULL);
     adze_module_destroy(module);
     note_layers(job, plan);
     adze_text text = {0};

@@ -12,6 +12,7 @@
 #ifndef ADZE_CHANNELS_H
 #define ADZE_CHANNELS_H
 
+#include <adze/compress.h>
 #include <adze/ir.h>
 
 #ifdef __cplusplus
@@ -61,6 +62,10 @@ ADZE_API uint32_t adze_channels_count(const adze_channels *channels);
 ADZE_API const adze_channel_group *adze_channels_group(const adze_channels *channels, uint32_t index);
 /* The index of the group of that name; -1 = none. */
 ADZE_API int64_t adze_channels_index(const adze_channels *channels, const char *name);
+/* What a plan that lies at `path` keeps: units of each group, where it says so; others, and all with out_keep NULL, are
+ * left. False after an error: there is no such group, or it cannot keep so many channels. */
+ADZE_API bool adze_channels_read_plan(const adze_channels *channels, const adze_layer_plan *plan, const char *path,
+                                      uint32_t *out_keep);
 ADZE_API uint32_t adze_channels_num_frozen(const adze_channels *channels);
 ADZE_API const adze_channel_frozen *adze_channels_frozen(const adze_channels *channels, uint32_t index);
 /* A table of the groups, and of what is frozen and why. */

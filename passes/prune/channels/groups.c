@@ -361,6 +361,27 @@ int64_t adze_channels_index(const adze_channels *c, const char *name)
     return -1;
 }
 
+bool adze_channels_read_plan(const adze_channels *c, const adze_layer_plan *plan, const char *path,
+                             uint32_t *out_keep)
+{
+    adze_loc loc = adze_loc_unknown(c->graph.context);
+    for (uint32_t i = 0; i < adze_layer_plan_num_cuts(plan); i++) {
+        const char *name = adze_layer_plan_cut_name(plan, i);
+        uint64_t keep = adze_layer_plan_cut_keep(plan, i);
+        int64_t index = adze_channels_index(c, name);
+        if (!keep) continue; /* `drop` */
+        if (index < 0)
+            return adze_error(loc, "%s: the model has no group of channels '%s'; adze info --channels lists them", path,
+                              name);
+        const adze_channel_group *g = &c->groups[index];
+        if (keep % g->unit_size || keep / g->unit_size > g->units)
+            return adze_error(loc, "%s: '%s' has %u units of %u channels: it cannot keep %llu channels", path, name,
+                              g->units, g->unit_size, (unsigned long long)keep);
+        if (out_keep) out_keep[index] = (uint32_t)(keep / g->unit_size);
+    }
+    return true;
+}
+
 static int width_of(const adze_channels *c)
 {
     size_t width = 5;

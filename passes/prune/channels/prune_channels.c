@@ -107,25 +107,7 @@ static bool get_stats(pruner *p, const options *o)
 static bool by_plan(pruner *p, const char *path)
 {
     adze_layer_plan *plan = adze_layer_plan_load(p->run->context, path);
-    bool ok = plan;
-    for (uint32_t i = 0; ok && i < adze_layer_plan_num_cuts(plan); i++) {
-        const char *name = adze_layer_plan_cut_name(plan, i);
-        uint64_t keep = adze_layer_plan_cut_keep(plan, i);
-        int64_t index = adze_channels_index(p->channels, name);
-        if (!keep) continue; /* `drop` */
-        if (index < 0) {
-            ok = adze_error(adze_loc_unknown(p->run->context),
-                            "%s: the model has no group of channels '%s'; adze info --channels lists them", path, name);
-            break;
-        }
-        const adze_channel_group *g = adze_channels_group(p->channels, (uint32_t)index);
-        if (keep % g->unit_size || keep / g->unit_size > g->units)
-            ok = adze_error(adze_loc_unknown(p->run->context),
-                            "%s: '%s' has %u units of %u channels: it cannot keep %llu channels", path, name, g->units,
-                            g->unit_size, (unsigned long long)keep);
-        else
-            p->keep[index] = (uint32_t)(keep / g->unit_size);
-    }
+    bool ok = plan && adze_channels_read_plan(p->channels, plan, path, p->keep);
     adze_layer_plan_destroy(plan);
     return ok;
 }
@@ -314,7 +296,8 @@ static const adze_option option_table[] = {
     OPTION("group-rate", "instead: share of each group's units that goes, at most", FLOAT, group_rate, "0"),
     OPTION("max-rate", "share of a group's units that goes, at most", FLOAT, max_rate, "0.75"),
     OPTION("at-most", "a rate that is out of reach is no error: what can go goes", BOOL, at_most, "false"),
-    OPTION("multiple", "channels that stay are a multiple of it, or of 8; 0 = the target's, else 16", INT, multiple, "0"),
+    OPTION("multiple", "channels that stay are a multiple of it, or of 8; 0 = the target's, else 16", INT, multiple,
+           "0"),
     OPTION("refit", "fit what reads them to what it gave, by least squares", BOOL, refit, "true"),
     OPTION("cascade", "fit layers behind those, too, to what they gave; needs --calib", BOOL, cascade, "true"),
     OPTION("measure", "weigh groups by what they do to the outputs on --calib", BOOL, measure, "true"),
