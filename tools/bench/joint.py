@@ -4,7 +4,8 @@
 
 For each bound and each set of formats one search; its loss, size and time on samples held back. Methods: bits (8 and
 4), zeros (single weights and blocks), factors (low rank), channels, all. A row that misses its bound says so. Sets of
-formats and levels are those that `adze compress` has by default; further flags for it stand behind --.
+formats and levels are those that `adze compress` has by default; further flags for it stand behind --. With --test what
+was found is scored on data of its own, against the model as it was: --metric, of `adze eval`.
 """
 import argparse
 import json
@@ -24,6 +25,18 @@ METHODS = {"bits": [f"--formats={BITS}", "--channels=none"],
            "all": [f"--formats={BITS},{ZEROS},{FACTORS}", f"--channels={CHANNELS}"]}
 
 
+def score(options, artifact):
+    """What `adze eval` says of the artifact beside the model, a figure a metric."""
+    done = subprocess.run([options.adze, "eval", str(artifact), f"--data={options.test}", f"--against={options.model}",
+                           "--against-target=x86:host", f"--metric={options.metric}", "--batch=1"],
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    found = {line[0]: line[1] for line in lines if len(line) > 1}
+    return "".join(f" {found[name]:>9}" for name in options.metric.split(","))
+
+
 def search(options, bound, flags, scratch):
     out = scratch / "m.so"
     done = subprocess.run([options.adze, "compress", options.model, "-o", str(out), f"--calib={options.calib}",
@@ -36,10 +49,11 @@ def search(options, bound, flags, scratch):
     report.unlink()
     was, now = r["original"], r["compressed"]
     best = min(r["trials"], key=lambda t: abs(t["bytes"] - now["bytes"]))
+    scores = score(options, out) if options.test else ""
     return (f"{now['weight_bytes'] / was['weight_bytes']:8.3f} {now['bytes'] / was['bytes']:8.3f} "
             f"{now['min_ms'] / was['min_ms']:8.3f} {100 * best['loss']:9.3f} "
             f"{now['snr_db'] if now['snr_db'] is not None else float('nan'):8.2f} {len(r['trials']):7}"
-            f"  {'' if r['held'] else 'misses the bound'}")
+            f"{scores}  {'' if r['held'] else 'misses the bound'}")
 
 
 def main():
@@ -50,6 +64,8 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model")
     p.add_argument("--calib", required=True)
+    p.add_argument("--test", help="samples that no search sees")
+    p.add_argument("--metric", default="agreement", help="what they are scored by (default: agreement)")
     p.add_argument("--bounds", default="weights<=0.25x,weights<=0.15x,time<=0.7x")
     p.add_argument("--methods", default=",".join(METHODS))
     p.add_argument("--adze", default=str(ROOT / "build/release/bin/adze"))
@@ -58,7 +74,9 @@ def main():
     unknown = [m for m in options.methods.split(",") if m not in METHODS]
     if unknown:
         p.error(f"there is no method {unknown[0]}; there are {', '.join(METHODS)}")
-    print(f"{'bound':16} {'method':9} {'weights':>8} {'file':>8} {'time':>8} {'loss %':>9} {'snr dB':>8} {'trials':>7}")
+    scores = "".join(f" {name:>9}" for name in options.metric.split(",")) if options.test else ""
+    print(f"{'bound':16} {'method':9} {'weights':>8} {'file':>8} {'time':>8} {'loss %':>9} {'snr dB':>8} {'trials':>7}"
+          f"{scores}")
     with tempfile.TemporaryDirectory(prefix="adze-joint-") as scratch:
         for bound in options.bounds.split(","):
             for method in options.methods.split(","):
