@@ -71,7 +71,7 @@ void adze_outputs_free(adze_value *outputs, uint32_t n)
     for (uint32_t i = 0; i < n; i++) free_value(&outputs[i]);
 }
 
-static bool copy_value(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
+bool adze_interp_copy(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
 {
     if (from->kind != ADZE_VALUE_TENSOR) return adze_error(loc, "only tensors can be copied here");
     if (!adze_interp_new(interp, loc, (adze_dtype)from->dtype, from->rank, from->dims, to))
@@ -99,12 +99,22 @@ bool adze_interp_dim(adze_interp *interp, const adze_dim *dim, int64_t *out)
     return adze_dim_evaluate(dim, NULL, 0, adze_interp_symbol, interp, out);
 }
 
+/* Symbols that an input gave keep their value; others are what they were last. */
+static bool rebind(adze_interp *interp, const char *name, int64_t value)
+{
+    for (uint32_t i = 0; i < interp->n_symbols; i++) {
+        if (interp->symbols[i].name != name) continue;
+        if (i >= interp->n_given) interp->symbols[i].value = value;
+        return true;
+    }
+    return false;
+}
+
 static void bind_symbols(adze_interp *interp, const adze_type *type, const adze_value *value)
 {
-    int64_t known;
     for (uint32_t i = 0; i < type->rank; i++) {
         const adze_dim *dim = type->dims[i];
-        if (dim->kind != ADZE_DIM_SYMBOL || adze_interp_symbol(interp, dim->name, &known)) continue;
+        if (dim->kind != ADZE_DIM_SYMBOL || rebind(interp, dim->name, value->dims[i])) continue;
         interp->symbols = adze_arena_grow(&interp->arena, interp->symbols, interp->n_symbols,
                                           &interp->symbols_capacity, sizeof *interp->symbols);
         interp->symbols[interp->n_symbols++] = (adze_symbol){dim->name, value->dims[i]};
@@ -239,6 +249,10 @@ static bool take_operand(adze_interp *interp, const adze_op *op, uint32_t index,
 {
     const adze_ir_value *value = op->operands[index].value;
     adze_cell *cell = value ? adze_table_get(&interp->cells, value) : NULL;
+    if (!value) {
+        *out = (adze_value){.kind = ADZE_VALUE_ABSENT};
+        return true;
+    }
     if (cell && cell->owned && cell->level == interp->level && cell->remaining == 1) {
         *out = cell->value;
         cell->owned = false;
@@ -246,7 +260,7 @@ static bool take_operand(adze_interp *interp, const adze_op *op, uint32_t index,
     }
     adze_value from;
     if (!read_operand(interp, op, index, &from)) return false;
-    bool ok = copy_value(interp, adze_op_loc(op), &from, out);
+    bool ok = adze_interp_copy(interp, adze_op_loc(op), &from, out);
     if (ok && cell && cell->level == interp->level && --cell->remaining == 0)
         drop_cell(interp, cell);
     return ok;
@@ -270,9 +284,8 @@ static void drop_level(adze_interp *interp, const adze_region *region)
         }
 }
 
-/* Runs a region; `args` are borrowed, `out` takes the operands of its terminator. */
-static bool run_region(adze_interp *interp, const adze_region *region, const adze_value *args,
-                       uint32_t n_args, adze_value *out, uint32_t n_out)
+bool adze_interp_region(adze_interp *interp, const adze_region *region, const adze_value *args,
+                        uint32_t n_args, adze_value *out, uint32_t n_out)
 {
     if (interp->depth == MAX_DEPTH)
         return adze_error(adze_op_loc(region->op), "regions nested more than %d deep", MAX_DEPTH);
@@ -283,8 +296,11 @@ static bool run_region(adze_interp *interp, const adze_region *region, const adz
     interp->depth++;
     interp->level++;
     bool ok = true;
-    for (uint32_t i = 0; i < region->n_args; i++)
+    for (uint32_t i = 0; i < region->n_args; i++) {
         set_cell(interp, region->args[i], &args[i], false);
+        if (args[i].kind == ADZE_VALUE_TENSOR && region->args[i]->type->rank == args[i].rank)
+            bind_symbols(interp, region->args[i]->type, &args[i]);
+    }
     const adze_op *op = region->first;
     for (; ok && op && !(op->row->traits & ADZE_TERMINATOR); op = op->next) ok = run_op(interp, op);
     uint32_t done = 0;
@@ -307,13 +323,13 @@ static bool run_if(adze_interp *interp, const adze_op *op, const adze_value *in,
         return adze_error(adze_op_loc(op), "if: the condition must be one bool");
     uint32_t which = *(const uint8_t *)in[0].data ? 0 : 1;
     return which >= op->n_regions ||
-           run_region(interp, &op->regions[which], NULL, 0, out, op->n_results);
+           adze_interp_region(interp, &op->regions[which], NULL, 0, out, op->n_results);
 }
 
 static bool run_kernel(adze_interp *interp, const adze_op *op, const adze_value *in,
                        adze_value *out)
 {
-    return run_region(interp, &op->regions[0], in, op->n_operands, out, op->n_results);
+    return adze_interp_region(interp, &op->regions[0], in, op->n_operands, out, op->n_results);
 }
 
 /* The dims as numbers. */
@@ -369,7 +385,8 @@ static bool run_special(adze_interp *interp, const adze_op *op, const adze_value
         const char *name;
         bool (*run)(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
     } special[] = {
-        {"dims", run_dims}, {"if", run_if}, {"kernel", run_kernel}, {"launch", adze_interp_launch}};
+        {"dims", run_dims}, {"if", run_if}, {"kernel", run_kernel}, {"launch", adze_interp_launch},
+        {"loop", adze_interp_repeat}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(op->row->name, special[i].name) == 0) return special[i].run(interp, op, in, out);
     return run_eval(interp, op, in, out);
@@ -412,9 +429,10 @@ bool adze_interpret(const adze_func *func, const adze_value *inputs, uint32_t n_
                           func->body.n_args, func->n_results, n_inputs, n_outputs);
     bool ok = true;
     for (uint32_t i = 0; ok && i < n_inputs; i++) ok = check_input(&interp, func, i, &inputs[i]);
+    interp.n_given = interp.n_symbols;
     for (uint32_t i = 0; ok && i < n_inputs; i++)
         ok = check_input_dims(&interp, func, i, &inputs[i]);
-    ok = ok && run_region(&interp, &func->body, inputs, n_inputs, outputs, n_outputs);
+    ok = ok && adze_interp_region(&interp, &func->body, inputs, n_inputs, outputs, n_outputs);
     adze_interp_loops_free(&interp);
     for (const adze_const *c = module->first_const; c; c = c->next)
         if (adze_data_size(c->data) > UNLOAD_ABOVE) adze_data_unload(c->data);

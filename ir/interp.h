@@ -24,6 +24,7 @@ typedef struct adze_interp {
     adze_table cells; /* value -> adze_cell */
     adze_symbol *symbols;
     uint32_t n_symbols, symbols_capacity;
+    uint32_t n_given; /* the first ones, which inputs gave */
     adze_table loops;      /* function -> compiled loop IR */
     adze_table const_uses; /* constant -> adze_cell; only `remaining` counts */
     adze_observer *observe;
@@ -47,6 +48,14 @@ bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *
 /* interp_launch.c: runs the callee on physical copies of `in` and fills `out`, both dense. */
 bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in,
                         adze_value *out);
+
+/* interp.c: runs a region; `args` are borrowed, `out` takes the operands of its terminator. */
+bool adze_interp_region(adze_interp *interp, const adze_region *region, const adze_value *args,
+                        uint32_t n_args, adze_value *out, uint32_t n_out);
+bool adze_interp_copy(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to);
+
+/* interp_repeat.c: runs a `loop`. */
+bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
 
 /* interp_loop.c: runs a function of loop IR. */
 typedef struct adze_memory {

@@ -105,6 +105,71 @@ static void check_if(adze_verifier *v, const adze_op *op)
     }
 }
 
+/* A tensor of that element type, or absent. */
+static void want_tensor(adze_verifier *v, const adze_op *op, const adze_type *type, adze_dtype dtype, const char *what)
+{
+    if (type && (type->kind != ADZE_TYPE_TENSOR || type->dtype != dtype))
+        adze_verify_fail(v, op, "loop: %s must be one %s", what, dtype == ADZE_DTYPE_bool ? "bool" : "i64");
+}
+
+/* Is `all` a stack of `one`? */
+static bool is_stack(const adze_type *all, const adze_type *one)
+{
+    if (all->kind != ADZE_TYPE_TENSOR || one->kind != ADZE_TYPE_TENSOR || all->dtype != one->dtype) return false;
+    if (!all->ranked || !one->ranked) return true;
+    if (all->rank != one->rank + 1) return false;
+    for (uint32_t i = 0; i < one->rank; i++)
+        if (!adze_dim_compatible(all->dims[i + 1], one->dims[i])) return false;
+    return true;
+}
+
+static void check_loop_yield(adze_verifier *v, const adze_op *op, uint32_t carried)
+{
+    const adze_op *yield = yield_of(op, 0);
+    if (!yield) return;
+    if (yield->n_operands != op->n_results + 1) {
+        adze_verify_fail(v, yield, "yield has %u operands, but a loop with %u results wants %u", yield->n_operands,
+                         op->n_results, op->n_results + 1);
+        return;
+    }
+    want_tensor(v, yield, operand_type(yield, 0), ADZE_DTYPE_bool, "whether to go on");
+    for (uint32_t i = 0; i < op->n_results; i++) {
+        const adze_type *got = operand_type(yield, i + 1), *result = op->results[i].type;
+        if (!got)
+            adze_verify_fail(v, yield, "yield: operand %u is absent", i + 1);
+        else if (i >= carried && !is_stack(result, got))
+            adze_verify_fail(v, yield, "yield: result %u of loop is no stack of operand %u", i, i + 1);
+        else if (i < carried && (!adze_type_compatible(got, result) ||
+                                 !adze_type_compatible(got, op->regions[0].args[i + 1]->type)))
+            adze_verify_fail(v, yield, "yield: operand %u is not what loop carries", i + 1);
+    }
+}
+
+static void check_loop(adze_verifier *v, const adze_op *op)
+{
+    const adze_region *region = &op->regions[0];
+    if (op->n_operands < 2) {
+        adze_verify_fail(v, op, "loop wants a bound and a condition, or _ for each");
+        return;
+    }
+    uint32_t carried = op->n_operands - 2;
+    want_tensor(v, op, operand_type(op, 0), ADZE_DTYPE_i64, "the bound");
+    want_tensor(v, op, operand_type(op, 1), ADZE_DTYPE_bool, "the condition");
+    if (carried > op->n_results) {
+        adze_verify_fail(v, op, "loop carries %u values but has %u results", carried, op->n_results);
+        return;
+    }
+    want_args(v, op, 0, carried + 1);
+    if (region->n_args != carried + 1) return;
+    want_tensor(v, op, region->args[0]->type, ADZE_DTYPE_i64, "the first argument");
+    for (uint32_t i = 0; i < carried; i++) {
+        const adze_type *type = operand_type(op, i + 2);
+        if (!type || !adze_type_compatible(type, region->args[i + 1]->type))
+            adze_verify_fail(v, op, "loop: carried value %u and its region argument differ in type", i);
+    }
+    check_loop_yield(v, op, carried);
+}
+
 static void check_for(adze_verifier *v, const adze_op *op)
 {
     const adze_region *region = &op->regions[0];
@@ -326,6 +391,7 @@ void adze_verify_structure(adze_verifier *v, const adze_op *op)
         {"launch", check_launch},
         {"lit", check_lit},
         {"load", check_load},
+        {"loop", check_loop},
         {"mask", check_mask},
         {"parallel", check_parallel},
         {"prefetch", check_prefetch},
