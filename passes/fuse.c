@@ -442,14 +442,14 @@ static void make_kernel(fuser *f, group *g)
     free(yields);
 }
 
-static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+static bool fuse_block(adze_region *block, const fuse_options *options, adze_pass_run *self)
 {
     fuser f = {.options = options, .groups = adze_map_create()};
     uint32_t at = 0;
     bool changed = false;
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op))
+    for (adze_op *op = adze_region_first(block); op; op = adze_op_next(op))
         changed |= tile_gives_codes(op) && adze_rewrite(self, op, "codes") && tile_take_codes(op);
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) place(&f, op, at++);
+    for (adze_op *op = adze_region_first(block); op; op = adze_op_next(op)) place(&f, op, at++);
     if (f.options->chains && !f.options->single) make_chains(&f, self->target);
     for (uint32_t i = 0; i < f.n; i++)
         if (!f.all[i]->into && adze_rewrite(self, f.all[i]->last, "kernel")) {
@@ -462,6 +462,14 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
     }
     free(f.all);
     adze_map_destroy(f.groups);
+    return changed;
+}
+
+static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+{
+    bool changed = false;
+    for (adze_region *block = adze_func_body(func); block; block = adze_block_next(block))
+        changed |= fuse_block(block, options, self);
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
 }
 

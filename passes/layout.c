@@ -264,7 +264,7 @@ static bool convert_inside(adze_ir_value *value, adze_op *kernel, uint32_t index
 }
 
 /* Gives every use the layout it wants, one conversion a layout. */
-static bool meet(adze_func *func, adze_ir_value *value, adze_pass_run *self)
+static bool meet(adze_region *block, adze_ir_value *value, adze_pass_run *self)
 {
     adze_ir_value *made[4] = {NULL};
     uint32_t n_made = 0;
@@ -273,7 +273,7 @@ static bool meet(adze_func *func, adze_ir_value *value, adze_pass_run *self)
         next = adze_use_next(use);
         adze_op *user = adze_use_op(use);
         uint32_t index = adze_use_index(use);
-        if (adze_region_op(adze_op_parent(user))) continue; /* inside a kernel */
+        if (is_kernel(adze_region_op(adze_op_parent(user)))) continue;
         const adze_type *type = wanted(value, use);
         /* What is no kernel knows nothing of layouts; a kernel only runs faster. */
         if (type == adze_value_type(value) || (is_kernel(user) && !adze_rewrite(self, user, "relayout"))) continue;
@@ -284,7 +284,7 @@ static bool meet(adze_func *func, adze_ir_value *value, adze_pass_run *self)
         if (!to && convert_inside(value, user, index, type)) continue;
         if (!to) {
             adze_op *producer = adze_value_op(value);
-            adze_op *above = producer ? adze_op_next(producer) : adze_region_first(adze_func_body(func));
+            adze_op *above = producer ? adze_op_next(producer) : adze_region_first(block);
             adze_op *kernel = tile_relayout(above, value, type);
             if (producer) adze_op_add_nodes_of(kernel, producer);
             to = adze_op_result(kernel, 0);
@@ -321,26 +321,60 @@ static bool copy_returns(adze_func *func)
     return changed;
 }
 
-static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+/* Between two runs of a loop each carried value goes to its place, one after the other: one that takes the old place of
+ * another is copied first. */
+static bool copy_carried(adze_region *block)
 {
-    (void)options;
-    adze_region *body = adze_func_body(func);
+    adze_op *op = adze_region_op(block), *yield = adze_region_last(block);
     bool changed = false;
-    for (adze_op *op = adze_region_first(body), *next; op; op = next) {
+    if (!op || !adze_op_is(op, "loop")) return false;
+    for (uint32_t i = 1; i < adze_region_num_args(block); i++) {
+        adze_ir_value *value = adze_op_operand(yield, i), *root = viewed(value);
+        if (adze_value_region(root) != block || adze_value_index(root) == i) continue;
+        if (!adze_type_is_tensor(adze_value_type(value))) continue;
+        adze_op *kernel = tile_relayout(yield, value, adze_type_with_layout(adze_value_type(value), NULL));
+        adze_op_set_operand(yield, i, adze_op_result(kernel, 0));
+        changed = true;
+    }
+    return changed;
+}
+
+static bool lay_out(adze_region *block, adze_pass_run *self)
+{
+    bool changed = false;
+    for (adze_op *op = adze_region_first(block), *next; op; op = next) {
         next = adze_op_next(op);
         changed |= fold_into_producer(op, self);
     }
-    for (adze_op *op = adze_region_first(body); op; op = adze_op_next(op))
+    for (adze_op *op = adze_region_first(block); op; op = adze_op_next(op))
         if (is_kernel(op)) changed |= choose(op, self);
-    for (adze_op *op = adze_region_first(body), *next; op; op = next) {
+    for (adze_op *op = adze_region_first(block), *next; op; op = next) {
         next = adze_op_next(op);
         changed |= fold_into_users(op, self);
     }
-    for (uint32_t i = 0; i < adze_region_num_args(body); i++) changed |= meet(func, adze_region_arg(body, i), self);
-    for (adze_op *op = adze_region_first(body), *next; op; op = next) {
+    return changed;
+}
+
+static bool meet_all(adze_region *block, adze_pass_run *self)
+{
+    bool changed = false;
+    for (uint32_t i = 0; i < adze_region_num_args(block); i++)
+        changed |= meet(block, adze_region_arg(block, i), self);
+    for (adze_op *op = adze_region_first(block), *next; op; op = next) {
         next = adze_op_next(op);
-        for (uint32_t i = 0; i < adze_op_num_results(op); i++) changed |= meet(func, adze_op_result(op, i), self);
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) changed |= meet(block, adze_op_result(op, i), self);
     }
+    return changed;
+}
+
+static adze_outcome run(adze_func *func, const void *options, adze_pass_run *self)
+{
+    (void)options;
+    bool changed = false;
+    for (adze_region *block = adze_func_body(func); block; block = adze_block_next(block))
+        changed |= lay_out(block, self);
+    for (adze_region *block = adze_func_body(func); block; block = adze_block_next(block))
+        changed |= meet_all(block, self) | copy_carried(block);
     changed |= copy_returns(func);
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
 }

@@ -30,6 +30,7 @@ typedef struct plan {
     adze_context *context;
     block *blocks;
     uint32_t n;
+    uint32_t at; /* number of the op that is looked at */
     adze_map *of; /* value to block */
 } plan;
 
@@ -78,34 +79,175 @@ static const adze_dim *rounded(adze_context *context, const adze_dim *bytes)
     return adze_dim_mul(context, adze_dim_binary(context, ADZE_DIM_CEILDIV, bytes, align), align);
 }
 
-static void collect(plan *p, const adze_func *func)
+/* ---- Control flow ---- */
+
+/* The `if` whose region the op that makes the value stands in, where the region yields it in one place: *out_index. */
+static adze_op *yielding_if(const adze_ir_value *value, uint32_t *out_index)
 {
-    uint32_t at = 0, count = 0;
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op))
-        count += adze_op_num_results(op);
-    p->blocks = calloc(count + 1u, sizeof *p->blocks);
-    if (!p->blocks) abort();
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op), at++) {
-        for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
-            block *b = adze_op_operand(op, i) ? adze_map_get(p->of, adze_plan_root(adze_op_operand(op, i))) : NULL;
-            if (b) b->to = at;
+    adze_op *maker = adze_value_op(value);
+    adze_region *region = maker ? adze_op_parent(maker) : NULL;
+    adze_op *op = region ? adze_region_op(region) : NULL, *yield = region ? adze_region_last(region) : NULL;
+    uint32_t found = 0;
+    if (!op || !adze_op_is(op, "if") || !yield || adze_op_is_control(maker) || adze_plan_is_view(maker)) return NULL;
+    for (uint32_t i = 0; i < adze_op_num_operands(yield); i++)
+        if (adze_plan_root(adze_op_operand(yield, i)) == value) {
+            *out_index = i;
+            found++;
         }
-        for (uint32_t i = 0; i < adze_op_num_results(op) && !adze_plan_is_view(op); i++) {
-            adze_ir_value *value = adze_op_result(op, i);
-            if (!adze_type_is_tensor(adze_value_type(value))) continue;
-            block *b = &p->blocks[p->n++];
-            *b = (block){.value = value, .from = at, .to = at};
-            b->size = rounded(p->context, adze_layout_bytes(adze_value_type(value)));
-            adze_map_set(p->of, value, b);
+    return found == 1 ? op : NULL;
+}
+
+const adze_ir_value *adze_plan_home(const adze_ir_value *value)
+{
+    uint32_t index;
+    adze_op *op = yielding_if(value, &index);
+    while (op) {
+        const adze_ir_value *result = adze_op_result(op, index);
+        const adze_type *from = adze_value_type(value), *to = adze_value_type(result);
+        if (!adze_type_is_tensor(from) || !adze_type_is_tensor(to) || adze_type_has_layout(from) ||
+            adze_layout_bytes(from) != adze_layout_bytes(to) || adze_dim_is_unknown(adze_layout_bytes(to)))
+            break;
+        value = result;
+        op = yielding_if(value, &index);
+    }
+    return value;
+}
+
+/* In the order in which they stand in the text: results of an op, then of its blocks arguments and ops. */
+static void visit_region(const adze_region *region, adze_plan_visit *visit, void *self)
+{
+    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) visit(self, op, adze_op_result(op, i));
+        for (uint32_t r = 0; adze_op_is_control(op) && r < adze_op_num_regions(op); r++) {
+            const adze_region *inner = adze_op_region(op, r);
+            for (uint32_t i = 0; i < adze_region_num_args(inner); i++) visit(self, op, adze_region_arg(inner, i));
+            visit_region(inner, visit, self);
         }
     }
+}
+
+void adze_plan_each(const adze_func *func, adze_plan_visit *visit, void *self)
+{
+    visit_region(adze_func_body(func), visit, self);
+}
+
+/* ---- Blocks ---- */
+
+static void count_value(void *self, adze_op *op, const adze_ir_value *value)
+{
+    (void)op;
+    (void)value;
+    ++*(uint32_t *)self;
+}
+
+static block *block_of(plan *p, const adze_ir_value *value)
+{
+    return value ? adze_map_get(p->of, adze_plan_root(value)) : NULL;
+}
+
+static void touch(plan *p, const adze_op *op)
+{
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+        block *b = block_of(p, adze_op_operand(op, i));
+        if (b && b->to < p->at) b->to = p->at;
+    }
+}
+
+static block *add_block(plan *p, adze_ir_value *value)
+{
+    if (!adze_type_is_tensor(adze_value_type(value))) return NULL;
+    block *b = &p->blocks[p->n++];
+    *b = (block){.value = value, .from = p->at, .to = p->at};
+    b->size = rounded(p->context, adze_layout_bytes(adze_value_type(value)));
+    adze_map_set(p->of, value, b);
+    return b;
+}
+
+static void collect_region(plan *p, const adze_region *region);
+
+/* What is made in a region for a result of an `if` is made there. */
+static void share_home(plan *p, adze_op *op)
+{
+    for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
+        adze_ir_value *value = adze_op_result(op, i);
+        const adze_ir_value *home = adze_plan_home(value);
+        block *b = home == value ? NULL : adze_map_get(p->of, value), *to = b ? adze_map_get(p->of, home) : NULL;
+        if (!to || b->shares) continue;
+        b->shares = to;
+        if (to->from > b->from) to->from = b->from;
+    }
+}
+
+static void collect_if(plan *p, adze_op *op)
+{
+    for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
+        block *b = add_block(p, adze_op_result(op, i));
+        if (b) b->from = UINT32_MAX; /* set where a region makes or yields it */
+    }
+    for (uint32_t r = 0; r < adze_op_num_regions(op); r++) {
+        collect_region(p, adze_op_region(op, r));
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
+            block *b = adze_map_get(p->of, adze_op_result(op, i));
+            if (!b) continue;
+            if (b->from > p->at) b->from = p->at;
+            b->to = p->at;
+        }
+    }
+}
+
+/* A carried value has one place, from what it starts with to what the loop gives. What was made above and is used in
+ * the region must outlive all its runs. */
+static void collect_loop(plan *p, adze_op *op)
+{
+    adze_region *region = adze_op_region(op, 0);
+    uint32_t above = p->n, begin = p->at, carried = adze_op_num_operands(op) - 2;
+    for (uint32_t i = 0; i < adze_region_num_args(region); i++) {
+        block *b = add_block(p, adze_region_arg(region, i));
+        if (b && i) adze_map_set(p->of, adze_op_result(op, i - 1), b);
+    }
+    for (uint32_t i = carried; i < adze_op_num_results(op); i++) add_block(p, adze_op_result(op, i));
+    uint32_t inside = p->n;
+    collect_region(p, region);
+    p->at++;
+    block *bound = block_of(p, adze_op_operand(op, 0));
+    if (bound) bound->to = p->at;
+    for (uint32_t i = 0; i < inside; i++)
+        if (i >= above || p->blocks[i].to > begin) p->blocks[i].to = p->at;
+}
+
+static void collect_op(plan *p, adze_op *op)
+{
+    p->at++;
+    touch(p, op);
+    if (adze_op_is(op, "if")) {
+        collect_if(p, op);
+    } else if (adze_op_is(op, "loop")) {
+        collect_loop(p, op);
+    } else if (!adze_plan_is_view(op)) {
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) add_block(p, adze_op_result(op, i));
+    }
+    share_home(p, op);
+}
+
+static void collect_region(plan *p, const adze_region *region)
+{
+    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) collect_op(p, op);
+}
+
+static void collect(plan *p, const adze_func *func)
+{
+    uint32_t count = 0;
+    adze_plan_each(func, count_value, &count);
+    p->blocks = calloc(count + 1u, sizeof *p->blocks);
+    if (!p->blocks) abort();
+    collect_region(p, adze_func_body(func));
 }
 
 static void mark_outputs(plan *p, const adze_func *func)
 {
     adze_op *ret = adze_func_return(func);
     for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
-        block *b = adze_map_get(p->of, adze_plan_root(adze_op_operand(ret, i)));
+        block *b = block_of(p, adze_op_operand(ret, i));
         if (b) b->output = true;
     }
 }
@@ -127,9 +269,9 @@ static void share_in_place(plan *p)
     for (uint32_t i = 0; i < p->n; i++) {
         block *y = &p->blocks[i];
         adze_op *op = adze_value_op(y->value);
-        if (y->output || !adze_op_is(op, "launch")) continue;
+        if (y->output || y->shares || !op || !adze_op_is(op, "launch")) continue;
         for (uint32_t k = 0; k < adze_op_num_operands(op) && !y->shares; k++) {
-            block *x = adze_map_get(p->of, adze_plan_root(adze_op_operand(op, k)));
+            block *x = block_of(p, adze_op_operand(op, k));
             if (!x || x->output || x->to != y->from || x->size != y->size || !may_overwrite(op, k)) continue;
             while (x->shares) x = x->shares;
             y->shares = x;
@@ -304,25 +446,32 @@ static const adze_dim *place_all(plan *p)
 
 /* ---- The pass ---- */
 
+typedef struct list {
+    plan *p;
+    const adze_dim **offsets;
+    uint32_t n;
+} list;
+
+static void list_offset(void *self, adze_op *op, const adze_ir_value *value)
+{
+    list *l = self;
+    block *b = adze_map_get(l->p->of, value);
+    (void)op;
+    while (b && b->shares) b = b->shares;
+    l->offsets[l->n++] = b && b->offset ? b->offset : adze_dim_const(l->p->context, -1);
+}
+
 static void write_down(plan *p, adze_func *func, const adze_dim *total)
 {
-    const adze_dim **offsets = calloc(p->n + 1u, sizeof *offsets);
-    uint32_t n = 0, capacity = p->n + 1;
-    if (!offsets) abort();
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op))
-        for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
-            block *b = adze_map_get(p->of, adze_op_result(op, i));
-            while (b && b->shares) b = b->shares;
-            if (n == capacity) {
-                capacity *= 2;
-                offsets = realloc(offsets, capacity * sizeof *offsets);
-                if (!offsets) abort();
-            }
-            offsets[n++] = b && b->offset ? b->offset : adze_dim_const(p->context, -1);
-        }
+    list l = {.p = p};
+    uint32_t count = 0;
+    adze_plan_each(func, count_value, &count);
+    l.offsets = calloc(count + 1u, sizeof *l.offsets);
+    if (!l.offsets) abort();
+    adze_plan_each(func, list_offset, &l);
     adze_func_set_attr(func, adze_attr_dim("arena_bytes", total));
-    adze_func_set_attr(func, adze_attr_dims_make(p->context, "offsets", offsets, n));
-    free(offsets);
+    adze_func_set_attr(func, adze_attr_dims_make(p->context, "offsets", l.offsets, l.n));
+    free(l.offsets);
 }
 
 /* Functions over buffers are what launches run; they have no tensors of their own. */

@@ -79,6 +79,7 @@ struct adze_session {
 
     adze_env env;
     adze_frame frame;
+    uint32_t next; /* step, as the frame shows it */
     atomic_int step_error; /* status that env->error was first called with in this step */
     char step_message[ERROR_SIZE];
     char error[ERROR_SIZE];

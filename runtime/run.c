@@ -87,6 +87,16 @@ static adze_status run_step(adze_session *s, uint32_t i)
                         reported ? s->step_message : adze_status_text(status));
 }
 
+static adze_status run_steps(adze_session *s)
+{
+    adze_status status = ADZE_OK;
+    for (uint32_t i = 0; i < s->model->artifact->n_steps && !status; i = s->next) {
+        s->next = i + 1;
+        status = run_step(s, i);
+    }
+    return status;
+}
+
 static void prepare(adze_session *s)
 {
     const adze_artifact *a = s->model->artifact;
@@ -100,6 +110,7 @@ static void prepare(adze_session *s)
     f->pool = s;
     f->env = &s->env;
     f->set_output = set_output;
+    f->next = &s->next;
     s->has_run = false;
     for (uint32_t i = 0; i < a->n_outputs; i++) s->slots[a->n_inputs + i].is_ready = false;
     adze_rt_env_run_begin(s);
@@ -121,7 +132,7 @@ adze_status adze_session_run(adze_session *s)
     if (status) return status;
     prepare(s);
     uint32_t saved = adze_rt_fp_enter(s->fp_control);
-    for (uint32_t i = 0; i < s->model->artifact->n_steps && !status; i++) status = run_step(s, i);
+    status = run_steps(s);
     adze_rt_fp_leave(saved);
     if (!status) status = check_late_outputs(s);
     s->has_run = !status;

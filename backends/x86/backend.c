@@ -94,6 +94,7 @@ static bool supports(const adze_op *op, char *why, size_t why_size)
         const adze_ir_value *v = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
         if (v && !type_fits(adze_value_type(v), in_kernel(op) && !is_stored(op, i), why, why_size)) return false;
     }
+    if (adze_op_is_control(op)) return true;
     if (row->regions_max)
         return snprintf(why, why_size, "ops with regions are not compiled"), false;
     if (adze_row_has_meaning(row) || !strcmp(row->name, "dims")) return true;

@@ -5,22 +5,13 @@
  * arena, or -1: the memory of a model output (a launch may carry its own `offsets` instead). Views
  * are their operand's bytes.
  */
-#include "backends/x86/program.h"
+#include "backends/x86/reader.h"
 #include "backends/x86/ukernels/native.h"
 
 #include <adze/plan.h>
 
 #include <stdio.h>
 #include <string.h>
-
-typedef struct reader {
-    x86_program *p;
-    adze_table places;  /* adze_ir_value -> x86_place */
-    adze_table offsets; /* adze_ir_value -> adze_dim */
-    adze_table outputs; /* root of a returned value -> output + 1 */
-    adze_table kernels; /* adze_func -> index + 1 */
-    bool ok;
-} reader;
 
 static const adze_dim *element_bytes(adze_context *c, const adze_type *type,
                                      const adze_dim *elements)
@@ -42,49 +33,58 @@ static bool is_minus_one(const adze_dim *dim)
     return adze_dim_is_const(dim, &value) && value < 0;
 }
 
-/* Offsets of all results of `main`, from the function's attribute and the launches' own. */
-static bool read_offsets(reader *r)
+typedef struct x86_offsets {
+    x86_reader *reader;
+    const adze_attr_dims *all;
+    uint32_t at;
+} x86_offsets;
+
+/* Offsets of all values of `main`, from the function's attribute and the launches' own. */
+static void read_offset(void *self, adze_op *op, const adze_ir_value *value)
+{
+    x86_offsets *o = self;
+    const adze_attr_dims *own = adze_op_is(op, "launch") && adze_op_attr_is_set(op, "offsets")
+                                    ? adze_op_attr_dims(op, "offsets")
+                                    : NULL;
+    uint32_t i = adze_value_index(value), at = o->at++;
+    const adze_dim *dim = own && i < own->count          ? own->dims[i]
+                          : o->all && at < o->all->count ? o->all->dims[at]
+                                                         : NULL;
+    if (dim) adze_table_put(&o->reader->offsets, value, (void *)(uintptr_t)dim);
+}
+
+static bool read_offsets(x86_reader *r)
 {
     const adze_attr *attr = adze_func_find_attr(r->p->main, "offsets");
     const adze_attr_dims *all = attr && attr->kind == ADZE_ATTR_DIMS ? attr->value.object : NULL;
-    uint32_t at = 0;
-    for (adze_op *op = adze_region_first(adze_func_body(r->p->main)); op; op = adze_op_next(op)) {
-        const adze_attr_dims *own = adze_op_is(op, "launch") && adze_op_attr_is_set(op, "offsets")
-                                        ? adze_op_attr_dims(op, "offsets")
-                                        : NULL;
-        for (uint32_t i = 0; i < adze_op_num_results(op); i++, at++) {
-            const adze_dim *dim = own && i < own->count    ? own->dims[i]
-                                  : all && at < all->count ? all->dims[at]
-                                                           : NULL;
-            if (dim) adze_table_put(&r->offsets, adze_op_result(op, i), (void *)(uintptr_t)dim);
-        }
-    }
-    if (all && at != all->count)
+    x86_offsets o = {r, all, 0};
+    adze_plan_each(r->p->main, read_offset, &o);
+    if (all && o.at != all->count)
         return adze_error(adze_op_loc(adze_region_first(adze_func_body(r->p->main))),
-                          "`offsets` of @%s has %u entries for %u results",
-                          adze_func_name(r->p->main), all->count, at);
+                          "`offsets` of @%s has %u entries for %u values",
+                          adze_func_name(r->p->main), all->count, o.at);
     return true;
 }
 
 /* The first model output that is the value or a view of it; -1 = none. */
-static int64_t output_of(reader *r, const adze_ir_value *value)
+static int64_t output_of(x86_reader *r, const adze_ir_value *value)
 {
-    return (int64_t)(uintptr_t)adze_table_get(&r->outputs, value) - 1;
+    return (int64_t)(uintptr_t)adze_table_get(&r->outputs, adze_plan_home(value)) - 1;
 }
 
-static void read_outputs(reader *r)
+static void read_outputs(x86_reader *r)
 {
     const adze_op *end = adze_func_return(r->p->main);
     for (uint32_t i = adze_op_num_operands(end); i-- > 0;)
         adze_table_put(&r->outputs, adze_plan_root(adze_op_operand(end, i)), (void *)(uintptr_t)(i + 1));
 }
 
-static void put_place(reader *r, const adze_ir_value *value, x86_place place)
+void x86_put_place(x86_reader *r, const adze_ir_value *value, x86_place place)
 {
     adze_table_put(&r->places, value, adze_arena_copy(&r->p->arena, &place, sizeof place));
 }
 
-static bool place_const(reader *r, const adze_ir_value *value, x86_place *out)
+static bool place_const(x86_reader *r, const adze_ir_value *value, x86_place *out)
 {
     x86_program *p = r->p;
     adze_const *c = adze_value_const(value);
@@ -102,13 +102,13 @@ static bool place_const(reader *r, const adze_ir_value *value, x86_place *out)
     p->weights_size = w->offset + w->size;
     *out = (x86_place){.kind = X86_WEIGHTS,
                        .at = {.is_const = true, .value = (int64_t)w->offset + origin}};
-    put_place(r, value, *out);
+    x86_put_place(r, value, *out);
     return true;
 }
 
 /* The place of an operand: set for arguments and results when their op is read, made here for
  * constants. */
-static bool find_place(reader *r, const adze_ir_value *value, x86_place *out)
+bool x86_find_place(x86_reader *r, const adze_ir_value *value, x86_place *out)
 {
     *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
     if (!value) return true;
@@ -120,10 +120,9 @@ static bool find_place(reader *r, const adze_ir_value *value, x86_place *out)
     return adze_value_const(value) ? place_const(r, value, out) : false;
 }
 
-static bool place_result(reader *r, adze_op *op, uint32_t index, x86_place *out)
+bool x86_place_value(x86_reader *r, adze_op *op, const adze_ir_value *value, x86_place *out)
 {
     x86_program *p = r->p;
-    const adze_ir_value *value = adze_op_result(op, index);
     const adze_dim *offset = adze_table_get(&r->offsets, value);
     *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
     if (offset && !is_minus_one(offset)) {
@@ -135,16 +134,16 @@ static bool place_result(reader *r, adze_op *op, uint32_t index, x86_place *out)
         int64_t output = output_of(r, value);
         if (output < 0)
             return adze_error(adze_op_loc(op),
-                              "result %u of '%s' has no memory: the module is not planned", index,
-                              adze_op_name(op));
+                              "result %u of '%s' has no memory: the module is not planned",
+                              adze_value_index(value), adze_op_name(op));
         out->kind = X86_IO;
         out->io = p->n_inputs + (uint32_t)output;
     }
-    put_place(r, value, *out);
+    x86_put_place(r, value, *out);
     return true;
 }
 
-static bool same_place(const x86_place *a, const x86_place *b)
+bool x86_same_place(const x86_place *a, const x86_place *b)
 {
     return a->kind == b->kind && a->io == b->io && a->at.is_const == b->at.is_const &&
            a->at.value == b->at.value && a->at.dim == b->at.dim;
@@ -161,7 +160,7 @@ static const char *join_nodes(x86_program *p, const adze_op *op)
     return text;
 }
 
-static x86_step *new_step(reader *r, adze_op *op, x86_step_kind kind, uint32_t n_operands)
+x86_step *x86_new_step(x86_reader *r, adze_op *op, x86_step_kind kind, uint32_t n_operands)
 {
     x86_program *p = r->p;
     p->steps =
@@ -176,7 +175,7 @@ static x86_step *new_step(reader *r, adze_op *op, x86_step_kind kind, uint32_t n
     return step;
 }
 
-static bool fill_operand(reader *r, adze_op *op, const adze_ir_value *value, x86_operand *out)
+static bool fill_operand(x86_reader *r, adze_op *op, const adze_ir_value *value, x86_operand *out)
 {
     x86_program *p = r->p;
     if (!value) return true;
@@ -197,7 +196,7 @@ static bool fill_operand(reader *r, adze_op *op, const adze_ir_value *value, x86
     return true;
 }
 
-static bool fill_operands(reader *r, adze_op *op, x86_step *step)
+static bool fill_operands(x86_reader *r, adze_op *op, x86_step *step)
 {
     uint32_t n = adze_op_num_operands(op), m = adze_op_num_results(op);
     x86_operand *operands = ADZE_NEW_ARRAY(&r->p->arena, x86_operand, n + m);
@@ -205,7 +204,7 @@ static bool fill_operands(reader *r, adze_op *op, x86_step *step)
         const adze_ir_value *value = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
         if (!fill_operand(r, op, value, &operands[i])) return false;
         x86_place *place = &operands[i].place;
-        if (!(i < n ? find_place(r, value, place) : place_result(r, op, i - n, place)))
+        if (!(i < n ? x86_find_place(r, value, place) : x86_place_value(r, op, value, place)))
             return false;
     }
     step->operands = operands;
@@ -237,7 +236,7 @@ static bool calls(const adze_region *region, bool (*such)(const char *name))
     return false;
 }
 
-static uint32_t find_kernel(reader *r, const adze_func *func)
+static uint32_t find_kernel(x86_reader *r, const adze_func *func)
 {
     x86_program *p = r->p;
     uintptr_t known = (uintptr_t)adze_table_get(&r->kernels, func);
@@ -299,7 +298,7 @@ bool x86_program_has_tiles(const x86_program *p, const char *level)
     return has;
 }
 
-static bool read_launch(reader *r, adze_op *op)
+static bool read_launch(x86_reader *r, adze_op *op)
 {
     x86_program *p = r->p;
     const char *callee = adze_op_attr_str(op, "callee");
@@ -308,7 +307,7 @@ static bool read_launch(reader *r, adze_op *op)
     if (!func || adze_region_num_args(adze_func_body(func)) != n)
         return adze_error(adze_op_loc(op), "launch of @%s: no such function with %u buffers",
                           callee, n);
-    x86_step *step = new_step(r, op, X86_STEP_KERNEL, 0);
+    x86_step *step = x86_new_step(r, op, X86_STEP_KERNEL, 0);
     if (!fill_operands(r, op, step)) return false;
     step->kernel = find_kernel(r, func);
     step->name = callee;
@@ -318,45 +317,51 @@ static bool read_launch(reader *r, adze_op *op)
     bool *may_alias = p->kernels[step->kernel].may_alias;
     for (uint32_t i = step->n_inputs; i < n; i++)
         for (uint32_t j = 0; j < i; j++)
-            if (same_place(&step->operands[i].place, &step->operands[j].place))
+            if (x86_same_place(&step->operands[i].place, &step->operands[j].place))
                 may_alias[i] = may_alias[j] = true;
     return true;
 }
 
-static bool add_copy(reader *r, adze_op *op, const adze_ir_value *value, const x86_place *from,
+bool x86_value_bytes(x86_reader *r, adze_op *op, const adze_ir_value *value, const adze_dim **out)
+{
+    const adze_type *type = adze_value_type(value);
+    *out = adze_type_is_tensor(type) && adze_type_is_ranked(type) && !adze_type_has_layout(type)
+               ? element_bytes(r->p->context, type, adze_type_count(type))
+               : NULL;
+    if (*out && !adze_dim_is_unknown(*out)) return true;
+    return adze_error(adze_op_loc(op), "'%s': a copy needs a dense tensor of known dims", adze_op_name(op));
+}
+
+bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *value, const x86_place *from,
                      const x86_place *to)
 {
     x86_program *p = r->p;
-    x86_step *step = new_step(r, op, X86_STEP_COPY, 2);
+    const adze_dim *bytes;
+    if (x86_same_place(from, to)) return true;
+    if (!x86_value_bytes(r, op, value, &bytes)) return false;
+    x86_step *step = x86_new_step(r, op, X86_STEP_COPY, 2);
     step->name = "copy";
-    x86_operand *operands = ADZE_NEW_ARRAY(&p->arena, x86_operand, 2);
-    operands[0].place = *from;
-    operands[1].place = *to;
-    step->operands = operands;
+    step->operands[0].place = *from;
+    step->operands[1].place = *to;
     step->n_inputs = step->n_outputs = 1;
-    const adze_type *type = adze_value_type(value);
-    const adze_dim *bytes = element_bytes(p->context, type, adze_type_count(type));
-    if (adze_dim_is_unknown(bytes) || adze_type_has_layout(type))
-        return adze_error(adze_op_loc(op), "'%s': a copy needs a dense tensor of known dims",
-                          adze_op_name(op));
     step->copy_bytes = x86_dims_size(&p->dims, bytes);
     step->bytes = x86_dims_add(&p->dims, adze_dim_mul_const(p->context, bytes, 2));
     return true;
 }
 
-static bool read_view(reader *r, adze_op *op)
+static bool read_view(x86_reader *r, adze_op *op)
 {
     x86_place from;
-    if (!find_place(r, adze_op_operand(op, 0), &from)) return false;
-    put_place(r, adze_op_result(op, 0), from);
+    if (!x86_find_place(r, adze_op_operand(op, 0), &from)) return false;
+    x86_put_place(r, adze_op_result(op, 0), from);
     return true;
 }
 
-static bool read_dims(reader *r, adze_op *op)
+static bool read_dims(x86_reader *r, adze_op *op)
 {
     x86_program *p = r->p;
     const adze_attr_dims *dims = adze_op_attr_dims(op, "dims");
-    x86_step *step = new_step(r, op, X86_STEP_DIMS, 0);
+    x86_step *step = x86_new_step(r, op, X86_STEP_DIMS, 0);
     if (!fill_operands(r, op, step)) return false;
     x86_size *sizes = ADZE_NEW_ARRAY(&p->arena, x86_size, dims->count);
     for (uint32_t i = 0; i < dims->count; i++) sizes[i] = x86_dims_size(&p->dims, dims->dims[i]);
@@ -365,12 +370,12 @@ static bool read_dims(reader *r, adze_op *op)
     return true;
 }
 
-static bool read_floor(reader *r, adze_op *op)
+static bool read_floor(x86_reader *r, adze_op *op)
 {
     const adze_op_row *row = adze_op_get_row(op);
     if (!row->eval || adze_op_num_regions(op))
         return adze_error(adze_op_loc(op), "'%s' has no lowering for x86", adze_op_name(op));
-    x86_step *step = new_step(r, op, X86_STEP_FLOOR, 0);
+    x86_step *step = x86_new_step(r, op, X86_STEP_FLOOR, 0);
     if (!fill_operands(r, op, step)) return false;
     for (uint32_t i = 0; i < step->n_inputs + step->n_outputs; i++) {
         const adze_ir_value *v =
@@ -386,30 +391,37 @@ static bool read_floor(reader *r, adze_op *op)
     return true;
 }
 
-static bool read_op(reader *r, adze_op *op)
+static bool read_op(x86_reader *r, adze_op *op)
 {
+    if (adze_op_is_control(op)) return x86_read_control(r, op);
     if (adze_op_is(op, "launch")) return read_launch(r, op);
     if (adze_op_is(op, "dims")) return read_dims(r, op);
     if (adze_plan_is_view(op)) return read_view(r, op);
     return read_floor(r, op);
 }
 
+bool x86_read_ops(x86_reader *r, const adze_region *region)
+{
+    bool ok = true;
+    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op))
+        if (!adze_op_has_trait(op, ADZE_TERMINATOR)) ok = read_op(r, op) && ok;
+    return ok;
+}
+
 /* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end.
  */
-static bool read_return(reader *r, adze_op *op)
+static bool read_return(x86_reader *r, adze_op *op)
 {
     bool ok = true;
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
         x86_place from, to = {X86_IO, r->p->n_inputs + i, {true, 0, 0}};
-        if (!find_place(r, adze_op_operand(op, i), &from))
-            ok = false;
-        else if (!same_place(&from, &to))
-            ok = add_copy(r, op, adze_op_operand(op, i), &from, &to) && ok;
+        ok = x86_find_place(r, adze_op_operand(op, i), &from) &&
+             x86_add_copy(r, op, adze_op_operand(op, i), &from, &to) && ok;
     }
     return ok;
 }
 
-static bool read_io(reader *r, x86_io *io, const char *name, const adze_type *type)
+static bool read_io(x86_reader *r, x86_io *io, const char *name, const adze_type *type)
 {
     x86_program *p = r->p;
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_has_layout(type))
@@ -426,7 +438,7 @@ static bool read_io(reader *r, x86_io *io, const char *name, const adze_type *ty
     return true;
 }
 
-static bool read_signature(reader *r)
+static bool read_signature(x86_reader *r)
 {
     x86_program *p = r->p;
     const adze_region *body = adze_func_body(p->main);
@@ -439,7 +451,7 @@ static bool read_signature(reader *r)
         const char *name = adze_value_name(arg);
         if (!name) name = adze_internf(p->context, "input%u", i);
         if (!read_io(r, &p->inputs[i], name, adze_value_type(arg))) return false;
-        put_place(r, arg, (x86_place){X86_IO, i, {true, 0, 0}});
+        x86_put_place(r, arg, (x86_place){X86_IO, i, {true, 0, 0}});
     }
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         const char *name = adze_func_result_name(p->main, i);
@@ -472,13 +484,11 @@ bool x86_program_make(x86_program *p, const adze_module *module)
     if (!p->main || !adze_func_return(p->main))
         return adze_error(adze_loc_unknown(p->context),
                           "the module has no finished function to compile");
-    reader r = {.p = p};
+    x86_reader r = {.p = p};
     bool ok = check_levels(p) && read_signature(&r) && read_arena(p) && read_offsets(&r);
     read_outputs(&r);
     /* goes on after an error, to report all; what lacks its place because of one is silent */
-    for (adze_op *op = ok ? adze_region_first(adze_func_body(p->main)) : NULL; op;
-         op = adze_op_next(op))
-        ok = (adze_op_is(op, "return") ? read_return(&r, op) : read_op(&r, op)) && ok;
+    if (ok) ok = x86_read_ops(&r, adze_func_body(p->main)) & read_return(&r, adze_func_return(p->main));
     adze_table_free(&r.places);
     adze_table_free(&r.offsets);
     adze_table_free(&r.outputs);

@@ -56,7 +56,13 @@ typedef enum x86_step_kind {
     X86_STEP_KERNEL, /* calls a loop-IR function */
     X86_STEP_FLOOR,  /* runs the op's evaluation */
     X86_STEP_COPY,   /* operand 0 to operand 1 */
-    X86_STEP_DIMS    /* writes dims as i64 */
+    X86_STEP_DIMS,   /* writes dims as i64 */
+    X86_STEP_BRANCH, /* goes on at `target` where operand 0 is false */
+    X86_STEP_JUMP,   /* goes on at `target` */
+    X86_STEP_ENTER,  /* operand 0, a number, becomes 0; goes on at `target` unless it is below operand 1 and operand 2
+                        is true, where these are there */
+    X86_STEP_NEXT,   /* operand 0 becomes one more; goes on at `target` if it is below operand 1 and operand 2 is true */
+    X86_STEP_PUSH    /* operand 0 to element `operand 2` of operand 1 */
 } x86_step_kind;
 
 typedef struct x86_step {
@@ -64,11 +70,12 @@ typedef struct x86_step {
     uint32_t kernel; /* index into kernels */
     const char *name, *nodes;
     uint32_t macs, bytes, flags; /* as adze_artifact_step */
-    const x86_operand *operands; /* inputs, then outputs */
+    x86_operand *operands; /* inputs, then outputs */
     uint32_t n_inputs, n_outputs;
     const adze_op_row *row; /* FLOOR */
     const adze_slot *attrs; /* FLOOR */
-    x86_size copy_bytes;    /* COPY */
+    uint32_t target;        /* of control flow: a step */
+    x86_size copy_bytes;    /* COPY, PUSH */
     const x86_size *dims;   /* DIMS */
     uint32_t n_dims;
 } x86_step;

@@ -192,6 +192,80 @@ static LLVMValueRef build_floor(builder *s, const x86_step *step, adze_arena *ar
     return LLVMBuildCall2(s->b, type, function(s, name, type), args, 6, "");
 }
 
+/* ---- Control flow ---- */
+
+/* Blocks of a step that may go on elsewhere. */
+typedef struct fork {
+    LLVMBasicBlockRef jump, stay;
+} fork;
+
+static LLVMBasicBlockRef add_block(builder *s)
+{
+    LLVMValueRef f = LLVMGetBasicBlockParent(LLVMGetInsertBlock(s->b));
+    return LLVMAppendBasicBlockInContext(s->c, f, "");
+}
+
+static void go_to(builder *s, uint32_t step)
+{
+    LLVMBuildStore(s->b, i32(s, step), field(s, s->ptr, offsetof(adze_frame, next)));
+}
+
+/* Goes on at the step's target where the condition is `when`. */
+static void jump_if(builder *s, const x86_step *step, LLVMValueRef condition, bool when)
+{
+    fork f = {add_block(s), add_block(s)};
+    LLVMBuildCondBr(s->b, condition, when ? f.jump : f.stay, when ? f.stay : f.jump);
+    LLVMPositionBuilderAtEnd(s->b, f.jump);
+    go_to(s, step->target);
+    LLVMBuildBr(s->b, f.stay);
+    LLVMPositionBuilderAtEnd(s->b, f.stay);
+}
+
+static LLVMValueRef is_true(builder *s, const x86_place *place)
+{
+    LLVMValueRef byte = LLVMBuildLoad2(s->b, s->i8, pointer(s, place), "");
+    return LLVMBuildICmp(s->b, LLVMIntNE, byte, LLVMConstInt(s->i8, 0, false), "");
+}
+
+/* The next run's number is below the bound, and its condition holds, where these are there. */
+static LLVMValueRef runs_again(builder *s, const x86_step *step, LLVMValueRef number)
+{
+    LLVMValueRef again = LLVMConstInt(LLVMInt1TypeInContext(s->c), 1, false);
+    if (step->operands[1].place.kind != X86_ABSENT) {
+        LLVMValueRef bound = LLVMBuildLoad2(s->b, s->i64, pointer(s, &step->operands[1].place), "");
+        again = LLVMBuildICmp(s->b, LLVMIntSLT, number, bound, "");
+    }
+    if (step->operands[2].place.kind != X86_ABSENT)
+        again = LLVMBuildAnd(s->b, again, is_true(s, &step->operands[2].place), "");
+    return again;
+}
+
+static void build_control(builder *s, const x86_step *step)
+{
+    if (step->kind == X86_STEP_JUMP) {
+        go_to(s, step->target);
+    } else if (step->kind == X86_STEP_BRANCH) {
+        jump_if(s, step, is_true(s, &step->operands[0].place), false);
+    } else {
+        LLVMValueRef at = pointer(s, &step->operands[0].place), number = i64(s, 0);
+        if (step->kind == X86_STEP_NEXT)
+            number = LLVMBuildAdd(s->b, LLVMBuildLoad2(s->b, s->i64, at, ""), i64(s, 1), "");
+        LLVMBuildStore(s->b, number, at);
+        jump_if(s, step, runs_again(s, step, number), step->kind == X86_STEP_NEXT);
+    }
+}
+
+static void build_copy(builder *s, const x86_step *step)
+{
+    LLVMValueRef from = pointer(s, &step->operands[0].place), to = pointer(s, &step->operands[1].place);
+    LLVMValueRef bytes = size_value(s, step->copy_bytes);
+    if (step->kind == X86_STEP_PUSH) {
+        LLVMValueRef number = LLVMBuildLoad2(s->b, s->i64, pointer(s, &step->operands[2].place), "");
+        to = offset(s, to, LLVMBuildMul(s->b, number, bytes, ""));
+    }
+    LLVMBuildMemCpy(s->b, to, 1, from, 1, bytes);
+}
+
 /* ---- Steps ---- */
 
 static void build_step(builder *s, const x86_step *step, uint32_t index, adze_arena *arena)
@@ -208,10 +282,10 @@ static void build_step(builder *s, const x86_step *step, uint32_t index, adze_ar
         build_kernel(s, step, arena);
     } else if (step->kind == X86_STEP_FLOOR) {
         status = build_floor(s, step, arena);
-    } else if (step->kind == X86_STEP_COPY) {
-        LLVMValueRef from = pointer(s, &step->operands[0].place),
-                     to = pointer(s, &step->operands[1].place);
-        LLVMBuildMemCpy(s->b, to, 1, from, 1, size_value(s, step->copy_bytes));
+    } else if (step->kind == X86_STEP_COPY || step->kind == X86_STEP_PUSH) {
+        build_copy(s, step);
+    } else if (step->kind != X86_STEP_DIMS) {
+        build_control(s, step);
     } else {
         LLVMValueRef to = pointer(s, &step->operands[0].place);
         for (uint32_t i = 0; i < step->n_dims; i++)

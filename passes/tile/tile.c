@@ -399,6 +399,22 @@ static void find_levels(state *s, const tile_options *options)
     }
 }
 
+static bool lower_block(state *s, adze_region *block)
+{
+    bool changed = false;
+    for (adze_op *op = adze_region_first(block), *next; op; op = next) {
+        next = adze_op_next(op);
+        if (tile_keeps_codes(op)) { /* no kernel took it */
+            changed |= tile_make_wide(op);
+            continue;
+        }
+        if (!adze_op_is(op, "kernel") || !adze_rewrite(s->run, op, "loops")) continue;
+        lower(s, op);
+        changed = true;
+    }
+    return changed;
+}
+
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
 {
     const tile_options *o = options;
@@ -412,16 +428,8 @@ static adze_outcome run(adze_module *module, const void *options, adze_pass_run 
     adze_func *last = NULL; /* functions behind it are made here */
     for (adze_func *func = adze_module_first_func(module); func; func = adze_func_next(func)) last = func;
     for (adze_func *func = adze_module_first_func(module); func; func = func == last ? NULL : adze_func_next(func))
-        for (adze_op *op = adze_region_first(adze_func_body(func)), *next; op; op = next) {
-            next = adze_op_next(op);
-            if (tile_keeps_codes(op)) { /* no kernel took it */
-                changed |= tile_make_wide(op);
-                continue;
-            }
-            if (!adze_op_is(op, "kernel") || !adze_rewrite(self, op, "loops")) continue;
-            lower(&s, op);
-            changed = true;
-        }
+        for (adze_region *block = adze_func_body(func); block; block = adze_block_next(block))
+            changed |= lower_block(&s, block);
     for (uint32_t i = 0; i < s.n; i++) free(s.list[i].text);
     free(s.list);
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;

@@ -173,7 +173,7 @@ TEST(refused)
                   NULL, "has no memory: the module is not planned");
     check_refused("func @main(%x: f32[4]) -> (f32[4]) {offsets = dims(0, -1, 3)} {\n %y = neg(%x) "
                   ": f32[4]\n return(%y)\n}\n",
-                  NULL, "has 3 entries for 1 results");
+                  NULL, "has 3 entries for 1 values");
     check_refused("func @main(%x: i64[1], %s: i64[]) -> (i64[1]) {offsets = dims(-1, -1, -1)} {\n"
                   " %y = range(%s, %s, %s) : i64[?]\n %z = neg(%y) : i64[?]\n %w = neg(%x) : "
                   "i64[1]\n return(%w)\n}\n",

@@ -2,9 +2,9 @@
 the inputs that do not need it (pass skip-gate).
 
 Each row is one setting of the gate (--ways): how many of the test samples go without the block, how many have the
-model's own answer (largest output), mean cosine of the outputs, and time of a sample in ONNX Runtime (one thread, least
-of --rounds over all samples, in turns with the model as it was), for Adze's own code has no `if`. `always` leaves the
-block out for all: the least time there is.
+model's own answer (largest output), mean cosine of the outputs, and time of a sample, one thread, least of --rounds
+over all samples, in turns with the model as it was: compiled by Adze, and in ONNX Runtime. `always` leaves the block
+out for all: the least time there is.
 """
 import argparse
 import os
@@ -36,9 +36,10 @@ def make(o, way, out):
     if o.block:
         options += f",block={o.block}"
     done = subprocess.run([str(ADZE), "opt", o.model, f"--passes=simplify,skip-gate{{{options}}}", f"--calib={o.calib}",
-                           "-o", str(out)], capture_output=True, text=True)
+                           "-o", str(out.with_suffix(".adz"))], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
+    subprocess.run([str(ADZE), "opt", str(out.with_suffix(".adz")), "-o", str(out)], check=True)
     note = re.search(r"skip-gate: (.*)", done.stderr)[1]
     return note, "may be left out for" in note and "no block" not in note
 
@@ -63,6 +64,24 @@ def least(sessions, samples, rounds):
     return best
 
 
+def compiled(paths, folder, samples, rounds):
+    """Milliseconds of a sample in each of the models, compiled: least of `rounds` in turns."""
+    names = list(samples[0])
+    data, files = Path(folder) / "samples.npz", []
+    np.savez(data, **{name: np.concatenate([s[name] for s in samples]) for name in names})
+    for path in paths:
+        files.append(path.with_suffix(".so"))
+        source = path.with_suffix(".adz") if path.with_suffix(".adz").exists() else path
+        subprocess.run([str(ADZE), "compile", str(source), "-o", str(files[-1])], check=True)
+    best = [float("inf")] * len(paths)
+    for _ in range(rounds):
+        for i, path in enumerate(files):
+            done = subprocess.run([str(ADZE), "eval", str(path), f"--data={data}", f"--against={files[0]}",
+                                   "--metric=cosine", "--batch=1"], capture_output=True, text=True, check=True)
+            best[i] = min(best[i], float(re.search(r"([0-9.]+) ms a sample", done.stderr + done.stdout)[1]))
+    return best
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -81,7 +100,7 @@ def main():
         subprocess.run([str(ADZE), "opt", o.model, "--passes=simplify", "-o", str(base)], check=True)
         before = session(base)
         want = np.array([before.run(None, s)[0].ravel() for s in samples])
-        print(f"{'skips':>7} {'agree':>7} {'cosine':>8} {'time':>6}  gate")
+        print(f"{'skips':>7} {'agree':>7} {'cosine':>8} {'time':>6} {'ORT':>6}  gate")
         for i, way in enumerate(o.ways):
             out = Path(folder) / f"{i}.onnx"
             note, gated = make(o, way, out)
@@ -95,7 +114,9 @@ def main():
             cosine = np.mean((want * got).sum(1) / np.sqrt((want ** 2).sum(1) * (got ** 2).sum(1)))
             agree = np.mean(want.argmax(1) == got.argmax(1))
             was, now = least([before, after], samples, o.rounds)
-            print(f"{skips:7.1%} {agree:7.1%} {cosine:8.4f} {now / was:5.2f}x  {way}: {note}", flush=True)
+            mine = compiled([base, out], folder, samples, o.rounds)
+            print(f"{skips:7.1%} {agree:7.1%} {cosine:8.4f} {mine[1] / mine[0]:5.2f}x {now / was:5.2f}x  {way}: {note}",
+                  flush=True)
 
 
 if __name__ == "__main__":

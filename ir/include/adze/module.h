@@ -18,6 +18,11 @@ ADZE_API adze_ir_value *adze_region_add_arg(adze_region *region, const adze_type
 ADZE_API void adze_region_remove_arg(adze_region *region, uint32_t index); /* must have no uses */
 ADZE_API adze_op *adze_region_op(const adze_region *region);     /* enclosing op, NULL for a body */
 ADZE_API adze_func *adze_region_func(const adze_region *region);
+/* Does the op run its regions as a part of the program around it, on tensors (`if`, `loop`)? */
+ADZE_API bool adze_op_is_control(const adze_op *op);
+/* Blocks of a function are its body and, at any depth, the regions of its control ops. The block behind `block`, outer
+ * ones and those further above first; NULL behind the last. The first one is the body. */
+ADZE_API adze_region *adze_block_next(const adze_region *block);
 
 ADZE_API adze_module *adze_module_create(adze_context *context, const char *name);
 ADZE_API void adze_module_destroy(adze_module *module); /* NULL is allowed */

@@ -9,9 +9,17 @@
 extern "C" {
 #endif
 
-/* The planned function's attribute `offsets` has one entry a result, op after op in their order: bytes from the
- * arena's start to the result's allocation, halo included (its first interior element is adze_layout_origin
- * elements further), or -1 for what lies elsewhere: outputs of the function, and views. */
+/* The planned function's attribute `offsets` has one entry a value, in the order of adze_plan_each: bytes from the
+ * arena's start to the value's allocation, halo included (its first interior element is adze_layout_origin
+ * elements further), or -1 for what lies elsewhere: outputs of the function, and views. What a loop carries has one
+ * place: that of the region's argument, of the result, and between runs of what the region yields. */
+
+/* Values that ops of the function make: results of an op, then, where it is a control op, arguments and ops of each of
+ * its regions; depth first, in the order of the text. Arguments of the function are not among them. */
+typedef void adze_plan_visit(void *self, adze_op *op, const adze_ir_value *value);
+ADZE_API void adze_plan_each(const adze_func *func, adze_plan_visit *visit, void *self);
+/* The result in whose memory the value is made: of the `if` whose region yields it (and so on outwards); else itself. */
+ADZE_API const adze_ir_value *adze_plan_home(const adze_ir_value *value);
 
 /* The op's result is the same bytes as operand 0 at the same place: no step is needed. */
 ADZE_API bool adze_plan_is_view(const adze_op *op);

@@ -82,6 +82,8 @@ typedef struct adze_frame {
      * `value` is a tensor; its memory came from env->output, the arena or the weights. */
     adze_status (*set_output)(const struct adze_frame *frame, uint32_t index,
                               const adze_value *value);
+    /* Number of the step that runs next, which a step of control flow may change; n_steps ends the run. */
+    uint32_t *next;
 } adze_frame;
 
 typedef adze_status adze_step_fn(const adze_frame *frame);
@@ -117,7 +119,7 @@ enum adze_cpu_feature {
 typedef struct adze_artifact_level {
     const char *name;
     uint64_t features;
-    adze_step_fn *const *steps; /* n_steps functions, run in order */
+    adze_step_fn *const *steps; /* n_steps functions, run in order but for what steps write to frame->next */
 } adze_artifact_level;
 
 typedef struct adze_artifact {
