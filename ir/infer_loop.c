@@ -34,6 +34,16 @@ bool infer_kernel(adze_op *op, const adze_type **out_types)
     return true;
 }
 
+/* The type is the op's own: the operand's with names for what it leaves open. */
+bool infer_named(adze_op *op, const adze_type **out_types)
+{
+    const adze_type *type = infer_operand(op, 0);
+    if (type && adze_type_is_tensor(type) && adze_type_is_tensor(out_types[0]) && adze_type_is_ranked(out_types[0]) &&
+        !adze_type_has_layout(out_types[0]) && adze_type_compatible(type, out_types[0]))
+        return true;
+    return adze_error(adze_op_loc(op), "named: the operand is %s, which the result is not", infer_type_text(op, 0));
+}
+
 bool infer_apply(adze_op *op, const adze_type **out_types)
 {
     bool vector = false;

@@ -99,6 +99,13 @@ bool adze_interp_dim(adze_interp *interp, const adze_dim *dim, int64_t *out)
     return adze_dim_evaluate(dim, NULL, 0, adze_interp_symbol, interp, out);
 }
 
+static bool is_given(const adze_interp *interp, const char *name)
+{
+    for (uint32_t i = 0; i < interp->n_given; i++)
+        if (interp->symbols[i].name == name) return true;
+    return false;
+}
+
 /* Symbols that an input gave keep their value; others are what they were last. */
 static bool rebind(adze_interp *interp, const char *name, int64_t value)
 {
@@ -332,6 +339,23 @@ static bool run_kernel(adze_interp *interp, const adze_op *op, const adze_value 
     return adze_interp_region(interp, &op->regions[0], in, op->n_operands, out, op->n_results);
 }
 
+/* A copy whose dims are what its type says as far as that is known already. */
+static bool run_named(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
+{
+    const adze_type *type = op->results[0].type;
+    if (in->kind != ADZE_VALUE_TENSOR || in->rank != type->rank)
+        return adze_error(adze_op_loc(op), "named: the operand has rank %u, expected %u", in->rank, type->rank);
+    for (uint32_t i = 0; i < type->rank; i++) {
+        int64_t want = in->dims[i];
+        bool own = type->dims[i]->kind == ADZE_DIM_SYMBOL && !is_given(interp, type->dims[i]->name);
+        if (!own) adze_interp_dim(interp, type->dims[i], &want);
+        if (want != in->dims[i])
+            return adze_error(adze_op_loc(op), "named: dim %u is %lld, expected %lld", i, (long long)in->dims[i],
+                              (long long)want);
+    }
+    return adze_interp_copy(interp, adze_op_loc(op), in, out);
+}
+
 /* The dims as numbers. */
 static bool run_dims(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
 {
@@ -386,7 +410,7 @@ static bool run_special(adze_interp *interp, const adze_op *op, const adze_value
         bool (*run)(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
     } special[] = {
         {"dims", run_dims}, {"if", run_if}, {"kernel", run_kernel}, {"launch", adze_interp_launch},
-        {"loop", adze_interp_repeat}};
+        {"loop", adze_interp_repeat}, {"named", run_named}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(op->row->name, special[i].name) == 0) return special[i].run(interp, op, in, out);
     return run_eval(interp, op, in, out);

@@ -30,6 +30,6 @@ adze_infer_fn infer_reshape, infer_flatten, infer_squeeze, infer_unsqueeze, infe
 adze_infer_fn infer_gather, infer_gather_elements, infer_gather_nd;
 adze_infer_fn infer_shape, infer_size, infer_constant_of_shape, infer_range, infer_dims, infer_stated,
     infer_random_normal;
-adze_infer_fn infer_kernel, infer_apply, infer_for, infer_mask, infer_splat, infer_lanes, infer_reduce_lanes;
+adze_infer_fn infer_kernel, infer_named, infer_apply, infer_for, infer_mask, infer_splat, infer_lanes, infer_reduce_lanes;
 
 #endif

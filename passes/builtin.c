@@ -37,6 +37,9 @@ const adze_plugin adze_builtin_plugin = {
 /* Until nothing changes: what a rule makes constant is folded, what folding makes equal is merged. */
 #define SIMPLIFY "repeat(shape-fold,canonicalize,batchnorm-fold,fold,cse,dce)"
 
+/* What is computed from dims with names is simplified once more. */
+#define NAMES ",name-dims,repeat(shape-fold,fold,cse,dce)"
+
 /* From kernels to a planned module, for backends that take loop IR. */
 #define LOWER "layout,tile,plan"
 
@@ -48,11 +51,11 @@ const adze_plugin adze_builtin_plugin = {
 #define WIDEN ",widen,dce"
 
 const adze_named_pipeline adze_named_pipelines[] = {
-    {"O0", "shape-fold,fold{dequantize=true}" WIDEN ",fuse{single=true}," LOWER},
-    {"O1", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse{single=true}," LOWER},
-    {"O2", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
-    {"O3", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
-    {"O2-small", SIMPLIFY INTEGERS WIDE_WEIGHTS WIDEN ",fuse,layout,tile{small=true},plan"},
+    {"O0", "shape-fold,fold{dequantize=true}" WIDEN ",name-dims,fuse{single=true}," LOWER},
+    {"O1", SIMPLIFY NAMES INTEGERS WIDE_WEIGHTS WIDEN ",fuse{single=true}," LOWER},
+    {"O2", SIMPLIFY NAMES INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
+    {"O3", SIMPLIFY NAMES INTEGERS WIDE_WEIGHTS WIDEN ",fuse," LOWER},
+    {"O2-small", SIMPLIFY NAMES INTEGERS WIDE_WEIGHTS WIDEN ",fuse,layout,tile{small=true},plan"},
     {"lower", LOWER},
     {"simplify", SIMPLIFY},
     {NULL, NULL},

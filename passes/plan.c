@@ -3,7 +3,7 @@
  * Values live from their op to their last use, views included. Where all sizes are known, values are
  * placed from the largest down at the lowest fitting offset; where some are symbolic, values share slots
  * whose sizes are maxima of expressions. A launch whose callee allows it (one alias class) writes over
- * an operand that dies there. Sources: greedy by size, Pisarchyk and Lee, arXiv 2001.03288.
+ * an operand that dies there. What only a run knows the size of gets a slot, which grows. Sources: greedy by size, Pisarchyk and Lee, arXiv 2001.03288.
  *
  *     func @main(…) {…}    →    func @main(…) {arena_bytes = 4096, offsets = [0, 1024, -1]} {…}
  */
@@ -23,6 +23,8 @@ typedef struct block {
     const adze_dim *size, *offset;
     uint32_t from, to; /* first and last op, inclusive */
     bool output;       /* lives in the caller's memory */
+    bool late;         /* only a run knows its size: it lives in a slot */
+    int64_t slot;
     struct block *shares; /* in place of another */
 } block;
 
@@ -31,7 +33,8 @@ typedef struct plan {
     block *blocks;
     uint32_t n;
     uint32_t at; /* number of the op that is looked at */
-    adze_map *of; /* value to block */
+    adze_map *of;    /* value to block */
+    adze_map *given; /* interned symbols that inputs give */
 } plan;
 
 /* ---- Views ---- */
@@ -49,10 +52,21 @@ static bool physical_axes(const adze_type *type, uint32_t *out, uint32_t *out_n)
     return true;
 }
 
+/* Its evaluation finds out what the type leaves open. */
+static bool is_open(const adze_type *type)
+{
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return true;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++)
+        if (adze_dim_is_unknown(adze_type_dim(type, i))) return true;
+    return false;
+}
+
 bool adze_plan_is_view(const adze_op *op)
 {
+    if (adze_op_is(op, "named")) return true;
     if (!adze_op_has_trait(op, ADZE_MOVE) || adze_op_num_results(op) != 1 || !adze_op_operand(op, 0)) return false;
     const adze_type *x = adze_value_type(adze_op_operand(op, 0)), *y = adze_value_type(adze_op_result(op, 0));
+    if (is_open(x) || is_open(y)) return false;
     if (adze_op_has_trait(op, ADZE_VIEW)) return !adze_type_has_layout(x) && !adze_type_has_layout(y);
     if (!adze_op_is(op, "transpose") || !adze_type_is_ranked(x)) return false;
     uint32_t from[ADZE_MAX_RANK], to[ADZE_MAX_RANK], n, m, rank = adze_type_rank(x);
@@ -153,12 +167,47 @@ static void touch(plan *p, const adze_op *op)
     }
 }
 
+static void give_symbols(plan *p, const adze_func *func)
+{
+    const adze_region *body = adze_func_body(func);
+    for (uint32_t i = 0; i < adze_region_num_args(body); i++) {
+        const adze_type *type = adze_value_type(adze_region_arg(body, i));
+        for (uint32_t k = 0; adze_type_is_tensor(type) && adze_type_is_ranked(type) && k < adze_type_rank(type); k++)
+            if (adze_dim_get_kind(adze_type_dim(type, k)) == ADZE_DIM_SYMBOL)
+                adze_map_set(p->given, adze_dim_symbol_name(adze_type_dim(type, k)), p);
+    }
+}
+
+typedef struct search {
+    const adze_map *given;
+    bool late;
+} search;
+
+static const adze_dim *see_symbol(void *self, const char *name)
+{
+    search *s = self;
+    s->late |= !adze_map_get(s->given, name);
+    return NULL;
+}
+
+static bool is_late(plan *p, const adze_type *type)
+{
+    search s = {p->given, !adze_type_is_tensor(type) || !adze_type_is_ranked(type)};
+    for (uint32_t i = 0; !s.late && i < adze_type_rank(type); i++) {
+        s.late |= adze_dim_is_unknown(adze_type_dim(type, i));
+        if (!s.late) adze_dim_substitute(p->context, adze_type_dim(type, i), NULL, 0, see_symbol, &s);
+    }
+    return s.late;
+}
+
 static block *add_block(plan *p, adze_ir_value *value)
 {
-    if (!adze_type_is_tensor(adze_value_type(value))) return NULL;
+    const adze_type *type = adze_value_type(value);
     block *b = &p->blocks[p->n++];
-    *b = (block){.value = value, .from = p->at, .to = p->at};
-    b->size = rounded(p->context, adze_layout_bytes(adze_value_type(value)));
+    *b = (block){.value = value, .from = p->at, .to = p->at, .slot = -1};
+    bool known = adze_type_is_tensor(type) && adze_type_is_ranked(type);
+    b->size = known ? rounded(p->context, adze_layout_bytes(type)) : adze_dim_unknown(p->context);
+    b->late = is_late(p, type);
     adze_map_set(p->of, value, b);
     return b;
 }
@@ -182,17 +231,27 @@ static void collect_if(plan *p, adze_op *op)
 {
     for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
         block *b = add_block(p, adze_op_result(op, i));
-        if (b) b->from = UINT32_MAX; /* set where a region makes or yields it */
+        b->from = UINT32_MAX; /* set where a region makes or yields it */
     }
     for (uint32_t r = 0; r < adze_op_num_regions(op); r++) {
         collect_region(p, adze_op_region(op, r));
         for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
             block *b = adze_map_get(p->of, adze_op_result(op, i));
-            if (!b) continue;
             if (b->from > p->at) b->from = p->at;
             b->to = p->at;
         }
     }
+}
+
+/* Does the loop run just as often as the stack's type says? */
+static bool fills(const adze_op *op, const adze_type *stack)
+{
+    int64_t bound, entries;
+    const adze_op *yield = adze_region_last(adze_op_region(op, 0));
+    return adze_op_operand(op, 0) && !adze_op_operand(op, 1) && !adze_op_operand(yield, 0) &&
+           adze_value_as_ints(adze_op_operand(op, 0), &bound, 1) == 1 && adze_type_is_tensor(stack) &&
+           adze_type_is_ranked(stack) && adze_type_rank(stack) && adze_dim_is_const(adze_type_dim(stack, 0), &entries) &&
+           entries == bound;
 }
 
 /* A carried value has one place, from what it starts with to what the loop gives. What was made above and is used in
@@ -203,9 +262,12 @@ static void collect_loop(plan *p, adze_op *op)
     uint32_t above = p->n, begin = p->at, carried = adze_op_num_operands(op) - 2;
     for (uint32_t i = 0; i < adze_region_num_args(region); i++) {
         block *b = add_block(p, adze_region_arg(region, i));
-        if (b && i) adze_map_set(p->of, adze_op_result(op, i - 1), b);
+        if (i) adze_map_set(p->of, adze_op_result(op, i - 1), b);
     }
-    for (uint32_t i = carried; i < adze_op_num_results(op); i++) add_block(p, adze_op_result(op, i));
+    for (uint32_t i = carried; i < adze_op_num_results(op); i++) {
+        block *b = add_block(p, adze_op_result(op, i));
+        b->late |= !fills(op, adze_value_type(b->value));
+    }
     uint32_t inside = p->n;
     collect_region(p, region);
     p->at++;
@@ -248,7 +310,7 @@ static void mark_outputs(plan *p, const adze_func *func)
     adze_op *ret = adze_func_return(func);
     for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
         block *b = block_of(p, adze_op_operand(ret, i));
-        if (b) b->output = true;
+        if (b) b->output = !b->late;
     }
 }
 
@@ -427,6 +489,24 @@ static const adze_dim *place_symbolic(plan *p, block **list, uint32_t n)
     return total;
 }
 
+/* Slots in order of birth, the first that is free again. */
+static uint32_t place_late(plan *p)
+{
+    uint32_t *until = calloc(p->n + 1u, sizeof *until), n = 0;
+    if (!until) abort();
+    for (uint32_t i = 0; i < p->n; i++) {
+        block *b = &p->blocks[i];
+        if (!b->late || b->shares) continue;
+        uint32_t k = 0;
+        while (k < n && until[k] >= b->from) k++;
+        if (k == n) n++;
+        until[k] = b->to;
+        b->slot = k;
+    }
+    free(until);
+    return n;
+}
+
 static const adze_dim *place_all(plan *p)
 {
     block **list = calloc(p->n + 1u, sizeof *list);
@@ -435,7 +515,7 @@ static const adze_dim *place_all(plan *p)
     if (!list) abort();
     for (uint32_t i = 0; i < p->n; i++) {
         block *b = &p->blocks[i];
-        if (b->output || b->shares || adze_dim_is_unknown(b->size)) continue;
+        if (b->output || b->shares || b->late) continue;
         known &= adze_dim_is_const(b->size, NULL);
         list[n++] = b;
     }
@@ -449,6 +529,7 @@ static const adze_dim *place_all(plan *p)
 typedef struct list {
     plan *p;
     const adze_dim **offsets;
+    int64_t *slots;
     uint32_t n;
 } list;
 
@@ -458,20 +539,24 @@ static void list_offset(void *self, adze_op *op, const adze_ir_value *value)
     block *b = adze_map_get(l->p->of, value);
     (void)op;
     while (b && b->shares) b = b->shares;
+    l->slots[l->n] = b ? b->slot : -1;
     l->offsets[l->n++] = b && b->offset ? b->offset : adze_dim_const(l->p->context, -1);
 }
 
-static void write_down(plan *p, adze_func *func, const adze_dim *total)
+static void write_down(plan *p, adze_func *func, const adze_dim *total, uint32_t n_slots)
 {
     list l = {.p = p};
     uint32_t count = 0;
     adze_plan_each(func, count_value, &count);
     l.offsets = calloc(count + 1u, sizeof *l.offsets);
-    if (!l.offsets) abort();
+    l.slots = calloc(count + 1u, sizeof *l.slots);
+    if (!l.offsets || !l.slots) abort();
     adze_plan_each(func, list_offset, &l);
     adze_func_set_attr(func, adze_attr_dim("arena_bytes", total));
     adze_func_set_attr(func, adze_attr_dims_make(p->context, "offsets", l.offsets, l.n));
+    if (n_slots) adze_func_set_attr(func, adze_attr_ints("slots", l.slots, l.n));
     free(l.offsets);
+    free(l.slots);
 }
 
 /* Functions over buffers are what launches run; they have no tensors of their own. */
@@ -488,12 +573,14 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
     (void)options;
     if (is_loop_ir(func) || adze_func_find_attr(func, "arena_bytes")) return ADZE_UNCHANGED;
     if (!adze_rewrite(self, NULL, "places")) return ADZE_UNCHANGED;
-    plan p = {.context = self->context, .of = adze_map_create()};
+    plan p = {.context = self->context, .of = adze_map_create(), .given = adze_map_create()};
+    give_symbols(&p, func);
     collect(&p, func);
     mark_outputs(&p, func);
     share_in_place(&p);
-    write_down(&p, func, place_all(&p));
+    write_down(&p, func, place_all(&p), place_late(&p));
     adze_map_destroy(p.of);
+    adze_map_destroy(p.given);
     free(p.blocks);
     return ADZE_CHANGED;
 }

@@ -28,11 +28,16 @@ static adze_status eval_dims(adze_session *s)
 {
     const adze_artifact *a = s->model->artifact;
     for (uint32_t i = 0; i < a->n_symbols; i++)
-        s->symbols[i] = s->slots[a->symbols[i].input].dims[a->symbols[i].dim];
-    for (uint32_t i = 0; i < a->n_dims; i++)
-        if (!adze_rt_dim_eval(&a->dims[i], s->symbols, &s->dims[i]))
+        s->symbols[i] = a->symbols[i].input == ADZE_ARTIFACT_LATE
+                            ? 0
+                            : s->slots[a->symbols[i].input].dims[a->symbols[i].dim];
+    for (uint32_t i = 0; i < a->n_dims; i++) {
+        if (adze_rt_dim_eval(&a->dims[i], s->symbols, &s->dims[i])) continue;
+        s->dims[i] = 0;
+        if (!s->is_late_dim[i])
             return adze_rt_fail(s->error, ADZE_ERR_DIM,
                                 "with these inputs, a size of the model overflows");
+    }
     return ADZE_OK;
 }
 

@@ -49,6 +49,13 @@ typedef struct slot {
     uint64_t owned_bytes;
 } slot;
 
+/* Memory of a late value. */
+typedef struct late {
+    block *memory;
+    uint64_t room; /* bytes from the value's data to the end of the memory */
+    int64_t dims[ADZE_MAX_RANK];
+} late;
+
 typedef struct step_times {
     uint64_t runs, last_ns, min_ns, total_ns;
 } step_times;
@@ -67,6 +74,10 @@ struct adze_session {
     void **io;   /* their data, as the frame shows it */
     int64_t *symbols, *dims;
     step_times *times;
+    adze_value *late_values; /* as the frame shows them */
+    late *late;
+    bool *is_late_dim; /* of each of `dims`: a step of the run gives a symbol in it its value */
+    block *own_scratch; /* where a run needed more than bind foresaw */
     bool has_shapes, is_bound, has_run, is_profiled;
 
     void *given_arena;
@@ -142,6 +153,10 @@ adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *alloca
 /* bind.c */
 adze_status adze_rt_session_shapes(adze_session *s);
 uint64_t adze_rt_session_arena_bytes(const adze_session *s); /* UINT64_MAX if it is absurd */
+
+/* late.c */
+void adze_rt_late_init(adze_session *s);
+void adze_rt_late_free(adze_session *s);
 
 /* env.c */
 void adze_rt_env_init(adze_session *s);

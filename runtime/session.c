@@ -5,7 +5,7 @@
 static size_t session_bytes(const adze_artifact *a)
 {
     size_t n_io = (size_t)a->n_inputs + a->n_outputs;
-    return sizeof(adze_session) + n_io * (sizeof(slot) + sizeof(void *)) +
+    return a->n_dims * sizeof(bool) + a->n_late * (sizeof(adze_value) + sizeof(late)) + sizeof(adze_session) + n_io * (sizeof(slot) + sizeof(void *)) +
            ((size_t)a->n_symbols + a->n_dims) * sizeof(int64_t) + a->n_steps * sizeof(step_times);
 }
 
@@ -27,6 +27,9 @@ static void lay_out(adze_session *s)
     s->symbols = (int64_t *)(void *)(s->io + n_io);
     s->dims = s->symbols + a->n_symbols;
     s->times = (step_times *)(s->dims + a->n_dims);
+    s->late_values = (adze_value *)(void *)(s->times + a->n_steps);
+    s->late = (late *)(void *)(s->late_values + a->n_late);
+    s->is_late_dim = (bool *)(s->late + a->n_late);
     for (uint32_t i = 0; i < n_io; i++) {
         slot *k = &s->slots[i];
         bool is_input = i < a->n_inputs;
@@ -83,6 +86,7 @@ adze_status adze_session_create(const adze_model *model, const adze_session_opti
     atomic_init(&s->step_error, ADZE_OK);
     lay_out(s);
     adze_rt_env_init(s);
+    adze_rt_late_init(s);
     adze_status status = choose_threads(s, options);
     if (status) {
         adze_session_destroy(s);
@@ -103,6 +107,7 @@ void adze_session_destroy(adze_session *s)
     adze_rt_session_free(s, s->own_arena, s->own_arena_bytes);
     adze_rt_block_list_free(s, &s->kept);
     adze_rt_block_list_free(s, &s->scratch);
+    adze_rt_late_free(s);
     allocator.free(allocator.self, s, session_bytes(a));
 }
 

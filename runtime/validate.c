@@ -40,6 +40,7 @@ static adze_status check_dims(const adze_artifact *a, char error[ERROR_SIZE])
     for (uint32_t i = 0; i < a->n_symbols; i++) {
         const adze_artifact_symbol *s = &a->symbols[i];
         int64_t symbol;
+        if (s->name && s->input == ADZE_ARTIFACT_LATE) continue;
         if (!s->name || s->input >= a->n_inputs || s->dim >= a->inputs[s->input].rank ||
             !adze_rt_dim_is_symbol(&a->dims[a->inputs[s->input].dims[s->dim]], &symbol) ||
             symbol != i)

@@ -51,11 +51,7 @@ static bool in_kernel(const adze_op *op)
 /* Evaluations take any elements, loops those that there are registers for. */
 static bool type_fits(const adze_type *type, bool loops, char *why, size_t why_size)
 {
-    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
-        return snprintf(why, why_size, "only tensors of known rank are compiled"), false;
-    for (uint32_t k = 0; k < adze_type_rank(type); k++)
-        if (adze_dim_is_unknown(adze_type_dim(type, k)))
-            return snprintf(why, why_size, "a dim is known only when it runs"), false;
+    if (!adze_type_is_tensor(type)) return snprintf(why, why_size, "only tensors are compiled"), false;
     if (loops && !adze_dtype_in_loops(adze_type_dtype(type)))
         return snprintf(why, why_size, "there are no loops over elements of type %s",
                         adze_dtype_name(adze_type_dtype(type))),

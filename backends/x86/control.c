@@ -24,10 +24,9 @@ static bool read_branch(x86_reader *r, adze_op *op, uint32_t index)
     adze_op *yield = adze_region_last(region);
     bool ok = x86_read_ops(r, region);
     for (uint32_t i = 0; ok && i < adze_op_num_results(op); i++) {
-        x86_place from, to;
-        const adze_ir_value *value = adze_op_operand(yield, i);
-        ok = x86_find_place(r, value, &from) && x86_find_place(r, adze_op_result(op, i), &to) &&
-             x86_add_copy(r, op, value, &from, &to);
+        x86_place to;
+        const adze_ir_value *result = adze_op_result(op, i);
+        ok = x86_find_place(r, result, &to) && x86_add_copy(r, op, adze_op_operand(yield, i), result, &to);
     }
     return ok;
 }
@@ -84,19 +83,28 @@ static bool add_test(x86_reader *r, const repeat *l, x86_step_kind kind, const a
     return true;
 }
 
-static bool add_push(x86_reader *r, const repeat *l, const adze_ir_value *value, const adze_ir_value *stack)
+/* `number` ABSENT: the stack is empty yet. */
+static bool add_push(x86_reader *r, const repeat *l, const adze_ir_value *value, const adze_ir_value *stack,
+                     x86_place number)
 {
-    const adze_dim *bytes;
-    x86_place from, to;
-    if (!x86_find_place(r, value, &from) || !x86_find_place(r, stack, &to) ||
-        !x86_value_bytes(r, l->op, value, &bytes))
+    x86_place from = {0}, to;
+    x86_operand source = {0}, target = {0};
+    bool empty = number.kind == X86_ABSENT;
+    if (!x86_find_place(r, stack, &to) || !x86_fill_operand(r, l->op, stack, &to, &target)) return false;
+    if (empty && to.kind != X86_LATE) return true;
+    if (!empty && (!x86_find_place(r, value, &from) || !x86_fill_operand(r, l->op, value, &from, &source)))
         return false;
+    if (empty) x86_stack_entry(r, stack, &source);
+    if (to.kind != X86_LATE && source.is_open)
+        return adze_error(adze_op_loc(l->op), "loop: what is stacked has unknown dims, the stack has not");
     x86_step *step = x86_new_step(r, l->op, X86_STEP_PUSH, 3);
-    step->operands[0].place = from;
-    step->operands[1].place = to;
-    step->operands[2].place = l->number;
+    step->name = "push";
+    step->operands[0] = source;
+    step->operands[1] = target;
+    step->operands[2].place = number;
     step->n_inputs = 3;
-    step->copy_bytes = x86_dims_size(&r->p->dims, bytes);
+    const adze_type *type = adze_value_type(value);
+    if (to.kind != X86_LATE) step->copy_bytes = x86_dims_size(&r->p->dims, adze_layout_bytes(type));
     return true;
 }
 
@@ -107,13 +115,27 @@ static bool read_yield(x86_reader *r, const repeat *l)
     uint32_t n = adze_op_num_results(l->op);
     bool ok = true;
     for (uint32_t i = l->n_carried; i < n; i++)
-        ok = add_push(r, l, adze_op_operand(yield, i + 1), adze_op_result(l->op, i)) && ok;
+        ok = add_push(r, l, adze_op_operand(yield, i + 1), adze_op_result(l->op, i), l->number) && ok;
     for (uint32_t i = 0; i < l->n_carried; i++) {
-        x86_place from, to;
-        const adze_ir_value *value = adze_op_operand(yield, i + 1);
-        ok = x86_find_place(r, value, &from) && x86_find_place(r, adze_op_result(l->op, i), &to) &&
-             x86_add_copy(r, l->op, value, &from, &to) && ok;
+        x86_place to;
+        const adze_ir_value *result = adze_op_result(l->op, i);
+        ok = x86_find_place(r, result, &to) &&
+             x86_add_copy(r, l->op, adze_op_operand(yield, i + 1), adze_region_arg(l->region, i + 1), &to) && ok;
     }
+    return ok;
+}
+
+static bool read_start(x86_reader *r, const repeat *l)
+{
+    const adze_op *yield = adze_region_last(l->region);
+    bool ok = true;
+    for (uint32_t i = 0; i < l->n_carried; i++) {
+        x86_place to;
+        ok = x86_find_place(r, adze_op_result(l->op, i), &to) &&
+             x86_add_copy(r, l->op, adze_op_operand(l->op, i + 2), adze_region_arg(l->region, i + 1), &to) && ok;
+    }
+    for (uint32_t i = l->n_carried; i < adze_op_num_results(l->op); i++)
+        ok = add_push(r, l, adze_op_operand(yield, i + 1), adze_op_result(l->op, i), (x86_place){0}) && ok;
     return ok;
 }
 
@@ -121,19 +143,17 @@ static bool read_loop(x86_reader *r, adze_op *op)
 {
     repeat l = {.op = op, .region = adze_op_region(op, 0), .n_carried = adze_op_num_operands(op) - 2};
     if (!place_values(r, &l)) return false;
-    bool ok = true;
-    for (uint32_t i = 0; i < l.n_carried; i++) {
-        x86_place from, to;
-        const adze_ir_value *value = adze_op_operand(op, i + 2);
-        ok = x86_find_place(r, value, &from) && x86_find_place(r, adze_op_result(op, i), &to) &&
-             x86_add_copy(r, op, value, &from, &to) && ok;
-    }
+    bool ok = read_start(r, &l);
     if (!add_test(r, &l, X86_STEP_ENTER, adze_op_operand(op, 1))) return false;
     uint32_t enter = here(r) - 1, body = here(r);
     ok = x86_read_ops(r, l.region) && read_yield(r, &l) && ok;
     if (!add_test(r, &l, X86_STEP_NEXT, adze_op_operand(adze_region_last(l.region), 0))) return false;
     r->p->steps[here(r) - 1].target = body;
     set_target(r, enter);
+    for (uint32_t i = 0; ok && i < adze_op_num_results(op); i++) {
+        const adze_ir_value *result = adze_op_result(op, i);
+        ok = x86_add_promise(r, op, i < l.n_carried ? adze_region_arg(l.region, i + 1) : NULL, result);
+    }
     return ok;
 }
 

@@ -226,7 +226,7 @@ bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model,
         word(&t, p->weights_size),
         LLVMConstNull(t.ptr), /* weights_file */
         half(&t, precision == ADZE_PRECISION_STRICT ? ADZE_ARTIFACT_STRICT : 0),
-        half(&t, 0),
+        half(&t, p->n_late),
     };
     LLVMValueRef init = record(&t, fields, sizeof fields / sizeof fields[0]);
     LLVMValueRef g = LLVMAddGlobal(t.module, LLVMTypeOf(init), symbol);

@@ -33,9 +33,12 @@ static bool is_minus_one(const adze_dim *dim)
     return adze_dim_is_const(dim, &value) && value < 0;
 }
 
+enum { MAX_LATE = 1 << 20 };
+
 typedef struct x86_offsets {
     x86_reader *reader;
     const adze_attr_dims *all;
+    adze_ints slots;
     uint32_t at;
 } x86_offsets;
 
@@ -51,13 +54,19 @@ static void read_offset(void *self, adze_op *op, const adze_ir_value *value)
                           : o->all && at < o->all->count ? o->all->dims[at]
                                                          : NULL;
     if (dim) adze_table_put(&o->reader->offsets, value, (void *)(uintptr_t)dim);
+    int64_t slot = at < o->slots.count ? o->slots.data[at] : -1;
+    if (slot < 0 || slot > MAX_LATE) return;
+    adze_table_put(&o->reader->slots, value, (void *)(uintptr_t)(slot + 1));
+    if (o->reader->p->n_late <= slot) o->reader->p->n_late = (uint32_t)slot + 1;
 }
 
 static bool read_offsets(x86_reader *r)
 {
     const adze_attr *attr = adze_func_find_attr(r->p->main, "offsets");
     const adze_attr_dims *all = attr && attr->kind == ADZE_ATTR_DIMS ? attr->value.object : NULL;
-    x86_offsets o = {r, all, 0};
+    const adze_attr *slots = adze_func_find_attr(r->p->main, "slots");
+    x86_offsets o = {r, all, {NULL, 0}, 0};
+    if (slots && slots->kind == ADZE_ATTR_INTS) o.slots = slots->value.ints;
     adze_plan_each(r->p->main, read_offset, &o);
     if (all && o.at != all->count)
         return adze_error(adze_op_loc(adze_region_first(adze_func_body(r->p->main))),
@@ -124,8 +133,14 @@ bool x86_place_value(x86_reader *r, adze_op *op, const adze_ir_value *value, x86
 {
     x86_program *p = r->p;
     const adze_dim *offset = adze_table_get(&r->offsets, value);
+    uintptr_t slot = (uintptr_t)adze_table_get(&r->slots, value);
     *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
-    if (offset && !is_minus_one(offset)) {
+    if (slot) {
+        out->kind = X86_LATE;
+        out->io = (uint32_t)(slot - 1);
+        if (!x86_is_open(adze_value_type(value)))
+            out->at = x86_dims_size(&p->dims, origin_bytes(p->context, adze_value_type(value)));
+    } else if (offset && !is_minus_one(offset)) {
         const adze_dim *at =
             adze_dim_add(p->context, offset, origin_bytes(p->context, adze_value_type(value)));
         out->kind = X86_ARENA;
@@ -175,24 +190,23 @@ x86_step *x86_new_step(x86_reader *r, adze_op *op, x86_step_kind kind, uint32_t 
     return step;
 }
 
-static bool fill_operand(x86_reader *r, adze_op *op, const adze_ir_value *value, x86_operand *out)
+bool x86_fill_operand(x86_reader *r, adze_op *op, const adze_ir_value *value, const x86_place *place, x86_operand *out)
 {
     x86_program *p = r->p;
     if (!value) return true;
     const adze_type *type = adze_value_type(value);
-    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
-        return adze_error(adze_op_loc(op), "'%s': only tensors of known rank can be compiled yet",
+    out->place = *place;
+    out->dtype = adze_type_is_tensor(type) ? adze_type_dtype(type) : ADZE_DTYPE_NONE;
+    out->is_open = x86_is_open(type);
+    if (out->is_open && place->kind != X86_LATE)
+        return adze_error(adze_op_loc(op), "'%s': a value of unknown dims has no memory: the module is not planned",
                           adze_op_name(op));
-    out->dtype = adze_type_dtype(type);
+    if (out->is_open) return true;
     out->rank = adze_type_rank(type);
     x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, out->rank);
-    for (uint32_t i = 0; i < out->rank; i++) {
-        if (adze_dim_is_unknown(adze_type_dim(type, i)))
-            return adze_error(adze_op_loc(op), "'%s': dim %u of a value is known only when it runs",
-                              adze_op_name(op), i);
-        dims[i] = x86_dims_size(&p->dims, adze_type_dim(type, i));
-    }
+    for (uint32_t i = 0; i < out->rank; i++) dims[i] = x86_dims_size(&p->dims, adze_type_dim(type, i));
     out->dims = dims;
+    if (place->kind == X86_LATE) out->bytes = x86_dims_size(&p->dims, adze_layout_bytes(type));
     return true;
 }
 
@@ -202,9 +216,9 @@ static bool fill_operands(x86_reader *r, adze_op *op, x86_step *step)
     x86_operand *operands = ADZE_NEW_ARRAY(&r->p->arena, x86_operand, n + m);
     for (uint32_t i = 0; i < n + m; i++) {
         const adze_ir_value *value = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
-        if (!fill_operand(r, op, value, &operands[i])) return false;
-        x86_place *place = &operands[i].place;
-        if (!(i < n ? x86_find_place(r, value, place) : x86_place_value(r, op, value, place)))
+        x86_place place;
+        if (!(i < n ? x86_find_place(r, value, &place) : x86_place_value(r, op, value, &place)) ||
+            !x86_fill_operand(r, op, value, &place, &operands[i]))
             return false;
     }
     step->operands = operands;
@@ -309,6 +323,9 @@ static bool read_launch(x86_reader *r, adze_op *op)
                           callee, n);
     x86_step *step = x86_new_step(r, op, X86_STEP_KERNEL, 0);
     if (!fill_operands(r, op, step)) return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (step->operands[i].is_open)
+            return adze_error(adze_op_loc(op), "launch of @%s: buffer %u has unknown dims", callee, i);
     step->kernel = find_kernel(r, func);
     step->name = callee;
     const adze_dim *macs = adze_op_attr_dim(op, "macs"), *bytes = adze_op_attr_dim(op, "bytes");
@@ -319,33 +336,6 @@ static bool read_launch(x86_reader *r, adze_op *op)
         for (uint32_t j = 0; j < i; j++)
             if (x86_same_place(&step->operands[i].place, &step->operands[j].place))
                 may_alias[i] = may_alias[j] = true;
-    return true;
-}
-
-bool x86_value_bytes(x86_reader *r, adze_op *op, const adze_ir_value *value, const adze_dim **out)
-{
-    const adze_type *type = adze_value_type(value);
-    *out = adze_type_is_tensor(type) && adze_type_is_ranked(type) && !adze_type_has_layout(type)
-               ? element_bytes(r->p->context, type, adze_type_count(type))
-               : NULL;
-    if (*out && !adze_dim_is_unknown(*out)) return true;
-    return adze_error(adze_op_loc(op), "'%s': a copy needs a dense tensor of known dims", adze_op_name(op));
-}
-
-bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *value, const x86_place *from,
-                     const x86_place *to)
-{
-    x86_program *p = r->p;
-    const adze_dim *bytes;
-    if (x86_same_place(from, to)) return true;
-    if (!x86_value_bytes(r, op, value, &bytes)) return false;
-    x86_step *step = x86_new_step(r, op, X86_STEP_COPY, 2);
-    step->name = "copy";
-    step->operands[0].place = *from;
-    step->operands[1].place = *to;
-    step->n_inputs = step->n_outputs = 1;
-    step->copy_bytes = x86_dims_size(&p->dims, bytes);
-    step->bytes = x86_dims_add(&p->dims, adze_dim_mul_const(p->context, bytes, 2));
     return true;
 }
 
@@ -380,7 +370,7 @@ static bool read_floor(x86_reader *r, adze_op *op)
     for (uint32_t i = 0; i < step->n_inputs + step->n_outputs; i++) {
         const adze_ir_value *v =
             i < step->n_inputs ? adze_op_operand(op, i) : adze_op_result(op, i - step->n_inputs);
-        if (v && adze_type_has_layout(adze_value_type(v)))
+        if (v && !x86_is_open(adze_value_type(v)) && adze_type_has_layout(adze_value_type(v)))
             return adze_error(adze_op_loc(op),
                               "'%s' runs its evaluation, which needs dense operands",
                               adze_op_name(op));
@@ -388,6 +378,8 @@ static bool read_floor(x86_reader *r, adze_op *op)
     step->row = row;
     step->attrs = adze_op_attrs(op);
     step->flags = ADZE_STEP_FLOOR;
+    for (uint32_t i = step->n_inputs; i < step->n_inputs + step->n_outputs; i++)
+        if (step->operands[i].is_open) step->flags |= ADZE_STEP_DATA_DEPENDENT;
     return true;
 }
 
@@ -396,6 +388,7 @@ static bool read_op(x86_reader *r, adze_op *op)
     if (adze_op_is_control(op)) return x86_read_control(r, op);
     if (adze_op_is(op, "launch")) return read_launch(r, op);
     if (adze_op_is(op, "dims")) return read_dims(r, op);
+    if (adze_op_is(op, "named")) return x86_read_named(r, op);
     if (adze_plan_is_view(op)) return read_view(r, op);
     return read_floor(r, op);
 }
@@ -408,20 +401,29 @@ bool x86_read_ops(x86_reader *r, const adze_region *region)
     return ok;
 }
 
+static bool is_late_output(const x86_io *io)
+{
+    for (uint32_t i = 0; i < adze_type_rank(io->type); i++)
+        if (io->dims[i] == ADZE_ARTIFACT_DIM_UNKNOWN) return true;
+    return false;
+}
+
 /* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end.
  */
 static bool read_return(x86_reader *r, adze_op *op)
 {
     bool ok = true;
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
-        x86_place from, to = {X86_IO, r->p->n_inputs + i, {true, 0, 0}};
-        ok = x86_find_place(r, adze_op_operand(op, i), &from) &&
-             x86_add_copy(r, op, adze_op_operand(op, i), &from, &to) && ok;
+        const adze_ir_value *value = adze_op_operand(op, i);
+        x86_place to = {X86_IO, r->p->n_inputs + i, {true, 0, 0}};
+        ok = (is_late_output(&r->p->outputs[i]) ? x86_add_output(r, op, value, i)
+                                                : x86_add_copy(r, op, value, value, &to)) &&
+             ok;
     }
     return ok;
 }
 
-static bool read_io(x86_reader *r, x86_io *io, const char *name, const adze_type *type)
+static bool read_io(x86_reader *r, x86_io *io, const char *name, const adze_type *type, bool is_output)
 {
     x86_program *p = r->p;
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_has_layout(type))
@@ -430,9 +432,11 @@ static bool read_io(x86_reader *r, x86_io *io, const char *name, const adze_type
     uint32_t rank = adze_type_rank(type);
     uint32_t *dims = ADZE_NEW_ARRAY(&p->arena, uint32_t, rank);
     for (uint32_t i = 0; i < rank; i++) {
-        if (adze_dim_is_unknown(adze_type_dim(type, i)))
+        const adze_dim *dim = adze_type_dim(type, i);
+        if (!is_output && adze_dim_is_unknown(dim))
             return adze_error(adze_loc_unknown(p->context), "'%s': dim %u is unknown", name, i);
-        dims[i] = x86_dims_add(&p->dims, adze_type_dim(type, i));
+        bool late = is_output && !x86_is_given(r, dim);
+        dims[i] = late ? ADZE_ARTIFACT_DIM_UNKNOWN : x86_dims_add(&p->dims, dim);
     }
     *io = (x86_io){name, type, dims};
     return true;
@@ -450,13 +454,19 @@ static bool read_signature(x86_reader *r)
         const adze_ir_value *arg = adze_region_arg(body, i);
         const char *name = adze_value_name(arg);
         if (!name) name = adze_internf(p->context, "input%u", i);
-        if (!read_io(r, &p->inputs[i], name, adze_value_type(arg))) return false;
+        const adze_type *type = adze_value_type(arg);
+        if (!read_io(r, &p->inputs[i], name, type, false)) return false;
+        for (uint32_t k = 0; k < adze_type_rank(type); k++)
+            if (adze_dim_get_kind(adze_type_dim(type, k)) == ADZE_DIM_SYMBOL)
+                adze_table_put(&r->given, adze_dim_symbol_name(adze_type_dim(type, k)), p);
         x86_put_place(r, arg, (x86_place){X86_IO, i, {true, 0, 0}});
     }
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         const char *name = adze_func_result_name(p->main, i);
         if (!name) name = adze_internf(p->context, "output%u", i);
-        if (!read_io(r, &p->outputs[i], name, adze_func_result_type(p->main, i))) return false;
+        const adze_type *type = adze_func_result_type(p->main, i);
+        if (x86_is_open(type)) type = adze_value_type(adze_op_operand(adze_func_return(p->main), i));
+        if (!read_io(r, &p->outputs[i], name, type, true)) return false;
     }
     return true;
 }
@@ -493,6 +503,9 @@ bool x86_program_make(x86_program *p, const adze_module *module)
     adze_table_free(&r.offsets);
     adze_table_free(&r.outputs);
     adze_table_free(&r.kernels);
+    adze_table_free(&r.slots);
+    adze_table_free(&r.given);
+    adze_table_free(&r.defined);
     return ok;
 }
 

@@ -34,7 +34,8 @@ typedef enum x86_place_kind {
     X86_ABSENT,
     X86_ARENA,   /* frame->arena + at */
     X86_WEIGHTS, /* frame->weights + at */
-    X86_IO       /* frame->io[io] + at */
+    X86_IO,      /* frame->io[io] + at */
+    X86_LATE     /* frame->late[io].data + at: only a run knows the size */
 } x86_place_kind;
 
 /* Where a value of `main` lies; `at` is in bytes, of the first interior element. */
@@ -50,7 +51,16 @@ typedef struct x86_operand {
     adze_dtype dtype;
     uint32_t rank;
     const x86_size *dims;
+    bool is_open;   /* dims are those of the late value, not these */
+    x86_size bytes; /* of a late value that is no open one */
 } x86_operand;
+
+/* What `named` says of a dim of its operand: it is the value of a symbol from here on, or must be of that size. */
+typedef struct x86_rule {
+    bool defines;
+    uint32_t symbol;
+    x86_size size;
+} x86_rule;
 
 typedef enum x86_step_kind {
     X86_STEP_KERNEL, /* calls a loop-IR function */
@@ -62,7 +72,10 @@ typedef enum x86_step_kind {
     X86_STEP_ENTER,  /* operand 0, a number, becomes 0; goes on at `target` unless it is below operand 1 and operand 2
                         is true, where these are there */
     X86_STEP_NEXT,   /* operand 0 becomes one more; goes on at `target` if it is below operand 1 and operand 2 is true */
-    X86_STEP_PUSH    /* operand 0 to element `operand 2` of operand 1 */
+    X86_STEP_PUSH,   /* operand 0 to entry `operand 2` of operand 1; without operand 2 that becomes an empty stack */
+    X86_STEP_NAME,   /* holds the rules against the dims of operand 0 */
+    X86_STEP_ASSIGN, /* operand 0 to operand 1, which is open: dims and all */
+    X86_STEP_OUTPUT  /* operand 0 is output `target` */
 } x86_step_kind;
 
 typedef struct x86_step {
@@ -78,6 +91,7 @@ typedef struct x86_step {
     x86_size copy_bytes;    /* COPY, PUSH */
     const x86_size *dims;   /* DIMS */
     uint32_t n_dims;
+    const x86_rule *rules; /* NAME: one a dim */
 } x86_step;
 
 typedef struct x86_kernel {
@@ -122,6 +136,7 @@ typedef struct x86_program {
     uint32_t n_inputs, n_outputs;
     x86_symbol *symbols;
     uint32_t n_symbols, symbols_capacity;
+    uint32_t n_late; /* late values */
     uint32_t arena_bytes;          /* dims entry */
     const adze_dim *scratch_bytes; /* of one worker; grows while kernels are emitted */
     uint32_t scratch_dim;          /* dims entry, once all kernels are emitted */

@@ -12,6 +12,9 @@ typedef struct x86_reader {
     adze_table offsets; /* adze_ir_value -> adze_dim */
     adze_table outputs; /* root of a returned value -> output + 1 */
     adze_table kernels; /* adze_func -> index + 1 */
+    adze_table slots;   /* adze_ir_value -> number of its late value + 1 */
+    adze_table given;   /* interned symbols that inputs give */
+    adze_table defined; /* interned symbols that `named` gives -> index + 1 */
 } x86_reader;
 
 /* ---- program.c ---- */
@@ -24,12 +27,26 @@ bool x86_find_place(x86_reader *r, const adze_ir_value *value, x86_place *out);
 /* The place that the plan gives to a value that the op makes: a result, or an argument of its region. */
 bool x86_place_value(x86_reader *r, adze_op *op, const adze_ir_value *value, x86_place *out);
 bool x86_same_place(const x86_place *a, const x86_place *b);
-/* A step that copies the value's bytes; none where they lie there already. */
-bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *value, const x86_place *from, const x86_place *to);
-/* Bytes of a dense value; false after an error. */
-bool x86_value_bytes(x86_reader *r, adze_op *op, const adze_ir_value *value, const adze_dim **out);
+/* The value as an operand at a place; false after an error. */
+bool x86_fill_operand(x86_reader *r, adze_op *op, const adze_ir_value *value, const x86_place *place, x86_operand *out);
 /* Steps of all ops but the terminator. */
 bool x86_read_ops(x86_reader *r, const adze_region *region);
+
+/* ---- late.c ---- */
+
+/* A step that copies a value to the place of one of `like`'s type, which is compatible; none where it lies there already.
+ * Dims that may differ are held against each other first. */
+bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const adze_ir_value *like, const x86_place *to);
+/* A step that holds what a loop leaves, dims as of `as` (NULL: as they are), against the type of the result there. */
+bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const adze_ir_value *result);
+/* An entry of a stack as far as its type knows it; dims that it does not know are 0. */
+void x86_stack_entry(x86_reader *r, const adze_ir_value *stack, x86_operand *out);
+/* A step that hands out a value as an output whose dims only a run knows. */
+bool x86_add_output(x86_reader *r, adze_op *op, const adze_ir_value *value, uint32_t index);
+bool x86_read_named(x86_reader *r, adze_op *op);
+bool x86_is_open(const adze_type *type);
+/* Do all inputs together say what the dim is? */
+bool x86_is_given(x86_reader *r, const adze_dim *dim);
 
 /* ---- control.c ---- */
 

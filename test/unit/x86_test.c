@@ -177,7 +177,7 @@ TEST(refused)
     check_refused("func @main(%x: i64[1], %s: i64[]) -> (i64[1]) {offsets = dims(-1, -1, -1)} {\n"
                   " %y = range(%s, %s, %s) : i64[?]\n %z = neg(%y) : i64[?]\n %w = neg(%x) : "
                   "i64[1]\n return(%w)\n}\n",
-                  NULL, "'range': dim 0 of a value is known only when it runs");
+                  NULL, "result 0 of 'range' has no memory: the module is not planned");
     check_refused("func @main(%x: f32[*]) -> (f32[*]) {\n return(%x)\n}\n", NULL, "known rank");
     check_refused(good, "/tmp/adze_x86.zip", "does not write '.zip' files");
     check_refused(good, "/nowhere/at/all.so", "cannot write there");

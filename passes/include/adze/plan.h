@@ -11,7 +11,9 @@ extern "C" {
 
 /* The planned function's attribute `offsets` has one entry a value, in the order of adze_plan_each: bytes from the
  * arena's start to the value's allocation, halo included (its first interior element is adze_layout_origin
- * elements further), or -1 for what lies elsewhere: outputs of the function, and views. What a loop carries has one
+ * elements further), or -1 for what lies elsewhere: outputs of the function, and views. Where the attribute
+ * `slots` is there, it has an entry a value, too: the number of the slot of a value whose size only a run knows, or -1;
+ * values share a slot one after the other. What a loop carries has one
  * place: that of the region's argument, of the result, and between runs of what the region yields. */
 
 /* Values that ops of the function make: results of an op, then, where it is a control op, arguments and ops of each of

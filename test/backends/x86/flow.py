@@ -59,6 +59,52 @@ MODULES = {
   }
 }
 """,
+    "late": """module @late {
+  const @w : f32[4,3] = dense[WEIGHTS12]
+  const @two : i64[1] = dense[2]
+  const @zero : i64[1] = dense[0]
+  const @minus : i64[1] = dense[-1]
+  func @main(%n: i64[], %x: f32[4], %t: i64[1]) -> (f32[?,4], f32[?,3], f32[?], f32[?,2], i64[2]) {
+    %0 = loop(%n, _) do { (%i: i64[])
+      %f = cast(%i) {to = f32} : f32[]
+      %g = add(%x, %f)
+      yield(_, %g)
+    } : f32[?,4]
+    %1 = relu(%0) : f32[?,4]
+    %2 = matmul(%1, @w) : f32[?,3]
+    %3 = loop(%n, _, %x) do { (%i: i64[], %a: f32[?])
+      %4 = concat(%a, %x) {axis = 0} : f32[?]
+      yield(_, %4)
+    } : f32[?]
+    %5 = slice(%2, @zero, %t) : f32[?,3]
+    %6 = softmax(%5) : f32[?,3]
+    %7 = transpose(%6) {perm = [1,0]} : f32[3,?]
+    %8 = concat(@minus, @two) {axis = 0} : i64[2]
+    %9 = reshape(%3, %8) : f32[?,2]
+    %10 = shape(%2) : i64[2]
+    %11 = matmul(%6, %7) : f32[?,?]
+    %12 = reduce_sum(%11) {keepdims = 0} : f32[]
+    %13 = mul(%9, %12) : f32[?,2]
+    return(%1, %6, %3, %13, %10)
+  }
+}
+""",
+    "choice_late": """module @choice_late {
+  const @zero : i64[1] = dense[0]
+  func @main(%x: f32[N,8], %t: i64[1], %c: bool[]) -> (f32[?,8], f32[]) {
+    %y = if(%c) do {
+      %0 = slice(%x, @zero, %t) : f32[?,8]
+      %1 = neg(%0) : f32[?,8]
+      yield(%1)
+    } do {
+      yield(%x)
+    } : f32[?,8]
+    %2 = exp(%y) : f32[?,8]
+    %3 = reduce_sum(%2) {keepdims = 0} : f32[]
+    return(%y, %3)
+  }
+}
+""",
 }
 
 
@@ -72,7 +118,8 @@ def check(name, **inputs):
 random = np.random.default_rng(1)
 for name, text in MODULES.items():
     weights = ", ".join(f"{w:.3f}" for w in random.standard_normal(64))
-    (FOLDER / f"{name}.adz").write_text(text.replace("WEIGHTS", weights))
+    text = text.replace("WEIGHTS12", ", ".join(weights.split(", ")[:12])).replace("WEIGHTS", weights)
+    (FOLDER / f"{name}.adz").write_text(text)
 for i, threshold in enumerate([-1000.0, 0.0, 1000.0]):
     for n in (1, 33):
         x = random.standard_normal((n, 16)).astype(np.float32)
@@ -80,3 +127,10 @@ for i, threshold in enumerate([-1000.0, 0.0, 1000.0]):
 for count in (-1, 0, 1, 2, 7):
     x = np.abs(random.standard_normal((3, 16))).astype(np.float32) + 0.1
     check("again", x=x, n=np.int64(count), t=np.float32(100))
+np.save(FOLDER / "two.npy", np.int64(2))
+np.save(FOLDER / "three.npy", np.int64(3))
+for n, t in ((3, 2), (0, 0), (1, 1), (40, 40)):
+    check("late", x=np.arange(4, dtype=np.float32), n=np.int64(n), t=np.array([t]))
+for c in (True, False):
+    for t in (0, 1, 9):
+        check("choice_late", x=random.standard_normal((5, 8)).astype(np.float32), t=np.array([t]), c=np.bool_(c))

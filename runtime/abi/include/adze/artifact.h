@@ -40,9 +40,11 @@ typedef struct adze_artifact_dim {
 
 typedef struct adze_artifact_symbol {
     const char *name;
-    uint32_t input; /* the input and dim that give the symbol its value first */
+    uint32_t input; /* the input and dim that give the symbol its value first; ADZE_ARTIFACT_LATE: a step of the run */
     uint32_t dim;
 } adze_artifact_symbol;
+
+#define ADZE_ARTIFACT_LATE UINT32_MAX
 
 typedef struct adze_artifact_io {
     const char *name;
@@ -79,11 +81,22 @@ typedef struct adze_frame {
      * runs the steps; `error` may be called from chunks too. */
     const adze_env *env;
     /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_ARTIFACT_DIM_UNKNOWN.
-     * `value` is a tensor; its memory came from env->output, the arena or the weights. */
+     * `value` is a tensor; its memory came from env->output, a late value, the arena or the weights. */
     adze_status (*set_output)(const struct adze_frame *frame, uint32_t index,
                               const adze_value *value);
     /* Number of the step that runs next, which a step of control flow may change; n_steps ends the run. */
     uint32_t *next;
+    /* Values whose size only a run knows, n_late of them. Each has memory of its own, which the functions below let
+     * grow, and which lasts to the end of the session's next run. */
+    adze_value *late;
+    /* Gives late value `index` memory for `bytes`, of which those before `keep` stay what they are. */
+    adze_status (*reserve)(const struct adze_frame *frame, uint32_t index, int64_t bytes, int64_t keep);
+    /* Late value `index` becomes `value`: memory from env->output in this step changes hands, other is copied. */
+    adze_status (*assign)(const struct adze_frame *frame, uint32_t index, const adze_value *value);
+    /* `value` becomes entry `number`, the last one, of a stack along a new first axis; negative: the stack is empty. */
+    adze_status (*push)(const struct adze_frame *frame, uint32_t index, const adze_value *value, int64_t number);
+    /* Symbols that no input gives take values, and all sizes that depend on them follow. */
+    adze_status (*define)(const struct adze_frame *frame, uint32_t n, const uint32_t *symbols, const int64_t *values);
 } adze_frame;
 
 typedef adze_status adze_step_fn(const adze_frame *frame);
@@ -142,7 +155,7 @@ typedef struct adze_artifact {
     uint64_t weights_size;
     const char *weights_file; /* file name beside the artifact, or NULL */
     uint32_t flags;           /* ADZE_ARTIFACT_* */
-    uint32_t reserved;
+    uint32_t n_late;          /* values of adze_frame.late */
 } adze_artifact;
 
 /* STRICT: --precision=strict; FTZ and DAZ are off in a run, and evaluations get ADZE_ENV_STRICT. */

@@ -1,0 +1,165 @@
+/* Values whose size only a run knows: names for their dims, copies from and to them, outputs. */
+#include "backends/x86/reader.h"
+
+#include <adze/artifact.h>
+
+bool x86_is_open(const adze_type *type)
+{
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return true;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++)
+        if (adze_dim_is_unknown(adze_type_dim(type, i))) return true;
+    return false;
+}
+
+typedef struct search {
+    x86_reader *r;
+    bool given;
+} search;
+
+static const adze_dim *see_symbol(void *self, const char *name)
+{
+    search *s = self;
+    s->given = s->given && adze_table_get(&s->r->given, name);
+    return NULL;
+}
+
+bool x86_is_given(x86_reader *r, const adze_dim *dim)
+{
+    search s = {r, !adze_dim_is_unknown(dim)};
+    if (s.given) adze_dim_substitute(r->p->context, dim, NULL, 0, see_symbol, &s);
+    return s.given;
+}
+
+/* ---- Names ---- */
+
+/* The symbol that the dim is, if no input gives it and no `named` so far; NULL for all others. */
+static const char *new_symbol(x86_reader *r, const adze_dim *dim)
+{
+    if (adze_dim_get_kind(dim) != ADZE_DIM_SYMBOL) return NULL;
+    const char *name = adze_dim_symbol_name(dim);
+    return adze_table_get(&r->given, name) || adze_table_get(&r->defined, name) ? NULL : name;
+}
+
+static uint32_t add_symbol(x86_reader *r, const char *name)
+{
+    x86_program *p = r->p;
+    p->symbols = adze_arena_grow(&p->arena, p->symbols, p->n_symbols, &p->symbols_capacity, sizeof *p->symbols);
+    p->symbols[p->n_symbols++] = (x86_symbol){name, ADZE_ARTIFACT_LATE, 0};
+    adze_table_put(&r->defined, name, (void *)(uintptr_t)p->n_symbols);
+    return p->n_symbols - 1;
+}
+
+/* A step that holds the dims of an operand against a type, and gives values to symbols that are new there. */
+static bool add_rules(x86_reader *r, adze_op *op, const x86_operand *operand, const adze_type *type)
+{
+    uint32_t rank = adze_type_rank(type);
+    x86_rule *rules = ADZE_NEW_ARRAY(&r->p->arena, x86_rule, rank);
+    for (uint32_t i = 0; i < rank; i++) {
+        const adze_dim *dim = adze_type_dim(type, i);
+        const char *name = new_symbol(r, dim);
+        rules[i].defines = name != NULL;
+        if (name)
+            rules[i].symbol = add_symbol(r, name);
+        else
+            rules[i].size = x86_dims_size(&r->p->dims, dim);
+    }
+    x86_step *step = x86_new_step(r, op, X86_STEP_NAME, 1);
+    step->operands[0] = *operand;
+    step->n_inputs = 1;
+    step->rules = rules;
+    step->n_dims = rank;
+    return true;
+}
+
+bool x86_read_named(x86_reader *r, adze_op *op)
+{
+    x86_place place;
+    x86_operand operand = {0};
+    const adze_ir_value *value = adze_op_operand(op, 0);
+    if (!x86_find_place(r, value, &place) || !x86_fill_operand(r, op, value, &place, &operand)) return false;
+    x86_put_place(r, adze_op_result(op, 0), place);
+    return add_rules(r, op, &operand, adze_value_type(adze_op_result(op, 0)));
+}
+
+/* ---- Copies ---- */
+
+static bool same_dims(const adze_type *a, const adze_type *b)
+{
+    bool same = adze_type_rank(a) == adze_type_rank(b);
+    for (uint32_t i = 0; same && i < adze_type_rank(a); i++)
+        same = adze_dim_equal(adze_type_dim(a, i), adze_type_dim(b, i));
+    return same;
+}
+
+bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const adze_ir_value *like, const x86_place *to)
+{
+    x86_program *p = r->p;
+    x86_place place;
+    x86_operand source = {0}, target = {0};
+    if (!x86_find_place(r, from, &place)) return false;
+    if (!x86_fill_operand(r, op, from, &place, &source) || !x86_fill_operand(r, op, like, to, &target)) return false;
+    const adze_type *type = adze_value_type(from), *wanted = adze_value_type(like);
+    bool dense = (source.is_open || !adze_type_has_layout(type)) && (target.is_open || !adze_type_has_layout(wanted));
+    if (!dense || (!source.is_open && !target.is_open && source.rank != target.rank))
+        return adze_error(adze_op_loc(op), "'%s': a copy needs dense tensors of one rank", adze_op_name(op));
+    bool fits = target.is_open || (!source.is_open && same_dims(type, wanted));
+    if (!fits && !add_rules(r, op, &source, wanted)) return false;
+    if (x86_same_place(&place, to) && source.is_open == target.is_open) return true;
+    x86_step *step = x86_new_step(r, op, target.is_open ? X86_STEP_ASSIGN : X86_STEP_COPY, 2);
+    step->name = "copy";
+    step->operands[0] = source;
+    step->operands[1] = target;
+    step->n_inputs = step->n_outputs = 1;
+    if (target.is_open) return true;
+    const adze_dim *bits = adze_dim_mul_const(p->context, adze_type_count(wanted), adze_dtype_bits(target.dtype));
+    const adze_dim *bytes = adze_dim_binary(p->context, ADZE_DIM_CEILDIV, bits, adze_dim_const(p->context, 8));
+    step->copy_bytes = x86_dims_size(&p->dims, bytes);
+    step->bytes = x86_dims_add(&p->dims, adze_dim_mul_const(p->context, bytes, 2));
+    return true;
+}
+
+/* ---- Loops ---- */
+
+bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const adze_ir_value *result)
+{
+    x86_place place;
+    x86_operand operand = {0};
+    const adze_type *type = adze_value_type(result);
+    if (x86_is_open(type)) return true;
+    if (!x86_find_place(r, result, &place)) return false;
+    if (place.kind != X86_LATE && !as) return true;
+    if (as && !x86_is_open(adze_value_type(as)) && same_dims(adze_value_type(as), type)) return true;
+    if (as && !x86_fill_operand(r, op, as, &place, &operand)) return false;
+    if (!as) operand = (x86_operand){.place = place, .dtype = adze_type_dtype(type), .is_open = true};
+    return add_rules(r, op, &operand, type);
+}
+
+void x86_stack_entry(x86_reader *r, const adze_ir_value *stack, x86_operand *out)
+{
+    const adze_type *type = adze_value_type(stack);
+    bool ranked = adze_type_is_tensor(type) && adze_type_is_ranked(type) && adze_type_rank(type);
+    *out = (x86_operand){.dtype = adze_type_dtype(type), .rank = ranked ? adze_type_rank(type) - 1 : 0};
+    out->place.kind = X86_WEIGHTS; /* somewhere: nothing is read */
+    out->place.at.is_const = true;
+    x86_size *dims = ADZE_NEW_ARRAY(&r->p->arena, x86_size, out->rank);
+    for (uint32_t i = 0; i < out->rank; i++) {
+        const adze_dim *dim = adze_type_dim(type, i + 1);
+        dims[i] = adze_dim_is_unknown(dim) ? (x86_size){.is_const = true} : x86_dims_size(&r->p->dims, dim);
+    }
+    out->dims = dims;
+}
+
+/* ---- Outputs ---- */
+
+bool x86_add_output(x86_reader *r, adze_op *op, const adze_ir_value *value, uint32_t index)
+{
+    x86_place place;
+    x86_operand operand = {0};
+    if (!x86_find_place(r, value, &place) || !x86_fill_operand(r, op, value, &place, &operand)) return false;
+    x86_step *step = x86_new_step(r, op, X86_STEP_OUTPUT, 1);
+    step->name = "output";
+    step->operands[0] = operand;
+    step->n_inputs = 1;
+    step->target = index;
+    return true;
+}

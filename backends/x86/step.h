@@ -1,0 +1,40 @@
+/* What the files that build step functions share. */
+#ifndef ADZE_X86_STEP_H
+#define ADZE_X86_STEP_H
+
+#include "backends/x86/codegen.h"
+
+/* One step function in the making. */
+typedef struct x86_builder {
+    x86_job *job;
+    LLVMContextRef c;
+    LLVMModuleRef module;
+    LLVMBuilderRef b;
+    LLVMTypeRef i8, i32, i64, ptr;
+    LLVMValueRef frame, dims;
+} x86_builder;
+
+/* ---- step.c ---- */
+
+LLVMValueRef x86_i64(x86_builder *s, int64_t v);
+LLVMValueRef x86_i32(x86_builder *s, uint32_t v);
+LLVMValueRef x86_offset(x86_builder *s, LLVMValueRef base, LLVMValueRef bytes);
+/* The frame's field at that offset. */
+LLVMValueRef x86_field(x86_builder *s, LLVMTypeRef type, size_t at);
+LLVMValueRef x86_size_value(x86_builder *s, x86_size size);
+LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place);
+/* An array of adze_value: what the operands are; outputs that only their evaluation knows are absent. */
+LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, uint32_t n, bool outputs);
+
+/* ---- step_control.c ---- */
+
+/* Leaves the step with the status where that is an error; building goes on where it is none. */
+void x86_return_error(x86_builder *s, LLVMValueRef status);
+/* Memory for outputs that are late values of known dims. */
+void x86_reserve(x86_builder *s, const x86_operand *operands, uint32_t n);
+/* What an evaluation gave becomes the late values that it is for. */
+void x86_take_outputs(x86_builder *s, const x86_operand *operands, uint32_t n, LLVMValueRef values);
+/* Steps of control flow, copies, names, outputs. */
+void x86_build_control(x86_builder *s, const x86_step *step);
+
+#endif

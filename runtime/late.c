@@ -1,0 +1,181 @@
+/* What only a run knows the size of: symbols that steps define, and values whose memory grows. */
+#include "internal.h"
+#include <string.h>
+
+enum { SLACK = 64 }; /* code may read a vector past a value's end */
+
+static adze_session *session_of(const adze_frame *frame) { return frame->pool; }
+
+static adze_status fail(adze_session *s, adze_status status, const char *message)
+{
+    return s->env.error(&s->env, status, message);
+}
+
+/* ---- Memory ---- */
+
+static bool is_index(const adze_session *s, uint32_t index) { return index < s->model->artifact->n_late; }
+
+static void replace(adze_session *s, uint32_t index, block *memory, void *data)
+{
+    late *l = &s->late[index];
+    if (l->memory && l->memory != memory) {
+        l->memory->next = NULL;
+        adze_rt_block_list_free(s, &l->memory);
+    }
+    l->memory = memory;
+    l->room = memory->capacity - (uint64_t)((char *)data - block_data(memory));
+    s->late_values[index].data = data;
+}
+
+static adze_status reserve(const adze_frame *frame, uint32_t index, int64_t bytes, int64_t keep)
+{
+    adze_session *s = session_of(frame);
+    if (!is_index(s, index) || bytes < 0 || bytes > PTRDIFF_MAX / 4 || keep < 0 || keep > bytes)
+        return fail(s, ADZE_ERR_DIM, "a value of absurd size");
+    late *l = &s->late[index];
+    if (l->memory && l->room >= (uint64_t)bytes + SLACK) return ADZE_OK;
+    uint64_t wanted = (uint64_t)bytes + SLACK;
+    if (keep && wanted < 2 * l->room) wanted = 2 * l->room;
+    block *b = adze_rt_block_create(s, wanted);
+    if (!b && wanted > (uint64_t)bytes + SLACK) b = adze_rt_block_create(s, (uint64_t)bytes + SLACK);
+    if (!b) return fail(s, ADZE_ERR_NO_MEMORY, "no memory for a value whose size the run gives");
+    b->next = NULL;
+    if (keep) memcpy(block_data(b), s->late_values[index].data, (size_t)keep);
+    replace(s, index, b, block_data(b));
+    return ADZE_OK;
+}
+
+/* The block from env->output that holds the data, out of the session's list; NULL if there is none. */
+static block *take_kept(adze_session *s, const void *data)
+{
+    for (block **at = &s->kept; *at; at = &(*at)->next) {
+        block *b = *at;
+        const char *begin = block_data(b);
+        if ((const char *)data < begin || (const char *)data > begin + b->capacity) continue;
+        *at = b->next;
+        b->next = NULL;
+        return b;
+    }
+    return NULL;
+}
+
+static void set_form(adze_session *s, uint32_t index, uint32_t dtype, uint32_t rank, const int64_t *dims)
+{
+    late *l = &s->late[index];
+    void *data = s->late_values[index].data;
+    if (rank) memmove(l->dims, dims, rank * sizeof *dims);
+    s->late_values[index] = adze_value_tensor((adze_dtype)dtype, rank, l->dims, data);
+}
+
+static adze_status assign(const adze_frame *frame, uint32_t index, const adze_value *value)
+{
+    adze_session *s = session_of(frame);
+    uint64_t bytes;
+    if (!is_index(s, index) || value->kind != ADZE_VALUE_TENSOR || value->rank > ADZE_MAX_RANK)
+        return fail(s, ADZE_ERR_UNSUPPORTED, "a value that is no tensor");
+    if (!adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
+        return fail(s, ADZE_ERR_DIM, "a value of absurd size");
+    if (s->late_values[index].data != value->data || !s->late[index].memory) {
+        block *b = take_kept(s, value->data);
+        adze_status status = ADZE_OK;
+        if (b) {
+            int64_t dims[ADZE_MAX_RANK]; /* they may lie in memory that goes */
+            if (value->rank) memcpy(dims, value->dims, value->rank * sizeof *dims);
+            uint32_t dtype = value->dtype, rank = value->rank;
+            replace(s, index, b, value->data);
+            set_form(s, index, dtype, rank, dims);
+            return ADZE_OK;
+        }
+        status = reserve(frame, index, (int64_t)bytes, 0);
+        if (status) return status;
+        if (bytes) memcpy(s->late_values[index].data, value->data, bytes);
+    }
+    set_form(s, index, value->dtype, value->rank, value->dims);
+    return ADZE_OK;
+}
+
+static adze_status push(const adze_frame *frame, uint32_t index, const adze_value *value, int64_t number)
+{
+    adze_session *s = session_of(frame);
+    int64_t dims[ADZE_MAX_RANK];
+    uint64_t bytes, all;
+    uint32_t rank = value->rank + 1;
+    if (!is_index(s, index) || value->kind != ADZE_VALUE_TENSOR || rank > ADZE_MAX_RANK)
+        return fail(s, ADZE_ERR_RANK, "a stack of what is no tensor, or has too many dims");
+    dims[0] = number < 0 ? 0 : number + 1;
+    if (value->rank) memcpy(dims + 1, value->dims, value->rank * sizeof *dims);
+    if (!adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes) ||
+        !adze_rt_tensor_bytes(value->dtype, rank, dims, &all))
+        return fail(s, ADZE_ERR_DIM, "a value of absurd size");
+    const adze_value *was = &s->late_values[index];
+    bool same = number <= 0 || (was->rank == rank && !memcmp(was->dims + 1, dims + 1, value->rank * sizeof *dims));
+    if (!same) return fail(s, ADZE_ERR_DIM, "what a loop stacks must have the same dims in every run");
+    if (adze_dtype_bits((adze_dtype)value->dtype) % 8)
+        return fail(s, ADZE_ERR_UNSUPPORTED, "parts of a byte cannot be stacked");
+    uint64_t before = number < 0 ? 0 : all - bytes;
+    adze_status status = reserve(frame, index, (int64_t)all, (int64_t)before);
+    if (status) return status;
+    if (number >= 0 && bytes) memcpy((char *)s->late_values[index].data + before, value->data, bytes);
+    set_form(s, index, value->dtype, rank, dims);
+    return ADZE_OK;
+}
+
+/* ---- Symbols ---- */
+
+static adze_status grow_scratch(adze_session *s)
+{
+    int64_t wanted = s->dims[s->model->artifact->scratch_bytes];
+    uint64_t bytes = wanted < 0 ? 0 : align64((uint64_t)wanted), all;
+    if (bytes <= s->frame.scratch_bytes) return ADZE_OK;
+    block *b = __builtin_mul_overflow(bytes, (uint64_t)s->n_workers, &all) ? NULL : adze_rt_block_create(s, all);
+    if (!b) return fail(s, ADZE_ERR_NO_MEMORY, "no memory for scratch whose size the run gives");
+    b->next = NULL;
+    adze_rt_block_list_free(s, &s->own_scratch);
+    s->own_scratch = b;
+    s->frame.scratch = block_data(b);
+    s->frame.scratch_bytes = bytes;
+    return ADZE_OK;
+}
+
+static adze_status define(const adze_frame *frame, uint32_t n, const uint32_t *symbols, const int64_t *values)
+{
+    adze_session *s = session_of(frame);
+    const adze_artifact *a = s->model->artifact;
+    bool changed = false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (symbols[i] >= a->n_symbols || a->symbols[symbols[i]].input != ADZE_ARTIFACT_LATE || values[i] < 0)
+            return fail(s, ADZE_ERR_DIM, "a size that a run gives is absurd");
+        changed |= s->symbols[symbols[i]] != values[i];
+        s->symbols[symbols[i]] = values[i];
+    }
+    if (!changed) return ADZE_OK;
+    for (uint32_t i = 0; i < a->n_dims; i++)
+        if (s->is_late_dim[i] && !adze_rt_dim_eval(&a->dims[i], s->symbols, &s->dims[i])) s->dims[i] = -1;
+    return grow_scratch(s);
+}
+
+/* ---- Sessions ---- */
+
+void adze_rt_late_init(adze_session *s)
+{
+    const adze_artifact *a = s->model->artifact;
+    for (uint32_t i = 0; i < a->n_dims; i++) {
+        const adze_artifact_dim *dim = &a->dims[i];
+        for (uint64_t k = 0; k < dim->n_code; k++) {
+            if (dim->code[k] != ADZE_DIM_CODE_CONST && dim->code[k] != ADZE_DIM_CODE_SYMBOL) continue;
+            bool symbol = dim->code[k++] == ADZE_DIM_CODE_SYMBOL;
+            s->is_late_dim[i] |= symbol && a->symbols[dim->code[k]].input == ADZE_ARTIFACT_LATE;
+        }
+    }
+    s->frame.late = s->late_values;
+    s->frame.reserve = reserve;
+    s->frame.assign = assign;
+    s->frame.push = push;
+    s->frame.define = define;
+}
+
+void adze_rt_late_free(adze_session *s)
+{
+    for (uint32_t i = 0; i < s->model->artifact->n_late; i++) adze_rt_block_list_free(s, &s->late[i].memory);
+    adze_rt_block_list_free(s, &s->own_scratch);
+}
