@@ -27,19 +27,28 @@ static bool overhangs(const adze_op *op, const adze_window *w)
     return high > 0;
 }
 
+/* A magnitude or a square: its magnitudes are itself. */
+static bool is_not_negative(const adze_ir_value *value)
+{
+    const adze_op *op = adze_value_op(infer_outside_kernel(value));
+    if (!op) return false;
+    return adze_op_is(op, "abs") || (adze_op_is(op, "mul") && adze_op_operand(op, 0) == adze_op_operand(op, 1));
+}
+
 bool access_pool(const adze_op *op, adze_access *a)
 {
     const adze_type *x = access_operand_type(op, 0);
-    bool mean = adze_op_is(op, "average_pool");
+    bool mean = adze_op_is(op, "average_pool"), sum = adze_op_is(op, "lp_pool");
+    if (sum && (adze_op_attr_int(op, "p") != 1 || !is_not_negative(adze_op_operand(op, 0)))) return false;
     if (!x || !access_result_axes(op, a)) return false; /* two results: no such form */
     uint32_t rank = adze_type_rank(x), axes = rank - 2;
     adze_window window[ADZE_MAX_RANK];
     if (!adze_windows(op, axes, adze_type_dims(x) + 2, NULL, window)) return false;
     a->mean = mean;
     a->mean_all = mean && adze_op_attr_int(op, "count_include_pad");
-    a->combine = mean ? ADZE_COMBINE_ADD : ADZE_COMBINE_MAX;
+    a->combine = mean || sum ? ADZE_COMBINE_ADD : ADZE_COMBINE_MAX;
     adze_access_map *map = access_map_operand(a, 0, rank);
-    map->outside = mean ? 0 : -(double)INFINITY;
+    map->outside = mean || sum ? 0 : -(double)INFINITY;
     map->dims[0] = access_axis(op, 0);
     map->dims[1] = access_axis(op, 1);
     for (uint32_t i = 0; i < axes; i++) {

@@ -38,6 +38,8 @@ inferred infer_unknown_dims(const adze_op *op, adze_dtype dtype, uint32_t rank);
 /* Operand `index` is absent or an integer tensor of rank 0 or 1 (as shapes, axes and indices are);
  * reports if not. */
 bool infer_integers(const adze_op *op, uint32_t index);
+/* Operand `index` is a tensor of i32 or i64 of any rank (infer_scatter.c); reports if not. */
+bool infer_index_operand(const adze_op *op, uint32_t index, inferred *out);
 /* Axis counted from either end of `rank` axes; reports if out of range. */
 bool infer_axis(const adze_op *op, int64_t axis, uint32_t rank, uint32_t *out_axis);
 /* Axes in a constant operand as a bit set over `rank` axes. *out_known is false if the operand is no

@@ -138,6 +138,19 @@ bool infer_cast(adze_op *op, const adze_type **out_types)
     return like_operand(op, 0, (adze_dtype)a->to, out_types);
 }
 
+bool infer_bitcast(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_bitcast_attrs *a = (const void *)adze_op_attrs(op);
+    inferred x;
+    if (!infer_tensor(op, 0, &x)) return false;
+    if (a->to == ADZE_DTYPE_str || x.dtype == ADZE_DTYPE_str ||
+        adze_dtype_bits((adze_dtype)a->to) != adze_dtype_bits(x.dtype))
+        return adze_error(adze_op_loc(op), "bitcast of %s to elements of %u bits", infer_type_text(op, 0),
+                          adze_dtype_bits((adze_dtype)a->to));
+    x.dtype = (adze_dtype)a->to;
+    return infer_result(op, out_types, 0, &x);
+}
+
 /* The exponent may have an element type of its own. */
 bool infer_pow(adze_op *op, const adze_type **out_types)
 {

@@ -16,14 +16,6 @@ bool infer_slice(adze_op *op, const adze_type **out_types)
     return infer_result(op, out_types, 0, &x);
 }
 
-static bool check_indices(const adze_op *op, inferred *index)
-{
-    if (!infer_tensor(op, 1, index)) return false;
-    if (index->dtype == ADZE_DTYPE_i32 || index->dtype == ADZE_DTYPE_i64) return true;
-    return adze_error(adze_op_loc(op), "the indices of %s are %s, not i32 or i64", adze_op_name(op),
-                      infer_type_text(op, 1));
-}
-
 static bool too_many(const adze_op *op, uint32_t rank)
 {
     return adze_error(adze_op_loc(op), "the result of %s would have %u dims; at most %d are possible",
@@ -34,7 +26,7 @@ bool infer_gather(adze_op *op, const adze_type **out_types)
 {
     inferred x, index, out = {.ranked = true};
     uint32_t axis;
-    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &x) || !check_indices(op, &index)) return false;
+    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &x) || !infer_index_operand(op, 1, &index)) return false;
     out.dtype = x.dtype;
     if (!x.ranked || !index.ranked) {
         out = infer_unranked(x.dtype);
@@ -52,7 +44,7 @@ bool infer_gather_elements(adze_op *op, const adze_type **out_types)
 {
     inferred x, index;
     uint32_t axis;
-    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &x) || !check_indices(op, &index)) return false;
+    if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &x) || !infer_index_operand(op, 1, &index)) return false;
     if (x.ranked && index.ranked && x.rank != index.rank)
         return adze_error(adze_op_loc(op), "gather_elements of %s by %s: ranks differ", infer_type_text(op, 0),
                           infer_type_text(op, 1));
@@ -66,7 +58,7 @@ bool infer_gather_nd(adze_op *op, const adze_type **out_types)
     inferred x, index, out = {.ranked = true};
     int64_t depth, batch = adze_op_attr_int(op, "batch_dims");
     if (!infer_ranked(op, 0, 1, ADZE_MAX_RANK, &x) || !infer_ranked(op, 1, 1, ADZE_MAX_RANK, &index)) return false;
-    if (!check_indices(op, &index)) return false;
+    if (!infer_index_operand(op, 1, &index)) return false;
     out.dtype = x.dtype;
     if (!x.ranked || !index.ranked || !adze_dim_is_const(index.dims[index.rank - 1], &depth)) {
         out = infer_unranked(x.dtype);

@@ -100,14 +100,38 @@ bool infer_dims(adze_op *op, const adze_type **out_types)
     return infer_result(op, out_types, 0, &out);
 }
 
-bool infer_random_normal(adze_op *op, const adze_type **out_types)
+/* random_normal and random_uniform: dims by attribute. */
+bool infer_random(adze_op *op, const adze_type **out_types)
 {
-    const struct adze_random_normal_attrs *a = (const void *)adze_op_attrs(op);
-    inferred out = {.dtype = (adze_dtype)a->dtype, .ranked = true};
-    if (a->shape.count > ADZE_MAX_RANK)
-        return adze_error(adze_op_loc(op), "random_normal with %llu dims; at most %d are possible",
-                          (unsigned long long)a->shape.count, ADZE_MAX_RANK);
-    for (uint64_t i = 0; i < a->shape.count; i++)
-        out.dims[out.rank++] = adze_dim_const(adze_op_context(op), a->shape.data[i]);
+    inferred out = {.dtype = (adze_dtype)adze_op_attr_int(op, "dtype"), .ranked = true};
+    adze_ints shape = adze_op_attr_ints(op, "shape");
+    if (shape.count > ADZE_MAX_RANK)
+        return adze_error(adze_op_loc(op), "%s with %llu dims; at most %d are possible", adze_op_name(op),
+                          (unsigned long long)shape.count, ADZE_MAX_RANK);
+    for (uint64_t i = 0; i < shape.count; i++)
+        out.dims[out.rank++] = adze_dim_const(adze_op_context(op), shape.data[i]);
     return infer_result(op, out_types, 0, &out);
+}
+
+bool infer_random_like(adze_op *op, const adze_type **out_types)
+{
+    inferred x;
+    if (!infer_tensor(op, 0, &x)) return false;
+    if (adze_op_attr_is_set(op, "dtype")) x.dtype = (adze_dtype)adze_op_attr_int(op, "dtype");
+    if (adze_dtype_get_kind(x.dtype) != ADZE_KIND_FLOAT)
+        return adze_error(adze_op_loc(op), "%s of %s makes floats; `dtype` says which", adze_op_name(op),
+                          infer_type_text(op, 0));
+    return infer_result(op, out_types, 0, &x);
+}
+
+bool infer_multinomial(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_multinomial_attrs *a = (const void *)adze_op_attrs(op);
+    inferred x;
+    if (!infer_ranked(op, 0, 2, 2, &x)) return false;
+    if (a->sample_size < 1 || (a->dtype != ADZE_DTYPE_i32 && a->dtype != ADZE_DTYPE_i64))
+        return adze_error(adze_op_loc(op), "multinomial draws 1 or more samples, as i32 or i64");
+    x.dtype = (adze_dtype)a->dtype;
+    if (x.ranked) x.dims[1] = adze_dim_const(adze_op_context(op), a->sample_size);
+    return infer_result(op, out_types, 0, &x);
 }

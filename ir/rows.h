@@ -19,7 +19,8 @@ adze_access_fn access_elementwise, access_matmul, access_matmul_integer, access_
     access_pad, access_depth_to_space, access_space_to_depth, access_tile, access_resize, access_gather,
     access_gather_elements, access_gather_nd;
 
-adze_infer_fn infer_same, infer_clip, infer_compare, infer_cast, infer_broadcast, infer_pow, infer_where, infer_dropout;
+adze_infer_fn infer_same, infer_clip, infer_compare, infer_cast, infer_bitcast, infer_broadcast, infer_pow, infer_where,
+    infer_dropout;
 adze_infer_fn infer_quantize, infer_dequantize, infer_requantize, infer_densify;
 adze_infer_fn infer_matmul, infer_matmul_integer, infer_gemm, infer_conv, infer_conv_integer, infer_attention,
     infer_pack_panels, infer_pack_kept, infer_pack_masked;
@@ -28,8 +29,14 @@ adze_infer_fn infer_reshape, infer_flatten, infer_squeeze, infer_unsqueeze, infe
     infer_expand, infer_concat, infer_split, infer_slice, infer_pad, infer_tile, infer_resize,
     infer_depth_to_space, infer_space_to_depth;
 adze_infer_fn infer_gather, infer_gather_elements, infer_gather_nd;
+adze_infer_fn infer_scatter_elements, infer_scatter_nd, infer_reverse_sequence;
+adze_infer_fn infer_compress, infer_nonzero, infer_unique, infer_topk, infer_non_max_suppression;
+adze_infer_fn infer_max_unpool, infer_col2im, infer_roi_align, infer_max_roi_pool, infer_grid_sample,
+    infer_deform_conv;
+adze_infer_fn infer_det, infer_tfidf_vectorizer, infer_dft, infer_stft, infer_mel_weight_matrix;
+adze_infer_fn infer_recurrent, infer_linear_attention;
 adze_infer_fn infer_shape, infer_size, infer_constant_of_shape, infer_range, infer_dims, infer_stated,
-    infer_random_normal;
+    infer_random, infer_random_like, infer_multinomial;
 adze_infer_fn infer_kernel, infer_named, infer_apply, infer_for, infer_mask, infer_splat, infer_lanes, infer_reduce_lanes;
 
 #endif

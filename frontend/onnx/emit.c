@@ -30,6 +30,17 @@ adze_ir_value *adze_onnx_emit(adze_onnx_node *node, const char *op, adze_ir_valu
     return made ? adze_op_result(made, 0) : NULL;
 }
 
+adze_ir_value *adze_onnx_emit_typed(adze_onnx_node *node, const char *op, adze_ir_value *const *operands,
+                                    uint32_t n_operands, const adze_type *type)
+{
+    adze_onnx_import *import = node->import;
+    import->builder.loc = node->loc;
+    adze_op *made = adze_build(&import->builder, op, operands, n_operands, NULL, 0, &type, 1);
+    if (!made) return NULL;
+    adze_op_add_node(made, node->name);
+    return adze_op_infer(made) ? adze_op_result(made, 0) : NULL;
+}
+
 bool adze_onnx_finish(adze_onnx_node *node, const char *op, const adze_attr *attrs,
                       uint32_t n_attrs)
 {

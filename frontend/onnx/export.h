@@ -85,6 +85,7 @@ void adze_onnx_float(adze_onnx_export *x, const char *name, double value);
 void adze_onnx_string(adze_onnx_export *x, const char *name, const char *value);
 void adze_onnx_int_list(adze_onnx_export *x, const char *name, const int64_t *values, uint64_t count);
 void adze_onnx_float_list(adze_onnx_export *x, const char *name, const double *values, uint64_t count);
+void adze_onnx_string_list(adze_onnx_export *x, const char *name, const char *words); /* with spaces between */
 /* One field of AttributeProto: `field` holds the message `bytes`, and `type` says so. */
 void adze_onnx_message(adze_onnx_export *x, const char *name, uint32_t field, int64_t type,
                        const adze_onnx_bytes *bytes);
@@ -120,7 +121,7 @@ void adze_onnx_put_graph(adze_onnx_export *x);
 /* A graph of one region of the op, without inputs, as a message. */
 void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, adze_onnx_bytes *out);
 
-/* ---- Ops (export_ops.c, export_groups.c, export_shapes.c) ---- */
+/* ---- Ops (export_ops.c, export_forms.c, export_groups.c, export_shapes.c) ---- */
 
 /* The op as the ONNX op `op_type`: operands, attributes and results one to one. */
 bool adze_onnx_say_as(adze_onnx_export *x, const char *op_type);
@@ -131,6 +132,7 @@ typedef bool adze_onnx_speaker(adze_onnx_export *x);
 /* NULL: the row says everything. */
 adze_onnx_speaker *adze_onnx_group_find(const char *op);
 adze_onnx_speaker *adze_onnx_shape_find(const char *op);
+adze_onnx_speaker *adze_onnx_spelling_find(const char *op);
 /* The dims as an i64 tensor of rank 1: a constant, or computed from the inputs of the model. NULL if refused. */
 const char *adze_onnx_say_dims(adze_onnx_export *x, const adze_dim *const *dims, uint32_t count, const char *out);
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* AttributeProto: fields and AttributeType. */
-enum { NAME = 1, F = 2, I = 3, S = 4, FLOATS = 7, INTS = 8, TYPE = 20 };
-enum { IS_FLOAT = 1, IS_INT = 2, IS_STRING = 3, IS_FLOATS = 6, IS_INTS = 7 };
+enum { NAME = 1, F = 2, I = 3, S = 4, FLOATS = 7, INTS = 8, STRINGS = 9, TYPE = 20 };
+enum { IS_FLOAT = 1, IS_INT = 2, IS_STRING = 3, IS_FLOATS = 6, IS_INTS = 7, IS_STRINGS = 8 };
 
 static void add(const char ***items, uint32_t *count, uint32_t *capacity, const char *item)
 {
@@ -86,6 +86,14 @@ void adze_onnx_float_list(adze_onnx_export *x, const char *name, const double *v
     size_t begin = begin_attr(x, name);
     for (uint64_t i = 0; i < count; i++) adze_onnx_put_float(&x->draft.body, FLOATS, (float)values[i]);
     end_attr(x, begin, IS_FLOATS);
+}
+
+void adze_onnx_string_list(adze_onnx_export *x, const char *name, const char *words)
+{
+    size_t begin = begin_attr(x, name);
+    for (size_t n; (n = strcspn(words, " ")) > 0; words += n + (words[n] == ' '))
+        adze_onnx_put_bytes(&x->draft.body, STRINGS, words, n);
+    end_attr(x, begin, IS_STRINGS);
 }
 
 void adze_onnx_message(adze_onnx_export *x, const char *name, uint32_t field, int64_t type,

@@ -88,6 +88,7 @@ bool adze_onnx_say_op(adze_onnx_export *x)
     const adze_op_row *row = adze_op_get_row(x->op);
     adze_onnx_speaker *speaker = adze_onnx_group_find(row->name);
     if (!speaker) speaker = adze_onnx_shape_find(row->name);
+    if (!speaker) speaker = adze_onnx_spelling_find(row->name);
     if (speaker) return speaker(x);
     if (adze_op_is(x->op, "if")) return say_if(x);
     if (row->onnx) return adze_onnx_say_as(x, row->onnx);

@@ -143,11 +143,9 @@ static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
 static const char *known_gap(const char *op_type)
 {
     static const char control[] = "control flow is not supported";
-    static const char recurrent[] = "recurrent layers are not supported";
     static const struct {
         const char *op_type, *why;
-    } rows[] = {{"If", control},     {"Loop", control},  {"Scan", control},
-                {"LSTM", recurrent}, {"GRU", recurrent}, {"RNN", recurrent}};
+    } rows[] = {{"If", control}, {"Loop", control}, {"Scan", control}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].op_type, op_type)) return rows[i].why;
     return NULL;

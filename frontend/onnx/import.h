@@ -137,6 +137,9 @@ bool adze_onnx_attr_convert(adze_onnx_node *node, const adze_op_row *row, adze_a
 /* One op with one result; NULL after an error. */
 adze_ir_value *adze_onnx_emit(adze_onnx_node *node, const char *op, adze_ir_value *const *operands,
                               uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs);
+/* An op without attributes whose result type says what it makes. */
+adze_ir_value *adze_onnx_emit_typed(adze_onnx_node *node, const char *op, adze_ir_value *const *operands,
+                                    uint32_t n_operands, const adze_type *type);
 /* The node as one op: its operands, unread attributes plus `attrs`, and as many results as it has.
  */
 bool adze_onnx_finish(adze_onnx_node *node, const char *op, const adze_attr *attrs,

@@ -1,5 +1,5 @@
 /* Elementwise ops and normalizations whose older or special forms differ. */
-#include "upgrade.h"
+#include "compose.h"
 
 #include <string.h>
 
@@ -32,13 +32,15 @@ static bool is_false(const adze_ir_value *value)
 }
 
 /* Inference form: the operand itself. Before opset 12 the ratio is an attribute, which inference
- * does not need; from then on an operand can ask for training. */
+ * does not need; from then on an operand can ask for training, and before opset 7 that is what happens without is_test. */
 bool adze_onnx_upgrade_dropout(adze_onnx_node *node)
 {
     adze_ir_value *training = adze_onnx_operand(node, 2);
-    adze_onnx_attr(node, "ratio");
-    adze_onnx_attr(node, "is_test");
-    if (training && !is_false(training)) return adze_onnx_unsupported(node, "training mode");
+    double ratio = 0.5;
+    int64_t is_test = 0;
+    if (!adze_onnx_attr_float(node, "ratio", &ratio) || !adze_onnx_attr_int(node, "is_test", &is_test)) return false;
+    if ((training && !is_false(training)) || (node->version < 7 && !is_test))
+        return adze_onnx_dropout_training(node, ratio);
     if (node->n_out > 1 && node->version < 10)
         return adze_onnx_unsupported(node, "the mask as a float");
     if (node->n_in > 1) node->n_in = 1;
@@ -83,17 +85,17 @@ bool adze_onnx_upgrade_softmax(adze_onnx_node *node)
     return softmax_flat(node, axis);
 }
 
-/* Inference form alone. Further outputs are running statistics, or before opset 14 those of
- * training; `spatial` = 0 (before opset 9) has statistics per element. */
+/* Training where the attribute says so, before opset 14 where it has the further results; `spatial` = 0 (before opset 9) has statistics per element. */
 bool adze_onnx_upgrade_batch_norm(adze_onnx_node *node)
 {
-    int64_t spatial = 1, training = 0;
-    adze_onnx_attr(node, "is_test");
-    if (!adze_onnx_attr_int(node, "spatial", &spatial) ||
+    int64_t spatial = 1, training = 0, is_test = 0;
+    if (!adze_onnx_attr_int(node, "is_test", &is_test) || !adze_onnx_attr_int(node, "spatial", &spatial) ||
         !adze_onnx_attr_int(node, "training_mode", &training))
         return false;
     if (spatial != 1) return adze_onnx_unsupported(node, "spatial = %lld", (long long)spatial);
-    if (training != 0 || node->n_out > 1) return adze_onnx_unsupported(node, "training mode");
+    bool trains = node->version < 7 ? !is_test : node->version < 14 ? node->n_out > 1 : training != 0;
+    if (trains) return adze_onnx_batch_norm_training(node);
+    if (node->n_out > 1) return adze_onnx_unsupported(node, "running statistics without training");
     return adze_onnx_finish_row(node);
 }
 

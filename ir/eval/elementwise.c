@@ -260,6 +260,19 @@ EVAL(cast)
     return status;
 }
 
+EVAL(bitcast)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_bitcast_attrs *a = attrs;
+    uint32_t to = (uint32_t)a->to;
+    if (in->dtype == ADZE_DTYPE_str || to == ADZE_DTYPE_str ||
+        adze_dtype_bits((adze_dtype)in->dtype) != adze_dtype_bits((adze_dtype)to))
+        return ev_fail(env, ADZE_ERR_DTYPE, "bitcast: elements of another size");
+    adze_status status = ev_result(env, out, to, in->rank, in->dims);
+    if (status == ADZE_OK) memcpy(out->data, in->data, (size_t)ev_bytes(in));
+    return status;
+}
+
 /* The exponent takes the base's type; an integer to a float power goes through f64. */
 EVAL(pow)
 {

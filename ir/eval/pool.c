@@ -5,6 +5,7 @@
  * inputs that they read there are one strided row. Elements that are padding are never visited, so
  * absurd windows cost nothing.
  */
+#include "bodies.h"
 #include "window.h"
 
 typedef struct pool {
@@ -173,6 +174,39 @@ adze_status eval_average_pool(const adze_env *env, const adze_value *in, uint32_
             for (uint32_t i = 0; i + 1 < p.axes; i++) count *= (double)counted(&p.window[i], at[i], padding);
             pool_line(&p, at, true);
             for (int64_t j = 0; j < n; j++) p.line[j] /= count * (double)counted(&p.window[p.axes - 1], j, padding);
+            ev_store_f64(in->dtype, out->data, to, 1, n, p.line);
+            to += n;
+        } while (ev_next(p.axes - 1, p.outer, at));
+    }
+    return ADZE_OK;
+}
+
+/* x^p, for small whole p by products. */
+static double power(double x, int64_t p)
+{
+    if (p == 1) return x;
+    return p == 2 ? x * x : adze_body_pow_f64(x, (double)p);
+}
+
+adze_status eval_lp_pool(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                         const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_lp_pool_attrs *a = attrs;
+    ev_window_attrs attributes = {a->strides, a->dilations, a->pads, a->auto_pad, a->ceil_mode != 0};
+    pool p;
+    if (!ev_is_float(in->dtype)) return ev_bad_dtype(env);
+    if (a->p < 1) return ev_fail(env, ADZE_ERR_VALUE, "lp_pool: p is less than 1");
+    adze_status status = prepare(env, in, out, 1, &attributes, a->kernel_shape, &p);
+    if (status != ADZE_OK || adze_value_count(out) == 0) return status;
+    int64_t at[ADZE_MAX_RANK] = {0}, n = p.window[p.axes - 1].out, to = 0;
+    for (int64_t c = 0; c < p.planes; c++) {
+        ev_load_f64(in->dtype, in->data, c * p.plane, 1, p.plane, p.x);
+        for (int64_t i = 0; i < p.plane; i++) p.x[i] = power(p.x[i] < 0 ? -p.x[i] : p.x[i], a->p);
+        do {
+            pool_line(&p, at, true);
+            for (int64_t j = 0; j < n && a->p > 1; j++)
+                p.line[j] = a->p == 2 ? adze_body_sqrt_f64(p.line[j]) : adze_body_pow_f64(p.line[j], 1 / (double)a->p);
             ev_store_f64(in->dtype, out->data, to, 1, n, p.line);
             to += n;
         } while (ev_next(p.axes - 1, p.outer, at));

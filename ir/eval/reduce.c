@@ -307,46 +307,60 @@ adze_status eval_argmin(const adze_env *env, const adze_value *in, uint32_t n_in
 }
 
 /* One line of n elements, `step` apart; a negative step walks it backwards. */
-static void run_sum(const adze_value *in, adze_value *out, int64_t first, int64_t step, int64_t n,
-                    bool exclusive)
+static void run_line(const adze_value *in, adze_value *out, int64_t first, int64_t step, int64_t n, bool exclusive,
+                     bool product)
 {
     bool ints = ev_is_int(in->dtype);
-    double sum = 0;
-    uint64_t wrapped = 0;
+    double so_far = product ? 1 : 0;
+    uint64_t wrapped = product ? 1 : 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = first + i * step;
         if (ints) {
-            uint64_t before = wrapped;
-            wrapped += (uint64_t)ev_get_i64(in, at);
+            uint64_t before = wrapped, x = (uint64_t)ev_get_i64(in, at);
+            wrapped = product ? wrapped * x : wrapped + x;
             int64_t v = (int64_t)(exclusive ? before : wrapped);
             ev_store_i64(in->dtype, out->data, at, 1, 1, &v);
         } else {
-            double before = sum;
-            sum += ev_get_f64(in, at);
-            ev_store_f64(in->dtype, out->data, at, 1, 1, exclusive ? &before : &sum);
+            double before = so_far, x = ev_get_f64(in, at);
+            so_far = product ? so_far * x : so_far + x;
+            ev_store_f64(in->dtype, out->data, at, 1, 1, exclusive ? &before : &so_far);
         }
     }
 }
 
-adze_status eval_cum_sum(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
-                         uint32_t n_out, const void *attrs)
+static adze_status cumulate(const adze_env *env, const adze_value *in, adze_value *out, bool exclusive, bool reverse,
+                            bool product)
 {
-    (void)n_in, (void)n_out;
-    const struct adze_cum_sum_attrs *a = attrs;
     uint32_t axis;
     if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
     if (adze_value_count(&in[1]) != 1 || !ev_axis(ev_get_i64(&in[1], 0), in->rank, &axis))
-        return ev_fail(env, ADZE_ERR_VALUE, "cum_sum: axis out of range");
+        return ev_fail(env, ADZE_ERR_VALUE, product ? "cum_prod: axis out of range" : "cum_sum: axis out of range");
     adze_status status = ev_result_like(env, out, in);
     if (status != ADZE_OK || adze_value_count(in) == 0) return status;
     int64_t inner = ev_product(in->dims, axis + 1, in->rank), n = in->dims[axis];
     int64_t lines = (int64_t)adze_value_count(in) / n;
     for (int64_t i = 0; i < lines; i++) {
         int64_t first = i / inner * n * inner + i % inner;
-        if (a->reverse)
-            run_sum(in, out, first + (n - 1) * inner, -inner, n, a->exclusive != 0);
+        if (reverse)
+            run_line(in, out, first + (n - 1) * inner, -inner, n, exclusive, product);
         else
-            run_sum(in, out, first, inner, n, a->exclusive != 0);
+            run_line(in, out, first, inner, n, exclusive, product);
     }
     return ADZE_OK;
+}
+
+adze_status eval_cum_sum(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                         const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_cum_sum_attrs *a = attrs;
+    return cumulate(env, in, out, a->exclusive != 0, a->reverse != 0, false);
+}
+
+adze_status eval_cum_prod(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                          const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_cum_prod_attrs *a = attrs;
+    return cumulate(env, in, out, a->exclusive != 0, a->reverse != 0, true);
 }

@@ -1,0 +1,63 @@
+/* Saying a node with several ops (private).
+ *
+ * A term is a value of the graph being written. Every function gives NULL if it was given NULL where a term must be, or
+ * after an error: a chain of them needs one check at its end.
+ */
+#ifndef ADZE_ONNX_COMPOSE_H
+#define ADZE_ONNX_COMPOSE_H
+
+#include "upgrade.h"
+
+typedef adze_ir_value term;
+
+/* The op `name` with 1 to 3 operands and one result. */
+term *compose1(adze_onnx_node *node, const char *name, term *a);
+term *compose2(adze_onnx_node *node, const char *name, term *a, term *b);
+term *compose3(adze_onnx_node *node, const char *name, term *a, term *b, term *c);
+/* With one operand, the op's first, and one attribute. */
+term *compose_with(adze_onnx_node *node, const char *name, term *a, adze_attr attr);
+/* The op as adze_onnx_emit makes it; the first `needed` operands must be there. */
+term *compose_all(adze_onnx_node *node, const char *name, term *const *in, uint32_t n, uint32_t needed,
+                  const adze_attr *attrs, uint32_t n_attrs);
+
+adze_dtype compose_dtype(const term *x); /* NONE of NULL */
+/* Rank and dims of a term; rank -1 if it is not known. */
+int compose_rank(const term *x);
+const adze_dim *compose_dim(const term *x, uint32_t axis);
+/* The node's operand `index`, which must be there and of known rank, at least `least`. Reports if not. */
+bool compose_operand(adze_onnx_node *node, uint32_t index, int least, term **out, uint32_t *out_rank);
+/* Axis counted from either end. Reports one out of range. */
+bool compose_axis(adze_onnx_node *node, int64_t axis, uint32_t rank, uint32_t *out);
+
+term *compose_cast(adze_onnx_node *node, term *x, adze_dtype dtype);
+/* Constants: one number of rank 0, of a dtype or of that of a term; a list of ints. */
+term *compose_number(adze_onnx_node *node, adze_dtype dtype, double value);
+term *compose_like(adze_onnx_node *node, const term *x, double value);
+term *compose_ints(adze_onnx_node *node, const int64_t *values, size_t count);
+term *compose_int(adze_onnx_node *node, int64_t value); /* of rank 1 */
+/* 0 … n-1 as i64 of `rank` axes, all but `at` of 1; n is a dim, or axis `of` of a term where that is not known. */
+term *compose_iota(adze_onnx_node *node, const adze_dim *n, uint32_t rank, uint32_t at);
+term *compose_positions(adze_onnx_node *node, term *x, uint32_t of, uint32_t rank, uint32_t at);
+/* Axis `axis` of the term's dims as i64 of rank 1. */
+term *compose_size(adze_onnx_node *node, term *x, uint32_t axis);
+
+/* Other dims for the same elements; all must be known. */
+term *compose_reshape(adze_onnx_node *node, term *x, const adze_dim *const *dims, uint32_t rank);
+term *compose_expand(adze_onnx_node *node, term *x, const adze_dim *const *dims, uint32_t rank);
+term *compose_scalar(adze_onnx_node *node, term *x); /* one element, as rank 0 */
+/* Axes of 1 between the result's axes `from` and `to`, which is not one of them. */
+term *compose_unsqueeze(adze_onnx_node *node, term *x, uint32_t from, uint32_t to);
+term *compose_squeeze(adze_onnx_node *node, term *x, int64_t axis);
+term *compose_transpose(adze_onnx_node *node, term *x, const int64_t *perm, uint32_t rank);
+/* Elements start, start + step, … below `end` of one axis. */
+term *compose_slice(adze_onnx_node *node, term *x, int64_t axis, int64_t start, int64_t end, int64_t step);
+term *compose_concat(adze_onnx_node *node, term *const *parts, uint32_t n, int64_t axis);
+/* reduce_…; axes NULL = all. */
+term *compose_reduce(adze_onnx_node *node, const char *name, term *x, const int64_t *axes, size_t count, bool keep);
+/* A list of a parameter for each channel as [1…], so that it broadcasts along axis 1 of `rank` axes. */
+term *compose_channels(adze_onnx_node *node, term *x, uint32_t rank);
+
+/* The node's only result. */
+bool compose_end(adze_onnx_node *node, term *result);
+
+#endif

@@ -1,0 +1,263 @@
+/* Convolutions that are said with conv: transposed ones, causal ones, those of quantized tensors. */
+#include "compose.h"
+
+#include <string.h>
+
+/* ---- Transposed convolution ----
+ *
+ * The result of stride s, dilation d, window k and padding b, e is what conv gives of the operand with s - 1 zeros
+ * behind each element, padded by d (k - 1) - b and d (k - 1) - e, with the window turned round. */
+
+typedef struct turned {
+    uint32_t axes;
+    const int64_t *strides, *dilations, *pads, *extra, *shape; /* NULL: not given */
+    int64_t group;
+    const char *auto_pad;
+    int64_t kernel[ADZE_MAX_RANK], before[ADZE_MAX_RANK], after[ADZE_MAX_RANK];
+} turned;
+
+static bool read_list(adze_onnx_node *node, const char *name, size_t count, const int64_t **out)
+{
+    size_t n = 0;
+    *out = NULL;
+    if (!adze_onnx_attr_ints(node, name, out, &n)) return false;
+    if (n == 0) *out = NULL;
+    if (*out && n != count)
+        return adze_onnx_invalid(node, "attribute '%s' has %zu entries, expected %zu", name, n, count);
+    for (size_t i = 0; *out && i < n; i++)
+        if ((*out)[i] < 0 || (*out)[i] > INT32_MAX)
+            return adze_onnx_invalid(node, "attribute '%s' has the entry %lld", name, (long long)(*out)[i]);
+    return true;
+}
+
+static bool read_turned(adze_onnx_node *node, term *w, uint32_t rank, turned *t)
+{
+    const int64_t *shape;
+    size_t n = 0;
+    uint32_t axes = rank - 2;
+    *t = (turned){.axes = axes, .group = 1, .auto_pad = "NOTSET"};
+    if (!read_list(node, "strides", axes, &t->strides) || !read_list(node, "dilations", axes, &t->dilations) ||
+        !read_list(node, "pads", 2 * (size_t)axes, &t->pads) || !read_list(node, "output_padding", axes, &t->extra) ||
+        !adze_onnx_attr_int(node, "group", &t->group) || !adze_onnx_attr_str(node, "auto_pad", &t->auto_pad) ||
+        !read_list(node, "kernel_shape", axes, &shape) || !adze_onnx_attr_ints(node, "output_shape", &t->shape, &n))
+        return false;
+    if (n != 0 && n != axes && n != rank)
+        return adze_onnx_invalid(node, "attribute 'output_shape' has %zu entries, expected %u", n, axes);
+    t->shape = n == 0 ? NULL : t->shape + (n == rank ? 2 : 0); /* at opset 1 with batch and channels */
+    for (uint32_t i = 0; i < axes; i++) {
+        if (!adze_dim_is_const(compose_dim(w, 2 + i), &t->kernel[i]))
+            return adze_onnx_unsupported(node, "a window of unknown dims");
+        if (shape && shape[i] != t->kernel[i])
+            return adze_onnx_invalid(node, "kernel_shape says %lld but the weight has %lld", (long long)shape[i],
+                                     (long long)t->kernel[i]);
+        if ((t->strides && t->strides[i] < 1) || (t->dilations && t->dilations[i] < 1) || t->kernel[i] < 1)
+            return adze_onnx_invalid(node, "a stride, dilation or window of 0");
+    }
+    return true;
+}
+
+static int64_t entry(const int64_t *list, uint32_t i, int64_t usual) { return list ? list[i] : usual; }
+
+/* What conv pads: from the pads that are given, or from the dims that the result is to have. */
+static bool find_pads(adze_onnx_node *node, term *x, turned *t)
+{
+    bool upper = !strcmp(t->auto_pad, "SAME_UPPER"), same = upper || !strcmp(t->auto_pad, "SAME_LOWER");
+    bool valid = !strcmp(t->auto_pad, "VALID");
+    if (!same && !valid && strcmp(t->auto_pad, "NOTSET") && *t->auto_pad)
+        return adze_onnx_invalid(node, "attribute 'auto_pad' is '%s'", t->auto_pad);
+    for (uint32_t i = 0; i < t->axes; i++) {
+        int64_t reach = (t->kernel[i] - 1) * entry(t->dilations, i, 1), extra = entry(t->extra, i, 0);
+        int64_t stride = entry(t->strides, i, 1), size, total = 0, before, after;
+        if (!same && !t->shape) {
+            before = t->pads && !valid ? t->pads[i] : 0;
+            after = t->pads && !valid ? t->pads[t->axes + i] : 0;
+        } else {
+            /* s (in - 1) + 1 + reach + extra - out; out is s in for SAME */
+            if (t->shape && !adze_dim_is_const(compose_dim(x, 2 + i), &size))
+                return adze_onnx_unsupported(node, "output_shape of dims that are not known before it runs");
+            total = t->shape ? stride * (size - 1) + 1 + reach + extra - t->shape[i] : 1 + reach + extra - stride;
+            before = total < 0 ? 0 : upper ? total / 2 : total - total / 2; /* too few: zeros at the end */
+            after = total - before;
+        }
+        t->before[i] = reach - before;
+        t->after[i] = reach - after + extra;
+    }
+    return true;
+}
+
+/* s - 1 zeros behind each element of the spatial axes. */
+static term *spread(adze_onnx_node *node, term *x, const turned *t)
+{
+    adze_context *context = node->import->context;
+    const adze_dim *split[2 * ADZE_MAX_RANK], *dims[ADZE_MAX_RANK];
+    int64_t pads[4 * ADZE_MAX_RANK] = {0};
+    uint32_t rank = 0;
+    bool any = false;
+    for (uint32_t i = 0; i < t->axes; i++) any |= entry(t->strides, i, 1) > 1;
+    if (!any) return x;
+    if (2 + 2 * t->axes > ADZE_MAX_RANK) return adze_onnx_unsupported(node, "strides over %u axes", t->axes), NULL;
+    for (uint32_t i = 0; i < t->axes + 2; i++) {
+        int64_t stride = i < 2 ? 1 : entry(t->strides, i - 2, 1);
+        split[rank++] = compose_dim(x, i);
+        if (i >= 2) split[rank++] = adze_dim_const(context, 1);
+        dims[i] = adze_dim_mul_const(context, compose_dim(x, i), stride);
+    }
+    for (uint32_t i = 0; i < t->axes; i++) pads[rank + 3 + 2 * i] = entry(t->strides, i, 1) - 1;
+    term *padded = compose2(node, "pad", compose_reshape(node, x, split, rank), compose_ints(node, pads, 2 * rank));
+    return compose_reshape(node, padded, dims, t->axes + 2);
+}
+
+/* [in, out / group, window] as [out, in / group, window turned round]. */
+static term *turn_weight(adze_onnx_node *node, term *w, const turned *t)
+{
+    adze_context *context = node->import->context;
+    int64_t in, each, perm[ADZE_MAX_RANK], starts[ADZE_MAX_RANK], ends[ADZE_MAX_RANK], steps[ADZE_MAX_RANK],
+        axes[ADZE_MAX_RANK];
+    const adze_dim *split[ADZE_MAX_RANK], *dims[ADZE_MAX_RANK];
+    uint32_t rank = t->axes + 2;
+    if (!adze_dim_is_const(compose_dim(w, 0), &in) || !adze_dim_is_const(compose_dim(w, 1), &each))
+        return adze_onnx_unsupported(node, "a weight of unknown dims"), NULL;
+    if (t->group < 1 || in % t->group || rank == ADZE_MAX_RANK)
+        return adze_onnx_invalid(node, "%lld channels in %lld groups", (long long)in, (long long)t->group), NULL;
+    split[0] = adze_dim_const(context, t->group);
+    split[1] = dims[1] = adze_dim_const(context, in / t->group);
+    split[2] = adze_dim_const(context, each);
+    dims[0] = adze_dim_const(context, each * t->group);
+    for (uint32_t i = 0; i <= rank; i++) perm[i] = i == 1 ? 2 : i == 2 ? 1 : i;
+    for (uint32_t i = 0; i < t->axes; i++) {
+        split[3 + i] = dims[2 + i] = compose_dim(w, 2 + i);
+        starts[i] = -1;
+        ends[i] = INT64_MIN;
+        steps[i] = -1;
+        axes[i] = 2 + i;
+    }
+    if (t->group > 1) w = compose_reshape(node, w, split, rank + 1);
+    w = compose_transpose(node, w, t->group > 1 ? perm : (int64_t[]){1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+                          t->group > 1 ? rank + 1 : rank);
+    if (t->group > 1) w = compose_reshape(node, w, dims, rank);
+    term *in_all[] = {w, compose_ints(node, starts, t->axes), compose_ints(node, ends, t->axes),
+                      compose_ints(node, axes, t->axes), compose_ints(node, steps, t->axes)};
+    return compose_all(node, "slice", in_all, 5, 5, NULL, 0);
+}
+
+bool adze_onnx_upgrade_conv_transpose(adze_onnx_node *node)
+{
+    term *x, *w;
+    uint32_t rank, w_rank;
+    turned t;
+    int64_t pads[2 * ADZE_MAX_RANK], cut[2 * ADZE_MAX_RANK] = {0};
+    bool cuts = false;
+    if (!compose_operand(node, 0, 3, &x, &rank) || !compose_operand(node, 1, 3, &w, &w_rank)) return false;
+    if (rank != w_rank) return adze_onnx_invalid(node, "the weight has rank %u and the operand %u", w_rank, rank);
+    if (!read_turned(node, w, rank, &t) || !find_pads(node, x, &t)) return false;
+    for (uint32_t i = 0; i < t.axes; i++) {
+        int64_t after = t.after[i] - (entry(t.strides, i, 1) - 1); /* zeros behind the last element */
+        pads[i] = t.before[i] > 0 ? t.before[i] : 0;
+        pads[t.axes + i] = after > 0 ? after : 0;
+        cut[2 + i] = t.before[i] < 0 ? t.before[i] : 0;
+        cut[rank + 2 + i] = after < 0 ? after : 0;
+        cuts |= cut[2 + i] || cut[rank + 2 + i];
+    }
+    x = spread(node, x, &t);
+    if (cuts) x = compose2(node, "pad", x, compose_ints(node, cut, 2 * rank));
+    adze_attr attrs[3] = {adze_attr_int("group", t.group), adze_attr_ints("pads", pads, 2 * t.axes)};
+    if (t.dilations) attrs[2] = adze_attr_ints("dilations", t.dilations, t.axes);
+    term *in[] = {x, turn_weight(node, w, &t), adze_onnx_operand(node, 2)};
+    return compose_end(node, compose_all(node, "conv", in, in[2] ? 3 : 2, 2, attrs, t.dilations ? 3 : 2));
+}
+
+/* ---- Causal convolution ---- */
+
+/* Each channel by itself over what came before and the operand; the last k - 1 elements are the next state. */
+bool adze_onnx_upgrade_causal_conv(adze_onnx_node *node)
+{
+    term *x, *w, *bias = adze_onnx_operand(node, 2), *past = adze_onnx_operand(node, 3);
+    uint32_t rank, w_rank;
+    int64_t k, channels;
+    const char *activation = "none";
+    if (!adze_onnx_attr_str(node, "activation", &activation) || !compose_operand(node, 0, 3, &x, &rank) ||
+        !compose_operand(node, 1, 3, &w, &w_rank))
+        return false;
+    bool gated = !strcmp(activation, "silu") || !strcmp(activation, "swish");
+    if (!gated && strcmp(activation, "none"))
+        return adze_onnx_invalid(node, "attribute 'activation' is '%s'", activation);
+    if (!adze_dim_is_const(compose_dim(w, 0), &channels) || !adze_dim_is_const(compose_dim(w, 2), &k) || k < 1)
+        return adze_onnx_unsupported(node, "a weight of unknown dims");
+    int64_t pads[6] = {0, 0, k - 1, 0, 0, 0};
+    term *all = past ? compose_concat(node, (term *[]){past, x}, 2, 2)
+                     : compose2(node, "pad", x, compose_ints(node, pads, 6));
+    adze_attr group = adze_attr_int("group", channels);
+    term *y = compose_all(node, "conv", (term *[]){all, w, bias}, bias ? 3 : 2, 2, &group, 1);
+    adze_dtype dtype = compose_dtype(x), wide = dtype == ADZE_DTYPE_f64 ? dtype : ADZE_DTYPE_f32;
+    if (gated) y = compose_cast(node, compose1(node, "swish", compose_cast(node, y, wide)), dtype);
+    if (node->n_out > 1) node->out[1] = compose_slice(node, all, 2, k == 1 ? INT64_MAX : 1 - k, INT64_MAX, 1);
+    return compose_end(node, y);
+}
+
+/* ---- Quantized operands: dequantize, float, quantize; passes run that in integers ---- */
+
+static term *dequantized(adze_onnx_node *node, uint32_t index, int64_t axis)
+{
+    term *scale = compose_cast(node, adze_onnx_operand(node, index + 1), ADZE_DTYPE_f32);
+    term *in[] = {adze_onnx_operand(node, index), scale, adze_onnx_operand(node, index + 2)};
+    adze_attr attr = adze_attr_int("axis", axis);
+    return compose_all(node, "dequantize", in, 3, 3, &attr, 1);
+}
+
+static bool finish_quantized(adze_onnx_node *node, term *y)
+{
+    term *scale = compose_cast(node, adze_onnx_operand(node, 6), ADZE_DTYPE_f32);
+    return compose_end(node, compose3(node, "quantize", y, scale, adze_onnx_operand(node, 7)));
+}
+
+static bool check_inputs(adze_onnx_node *node)
+{
+    for (uint32_t i = 0; i < 8; i++)
+        if (!adze_onnx_operand(node, i)) return adze_onnx_invalid(node, "has no input %u", i);
+    return true;
+}
+
+bool adze_onnx_upgrade_qlinear_matmul(adze_onnx_node *node)
+{
+    if (!check_inputs(node)) return false;
+    return finish_quantized(node, compose2(node, "matmul", dequantized(node, 0, -2), dequantized(node, 3, -1)));
+}
+
+/* The bias is in units of both scales. */
+bool adze_onnx_upgrade_qlinear_conv(adze_onnx_node *node)
+{
+    if (!check_inputs(node)) return false;
+    term *operands[8];
+    for (uint32_t i = 0; i < 8; i++) operands[i] = node->in[i];
+    term *bias = adze_onnx_operand(node, 8), *in[] = {dequantized(node, 0, 1), dequantized(node, 3, 0), NULL};
+    if (bias) {
+        term *scale = compose2(node, "mul", compose_scalar(node, operands[1]), operands[4]);
+        adze_attr axis = adze_attr_int("axis", 0);
+        in[2] = compose_all(node, "dequantize", (term *[]){bias, scale}, 2, 2, &axis, 1);
+    }
+    if (!in[0] || !in[1] || (bias && !in[2])) return false;
+    for (uint32_t i = 0; i < 3; i++) node->in[i] = in[i];
+    node->n_in = bias ? 3 : 2;
+    if (!adze_onnx_finish(node, "conv", NULL, 0)) return false;
+    term *y = compose3(node, "quantize", node->out[0], operands[6], operands[7]);
+    return compose_end(node, y);
+}
+
+/* Scale and zero point of u8 from the range of the operand, which holds 0. */
+bool adze_onnx_upgrade_dynamic_quantize(adze_onnx_node *node)
+{
+    term *x = adze_onnx_operand(node, 0);
+    if (!x) return adze_onnx_invalid(node, "has no input");
+    term *zero = compose_like(node, x, 0), *full = compose_like(node, x, 255);
+    term *high = compose2(node, "max", compose_reduce(node, "reduce_max", x, NULL, 0, false), zero);
+    term *low = compose2(node, "min", compose_reduce(node, "reduce_min", x, NULL, 0, false), zero);
+    term *range = compose2(node, "sub", high, low);
+    term *scale = compose2(node, "div", range, full);
+    scale = compose3(node, "where", compose2(node, "equal", range, zero), compose_like(node, x, 1), scale);
+    term *point = compose1(node, "neg", compose2(node, "div", low, scale));
+    point = compose1(node, "round", compose3(node, "clip", point, zero, full));
+    point = compose_cast(node, point, ADZE_DTYPE_u8);
+    if (node->n_out > 1) node->out[1] = scale;
+    if (node->n_out > 2) node->out[2] = point;
+    return compose_end(node, compose3(node, "quantize", x, scale, point));
+}

@@ -1,0 +1,123 @@
+/* Index ops that are said with comparisons of positions, and older forms of ops that read by index. */
+#include "compose.h"
+
+#include <string.h>
+
+/* x where a comparison of its positions along the last two axes holds, else 0. */
+bool adze_onnx_upgrade_trilu(adze_onnx_node *node)
+{
+    term *x, *k = adze_onnx_operand(node, 1);
+    uint32_t rank;
+    int64_t upper = 1;
+    if (!adze_onnx_attr_int(node, "upper", &upper) || !compose_operand(node, 0, 2, &x, &rank)) return false;
+    term *row = compose_positions(node, x, rank - 2, 2, 0), *column = compose_positions(node, x, rank - 1, 2, 1);
+    if (k) row = compose2(node, "add", row, k);
+    term *keeps = compose2(node, upper ? "less_equal" : "greater_equal", row, column);
+    return compose_end(node, compose3(node, "where", keeps, x, compose_like(node, x, 0)));
+}
+
+/* 1 on a diagonal. */
+bool adze_onnx_upgrade_eye_like(adze_onnx_node *node)
+{
+    term *x;
+    uint32_t rank;
+    int64_t k = 0, number = 0;
+    if (!adze_onnx_attr_int(node, "k", &k) || !adze_onnx_attr_int(node, "dtype", &number) ||
+        !compose_operand(node, 0, 2, &x, &rank))
+        return false;
+    adze_dtype dtype = number ? adze_onnx_dtype(number) : compose_dtype(x);
+    if (rank != 2) return adze_onnx_invalid(node, "input 0 is no matrix");
+    if (dtype == ADZE_DTYPE_NONE) return adze_onnx_unsupported(node, "element type %lld", (long long)number);
+    term *row = compose_positions(node, x, 0, 2, 0), *column = compose_positions(node, x, 1, 2, 1);
+    row = compose2(node, "add", row, compose_number(node, ADZE_DTYPE_i64, (double)k));
+    return compose_end(node, compose_cast(node, compose2(node, "equal", row, column), dtype));
+}
+
+/* Numbers 0 to depth - 1 along axis `at` of `rank`. */
+static term *depth_positions(adze_onnx_node *node, term *depth, uint32_t rank, uint32_t at)
+{
+    double value;
+    adze_context *context = node->import->context;
+    if (adze_value_as_splat(depth, &value) && value >= 0 && value < 0x1p40)
+        return compose_iota(node, adze_dim_const(context, (int64_t)value), rank, at);
+    term *zero = compose_number(node, ADZE_DTYPE_i64, 0), *one = compose_number(node, ADZE_DTYPE_i64, 1);
+    term *limit = compose_scalar(node, compose_cast(node, depth, ADZE_DTYPE_i64));
+    term *line = compose3(node, "range", zero, limit, one);
+    return rank - at > 1 ? compose_unsqueeze(node, line, 1, rank - at) : line;
+}
+
+/* on where the position along the new axis is the index, else off; negative indices count from the end. */
+bool adze_onnx_upgrade_one_hot(adze_onnx_node *node)
+{
+    term *index, *depth, *values;
+    uint32_t rank, unused, axis;
+    int64_t wanted = -1;
+    if (!adze_onnx_attr_int(node, "axis", &wanted) || !compose_operand(node, 0, 0, &index, &rank) ||
+        !compose_operand(node, 1, 0, &depth, &unused) || !compose_operand(node, 2, 1, &values, &unused) ||
+        !compose_axis(node, wanted, rank + 1, &axis))
+        return false;
+    if (rank == ADZE_MAX_RANK) return adze_onnx_unsupported(node, "more than %d axes", ADZE_MAX_RANK);
+    index = compose_unsqueeze(node, compose_cast(node, index, ADZE_DTYPE_i64), axis, axis + 1);
+    term *size = compose_scalar(node, compose_cast(node, depth, ADZE_DTYPE_i64));
+    term *below = compose2(node, "less", index, compose_number(node, ADZE_DTYPE_i64, 0));
+    index = compose3(node, "where", below, compose2(node, "add", index, size), index);
+    term *hot = compose2(node, "equal", index, depth_positions(node, depth, rank + 1, axis));
+    term *on = compose_slice(node, values, 0, 1, 2, 1), *off = compose_slice(node, values, 0, 0, 1, 1);
+    return compose_end(node, compose3(node, "where", hot, on, off));
+}
+
+/* 1 where the largest element along an axis stands first. Before opset 13 all axes from `axis` on are one. */
+bool adze_onnx_upgrade_hardmax(adze_onnx_node *node)
+{
+    term *x;
+    uint32_t rank, axis;
+    bool flat = node->version < 13;
+    int64_t wanted = flat ? 1 : -1;
+    if (!adze_onnx_attr_int(node, "axis", &wanted) || !compose_operand(node, 0, 1, &x, &rank)) return false;
+    term *rows = flat ? compose_with(node, "flatten", x, adze_attr_int("axis", wanted)) : x;
+    if (!rows || !compose_axis(node, flat ? 1 : wanted, flat ? 2 : rank, &axis)) return false;
+    uint32_t n = flat ? 2 : rank;
+    term *best = compose_with(node, "argmax", rows, adze_attr_int("axis", axis));
+    term *at = compose2(node, "equal", compose_positions(node, rows, axis, n - axis, 0), best);
+    term *y = compose_cast(node, at, compose_dtype(x));
+    if (flat) y = compose2(node, "reshape", y, compose1(node, "shape", x));
+    return compose_end(node, y);
+}
+
+/* The name of scatter_elements before opset 11. */
+bool adze_onnx_upgrade_scatter(adze_onnx_node *node)
+{
+    return adze_onnx_finish(node, "scatter_elements", NULL, 0);
+}
+
+/* An update written into a cache from a place a batch: scatter_elements with indices that count from there. */
+bool adze_onnx_upgrade_tensor_scatter(adze_onnx_node *node)
+{
+    term *cache, *update, *first = adze_onnx_operand(node, 2);
+    uint32_t rank, other, axis;
+    int64_t wanted = -2;
+    const char *mode = "linear";
+    if (!adze_onnx_attr_int(node, "axis", &wanted) || !adze_onnx_attr_str(node, "mode", &mode) ||
+        !compose_operand(node, 0, 2, &cache, &rank) || !compose_operand(node, 1, 2, &update, &other) ||
+        !compose_axis(node, wanted, rank, &axis))
+        return false;
+    bool circular = !strcmp(mode, "circular");
+    if (!circular && strcmp(mode, "linear")) return adze_onnx_invalid(node, "attribute 'mode' is '%s'", mode);
+    if (other != rank || axis == 0) return adze_onnx_invalid(node, "ranks differ, or axis 0 is written along");
+    term *index = compose_positions(node, update, axis, rank, axis);
+    if (first) index = compose2(node, "add", index, compose_unsqueeze(node, first, 1, rank));
+    if (circular) index = compose2(node, "mod", index, compose_scalar(node, compose_size(node, cache, axis)));
+    index = compose2(node, "expand", index, compose1(node, "shape", update));
+    adze_attr attr = adze_attr_int("axis", axis);
+    return compose_end(node, compose_all(node, "scatter_elements", (term *[]){cache, index, update}, 3, 3, &attr, 1));
+}
+
+/* Before opset 10: k as an attribute. */
+bool adze_onnx_upgrade_topk(adze_onnx_node *node)
+{
+    int64_t k = 0;
+    if (adze_onnx_attr(node, "k") && (!adze_onnx_attr_int(node, "k", &k) ||
+                                      !adze_onnx_set_operand(node, 1, compose_int(node, k))))
+        return false;
+    return adze_onnx_finish_row(node);
+}

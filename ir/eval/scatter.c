@@ -1,0 +1,188 @@
+/* Ops that write by index: scatter_elements, scatter_nd; reverse_sequence. Negative indices count from the
+ * end; one out of range is an error. Of two that name one place the later one wins, or both are combined. */
+#include "copy.h"
+
+typedef enum reduction { NONE, ADD, MUL, MAX, MIN } reduction;
+
+static adze_status find_reduction(const adze_env *env, adze_string text, uint32_t dtype, reduction *out)
+{
+    *out = ev_text_is(text, "add")   ? ADD
+           : ev_text_is(text, "mul") ? MUL
+           : ev_text_is(text, "max") ? MAX
+           : ev_text_is(text, "min") ? MIN
+                                     : NONE;
+    if (*out == NONE && !ev_text_is(text, "none")) return ev_fail(env, ADZE_ERR_VALUE, "scatter: unknown reduction");
+    return *out == NONE || ev_is_number(dtype) ? ADZE_OK : ev_bad_dtype(env);
+}
+
+static void combine_i64(reduction kind, bool is_unsigned, int64_t a, int64_t *b)
+{
+    uint64_t x = (uint64_t)a, y = (uint64_t)*b;
+    bool more = is_unsigned ? x > y : a > *b;
+    switch (kind) {
+    case ADD: *b = (int64_t)(x + y); break;
+    case MUL: *b = (int64_t)(x * y); break;
+    case MAX: *b = more ? a : *b; break;
+    case MIN: *b = more ? *b : a; break;
+    case NONE: break;
+    }
+}
+
+static void combine_f64(reduction kind, double a, double *b)
+{
+    switch (kind) {
+    case ADD: *b += a; break;
+    case MUL: *b *= a; break;
+    case MAX: *b = a > *b || a != a ? a : *b; break;
+    case MIN: *b = a < *b || a != a ? a : *b; break;
+    case NONE: break;
+    }
+}
+
+/* `n` elements from `source` of the updates to `target` of the result. */
+static void put(reduction kind, const adze_value *updates, int64_t source, adze_value *to, int64_t target, int64_t n,
+                uint32_t size)
+{
+    if (kind == NONE) {
+        memcpy((uint8_t *)to->data + target * size, (const uint8_t *)updates->data + source * size, (size_t)(n * size));
+        return;
+    }
+    bool is_unsigned = ev_is_unsigned(to->dtype);
+    for (int64_t i = 0; i < n; i++) {
+        if (ev_is_int(to->dtype)) {
+            int64_t value = ev_get_i64(updates, source + i);
+            combine_i64(kind, is_unsigned, ev_get_i64(to, target + i), &value);
+            ev_store_i64(to->dtype, to->data, target + i, 1, 1, &value);
+        } else {
+            double value = ev_get_f64(updates, source + i);
+            combine_f64(kind, ev_get_f64(to, target + i), &value);
+            ev_store_f64(to->dtype, to->data, target + i, 1, 1, &value);
+        }
+    }
+}
+
+/* The result as a copy of the operand. Types below a byte lie a byte an element while they are only moved. */
+static adze_status begin(const adze_env *env, const adze_value *in, adze_value *out, adze_string text,
+                         reduction *kind, adze_value *updates, adze_value *to)
+{
+    adze_value from;
+    adze_status status = find_reduction(env, text, in->dtype, kind);
+    if (status != ADZE_OK) return status;
+    if (!ev_is_int(in[1].dtype)) return ev_fail(env, ADZE_ERR_DTYPE, "scatter: indices are not integers");
+    if (in[2].dtype != in->dtype) return ev_fail(env, ADZE_ERR_DTYPE, "scatter: updates have another element type");
+    status = ev_result_like(env, out, in);
+    if (status != ADZE_OK) return status;
+    *updates = in[2];
+    *to = *out;
+    if (*kind == NONE) {
+        status = ev_unpack(env, in, &from);
+        if (status == ADZE_OK) status = ev_unpack(env, &in[2], updates);
+        if (status == ADZE_OK) status = ev_unpacked(env, out, to);
+        if (status != ADZE_OK) return status;
+        memcpy(to->data, from.data, (size_t)adze_value_count(in) * ev_size(in->dtype));
+    } else {
+        memcpy(to->data, in->data, (size_t)ev_bytes(in));
+    }
+    return ADZE_OK;
+}
+
+static adze_status out_of_range(const adze_env *env)
+{
+    return ev_fail(env, ADZE_ERR_VALUE, "scatter: index out of range");
+}
+
+static bool wrap_index(int64_t *index, int64_t extent)
+{
+    if (*index < 0) *index += extent;
+    return *index >= 0 && *index < extent;
+}
+
+adze_status eval_scatter_elements(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
+                                  uint32_t n_out, const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_scatter_elements_attrs *a = attrs;
+    uint32_t axis, rank = in->rank;
+    if (in[1].rank != rank || in[2].rank != rank || !ev_axis(a->axis, rank, &axis))
+        return ev_fail(env, ADZE_ERR_RANK, "scatter_elements: ranks differ, or axis out of range");
+    for (uint32_t i = 0; i < rank; i++)
+        if (in[1].dims[i] != in[2].dims[i] || (i != axis && in[1].dims[i] > in->dims[i]))
+            return ev_fail(env, ADZE_ERR_DIM, "scatter_elements: dims do not fit");
+    reduction kind;
+    adze_value updates, to;
+    adze_status status = begin(env, in, out, a->reduction, &kind, &updates, &to);
+    if (status != ADZE_OK) return status;
+    int64_t n = (int64_t)adze_value_count(&in[1]), strides[ADZE_MAX_RANK], at[ADZE_MAX_RANK] = {0};
+    ev_strides(rank, in->dims, strides);
+    for (int64_t k = 0; k < n; k++) {
+        int64_t index = ev_get_i64(&in[1], k), offset = 0;
+        if (!wrap_index(&index, in->dims[axis])) return out_of_range(env);
+        for (uint32_t i = 0; i < rank; i++) offset += (i == axis ? index : at[i]) * strides[i];
+        put(kind, &updates, k, &to, offset, 1, ev_size(in->dtype));
+        ev_next(rank, in[1].dims, at);
+    }
+    return kind == NONE ? ev_pack(&to, out) : ADZE_OK;
+}
+
+adze_status eval_scatter_nd(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                            const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_scatter_nd_attrs *a = attrs;
+    uint32_t rank = in->rank, q = in[1].rank;
+    int64_t depth = q ? in[1].dims[q - 1] : 0, strides[ADZE_MAX_RANK];
+    if (rank < 1 || depth < 1 || depth > rank || in[2].rank != q - 1 + rank - (uint32_t)depth)
+        return ev_fail(env, ADZE_ERR_RANK, "scatter_nd: ranks do not fit");
+    uint32_t tail = (uint32_t)depth;
+    for (uint32_t i = 0; i < in[2].rank; i++)
+        if (in[2].dims[i] != (i < q - 1 ? in[1].dims[i] : in->dims[tail + i - (q - 1)]))
+            return ev_fail(env, ADZE_ERR_DIM, "scatter_nd: dims do not fit");
+    reduction kind;
+    adze_value updates, to;
+    adze_status status = begin(env, in, out, a->reduction, &kind, &updates, &to);
+    if (status != ADZE_OK) return status;
+    int64_t run = ev_product(in->dims, tail, rank), count = ev_product(in[1].dims, 0, q - 1);
+    ev_strides(rank, in->dims, strides);
+    for (int64_t k = 0; k < count; k++) {
+        int64_t offset = 0;
+        for (uint32_t i = 0; i < tail; i++) {
+            int64_t index = ev_get_i64(&in[1], k * depth + i);
+            if (!wrap_index(&index, in->dims[i])) return out_of_range(env);
+            offset += index * strides[i];
+        }
+        put(kind, &updates, k * run, &to, offset, run, ev_size(in->dtype));
+    }
+    return kind == NONE ? ev_pack(&to, out) : ADZE_OK;
+}
+
+adze_status eval_reverse_sequence(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
+                                  uint32_t n_out, const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_reverse_sequence_attrs *a = attrs;
+    uint32_t batch, time, rank = in->rank;
+    if (!ev_axis(a->batch_axis, rank, &batch) || !ev_axis(a->time_axis, rank, &time) || batch == time)
+        return ev_fail(env, ADZE_ERR_VALUE, "reverse_sequence: axis out of range");
+    if (!ev_is_int(in[1].dtype) || in[1].rank != 1 || in[1].dims[0] != in->dims[batch])
+        return ev_fail(env, ADZE_ERR_DIM, "reverse_sequence: not one length for each sequence");
+    adze_value from, to;
+    adze_status status = ev_result_like(env, out, in);
+    if (status == ADZE_OK) status = ev_unpack(env, in, &from);
+    if (status == ADZE_OK) status = ev_unpacked(env, out, &to);
+    if (status != ADZE_OK) return status;
+    for (int64_t i = 0; i < in->dims[batch]; i++) {
+        int64_t length = ev_get_i64(&in[1], i);
+        if (length < 0 || length > in->dims[time])
+            return ev_fail(env, ADZE_ERR_VALUE, "reverse_sequence: a length is out of range");
+    }
+    int64_t n = (int64_t)adze_value_count(in), strides[ADZE_MAX_RANK], at[ADZE_MAX_RANK] = {0};
+    uint32_t size = ev_size(in->dtype);
+    ev_strides(rank, in->dims, strides);
+    for (int64_t k = 0; k < n; k++) {
+        int64_t length = ev_get_i64(&in[1], at[batch]), t = at[time];
+        int64_t source = k + (t < length ? (length - 1 - 2 * t) * strides[time] : 0);
+        memcpy((uint8_t *)to.data + k * size, (const uint8_t *)from.data + source * size, size);
+        ev_next(rank, in->dims, at);
+    }
+    return ev_pack(&to, out);
+}

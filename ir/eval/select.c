@@ -1,0 +1,239 @@
+/* Ops that choose elements by their values: compress, nonzero, topk, unique. Sorting is stable merging, so that
+ * hostile orders cost nothing more. NaN counts as larger than every number. */
+#include "copy.h"
+
+/* ---- Order of elements ---- */
+
+typedef struct order {
+    const adze_value *values;
+    int64_t n;      /* elements of an item, `step` apart; items are `stride` apart, the first at `first` */
+    int64_t step, stride, first, run;
+    bool descending;
+} order;
+
+static int compare_at(const adze_value *v, int64_t a, int64_t b)
+{
+    if (ev_is_int(v->dtype)) {
+        int64_t x = ev_get_i64(v, a), y = ev_get_i64(v, b);
+        if (v->dtype == ADZE_DTYPE_u64) return (uint64_t)x < (uint64_t)y ? -1 : (uint64_t)x > (uint64_t)y;
+        return x < y ? -1 : x > y;
+    }
+    double x = ev_get_f64(v, a), y = ev_get_f64(v, b);
+    if (x != x || y != y) return (x != x) - (y != y);
+    return x < y ? -1 : x > y;
+}
+
+/* An item is n runs of `run` elements. */
+static int compare(const order *o, int64_t a, int64_t b)
+{
+    for (int64_t i = 0; i < o->n; i++)
+        for (int64_t k = 0; k < o->run; k++) {
+            int64_t at = o->first + i * o->step + k;
+            int c = compare_at(o->values, at + a * o->stride, at + b * o->stride);
+            if (c) return o->descending ? -c : c;
+        }
+    return 0;
+}
+
+/* Sorts `count` items; equal ones stay in their order. `spare` has room for as many. */
+static void sort(const order *o, int64_t *items, int64_t *spare, int64_t count)
+{
+    for (int64_t width = 1; width < count; width *= 2) {
+        for (int64_t low = 0; low < count; low += 2 * width) {
+            int64_t mid = ev_min(low + width, count), high = ev_min(low + 2 * width, count), a = low, b = mid;
+            for (int64_t k = low; k < high; k++)
+                spare[k] = a < mid && (b >= high || compare(o, items[a], items[b]) <= 0) ? items[a++] : items[b++];
+        }
+        memcpy(items, spare, (size_t)count * sizeof *items);
+    }
+}
+
+/* ---- Where something holds ---- */
+
+adze_status eval_compress(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                          const void *attrs)
+{
+    (void)n_in, (void)n_out;
+    const struct adze_compress_attrs *a = attrs;
+    bool flat = !(a->set & 1);
+    uint32_t axis = 0;
+    if (in[1].rank != 1 || in[1].dtype != ADZE_DTYPE_bool)
+        return ev_fail(env, ADZE_ERR_DTYPE, "compress: the condition is no list of bools");
+    if (!flat && !ev_axis(a->axis, in->rank, &axis)) return ev_fail(env, ADZE_ERR_VALUE, "compress: axis out of range");
+    int64_t extent = flat ? (int64_t)adze_value_count(in) : in->dims[axis], n = in[1].dims[0], kept = 0;
+    const uint8_t *holds = in[1].data;
+    for (int64_t i = 0; i < n; i++) {
+        if (holds[i] && i >= extent)
+            return ev_fail(env, ADZE_ERR_VALUE, "compress: the condition is longer than the axis");
+        kept += holds[i] != 0;
+    }
+    int64_t dims[ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < in->rank; i++) dims[i] = in->dims[i];
+    dims[axis] = kept;
+    adze_value from, to;
+    adze_status status = ev_result(env, out, in->dtype, flat ? 1 : in->rank, dims);
+    if (status == ADZE_OK) status = ev_unpack(env, in, &from);
+    if (status == ADZE_OK) status = ev_unpacked(env, out, &to);
+    if (status != ADZE_OK) return status;
+    int64_t outer = flat ? 1 : ev_product(in->dims, 0, axis);
+    size_t run = (size_t)(flat ? 1 : ev_product(in->dims, axis + 1, in->rank)) * ev_size(in->dtype);
+    uint8_t *dst = to.data;
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0; i < ev_min(n, extent); i++) {
+            if (!holds[i]) continue;
+            memcpy(dst, (const uint8_t *)from.data + (size_t)(o * extent + i) * run, run);
+            dst += run;
+        }
+    return ev_pack(&to, out);
+}
+
+static bool is_zero(const adze_value *v, int64_t i)
+{
+    return ev_is_int(v->dtype) ? ev_get_i64(v, i) == 0 : ev_get_f64(v, i) == 0;
+}
+
+adze_status eval_nonzero(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                         const void *attrs)
+{
+    (void)n_in, (void)n_out, (void)attrs;
+    int64_t n = (int64_t)adze_value_count(in), found = 0;
+    if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
+    for (int64_t i = 0; i < n; i++) found += !is_zero(in, i);
+    /* a scalar has no axes: no rows, and a column if it is not 0 */
+    int64_t dims[2] = {in->rank, found}, at[ADZE_MAX_RANK] = {0}, column = 0;
+    adze_status status = ev_result(env, out, ADZE_DTYPE_i64, 2, dims);
+    if (status != ADZE_OK) return status;
+    for (int64_t i = 0; i < n; i++) {
+        if (!is_zero(in, i)) {
+            for (uint32_t k = 0; k < in->rank; k++) ((int64_t *)out->data)[k * found + column] = at[k];
+            column++;
+        }
+        ev_next(in->rank, in->dims, at);
+    }
+    return ADZE_OK;
+}
+
+/* ---- The largest ---- */
+
+adze_status eval_topk(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                      const void *attrs)
+{
+    (void)n_in;
+    const struct adze_topk_attrs *a = attrs;
+    uint32_t axis;
+    if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
+    if (n_out < 2 || !ev_axis(a->axis, in->rank, &axis) || !ev_is_int(in[1].dtype) || adze_value_count(&in[1]) != 1)
+        return ev_fail(env, ADZE_ERR_VALUE, "topk: axis out of range, or k is not one integer");
+    int64_t k = ev_get_i64(&in[1], 0), n = in->dims[axis], dims[ADZE_MAX_RANK];
+    if (k < 0 || k > n) return ev_fail(env, ADZE_ERR_VALUE, "topk: k is larger than the axis");
+    for (uint32_t i = 0; i < in->rank; i++) dims[i] = i == axis ? k : in->dims[i];
+    adze_value from, to;
+    adze_status status = ev_result(env, &out[0], in->dtype, in->rank, dims);
+    if (status == ADZE_OK) status = ev_result(env, &out[1], ADZE_DTYPE_i64, in->rank, dims);
+    if (status == ADZE_OK) status = ev_unpack(env, in, &from);
+    if (status == ADZE_OK) status = ev_unpacked(env, out, &to);
+    if (status != ADZE_OK || adze_value_count(out) == 0) return status;
+    int64_t inner = ev_product(in->dims, axis + 1, in->rank), lines = ev_product(in->dims, 0, axis) * inner;
+    int64_t *items = ev_scratch(env, (uint64_t)n, sizeof *items), *spare = ev_scratch(env, (uint64_t)n, sizeof *spare);
+    if (!items || !spare) return ev_no_memory(env);
+    uint32_t size = ev_size(in->dtype);
+    order o = {.values = in, .n = 1, .run = 1, .stride = inner, .descending = a->largest != 0};
+    for (int64_t line = 0; line < lines; line++) {
+        int64_t target = line / inner * k * inner + line % inner;
+        o.first = line / inner * n * inner + line % inner;
+        for (int64_t i = 0; i < n; i++) items[i] = i;
+        sort(&o, items, spare, n);
+        for (int64_t i = 0; i < k; i++) {
+            memcpy((uint8_t *)to.data + (target + i * inner) * size,
+                   (const uint8_t *)from.data + (o.first + items[i] * inner) * size, size);
+            ((int64_t *)out[1].data)[target + i * inner] = items[i];
+        }
+    }
+    return ev_pack(&to, out);
+}
+
+/* ---- Different ones ---- */
+
+/* What unique finds: groups of equal items. Every array has room for `count` items. */
+typedef struct groups {
+    int64_t count, n;
+    int64_t *sorted, *spare;
+    int64_t *first;  /* of group g, its first item */
+    int64_t *group;  /* of item i, its group */
+    int64_t *size;   /* of group g */
+} groups;
+
+/* Groups in the order of their values, or of their first items. */
+static void find_groups(const order *o, bool by_value, groups *g)
+{
+    for (int64_t i = 0; i < g->count; i++) g->sorted[i] = i;
+    sort(o, g->sorted, g->spare, g->count);
+    for (int64_t i = 0; i < g->count; i++) {
+        if (i == 0 || compare(o, g->sorted[i - 1], g->sorted[i]) != 0) {
+            g->first[g->n] = g->sorted[i]; /* sorting is stable: the first of them */
+            g->size[g->n++] = 0;
+        }
+        g->group[g->sorted[i]] = g->n - 1;
+        g->size[g->n - 1]++;
+    }
+    if (by_value) return;
+    /* by first item: walk the items, and give each group a number when it is met */
+    int64_t next = 0;
+    for (int64_t i = 0; i < g->count; i++)
+        if (g->first[g->group[i]] == i) g->spare[g->group[i]] = next++;
+    for (int64_t k = 0; k < g->n; k++) g->sorted[g->spare[k]] = g->first[k];
+    for (int64_t i = 0; i < g->count; i++) g->group[i] = g->spare[g->group[i]];
+    for (int64_t k = 0; k < g->n; k++) {
+        g->first[k] = g->sorted[k];
+        g->size[k] = 0;
+    }
+    for (int64_t i = 0; i < g->count; i++) g->size[g->group[i]]++;
+}
+
+static adze_status new_groups(const adze_env *env, int64_t count, groups *g)
+{
+    *g = (groups){.count = count};
+    int64_t **const arrays[] = {&g->sorted, &g->spare, &g->first, &g->group, &g->size};
+    for (uint32_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        if (!(*arrays[i] = ev_scratch(env, (uint64_t)count, sizeof(int64_t)))) return ev_no_memory(env);
+    return ADZE_OK;
+}
+
+adze_status eval_unique(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
+                        const void *attrs)
+{
+    (void)n_in;
+    const struct adze_unique_attrs *a = attrs;
+    bool flat = !(a->set & 1);
+    uint32_t axis = 0;
+    groups g;
+    if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
+    if (!flat && !ev_axis(a->axis, in->rank, &axis)) return ev_fail(env, ADZE_ERR_VALUE, "unique: axis out of range");
+    int64_t count = flat ? (int64_t)adze_value_count(in) : in->dims[axis];
+    int64_t outer = flat ? 1 : ev_product(in->dims, 0, axis);
+    int64_t run = flat ? 1 : ev_product(in->dims, axis + 1, in->rank), dims[ADZE_MAX_RANK] = {0};
+    order o = {.values = in, .n = outer, .run = run, .step = count * run, .stride = run};
+    adze_status status = new_groups(env, count, &g);
+    if (status != ADZE_OK) return status;
+    find_groups(&o, a->sorted != 0, &g);
+    for (uint32_t i = 0; i < in->rank; i++) dims[i] = in->dims[i];
+    dims[axis] = g.n;
+    adze_value from, to;
+    status = ev_result(env, out, in->dtype, flat ? 1 : in->rank, dims);
+    if (status == ADZE_OK) status = ev_unpack(env, in, &from);
+    if (status == ADZE_OK) status = ev_unpacked(env, out, &to);
+    if (status != ADZE_OK) return status;
+    size_t bytes = (size_t)run * ev_size(in->dtype);
+    for (int64_t i = 0; i < outer; i++)
+        for (int64_t k = 0; k < g.n; k++)
+            memcpy((uint8_t *)to.data + (size_t)(i * g.n + k) * bytes,
+                   (const uint8_t *)from.data + (size_t)(i * count + g.first[k]) * bytes, bytes);
+    const int64_t *const more[] = {g.first, g.group, g.size};
+    for (uint32_t k = 1; k < n_out && k < 4; k++) {
+        int64_t n = k == 2 ? count : g.n;
+        status = ev_result(env, &out[k], ADZE_DTYPE_i64, 1, &n);
+        if (status != ADZE_OK) return status;
+        if (n) memcpy(out[k].data, more[k - 1], (size_t)n * sizeof(int64_t));
+    }
+    return ev_pack(&to, out);
+}
