@@ -435,12 +435,17 @@ static adze_ir_value *requantize(tile *t, const adze_op *op, const tile_point *a
     return to_codes(t, op, tile_op2(t, "mul", tile_cast(t, x, ADZE_DTYPE_f32), by), at);
 }
 
+/* It counts through all axes, the last one fastest. */
 static adze_ir_value *iota(tile *t, const adze_op *op, const tile_point *at)
 {
+    const adze_type *type = adze_value_type(adze_op_result(op, 0));
+    const adze_dim *nth = at->at[0];
+    for (uint32_t i = 1; !t->flat && i < adze_type_rank(type); i++)
+        nth = adze_dim_add(t->context, adze_dim_mul(t->context, nth, adze_type_dim(type, i)), at->at[i]);
     const adze_dim *expr = adze_dim_add_const(
-        t->context, adze_dim_mul_const(t->context, at->at[0], adze_op_attr_int(op, "step")),
+        t->context, adze_dim_mul_const(t->context, nth, adze_op_attr_int(op, "step")),
         adze_op_attr_int(op, "start"));
-    return tile_cast(t, index_value(t, expr), adze_type_dtype(adze_value_type(adze_op_result(op, 0))));
+    return tile_cast(t, index_value(t, expr), adze_type_dtype(type));
 }
 
 static adze_ir_value *chain(tile *t, const char *name, const adze_op *op, const tile_point *at)
