@@ -52,7 +52,8 @@ static double place(const grid *g, uint32_t i, double coordinate)
     if (g->taps == 1) x = ev_round(x);
     double low = g->aligned ? 0 : -0.5, high = g->aligned ? size - 1 : size - 0.5;
     if (x >= low && x <= high) return x;
-    if (g->padding == BORDER) return limit(x, 0, size - 1);
+    /* cubic weighs border pixels one by one, as PyTorch does and ONNX Runtime */
+    if (g->padding == BORDER) return g->taps == 4 ? x : limit(x, 0, size - 1);
     return g->padding == REFLECTION ? reflect(x, low, high) : x;
 }
 

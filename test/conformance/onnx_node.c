@@ -1,12 +1,12 @@
 /* ONNX's operator conformance cases on the reference.
  *
- *   onnx_node [-v] [--export] [FOLDER [CASE...]]
+ *   onnx_node [-v] [--export] [--atol=X] [FOLDER [CASE...]]
  *
  * FOLDER holds a folder per case with model.onnx and test_data_set_*; without it the stored cases
  * beside the models (ADZE_MODELS) are looked for. Without CASE all run. A case that the import does
  * not support is skipped; -v says why. With --export each model is written as ONNX and read again before it runs, and
  * that model written again must read as the same IR text. Tolerances are those of ONNX's own runner:
- * |got - want| <= 1e-7 + 1e-3 |want|.
+ * |got - want| <= 1e-7 + 1e-3 |want|; --atol puts another number in the place of the first.
  */
 #include <adze/onnx.h>
 
@@ -198,10 +198,12 @@ static bool is_listed(const char *const *names, size_t count, const char *name)
     return false;
 }
 
+static double absolute = 1e-7;
+
 static double tolerance_of(const char *name)
 {
     if (is_listed(drawn, sizeof drawn / sizeof *drawn, name)) return -1;
-    return is_listed(noisy, sizeof noisy / sizeof *noisy, name) ? 1e-5 : 1e-7;
+    return is_listed(noisy, sizeof noisy / sizeof *noisy, name) ? 1e-5 : absolute;
 }
 
 static int run_sets(adze_context *context, const adze_module *module, const char *folder,
@@ -326,6 +328,10 @@ int main(int argc, char **argv)
     bool exports = argc > 1 && strcmp(argv[1], "--export") == 0;
     argc -= exports;
     argv += exports;
+    bool states = argc > 1 && strncmp(argv[1], "--atol=", 7) == 0;
+    if (states) absolute = strtod(argv[1] + 7, NULL);
+    argc -= states;
+    argv += states;
     const char *folder = argc > 1 ? argv[1] : default_folder(buffer, sizeof buffer);
     if (access(folder, R_OK) != 0) {
         printf("skipped: no conformance cases in %s\n", folder);
