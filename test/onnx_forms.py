@@ -33,7 +33,7 @@ HEAD = """\
 def op_names():
     text = open(os.path.join(SOURCE, "ir/include/adze/ops.def")).read()
     names = set(re.findall(r'^(?:OP|BODY)\(\w+, "(\w+)"', text, re.M))
-    return sorted(names | {"BitShift", "If", "Max", "Min"})
+    return sorted(names | {"BitShift", "If", "Loop", "Max", "Min"})
 
 
 def type_bits():

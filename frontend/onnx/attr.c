@@ -11,6 +11,7 @@ enum {
     KIND_INT = 2,
     KIND_STRING = 3,
     KIND_TENSOR = 4,
+    KIND_GRAPH = 5,
     KIND_FLOATS = 6,
     KIND_INTS = 7,
 };
@@ -33,6 +34,7 @@ static int32_t kind_of(const Pb__Attribute *attr)
     if (attr->has_i) return KIND_INT;
     if (attr->has_s) return KIND_STRING;
     if (attr->t) return KIND_TENSOR;
+    if (attr->g) return KIND_GRAPH;
     if (attr->n_floats) return KIND_FLOATS;
     if (attr->n_ints) return KIND_INTS;
     return 0;
@@ -134,6 +136,18 @@ bool adze_onnx_attr_ints(adze_onnx_node *node, const char *name, const int64_t *
     *out = attr->n_ints ? attr->ints : none;
     *out_count = attr->n_ints;
     return true;
+}
+
+const Pb__Graph *adze_onnx_attr_graph(adze_onnx_node *node, const char *name)
+{
+    const Pb__Attribute *attr, *given = find(node->proto->attribute, node->proto->n_attribute, name);
+    if (given && given->ref_attr_name && given->ref_attr_name[0]) {
+        adze_onnx_unsupported(node, "attribute '%s' is a graph that a call hands to its function", name);
+        return NULL;
+    }
+    if (!attr_of_kind(node, name, KIND_GRAPH, &attr)) return NULL;
+    if (!attr || !attr->g) adze_onnx_invalid(node, "attribute '%s', a graph, is missing", name);
+    return attr ? attr->g : NULL;
 }
 
 static const adze_attr_row *row_attr(const adze_op_row *row, const char *name)

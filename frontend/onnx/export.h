@@ -118,8 +118,8 @@ void adze_onnx_put_info(adze_onnx_export *x, adze_onnx_bytes *out, uint32_t fiel
 void adze_onnx_put_region(adze_onnx_export *x, const adze_region *region);
 /* The whole graph but for its initializers, into x. */
 void adze_onnx_put_graph(adze_onnx_export *x);
-/* A graph of one region of the op, without inputs, as a message. */
-void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, adze_onnx_bytes *out);
+/* A graph of one region of the op as a message: without inputs, or as Loop wants it. */
+void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool loop, adze_onnx_bytes *out);
 
 /* ---- Ops (export_ops.c, export_forms.c, export_groups.c, export_shapes.c) ---- */
 

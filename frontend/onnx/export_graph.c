@@ -101,7 +101,11 @@ static void name_results(adze_onnx_export *x, const adze_region *region)
     for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
         x->op = op;
         for (uint32_t i = 0; i < adze_op_num_results(op); i++) adze_onnx_name(x, adze_op_result(op, i));
-        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) name_results(x, adze_op_region(op, i));
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) {
+            const adze_region *inner = adze_op_region(op, i);
+            for (uint32_t k = 0; k < adze_region_num_args(inner); k++) adze_onnx_name(x, adze_region_arg(inner, k));
+            name_results(x, inner);
+        }
     }
 }
 
@@ -238,15 +242,34 @@ void adze_onnx_put_graph(adze_onnx_export *x)
     put_ends(x, &x->ends);
 }
 
-void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, adze_onnx_bytes *out)
+/* The inputs of a graph: arguments, and behind the first of Loop the condition, whose name is given. */
+static const char *put_arguments(adze_onnx_export *x, const adze_region *region, bool loop, adze_onnx_bytes *out)
+{
+    const char *condition = NULL;
+    for (uint32_t i = 0; i < adze_region_num_args(region); i++) {
+        const adze_ir_value *argument = adze_region_arg(region, i);
+        adze_onnx_put_info(x, out, 11, adze_onnx_name(x, argument), adze_value_type(argument));
+        if (i || !loop) continue;
+        condition = adze_onnx_fresh(x, ADZE_DTYPE_bool);
+        adze_onnx_put_info(x, out, 11, condition, adze_type_tensor(x->context, ADZE_DTYPE_bool, 0, NULL, NULL));
+    }
+    return condition;
+}
+
+void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool loop, adze_onnx_bytes *out)
 {
     adze_onnx_bytes *outer = x->nodes, nodes = {0}, ends = {0};
     const adze_op *op = x->op, *last = adze_region_last(region);
-    const char *node = x->node;
+    const char *node = x->node, *condition = put_arguments(x, region, loop, &ends);
     x->nodes = &nodes;
     adze_onnx_put_region(x, region);
     for (uint32_t i = 0; last && i < adze_op_num_operands(last); i++) {
         const adze_ir_value *value = adze_op_operand(last, i);
+        if (!value) { /* a loop that goes on */
+            const char *go_on = copy_as(x, condition, ADZE_DTYPE_bool, adze_internf(x->context, "%s_copy", condition));
+            adze_onnx_put_info(x, &ends, 12, go_on, adze_type_tensor(x->context, ADZE_DTYPE_bool, 0, NULL, NULL));
+            continue;
+        }
         const char *name = adze_onnx_name(x, value);
         const adze_op *maker = adze_value_op(value);
         bool inside = maker && adze_op_parent(maker) == region;

@@ -195,7 +195,8 @@ static const char *node_name(adze_onnx_export *x)
 bool adze_onnx_end(adze_onnx_export *x)
 {
     adze_onnx_draft *d = &x->draft;
-    while (d->n_in && !*d->in[d->n_in - 1]) d->n_in--;
+    uint32_t least = strcmp(d->op_type, "Loop") ? 0 : 2; /* readers count its carried values from there */
+    while (d->n_in > least && !*d->in[d->n_in - 1]) d->n_in--;
     if (!(d->domain ? note_domain(x, d->domain) : check_form(x))) return false;
     size_t begin = adze_onnx_put_begin(x->nodes, 1);
     for (uint32_t i = 0; i < d->n_in; i++) adze_onnx_put_text(x->nodes, 1, d->in[i]);

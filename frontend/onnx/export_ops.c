@@ -66,20 +66,35 @@ bool adze_onnx_say_as(adze_onnx_export *x, const char *op_type)
     return adze_onnx_end(x);
 }
 
+enum { GRAPH = 6, IS_GRAPH = 5 };
+
 /* Both branches are graphs without inputs; they see what stands before. */
 static bool say_if(adze_onnx_export *x)
 {
-    enum { GRAPH = 6, IS_GRAPH = 5 };
     if (adze_op_num_regions(x->op) != 2 || !adze_op_num_results(x->op))
         return adze_onnx_refuse(x, "without results or a second region");
     adze_onnx_bytes graphs[2] = {{0}, {0}};
-    for (uint32_t i = 0; i < 2; i++) adze_onnx_put_subgraph(x, adze_op_region(x->op, i), &graphs[i]);
+    for (uint32_t i = 0; i < 2; i++) adze_onnx_put_subgraph(x, adze_op_region(x->op, i), false, &graphs[i]);
     adze_onnx_begin(x, "If");
     adze_onnx_in(x, adze_onnx_argument(x, 0));
     for (uint32_t i = 0; i < adze_op_num_results(x->op); i++) adze_onnx_out(x, adze_onnx_result(x, i));
     adze_onnx_message(x, "then_branch", GRAPH, IS_GRAPH, &graphs[0]);
     adze_onnx_message(x, "else_branch", GRAPH, IS_GRAPH, &graphs[1]);
     for (uint32_t i = 0; i < 2; i++) adze_onnx_bytes_free(&graphs[i]);
+    return adze_onnx_end(x);
+}
+
+/* The graph gets a condition, which it hands back where the loop goes on for good. */
+static bool say_loop(adze_onnx_export *x)
+{
+    adze_onnx_bytes graph = {0};
+    if (!adze_op_num_results(x->op)) return adze_onnx_refuse(x, "without results");
+    adze_onnx_put_subgraph(x, adze_op_region(x->op, 0), true, &graph);
+    adze_onnx_begin(x, "Loop");
+    for (uint32_t i = 0; i < adze_op_num_operands(x->op); i++) adze_onnx_in(x, adze_onnx_argument(x, i));
+    for (uint32_t i = 0; i < adze_op_num_results(x->op); i++) adze_onnx_out(x, adze_onnx_result(x, i));
+    adze_onnx_message(x, "body", GRAPH, IS_GRAPH, &graph);
+    adze_onnx_bytes_free(&graph);
     return adze_onnx_end(x);
 }
 
@@ -91,6 +106,7 @@ bool adze_onnx_say_op(adze_onnx_export *x)
     if (!speaker) speaker = adze_onnx_spelling_find(row->name);
     if (speaker) return speaker(x);
     if (adze_op_is(x->op, "if")) return say_if(x);
+    if (adze_op_is(x->op, "loop")) return say_loop(x);
     if (row->onnx) return adze_onnx_say_as(x, row->onnx);
     return adze_onnx_refuse(x, "it has no form in ONNX");
 }

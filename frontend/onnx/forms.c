@@ -61,12 +61,12 @@ bool adze_onnx_form_takes(const adze_onnx_form *form, const adze_dtype *in, uint
         const char *at = side ? end + 1 : form->signature, *stop = side ? at + strlen(at) : end;
         const adze_dtype *types = side ? out : in;
         uint32_t n = side ? n_out : n_in;
-        bool many = at < stop && stop[-1] == '*';
-        /* the branches of If may give what they like */
-        bool varies = side && many && !strcmp(form->op, "If");
+        /* what branches give and loops carry may be of any kind, each its own */
+        bool any = !strcmp(form->op, "If") || !strcmp(form->op, "Loop");
         for (uint32_t i = 0; i < n; i++) {
+            bool many = at + 1 < stop && at[1] == '*';
             if (at == stop) return false;
-            if (!bind(&b, *at, varies, types[i])) return false;
+            if (!bind(&b, *at, any && many, types[i])) return false;
             if (!many) at++;
         }
     }

@@ -1,14 +1,12 @@
 /* Model-local functions: a node that calls one is replaced by the function's body.
  *
  * A body has its own names and its own opset versions; its attributes may refer to the call's.
- * Calls inside calls recurse here, bounded by MAX_CALLS, so a function that calls itself is an
+ * Calls inside calls recurse here, bounded by ADZE_ONNX_MAX_NEST, so a function that calls itself is an
  * error.
  */
 #include "import.h"
 
 #include <stdlib.h>
-
-enum { MAX_CALLS = 32 };
 
 static const char *key_of(adze_context *context, const char *domain, const char *name,
                           const char *overload)
@@ -84,8 +82,9 @@ static bool take_outputs(adze_onnx_node *node, const adze_onnx_scope *scope,
 bool adze_onnx_function_inline(adze_onnx_node *node, const adze_onnx_function_index *function)
 {
     adze_onnx_import *import = node->import;
-    if (node->scope->depth == MAX_CALLS)
-        return adze_onnx_invalid(node, "functions call each other more than %d deep", MAX_CALLS);
+    if (node->scope->depth == ADZE_ONNX_MAX_NEST)
+        return adze_onnx_invalid(node, "functions call each other more than %d deep", ADZE_ONNX_MAX_NEST);
+    adze_onnx_nodes nodes = {.ranges = function->nodes.items, .count = function->nodes.count};
     adze_onnx_piece piece = {0};
     Pb__FunctionHead *head = adze_onnx_piece_unpack(&piece, &import->source, function->body,
                                                     &pb__function_head__descriptor);
@@ -102,9 +101,8 @@ bool adze_onnx_function_inline(adze_onnx_node *node, const adze_onnx_function_in
         scope.defaults = head->attribute_proto;
         scope.n_defaults = head->n_attribute_proto;
         ok = bind_names(node, &scope, head) &&
-             adze_onnx_import_nodes(import, &scope, &function->nodes) &&
+             adze_onnx_import_nodes(import, &scope, &nodes) &&
              take_outputs(node, &scope, head);
-    } else {
     }
     if (scope.values) adze_map_destroy(scope.values);
     if (scope.used) adze_map_destroy(scope.used);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bound on nodes that come from functions: a few functions can stand for very many nodes. */
+/* Bound on nodes that come from functions and from graphs inside nodes: a few can stand for very many nodes. */
 enum { MAX_INLINED = 1 << 18 };
 
 enum { UNSEEN, WAITING, DONE };
@@ -18,7 +18,7 @@ enum { UNSEEN, WAITING, DONE };
 typedef struct body {
     adze_onnx_import *import;
     adze_onnx_scope *scope;
-    const adze_onnx_list *nodes;
+    const adze_onnx_nodes *nodes;
     adze_map *makers; /* interned value name -> index + 1 of the node that makes it */
     uint8_t *state;
     uint32_t *stack;
@@ -52,16 +52,43 @@ static adze_loc node_loc(const body *self, const char *name, const char *op_type
     return loc;
 }
 
+adze_ir_value *adze_onnx_find(const adze_onnx_scope *scope, const char *name)
+{
+    adze_ir_value *value = NULL;
+    for (; scope && !value; scope = scope->parent) value = adze_map_get(scope->values, name);
+    return value;
+}
+
+bool adze_onnx_count(adze_onnx_import *import, size_t count)
+{
+    if (import->n_inlined > MAX_INLINED) return false;
+    import->n_inlined += count < MAX_INLINED ? (uint32_t)count : MAX_INLINED;
+    return import->n_inlined <= MAX_INLINED ||
+           adze_error(adze_onnx_source_loc(&import->source),
+                      "functions and graphs inside nodes expand to more than %d nodes", MAX_INLINED);
+}
+
+/* NULL after an error. What was unpacked before is gone. */
+static const Pb__Node *unpack(body *self, uint32_t index)
+{
+    if (self->nodes->protos) return self->nodes->protos[index];
+    return adze_onnx_piece_unpack(&self->piece, &self->import->source, self->nodes->ranges[index],
+                                  &pb__node__descriptor);
+}
+
+static bool note_used(void *self, const char *name)
+{
+    const body *b = self;
+    adze_map_set(b->scope->used, name, b->scope);
+    return true;
+}
+
 /* Notes who makes what, and what is used; a value has one maker. */
 static bool find_makers(body *self)
 {
     for (uint32_t i = 0; i < self->nodes->count; i++) {
-        Pb__NodeHead *head = adze_onnx_piece_unpack(
-            &self->piece, &self->import->source, self->nodes->items[i], &pb__node_head__descriptor);
-        if (!head) return false;
-        for (size_t k = 0; k < head->n_input; k++)
-            if (head->input[k][0])
-                adze_map_set(self->scope->used, intern(self, head->input[k]), self->scope);
+        const Pb__Node *head = unpack(self, i);
+        if (!head || !adze_onnx_reads(self->import->context, head, note_used, self)) return false;
         for (size_t k = 0; k < head->n_output; k++) {
             if (!head->output[k][0]) continue;
             const char *value = intern(self, head->output[k]);
@@ -89,22 +116,32 @@ static bool push(body *self, uint32_t index)
     return true;
 }
 
-/* Pushes the makers of inputs that are not there yet. */
+/* A node that waits for what it reads. */
+typedef struct waiting {
+    body *self;
+    const Pb__Node *proto;
+    uint32_t index;
+} waiting;
+
+static bool push_maker(void *given, const char *value)
+{
+    const waiting *w = given;
+    body *self = w->self;
+    if (adze_map_get(self->scope->values, value)) return true;
+    uintptr_t maker = (uintptr_t)adze_map_get(self->makers, value);
+    if (maker == 0) return true;
+    if (self->state[maker - 1] == WAITING) {
+        const char *op_type = intern(self, w->proto->op_type ? w->proto->op_type : "");
+        return adze_error(node_loc(self, node_name(self, w->proto->name, op_type, w->index), op_type),
+                          "the graph has a cycle: input '%s' depends on this node", value);
+    }
+    return self->state[maker - 1] != UNSEEN || push(self, (uint32_t)maker - 1);
+}
+
+/* Pushes the makers of what the node reads that are not there yet. */
 static bool push_makers(body *self, const Pb__Node *proto, uint32_t index)
 {
-    for (size_t i = 0; i < proto->n_input; i++) {
-        const char *value = intern(self, proto->input[i]);
-        if (!*value || adze_map_get(self->scope->values, value)) continue;
-        uintptr_t maker = (uintptr_t)adze_map_get(self->makers, value);
-        if (maker == 0) continue;
-        if (self->state[maker - 1] == WAITING) {
-            const char *op_type = intern(self, proto->op_type ? proto->op_type : "");
-            return adze_error(node_loc(self, node_name(self, proto->name, op_type, index), op_type),
-                              "the graph has a cycle: input '%s' depends on this node", value);
-        }
-        if (self->state[maker - 1] == UNSEEN && !push(self, (uint32_t)maker - 1)) return false;
-    }
-    return true;
+    return adze_onnx_reads(self->import->context, proto, push_maker, &(waiting){self, proto, index});
 }
 
 /* ---- One node ---- */
@@ -129,7 +166,7 @@ static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
     *out_poisoned = false;
     for (size_t i = 0; i < node->proto->n_input; i++) {
         const char *name = adze_intern_z(node->import->context, node->proto->input[i]);
-        adze_ir_value *value = *name ? adze_map_get(node->scope->values, name) : NULL;
+        adze_ir_value *value = *name ? adze_onnx_find(node->scope, name) : NULL;
         if (*name && !value) return adze_onnx_invalid(node, "input '%s' is defined nowhere", name);
         if (value == adze_onnx_poison()) *out_poisoned = true;
         if (value == adze_onnx_absent()) value = NULL;
@@ -137,18 +174,6 @@ static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
         if (value) node->n_in = (uint32_t)i + 1;
     }
     return true;
-}
-
-/* Why an op of the standard has no form here where that is no gap in the table; NULL for all others. */
-static const char *known_gap(const char *op_type)
-{
-    static const char control[] = "control flow is not supported";
-    static const struct {
-        const char *op_type, *why;
-    } rows[] = {{"If", control}, {"Loop", control}, {"Scan", control}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!strcmp(rows[i].op_type, op_type)) return rows[i].why;
-    return NULL;
 }
 
 /* The op's row, form or function, and the import itself. */
@@ -160,8 +185,6 @@ static bool import_op(adze_onnx_node *node, bool poisoned)
         adze_row_find_onnx(node->import->context, standard ? NULL : node->domain, node->op_type);
     if (!row && !upgrade) {
         const adze_onnx_function_index *function = adze_onnx_function_find(node->import, node);
-        const char *why = standard && !function ? known_gap(node->op_type) : NULL;
-        if (why) return adze_onnx_unsupported(node, "%s", why);
         if (!function)
             return adze_onnx_unsupported(node, "the op is not known%s%s",
                                          standard ? "" : " in domain ", node->domain);
@@ -181,7 +204,7 @@ static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char
 {
     const adze_type *declared = adze_map_get(node->import->declared, name);
     const adze_type *type = adze_value_type(value);
-    if (!declared || node->scope->outer || !adze_type_is_tensor(type) ||
+    if (!declared || node->scope->outer || node->scope->parent || !adze_type_is_tensor(type) ||
         !adze_type_is_tensor(declared))
         return true;
     if (adze_type_dtype(type) != adze_type_dtype(declared))
@@ -234,8 +257,7 @@ static void bind_outputs(adze_onnx_node *node)
 static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
 {
     adze_onnx_import *import = self->import;
-    if (self->scope->outer && ++import->n_inlined > MAX_INLINED)
-        return fail(self, "functions expand to more than 262144 nodes");
+    if ((self->scope->outer || self->scope->parent) && !adze_onnx_count(import, 1)) return false;
     adze_onnx_node node = {.import = import, .scope = self->scope, .proto = proto};
     node.op_type = intern(self, proto->op_type ? proto->op_type : "");
     node.domain = intern(self, proto->domain ? proto->domain : "");
@@ -278,8 +300,7 @@ static bool drain(body *self)
             self->depth--;
             continue;
         }
-        Pb__Node *proto = adze_onnx_piece_unpack(&self->piece, &self->import->source,
-                                                 self->nodes->items[index], &pb__node__descriptor);
+        const Pb__Node *proto = unpack(self, index);
         if (!proto) return false;
         self->state[index] = WAITING;
         size_t before = self->depth;
@@ -293,7 +314,7 @@ static bool drain(body *self)
 }
 
 bool adze_onnx_import_nodes(adze_onnx_import *import, adze_onnx_scope *scope,
-                            const adze_onnx_list *nodes)
+                            const adze_onnx_nodes *nodes)
 {
     body self = {.import = import, .scope = scope, .nodes = nodes, .makers = adze_map_create()};
     self.state = calloc((size_t)nodes->count + 1, 1);

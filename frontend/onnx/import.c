@@ -84,16 +84,21 @@ static bool read_declared(adze_onnx_import *import, const adze_onnx_scope *scope
     return type != NULL;
 }
 
-static bool read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
+bool adze_onnx_read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, Pb__Tensor *tensor)
 {
-    Pb__Tensor *tensor = message;
     adze_loc loc = adze_onnx_source_loc(&import->source);
     if (!tensor->name || !tensor->name[0]) return fail(import, "an initializer without a name");
     const char *name = adze_intern_z(import->context, tensor->name);
     if (adze_map_get(scope->values, name)) return adze_error(loc, "initializer '%s' is given twice", name);
-    adze_ir_value *value = adze_onnx_tensor_const(import, tensor, name, loc);
+    const char *inside = adze_internf(import->context, "%s%s", scope->prefix, name);
+    adze_ir_value *value = adze_onnx_tensor_const(import, tensor, inside, loc);
     adze_map_set(scope->values, name, value ? value : adze_onnx_poison());
     return adze_onnx_may_report(import);
+}
+
+static bool read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
+{
+    return adze_onnx_read_initializer(import, scope, message);
 }
 
 static bool mark_output(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
@@ -169,13 +174,14 @@ static bool read_graph(adze_onnx_import *import, const Pb__ModelHead *head)
                              .n_opsets = head->n_opset_import};
     const ProtobufCMessageDescriptor *info = &pb__value_info__descriptor;
     const adze_onnx_index *index = &import->index;
+    adze_onnx_nodes nodes = {.ranges = index->nodes.items, .count = index->nodes.count};
     bool ok = ((scope.values && scope.used) || fail(import, "out of memory")) &&
               for_each(import, &scope, &index->outputs, info, mark_output) &&
               for_each(import, &scope, &index->initializers, &pb__tensor__descriptor, read_initializer) &&
               for_each(import, &scope, &index->inputs, info, read_input) &&
               for_each(import, &scope, &index->infos, info, read_declared) &&
               for_each(import, &scope, &index->outputs, info, read_declared) &&
-              adze_onnx_import_nodes(import, &scope, &index->nodes) &&
+              adze_onnx_import_nodes(import, &scope, &nodes) &&
               finish(import, &scope, func);
     if (scope.values) adze_map_destroy(scope.values);
     if (scope.used) adze_map_destroy(scope.used);

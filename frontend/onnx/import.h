@@ -18,15 +18,17 @@ typedef struct adze_onnx_import {
     adze_map *taken;        /* interned symbol -> anything: names in use */
     adze_map *declared;     /* interned value name -> adze_type, from value_info and outputs */
     bool *dim_used;         /* per entry of options.dims */
-    uint32_t n_inlined;     /* nodes of functions imported so far */
+    uint32_t n_inlined;     /* nodes of functions and of graphs inside nodes imported so far */
+    adze_const *last_const; /* the last constant of the module that was seen, or an earlier one */
     uint64_t errors_before; /* of the context */
     adze_map *functions;    /* interned "domain:name:overload" -> index + 1 */
 } adze_onnx_import;
 
 /* A graph's or function body's names and versions. */
 typedef struct adze_onnx_scope {
-    const struct adze_onnx_scope *outer; /* NULL for the graph */
-    const char *prefix;                  /* of the names inside: "" or "call/" */
+    const struct adze_onnx_scope *outer;  /* of a function: where it is called, whose names it does not see */
+    const struct adze_onnx_scope *parent; /* of a graph inside a node: the graph around it, whose names it sees */
+    const char *prefix;                   /* of the names inside: "" or "call/" */
     uint32_t depth;
     adze_map *values; /* interned ONNX name -> adze_ir_value, or one of the two marks below */
     adze_map *used;   /* interned ONNX name -> anything: values that somebody reads */
@@ -111,11 +113,23 @@ adze_data *adze_onnx_external_data(adze_context *context, const char *folder,
 
 /* ---- Nodes (graph.c) ---- */
 
+/* Nodes of a body: where they lie in the file, or unpacked already. */
+typedef struct adze_onnx_nodes {
+    const adze_onnx_range *ranges;
+    Pb__Node *const *protos; /* NULL: ranges */
+    uint32_t count;
+} adze_onnx_nodes;
+
+/* What a name stands for, in the scope or in one around it: NULL, a value, poison or absent. */
+adze_ir_value *adze_onnx_find(const adze_onnx_scope *scope, const char *name);
+/* Counts `count` nodes and values of what is not the model's main graph; false past the bound, said once. */
+bool adze_onnx_count(adze_onnx_import *import, size_t count);
 /* Imports a list of nodes in an order in which every value is there before it is used. False if
  * that cannot go on; unsupported nodes alone are reported and leave poison. */
 bool adze_onnx_import_nodes(adze_onnx_import *import, adze_onnx_scope *scope,
-                            const adze_onnx_list *nodes);
-
+                            const adze_onnx_nodes *nodes);
+/* An initializer of the graph: a constant under its name. False if the import cannot go on. */
+bool adze_onnx_read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, Pb__Tensor *tensor);
 /* ---- Attributes (attr.c) ---- */
 
 /* The node's attribute, ref_attr_name resolved; NULL if it has none. Marks it as read. */
@@ -126,6 +140,8 @@ bool adze_onnx_attr_float(adze_onnx_node *node, const char *name, double *out);
 bool adze_onnx_attr_str(adze_onnx_node *node, const char *name, const char **out);
 bool adze_onnx_attr_ints(adze_onnx_node *node, const char *name, const int64_t **out,
                          size_t *out_count);
+/* The graph that must be there; NULL after an error. */
+const Pb__Graph *adze_onnx_attr_graph(adze_onnx_node *node, const char *name);
 /* Every attribute must be one of the row's or stand in `more` (names between spaces). */
 bool adze_onnx_attr_check(const adze_onnx_node *node, const adze_op_row *row, const char *more);
 /* Unread attributes as the row has them, appended to `attrs` (room for row->n_attrs). */
@@ -164,6 +180,43 @@ typedef struct adze_onnx_upgrade {
 
 /* NULL: the op's row says everything. Default domain only. */
 const adze_onnx_upgrade *adze_onnx_upgrade_find(const char *op_type);
+
+/* ---- Graphs inside nodes (subgraph.c) ---- */
+
+/* Functions and graphs inside each other. */
+enum { ADZE_ONNX_MAX_NEST = 32 };
+
+typedef bool adze_onnx_visit(void *self, const char *name);
+/* The names that a node reads: its inputs, and what graphs inside it take from around. False as soon as `visit` is. */
+bool adze_onnx_reads(adze_context *context, const Pb__Node *node, adze_onnx_visit *visit, void *self);
+
+/* A graph inside a node on its way into a region. */
+typedef struct adze_onnx_body {
+    adze_onnx_node *node;
+    const Pb__Graph *graph;
+    adze_onnx_scope scope;
+    adze_ir_value **out; /* of the graph's outputs; once it has run */
+} adze_onnx_body;
+
+/* False after an error; adze_onnx_body_end is due in either case. */
+bool adze_onnx_body_begin(adze_onnx_body *body, adze_onnx_node *node, const adze_onnx_scope *parent,
+                          const Pb__Graph *graph);
+/* Gives an input of the graph its value, whose element type must be the declared one. */
+bool adze_onnx_body_bind(adze_onnx_body *body, uint32_t input, adze_ir_value *value);
+/* Imports the nodes where the builder stands and collects the outputs. False after an error, and where poison comes
+ * out. */
+bool adze_onnx_body_run(adze_onnx_body *body);
+/* Ends the region in a yield; absent values are NULL. */
+bool adze_onnx_body_yield(adze_onnx_body *body, adze_ir_value **values, uint32_t count);
+void adze_onnx_body_end(adze_onnx_body *body);
+
+/* What two types have in common: unknown dims where they differ; NULL if they are of another kind or element. */
+const adze_type *adze_onnx_common(const adze_type *a, const adze_type *b);
+/* Drops the constants made since `since` that nothing reads; the other also empties a region before. */
+void adze_onnx_drop_consts(adze_onnx_import *import, adze_const *since);
+void adze_onnx_discard(adze_onnx_import *import, adze_region *region, adze_const *since);
+/* The module's last constant; NULL if it has none. */
+adze_const *adze_onnx_last_const(adze_onnx_import *import);
 
 /* ---- Functions (function.c) ---- */
 

@@ -20,6 +20,12 @@ bool adze_onnx_upgrade_gelu(adze_onnx_node *node);
 /* upgrade_resize.c */
 bool adze_onnx_upgrade_upsample(adze_onnx_node *node);
 bool adze_onnx_upgrade_resize(adze_onnx_node *node);
+/* upgrade_if.c, upgrade_loop.c, upgrade_scan.c: graphs inside nodes */
+bool adze_onnx_upgrade_if(adze_onnx_node *node);
+bool adze_onnx_upgrade_loop(adze_onnx_node *node);
+bool adze_onnx_upgrade_scan(adze_onnx_node *node);
+/* Is it known which bool the value is: from constants and shapes? */
+bool adze_onnx_known_bool(const adze_ir_value *value, bool *out);
 /* upgrade_constant.c */
 bool adze_onnx_upgrade_constant(adze_onnx_node *node);
 

@@ -349,7 +349,7 @@ TEST(functions_that_multiply)
         w_msg(&model, 25, f);
     }
     free(version.bytes);
-    refused(model, "functions expand to more than 262144 nodes");
+    refused(model, "functions and graphs inside nodes expand to more than 262144 nodes");
 }
 
 /* ---- Files beside the model ---- */

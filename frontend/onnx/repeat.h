@@ -1,0 +1,26 @@
+/* A loop on its way into the IR, shared by Loop and Scan. Private. */
+#ifndef ADZE_ONNX_REPEAT_H
+#define ADZE_ONNX_REPEAT_H
+
+#include "import.h"
+
+typedef struct adze_onnx_repeat {
+    adze_onnx_node *node;
+    const adze_onnx_scope *scope; /* around the graph */
+    const Pb__Graph *graph;
+    adze_ir_value *bound, *condition; /* NULL = absent */
+    const adze_dim *runs;             /* how many entries a stack has; NULL = not known */
+    adze_ir_value *const *carried;    /* their first values */
+    uint32_t n_carried, n_stacks;
+    bool decides; /* the graph's first output says whether to go on */
+    /* Gives the graph's inputs their values; the builder stands in the region. */
+    bool (*enter)(struct adze_onnx_repeat *self, adze_onnx_body *body, const adze_region *region);
+    void *own; /* for `enter` */
+} adze_onnx_repeat;
+
+/* The `loop`; NULL after an error, with nothing left behind. */
+adze_op *adze_onnx_repeat_import(adze_onnx_repeat *self);
+/* A stack of `runs` (NULL = unknown) of these; NULL after an error. */
+const adze_type *adze_onnx_stack_type(adze_onnx_node *node, const adze_dim *runs, const adze_type *one);
+
+#endif
