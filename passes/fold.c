@@ -7,6 +7,8 @@
  *
  *     const @a : f32[2] = [1, 2]            →      const @y : f32[2] = [2, 4]
  *     %y = add(@a, @a) : f32[2]
+ *
+ * An `if` of a constant condition gives way to the region that would run.
  */
 #include <adze/ir.h>
 #include <adze/pass.h>
@@ -102,6 +104,36 @@ static adze_outcome fold_op(adze_op *op, const fold_options *options, adze_pass_
     return ADZE_CHANGED;
 }
 
+/* The bool that the condition of an `if` is. */
+static bool known_condition(const adze_op *op, bool *out)
+{
+    adze_const *condition = adze_value_const(adze_op_operand(op, 0));
+    uint8_t byte;
+    if (!condition || adze_data_size(adze_const_data(condition)) != 1) return false;
+    if (!adze_data_read(adze_const_data(condition), 0, &byte, 1)) return false;
+    *out = byte != 0;
+    return true;
+}
+
+static adze_outcome fold_if(adze_op *op, adze_pass_run *self)
+{
+    bool condition;
+    if (!adze_op_is(op, "if") || !known_condition(op, &condition)) return ADZE_UNCHANGED;
+    if (!adze_rewrite(self, op, "fold")) return ADZE_UNCHANGED;
+    uint32_t which = condition ? 0 : 1;
+    if (which < adze_op_num_regions(op)) {
+        adze_op *end = adze_region_last(adze_op_region(op, which));
+        for (adze_op *inner = adze_region_first(adze_op_region(op, which)), *next; inner != end; inner = next) {
+            next = adze_op_next(inner);
+            adze_op_move_before(inner, op);
+        }
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++)
+            adze_value_replace_uses(adze_op_result(op, i), adze_op_operand(end, i));
+    }
+    adze_op_erase(op);
+    return ADZE_CHANGED;
+}
+
 static adze_outcome fold_region(adze_region *region, const fold_options *options, adze_pass_run *self)
 {
     adze_outcome all = ADZE_UNCHANGED;
@@ -114,7 +146,8 @@ static adze_outcome fold_region(adze_region *region, const fold_options *options
             if (inner == ADZE_FAILED) return inner;
             if (inner == ADZE_CHANGED) all = inner;
         }
-        adze_outcome one = fold_op(op, options, self);
+        adze_outcome one = fold_if(op, self);
+        if (one == ADZE_UNCHANGED) one = fold_op(op, options, self);
         if (one == ADZE_FAILED) return one;
         if (one == ADZE_CHANGED) all = one;
     }
@@ -144,6 +177,7 @@ const adze_pass adze_pass_fold = {
     .contract = "Folds ops that are PURE and whose operands are all constants, unless the result is larger than "
                 "max(1 MB, the bytes of its inputs), densify aside. Keeps the types and names of results. "
                 "Quantized weights stay "
-                "narrow, for quantize-fuse, unless it is told otherwise.",
+                "narrow, for quantize-fuse, unless it is told otherwise. An if of a constant condition becomes the "
+                "region that would run.",
     .example = adze_example_fold,
 };
