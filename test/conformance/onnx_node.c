@@ -1,13 +1,16 @@
-/* ONNX's operator conformance cases on the reference.
+/* ONNX's operator conformance cases, on the reference or compiled.
  *
- *   onnx_node [-v] [--export] [--atol=X] [FOLDER [CASE...]]
+ *   onnx_node [-v] [--export] [--atol=X] [--target=NAME] [--part=I/N] [FOLDER [CASE...]]
  *
  * FOLDER holds a folder per case with model.onnx and test_data_set_*; without it the stored cases
  * beside the models (ADZE_MODELS) are looked for. Without CASE all run. A case that the import does
  * not support is skipped; -v says why. With --export each model is written as ONNX and read again before it runs, and
  * that model written again must read as the same IR text. Tolerances are those of ONNX's own runner:
- * |got - want| <= 1e-7 + 1e-3 |want|; --atol puts another number in the place of the first.
+ * |got - want| <= 1e-7 + 1e-3 |want|; --atol puts another number in the place of the first. With --target each model is
+ * compiled for it (x86:host, say). --part runs each N-th case, from the I-th on.
  */
+#include "compiled.h"
+
 #include <adze/onnx.h>
 
 #include <dirent.h>
@@ -155,8 +158,16 @@ static bool read_set(adze_context *context, const char *set, const char *what, a
     return true;
 }
 
-static bool run_set(adze_context *context, const adze_func *func, const char *set, double tolerance, char *why,
-                    size_t size)
+/* What runs a case: compiled code, or where that is NULL the reference. */
+static bool evaluate(compiled *code, const adze_func *func, const adze_value *in, uint32_t n_in, adze_value *out,
+                     uint32_t n_out, char *why, size_t size)
+{
+    if (!code) return adze_interpret(func, in, n_in, out, n_out, NULL, NULL);
+    return compiled_run(code, in, n_in, out, n_out) || say(why, size, "%s", code->error);
+}
+
+static bool run_set(adze_context *context, compiled *code, const adze_func *func, const char *set, double tolerance,
+                    char *why, size_t size)
 {
     uint32_t n_in = adze_region_num_args(adze_func_body(func)), n_out = adze_func_num_results(func);
     adze_value *in = calloc(n_in + 1, sizeof *in), *out = calloc(n_out + 1, sizeof *out),
@@ -164,9 +175,9 @@ static bool run_set(adze_context *context, const adze_func *func, const char *se
     if (!in || !out || !want) abort();
     bool ok =
         read_set(context, set, "input", in, n_in) && read_set(context, set, "output", want, n_out);
-    if (ok && adze_interpret(func, in, n_in, out, n_out, NULL, NULL)) {
+    if (ok && evaluate(code, func, in, n_in, out, n_out, why, size)) {
         for (uint32_t i = 0; ok && i < n_out; i++) ok = same(&out[i], &want[i], tolerance, why, size);
-        adze_outputs_free(out, n_out);
+        if (!code) adze_outputs_free(out, n_out);
     } else {
         ok = false;
     }
@@ -206,22 +217,27 @@ static double tolerance_of(const char *name)
     return is_listed(noisy, sizeof noisy / sizeof *noisy, name) ? 1e-5 : absolute;
 }
 
-static int run_sets(adze_context *context, const adze_module *module, const char *folder,
-                    const char *name, char *why, size_t size)
+static const char *target; /* NULL: the reference */
+
+static int run_sets(adze_context *context, adze_module *module, const char *folder, const char *name, char *why,
+                    size_t size)
 {
     const adze_func *func = adze_module_main(module);
     if (!only_tensors(func)) {
         say(why, size, "values that are no tensors");
         return SKIPPED;
     }
+    compiled code = {0};
+    bool ok = !target || compiled_open(&code, module, target) || say(why, size, "%s", code.error ? code.error : "");
     int set = 0;
-    for (;; set++) {
+    for (; ok; set++) {
         char path[2048];
         snprintf(path, sizeof path, "%s/%s/test_data_set_%d", folder, name, set);
         if (access(path, R_OK) != 0) break;
-        if (!run_set(context, func, path, tolerance_of(name), why, size)) return FAILED;
+        ok = run_set(context, target ? &code : NULL, func, path, tolerance_of(name), why, size);
     }
-    return set > 0 ? PASSED : FAILED;
+    if (target) compiled_close(&code);
+    return ok && set > 0 ? PASSED : FAILED;
 }
 
 static int judge(const char *name, int result, char *why, size_t size)
@@ -318,34 +334,55 @@ static const char *default_folder(char *out, size_t size)
     return out;
 }
 
+typedef struct options {
+    bool verbose, exports;
+    int part, parts;
+} options;
+
+/* Takes the flags off the front; what is left is the folder and the cases. */
+static bool read_options(options *o, int *argc, char ***argv)
+{
+    *o = (options){.parts = 1};
+    for (; *argc > 1 && (*argv)[1][0] == '-'; --*argc, ++*argv) {
+        const char *flag = (*argv)[1];
+        char end;
+        if (!strcmp(flag, "-v"))
+            o->verbose = true;
+        else if (!strcmp(flag, "--export"))
+            o->exports = true;
+        else if (!strncmp(flag, "--atol=", 7))
+            absolute = strtod(flag + 7, NULL);
+        else if (!strncmp(flag, "--target=", 9))
+            target = flag + 9;
+        else if (sscanf(flag, "--part=%d/%d%c", &o->part, &o->parts, &end) != 2 || o->parts < 1)
+            return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     char buffer[2048];
     uint32_t count[3] = {0};
-    bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-    argc -= verbose;
-    argv += verbose;
-    bool exports = argc > 1 && strcmp(argv[1], "--export") == 0;
-    argc -= exports;
-    argv += exports;
-    bool states = argc > 1 && strncmp(argv[1], "--atol=", 7) == 0;
-    if (states) absolute = strtod(argv[1] + 7, NULL);
-    argc -= states;
-    argv += states;
+    options o;
+    if (!read_options(&o, &argc, &argv)) {
+        fprintf(stderr, "onnx_node: unknown flag %s\n", argv[1]);
+        return 2;
+    }
     const char *folder = argc > 1 ? argv[1] : default_folder(buffer, sizeof buffer);
     if (access(folder, R_OK) != 0) {
         printf("skipped: no conformance cases in %s\n", folder);
         return 77;
     }
-    for (int i = 2; i < argc; i++) count[run_case(folder, argv[i], verbose, exports)]++;
+    for (int i = 2; i < argc; i++) count[run_case(folder, argv[i], o.verbose, o.exports)]++;
     struct dirent **cases = NULL;
     int n = argc > 2 ? 0 : scandir(folder, &cases, is_case, alphasort);
     for (int i = 0; i < n; i++) {
-        count[run_case(folder, cases[i]->d_name, verbose, exports)]++;
+        if (i % o.parts == o.part) count[run_case(folder, cases[i]->d_name, o.verbose, o.exports)]++;
         free(cases[i]);
     }
     free(cases);
-    if (exports) printf("%u read as the same text after they were written once\n", n_exact);
+    if (o.exports) printf("%u read as the same text after they were written once\n", n_exact);
     printf("%u passed, %u failed, %u skipped\n", count[PASSED], count[FAILED], count[SKIPPED]);
     return count[FAILED] > 0 || count[PASSED] == 0;
 }
