@@ -6,8 +6,8 @@
  * beside the models (ADZE_MODELS) are looked for. Without CASE all run. A case that the import does
  * not support is skipped; -v says why. With --export each model is written as ONNX and read again before it runs, and
  * that model written again must read as the same IR text. Tolerances are those of ONNX's own runner:
- * |got - want| <= 1e-7 + 1e-3 |want|; --atol puts another number in the place of the first. With --target each model is
- * compiled for it (x86:host, say). --part runs each N-th case, from the I-th on.
+ * |got - want| <= 1e-7 + 1e-3 |want|, of bf16 two units in the last place; --atol puts another number in the place of
+ * the first. With --target each model is compiled for it (x86:host, say). --part runs each N-th case, from the I-th on.
  */
 #include "compiled.h"
 
@@ -114,6 +114,7 @@ ADZE_PRINTF(3, 4) static bool say(char *why, size_t size, const char *format, ..
 static bool same_elements(const adze_value *got, const adze_value *want, double tolerance, char *why, size_t size)
 {
     uint64_t count = adze_value_count(want);
+    const double relative = want->dtype == ADZE_DTYPE_bf16 ? 1.0 / 64 : 1e-3;
     for (uint64_t i = 0; i < count; i++) {
         double a, b;
         if (want->dtype == ADZE_DTYPE_str) {
@@ -125,7 +126,7 @@ static bool same_elements(const adze_value *got, const adze_value *want, double 
             uint64_t bytes = adze_dtype_bytes((adze_dtype)want->dtype, count);
             return memcmp(got->data, want->data, bytes) == 0 || say(why, size, "other elements");
         }
-        bool ok = (isnan(a) && isnan(b)) || a == b || fabs(a - b) <= tolerance + 1e-3 * fabs(b);
+        bool ok = (isnan(a) && isnan(b)) || a == b || fabs(a - b) <= tolerance + relative * fabs(b);
         if (!ok)
             return say(why, size, "element %llu is %.9g, want %.9g", (unsigned long long)i, a, b);
     }
