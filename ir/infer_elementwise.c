@@ -61,6 +61,10 @@ bool infer_same(adze_op *op, const adze_type **out_types)
 {
     const adze_type *type = infer_operand(op, 0);
     if (!type) return adze_error(adze_op_loc(op), "%s needs its first operand", adze_op_name(op));
+    if (!adze_type_is_tensor(type) && adze_op_is(op, "identity")) {
+        out_types[0] = type;
+        return true;
+    }
     return check_axis(op) && check_body(op, adze_type_dtype(type)) &&
            like_operand(op, 0, adze_type_dtype(type), out_types);
 }

@@ -60,9 +60,17 @@ static void free_value(adze_value *value)
     *value = (adze_value){0};
 }
 
+static uint64_t held_by(const adze_value *value)
+{
+    if (value->kind == ADZE_VALUE_TENSOR) return value->data ? bytes_of(value) : 0;
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < value->n_items; i++) bytes += held_by(&value->items[i]);
+    return bytes;
+}
+
 void adze_interp_free(adze_interp *interp, adze_value *value)
 {
-    if (value->kind == ADZE_VALUE_TENSOR && value->data) interp->held -= bytes_of(value);
+    interp->held -= held_by(value);
     free_value(value);
 }
 
@@ -71,14 +79,51 @@ void adze_outputs_free(adze_value *outputs, uint32_t n)
     for (uint32_t i = 0; i < n; i++) free_value(&outputs[i]);
 }
 
+bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value)
+{
+    if (value->kind != ADZE_VALUE_TENSOR || value->dtype != ADZE_DTYPE_str) return true;
+    adze_string *strings = value->data;
+    uint64_t count = adze_value_count(value), bytes = count * sizeof *strings, size = bytes;
+    uint64_t bound = interp->context->max_memory;
+    for (uint64_t i = 0; i < count; i++)
+        if (__builtin_add_overflow(size, strings[i].size, &size) || (bound && size > bound))
+            return adze_error(loc, "strings go over the memory bound");
+    adze_string *own = aligned_alloc(64, (size + 127) & ~(uint64_t)63);
+    if (!own) return adze_error(loc, "out of memory for strings");
+    char *to = (char *)own + bytes;
+    for (uint64_t i = 0; i < count; i++) {
+        if (strings[i].size) memcpy(to, strings[i].data, strings[i].size);
+        own[i] = (adze_string){to, strings[i].size};
+        to += strings[i].size;
+    }
+    free(strings);
+    value->data = own;
+    return true;
+}
+
+/* Sequences and optionals with all their items. */
+static bool copy_items(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
+{
+    *to = (adze_value){.kind = from->kind, .items = calloc(from->n_items + 1, sizeof *to->items)};
+    if (!to->items) return adze_error(loc, "out of memory");
+    for (; to->n_items < from->n_items; to->n_items++)
+        if (!adze_interp_copy(interp, loc, &from->items[to->n_items], &to->items[to->n_items])) {
+            adze_interp_free(interp, to);
+            return false;
+        }
+    return true;
+}
+
 bool adze_interp_copy(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
 {
-    if (from->kind != ADZE_VALUE_TENSOR) return adze_error(loc, "only tensors can be copied here");
+    if (from->kind != ADZE_VALUE_TENSOR) return copy_items(interp, loc, from, to);
     if (!adze_interp_new(interp, loc, (adze_dtype)from->dtype, from->rank, from->dims, to))
         return false;
     uint64_t bytes = bytes_of(from);
     if (bytes) memcpy(to->data, from->data, bytes);
-    return true;
+    if (adze_interp_own(interp, loc, to)) return true;
+    adze_interp_free(interp, to);
+    return false;
 }
 
 /* ---- Symbols ---- */
@@ -128,6 +173,20 @@ static void bind_symbols(adze_interp *interp, const adze_type *type, const adze_
     }
 }
 
+/* Is the value of that type, as far as it says? */
+static bool is_of_type(const adze_value *value, const adze_type *type)
+{
+    if (type->kind == ADZE_TYPE_TENSOR)
+        return value->kind == ADZE_VALUE_TENSOR && value->dtype == type->dtype &&
+               (!type->ranked || type->rank == value->rank);
+    bool optional = type->kind == ADZE_TYPE_OPTIONAL;
+    if (value->kind != (optional ? ADZE_VALUE_OPTIONAL : ADZE_VALUE_SEQUENCE)) return false;
+    if (optional && value->n_items > 1) return false;
+    for (uint64_t i = 0; i < value->n_items; i++)
+        if (!is_of_type(&value->items[i], type->element)) return false;
+    return true;
+}
+
 static bool check_input(adze_interp *interp, const adze_func *func, uint32_t index,
                         const adze_value *value)
 {
@@ -135,6 +194,11 @@ static bool check_input(adze_interp *interp, const adze_func *func, uint32_t ind
     const adze_type *type = arg->type;
     adze_loc loc = func->loc;
     const char *name = arg->name ? arg->name : "?";
+    if (type->kind == ADZE_TYPE_SEQUENCE || type->kind == ADZE_TYPE_OPTIONAL) {
+        char text[128];
+        adze_type_print(type, text, sizeof text);
+        return is_of_type(value, type) || adze_error(loc, "input '%s' must be %s", name, text);
+    }
     if (!adze_type_is_tensor(type) || value->kind != ADZE_VALUE_TENSOR)
         return adze_error(loc, "input '%s' must be a tensor", name);
     if (value->dtype != type->dtype)
@@ -315,7 +379,7 @@ bool adze_interp_region(adze_interp *interp, const adze_region *region, const ad
         ok = take_operand(interp, op, done, &out[done]);
     if (!ok)
         while (done) {
-            if (out[--done].data) adze_interp_free(interp, &out[done]);
+            adze_interp_free(interp, &out[--done]);
             out[done] = (adze_value){0};
         }
     drop_level(interp, region);
@@ -375,7 +439,6 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
 {
     const adze_op_row *row = op->row;
     adze_loc loc = adze_op_loc(op);
-    if (!adze_row_has_meaning(row)) return adze_error(loc, "%s cannot run here", row->name);
     for (uint32_t i = 0; i < op->n_results && !(row->traits & ADZE_DATA_DEPENDENT); i++) {
         int64_t dims[ADZE_MAX_RANK];
         uint32_t rank;
@@ -388,11 +451,13 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
     adze_host_init(&host, loc);
     uint64_t errors = interp->context->errors;
     adze_status status = adze_row_evaluate(row, &host.env, in, op->n_operands, out, op->n_results, op->attrs);
+    bool owned = status == ADZE_OK;
+    for (uint32_t i = 0; owned && i < op->n_results; i++) owned = adze_interp_own(interp, loc, &out[i]);
     adze_host_free(&host);
     if (row->traits & ADZE_DATA_DEPENDENT)
         for (uint32_t i = 0; i < op->n_results; i++)
             if (out[i].kind == ADZE_VALUE_TENSOR) interp->held += bytes_of(&out[i]);
-    if (status == ADZE_OK) return true;
+    if (status == ADZE_OK) return owned;
     if (errors == interp->context->errors)
         adze_error(loc,
                    status == ADZE_ERR_UNSUPPORTED ? "%s: this combination of types is not supported"
@@ -413,6 +478,9 @@ static bool run_special(adze_interp *interp, const adze_op *op, const adze_value
         {"loop", adze_interp_repeat}, {"named", run_named}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(op->row->name, special[i].name) == 0) return special[i].run(interp, op, in, out);
+    if (!adze_row_has_meaning(op->row)) return adze_interp_sequence(interp, op, in, out);
+    if (adze_op_is(op, "identity") && in[0].kind != ADZE_VALUE_TENSOR)
+        return adze_interp_copy(interp, adze_op_loc(op), &in[0], out);
     return run_eval(interp, op, in, out);
 }
 
@@ -430,7 +498,7 @@ static bool run_op(adze_interp *interp, const adze_op *op)
     for (uint32_t i = 0; out && i < op->n_results; i++) {
         if (ok)
             set_cell(interp, &op->results[i], &out[i], true);
-        else if (out[i].kind == ADZE_VALUE_TENSOR)
+        else
             adze_interp_free(interp, &out[i]);
     }
     if (ok) count_uses(interp, op);

@@ -54,6 +54,12 @@ bool adze_interp_region(adze_interp *interp, const adze_region *region, const ad
                         uint32_t n_args, adze_value *out, uint32_t n_out);
 bool adze_interp_copy(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to);
 
+/* interp.c: gives a tensor of strings that lie elsewhere bytes of its own, behind its elements; others stay. */
+bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value);
+
+/* interp_sequence.c: runs an op over sequences or optionals. */
+bool adze_interp_sequence(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
+
 /* interp_repeat.c: runs a `loop`. */
 bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
 

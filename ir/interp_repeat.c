@@ -95,7 +95,7 @@ static bool stack(repeat *r, uint32_t index, adze_value *out)
     if (bits % 8 && r->runs > 1) return fail(r, "parts of a byte cannot be stacked");
     for (uint64_t k = 0; k < r->runs && bits; k++)
         memcpy((char *)out->data + k * (bits / 8), parts[k].data, (bits + 7) / 8);
-    return true;
+    return adze_interp_own(r->interp, adze_op_loc(r->op), out);
 }
 
 static bool run(repeat *r, const adze_value *in, adze_value *out)

@@ -200,6 +200,24 @@ bool adze_type_compatible(const adze_type *a, const adze_type *b)
     return true;
 }
 
+const adze_type *adze_type_common(const adze_type *a, const adze_type *b)
+{
+    adze_context *context = a->context;
+    if (a == b) return a;
+    if (a->kind != b->kind || a->dtype != b->dtype) return NULL;
+    if (a->element && b->element) {
+        adze_type key = *a;
+        key.element = adze_type_common(a->element, b->element);
+        return key.element ? intern(context, key) : NULL;
+    }
+    if (a->kind != ADZE_TYPE_TENSOR) return NULL;
+    if (!a->ranked || !b->ranked || a->rank != b->rank) return adze_type_unranked(context, a->dtype);
+    const adze_dim *dims[ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < a->rank; i++)
+        dims[i] = a->dims[i] == b->dims[i] ? a->dims[i] : adze_dim_unknown(context);
+    return adze_type_tensor(context, a->dtype, a->rank, dims, NULL);
+}
+
 /* ---- Layout ---- */
 
 /* Logical axis at physical position i. */

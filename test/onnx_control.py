@@ -1,4 +1,4 @@
-"""If, Loop and Scan: the reference against ONNX Runtime, as read and after the model was written and read again.
+"""If, Loop, Scan and sequences: the reference against ONNX Runtime, as read and after the model was written and read again.
 
     onnx_control.py [NAME...]     some of the cases alone
 """
@@ -115,6 +115,40 @@ case("scan8", """g (float[2,3,4] x, float[2,4] s) => (float[2,4] y, float[2,3,4]
             w = Add(v, p)
             r = Sub(w, p) }> ("", s, x) }""",
      {"x": np.arange(24, dtype=np.float32).reshape(2, 3, 4), "s": np.ones((2, 4), np.float32)}, opset=8)
+case("sequence_grows", """g (float[3,4] x, int64 n) => (float[M,4] y, int64 count, float[3,4] first) {
+    none = SequenceEmpty <dtype = 1> ()
+    s = Loop (n, "", none) <body = b (int64 i, bool go, seq(float) v) => (bool again, seq(float) w) {
+        f = Cast <to = 1> (i)
+        t = Add(x, f)
+        w = SequenceInsert(v, t)
+        again = Identity(go) }>
+    y = ConcatFromSequence <axis = 0> (s)
+    count = SequenceLength(s)
+    zero = Constant <value_int = 0> ()
+    first = SequenceAt(s, zero) }""", X | N)
+case("sequence_parts", """g (float[3,4] x, int64 n) => (float[4,K] y, float[3,1] z) {
+    s = SplitToSequence <axis = 1> (x)
+    at = Constant <value_int = -2> ()
+    t = SequenceErase(s, at)
+    p = SequenceAt(t, at)
+    u = SequenceInsert(t, p, at)
+    q = ConcatFromSequence <axis = 1> (u)
+    y = Transpose(q)
+    z = SequenceAt(u, at) }""", X | N)
+case("sequence_stacked", """g (float[3,4] x) => (float[3,2,2] y) {
+    two = Constant <value_int = 2> ()
+    s = SplitToSequence <axis = -1> (x, two)
+    y = ConcatFromSequence <axis = -1, new_axis = 1> (s) }""", X)
+case("sequence_of_a_branch", """g (float[3,4] x, bool c) => (float[M,N] y) {
+    s = If (c) <then_branch = a () => (seq(float) t) { t = SequenceConstruct(x, x) },
+                else_branch = b () => (seq(float) t) { t = SplitToSequence <axis = 0> (x) }>
+    y = ConcatFromSequence <axis = 0> (s) }""", X | C, X | D)
+case("sequence_map", """g (float[3,4] x) => (float[3,4] y) {
+    s = SplitToSequence <axis = 0> (x)
+    m = SequenceMap (s, x) <body = b (float[1,4] v, float[3,4] w) => (float[1,4] p) {
+        t = ReduceSum <keepdims = 0> (w)
+        p = Sub(v, t) }>
+    y = ConcatFromSequence <axis = 0> (m) }""", X)
 
 
 def check(name, ok, detail=""):
@@ -174,7 +208,7 @@ def run_case(name, opset, graph, values, scratch):
     compare(f"{name}: as written", run_reference(name, again, values, scratch), want)
     texts = [text_of(name, m) for m in (model, again, twice)]
     check(f"{name}: the text stays", texts[1] == texts[2], texts[1:])
-    if name.startswith("scan"):  # some values of what it becomes have no name before they are written
+    if name.startswith(("scan", "sequence_map")):  # some values of what it becomes have no name before they are written
         return
     plain = [re.sub(r"_\d+\b", "", str(text)) for text in texts]  # two of a name get numbers
     check(f"{name}: the text is the same at once", plain[0] == plain[1], "\n".join(map(str, texts[:2])))

@@ -32,8 +32,8 @@ HEAD = """\
 
 def op_names():
     text = open(os.path.join(SOURCE, "ir/include/adze/ops.def")).read()
-    names = set(re.findall(r'^(?:OP|BODY)\(\w+, "(\w+)"', text, re.M))
-    return sorted(names | {"BitShift", "If", "Loop", "Max", "Min"})
+    names = set(re.findall(r'^(?:OP|BODY|VALUE)\(\w+, "(\w+)"', text, re.M))
+    return sorted(names | {"BitShift", "If", "Loop", "Max", "Min", "Optional", "SequenceEmpty"})
 
 
 def type_bits():

@@ -111,6 +111,8 @@ const char *adze_onnx_name(adze_onnx_export *x, const adze_ir_value *value); /* 
 const char *adze_onnx_result(adze_onnx_export *x, uint32_t index);           /* of the op being said */
 const char *adze_onnx_argument(adze_onnx_export *x, uint32_t index);         /* its operand, NULL = absent */
 adze_dtype adze_onnx_value_dtype(const adze_ir_value *value);                /* NONE of what is no tensor, and of NULL */
+/* The fields of TypeProto. */
+void adze_onnx_put_type(adze_onnx_bytes *out, const adze_type *type);
 /* ValueInfoProto as field `field`. */
 void adze_onnx_put_info(adze_onnx_export *x, adze_onnx_bytes *out, uint32_t field, const char *name,
                         const adze_type *type);
@@ -121,7 +123,7 @@ void adze_onnx_put_graph(adze_onnx_export *x);
 /* A graph of one region of the op as a message: without inputs, or as Loop wants it. */
 void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool loop, adze_onnx_bytes *out);
 
-/* ---- Ops (export_ops.c, export_forms.c, export_groups.c, export_shapes.c) ---- */
+/* ---- Ops (export_ops.c, export_forms.c, export_groups.c, export_shapes.c, export_sequence.c) ---- */
 
 /* The op as the ONNX op `op_type`: operands, attributes and results one to one. */
 bool adze_onnx_say_as(adze_onnx_export *x, const char *op_type);
@@ -133,6 +135,7 @@ typedef bool adze_onnx_speaker(adze_onnx_export *x);
 adze_onnx_speaker *adze_onnx_group_find(const char *op);
 adze_onnx_speaker *adze_onnx_shape_find(const char *op);
 adze_onnx_speaker *adze_onnx_spelling_find(const char *op);
+adze_onnx_speaker *adze_onnx_sequence_find(const char *op);
 /* The dims as an i64 tensor of rank 1: a constant, or computed from the inputs of the model. NULL if refused. */
 const char *adze_onnx_say_dims(adze_onnx_export *x, const adze_dim *const *dims, uint32_t count, const char *out);
 

@@ -123,10 +123,9 @@ static void put_dim(adze_onnx_bytes *out, const adze_dim *dim)
     adze_onnx_put_end(out, begin);
 }
 
-static void put_type(adze_onnx_bytes *out, uint32_t field, const adze_type *type)
+void adze_onnx_put_type(adze_onnx_bytes *out, const adze_type *type)
 {
     adze_type_kind kind = adze_type_get_kind(type);
-    size_t outer = adze_onnx_put_begin(out, field);
     size_t inner = adze_onnx_put_begin(out, kind == ADZE_TYPE_SEQUENCE ? 4 : kind == ADZE_TYPE_OPTIONAL ? 9 : 1);
     if (kind == ADZE_TYPE_TENSOR) {
         adze_onnx_put_int(out, 1, adze_onnx_dtype_number(adze_type_dtype(type)));
@@ -136,10 +135,11 @@ static void put_type(adze_onnx_bytes *out, uint32_t field, const adze_type *type
             adze_onnx_put_end(out, shape);
         }
     } else if (adze_type_element(type)) {
-        put_type(out, 1, adze_type_element(type));
+        size_t element = adze_onnx_put_begin(out, 1);
+        adze_onnx_put_type(out, adze_type_element(type));
+        adze_onnx_put_end(out, element);
     }
     adze_onnx_put_end(out, inner);
-    adze_onnx_put_end(out, outer);
 }
 
 void adze_onnx_put_info(adze_onnx_export *x, adze_onnx_bytes *out, uint32_t field, const char *name,
@@ -150,7 +150,9 @@ void adze_onnx_put_info(adze_onnx_export *x, adze_onnx_bytes *out, uint32_t fiel
         adze_onnx_refuse(x, "values that are no tensors");
     size_t begin = adze_onnx_put_begin(out, field);
     adze_onnx_put_text(out, 1, name);
-    put_type(out, 2, type);
+    size_t inner = adze_onnx_put_begin(out, 2);
+    adze_onnx_put_type(out, type);
+    adze_onnx_put_end(out, inner);
     adze_onnx_put_end(out, begin);
 }
 

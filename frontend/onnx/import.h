@@ -210,8 +210,6 @@ bool adze_onnx_body_run(adze_onnx_body *body);
 bool adze_onnx_body_yield(adze_onnx_body *body, adze_ir_value **values, uint32_t count);
 void adze_onnx_body_end(adze_onnx_body *body);
 
-/* What two types have in common: unknown dims where they differ; NULL if they are of another kind or element. */
-const adze_type *adze_onnx_common(const adze_type *a, const adze_type *b);
 /* Drops the constants made since `since` that nothing reads; the other also empties a region before. */
 void adze_onnx_drop_consts(adze_onnx_import *import, adze_const *since);
 void adze_onnx_discard(adze_onnx_import *import, adze_region *region, adze_const *since);

@@ -35,8 +35,19 @@ static adze_op *make(adze_onnx_repeat *self, const adze_type **types)
     return op;
 }
 
+/* A value that takes the place of an optional becomes one; false after an error. */
+static bool wrap(adze_onnx_repeat *self, const adze_region *region, uint32_t index, adze_ir_value **value)
+{
+    adze_type_kind want = adze_type_get_kind(adze_value_type(adze_region_arg(region, index + 1)));
+    if (want != ADZE_TYPE_OPTIONAL || adze_type_get_kind(adze_value_type(*value)) == want) return true;
+    if (index >= 64) return adze_onnx_unsupported(self->node, "so many carried values");
+    self->wrapped |= UINT64_C(1) << index;
+    *value = adze_onnx_emit(self->node, "optional", value, 1, NULL, 0);
+    return *value != NULL;
+}
+
 /* The region's end. Going on for good is what an absent operand says. */
-static bool yield(adze_onnx_repeat *self, adze_onnx_body *body)
+static bool yield(adze_onnx_repeat *self, adze_onnx_body *body, const adze_region *region)
 {
     uint32_t n = 1 + self->n_carried + self->n_stacks;
     adze_ir_value **values = calloc(n, sizeof(adze_ir_value *));
@@ -51,6 +62,7 @@ static bool yield(adze_onnx_repeat *self, adze_onnx_body *body)
         if (always) values[0] = NULL;
     }
     if (ok && always && !self->bound) ok = adze_onnx_invalid(self->node, "it never ends");
+    for (uint32_t i = 0; ok && i < self->n_carried; i++) ok = wrap(self, region, i, &values[i + 1]);
     ok = ok && adze_onnx_body_yield(body, values, n);
     free(values);
     return ok;
@@ -63,7 +75,8 @@ static bool read_once(adze_onnx_repeat *self, adze_region *region)
     adze_onnx_body body;
     import->builder = adze_builder_at_end(import->module, region);
     bool ok = adze_onnx_body_begin(&body, self->node, self->scope, self->graph) && self->enter(self, &body, region) &&
-              adze_onnx_body_run(&body) && yield(self, &body);
+              adze_onnx_body_run(&body) && (!self->leave || self->leave(self, &body, region)) &&
+              yield(self, &body, region);
     adze_onnx_body_end(&body);
     import->builder = before;
     return ok;
@@ -77,7 +90,7 @@ static bool widen(adze_onnx_repeat *self, adze_region *region, uint32_t round, b
     for (uint32_t i = 0; i < self->n_carried; i++) {
         adze_ir_value *argument = adze_region_arg(region, i + 1);
         const adze_type *type = adze_value_type(argument), *got = adze_value_type(adze_op_operand(end, i + 1));
-        const adze_type *both = adze_onnx_common(type, got);
+        const adze_type *both = adze_type_common(type, got);
         if (!both) {
             char text[2][128];
             adze_type_print(type, text[0], sizeof text[0]);
@@ -152,6 +165,13 @@ static void note_runs(adze_onnx_repeat *self, const adze_op *op)
         self->runs = NULL;
     else if (!self->runs && adze_value_as_ints(self->bound, &bound, 1) == 1)
         self->runs = adze_dim_const(adze_op_context(op), bound > 0 ? bound : 0);
+}
+
+adze_ir_value *adze_onnx_repeat_result(const adze_onnx_repeat *self, adze_op *op, uint32_t index)
+{
+    adze_ir_value *result = adze_op_result(op, index);
+    bool wrapped = index < 64 && self->wrapped >> index & 1;
+    return wrapped ? adze_onnx_emit(self->node, "optional_get_element", &result, 1, NULL, 0) : result;
 }
 
 adze_op *adze_onnx_repeat_import(adze_onnx_repeat *self)

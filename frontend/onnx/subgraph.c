@@ -71,32 +71,6 @@ bool adze_onnx_reads(adze_context *context, const Pb__Node *node, adze_onnx_visi
 
 /* ---- Types ---- */
 
-static const adze_type *common_tensor(const adze_type *a, const adze_type *b)
-{
-    adze_context *context = adze_type_context(a);
-    if (adze_type_dtype(a) != adze_type_dtype(b)) return NULL;
-    if (!adze_type_is_ranked(a) || !adze_type_is_ranked(b) || adze_type_rank(a) != adze_type_rank(b))
-        return adze_type_unranked(context, adze_type_dtype(a));
-    const adze_dim *dims[ADZE_MAX_RANK];
-    uint32_t rank = adze_type_rank(a);
-    for (uint32_t i = 0; i < rank; i++)
-        dims[i] = adze_type_dim(a, i) == adze_type_dim(b, i) ? adze_type_dim(a, i) : adze_dim_unknown(context);
-    return adze_type_tensor(context, adze_type_dtype(a), rank, dims, NULL);
-}
-
-const adze_type *adze_onnx_common(const adze_type *a, const adze_type *b)
-{
-    adze_context *context = adze_type_context(a);
-    adze_type_kind kind = adze_type_get_kind(a);
-    if (a == b) return a;
-    if (adze_type_get_kind(b) != kind) return NULL;
-    if (kind == ADZE_TYPE_TENSOR) return common_tensor(a, b);
-    if (kind != ADZE_TYPE_SEQUENCE && kind != ADZE_TYPE_OPTIONAL) return NULL;
-    const adze_type *element = adze_onnx_common(adze_type_element(a), adze_type_element(b));
-    if (!element) return NULL;
-    return kind == ADZE_TYPE_SEQUENCE ? adze_type_sequence(context, element) : adze_type_optional(context, element);
-}
-
 /* Does what the graph declares of a value contradict its type? The element type alone is looked at: the dims that are
  * declared may be those of the first run only. */
 static bool fits(adze_onnx_body *body, const Pb__ValueInfo *info, const adze_type *type, const char *what)

@@ -58,6 +58,7 @@ static const adze_onnx_upgrade rows[] = {
     {"Min", NULL, adze_onnx_upgrade_variadic},
     {"NegativeLogLikelihoodLoss", " ignore_index reduction ", adze_onnx_upgrade_nll_loss},
     {"OneHot", " axis ", adze_onnx_upgrade_one_hot},
+    {"Optional", " type ", adze_onnx_upgrade_optional},
     {"Pad", " pads value ", adze_onnx_upgrade_pad},
     {"QLinearConv", " auto_pad dilations group kernel_shape pads strides ", adze_onnx_upgrade_qlinear_conv},
     {"QLinearMatMul", NULL, adze_onnx_upgrade_qlinear_matmul},
@@ -78,6 +79,8 @@ static const adze_onnx_upgrade rows[] = {
     {"Scan", " axes body directions num_scan_inputs scan_input_axes scan_input_directions scan_output_axes "
              "scan_output_directions ", adze_onnx_upgrade_scan},
     {"Scatter", " axis ", adze_onnx_upgrade_scatter},
+    {"SequenceEmpty", " dtype ", adze_onnx_upgrade_sequence_empty},
+    {"SequenceMap", " body ", adze_onnx_upgrade_sequence_map},
     {"Shrink", " bias lambd ", adze_onnx_upgrade_shrink},
     {"Slice", " starts ends axes ", adze_onnx_upgrade_slice},
     {"Softmax", NULL, adze_onnx_upgrade_softmax},

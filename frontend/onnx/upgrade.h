@@ -26,6 +26,10 @@ bool adze_onnx_upgrade_loop(adze_onnx_node *node);
 bool adze_onnx_upgrade_scan(adze_onnx_node *node);
 /* Is it known which bool the value is: from constants and shapes? */
 bool adze_onnx_known_bool(const adze_ir_value *value, bool *out);
+/* upgrade_sequence.c */
+bool adze_onnx_upgrade_sequence_empty(adze_onnx_node *node);
+bool adze_onnx_upgrade_sequence_map(adze_onnx_node *node);
+bool adze_onnx_upgrade_optional(adze_onnx_node *node);
 /* upgrade_constant.c */
 bool adze_onnx_upgrade_constant(adze_onnx_node *node);
 

@@ -114,7 +114,7 @@ static bool set_types(adze_onnx_node *node, adze_op *op)
     for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
         const adze_type *types[BRANCHES];
         for (uint32_t k = 0; k < BRANCHES; k++) types[k] = adze_value_type(adze_op_operand(yields[k], i));
-        const adze_type *type = adze_onnx_common(types[0], types[1]);
+        const adze_type *type = adze_type_common(types[0], types[1]);
         char text[BRANCHES][128];
         for (uint32_t k = 0; k < BRANCHES && !type; k++) adze_type_print(types[k], text[k], sizeof text[k]);
         if (!type)

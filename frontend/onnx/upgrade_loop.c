@@ -5,10 +5,7 @@
 /* Inputs and outputs of the graph that are not carried: the number of the run and the condition; the condition. */
 enum { GRAPH_INPUTS = 2, GRAPH_OUTPUTS = 1 };
 
-static bool note_name(void *self, const char *name)
-{
-    return name != self;
-}
+static bool note_name(void *self, const char *name) { return name != self; }
 
 /* Does a node of the graph, or an output, read its input? */
 static bool is_read(adze_onnx_body *body, uint32_t input)
@@ -56,8 +53,8 @@ static bool check(adze_onnx_node *node, const Pb__Graph *graph)
     if (graph->n_input != inputs)
         return adze_onnx_invalid(node, "has %zu inputs, its graph %zu", inputs, graph->n_input);
     if (graph->n_output < inputs - GRAPH_INPUTS + GRAPH_OUTPUTS)
-        return adze_onnx_invalid(node, "carries %zu values, but its graph has only %zu outputs",
-                                 inputs - GRAPH_INPUTS, graph->n_output);
+        return adze_onnx_invalid(node, "carries %zu values, but its graph has only %zu outputs", inputs - GRAPH_INPUTS,
+                                 graph->n_output);
     if (node->n_out > graph->n_output - GRAPH_OUTPUTS)
         return adze_onnx_invalid(node, "has %u outputs; its graph makes %zu", node->n_out,
                                  graph->n_output - GRAPH_OUTPUTS);
@@ -85,6 +82,6 @@ bool adze_onnx_upgrade_loop(adze_onnx_node *node)
                              .enter = enter};
     if (adze_onnx_known_bool(loop.condition, &condition) && condition) loop.condition = NULL;
     adze_op *op = adze_onnx_repeat_import(&loop);
-    for (uint32_t i = 0; op && i < node->n_out; i++) node->out[i] = adze_op_result(op, i);
+    for (uint32_t i = 0; op && i < node->n_out; i++) node->out[i] = adze_onnx_repeat_result(&loop, op, i);
     return op != NULL;
 }

@@ -44,8 +44,7 @@ static bool check_lengths(const scan *s, const adze_dim *runs)
 {
     for (uint32_t i = 1; i < s->n_inputs; i++) {
         const adze_type *type = adze_value_type(s->inputs[i]);
-        if (runs && adze_type_is_ranked(type) &&
-            !adze_dim_compatible(runs, adze_type_dim(type, (uint32_t)s->axes[i])))
+        if (runs && adze_type_is_ranked(type) && !adze_dim_compatible(runs, adze_type_dim(type, (uint32_t)s->axes[i])))
             return adze_onnx_invalid(s->node, "scanned inputs 0 and %u differ in length", i);
     }
     return true;
@@ -268,8 +267,8 @@ static bool import_scan(scan *s, adze_ir_value **out)
         return read_list(node, "scan_input_axes", s->n_inputs, false, &axes) &&
                read_list(node, "scan_input_directions", s->n_inputs, true, &s->reversed) &&
                read_list(node, "scan_output_axes", s->n_stacks, false, &s->out_axes) &&
-               read_list(node, "scan_output_directions", s->n_stacks, true, &s->out_reversed) &&
-               find_axes(s, axes) && run_scan(s, out);
+               read_list(node, "scan_output_directions", s->n_stacks, true, &s->out_reversed) && find_axes(s, axes) &&
+               run_scan(s, out);
     }
     if (node->in[0]) return adze_onnx_unsupported(node, "sequence_lens of opset 8");
     return read_list(node, "directions", s->n_inputs, true, &s->reversed) && find_axes(s, NULL) && run_batch(s, out);

@@ -53,10 +53,7 @@ static wire m_if(const char *condition, wire first, wire second)
 }
 
 /* The other branch, of which nothing is looked at. */
-static wire m_abs(const char *outputs)
-{
-    return m_graph(m_node("Abs", "b", "x", "t"), "", outputs);
-}
+static wire m_abs(const char *outputs) { return m_graph(m_node("Abs", "b", "x", "t"), "", outputs); }
 
 static wire m_loop(const char *inputs, const char *outputs, wire body)
 {
@@ -144,8 +141,9 @@ TEST(constant_condition_takes_its_branch)
     reader r;
     wire graph = {0}, truth = m_tensor("c", BOOL, "");
     w_bytes(&truth, 9, "\1", 1);
-    w_msg(&graph, 1, m_if("c", m_graph(m_node("Relu", "a", "x", "t"), "", "t"),
-                          m_graph(m_node("Wobble", "b", "x", "t"), "", "t")));
+    w_msg(
+        &graph, 1,
+        m_if("c", m_graph(m_node("Relu", "a", "x", "t"), "", "t"), m_graph(m_node("Wobble", "b", "x", "t"), "", "t")));
     w_msg(&graph, 5, truth);
     w_msg(&graph, 11, m_value("x", F32, "2"));
     w_msg(&graph, 12, m_value("y", F32, "2"));
@@ -160,8 +158,9 @@ TEST(captured_names_wait_for_their_makers)
 {
     reader r;
     wire graph = {0};
-    w_msg(&graph, 1, m_if("c", m_graph(m_node("Relu", "a", "late", "t"), "", "t"),
-                          m_graph(m_node("Abs", "b", "late", "t"), "", "t")));
+    w_msg(&graph, 1,
+          m_if("c", m_graph(m_node("Relu", "a", "late", "t"), "", "t"),
+               m_graph(m_node("Abs", "b", "late", "t"), "", "t")));
     w_msg(&graph, 1, m_node("Neg", "late", "x", "late"));
     w_msg(&graph, 11, m_value("x", F32, "2"));
     w_msg(&graph, 11, m_value("c", BOOL, ""));
@@ -178,8 +177,8 @@ TEST(captured_outputs_count_as_used)
     reader r;
     wire graph = {0}, split = m_node("Split", "s", "x", "p q");
     w_msg(&graph, 1, split);
-    w_msg(&graph, 1, m_if("c", m_graph(m_node("Relu", "a", "q", "t"), "", "t"),
-                          m_graph(m_node("Abs", "b", "q", "t"), "", "t")));
+    w_msg(&graph, 1,
+          m_if("c", m_graph(m_node("Relu", "a", "q", "t"), "", "t"), m_graph(m_node("Abs", "b", "q", "t"), "", "t")));
     w_msg(&graph, 11, m_value("x", F32, "2"));
     w_msg(&graph, 11, m_value("c", BOOL, ""));
     w_msg(&graph, 12, m_value("y", F32, "1"));

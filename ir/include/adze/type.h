@@ -84,6 +84,9 @@ ADZE_API bool adze_type_is_static(const adze_type *type);
 ADZE_API const adze_dim *adze_type_count(const adze_type *type);
 /* Dims and dtype agree wherever both are known (layout ignored). */
 ADZE_API bool adze_type_compatible(const adze_type *a, const adze_type *b);
+/* What two types have in common: dims that differ are unknown, ranks that differ too. NULL if they are of another kind
+ * or element type. */
+ADZE_API const adze_type *adze_type_common(const adze_type *a, const adze_type *b);
 /* As text, `f32[N,4]`: at most `size` bytes with a zero byte; gives the full length (as snprintf). */
 ADZE_API size_t adze_type_print(const adze_type *type, char *buffer, size_t size);
 
