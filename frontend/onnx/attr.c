@@ -1,5 +1,5 @@
 /* A node's attributes: reading them by name, and turning them into the row's. */
-#include "import.h"
+#include "upgrade.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,7 +172,8 @@ bool adze_onnx_attr_check(const adze_onnx_node *node, const adze_op_row *row, co
         if (!name || !*name) return adze_onnx_invalid(node, "an attribute without a name");
         if (find(node->proto->attribute, i, name))
             return adze_onnx_invalid(node, "attribute '%s' is given twice", name);
-        if (!(row && row_attr(row, name)) && !has_word(more, name))
+        bool legacy = node->version < 7 && !*node->domain && has_word(adze_onnx_legacy_attrs, name);
+        if (!(row && row_attr(row, name)) && !has_word(more, name) && !legacy)
             return adze_onnx_unsupported(node, "attribute '%s' is not known", name);
     }
     return true;

@@ -13,7 +13,7 @@ extern const adze_frontend adze_frontend_onnx;
 const adze_frontend adze_frontend_onnx = {
     .struct_size = sizeof(adze_frontend),
     .name = "onnx",
-    .help = "ONNX models of opset 7 to 28",
+    .help = "ONNX models of opset 1 to 28",
     .suffixes = suffixes,
     .read = read_model,
 };

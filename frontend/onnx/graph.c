@@ -4,13 +4,16 @@
  * keeps to that, so a node whose inputs are not there yet waits until their makers are done, with
  * an explicit stack; a wait that comes back to itself is a cycle.
  */
-#include "import.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Bound on nodes that come from functions and from graphs inside nodes: a few can stand for very many nodes. */
 enum { MAX_INLINED = 1 << 18 };
+
+/* From this opset on ops look much as they do today. */
+enum { LEGACY = 7 };
 
 enum { UNSEEN, WAITING, DONE };
 
@@ -195,6 +198,10 @@ static bool import_op(adze_onnx_node *node, bool poisoned)
                                      ADZE_ONNX_OPSET_MAX);
     if (!adze_onnx_attr_check(node, row, upgrade ? upgrade->attrs : NULL)) return false;
     if (poisoned) return true;
+    if (standard && node->version < LEGACY) {
+        bool done = false;
+        if (!adze_onnx_upgrade_legacy(node, &done) || done) return done && node->out[0];
+    }
     return upgrade ? upgrade->run(node) : adze_onnx_finish(node, row->name, NULL, 0);
 }
 

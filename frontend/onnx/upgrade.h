@@ -86,6 +86,9 @@ bool adze_onnx_upgrade_affine_grid(adze_onnx_node *node);
 bool adze_onnx_upgrade_recurrent(adze_onnx_node *node);
 /* upgrade_einsum.c */
 bool adze_onnx_upgrade_einsum(adze_onnx_node *node);
+/* upgrade_legacy.c: what opsets before 7 say otherwise, on any op. *out_done: the node is imported. */
+bool adze_onnx_upgrade_legacy(adze_onnx_node *node, bool *out_done);
+extern const char *const adze_onnx_legacy_attrs;
 
 /* Helpers (upgrade.c). The attribute `name`, a list of ints, becomes operand `index`, if it is
  * given. */

@@ -32,7 +32,8 @@ static bool is_false(const adze_ir_value *value)
 }
 
 /* Inference form: the operand itself. Before opset 12 the ratio is an attribute, which inference
- * does not need; from then on an operand can ask for training, and before opset 7 that is what happens without is_test. */
+ * does not need; from then on an operand can ask for training, and before opset 7 that is what happens
+ * without is_test. */
 bool adze_onnx_upgrade_dropout(adze_onnx_node *node)
 {
     adze_ir_value *training = adze_onnx_operand(node, 2);

@@ -142,7 +142,7 @@ static bool same(const adze_value *got, const adze_value *want, double tolerance
             return say(why, size, "%llu items, want %llu", (unsigned long long)got->n_items,
                        (unsigned long long)want->n_items);
         for (uint64_t i = 0; i < got->n_items; i++)
-            if (!same(&got->items[i], &want->items[i], why, size)) return false;
+            if (!same(&got->items[i], &want->items[i], tolerance, why, size)) return false;
         return true;
     }
     if (got->dtype != want->dtype)

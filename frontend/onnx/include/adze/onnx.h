@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 /* Opsets of the default domain that are understood. */
-enum { ADZE_ONNX_OPSET_MIN = 7, ADZE_ONNX_OPSET_MAX = 28 };
+enum { ADZE_ONNX_OPSET_MIN = 1, ADZE_ONNX_OPSET_MAX = 28 };
 
 typedef struct adze_onnx_options {
     uint32_t struct_size;
@@ -26,7 +26,7 @@ typedef struct adze_onnx_options {
     const char *data_folder;
 } adze_onnx_options;
 
-/* Reads a model of opset 7 to 28. The module has one function, `main`, with the graph's inputs
+/* Reads a model of opset 1 to 28. The module has one function, `main`, with the graph's inputs
  * (those that no initializer gives a value) and outputs under their ONNX names; module attributes
  * `opset`, `ir_version` and `producer` say where it came from; `domain`, `model_version`, `doc`, `graph_doc` and
  * `metadata` (keys and values in turn) are there if the model has them. Symbolic dims keep their names where
