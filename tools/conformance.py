@@ -1,8 +1,8 @@
 """tools/conformance [FLAG...]: does Adze mean what ONNX means? Runs the whole suite of the pinned onnx package.
 
 The suite is generated from the package into build/data/conformance, a folder a kind: node, simple, light, and the two
-that came of PyTorch. Every case runs on the reference and compiled for this machine; then a table by kind, the cases that
-do not pass with their reasons, and which versions of operators have a case.
+that came of PyTorch. Every case runs on the reference and compiled for this machine; then a table by kind, the cases
+that do not pass with their reasons, and which versions of operators have a case.
 
   --device=reference|x86|all   what runs them (default: all)
   --kind=NAME                  only cases of that kind; repeatable
@@ -185,7 +185,8 @@ def main():
         good = [sum(not why for why in results[device, kind].values()) for device in devices]
         summary.append(f"| {kind} | {len(results[devices[0], kind])} | {' | '.join(map(str, good))} |")
     print("\n".join(summary))
-    bad = [(device, kind, case, why) for (device, kind), of in results.items() for case, why in sorted(of.items()) if why]
+    bad = [(device, kind, case, why) for (device, kind), of in results.items()
+           for case, why in sorted(of.items()) if why]
     for device, kind, case, why in bad:
         print(f"{device} {kind} {case}: {why}")
     if options.rows or options.write:
