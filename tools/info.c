@@ -197,29 +197,42 @@ static void print_arena(const adze_dim *arena)
         printf("%-8s %lld bytes where symbolic dims are 1\n", "arena", (long long)bytes);
 }
 
+/* What the steps of compiled code are. */
+typedef struct lowered {
+    tally floor, kernels;
+    uint64_t steps, launches, views;
+} lowered;
+
+static bool count_steps(lowered *l, const adze_region *block)
+{
+    bool ok = true;
+    for (adze_op *op = adze_region_first(block); op && ok; op = adze_op_next(op)) {
+        if (adze_op_has_trait(op, ADZE_TERMINATOR)) continue;
+        if (adze_op_is(op, "launch"))
+            l->launches++, ok = tally_add(&l->kernels, adze_op_attr_str(op, "callee"));
+        else if (adze_plan_is_view(op))
+            l->views++;
+        else if (adze_op_get_row(op)->eval && !adze_op_is(op, "dims")) /* which are written, not computed */
+            l->steps++, ok = tally_add(&l->floor, adze_op_name(op));
+    }
+    return ok;
+}
+
 static bool print_kernels(const adze_module *module, const adze_target *target)
 {
     const adze_func *main = adze_module_main(module);
-    tally floor = {0}, kernels = {0};
-    uint64_t steps = 0, launches = 0, views = 0;
+    lowered l = {0};
     bool ok = true;
-    for (adze_op *op = adze_region_first(adze_func_body(main)); op && ok; op = adze_op_next(op)) {
-        if (adze_op_has_trait(op, ADZE_TERMINATOR)) continue;
-        if (adze_op_is(op, "launch"))
-            launches++, ok = tally_add(&kernels, adze_op_attr_str(op, "callee"));
-        else if (adze_plan_is_view(op))
-            views++;
-        else if (adze_op_get_row(op)->eval && !adze_op_is(op, "dims")) /* which are written, not computed */
-            steps++, ok = tally_add(&floor, adze_op_name(op));
-    }
+    for (adze_region *block = adze_func_body(main); block && ok; block = adze_block_next(block))
+        ok = count_steps(&l, block);
     printf("%-8s %s:%s\n", "target", adze_target_name(target), adze_target_level(target));
-    printf("%-8s %u, launched %llu times; %llu views\n", "kernels", kernels.n, (unsigned long long)launches,
-           (unsigned long long)views);
+    printf("%-8s %u, launched %llu times; %llu views\n", "kernels", l.kernels.n, (unsigned long long)l.launches,
+           (unsigned long long)l.views);
     if (adze_plan_arena_bytes(main)) print_arena(adze_plan_arena_bytes(main));
-    printf("%-8s %llu\n", "floor", (unsigned long long)steps);
-    tally_print(&floor, "  ");
-    tally_free(&floor);
-    tally_free(&kernels);
+    printf("%-8s %llu\n", "floor", (unsigned long long)l.steps);
+    tally_print(&l.floor, "  ");
+    tally_free(&l.floor);
+    tally_free(&l.kernels);
     return ok || adze_error(adze_loc_unknown(adze_module_context(module)), "out of memory");
 }
 
