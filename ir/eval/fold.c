@@ -37,6 +37,8 @@ adze_status eval_max_unpool(const adze_env *env, const adze_value *in, uint32_t 
     for (uint32_t i = 0; i < rank; i++)
         if (inner[i] < 0 || __builtin_mul_overflow(count, inner[i], &count))
             return ev_fail(env, ADZE_ERR_DIM, "max_unpool: absurd dims");
+    if (adze_value_count(out) == 0)
+        return n == 0 ? ADZE_OK : ev_fail(env, ADZE_ERR_VALUE, "max_unpool: index out of range");
     memset(out->data, 0, (size_t)ev_bytes(out));
     ev_strides(rank, dims, strides);
     for (int64_t k = 0; k < n; k++) {

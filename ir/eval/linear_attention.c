@@ -19,7 +19,7 @@ static adze_status find_sizes(const adze_env *env, const struct adze_linear_atte
         if (in[i].dims[0] != in->dims[0] || (i != 3 && in[i].dims[1] != in->dims[1]))
             return ev_fail(env, ADZE_ERR_DIM, "linear_attention: batches or times differ");
     }
-    if (a->q_num_heads < 1 || a->kv_num_heads < 1 || a->q_num_heads % a->kv_num_heads)
+    if (a->q_num_heads < 1 || a->q_num_heads > INT32_MAX || a->kv_num_heads < 1 || a->q_num_heads % a->kv_num_heads)
         return ev_fail(env, ADZE_ERR_VALUE, "linear_attention: heads do not fit");
     *s = (sizes){in->dims[0], in->dims[1], a->q_num_heads, a->kv_num_heads, 0, 0};
     s->keys = in->dims[2] / s->q_heads;
