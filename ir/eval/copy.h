@@ -17,6 +17,13 @@ static inline uint32_t ev_size(uint32_t dtype)
     return bits < 8 ? 1 : bits / 8;
 }
 
+/* An index counted from either end, then from the front; false if out of range. */
+static inline bool ev_wrap(int64_t *index, int64_t extent)
+{
+    if (*index < 0) *index += extent;
+    return *index >= 0 && *index < extent;
+}
+
 /* `in`, or a copy of it with one byte an element. */
 static inline adze_status ev_unpack(const adze_env *env, const adze_value *in, adze_value *out)
 {

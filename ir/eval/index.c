@@ -12,12 +12,6 @@ void eval_check_index(const adze_env *env, uint8_t in_range)
     if (!in_range) out_of_range(env);
 }
 
-static bool wrap_index(int64_t *index, int64_t extent)
-{
-    if (*index < 0) *index += extent;
-    return *index >= 0 && *index < extent;
-}
-
 /* Operand and result with a byte or more an element. */
 static adze_status begin(const adze_env *env, const adze_value *in, adze_value *out, uint32_t rank,
                          const int64_t *dims, adze_value *from, adze_value *to)
@@ -51,7 +45,7 @@ adze_status eval_gather(const adze_env *env, const adze_value *in, uint32_t n_in
         const uint8_t *src = (const uint8_t *)from.data + (size_t)(i * in->dims[axis]) * run;
         for (int64_t k = 0; k < count; k++, dst += run) {
             int64_t index = ev_get_i64(&in[1], k);
-            if (!wrap_index(&index, in->dims[axis])) return out_of_range(env);
+            if (!ev_wrap(&index, in->dims[axis])) return out_of_range(env);
             memcpy(dst, src + (size_t)index * run, run);
         }
     }
@@ -78,7 +72,7 @@ adze_status eval_gather_elements(const adze_env *env, const adze_value *in, uint
     ev_strides(rank, in->dims, strides);
     for (int64_t k = 0; k < n; k++) {
         int64_t index = ev_get_i64(&in[1], k), offset = 0;
-        if (!wrap_index(&index, in->dims[axis])) return out_of_range(env);
+        if (!ev_wrap(&index, in->dims[axis])) return out_of_range(env);
         for (uint32_t i = 0; i < rank; i++) offset += (i == axis ? index : at[i]) * strides[i];
         memcpy((uint8_t *)to.data + k * size, (const uint8_t *)from.data + offset * size, size);
         ev_next(rank, in[1].dims, at);
@@ -117,7 +111,7 @@ adze_status eval_gather_nd(const adze_env *env, const adze_value *in, uint32_t n
             int64_t offset = 0;
             for (uint32_t i = 0; i < (uint32_t)depth; i++) {
                 int64_t index = ev_get_i64(&in[1], k++);
-                if (!wrap_index(&index, in->dims[batch + i])) return out_of_range(env);
+                if (!ev_wrap(&index, in->dims[batch + i])) return out_of_range(env);
                 offset += index * strides[i];
             }
             memcpy(dst, (const uint8_t *)from.data + (size_t)b * step + (size_t)offset * run, run);

@@ -91,12 +91,6 @@ static adze_status out_of_range(const adze_env *env)
     return ev_fail(env, ADZE_ERR_VALUE, "scatter: index out of range");
 }
 
-static bool wrap_index(int64_t *index, int64_t extent)
-{
-    if (*index < 0) *index += extent;
-    return *index >= 0 && *index < extent;
-}
-
 adze_status eval_scatter_elements(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
                                   uint32_t n_out, const void *attrs)
 {
@@ -116,7 +110,7 @@ adze_status eval_scatter_elements(const adze_env *env, const adze_value *in, uin
     ev_strides(rank, in->dims, strides);
     for (int64_t k = 0; k < n; k++) {
         int64_t index = ev_get_i64(&in[1], k), offset = 0;
-        if (!wrap_index(&index, in->dims[axis])) return out_of_range(env);
+        if (!ev_wrap(&index, in->dims[axis])) return out_of_range(env);
         for (uint32_t i = 0; i < rank; i++) offset += (i == axis ? index : at[i]) * strides[i];
         put(kind, &updates, k, &to, offset, 1, ev_size(in->dtype));
         ev_next(rank, in[1].dims, at);
@@ -147,7 +141,7 @@ adze_status eval_scatter_nd(const adze_env *env, const adze_value *in, uint32_t 
         int64_t offset = 0;
         for (uint32_t i = 0; i < tail; i++) {
             int64_t index = ev_get_i64(&in[1], k * depth + i);
-            if (!wrap_index(&index, in->dims[i])) return out_of_range(env);
+            if (!ev_wrap(&index, in->dims[i])) return out_of_range(env);
             offset += index * strides[i];
         }
         put(kind, &updates, k * run, &to, offset, run, ev_size(in->dtype));
