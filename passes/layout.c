@@ -321,16 +321,16 @@ static bool copy_returns(adze_func *func)
     return changed;
 }
 
-/* Between two runs of a loop each carried value goes to its place, one after the other: one that takes the old place of
- * another is copied first. */
+/* Between two runs of a loop each carried value goes to its place, one after the other, and then the condition is
+ * looked at: what another carried value held in this run is copied first. */
 static bool copy_carried(adze_region *block)
 {
     adze_op *op = adze_region_op(block), *yield = adze_region_last(block);
     bool changed = false;
     if (!op || !adze_op_is(op, "loop")) return false;
-    for (uint32_t i = 1; i < adze_region_num_args(block); i++) {
-        adze_ir_value *value = adze_op_operand(yield, i), *root = viewed(value);
-        if (adze_value_region(root) != block || adze_value_index(root) == i) continue;
+    for (uint32_t i = 0; i < adze_region_num_args(block); i++) {
+        adze_ir_value *value = adze_op_operand(yield, i), *root = value ? viewed(value) : NULL;
+        if (!root || adze_value_region(root) != block || adze_value_index(root) == i) continue;
         if (!adze_type_is_tensor(adze_value_type(value))) continue;
         adze_op *kernel = tile_relayout(yield, value, adze_type_with_layout(adze_value_type(value), NULL));
         adze_op_set_operand(yield, i, adze_op_result(kernel, 0));

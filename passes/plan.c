@@ -243,18 +243,29 @@ static void collect_if(plan *p, adze_op *op)
     }
 }
 
-/* Does the loop run just as often as the stack's type says? */
-static bool fills(const adze_op *op, const adze_type *stack)
+/* Is an entry of the stack, whole bytes, just what the region gives? */
+static bool holds(const adze_type *stack, const adze_type *entry)
+{
+    if (is_open(stack) || is_open(entry) || adze_type_rank(stack) != adze_type_rank(entry) + 1) return false;
+    for (uint32_t i = 0; i < adze_type_rank(entry); i++)
+        if (!adze_dim_equal(adze_type_dim(stack, i + 1), adze_type_dim(entry, i))) return false;
+    return adze_dtype_bits(adze_type_dtype(stack)) >= 8;
+}
+
+/* Does the loop run just as often as the type of that result, a stack, says? */
+static bool fills(const adze_op *op, uint32_t index)
 {
     int64_t bound, entries;
     const adze_op *yield = adze_region_last(adze_op_region(op, 0));
+    const adze_type *stack = adze_value_type(adze_op_result(op, index));
     return adze_op_operand(op, 0) && !adze_op_operand(op, 1) && !adze_op_operand(yield, 0) &&
-           adze_value_as_ints(adze_op_operand(op, 0), &bound, 1) == 1 && adze_type_is_tensor(stack) &&
-           adze_type_is_ranked(stack) && adze_type_rank(stack) && adze_dim_is_const(adze_type_dim(stack, 0), &entries) &&
-           entries == bound;
+           adze_value_as_ints(adze_op_operand(op, 0), &bound, 1) == 1 &&
+           holds(stack, adze_value_type(adze_op_operand(yield, index + 1))) &&
+           adze_dim_is_const(adze_type_dim(stack, 0), &entries) && entries == bound;
 }
 
-/* A carried value has one place, from what it starts with to what the loop gives. What was made above and is used in
+/* A carried value has one place, from what it starts with to what the loop gives: a late value where their types say
+ * different sizes, of which a run knows the right one. What was made above and is used in
  * the region must outlive all its runs. */
 static void collect_loop(plan *p, adze_op *op)
 {
@@ -262,11 +273,13 @@ static void collect_loop(plan *p, adze_op *op)
     uint32_t above = p->n, begin = p->at, carried = adze_op_num_operands(op) - 2;
     for (uint32_t i = 0; i < adze_region_num_args(region); i++) {
         block *b = add_block(p, adze_region_arg(region, i));
-        if (i) adze_map_set(p->of, adze_op_result(op, i - 1), b);
+        if (!i) continue;
+        adze_map_set(p->of, adze_op_result(op, i - 1), b);
+        b->late |= adze_value_type(b->value) != adze_value_type(adze_op_result(op, i - 1));
     }
     for (uint32_t i = carried; i < adze_op_num_results(op); i++) {
         block *b = add_block(p, adze_op_result(op, i));
-        b->late |= !fills(op, adze_value_type(b->value));
+        b->late |= !fills(op, i);
     }
     uint32_t inside = p->n;
     collect_region(p, region);
@@ -305,12 +318,19 @@ static void collect(plan *p, const adze_func *func)
     collect_region(p, adze_func_body(func));
 }
 
+/* Would memory for what the function states hold the value? */
+static bool same_size(const adze_type *value, const adze_type *stated)
+{
+    return is_open(stated) || adze_layout_bytes(value) == adze_layout_bytes(stated);
+}
+
 static void mark_outputs(plan *p, const adze_func *func)
 {
     adze_op *ret = adze_func_return(func);
     for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
-        block *b = block_of(p, adze_op_operand(ret, i));
-        if (b) b->output = !b->late;
+        const adze_ir_value *value = adze_op_operand(ret, i);
+        block *b = block_of(p, value);
+        if (b) b->output = !b->late && same_size(adze_value_type(value), adze_func_result_type(func, i));
     }
 }
 

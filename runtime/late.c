@@ -94,6 +94,14 @@ static adze_status assign(const adze_frame *frame, uint32_t index, const adze_va
     return ADZE_OK;
 }
 
+/* Does a tensor, whose size is sound, fill its last byte? */
+static bool is_whole(const adze_value *value)
+{
+    uint64_t bits = adze_dtype_bits((adze_dtype)value->dtype);
+    for (uint32_t i = 0; i < value->rank && bits % 8; i++) bits = bits % 8 * ((uint64_t)value->dims[i] % 8);
+    return bits % 8 == 0;
+}
+
 static adze_status push(const adze_frame *frame, uint32_t index, const adze_value *value, int64_t number)
 {
     adze_session *s = session_of(frame);
@@ -110,7 +118,7 @@ static adze_status push(const adze_frame *frame, uint32_t index, const adze_valu
     const adze_value *was = &s->late_values[index];
     bool same = number <= 0 || (was->rank == rank && !memcmp(was->dims + 1, dims + 1, value->rank * sizeof *dims));
     if (!same) return fail(s, ADZE_ERR_DIM, "what a loop stacks must have the same dims in every run");
-    if (adze_dtype_bits((adze_dtype)value->dtype) % 8)
+    if (number > 0 && !is_whole(value))
         return fail(s, ADZE_ERR_UNSUPPORTED, "parts of a byte cannot be stacked");
     uint64_t before = number < 0 ? 0 : all - bytes;
     adze_status status = reserve(frame, index, (int64_t)all, (int64_t)before);

@@ -26,7 +26,8 @@ static bool read_branch(x86_reader *r, adze_op *op, uint32_t index)
     for (uint32_t i = 0; ok && i < adze_op_num_results(op); i++) {
         x86_place to;
         const adze_ir_value *result = adze_op_result(op, i);
-        ok = x86_find_place(r, result, &to) && x86_add_copy(r, op, adze_op_operand(yield, i), result, &to);
+        ok = x86_find_place(r, result, &to) &&
+             x86_add_copy(r, op, adze_op_operand(yield, i), adze_value_type(result), &to);
     }
     return ok;
 }
@@ -36,7 +37,8 @@ static bool read_if(x86_reader *r, adze_op *op)
     x86_place condition, place;
     for (uint32_t i = 0; i < adze_op_num_results(op); i++)
         if (!x86_place_value(r, op, adze_op_result(op, i), &place)) return false;
-    if (!x86_find_place(r, adze_op_operand(op, 0), &condition)) return false;
+    if (!x86_add_single(r, op, adze_op_operand(op, 0)) || !x86_find_place(r, adze_op_operand(op, 0), &condition))
+        return false;
     x86_step *step = x86_new_step(r, op, X86_STEP_BRANCH, 1);
     step->operands[0].place = condition;
     step->n_inputs = 1;
@@ -74,6 +76,7 @@ static bool place_values(x86_reader *r, repeat *l)
 static bool add_test(x86_reader *r, const repeat *l, x86_step_kind kind, const adze_ir_value *condition)
 {
     x86_place bound, go_on;
+    if (!x86_add_single(r, l->op, condition)) return false;
     if (!x86_find_place(r, adze_op_operand(l->op, 0), &bound) || !x86_find_place(r, condition, &go_on)) return false;
     x86_step *step = x86_new_step(r, l->op, kind, 3);
     step->operands[0].place = l->number;
@@ -81,6 +84,11 @@ static bool add_test(x86_reader *r, const repeat *l, x86_step_kind kind, const a
     step->operands[2].place = go_on;
     step->n_inputs = 3;
     return true;
+}
+
+static const adze_type *carried_type(const repeat *l, uint32_t i)
+{
+    return adze_value_type(adze_region_arg(l->region, i + 1));
 }
 
 /* `number` ABSENT: the stack is empty yet. */
@@ -120,7 +128,7 @@ static bool read_yield(x86_reader *r, const repeat *l)
         x86_place to;
         const adze_ir_value *result = adze_op_result(l->op, i);
         ok = x86_find_place(r, result, &to) &&
-             x86_add_copy(r, l->op, adze_op_operand(yield, i + 1), adze_region_arg(l->region, i + 1), &to) && ok;
+             x86_add_copy(r, l->op, adze_op_operand(yield, i + 1), carried_type(l, i), &to) && ok;
     }
     return ok;
 }
@@ -132,18 +140,29 @@ static bool read_start(x86_reader *r, const repeat *l)
     for (uint32_t i = 0; i < l->n_carried; i++) {
         x86_place to;
         ok = x86_find_place(r, adze_op_result(l->op, i), &to) &&
-             x86_add_copy(r, l->op, adze_op_operand(l->op, i + 2), adze_region_arg(l->region, i + 1), &to) && ok;
+             x86_add_copy(r, l->op, adze_op_operand(l->op, i + 2), carried_type(l, i), &to) && ok;
     }
     for (uint32_t i = l->n_carried; i < adze_op_num_results(l->op); i++)
         ok = add_push(r, l, adze_op_operand(yield, i + 1), adze_op_result(l->op, i), (x86_place){0}) && ok;
     return ok;
 }
 
+/* What result `i` says of what the loop leaves there. */
+static bool leave(x86_reader *r, const repeat *l, uint32_t i)
+{
+    x86_place place;
+    const adze_ir_value *result = adze_op_result(l->op, i), *as = NULL;
+    if (i < l->n_carried) as = adze_region_arg(l->region, i + 1);
+    if (as && x86_is_open(adze_value_type(result)))
+        return x86_find_place(r, result, &place) && x86_add_copy(r, l->op, as, adze_value_type(result), &place);
+    return x86_add_promise(r, l->op, as, result);
+}
+
 static bool read_loop(x86_reader *r, adze_op *op)
 {
     repeat l = {.op = op, .region = adze_op_region(op, 0), .n_carried = adze_op_num_operands(op) - 2};
     if (!place_values(r, &l)) return false;
-    bool ok = read_start(r, &l);
+    bool ok = read_start(r, &l) && x86_add_single(r, op, adze_op_operand(op, 0));
     if (!add_test(r, &l, X86_STEP_ENTER, adze_op_operand(op, 1))) return false;
     uint32_t enter = here(r) - 1, body = here(r);
     ok = x86_read_ops(r, l.region) && read_yield(r, &l) && ok;
@@ -151,8 +170,7 @@ static bool read_loop(x86_reader *r, adze_op *op)
     r->p->steps[here(r) - 1].target = body;
     set_target(r, enter);
     for (uint32_t i = 0; ok && i < adze_op_num_results(op); i++) {
-        const adze_ir_value *result = adze_op_result(op, i);
-        ok = x86_add_promise(r, op, i < l.n_carried ? adze_region_arg(l.region, i + 1) : NULL, result);
+        ok = leave(r, &l, i);
     }
     return ok;
 }

@@ -91,14 +91,14 @@ static bool same_dims(const adze_type *a, const adze_type *b)
     return same;
 }
 
-bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const adze_ir_value *like, const x86_place *to)
+bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const adze_type *wanted, const x86_place *to)
 {
     x86_program *p = r->p;
     x86_place place;
     x86_operand source = {0}, target = {0};
     if (!x86_find_place(r, from, &place)) return false;
-    if (!x86_fill_operand(r, op, from, &place, &source) || !x86_fill_operand(r, op, like, to, &target)) return false;
-    const adze_type *type = adze_value_type(from), *wanted = adze_value_type(like);
+    if (!x86_fill_operand(r, op, from, &place, &source) || !x86_fill_typed(r, op, wanted, to, &target)) return false;
+    const adze_type *type = adze_value_type(from);
     bool dense = (source.is_open || !adze_type_has_layout(type)) && (target.is_open || !adze_type_has_layout(wanted));
     if (!dense || (!source.is_open && !target.is_open && source.rank != target.rank))
         return adze_error(adze_op_loc(op), "'%s': a copy needs dense tensors of one rank", adze_op_name(op));
@@ -119,6 +119,25 @@ bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const a
 }
 
 /* ---- Loops ---- */
+
+bool x86_add_single(x86_reader *r, adze_op *op, const adze_ir_value *value)
+{
+    x86_place place;
+    x86_operand operand = {0};
+    if (!value) return true;
+    const adze_type *type = adze_value_type(value);
+    const adze_dim *ones[ADZE_MAX_RANK];
+    bool known = true;
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type))
+        return adze_error(adze_op_loc(op), "'%s': the rank of a condition or bound is not known", adze_op_name(op));
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) {
+        ones[i] = adze_dim_const(r->p->context, 1);
+        known = known && adze_dim_equal(adze_type_dim(type, i), ones[i]);
+    }
+    if (known) return true;
+    if (!x86_find_place(r, value, &place) || !x86_fill_operand(r, op, value, &place, &operand)) return false;
+    return add_rules(r, op, &operand, adze_type_with_dims(type, adze_type_rank(type), ones));
+}
 
 bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const adze_ir_value *result)
 {

@@ -192,9 +192,12 @@ x86_step *x86_new_step(x86_reader *r, adze_op *op, x86_step_kind kind, uint32_t 
 
 bool x86_fill_operand(x86_reader *r, adze_op *op, const adze_ir_value *value, const x86_place *place, x86_operand *out)
 {
+    return !value || x86_fill_typed(r, op, adze_value_type(value), place, out);
+}
+
+bool x86_fill_typed(x86_reader *r, adze_op *op, const adze_type *type, const x86_place *place, x86_operand *out)
+{
     x86_program *p = r->p;
-    if (!value) return true;
-    const adze_type *type = adze_value_type(value);
     out->place = *place;
     out->dtype = adze_type_is_tensor(type) ? adze_type_dtype(type) : ADZE_DTYPE_NONE;
     out->is_open = x86_is_open(type);
@@ -417,7 +420,7 @@ static bool read_return(x86_reader *r, adze_op *op)
         const adze_ir_value *value = adze_op_operand(op, i);
         x86_place to = {X86_IO, r->p->n_inputs + i, {true, 0, 0}};
         ok = (is_late_output(&r->p->outputs[i]) ? x86_add_output(r, op, value, i)
-                                                : x86_add_copy(r, op, value, value, &to)) &&
+                                                : x86_add_copy(r, op, value, r->p->outputs[i].type, &to)) &&
              ok;
     }
     return ok;

@@ -29,14 +29,18 @@ bool x86_place_value(x86_reader *r, adze_op *op, const adze_ir_value *value, x86
 bool x86_same_place(const x86_place *a, const x86_place *b);
 /* The value as an operand at a place; false after an error. */
 bool x86_fill_operand(x86_reader *r, adze_op *op, const adze_ir_value *value, const x86_place *place, x86_operand *out);
+/* The same of a value of that type. */
+bool x86_fill_typed(x86_reader *r, adze_op *op, const adze_type *type, const x86_place *place, x86_operand *out);
 /* Steps of all ops but the terminator. */
 bool x86_read_ops(x86_reader *r, const adze_region *region);
 
 /* ---- late.c ---- */
 
-/* A step that copies a value to the place of one of `like`'s type, which is compatible; none where it lies there already.
- * Dims that may differ are held against each other first. */
-bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const adze_ir_value *like, const x86_place *to);
+/* A step that copies a value to the place of one of the wanted type, which is compatible; none where it lies there
+ * already. Dims that may differ are held against each other first. */
+bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const adze_type *wanted, const x86_place *to);
+/* A step that holds a condition or a bound, which may be absent, to one element where its type does not say so. */
+bool x86_add_single(x86_reader *r, adze_op *op, const adze_ir_value *value);
 /* A step that holds what a loop leaves, dims as of `as` (NULL: as they are), against the type of the result there. */
 bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const adze_ir_value *result);
 /* An entry of a stack as far as its type knows it; dims that it does not know are 0. */

@@ -89,6 +89,30 @@ MODULES = {
   }
 }
 """,
+    "before": """module @before {
+  func @main(%g: bool[], %x: f32[4]) -> (f32[4], bool[]) {
+    %c, %y = loop(_, _, %g, %x) do { (%i: i64[], %c: bool[], %p: f32[4])
+      %n = not(%c)
+      %q = add(%p, %x)
+      yield(%c, %n, %q)
+    } : bool[], f32[4]
+    return(%y, %c)
+  }
+}
+""",
+    "wider": """module @wider {
+  func @main(%n: i64[], %x: f32[N,4], %j: i8[2]) -> (f32[?,4], f32[N,4], i8[?,2]) {
+    %h = cast(%j) {to = i4}
+    %a, %b, %s = loop(%n, _, %x, %x) do { (%i: i64[], %p: f32[N,4], %q: f32[?,4])
+      %0 = add(%p, %x)
+      yield(_, %0, %p, %h)
+    } : f32[?,4], f32[N,4], i4[?,2]
+    %1 = relu(%a) : f32[?,4]
+    %2 = cast(%s) {to = i8} : i8[?,2]
+    return(%1, %b, %2)
+  }
+}
+""",
     "choice_late": """module @choice_late {
   const @zero : i64[1] = dense[0]
   func @main(%x: f32[N,8], %t: i64[1], %c: bool[]) -> (f32[?,8], f32[]) {
@@ -134,3 +158,8 @@ for n, t in ((3, 2), (0, 0), (1, 1), (40, 40)):
 for c in (True, False):
     for t in (0, 1, 9):
         check("choice_late", x=random.standard_normal((5, 8)).astype(np.float32), t=np.array([t]), c=np.bool_(c))
+    check("before", g=np.bool_(c), x=np.arange(4, dtype=np.float32))
+for n in (0, 1, 3):
+    check("wider", n=np.int64(n), x=random.standard_normal((n, 4)).astype(np.float32), j=np.array([-8, n], np.int8))
+for n in (0, 1, 2, 3, 4000):
+    np.savez(FOLDER / f"size{n}.npz", x=np.ones(n, np.float32), t=np.array([n]), c=np.ones(n, bool), n=np.full(n, 2))
