@@ -239,5 +239,5 @@ bool adze_interp_sequence(adze_interp *interp, const adze_op *op, const adze_val
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(op->row->name, rows[i].name) == 0) return rows[i].run(&(call){interp, op, in, out});
-    return adze_error(adze_op_loc(op), "%s cannot run here", op->row->name);
+    return adze_interp_string(interp, op, in, out);
 }

@@ -14,6 +14,7 @@ enum {
     KIND_GRAPH = 5,
     KIND_FLOATS = 6,
     KIND_INTS = 7,
+    KIND_STRINGS = 8,
 };
 
 static const char *kind_name(int32_t kind)
@@ -37,6 +38,7 @@ static int32_t kind_of(const Pb__Attribute *attr)
     if (attr->g) return KIND_GRAPH;
     if (attr->n_floats) return KIND_FLOATS;
     if (attr->n_ints) return KIND_INTS;
+    if (attr->n_strings) return KIND_STRINGS;
     return 0;
 }
 
@@ -201,6 +203,19 @@ static bool convert_floats(adze_onnx_node *node, const char *name, adze_attr *ou
     return true;
 }
 
+static bool convert_strings(adze_onnx_node *node, const char *name, adze_attr *out)
+{
+    const Pb__Attribute *attr;
+    if (!attr_of_kind(node, name, KIND_STRINGS, &attr)) return false;
+    size_t count = attr ? attr->n_strings : 0;
+    const char **strings = calloc(count + 1, sizeof *strings);
+    bool ok = strings || adze_onnx_invalid(node, "out of memory");
+    for (size_t i = 0; ok && i < count; i++) ok = text_of(node, name, attr->strings[i], &strings[i]);
+    if (ok) *out = adze_attr_strs_make(node->import->context, name, strings, (uint32_t)count);
+    free(strings);
+    return ok;
+}
+
 /* Room for all lists of floats of the node, widened. */
 static bool reserve_floats(adze_onnx_node *node)
 {
@@ -248,6 +263,8 @@ static bool convert(adze_onnx_node *node, const adze_attr_row *row, adze_attr *o
         return ok;
     case ADZE_ATTR_FLOATS:
         return convert_floats(node, row->name, out);
+    case ADZE_ATTR_STRS:
+        return convert_strings(node, row->name, out);
     default:
         return adze_onnx_unsupported(node, "attribute '%s' has no form in the IR", row->name);
     }

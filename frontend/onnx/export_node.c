@@ -96,6 +96,13 @@ void adze_onnx_string_list(adze_onnx_export *x, const char *name, const char *wo
     end_attr(x, begin, IS_STRINGS);
 }
 
+void adze_onnx_strings(adze_onnx_export *x, const char *name, const char *const *values)
+{
+    size_t begin = begin_attr(x, name);
+    for (; *values; values++) adze_onnx_put_text(&x->draft.body, STRINGS, *values);
+    end_attr(x, begin, IS_STRINGS);
+}
+
 void adze_onnx_message(adze_onnx_export *x, const char *name, uint32_t field, int64_t type,
                        const adze_onnx_bytes *bytes)
 {

@@ -1,0 +1,56 @@
+/* Result types of ops over strings. */
+#include "ir/infer.h"
+#include "ir/rows.h"
+
+#include "ir/regex.h"
+
+static bool strings(const adze_op *op, uint32_t index, inferred *out)
+{
+    if (!infer_tensor(op, index, out)) return false;
+    return out->dtype == ADZE_DTYPE_str || adze_error(adze_op_loc(op), "operand %u of %s is %s, not of strings",
+                                                      index + 1, adze_op_name(op), infer_type_text(op, index));
+}
+
+bool infer_string_concat(adze_op *op, const adze_type **out_types)
+{
+    inferred a, b;
+    if (!strings(op, 0, &a) || !strings(op, 1, &b)) return false;
+    if (!infer_broadcast_into(adze_op_context(op), &a, &b))
+        return adze_error(adze_op_loc(op), "the operands of %s are %s and %s", adze_op_name(op), infer_type_text(op, 0),
+                          infer_type_text(op, 1));
+    return infer_result(op, out_types, 0, &a);
+}
+
+bool infer_string_split(adze_op *op, const adze_type **out_types)
+{
+    inferred x;
+    if (!strings(op, 0, &x)) return false;
+    inferred parts = x, counts = x;
+    counts.dtype = ADZE_DTYPE_i64;
+    if (x.ranked && x.rank == ADZE_MAX_RANK)
+        return adze_error(adze_op_loc(op), "%s gives too many dims", adze_op_name(op));
+    if (x.ranked) parts.dims[parts.rank++] = adze_dim_unknown(adze_op_context(op));
+    return infer_result(op, out_types, 0, &parts) && infer_result(op, out_types, 1, &counts);
+}
+
+/* A row of strings, or a matrix of one row. */
+bool infer_string_normalizer(adze_op *op, const adze_type **out_types)
+{
+    inferred x;
+    if (!strings(op, 0, &x) || !infer_ranked(op, 0, 1, 2, &x)) return false;
+    if (x.ranked) x.dims[x.rank - 1] = adze_dim_unknown(adze_op_context(op));
+    return infer_result(op, out_types, 0, &x);
+}
+
+bool infer_regex_full_match(adze_op *op, const adze_type **out_types)
+{
+    inferred x;
+    const char *why;
+    if (!strings(op, 0, &x)) return false;
+    const adze_string pattern = adze_op_attrs(op)[1 + adze_row_attr_index(adze_op_get_row(op), "pattern")].s;
+    adze_regex *regex = adze_regex_create(pattern, &why);
+    if (!regex) return adze_error(adze_op_loc(op), "the pattern of %s has %s", adze_op_name(op), why);
+    adze_regex_destroy(regex);
+    x.dtype = ADZE_DTYPE_bool;
+    return infer_result(op, out_types, 0, &x);
+}

@@ -1,0 +1,213 @@
+/* Regular expressions: trees become automata, which run through the text once with all their states (Thompson 1968). */
+#include "ir/regex_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_STATES = 1 << 17 };
+
+typedef enum state_kind { MATCH, SPLIT, STEP, TEST } state_kind;
+
+typedef struct state {
+    state_kind kind;
+    uint32_t node; /* of the tree: the set of a STEP, the kind of a TEST */
+    uint32_t next, other;
+} state;
+
+struct adze_regex {
+    regex_tree tree;
+    state *states;
+    uint32_t n_states, capacity, begin;
+};
+
+bool regex_is_word(uint32_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+uint32_t regex_decode(adze_string text, uint64_t at, uint32_t *out_bytes)
+{
+    const uint8_t *s = (const uint8_t *)text.data + at;
+    uint64_t left = text.size - at;
+    uint32_t n = s[0] < 0x80                   ? 1
+                 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
+                 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
+                 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
+                                               : 0;
+    uint32_t c = n == 1 ? s[0] : s[0] & (0x7Fu >> n);
+    bool ok = n > 0 && n <= left;
+    for (uint32_t i = 1; ok && i < n; i++) {
+        ok = (s[i] & 0xC0) == 0x80;
+        c = c << 6 | (s[i] & 0x3F);
+    }
+    *out_bytes = ok ? n : 1;
+    return ok ? c : 0xFFFD;
+}
+
+/* ---- The automaton ---- */
+
+/* States are made from the end: each knows what follows it. 0 is the match; false with tree.why. */
+static bool new_state(adze_regex *r, state s, uint32_t *out)
+{
+    if (r->n_states == MAX_STATES) return r->tree.why = "an expression that is too large", false;
+    if (r->n_states == r->capacity) {
+        r->capacity = r->capacity ? 2 * r->capacity : 64;
+        state *states = realloc(r->states, r->capacity * sizeof *states);
+        if (!states) return r->tree.why = "memory is out", false;
+        r->states = states;
+    }
+    r->states[r->n_states] = s;
+    *out = r->n_states++;
+    return true;
+}
+
+static bool compile(adze_regex *r, int32_t node, uint32_t next, uint32_t *out);
+
+static bool compile_repeat(adze_regex *r, const regex_node *n, uint32_t next, uint32_t *out)
+{
+    uint32_t body, tail = next;
+    if (n->max < 0) {
+        if (!new_state(r, (state){.kind = SPLIT, .other = next}, &tail) || !compile(r, n->a, tail, &body)) return false;
+        r->states[tail].next = body;
+    }
+    for (int32_t i = n->min; i < n->max; i++)
+        if (!compile(r, n->a, tail, &body) || !new_state(r, (state){.kind = SPLIT, .next = body, .other = next}, &tail))
+            return false;
+    for (int32_t i = 0; i < n->min; i++)
+        if (!compile(r, n->a, tail, &tail)) return false;
+    *out = tail;
+    return true;
+}
+
+/* Recursion follows groups and repetitions, whose depth the parser bounds; sequences are walked from their end. */
+static bool compile(adze_regex *r, int32_t node, uint32_t next, uint32_t *out)
+{
+    for (; r->tree.nodes[node].kind == REGEX_CAT; node = r->tree.nodes[node].a)
+        if (!compile(r, r->tree.nodes[node].b, next, &next)) return false;
+    const regex_node n = r->tree.nodes[node];
+    switch (n.kind) {
+    case REGEX_EMPTY:
+        *out = next;
+        return true;
+    case REGEX_SET:
+        return new_state(r, (state){.kind = STEP, .node = (uint32_t)node, .next = next}, out);
+    case REGEX_REPEAT:
+        return compile_repeat(r, &n, next, out);
+    case REGEX_ALT:
+        break;
+    default:
+        return new_state(r, (state){.kind = TEST, .node = (uint32_t)node, .next = next}, out);
+    }
+    uint32_t one, other;
+    if (!compile(r, n.b, next, &other)) return false;
+    for (node = n.a; r->tree.nodes[node].kind == REGEX_ALT; node = r->tree.nodes[node].a)
+        if (!compile(r, r->tree.nodes[node].b, next, &one) ||
+            !new_state(r, (state){.kind = SPLIT, .next = one, .other = other}, &other))
+            return false;
+    return compile(r, node, next, &one) && new_state(r, (state){.kind = SPLIT, .next = one, .other = other}, out);
+}
+
+adze_regex *adze_regex_create(adze_string pattern, const char **out_why)
+{
+    adze_regex *r = calloc(1, sizeof *r);
+    uint32_t match;
+    *out_why = "memory is out";
+    if (!r) return NULL;
+    int32_t root = regex_parse(&r->tree, pattern);
+    if (root >= 0 && new_state(r, (state){.kind = MATCH}, &match) && compile(r, root, match, &r->begin)) return r;
+    *out_why = r->tree.why;
+    adze_regex_destroy(r);
+    return NULL;
+}
+
+void adze_regex_destroy(adze_regex *r)
+{
+    if (!r) return;
+    free(r->tree.nodes);
+    free(r->tree.ranges);
+    free(r->states);
+    free(r);
+}
+
+/* ---- Matching ---- */
+
+typedef struct run {
+    const adze_regex *regex;
+    adze_string text;
+    uint64_t at;
+    uint64_t *seen; /* per state: 1 + the place where it was entered last */
+    uint32_t *stack, *now, *then;
+    uint32_t n_now, n_then;
+} run;
+
+static bool holds(const run *m, regex_kind kind)
+{
+    bool begin = m->at == 0, end = m->at == m->text.size;
+    if (kind == REGEX_BEGIN) return begin;
+    if (kind == REGEX_END) return end;
+    bool before = !begin && regex_is_word((uint8_t)m->text.data[m->at - 1]);
+    bool behind = !end && regex_is_word((uint8_t)m->text.data[m->at]);
+    return (before != behind) == (kind == REGEX_WORD);
+}
+
+/* Enters a state and all that follow without a character. */
+static void enter(run *m, uint32_t first, uint32_t *list, uint32_t *count)
+{
+    uint32_t depth = 0;
+    m->stack[depth++] = first;
+    while (depth) {
+        uint32_t at = m->stack[--depth];
+        const state *s = &m->regex->states[at];
+        if (m->seen[at] == m->at + 1) continue;
+        m->seen[at] = m->at + 1;
+        if (s->kind == STEP || s->kind == MATCH) list[(*count)++] = at;
+        if (s->kind == SPLIT) m->stack[depth++] = s->other;
+        if (s->kind == SPLIT || (s->kind == TEST && holds(m, m->regex->tree.nodes[s->node].kind)))
+            m->stack[depth++] = s->next;
+    }
+}
+
+static bool in_set(const adze_regex *r, uint32_t node, uint32_t c)
+{
+    const regex_node *n = &r->tree.nodes[node];
+    bool found = false;
+    for (uint32_t i = 0; i < n->count && !found; i++)
+        found = c >= r->tree.ranges[n->first + i].low && c <= r->tree.ranges[n->first + i].high;
+    return found != n->negated;
+}
+
+static bool match(run *m)
+{
+    enter(m, m->regex->begin, m->now, &m->n_now);
+    while (m->at < m->text.size && m->n_now) {
+        uint32_t bytes, c = regex_decode(m->text, m->at, &bytes), *list = m->now;
+        m->at += bytes;
+        m->n_then = 0;
+        for (uint32_t i = 0; i < m->n_now; i++) {
+            const state *s = &m->regex->states[list[i]];
+            if (s->kind == STEP && in_set(m->regex, s->node, c)) enter(m, s->next, m->then, &m->n_then);
+        }
+        m->now = m->then;
+        m->then = list;
+        m->n_now = m->n_then;
+    }
+    return m->n_now && m->seen[0] == m->text.size + 1;
+}
+
+bool adze_regex_matches(const adze_regex *regex, adze_string text, bool *out_failed)
+{
+    uint32_t n = regex->n_states;
+    run m = {.regex = regex, .text = text, .seen = calloc(n, sizeof *m.seen)};
+    uint32_t *lists = malloc((size_t)n * 4 * sizeof *lists + sizeof *lists);
+    *out_failed = !m.seen || !lists;
+    bool ok = false;
+    if (!*out_failed) {
+        m.stack = lists;
+        m.now = lists + 2 * (size_t)n + 1; /* a state waits at most twice */
+        m.then = m.now + n;
+        ok = match(&m);
+    }
+    free(m.seen);
+    free(lists);
+    return ok;
+}

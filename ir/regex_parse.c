@@ -1,0 +1,334 @@
+/* Regular expressions as trees. Source: RE2's syntax; groups capture nothing, since only whole matches are asked for.
+ */
+#include "ir/regex_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DEPTH = 200, MAX_REPEAT = 1000, MAX_PATTERN = 1 << 16, LAST = 0x10FFFF };
+
+typedef struct parser {
+    regex_tree *tree;
+    adze_string text;
+    uint64_t at;
+    uint32_t depth;
+    bool any_case, dot_all;
+} parser;
+
+static int32_t parse_alternatives(parser *p);
+
+static int32_t fail(parser *p, const char *why)
+{
+    if (!p->tree->why) p->tree->why = why;
+    return -1;
+}
+
+static bool more(const parser *p) { return p->at < p->text.size; }
+static char peek(const parser *p) { return more(p) ? p->text.data[p->at] : 0; }
+
+static bool take(parser *p, const char *word)
+{
+    size_t n = strlen(word);
+    if (p->text.size - p->at < n || memcmp(p->text.data + p->at, word, n) != 0) return false;
+    p->at += n;
+    return true;
+}
+
+static int32_t new_node(parser *p, regex_node node)
+{
+    regex_tree *t = p->tree;
+    if (t->n_nodes == t->nodes_capacity) {
+        t->nodes_capacity = t->nodes_capacity ? 2 * t->nodes_capacity : 64;
+        regex_node *nodes = realloc(t->nodes, t->nodes_capacity * sizeof *nodes);
+        if (!nodes) return fail(p, "memory is out");
+        t->nodes = nodes;
+    }
+    t->nodes[t->n_nodes] = node;
+    return (int32_t)t->n_nodes++;
+}
+
+/* ---- Sets ---- */
+
+static bool add_range(parser *p, uint32_t low, uint32_t high)
+{
+    regex_tree *t = p->tree;
+    if (t->n_ranges == t->ranges_capacity) {
+        t->ranges_capacity = t->ranges_capacity ? 2 * t->ranges_capacity : 64;
+        regex_range *ranges = realloc(t->ranges, t->ranges_capacity * sizeof *ranges);
+        if (!ranges) return fail(p, "memory is out") >= 0;
+        t->ranges = ranges;
+    }
+    t->ranges[t->n_ranges++] = (regex_range){low, high};
+    return true;
+}
+
+/* With (?i) also the letters of the other case; those of ASCII. */
+static bool add(parser *p, uint32_t low, uint32_t high)
+{
+    if (low > high) return fail(p, "a range that ends before it begins") >= 0;
+    if (!add_range(p, low, high)) return false;
+    for (uint32_t c = 'A'; p->any_case && c <= 'Z'; c++) {
+        bool upper = c >= low && c <= high, lower = c + 32 >= low && c + 32 <= high;
+        if (upper != lower && !add_range(p, upper ? c + 32 : c, upper ? c + 32 : c)) return false;
+    }
+    return true;
+}
+
+/* The ranges of pairs of characters. `negated`: all others; pairs are in order. */
+static bool add_pairs(parser *p, const char *pairs, bool negated)
+{
+    uint32_t from = 0;
+    for (; *pairs; pairs += 2) {
+        uint32_t low = (uint8_t)pairs[0], high = (uint8_t)pairs[1];
+        if (!negated && !add_range(p, low, high)) return false;
+        if (negated && low > from && !add_range(p, from, low - 1)) return false;
+        from = high + 1;
+    }
+    return !negated || add_range(p, from, LAST);
+}
+
+static bool class_escape(parser *p, char c)
+{
+    switch (c) {
+    case 'd':
+    case 'D':
+        return add_pairs(p, "09", c == 'D');
+    case 'w':
+    case 'W':
+        return add_pairs(p, "09AZ__az", c == 'W');
+    default:
+        return add_pairs(p, "\t\n\f\r  ", c == 'S');
+    }
+}
+
+static bool is_class(char c) { return c && strchr("dDwWsS", c); }
+
+static bool named_class(parser *p)
+{
+    static const struct {
+        const char *name, *pairs;
+    } rows[] = {{"alnum:]", "09AZaz"},   {"alpha:]", "AZaz"},    {"ascii:]", "\1\x7f"}, {"blank:]", "\t\t  "},
+                {"digit:]", "09"},       {"lower:]", "az"},      {"upper:]", "AZ"},     {"space:]", "\t\r  "},
+                {"punct:]", "!/:@[`{~"}, {"word:]", "09AZ__az"}, {"xdigit:]", "09AFaf"}};
+    bool negated = take(p, "^");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (take(p, rows[i].name)) return add_pairs(p, rows[i].pairs, negated);
+    return fail(p, "a class of characters that is not known") >= 0;
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* \x41 or \x{1F600}, behind the x. */
+static bool hex_escape(parser *p, uint32_t *out)
+{
+    bool braces = take(p, "{");
+    uint32_t n = 0;
+    *out = 0;
+    for (; (braces || n < 2) && hex(peek(p)) >= 0 && n < 6; n++)
+        *out = *out * 16 + (uint32_t)hex(p->text.data[p->at++]);
+    bool ok = n > 0 && (braces ? take(p, "}") : n == 2) && *out <= LAST;
+    return ok || fail(p, "an escape that is not known") >= 0;
+}
+
+/* The character of an escape, behind the backslash. */
+static bool escape(parser *p, uint32_t *out)
+{
+    static const char letters[] = "tnrfva", values[] = "\t\n\r\f\v\a";
+    if (!more(p)) return fail(p, "a backslash at the end") >= 0;
+    char c = p->text.data[p->at++];
+    const char *known = c ? strchr(letters, c) : NULL;
+    if (c == 'x') return hex_escape(p, out);
+    *out = (uint8_t)(known ? values[known - letters] : c);
+    bool plain = c > ' ' && c < 127 && !regex_is_word((uint32_t)c);
+    return known || plain || c == '_' || fail(p, "an escape that is not known") >= 0;
+}
+
+static bool character(parser *p, uint32_t *out)
+{
+    uint32_t bytes;
+    *out = regex_decode(p->text, p->at, &bytes);
+    p->at += bytes;
+    return true;
+}
+
+/* One item of [...]: a class, a character or a range. */
+static bool set_item(parser *p)
+{
+    uint32_t low, high;
+    if (take(p, "[:")) return named_class(p);
+    if (take(p, "\\")) {
+        if (is_class(peek(p))) return class_escape(p, p->text.data[p->at++]);
+        if (!escape(p, &low)) return false;
+    } else if (!character(p, &low)) {
+        return false;
+    }
+    bool ranged = peek(p) == '-' && p->at + 1 < p->text.size && p->text.data[p->at + 1] != ']';
+    if (!ranged) return add(p, low, low);
+    p->at++;
+    if (!(take(p, "\\") ? escape(p, &high) : character(p, &high))) return false;
+    return add(p, low, high);
+}
+
+static int32_t end_set(parser *p, uint32_t first, bool negated)
+{
+    return new_node(
+        p, (regex_node){.kind = REGEX_SET, .first = first, .count = p->tree->n_ranges - first, .negated = negated});
+}
+
+static int32_t parse_set(parser *p)
+{
+    uint32_t first = p->tree->n_ranges;
+    bool negated = take(p, "^"), begun = false;
+    while (more(p) && (peek(p) != ']' || !begun)) {
+        if (!set_item(p)) return -1;
+        begun = true;
+    }
+    return take(p, "]") ? end_set(p, first, negated) : fail(p, "a [ without its ]");
+}
+
+/* ---- Expressions ---- */
+
+static int32_t assertion(parser *p, regex_kind kind) { return new_node(p, (regex_node){.kind = kind}); }
+
+static int32_t parse_escape(parser *p)
+{
+    uint32_t first = p->tree->n_ranges, c;
+    if (take(p, "A")) return assertion(p, REGEX_BEGIN);
+    if (take(p, "z")) return assertion(p, REGEX_END);
+    if (take(p, "b")) return assertion(p, REGEX_WORD);
+    if (take(p, "B")) return assertion(p, REGEX_INSIDE);
+    if (is_class(peek(p))) return class_escape(p, p->text.data[p->at++]) ? end_set(p, first, false) : -1;
+    return escape(p, &c) && add(p, c, c) ? end_set(p, first, false) : -1;
+}
+
+/* Behind "(?": flags, or a group without a number or with a name. False after an error; *out_group: one begins. */
+static bool parse_flags(parser *p, bool *out_group)
+{
+    *out_group = true;
+    if (take(p, ":")) return true;
+    if (take(p, "P<") || (peek(p) == '<' && take(p, "<"))) {
+        while (regex_is_word((uint8_t)peek(p))) p->at++;
+        return take(p, ">") || fail(p, "a group whose name does not end") >= 0;
+    }
+    for (bool on = true; more(p);) {
+        char c = p->text.data[p->at++];
+        if (c == '-')
+            on = false;
+        else if (c == 'i')
+            p->any_case = on;
+        else if (c == 's')
+            p->dot_all = on;
+        else if (c == ':' || c == ')')
+            return *out_group = c == ':', true;
+        else
+            return fail(p, "a flag that is not known") >= 0;
+    }
+    return fail(p, "a ( without its )") >= 0;
+}
+
+static int32_t parse_group(parser *p)
+{
+    bool any_case = p->any_case, dot_all = p->dot_all, group = true;
+    if (take(p, "?") && !parse_flags(p, &group)) return -1;
+    if (!group) return assertion(p, REGEX_EMPTY); /* flags hold to the end of the group around */
+    if (p->depth == MAX_DEPTH) return fail(p, "groups that are nested too deep");
+    p->depth++;
+    int32_t inner = parse_alternatives(p);
+    p->depth--;
+    p->any_case = any_case;
+    p->dot_all = dot_all;
+    return inner < 0 || take(p, ")") ? inner : fail(p, "a ( without its )");
+}
+
+static int32_t parse_atom(parser *p)
+{
+    uint32_t first = p->tree->n_ranges, c;
+    if (take(p, "(")) return parse_group(p);
+    if (take(p, "[")) return parse_set(p);
+    if (take(p, "\\")) return parse_escape(p);
+    if (take(p, "^")) return assertion(p, REGEX_BEGIN);
+    if (take(p, "$")) return assertion(p, REGEX_END);
+    if (strchr("*+?", peek(p))) return fail(p, "a repetition of nothing");
+    if (take(p, ".")) {
+        bool ok = p->dot_all ? add_range(p, 0, LAST) : add_range(p, 0, '\n' - 1) && add_range(p, '\n' + 1, LAST);
+        return ok ? end_set(p, first, false) : -1;
+    }
+    return character(p, &c) && add(p, c, c) ? end_set(p, first, false) : -1;
+}
+
+static bool number(parser *p, int32_t *out)
+{
+    uint32_t n = 0;
+    for (*out = 0; peek(p) >= '0' && peek(p) <= '9' && n < 5; n++) *out = *out * 10 + (p->text.data[p->at++] - '0');
+    return n > 0;
+}
+
+/* "{2}", "{2,}" or "{2,5}"; other braces are characters. */
+static bool counts(parser *p, int32_t *min, int32_t *max)
+{
+    uint64_t at = p->at;
+    bool ok = take(p, "{") && number(p, min);
+    *max = *min;
+    if (ok && take(p, ",") && !number(p, max)) *max = -1;
+    ok = ok && take(p, "}");
+    if (!ok) p->at = at;
+    return ok;
+}
+
+static int32_t parse_repeat(parser *p)
+{
+    int32_t atom = parse_atom(p), min = 0, max = -1;
+    while (atom >= 0 && more(p)) {
+        if (take(p, "*"))
+            min = 0, max = -1;
+        else if (take(p, "+"))
+            min = 1, max = -1;
+        else if (take(p, "?"))
+            min = 0, max = 1;
+        else if (!counts(p, &min, &max))
+            break;
+        if (min > MAX_REPEAT || max > MAX_REPEAT || (max >= 0 && max < min))
+            return fail(p, "a repetition out of range");
+        take(p, "?"); /* the shortest match first: all of the text matches or not, either way */
+        if (p->depth == MAX_DEPTH) return fail(p, "repetitions that are nested too deep");
+        atom = new_node(p, (regex_node){.kind = REGEX_REPEAT, .a = atom, .min = min, .max = max});
+        if (more(p) && strchr("*+", peek(p))) return fail(p, "a repetition of a repetition");
+    }
+    return atom;
+}
+
+static int32_t parse_sequence(parser *p)
+{
+    int32_t all = -1;
+    while (more(p) && peek(p) != '|' && peek(p) != ')') {
+        int32_t next = parse_repeat(p);
+        if (next < 0) return -1;
+        all = all < 0 ? next : new_node(p, (regex_node){.kind = REGEX_CAT, .a = all, .b = next});
+        if (all < 0) return -1;
+    }
+    return all < 0 ? assertion(p, REGEX_EMPTY) : all;
+}
+
+static int32_t parse_alternatives(parser *p)
+{
+    int32_t all = parse_sequence(p);
+    while (all >= 0 && take(p, "|")) {
+        int32_t next = parse_sequence(p);
+        all = next < 0 ? -1 : new_node(p, (regex_node){.kind = REGEX_ALT, .a = all, .b = next});
+    }
+    return all;
+}
+
+int32_t regex_parse(regex_tree *tree, adze_string pattern)
+{
+    parser p = {.tree = tree, .text = pattern};
+    if (pattern.size > MAX_PATTERN) return fail(&p, "a pattern of more than 64 KB");
+    int32_t root = parse_alternatives(&p);
+    return root < 0 || !more(&p) ? root : fail(&p, "a ) without its (");
+}

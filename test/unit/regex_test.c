@@ -1,0 +1,110 @@
+/* Regular expressions: what they match, what is no pattern, and time that stays linear. */
+#include "ir/regex.h"
+#include "unit.h"
+
+#include <stdlib.h>
+
+static adze_string text_of(const char *text) { return (adze_string){text, strlen(text)}; }
+
+/* 1, 0, or -1 where the pattern is refused. */
+static int matches(const char *pattern, const char *text)
+{
+    const char *why;
+    bool failed;
+    adze_regex *regex = adze_regex_create(text_of(pattern), &why);
+    if (!regex) return -1;
+    bool ok = adze_regex_matches(regex, text_of(text), &failed);
+    adze_regex_destroy(regex);
+    return failed ? -2 : ok;
+}
+
+TEST(whole_texts)
+{
+    static const char mail[] = "(\\W|^)[\\w.\\-]{0,25}@(yahoo|gmail)\\.com(\\W|$)";
+    static const struct {
+        const char *pattern, *text;
+        int want;
+    } rows[] = {
+        {"a*b", "aaab", 1},        {"a*b", "aaa", 0},         {"", "", 1},
+        {"", "a", 0},              {"(a|b)*c", "ababc", 1},   {"x{2,3}", "x", 0},
+        {"x{2,3}", "xxx", 1},      {"x{2,3}", "xxxx", 0},     {"x{2,}", "xxxxx", 1},
+        {"x{0}y", "y", 1},         {"a{,2}", "a{,2}", 1},     {"(a*)*", "aaaa", 1},
+        {"a|bc|", "", 1},          {"a|bc|", "bc", 1},        {"a|bc|d", "d", 1},
+        {"a|bc|d", "bd", 0},       {"(?i)HeLLo", "hEllO", 1}, {"(?i:a)B", "AB", 1},
+        {"(?i:a)B", "Ab", 0},      {"[^a-c]+", "xyz", 1},     {"[^a-c]+", "xaz", 0},
+        {"[]a]+", "]a", 1},        {"[a-]+", "a-", 1},        {"[\\d.]+", "1.5", 1},
+        {"[[:digit:]]+", "01", 1}, {"[[:^digit:]]", "1", 0},  {"\\d{3}-\\D", "123-x", 1},
+        {".", "\xf0\x9f\x98\x80", 1}, {".", "\n", 0},          {"(?s).", "\n", 1},
+        {"\\x41\\x{e9}", "A\xc3\xa9", 1}, {"^a$", "a", 1},    {"a^b", "ab", 0},
+        {"\\bfoo\\b", "foo", 1},   {"fo\\Bo", "foo", 1},      {"a\\bb", "ab", 0},
+        {"(?P<n>ab)+?", "abab", 1}, {mail, "account@gmail.com", 1}, {mail, "not email", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int got = matches(rows[i].pattern, rows[i].text);
+        if (got != rows[i].want) printf("  '%s' on '%s'\n", rows[i].pattern, rows[i].text);
+        CHECK_INT(got, rows[i].want);
+    }
+}
+
+TEST(no_patterns)
+{
+    static const struct {
+        const char *pattern, *why;
+    } rows[] = {
+        {"(", "a ( without its )"},
+        {")", "a ) without its ("},
+        {"[a", "a [ without its ]"},
+        {"*", "a repetition of nothing"},
+        {"a**", "a repetition of a repetition"},
+        {"\\", "a backslash at the end"},
+        {"\\pL", "an escape that is not known"},
+        {"x{1001}", "a repetition out of range"},
+        {"a{3,2}", "a repetition out of range"},
+        {"[b-a]", "a range that ends before it begins"},
+        {"[[:odd:]]", "a class of characters that is not known"},
+        {"(?z)a", "a flag that is not known"},
+        {"((a{1000}){1000}){1000}", "an expression that is too large"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *why = "";
+        adze_regex *regex = adze_regex_create(text_of(rows[i].pattern), &why);
+        CHECK(regex == NULL);
+        CHECK_STR(why, rows[i].why);
+        adze_regex_destroy(regex);
+    }
+}
+
+/* Backtracking would take 2^30 steps for the one and n^3 for the other. */
+TEST(linear_time)
+{
+    enum { LONG = 100000 };
+    char *text = malloc(LONG + 1);
+    if (!text) abort();
+    memset(text, 'a', LONG);
+    text[LONG] = 0;
+    CHECK_INT(matches("(a?){30}a{30}", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 1);
+    CHECK_INT(matches("(a*)*(a|aa)*(a*)*b", text), 0);
+    free(text);
+}
+
+/* Depth is bounded, not the stack's to find out. */
+TEST(deep_groups)
+{
+    enum { DEPTH = 5000 };
+    char *pattern = malloc(2 * DEPTH + 1);
+    if (!pattern) abort();
+    memset(pattern, '(', DEPTH);
+    memset(pattern + DEPTH, ')', DEPTH);
+    pattern[2 * DEPTH] = 0;
+    CHECK_INT(matches(pattern, ""), -1);
+    free(pattern);
+}
+
+int main(void)
+{
+    RUN(whole_texts);
+    RUN(no_patterns);
+    RUN(linear_time);
+    RUN(deep_groups);
+    return unit_end();
+}
