@@ -81,6 +81,18 @@ bool x86_read_named(x86_reader *r, adze_op *op)
     return add_rules(r, op, &operand, adze_value_type(adze_op_result(op, 0)));
 }
 
+bool x86_add_count(x86_reader *r, adze_op *op)
+{
+    x86_program *p = r->p;
+    const adze_type *type = adze_value_type(adze_op_result(op, 0));
+    const adze_dim *have = adze_type_count(adze_value_type(adze_op_operand(op, 0))), *want = adze_type_count(type);
+    if (adze_dim_equal(have, want)) return true;
+    x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, 1);
+    dims[0] = x86_dims_size(&p->dims, have);
+    x86_operand operand = {.dtype = adze_type_dtype(type), .rank = 1, .dims = dims};
+    return add_rules(r, op, &operand, adze_type_tensor(p->context, operand.dtype, 1, &want, NULL));
+}
+
 /* ---- Copies ---- */
 
 static bool same_dims(const adze_type *a, const adze_type *b)

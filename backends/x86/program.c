@@ -345,7 +345,7 @@ static bool read_launch(x86_reader *r, adze_op *op)
 static bool read_view(x86_reader *r, adze_op *op)
 {
     x86_place from;
-    if (!x86_find_place(r, adze_op_operand(op, 0), &from)) return false;
+    if (!x86_find_place(r, adze_op_operand(op, 0), &from) || !x86_add_count(r, op)) return false;
     x86_put_place(r, adze_op_result(op, 0), from);
     return true;
 }

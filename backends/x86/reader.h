@@ -47,6 +47,8 @@ bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const 
 void x86_stack_entry(x86_reader *r, const adze_ir_value *stack, x86_operand *out);
 /* A step that hands out a value as an output whose dims only a run knows. */
 bool x86_add_output(x86_reader *r, adze_op *op, const adze_ir_value *value, uint32_t index);
+/* A step that holds a view to as many elements as its operand has, where the types leave that open. */
+bool x86_add_count(x86_reader *r, adze_op *op);
 bool x86_read_named(x86_reader *r, adze_op *op);
 bool x86_is_open(const adze_type *type);
 /* Do all inputs together say what the dim is? */

@@ -49,6 +49,8 @@ static bool chooses(const adze_op *op)
     static const char *const names[] = {"neg",     "max",        "min",        "max_n",           "min_n",    "where",
                                         "cast",    "clip",       "dropout",    "global_max_pool", "max_pool", "if",
                                         "prelu",   "reduce_max", "reduce_min", "leaky_relu",      "random_normal",
+                                        "bitcast", "max_unpool", "reverse_sequence", "scatter_elements", "scatter_nd",
+                                        "random_normal_like", "random_uniform", "random_uniform_like", "topk",
                                         NULL};
     if (adze_op_has_trait(op, ADZE_MOVE)) return !adze_op_is(op, "resize");
     return adze_op_has_trait(op, ADZE_IDEMPOTENT | ADZE_SHAPE) || listed(names, op);

@@ -12,6 +12,29 @@ static const struct {
 } never[] = {
     {"barrier", "no pass makes it: loops of one kernel need none"},
     {"prefetch", "no pass makes it"},
+#define LATE "its dims are known only when it runs: test/backends/x86/flow.py"
+    {"compress", LATE},
+    {"named", LATE},
+    {"non_max_suppression", LATE},
+    {"nonzero", LATE},
+    {"unique", LATE},
+    {"loop", "test/backends/x86/flow.py makes them"},
+#define NO_TENSOR "modules hold tensors of numbers"
+    {"concat_from_sequence", NO_TENSOR},
+    {"optional", NO_TENSOR},
+    {"optional_get_element", NO_TENSOR},
+    {"optional_has_element", NO_TENSOR},
+    {"regex_full_match", NO_TENSOR},
+    {"sequence_at", NO_TENSOR},
+    {"sequence_construct", NO_TENSOR},
+    {"sequence_empty", NO_TENSOR},
+    {"sequence_erase", NO_TENSOR},
+    {"sequence_insert", NO_TENSOR},
+    {"sequence_length", NO_TENSOR},
+    {"split_to_sequence", NO_TENSOR},
+    {"string_concat", NO_TENSOR},
+    {"string_normalizer", NO_TENSOR},
+    {"string_split", NO_TENSOR},
 };
 
 void counts_start(counts *c, const adze_registry *registry)

@@ -112,7 +112,8 @@ adze_ir_value *gen_codes(gen *g, uint32_t rank, const int64_t *dims, uint32_t co
 gen_window gen_random_window(gen *g, uint32_t n);
 uint32_t gen_window_attrs(gen *g, const gen_window *w, bool kernel, adze_attr *out);
 
-extern const gen_recipe gen_recipes_compute[], gen_recipes_move[], gen_recipes_quant[]; /* end with a NULL name */
+extern const gen_recipe gen_recipes_compute[], gen_recipes_move[], gen_recipes_quant[],
+    gen_recipes_sample[]; /* end with a NULL name */
 
 /* ---- rule.c ---- */
 

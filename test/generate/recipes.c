@@ -180,7 +180,7 @@ static const gen_recipe recipes[] = {
 static gen_make *find(const adze_op_row *row)
 {
     const gen_recipe *const tables[] = {recipes, gen_recipes_compute, gen_recipes_move,
-                                        gen_recipes_quant};
+                                        gen_recipes_quant, gen_recipes_sample};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
         for (const gen_recipe *r = tables[t]; r->name; r++)
             if (!strcmp(r->name, row->name)) return r->make;

@@ -237,12 +237,11 @@ static void build_once(dims_graph *g)
     }
 }
 
-/* Constants that other functions, or derived constants, read, too. */
+/* Values that regions read, and constants that other functions, or derived constants, read, too. */
 static void freeze_foreign(dims_graph *g)
 {
     for (uint32_t i = 0; i < g->n_values; i++) {
         const adze_ir_value *value = g->values[i]->value;
-        if (!adze_value_const(value)) continue;
         for (const adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
             if (adze_op_parent(adze_use_op(use)) != adze_func_body(g->func))
                 dims_freeze_value(g, value, "another function or region reads it");
