@@ -42,12 +42,14 @@ static bool read_if(x86_reader *r, adze_op *op)
     x86_step *step = x86_new_step(r, op, X86_STEP_BRANCH, 1);
     step->operands[0].place = condition;
     step->n_inputs = 1;
-    uint32_t branch = here(r) - 1, jump = 0;
+    uint32_t branch = here(r) - 1, jump = 0, mark = r->n_scope;
     bool ok = read_branch(r, op, 0), both = adze_op_num_regions(op) > 1;
+    x86_close_scope(r, mark);
     if (both) jump = add_jump(r, op);
     set_target(r, branch);
     if (!both) return ok;
     ok = read_branch(r, op, 1) && ok;
+    x86_close_scope(r, mark);
     set_target(r, jump);
     return ok;
 }
@@ -164,11 +166,12 @@ static bool read_loop(x86_reader *r, adze_op *op)
     if (!place_values(r, &l)) return false;
     bool ok = read_start(r, &l) && x86_add_single(r, op, adze_op_operand(op, 0));
     if (!add_test(r, &l, X86_STEP_ENTER, adze_op_operand(op, 1))) return false;
-    uint32_t enter = here(r) - 1, body = here(r);
+    uint32_t enter = here(r) - 1, body = here(r), mark = r->n_scope;
     ok = x86_read_ops(r, l.region) && read_yield(r, &l) && ok;
     if (!add_test(r, &l, X86_STEP_NEXT, adze_op_operand(adze_region_last(l.region), 0))) return false;
     r->p->steps[here(r) - 1].target = body;
     set_target(r, enter);
+    x86_close_scope(r, mark);
     for (uint32_t i = 0; ok && i < adze_op_num_results(op); i++) {
         ok = leave(r, &l, i);
     }

@@ -13,21 +13,33 @@ bool x86_is_open(const adze_type *type)
 
 typedef struct search {
     x86_reader *r;
-    bool given;
+    bool given, named; /* all of them; `named` ones count */
 } search;
 
 static const adze_dim *see_symbol(void *self, const char *name)
 {
     search *s = self;
-    s->given = s->given && adze_table_get(&s->r->given, name);
+    s->given = s->given && (adze_table_get(&s->r->given, name) || (s->named && adze_table_get(&s->r->live, name)));
     return NULL;
 }
 
 bool x86_is_given(x86_reader *r, const adze_dim *dim)
 {
-    search s = {r, !adze_dim_is_unknown(dim)};
+    search s = {r, !adze_dim_is_unknown(dim), false};
     if (s.given) adze_dim_substitute(r->p->context, dim, NULL, 0, see_symbol, &s);
     return s.given;
+}
+
+bool x86_is_known(x86_reader *r, const adze_dim *dim)
+{
+    search s = {r, !adze_dim_is_unknown(dim), true};
+    if (s.given) adze_dim_substitute(r->p->context, dim, NULL, 0, see_symbol, &s);
+    return s.given;
+}
+
+void x86_close_scope(x86_reader *r, uint32_t mark)
+{
+    while (r->n_scope > mark) adze_table_put(&r->live, r->scope[--r->n_scope], NULL);
 }
 
 /* ---- Names ---- */
@@ -37,12 +49,17 @@ static const char *new_symbol(x86_reader *r, const adze_dim *dim)
 {
     if (adze_dim_get_kind(dim) != ADZE_DIM_SYMBOL) return NULL;
     const char *name = adze_dim_symbol_name(dim);
-    return adze_table_get(&r->given, name) || adze_table_get(&r->defined, name) ? NULL : name;
+    return adze_table_get(&r->given, name) || adze_table_get(&r->live, name) ? NULL : name;
 }
 
 static uint32_t add_symbol(x86_reader *r, const char *name)
 {
     x86_program *p = r->p;
+    r->scope = adze_arena_grow(&p->arena, r->scope, r->n_scope, &r->scope_capacity, sizeof *r->scope);
+    r->scope[r->n_scope++] = name;
+    adze_table_put(&r->live, name, r);
+    uintptr_t known = (uintptr_t)adze_table_get(&r->defined, name); /* in a region that has ended */
+    if (known) return (uint32_t)(known - 1);
     p->symbols = adze_arena_grow(&p->arena, p->symbols, p->n_symbols, &p->symbols_capacity, sizeof *p->symbols);
     p->symbols[p->n_symbols++] = (x86_symbol){name, ADZE_ARTIFACT_LATE, 0};
     adze_table_put(&r->defined, name, (void *)(uintptr_t)p->n_symbols);

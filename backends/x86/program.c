@@ -207,7 +207,12 @@ bool x86_fill_typed(x86_reader *r, adze_op *op, const adze_type *type, const x86
     if (out->is_open) return true;
     out->rank = adze_type_rank(type);
     x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, out->rank);
-    for (uint32_t i = 0; i < out->rank; i++) dims[i] = x86_dims_size(&p->dims, adze_type_dim(type, i));
+    for (uint32_t i = 0; i < out->rank; i++) {
+        if (!x86_is_known(r, adze_type_dim(type, i)))
+            return adze_error(adze_op_loc(op), "'%s': no input and no `named` above gives dim %u of a value",
+                              adze_op_name(op), i);
+        dims[i] = x86_dims_size(&p->dims, adze_type_dim(type, i));
+    }
     out->dims = dims;
     if (place->kind == X86_LATE) out->bytes = x86_dims_size(&p->dims, adze_layout_bytes(type));
     return true;
@@ -509,6 +514,7 @@ bool x86_program_make(x86_program *p, const adze_module *module)
     adze_table_free(&r.slots);
     adze_table_free(&r.given);
     adze_table_free(&r.defined);
+    adze_table_free(&r.live);
     return ok;
 }
 

@@ -15,6 +15,9 @@ typedef struct x86_reader {
     adze_table slots;   /* adze_ir_value -> number of its late value + 1 */
     adze_table given;   /* interned symbols that inputs give */
     adze_table defined; /* interned symbols that `named` gives -> index + 1 */
+    adze_table live;    /* those of them that have a value where steps are read -> anything */
+    const char **scope; /* these, in order */
+    uint32_t n_scope, scope_capacity;
 } x86_reader;
 
 /* ---- program.c ---- */
@@ -53,6 +56,10 @@ bool x86_read_named(x86_reader *r, adze_op *op);
 bool x86_is_open(const adze_type *type);
 /* Do all inputs together say what the dim is? */
 bool x86_is_given(x86_reader *r, const adze_dim *dim);
+/* Do inputs, and `named` above and around, say what it is? */
+bool x86_is_known(x86_reader *r, const adze_dim *dim);
+/* Symbols that were named since `n_scope` was `mark` have no value any more: the end of a region. */
+void x86_close_scope(x86_reader *r, uint32_t mark);
 
 /* ---- control.c ---- */
 
