@@ -188,6 +188,14 @@ const adze_dim *adze_type_count(const adze_type *type)
     return count;
 }
 
+bool adze_type_is_open(const adze_type *type)
+{
+    if (type->kind != ADZE_TYPE_TENSOR || !type->ranked) return true;
+    for (uint32_t i = 0; i < type->rank; i++)
+        if (adze_dim_is_unknown(type->dims[i])) return true;
+    return false;
+}
+
 bool adze_type_compatible(const adze_type *a, const adze_type *b)
 {
     if (a == b) return true;

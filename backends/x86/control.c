@@ -155,7 +155,7 @@ static bool leave(x86_reader *r, const repeat *l, uint32_t i)
     x86_place place;
     const adze_ir_value *result = adze_op_result(l->op, i), *as = NULL;
     if (i < l->n_carried) as = adze_region_arg(l->region, i + 1);
-    if (as && x86_is_open(adze_value_type(result)))
+    if (as && adze_type_is_open(adze_value_type(result)))
         return x86_find_place(r, result, &place) && x86_add_copy(r, l->op, as, adze_value_type(result), &place);
     return x86_add_promise(r, l->op, as, result);
 }

@@ -3,14 +3,6 @@
 
 #include <adze/artifact.h>
 
-bool x86_is_open(const adze_type *type)
-{
-    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return true;
-    for (uint32_t i = 0; i < adze_type_rank(type); i++)
-        if (adze_dim_is_unknown(adze_type_dim(type, i))) return true;
-    return false;
-}
-
 typedef struct search {
     x86_reader *r;
     bool given, named; /* all of them; `named` ones count */
@@ -173,10 +165,10 @@ bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const 
     x86_place place;
     x86_operand operand = {0};
     const adze_type *type = adze_value_type(result);
-    if (x86_is_open(type)) return true;
+    if (adze_type_is_open(type)) return true;
     if (!x86_find_place(r, result, &place)) return false;
     if (place.kind != X86_LATE && !as) return true;
-    if (as && !x86_is_open(adze_value_type(as)) && same_dims(adze_value_type(as), type)) return true;
+    if (as && !adze_type_is_open(adze_value_type(as)) && same_dims(adze_value_type(as), type)) return true;
     if (as && !x86_fill_operand(r, op, as, &place, &operand)) return false;
     if (!as) operand = (x86_operand){.place = place, .dtype = adze_type_dtype(type), .is_open = true};
     return add_rules(r, op, &operand, type);

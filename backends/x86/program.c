@@ -138,7 +138,7 @@ bool x86_place_value(x86_reader *r, adze_op *op, const adze_ir_value *value, x86
     if (slot) {
         out->kind = X86_LATE;
         out->io = (uint32_t)(slot - 1);
-        if (!x86_is_open(adze_value_type(value)))
+        if (!adze_type_is_open(adze_value_type(value)))
             out->at = x86_dims_size(&p->dims, origin_bytes(p->context, adze_value_type(value)));
     } else if (offset && !is_minus_one(offset)) {
         const adze_dim *at =
@@ -200,7 +200,7 @@ bool x86_fill_typed(x86_reader *r, adze_op *op, const adze_type *type, const x86
     x86_program *p = r->p;
     out->place = *place;
     out->dtype = adze_type_is_tensor(type) ? adze_type_dtype(type) : ADZE_DTYPE_NONE;
-    out->is_open = x86_is_open(type);
+    out->is_open = adze_type_is_open(type);
     if (out->is_open && place->kind != X86_LATE)
         return adze_error(adze_op_loc(op), "'%s': a value of unknown dims has no memory: the module is not planned",
                           adze_op_name(op));
@@ -378,7 +378,7 @@ static bool read_floor(x86_reader *r, adze_op *op)
     for (uint32_t i = 0; i < step->n_inputs + step->n_outputs; i++) {
         const adze_ir_value *v =
             i < step->n_inputs ? adze_op_operand(op, i) : adze_op_result(op, i - step->n_inputs);
-        if (v && !x86_is_open(adze_value_type(v)) && adze_type_has_layout(adze_value_type(v)))
+        if (v && !adze_type_is_open(adze_value_type(v)) && adze_type_has_layout(adze_value_type(v)))
             return adze_error(adze_op_loc(op),
                               "'%s' runs its evaluation, which needs dense operands",
                               adze_op_name(op));
@@ -473,7 +473,7 @@ static bool read_signature(x86_reader *r)
         const char *name = adze_func_result_name(p->main, i);
         if (!name) name = adze_internf(p->context, "output%u", i);
         const adze_type *type = adze_func_result_type(p->main, i);
-        if (x86_is_open(type)) type = adze_value_type(adze_op_operand(adze_func_return(p->main), i));
+        if (adze_type_is_open(type)) type = adze_value_type(adze_op_operand(adze_func_return(p->main), i));
         if (!read_io(r, &p->outputs[i], name, type, true)) return false;
     }
     return true;

@@ -53,7 +53,6 @@ bool x86_add_output(x86_reader *r, adze_op *op, const adze_ir_value *value, uint
 /* A step that holds a view to as many elements as its operand has, where the types leave that open. */
 bool x86_add_count(x86_reader *r, adze_op *op);
 bool x86_read_named(x86_reader *r, adze_op *op);
-bool x86_is_open(const adze_type *type);
 /* Do all inputs together say what the dim is? */
 bool x86_is_given(x86_reader *r, const adze_dim *dim);
 /* Do inputs, and `named` above and around, say what it is? */

@@ -111,7 +111,7 @@ uint32_t adze_onnx_number(adze_onnx_export *x, adze_dtype dtype, double value, u
 const char *adze_onnx_name(adze_onnx_export *x, const adze_ir_value *value); /* NULL of NULL */
 const char *adze_onnx_result(adze_onnx_export *x, uint32_t index);           /* of the op being said */
 const char *adze_onnx_argument(adze_onnx_export *x, uint32_t index);         /* its operand, NULL = absent */
-adze_dtype adze_onnx_value_dtype(const adze_ir_value *value);                /* NONE of what is no tensor, and of NULL */
+adze_dtype adze_onnx_value_dtype(const adze_ir_value *value); /* NONE of what is no tensor, and of NULL */
 /* The fields of TypeProto. */
 void adze_onnx_put_type(adze_onnx_bytes *out, const adze_type *type);
 /* ValueInfoProto as field `field`. */

@@ -1,5 +1,6 @@
 /* Opsets 1 to 6, whose ops mean the same but are said otherwise: broadcasting is asked for, at an axis; dims, repeats
- * and pads are attributes; a type is named; many ops say which inputs they may write over. Runs before the op's own form.
+ * and pads are attributes; a type is named; many ops say which inputs they may write over. Runs before the op's own
+ * form.
  */
 #include "compose.h"
 

@@ -86,7 +86,8 @@ bool adze_onnx_upgrade_softmax(adze_onnx_node *node)
     return softmax_flat(node, axis);
 }
 
-/* Training where the attribute says so, before opset 14 where it has the further results; `spatial` = 0 (before opset 9) has statistics per element. */
+/* Training where the attribute says so, before opset 14 where it has the further results; `spatial` = 0 (before opset
+ * 9) has statistics per element. */
 bool adze_onnx_upgrade_batch_norm(adze_onnx_node *node)
 {
     int64_t spatial = 1, training = 0, is_test = 0;
