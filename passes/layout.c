@@ -373,8 +373,10 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
     bool changed = false;
     for (adze_region *block = adze_func_body(func); block; block = adze_block_next(block))
         changed |= lay_out(block, self);
-    for (adze_region *block = adze_func_body(func); block; block = adze_block_next(block))
-        changed |= meet_all(block, self) | copy_carried(block);
+    for (adze_region *block = adze_func_body(func); block; block = adze_block_next(block)) {
+        changed |= meet_all(block, self);
+        changed |= copy_carried(block);
+    }
     changed |= copy_returns(func);
     return changed ? ADZE_CHANGED : ADZE_UNCHANGED;
 }

@@ -506,7 +506,10 @@ bool x86_program_make(x86_program *p, const adze_module *module)
     bool ok = check_levels(p) && read_signature(&r) && read_arena(p) && read_offsets(&r);
     read_outputs(&r);
     /* goes on after an error, to report all; what lacks its place because of one is silent */
-    if (ok) ok = x86_read_ops(&r, adze_func_body(p->main)) & read_return(&r, adze_func_return(p->main));
+    if (ok) {
+        ok = x86_read_ops(&r, adze_func_body(p->main));
+        ok = read_return(&r, adze_func_return(p->main)) && ok;
+    }
     adze_table_free(&r.places);
     adze_table_free(&r.offsets);
     adze_table_free(&r.outputs);

@@ -36,11 +36,14 @@ static adze_op *bitcast(gen *g, const adze_op_row *row)
     return x ? gen_build(g, row, &x, 1, &to, 1) : NULL;
 }
 
+/* Of magnitudes, as the import of ONNX's makes it. */
 static adze_op *lp_pool(gen *g, const adze_op_row *row)
 {
-    static const int64_t kernel[] = {2, 2};
+    static const int64_t kernel[] = {2, 2}, dims[] = {1, 2, 4, 5};
     const adze_attr attrs[] = {adze_attr_ints("kernel_shape", kernel, 2), adze_attr_int("p", 1)};
-    return on(g, row, &(operand){{1, 2, 4, 5}, 4, -2, 2}, 1, attrs, 2);
+    adze_ir_value *x = gen_tensor(g, ADZE_DTYPE_f32, 4, dims);
+    x = x ? adze_build_unary(&g->builder, "abs", x) : NULL;
+    return x ? gen_build(g, row, &x, 1, attrs, 2) : NULL;
 }
 
 static adze_op *max_unpool(gen *g, const adze_op_row *row)
