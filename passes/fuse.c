@@ -63,10 +63,7 @@ typedef struct fuser {
 static bool dtype_fits(const adze_ir_value *value)
 {
     const adze_type *type = adze_value_type(value);
-    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return false;
-    for (uint32_t i = 0; i < adze_type_rank(type); i++)
-        if (adze_dim_is_unknown(adze_type_dim(type, i))) return false;
-    return adze_dtype_in_loops(adze_type_dtype(type));
+    return !adze_type_is_open(type) && adze_dtype_in_loops(adze_type_dtype(type));
 }
 
 static bool is_half(const adze_ir_value *value)

@@ -303,6 +303,14 @@ static adze_ir_value *viewed(adze_ir_value *value)
     return value;
 }
 
+/* The op reads a dense copy, made right above it. */
+static void copy_operand(adze_op *op, uint32_t index)
+{
+    adze_ir_value *value = adze_op_operand(op, index);
+    adze_op *kernel = tile_relayout(op, value, adze_type_with_layout(adze_value_type(value), NULL));
+    adze_op_set_operand(op, index, adze_op_result(kernel, 0));
+}
+
 /* An argument, a constant or a value that is returned already must be copied to be returned. */
 static bool copy_returns(adze_func *func)
 {
@@ -314,8 +322,7 @@ static bool copy_returns(adze_func *func)
         bool copy = !adze_value_op(root);
         for (uint32_t k = 0; k < i && !copy; k++) copy = viewed(adze_op_operand(ret, k)) == root;
         if (!copy) continue;
-        adze_op *kernel = tile_relayout(ret, value, adze_type_with_layout(adze_value_type(value), NULL));
-        adze_op_set_operand(ret, i, adze_op_result(kernel, 0));
+        copy_operand(ret, i);
         changed = true;
     }
     return changed;
@@ -332,8 +339,7 @@ static bool copy_carried(adze_region *block)
         adze_ir_value *value = adze_op_operand(yield, i), *root = value ? viewed(value) : NULL;
         if (!root || adze_value_region(root) != block || adze_value_index(root) == i) continue;
         if (!adze_type_is_tensor(adze_value_type(value))) continue;
-        adze_op *kernel = tile_relayout(yield, value, adze_type_with_layout(adze_value_type(value), NULL));
-        adze_op_set_operand(yield, i, adze_op_result(kernel, 0));
+        copy_operand(yield, i);
         changed = true;
     }
     return changed;

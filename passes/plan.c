@@ -33,6 +33,7 @@ typedef struct plan {
     adze_context *context;
     block *blocks;
     uint32_t n;
+    uint32_t n_values; /* that adze_plan_each lists */
     uint32_t at; /* number of the op that is looked at */
     adze_map *of;    /* value to block */
     adze_map *given; /* interned symbols that inputs give */
@@ -214,9 +215,8 @@ static void collect_region(plan *p, const adze_region *region)
 
 static void collect(plan *p, const adze_func *func)
 {
-    uint32_t count = 0;
-    adze_plan_each(func, count_value, &count);
-    p->blocks = calloc(count + 1u, sizeof *p->blocks);
+    adze_plan_each(func, count_value, &p->n_values);
+    p->blocks = calloc(p->n_values + 1u, sizeof *p->blocks);
     if (!p->blocks) abort();
     collect_region(p, adze_func_body(func));
 }
@@ -469,10 +469,8 @@ static void list_offset(void *self, adze_op *op, const adze_ir_value *value)
 static void write_down(plan *p, adze_func *func, const adze_dim *total, uint32_t n_slots)
 {
     list l = {.p = p};
-    uint32_t count = 0;
-    adze_plan_each(func, count_value, &count);
-    l.offsets = calloc(count + 1u, sizeof *l.offsets);
-    l.slots = calloc(count + 1u, sizeof *l.slots);
+    l.offsets = calloc(p->n_values + 1u, sizeof *l.offsets);
+    l.slots = calloc(p->n_values + 1u, sizeof *l.slots);
     if (!l.offsets || !l.slots) abort();
     adze_plan_each(func, list_offset, &l);
     adze_func_set_attr(func, adze_attr_dim("arena_bytes", total));

@@ -72,9 +72,7 @@ PREDICATE(known)
 {
     UNUSED;
     const adze_type *type = ranked_type(&args[0]);
-    for (uint32_t i = 0; type && i < adze_type_rank(type); i++)
-        if (adze_dim_is_unknown(adze_type_dim(type, i))) return false;
-    return type;
+    return type && !adze_type_is_open(type);
 }
 
 PREDICATE(same_type)

@@ -19,14 +19,6 @@
 /* Entries of the shapes that are looked at: a rank, or pads of one. */
 enum { MAX_ENTRIES = 64 };
 
-static bool is_known(const adze_type *type)
-{
-    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return false;
-    for (uint32_t i = 0; i < adze_type_rank(type); i++)
-        if (adze_dim_is_unknown(adze_type_dim(type, i))) return false;
-    return true;
-}
-
 /* An i64 or i32 tensor of rank 0 or 1 with few entries. */
 static bool is_shape_like(const adze_type *type)
 {
@@ -154,7 +146,8 @@ static adze_outcome state_type(adze_op *op, adze_pass_run *self)
         {"constant_of_shape", to_full},
         {"range", to_iota},
     };
-    if (adze_op_num_results(op) != 1 || !is_known(adze_value_type(adze_op_result(op, 0)))) return ADZE_UNCHANGED;
+    if (adze_op_num_results(op) != 1) return ADZE_UNCHANGED;
+    if (adze_type_is_open(adze_value_type(adze_op_result(op, 0)))) return ADZE_UNCHANGED;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (adze_op_is(op, table[i].op)) return table[i].rewrite(op, self);
     return ADZE_UNCHANGED;
@@ -170,7 +163,7 @@ static adze_outcome refine(adze_op *op, adze_pass_run *self)
     if (n > 16 || adze_op_has_trait(op, ADZE_LOOP)) return outcome;
     for (uint32_t i = 0; i < n; i++) {
         before[i] = adze_value_type(adze_op_result(op, i));
-        unknown |= adze_type_is_tensor(before[i]) && !is_known(before[i]);
+        unknown |= adze_type_is_tensor(before[i]) && adze_type_is_open(before[i]);
     }
     if (!unknown) return outcome;
     if (!adze_op_infer(op)) return ADZE_FAILED;

@@ -28,8 +28,7 @@ static adze_status env_output(const adze_env *env, adze_value *out, adze_dtype d
                          "an output has an unknown type or too high a rank");
     if (!adze_rt_tensor_bytes(dtype, rank, dims, &bytes))
         return env_error(env, ADZE_ERR_DIM, "an output is too big");
-    enum { SLACK = 64 }; /* code may read a vector past the end */
-    block *b = adze_rt_block_create(s, head + bytes + SLACK);
+    block *b = adze_rt_block_create(s, head + bytes + VALUE_SLACK);
     if (!b) return env_error(env, ADZE_ERR_NO_MEMORY, "no memory for an output");
     b->next = s->kept;
     s->kept = b;

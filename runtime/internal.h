@@ -11,7 +11,8 @@ enum {
     MAX_THREADS = 1024,
     MAX_DIM_DEPTH = 64,
     MAX_DIM_CODE = 1 << 20,
-    MAX_DIM_TEXT_CODE = 512
+    MAX_DIM_TEXT_CODE = 512,
+    VALUE_SLACK = 64 /* bytes behind a value: code may read a vector past its end */
 };
 
 struct adze_model {

@@ -2,8 +2,6 @@
 #include "internal.h"
 #include <string.h>
 
-enum { SLACK = 64 }; /* code may read a vector past a value's end */
-
 static adze_session *session_of(const adze_frame *frame) { return frame->pool; }
 
 static adze_status fail(adze_session *s, adze_status status, const char *message)
@@ -33,11 +31,11 @@ static adze_status reserve(const adze_frame *frame, uint32_t index, int64_t byte
     if (!is_index(s, index) || bytes < 0 || bytes > PTRDIFF_MAX / 4 || keep < 0 || keep > bytes)
         return fail(s, ADZE_ERR_DIM, "a value of absurd size");
     late *l = &s->late[index];
-    if (l->memory && l->room >= (uint64_t)bytes + SLACK) return ADZE_OK;
-    uint64_t wanted = (uint64_t)bytes + SLACK;
+    if (l->memory && l->room >= (uint64_t)bytes + VALUE_SLACK) return ADZE_OK;
+    uint64_t wanted = (uint64_t)bytes + VALUE_SLACK;
     if (keep && wanted < 2 * l->room) wanted = 2 * l->room;
     block *b = adze_rt_block_create(s, wanted);
-    if (!b && wanted > (uint64_t)bytes + SLACK) b = adze_rt_block_create(s, (uint64_t)bytes + SLACK);
+    if (!b && wanted > (uint64_t)bytes + VALUE_SLACK) b = adze_rt_block_create(s, (uint64_t)bytes + VALUE_SLACK);
     if (!b) return fail(s, ADZE_ERR_NO_MEMORY, "no memory for a value whose size the run gives");
     b->next = NULL;
     if (keep) memcpy(block_data(b), s->late_values[index].data, (size_t)keep);
@@ -77,16 +75,12 @@ static adze_status assign(const adze_frame *frame, uint32_t index, const adze_va
         return fail(s, ADZE_ERR_DIM, "a value of absurd size");
     if (s->late_values[index].data != value->data || !s->late[index].memory) {
         block *b = take_kept(s, value->data);
-        adze_status status = ADZE_OK;
         if (b) {
-            int64_t dims[ADZE_MAX_RANK]; /* they may lie in memory that goes */
-            if (value->rank) memcpy(dims, value->dims, value->rank * sizeof *dims);
-            uint32_t dtype = value->dtype, rank = value->rank;
+            set_form(s, index, value->dtype, value->rank, value->dims); /* dims may lie in memory that goes */
             replace(s, index, b, value->data);
-            set_form(s, index, dtype, rank, dims);
             return ADZE_OK;
         }
-        status = reserve(frame, index, (int64_t)bytes, 0);
+        adze_status status = reserve(frame, index, (int64_t)bytes, 0);
         if (status) return status;
         if (bytes) memcpy(s->late_values[index].data, value->data, bytes);
     }

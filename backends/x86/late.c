@@ -132,8 +132,7 @@ bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const a
     step->operands[1] = target;
     step->n_inputs = step->n_outputs = 1;
     if (target.is_open) return true;
-    const adze_dim *bits = adze_dim_mul_const(p->context, adze_type_count(wanted), adze_dtype_bits(target.dtype));
-    const adze_dim *bytes = adze_dim_binary(p->context, ADZE_DIM_CEILDIV, bits, adze_dim_const(p->context, 8));
+    const adze_dim *bytes = adze_layout_bytes(wanted);
     step->copy_bytes = x86_dims_size(&p->dims, bytes);
     step->bytes = x86_dims_add(&p->dims, adze_dim_mul_const(p->context, bytes, 2));
     return true;

@@ -28,6 +28,12 @@ LLVMValueRef x86_size_value(x86_builder *s, x86_size size)
     return LLVMBuildLoad2(s->b, s->i64, x86_offset(s, s->dims, x86_i64(s, (int64_t)size.dim * 8)), "");
 }
 
+LLVMValueRef x86_late(x86_builder *s, const x86_place *place, size_t at)
+{
+    LLVMValueRef late = x86_field(s, s->ptr, offsetof(adze_frame, late));
+    return x86_offset(s, late, x86_i64(s, (int64_t)(place->io * sizeof(adze_value) + at)));
+}
+
 LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place)
 {
     LLVMValueRef base;
@@ -43,9 +49,7 @@ LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place)
         base = LLVMBuildLoad2(s->b, s->ptr, x86_offset(s, base, x86_i64(s, (int64_t)place->io * 8)), "");
         break;
     case X86_LATE:
-        base = x86_field(s, s->ptr, offsetof(adze_frame, late));
-        base = x86_offset(s, base, x86_i64(s, (int64_t)(place->io * sizeof(adze_value) + offsetof(adze_value, data))));
-        base = LLVMBuildLoad2(s->b, s->ptr, base, "");
+        base = LLVMBuildLoad2(s->b, s->ptr, x86_late(s, place, offsetof(adze_value, data)), "");
         break;
     default:
         return LLVMConstNull(s->ptr);
@@ -120,9 +124,7 @@ LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, uint32
         const x86_operand *operand = &operands[i];
         size_t at = i * sizeof(adze_value);
         if (operand->is_open && !outputs) {
-            LLVMValueRef late = x86_field(s, s->ptr, offsetof(adze_frame, late));
-            late = x86_offset(s, late, x86_i64(s, (int64_t)(operand->place.io * sizeof(adze_value))));
-            LLVMBuildMemCpy(s->b, x86_offset(s, bytes, x86_i64(s, (int64_t)at)), 8, late, 8,
+            LLVMBuildMemCpy(s->b, x86_offset(s, bytes, x86_i64(s, (int64_t)at)), 8, x86_late(s, &operand->place, 0), 8,
                             x86_i64(s, sizeof(adze_value)));
             continue;
         }

@@ -22,6 +22,8 @@ LLVMValueRef x86_offset(x86_builder *s, LLVMValueRef base, LLVMValueRef bytes);
 /* The frame's field at that offset. */
 LLVMValueRef x86_field(x86_builder *s, LLVMTypeRef type, size_t at);
 LLVMValueRef x86_size_value(x86_builder *s, x86_size size);
+/* Where the field at that offset of a late value's adze_value lies. */
+LLVMValueRef x86_late(x86_builder *s, const x86_place *place, size_t at);
 LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place);
 /* An array of adze_value: what the operands are; outputs that only their evaluation knows are absent. */
 LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, uint32_t n, bool outputs);

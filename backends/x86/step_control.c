@@ -8,11 +8,7 @@ static void call(x86_builder *s, size_t at, LLVMTypeRef *types, LLVMValueRef *ar
     x86_return_error(s, LLVMBuildCall2(s->b, type, x86_field(s, s->ptr, at), args, n, ""));
 }
 
-
-/* Blocks of a step that may go on elsewhere. */
-typedef struct fork {
-    LLVMBasicBlockRef jump, stay;
-} fork;
+/* ---- Control flow ---- */
 
 static LLVMBasicBlockRef add_block(x86_builder *s)
 {
@@ -28,12 +24,12 @@ static void go_to(x86_builder *s, uint32_t step)
 /* Goes on at the step's target where the condition is `when`. */
 static void jump_if(x86_builder *s, const x86_step *step, LLVMValueRef condition, bool when)
 {
-    fork f = {add_block(s), add_block(s)};
-    LLVMBuildCondBr(s->b, condition, when ? f.jump : f.stay, when ? f.stay : f.jump);
-    LLVMPositionBuilderAtEnd(s->b, f.jump);
+    LLVMBasicBlockRef jump = add_block(s), stay = add_block(s);
+    LLVMBuildCondBr(s->b, condition, when ? jump : stay, when ? stay : jump);
+    LLVMPositionBuilderAtEnd(s->b, jump);
     go_to(s, step->target);
-    LLVMBuildBr(s->b, f.stay);
-    LLVMPositionBuilderAtEnd(s->b, f.stay);
+    LLVMBuildBr(s->b, stay);
+    LLVMPositionBuilderAtEnd(s->b, stay);
 }
 
 static LLVMValueRef is_true(x86_builder *s, const x86_place *place)
@@ -132,9 +128,7 @@ static void build_push(x86_builder *s, const x86_step *step)
 static LLVMValueRef dim_of(x86_builder *s, const x86_operand *operand, uint32_t i)
 {
     if (!operand->is_open) return x86_size_value(s, operand->dims[i]);
-    size_t at = operand->place.io * sizeof(adze_value) + offsetof(adze_value, dims);
-    LLVMValueRef late = x86_field(s, s->ptr, offsetof(adze_frame, late));
-    LLVMValueRef dims = LLVMBuildLoad2(s->b, s->ptr, x86_offset(s, late, x86_i64(s, (int64_t)at)), "");
+    LLVMValueRef dims = LLVMBuildLoad2(s->b, s->ptr, x86_late(s, &operand->place, offsetof(adze_value, dims)), "");
     return LLVMBuildLoad2(s->b, s->i64, x86_offset(s, dims, x86_i64(s, (int64_t)i * 8)), "");
 }
 
@@ -150,9 +144,8 @@ static void build_names(x86_builder *s, const x86_step *step)
     LLVMValueRef symbols[ADZE_MAX_RANK], values[ADZE_MAX_RANK];
     uint32_t n = 0;
     if (operand->is_open) {
-        size_t at = operand->place.io * sizeof(adze_value) + offsetof(adze_value, rank);
-        LLVMValueRef late = x86_field(s, s->ptr, offsetof(adze_frame, late));
-        LLVMValueRef rank = LLVMBuildLoad2(s->b, s->i32, x86_offset(s, late, x86_i64(s, (int64_t)at)), "");
+        LLVMValueRef at = x86_late(s, &operand->place, offsetof(adze_value, rank));
+        LLVMValueRef rank = LLVMBuildLoad2(s->b, s->i32, at, "");
         want_equal(s, rank, x86_i32(s, step->n_dims), ADZE_ERR_RANK);
     }
     for (uint32_t i = 0; i < step->n_dims; i++) {

@@ -265,26 +265,26 @@ static adze_status run(const adze_env *env, layer *l, const adze_value *in, uint
     return ADZE_OK;
 }
 
-/* What the three have in common; bit `clip` of `set` says whether the attribute is there. */
-static adze_status begin(const adze_env *env, layer *l, kind which, adze_string direction, bool clipped, double clip)
-{
-    bool both = ev_text_is(direction, "bidirectional");
-    *l = (layer){.kind = which, .gates = which == LSTM ? 4 : which == GRU ? 3 : 1, .directions = both ? 2 : 1};
-    l->reverse = ev_text_is(direction, "reverse");
-    l->clip = clipped ? clip : ev_inf();
-    if (both || l->reverse || ev_text_is(direction, "forward")) return ADZE_OK;
-    return ev_fail(env, ADZE_ERR_VALUE, "a recurrent layer's direction is not known");
-}
-
 enum { CLIP = 1 << 3 }; /* the fourth attribute */
+
+/* What the three have in common: the attributes of an rnn are the first of all. */
+static adze_status begin(const adze_env *env, layer *l, kind which, const void *attrs)
+{
+    const struct adze_rnn_attrs *a = attrs;
+    bool both = ev_text_is(a->direction, "bidirectional");
+    *l = (layer){.kind = which, .gates = which == LSTM ? 4 : which == GRU ? 3 : 1, .directions = both ? 2 : 1};
+    l->reverse = ev_text_is(a->direction, "reverse");
+    l->clip = a->set & CLIP ? a->clip : ev_inf();
+    if (!both && !l->reverse && !ev_text_is(a->direction, "forward"))
+        return ev_fail(env, ADZE_ERR_VALUE, "a recurrent layer's direction is not known");
+    return read_functions(env, l, a->activations, a->activation_alpha, a->activation_beta);
+}
 
 adze_status eval_rnn(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
                      const void *attrs)
 {
-    const struct adze_rnn_attrs *a = attrs;
     layer l;
-    adze_status status = begin(env, &l, RNN, a->direction, (a->set & CLIP) != 0, a->clip);
-    if (status == ADZE_OK) status = read_functions(env, &l, a->activations, a->activation_alpha, a->activation_beta);
+    adze_status status = begin(env, &l, RNN, attrs);
     return status == ADZE_OK ? run(env, &l, in, n_in, out, n_out) : status;
 }
 
@@ -293,8 +293,7 @@ adze_status eval_gru(const adze_env *env, const adze_value *in, uint32_t n_in, a
 {
     const struct adze_gru_attrs *a = attrs;
     layer l;
-    adze_status status = begin(env, &l, GRU, a->direction, (a->set & CLIP) != 0, a->clip);
-    if (status == ADZE_OK) status = read_functions(env, &l, a->activations, a->activation_alpha, a->activation_beta);
+    adze_status status = begin(env, &l, GRU, attrs);
     l.linear_before_reset = a->linear_before_reset != 0;
     return status == ADZE_OK ? run(env, &l, in, n_in, out, n_out) : status;
 }
@@ -304,8 +303,7 @@ adze_status eval_lstm(const adze_env *env, const adze_value *in, uint32_t n_in, 
 {
     const struct adze_lstm_attrs *a = attrs;
     layer l;
-    adze_status status = begin(env, &l, LSTM, a->direction, (a->set & CLIP) != 0, a->clip);
-    if (status == ADZE_OK) status = read_functions(env, &l, a->activations, a->activation_alpha, a->activation_beta);
+    adze_status status = begin(env, &l, LSTM, attrs);
     l.input_forget = a->input_forget != 0;
     return status == ADZE_OK ? run(env, &l, in, n_in, out, n_out) : status;
 }
