@@ -17,7 +17,7 @@ class Unreachable(Exception):
 def wheel(requirement):
     """Path of the package's wheel, fetched when it is not there yet. Nothing of it is installed."""
     name, version = requirement.split("==")
-    pattern = f"{name}-{version}-*.whl"
+    pattern = "-".join([name.replace("-", "_"), version, "*.whl"])
     found = sorted(FOLDER.glob(pattern))
     if not found:
         FOLDER.mkdir(parents=True, exist_ok=True)
