@@ -145,6 +145,7 @@ static bool enter(run *r, const adze_step *step)
     const adze_run_options *o = &r->options;
     r->rewrites.run = ++r->number;
     r->rewrites.pass = step->pass;
+    r->rewrites.index = r->index;
     if (o->before && !o->before(o->self, step->pass->name, r->module)) return false;
     if (!o->enter) return true;
     adze_text text = {0};
@@ -230,6 +231,8 @@ bool adze_pipeline_run(adze_pipeline *pipeline, adze_module *module, const adze_
                              .calibration = r.options.calibration};
     r.self.rewrites = &r.rewrites;
     r.rewrites.ask = r.options.rewrite;
+    r.rewrites.within = r.options.within;
+    r.rewrites.n_passes = pipeline->n_passes;
     r.rewrites.self = r.options.self;
     if (!options) r.self.precision = ADZE_PRECISION_F32;
     if (!r.self.target) r.self.target = adze_registry_target(pipeline->registry, "x86:x86-64-v3");

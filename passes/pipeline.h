@@ -12,14 +12,16 @@ typedef struct adze_step {
     struct adze_step *first, *next;
 } adze_step;
 
-/* What adze_rewrite counts, over one run of a pipeline. */
+/* What adze_rewrite counts and adze_pass_progress tells, over one run of a pipeline. */
 struct adze_rewrites {
     uint64_t count;
     uint32_t run;
     const adze_pass *pass; /* that runs now */
     adze_numerics rules;   /* of those that this call of it applied */
     bool (*ask)(void *self, const adze_rewrite_info *info);
+    void (*within)(void *self, const char *pass, double part, const char *what);
     void *self;
+    uint32_t index, n_passes; /* of the leaf in the pipeline, for `within` */
 };
 
 struct adze_pipeline {

@@ -240,6 +240,8 @@ typedef struct adze_progress adze_progress;
 adze_progress *adze_progress_begin(const adze_work *work, const char *what);
 /* `part` of 1 is done; below 0 = unknown. `detail` (copied) may be NULL. */
 void adze_progress_update(adze_progress *progress, double part, const char *detail);
+/* What a pass says of itself, as adze_run_options.within hands it on. */
+void adze_progress_within(adze_progress *progress, const char *pass, double part, const char *what);
 void adze_progress_end(adze_progress *progress);
 /* Seconds on a clock that only goes forward. */
 double adze_now(void);

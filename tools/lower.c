@@ -130,6 +130,11 @@ static void show_pass(void *self, const char *pass, uint32_t index, uint32_t cou
         adze_print_pass(pass, seconds, outcome);
 }
 
+static void show_within(void *self, const char *pass, double part, const char *what)
+{
+    adze_progress_within(((const watch *)self)->progress, pass, part, what);
+}
+
 /* The passes that flags ask for: as text, and the target's backend. NULL after an error. */
 static const char *find_passes(adze_work *session, const adze_common *common, adze_levels *out_levels,
                                const adze_backend **out_backend)
@@ -264,6 +269,7 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
                                 .others = &levels.items[1],
                                 .precision = adze_common_precision(common),
                                 .progress = show_pass,
+                                .within = show_within,
                                 .before = before_pass,
                                 .enter = enter_pass,
                                 .self = &seen,

@@ -79,6 +79,7 @@ typedef struct job {
     uint64_t n_rewrites; /* asked for */
     adze_module *module;
     adze_snapshot *snapshot; /* of --print-diff */
+    adze_progress *progress; /* of the pipeline that runs; NULL = none is shown */
     bool printed; /* something after --print-after's pass */
     bool changed; /* something by --print-diff's */
 } job;
@@ -107,11 +108,16 @@ static void after_pass(void *self, const char *pass, uint32_t index, uint32_t co
                      adze_outcome outcome)
 {
     job *j = self;
-    (void)index, (void)count;
+    if (seconds < 0) adze_progress_update(j->progress, count ? (double)index / count : -1, pass);
     if (seconds < 0) return;
     if (j->options->common.verbose) adze_print_pass(pass, seconds, outcome);
     if (outcome == ADZE_CHANGED) print_diff(j, pass);
     adze_timing_add(&j->timing, pass, seconds);
+}
+
+static void show_within(void *self, const char *pass, double part, const char *what)
+{
+    adze_progress_within(((job *)self)->progress, pass, part, what);
 }
 
 static bool ask_rewrite(void *self, const adze_rewrite_info *info)
@@ -152,6 +158,7 @@ static bool process(job *j, adze_module *module, const char *path)
                             .print_after = j->options->print_after,
                             .print = print_after,
                             .progress = after_pass,
+                            .within = show_within,
                             .enter = enter_pass,
                             .rewrite = ask_rewrite,
                             .stop_before = (uint32_t)o->stop_before,
@@ -170,8 +177,10 @@ static bool process(job *j, adze_module *module, const char *path)
     adze_crash_options crash = {j->session, &o->common, o->common.target, j->passes, split};
     j->n_rewrites = 0;
     adze_crash_begin(&crash);
+    j->progress = adze_progress_begin(j->session, "passes");
     if (o->certify.bisect) ok = ok && !adze_bisect(j->session, j->pipeline, module, &run, &certifying.options);
     else ok = ok && adze_pipeline_run(j->pipeline, module, &run);
+    adze_progress_end(j->progress);
     adze_crash_end();
     adze_certifying_end(&certifying);
     adze_calibration_close(&calibration);

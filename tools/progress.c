@@ -86,6 +86,13 @@ void adze_progress_update(adze_progress *progress, double part, const char *deta
     pthread_mutex_unlock(&progress->lock);
 }
 
+void adze_progress_within(adze_progress *progress, const char *pass, double part, const char *what)
+{
+    char detail[sizeof progress->detail];
+    snprintf(detail, sizeof detail, "%s%s%s", pass, what ? " " : "", what ? what : "");
+    adze_progress_update(progress, part, detail);
+}
+
 void adze_progress_end(adze_progress *progress)
 {
     if (!progress) return;

@@ -211,6 +211,7 @@ static bool choose(gater *g, const block **out, uint64_t *n_keep)
     *out = NULL;
     *n_keep = 0;
     for (uint32_t i = 0; i < g->n_blocks; i++) {
+        adze_pass_progress(g->run, i, g->n_blocks, NULL);
         adze_module *copy = adze_module_clone(g->module);
         adze_op *add = copy_twin(copy, g->blocks[i].add);
         uint32_t side = adze_op_operand(g->blocks[i].add, 0) == g->blocks[i].x ? 0 : 1;

@@ -246,6 +246,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     factoriser f = {.run = self, .options = opaque, .work.options = opaque};
     adze_outcome all = begin(&f, module) ? ADZE_UNCHANGED : ADZE_FAILED;
     for (uint32_t i = 0; i < f.n && all != ADZE_FAILED; i++) {
+        adze_pass_progress(self, i, f.n, adze_const_name(f.sites[i].members[0].constant));
         adze_outcome one = factorise(&f, i);
         if (one != ADZE_UNCHANGED) all = one;
     }

@@ -145,6 +145,8 @@ static bool run_step(pruner *p, int64_t step)
     if (step > 1 && !p->prefix) ok = collect(p);
     for (size_t i = 0; ok && i < p->jobs.n; i++) {
         prune_job *job = &p->jobs.items[i];
+        adze_pass_progress(p->run, (uint64_t)(step - 1) * p->jobs.n + i, (uint64_t)steps * p->jobs.n,
+                           adze_const_name(job->m.constant));
         ok = prune_job_now(p, job, p->global ? job->share : job->share * part, part);
         if (ok && !p->prefix) ok = prune_job_write(job);
     }

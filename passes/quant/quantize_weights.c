@@ -55,11 +55,15 @@ static adze_outcome quantize_func(rewriter *r, adze_func *func)
     bool sequential = r->choice.options->sequential && func == adze_module_main(adze_func_module(func));
     r->prefix = sequential ? prefix_create(r->run, adze_func_module(func)) : NULL;
     if (sequential && !r->prefix) return ADZE_FAILED;
+    uint64_t done = 0, total = 0;
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) total++;
     weight_choice_enter(&r->choice, func);
     for (adze_op *op = adze_region_first(adze_func_body(func)); op && all != ADZE_FAILED; op = adze_op_next(op)) {
         weight_matrix m;
+        done++;
         weight_plan plan;
         if (!weight_describe(op, &m) || !weight_choice_of(&r->choice, &m, &plan)) continue;
+        adze_pass_progress(r->run, done - 1, total, adze_const_name(m.constant));
         if (adze_rewrite(r->run, op, "quantize-weight")) all = quantize(r, &m, &plan);
     }
     weight_choice_leave(&r->choice);

@@ -312,8 +312,10 @@ static bool search_all(search *s, const adze_module *module)
     bind(s);
     if (!measure(s, &best)) return false;
     double reach = 1;
-    for (int64_t round = 0; round < s->plan->options->search; round++, reach /= 2)
+    int64_t rounds = s->plan->options->search;
+    for (int64_t round = 0; round < rounds; round++, reach /= 2)
         for (uint32_t i = 0; i < s->n; i++) {
+            adze_pass_progress(s->plan->run, (uint64_t)round * s->n + i, (uint64_t)rounds * s->n, "scales");
             double f = s->knobs[i].factor, lo = f - (f - f * least_factor) * reach;
             if (!search_knob(s, &s->knobs[i], lo, f + (f * greatest_factor - f) * reach, &best)) return false;
         }

@@ -11,6 +11,7 @@
 #include "passes/weights/build.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,15 +80,30 @@ static void keep_best(trainer *t)
         memcpy(t->all[i].best, t->all[i].array.x, t->all[i].array.n * sizeof(float));
 }
 
-static bool train(trainer *t, uint64_t seed, bool *out_better)
+/* Which of all blocks trains. */
+typedef struct turn {
+    uint32_t i, n;
+} turn;
+
+static void show(const trainer *t, turn at, uint64_t step)
+{
+    uint64_t steps = (uint64_t)t->o->steps;
+    char what[32];
+    snprintf(what, sizeof what, "block %u of %u", at.i + 1, at.n);
+    adze_pass_progress(t->p->run, at.i * steps + step, at.n * steps, what);
+}
+
+static bool train(trainer *t, turn at, bool *out_better)
 {
     double first, best, now;
-    uint64_t steps = (uint64_t)t->o->steps, state = seed, every = steps / LOOKS + (steps < LOOKS), idle = 0;
+    uint64_t steps = (uint64_t)t->o->steps, state = (uint64_t)t->o->seed + at.i;
+    uint64_t every = steps / LOOKS + (steps < LOOKS), idle = 0;
     bool finite = true;
     *out_better = false;
     if (!judge(t, &first)) return false;
     best = first;
     for (uint64_t i = 1; finite && i <= steps && idle < PATIENCE; i++) {
+        show(t, at, i - 1);
         double rate = t->o->rate * 0.5 * (1 + cos(acos(-1) * (double)(i - 1) / (double)steps));
         if (!train_step(t, i, rate, &state, &finite)) return false;
         if (!finite || (i % every && i != steps)) continue;
@@ -102,13 +118,13 @@ static bool train(trainer *t, uint64_t seed, bool *out_better)
     return true;
 }
 
-static bool reconstruct(recover_pair *p, const recover_options *o, const recover_block *block, uint64_t seed)
+static bool reconstruct(recover_pair *p, const recover_options *o, const recover_block *block, turn at)
 {
     trainer t;
     bool better = false;
     if (!adze_rewrite(p->run, block->ops[0], "reconstruct")) return true;
     bool ok = trainer_open(&t, p, o, block);
-    if (ok && t.program) ok = train(&t, seed, &better) && (!better || trainer_write(&t));
+    if (ok && t.program) ok = train(&t, at, &better) && (!better || trainer_write(&t));
     trainer_close(&t);
     return ok;
 }
@@ -167,7 +183,7 @@ bool recover_reconstruct(recover_pair *p, const recover_options *o)
     if (!n) return true; /* the student is its teacher */
     if (!judge_outputs(p, o, &before)) return false;
     for (uint32_t i = 0; i < n; i++)
-        if (!reconstruct(p, o, &blocks[i], (uint64_t)o->seed + i)) return false;
+        if (!reconstruct(p, o, &blocks[i], (turn){i, n})) return false;
     if (!judge_outputs(p, o, &after)) return false;
     if (after < before) return true;
     if (after > before || isnan(after))

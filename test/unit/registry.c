@@ -336,6 +336,45 @@ TEST(pipeline_runs_without_options)
     close_fixture(&f);
 }
 
+typedef struct told {
+    double parts[8];
+    char whats[8][16];
+    int n;
+} told;
+
+static void tell(void *self, const char *pass, double part, const char *what)
+{
+    told *t = self;
+    CHECK_STR(pass, "prune");
+    if (t->n == 8) return;
+    t->parts[t->n] = part;
+    snprintf(t->whats[t->n++], sizeof t->whats[0], "%s", what);
+}
+
+TEST(pass_tells_its_progress)
+{
+    static const char text[] = "const @a : f32[2,2] = dense[1, 2, 3, 4]\nconst @b : f32[2,2] = dense[5, 6, 7, 8]\n"
+                               "func @main(%x: f32[4,2]) -> (f32[4,2]) {\n"
+                               "  %0 = matmul(%x, @a) : f32[4,2]\n  %1 = matmul(%0, @b) : f32[4,2]\n"
+                               "  return(%1)\n}\n";
+    fixture f;
+    told t = {.n = 0};
+    open_fixture(&f);
+    adze_module *module = adze_module_parse(f.context, "unit", text, sizeof text - 1);
+    REQUIRE(module);
+    adze_pipeline *pipeline = adze_pipeline_parse(f.registry, "dce,prune{sparsity=0.5,method=magnitude}");
+    REQUIRE(pipeline);
+    adze_run_options options = {.struct_size = sizeof options, .within = tell, .self = &t};
+    CHECK(adze_pipeline_run(pipeline, module, &options));
+    REQUIRE(t.n == 2);
+    CHECK(t.parts[0] == 0.5 && t.parts[1] == 0.75);
+    CHECK_STR(t.whats[0], "a");
+    CHECK_STR(t.whats[1], "b");
+    adze_pipeline_destroy(pipeline);
+    adze_module_destroy(module);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     RUN(good_descriptor);
@@ -349,5 +388,6 @@ int main(void)
     RUN(targets);
     RUN(host_target);
     RUN(pipeline_runs_without_options);
+    RUN(pass_tells_its_progress);
     return unit_end();
 }

@@ -117,6 +117,8 @@ typedef struct adze_run_options {
     bool (*rewrite)(void *self, const adze_rewrite_info *info);
     const adze_certify_options *certify; /* measure what each pass does to the outputs (certify.h); NULL = do not */
     const adze_calibration *calibration;   /* as in adze_pass_run */
+    /* What a pass says of itself while it runs (adze_pass_progress): `part` of the whole pipeline is over, 0 to 1. */
+    void (*within)(void *self, const char *pass, double part, const char *what);
 } adze_run_options;
 
 /* Runs all passes and verifies after each. False after an error: the module is then as the last pass left it, to be

@@ -186,6 +186,7 @@ static bool by_measure(dropper *d, const options *o, prune_metric metric)
         for (uint32_t i = 0; i < d->n && ok; i++) {
             double effect;
             if (is_taken(d, i)) continue;
+            adze_pass_progress(d->run, (uint64_t)k * d->n + i, (uint64_t)o->count * d->n, NULL);
             ok = measure(d, r, metric, i, &effect);
             if (!ok || !(effect < least)) continue;
             least = effect, best = i;

@@ -136,6 +136,7 @@ bool prune_fit_sequential(pruner *p, adze_channel_cut cut, prune_fitted *fitted)
     for (uint32_t i = 0; i < p->n_layers && ok; i++) {
         const channel_layer *l = &p->layers[i];
         bool *gone = adze_malloc(l->m.cols), reads = prune_columns(p, l, cut, gone);
+        adze_pass_progress(p->run, i, p->n_layers, adze_const_name(l->m.constant));
         if (reads || (p->cascade && changed && prefix_has_targets(&l->m))) {
             changed = true;
             if (reads) ok = fit_one(p, l, gone, &fitted[i]);
