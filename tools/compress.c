@@ -43,8 +43,10 @@ static const adze_flag flags[] = {
      offsetof(compress_options, allow_slower)},
     {"--keep-tables", NULL, "tables of embeddings stay f32 (default: 8 bits, a scale a row)", ADZE_FLAG_BOOL,
      offsetof(compress_options, keep_tables)},
-    {"--resume", NULL, "go on with a search that was stopped, from OUT.search", ADZE_FLAG_BOOL,
-     offsetof(compress_options, resume)},
+    {"--resume", NULL, "go on from OUT.search: with a search that was stopped, or with what --keep-search left",
+     ADZE_FLAG_BOOL, offsetof(compress_options, resume)},
+    {"--keep-search", NULL, "leave OUT.search, for other goals with --resume: nothing is measured twice",
+     ADZE_FLAG_BOOL, offsetof(compress_options, keep_search)},
     {"--plan", "FILE", "no search: what this plan says; the file it was written for, byte for byte", ADZE_FLAG_TEXT,
      offsetof(compress_options, plan)},
     {"--replay", "FILE", NULL, ADZE_FLAG_TEXT, offsetof(compress_options, replay)},
@@ -88,10 +90,11 @@ static int check_options(const compress_options *o)
     if (o->common.target && adze_common_is_reference(&o->common))
         return adze_usage_error("compress measures compiled code; the reference is none");
     if (o->plan && o->replay) return adze_usage_error("give --plan or --replay, not both");
-    if (o->resume && (o->plan || o->replay))
-        return adze_usage_error("--resume goes on with a search; --plan and --replay are none");
-    if (o->from && (o->plan || o->replay || o->resume))
-        return adze_usage_error("--from is an update; it takes no --plan, --replay or --resume");
+    if ((o->resume || o->keep_search) && (o->plan || o->replay))
+        return adze_usage_error("--%s is for a search; --plan and --replay are none",
+                                o->resume ? "resume" : "keep-search");
+    if (o->from && (o->plan || o->replay || o->resume || o->keep_search))
+        return adze_usage_error("--from is an update; it takes no --plan, --replay, --resume or --keep-search");
     if (o->share != SHARE_NOT_GIVEN && !o->from)
         return adze_usage_error("--share says what old statistics count; give --from, too");
     if (o->share > 1) return adze_usage_error("--share takes a number from 0 to 1");
@@ -478,7 +481,7 @@ static int run_with(adze_work *work, compress_options *o, const char *input)
     if (!status) status = o->replay ? replay(&job, plan) : compress(&job, plan);
     if (!job.written && job.state.open)
         fprintf(stderr, "%s keeps what was measured; --resume goes on\n", job.state.path);
-    free_job(&job, job.written);
+    free_job(&job, job.written && !o->keep_search);
     adze_layer_plan_destroy(plan);
     return status;
 }

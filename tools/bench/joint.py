@@ -37,11 +37,13 @@ def score(options, artifact):
     return "".join(f" {found[name]:>9}" for name in options.metric.split(","))
 
 
-def search(options, bound, flags, scratch):
-    out = scratch / "m.so"
+def search(options, bound, method, scratch):
+    """One row of the table. What a method's first search measures of layers serves its other bounds."""
+    out = scratch / f"{method}.so"
+    resume = ["--resume"] if Path(f"{out}.search").exists() else []
     done = subprocess.run([options.adze, "compress", options.model, "-o", str(out), f"--calib={options.calib}",
-                           f"--goal={bound}", f"--cache={scratch}/times", *flags, *options.flags],
-                          capture_output=True, text=True)
+                           f"--goal={bound}", f"--cache={scratch}/times", "--keep-search", *resume, *METHODS[method],
+                           *options.flags], capture_output=True, text=True)
     report = Path(f"{out}.report.json")
     if done.returncode > 1 or not report.exists():
         return f"fails: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}"
@@ -78,9 +80,9 @@ def main():
     print(f"{'bound':16} {'method':9} {'weights':>8} {'file':>8} {'time':>8} {'loss %':>9} {'snr dB':>8} {'trials':>7}"
           f"{scores}")
     with tempfile.TemporaryDirectory(prefix="adze-joint-") as scratch:
-        for bound in options.bounds.split(","):
-            for method in options.methods.split(","):
-                print(f"{bound:16} {method:9} {search(options, bound, METHODS[method], Path(scratch))}", flush=True)
+        for method in options.methods.split(","):
+            for bound in options.bounds.split(","):
+                print(f"{bound:16} {method:9} {search(options, bound, method, Path(scratch))}", flush=True)
 
 
 if __name__ == "__main__":

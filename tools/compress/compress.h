@@ -24,7 +24,7 @@ typedef struct compress_options {
     int64_t samples, limit, seed, swaps;
     double share;   /* -1 = not given */
     double seconds; /* that times of layers are measured for, each format's; of a trial half as much more */
-    bool allow_slower, keep_tables, resume, keep_stats;
+    bool allow_slower, keep_tables, resume, keep_search, keep_stats;
 } compress_options;
 
 /* ---- The command (compress.c) ---- */

@@ -78,5 +78,18 @@ else:
 (folder / "part.so.search").unlink(missing_ok=True)
 again = subprocess.run(command("part.so", "--resume"), capture_output=True, text=True)
 check(again.returncode == 1 and "there is no such search" in again.stderr and "keeps" not in again.stderr, "nothing to go on with")
+whole = folder / "whole.so"
+again = subprocess.run(command("whole.so", "--keep-search"), capture_output=True, text=True)
+state = folder / "whole.so.search"
+check(again.returncode == 0 and state.exists(), "a search that leaves what it measured")
+measured = state.read_text()
+again = subprocess.run(command("whole.so", "--resume", "--keep-search"), capture_output=True, text=True)
+check(again.returncode == 0 and whole.read_bytes() == want and state.read_text() == measured,
+      f"the same goal again measures nothing: {again.stderr.strip()}")
+again = subprocess.run(command("whole.so", "--resume", "--goal=weights<=0.2x"), capture_output=True, text=True)
+check(again.returncode in (0, 1) and whole.read_bytes() != want, f"another goal: {again.stderr.strip()}")
+check(not state.exists(), "which leaves nothing, as nothing was said")
+again = subprocess.run(command("whole.so", "--keep-search", "--plan=x.plan"), capture_output=True, text=True)
+check(again.returncode == 2 and "--keep-search is for a search" in again.stderr, again.stderr.strip())
 print(f"{failed} failed")
 sys.exit(failed > 0)
