@@ -192,6 +192,22 @@ bool infer_conv_integer(adze_op *op, const adze_type **out_types)
            conv_dims(op, &x, &w, ADZE_DTYPE_i32, out_types);
 }
 
+/* i64[heads or 1, 2], for as many keys as queries. */
+static bool infer_attention_window(adze_op *op, const inferred *q, const inferred *k)
+{
+    inferred window;
+    if (!adze_op_operand(op, 4)) return true;
+    if (!infer_ranked(op, 4, 2, 2, &window)) return false;
+    bool ok = window.dtype == ADZE_DTYPE_i64;
+    if (ok && window.ranked) ok = infer_same_dim(window.dims[1], adze_dim_const(adze_op_context(op), 2));
+    if (ok && window.ranked && q->ranked && !adze_dim_is_value(window.dims[0], 1))
+        ok = infer_same_dim(window.dims[0], q->dims[1]);
+    if (ok && q->ranked && k->ranked) ok = infer_same_dim(q->dims[2], k->dims[2]);
+    return ok || adze_error(adze_op_loc(op), "window %s of attention with queries %s and keys %s; expected "
+                                             "i64[heads or 1, 2], and as many keys as queries",
+                            infer_type_text(op, 4), infer_type_text(op, 0), infer_type_text(op, 1));
+}
+
 bool infer_attention(adze_op *op, const adze_type **out_types)
 {
     inferred q, k, v;
@@ -209,7 +225,7 @@ bool infer_attention(adze_op *op, const adze_type **out_types)
             return adze_error(adze_op_loc(op), "queries %s, keys %s and values %s of attention do not agree",
                               infer_type_text(op, 0), infer_type_text(op, 1), infer_type_text(op, 2));
     }
-    return infer_result(op, out_types, 0, &out);
+    return infer_attention_window(op, &q, &k) && infer_result(op, out_types, 0, &out);
 }
 
 bool infer_pack_panels(adze_op *op, const adze_type **out_types)

@@ -35,7 +35,7 @@ const adze_plugin adze_builtin_plugin = {
 };
 
 /* Until nothing changes: what a rule makes constant is folded, what folding makes equal is merged. */
-#define SIMPLIFY "repeat(shape-fold,canonicalize,batchnorm-fold,fold,cse,dce)"
+#define SIMPLIFY "repeat(shape-fold,canonicalize,mask-window,batchnorm-fold,fold,cse,dce)"
 
 /* What is computed from dims with names is simplified once more. */
 #define NAMES ",name-dims,repeat(shape-fold,fold,cse,dce)"

@@ -1,6 +1,7 @@
 /* Ops that ONNX says with several of its own, or that some opsets do. */
 #include "export.h"
 
+#include <math.h>
 #include <string.h>
 
 static adze_dtype dtype_at(const adze_onnx_export *x, uint32_t index)
@@ -296,6 +297,48 @@ static bool say_softmax_flat(adze_onnx_export *x)
     return say2(x, "Reshape", shares, dims, dtype, adze_onnx_result(x, 0)) != NULL;
 }
 
+/* One side of a window, [heads or 1, 1, 1]. */
+static const char *say_side(adze_onnx_export *x, int64_t side)
+{
+    static const int64_t shape[] = {-1, 1, 1};
+    const char *numbers = adze_onnx_fresh(x, ADZE_DTYPE_i64);
+    adze_onnx_begin(x, "Gather");
+    adze_onnx_in(x, adze_onnx_argument(x, 4));
+    adze_onnx_in(x, adze_onnx_new_scalar(x, ADZE_DTYPE_i64, (double)side));
+    adze_onnx_out(x, numbers);
+    adze_onnx_int(x, "axis", 1);
+    adze_onnx_end(x);
+    return say2(x, "Reshape", numbers, adze_onnx_new_ints(x, shape, 3), ADZE_DTYPE_i64, NULL);
+}
+
+/* The scores, those of keys beyond the window replaced by -infinity. */
+static const char *say_window(adze_onnx_export *x, const char *scores, adze_dtype dtype)
+{
+    static const int64_t column[] = {-1, 1};
+    const adze_dtype i64 = ADZE_DTYPE_i64;
+    const char *zero = adze_onnx_new_scalar(x, i64, 0), *one = adze_onnx_new_scalar(x, i64, 1);
+    const char *dims = say1(x, "Shape", adze_onnx_argument(x, 0), i64, NULL), *places = adze_onnx_fresh(x, i64);
+    const char *length = say2(x, "Gather", dims, adze_onnx_new_scalar(x, i64, 2), i64, NULL);
+    adze_onnx_begin(x, "Range");
+    adze_onnx_in(x, zero);
+    adze_onnx_in(x, length);
+    adze_onnx_in(x, one);
+    adze_onnx_out(x, places);
+    adze_onnx_end(x);
+    const char *rows = say2(x, "Reshape", places, adze_onnx_new_ints(x, column, 2), i64, NULL);
+    const char *behind = say2(x, "Sub", places, rows, i64, NULL), *ahead = say2(x, "Sub", rows, places, i64, NULL);
+    const char *left = say2(x, "Greater", ahead, say_side(x, 0), ADZE_DTYPE_bool, NULL);
+    const char *right = say2(x, "Greater", behind, say_side(x, 1), ADZE_DTYPE_bool, NULL);
+    const char *far = say2(x, "Or", left, right, ADZE_DTYPE_bool, NULL), *near = adze_onnx_fresh(x, dtype);
+    adze_onnx_begin(x, "Where");
+    adze_onnx_in(x, far);
+    adze_onnx_in(x, adze_onnx_new_scalar(x, dtype, -(double)INFINITY));
+    adze_onnx_in(x, scores);
+    adze_onnx_out(x, near);
+    adze_onnx_end(x);
+    return near;
+}
+
 /* softmax(Q K^T * scale + mask) V */
 static bool say_attention(adze_onnx_export *x)
 {
@@ -312,6 +355,7 @@ static bool say_attention(adze_onnx_export *x)
     if (scale != 1) scores = say2(x, "Mul", scores, adze_onnx_new_scalar(x, dtype, scale), dtype, NULL);
     if (mask && dtype_at(x, 3) != dtype) mask = say_cast(x, mask, dtype, NULL);
     if (mask) scores = say2(x, "Add", scores, mask, dtype, NULL);
+    if (adze_onnx_argument(x, 4)) scores = say_window(x, scores, dtype);
     const char *shares = say_softmax(x, scores, dtype, NULL);
     return say2(x, "MatMul", shares, adze_onnx_argument(x, 2), dtype, adze_onnx_result(x, 0)) != NULL;
 }

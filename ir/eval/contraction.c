@@ -197,29 +197,57 @@ static void softmax(double *x, int64_t n)
     for (int64_t i = 0; i < n; i++) x[i] /= sum;
 }
 
-/* One head: scores in double, between the two products. */
-static adze_status attend(const adze_env *env, const adze_value *in, adze_value *out, const ev_blocks *blocks,
-                          const adze_value *mask, const int64_t *mask_strides, int64_t head, double scale,
-                          double *scores)
+/* Query i looks at keys i - window[0] to i + window[1]. */
+static void forbid_far(const int64_t *window, int64_t i, int64_t n, double *scores)
 {
-    const adze_value *q = &in[0], *k = &in[1], *v = &in[2];
+    for (int64_t j = 0; j < i && i - j > window[0]; j++) scores[j] = -ev_inf();
+    for (int64_t j = n - 1; j > i && j - i > window[1]; j--) scores[j] = -ev_inf();
+}
+
+typedef struct attending {
+    const adze_value *in, *mask; /* mask: NULL = none */
+    const int64_t *window;       /* [heads or 1][2]; NULL = all keys */
+    int64_t mask_strides[4], window_step;
+    double scale;
+    double *scores;
+} attending;
+
+/* One head: scores in double, between the two products. */
+static void attend(const adze_env *env, const attending *at, adze_value *out, const ev_blocks *blocks, int64_t head)
+{
+    const adze_value *q = &at->in[0], *k = &at->in[1], *v = &at->in[2];
+    double *scores = at->scores;
     int64_t rows = q->dims[2], depth = q->dims[3], keys = k->dims[2], width = v->dims[3];
     adze_value s = {.kind = ADZE_VALUE_TENSOR, .dtype = ADZE_DTYPE_f64, .data = scores};
     matrices x = {.a = q, .b = k, .out = &s, .a0 = head * rows * depth, .a_m = depth, .a_k = 1,
-                  .b0 = head * keys * depth, .b_k = 1, .b_n = depth, .out_m = keys, .out_n = 1, .alpha = scale};
+                  .b0 = head * keys * depth, .b_k = 1, .b_n = depth, .out_m = keys, .out_n = 1, .alpha = at->scale};
     ev_factors f = factors(env, &x, rows, keys, depth);
     ev_multiply(&f, blocks);
     int64_t heads = q->dims[1];
+    const int64_t *step = at->mask_strides;
     for (int64_t i = 0; i < rows; i++) {
-        if (mask)
-            add_mask(mask, head / heads * mask_strides[0] + head % heads * mask_strides[1] + i * mask_strides[2],
-                     mask_strides[3], keys, scores + i * keys);
+        if (at->mask)
+            add_mask(at->mask, head / heads * step[0] + head % heads * step[1] + i * step[2], step[3], keys,
+                     scores + i * keys);
+        if (at->window) forbid_far(at->window + head % heads * at->window_step, i, keys, scores + i * keys);
         softmax(scores + i * keys, keys);
     }
     x = (matrices){.a = &s, .b = v, .out = out, .a_m = keys, .a_k = 1, .b0 = head * keys * width, .b_k = width,
                    .b_n = 1, .out0 = head * rows * width, .out_m = width, .out_n = 1, .alpha = 1};
     f = factors(env, &x, rows, width, keys);
     ev_multiply(&f, blocks);
+}
+
+static adze_status read_window(const adze_env *env, const adze_value *window, attending *at)
+{
+    const int64_t *q = at->in[0].dims, *k = at->in[1].dims;
+    if (window->dtype != ADZE_DTYPE_i64) return ev_bad_dtype(env);
+    if (window->rank != 2 || window->dims[1] != 2 || (window->dims[0] != 1 && window->dims[0] != q[1]) || q[2] != k[2])
+        return ev_fail(env, ADZE_ERR_DIM, "attention: the window does not fit the heads, queries and keys");
+    at->window = window->data;
+    at->window_step = window->dims[0] == 1 ? 0 : 2;
+    for (int64_t i = 0; i < 2 * window->dims[0]; i++)
+        if (at->window[i] < 0) return ev_fail(env, ADZE_ERR_VALUE, "attention: the window has a side below 0");
     return ADZE_OK;
 }
 
@@ -234,19 +262,19 @@ adze_status eval_attention(const adze_env *env, const adze_value *in, uint32_t n
     const int64_t *q = in[0].dims, *k = in[1].dims, *v = in[2].dims;
     if (q[0] != k[0] || q[0] != v[0] || q[1] != k[1] || q[1] != v[1] || q[3] != k[3] || k[2] != v[2])
         return ev_fail(env, ADZE_ERR_DIM, "attention: queries, keys and values do not agree");
-    int64_t dims[4] = {q[0], q[1], q[2], v[3]}, scores_dims[4] = {q[0], q[1], q[2], k[2]}, mask_strides[4];
-    const adze_value *mask = ev_has(in, n_in, 3) ? &in[3] : NULL;
-    if (mask && !ev_is_number(mask->dtype)) return ev_bad_dtype(env);
-    if (mask && !ev_broadcast_strides(mask, 4, scores_dims, mask_strides))
+    int64_t dims[4] = {q[0], q[1], q[2], v[3]}, scores_dims[4] = {q[0], q[1], q[2], k[2]};
+    attending at = {.in = in, .mask = ev_has(in, n_in, 3) ? &in[3] : NULL, .scale = a->scale};
+    if (at.mask && !ev_is_number(at.mask->dtype)) return ev_bad_dtype(env);
+    if (at.mask && !ev_broadcast_strides(at.mask, 4, scores_dims, at.mask_strides))
         return ev_fail(env, ADZE_ERR_DIM, "attention: the mask does not broadcast to the scores");
-    adze_status status = ev_result(env, out, in->dtype, 4, dims);
+    adze_status status = ev_has(in, n_in, 4) ? read_window(env, &in[4], &at) : ADZE_OK;
+    if (status == ADZE_OK) status = ev_result(env, out, in->dtype, 4, dims);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
     ev_blocks blocks = ev_blocks_make(env);
-    double *scores = ev_scratch(env, (uint64_t)q[2] * (uint64_t)k[2], sizeof(double));
-    if (!blocks.sums || !scores) return ev_no_memory(env);
-    for (int64_t head = 0; head < q[0] * q[1] && status == ADZE_OK; head++)
-        status = attend(env, in, out, &blocks, mask, mask_strides, head, a->scale, scores);
-    return status;
+    at.scores = ev_scratch(env, (uint64_t)q[2] * (uint64_t)k[2], sizeof(double));
+    if (!blocks.sums || !at.scores) return ev_no_memory(env);
+    for (int64_t head = 0; head < q[0] * q[1]; head++) attend(env, &at, out, &blocks, head);
+    return ADZE_OK;
 }
 
 /* ---- Panels ---- */

@@ -1,11 +1,11 @@
-/* attention-window: heads of an attention that look at near positions only, on calibration data, get a mask that says
- * so.
+/* attention-window: heads of an attention that look at near positions only, on calibration data, get a window that says
+ * so: code leaves out what lies beyond it.
  *
  * For each head the pass adds up how much of the softmax lies at which distance of a key from its query. The window is
  * the least distance that holds `mass` of it. A head whose window leaves out less than it would have to (`most`) keeps
- * all keys.
+ * what it may look at, all keys or a window that it has.
  *
- *     %y = attention(%q, %k, %v)            →         %y = attention(%q, %k, %v, @y.window)
+ *     %y = attention(%q, %k, %v)            →         %y = attention(%q, %k, %v, _, @y.window)
  */
 #include "passes/examples_embedded.h"
 #include "passes/weights/copy.h"
@@ -18,10 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MASK = 3, MAX_SITES = 256 };
-
-/* Below what any score is; added to masks, too. */
-static const float OUTSIDE = -1e9f;
+enum { MASK = 3, WINDOW = 4, MAX_SITES = 256 };
 
 typedef struct options {
     double mass, most;
@@ -33,6 +30,7 @@ typedef struct site {
     size_t heads, length;
     double *mass; /* [heads][length]: by distance, over all rows */
     double *rows; /* [heads] */
+    int64_t *sides; /* [heads][2]: what it may look at now, to the left and to the right */
 } site;
 
 typedef struct windows {
@@ -56,6 +54,8 @@ static bool describe(adze_op *op, site *out)
     if (!adze_dim_is_const(adze_type_dim(q, 1), &heads)) return false;
     if (!adze_dim_is_const(adze_type_dim(q, 2), &queries)) return false;
     if (!adze_dim_is_const(adze_type_dim(k, 2), &keys) || keys != queries) return false;
+    const adze_ir_value *window = adze_op_operand(op, WINDOW);
+    if (window && !adze_value_const(window)) return false;
     *out = (site){.op = op, .heads = (size_t)heads, .length = (size_t)queries};
     return heads * queries * queries <= INT64_C(1) << 26;
 }
@@ -66,7 +66,22 @@ static const char *name_of(const site *t)
     return name ? name : "attention";
 }
 
-static void find_sites(windows *w)
+/* The window that there is; what it leaves to the end is length - 1. */
+static bool read_sides(site *t)
+{
+    adze_ir_value *window = adze_op_operand(t->op, WINDOW);
+    adze_data *data = window ? adze_const_data(adze_value_const(window)) : NULL;
+    size_t n = data ? (size_t)adze_data_size(data) / sizeof *t->sides : 0;
+    int64_t last = (int64_t)t->length - 1;
+    if (data && !adze_data_read(data, 0, t->sides, n * sizeof *t->sides)) return false;
+    for (size_t i = 0; i < 2 * t->heads; i++) {
+        int64_t side = !n ? last : i < n ? t->sides[i] : t->sides[i % 2]; /* one for all heads */
+        t->sides[i] = side < 0 || side > last ? last : side;
+    }
+    return true;
+}
+
+static bool find_sites(windows *w)
 {
     const adze_func *main = adze_module_main(w->module);
     for (adze_op *op = main ? adze_region_first(adze_func_body(main)) : NULL; op; op = adze_op_next(op)) {
@@ -81,8 +96,11 @@ static void find_sites(windows *w)
         one.mass = adze_malloc(count * sizeof *one.mass);
         memset(one.mass, 0, count * sizeof *one.mass);
         one.rows = one.mass + one.heads * one.length;
+        one.sides = adze_malloc((2 * one.heads + 2) * sizeof *one.sides);
         w->sites[w->n++] = one;
+        if (!read_sides(&one)) return false;
     }
+    return true;
 }
 
 /* ---- Where the softmax lies ---- */
@@ -105,7 +123,10 @@ static void add_row(site *t, const adze_value *q, const adze_value *k, const adz
     size_t n = t->length, depth = (size_t)q->dims[3], head = (size_t)(at[0] * q->dims[1] + at[1]);
     const float *query = (const float *)q->data + (head * n + (size_t)at[2]) * depth;
     double top = -INFINITY, sum = 0;
+    const int64_t *sides = &t->sides[2 * at[1]];
     for (size_t j = 0; j < n; j++) {
+        scores[j] = -INFINITY;
+        if (at[2] - (int64_t)j > sides[0] || (int64_t)j - at[2] > sides[1]) continue;
         const float *key = (const float *)k->data + (head * n + j) * depth;
         double s = 0;
         for (size_t d = 0; d < depth; d++) s += (double)query[d] * (double)key[d];
@@ -173,77 +194,78 @@ static bool collect(windows *w)
     return ok;
 }
 
-/* ---- Masks ---- */
+/* ---- Windows ---- */
 
-/* Keys that lie at most `window` from their query, of all pairs. */
-static double share_of(size_t window, size_t n)
+/* Pairs of a query and a key that a window holds. */
+static double pairs_of(const int64_t sides[2], size_t n)
 {
     double pairs = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t low = i < window ? i : window, high = n - 1 - i < window ? n - 1 - i : window;
-        pairs += (double)(low + high + 1);
-    }
-    return pairs / ((double)n * (double)n);
+    int64_t last = (int64_t)n - 1;
+    for (int64_t i = 0; i <= last; i++)
+        pairs += (double)((i < sides[0] ? i : sides[0]) + (last - i < sides[1] ? last - i : sides[1]) + 1);
+    return pairs;
 }
 
-/* The least distance that holds the mass; length - 1 where that is too much of the pairs. */
-static size_t window_of(const windows *w, const site *t, size_t head)
+/* The least distance that holds the mass, within what the head may look at now; false where that is too much of it. */
+static bool find_window(const windows *w, const site *t, size_t head, int64_t out[2])
 {
     const double *mass = t->mass + head * t->length;
+    const int64_t *now = &t->sides[2 * head];
     double held = 0;
+    memcpy(out, now, 2 * sizeof *out);
     for (size_t d = 0; d + 1 < t->length && t->rows[head] > 0; d++) {
         held += mass[d];
         if (held < w->options->mass * t->rows[head]) continue;
-        return share_of(d, t->length) <= w->options->most ? d : t->length - 1;
+        int64_t reach = (int64_t)d, near[] = {reach < now[0] ? reach : now[0], reach < now[1] ? reach : now[1]};
+        if (!memcmp(near, now, sizeof near) ||
+            pairs_of(near, t->length) > w->options->most * pairs_of(now, t->length))
+            return false;
+        memcpy(out, near, sizeof near);
+        return true;
     }
-    return t->length - 1;
+    return false;
 }
 
-static bool set_mask(const windows *w, const site *t, const size_t *window)
+static bool set_window(const windows *w, const site *t, const int64_t *sides)
 {
-    size_t n = t->length;
-    float *values = adze_malloc(t->heads * n * n * sizeof *values);
-    for (size_t h = 0; h < t->heads; h++)
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < n; j++)
-                values[(h * n + i) * n + j] = (i > j ? i - j : j - i) <= window[h] ? 0 : OUTSIDE;
-    int64_t dims[] = {1, (int64_t)t->heads, (int64_t)n, (int64_t)n};
-    adze_ir_value *mask = adze_const_make(w->module, adze_internf(w->run->context, "%s.window", name_of(t)),
-                                          adze_type_tensor_const(w->run->context, ADZE_DTYPE_f32, 4, dims), values);
-    free(values);
-    if (!mask) return false;
-    adze_ir_value *old = adze_op_operand(t->op, MASK);
-    adze_builder b = adze_builder_before(t->op);
-    if (old && !(mask = adze_build_binary(&b, "add", old, mask))) return false;
-    if (adze_op_num_operands(t->op) > MASK)
-        adze_op_set_operand(t->op, MASK, mask);
+    int64_t dims[] = {(int64_t)t->heads, 2};
+    adze_ir_value *window = adze_const_make(w->module, adze_internf(w->run->context, "%s.window", name_of(t)),
+                                            adze_type_tensor_const(w->run->context, ADZE_DTYPE_i64, 2, dims), sides);
+    if (!window) return false;
+    while (adze_op_num_operands(t->op) < WINDOW) adze_op_insert_operand(t->op, adze_op_num_operands(t->op), NULL);
+    if (adze_op_num_operands(t->op) > WINDOW)
+        adze_op_set_operand(t->op, WINDOW, window);
     else
-        adze_op_insert_operand(t->op, MASK, mask);
+        adze_op_insert_operand(t->op, WINDOW, window);
     return true;
 }
 
 static adze_outcome narrow(const windows *w, const site *t)
 {
-    size_t *window = adze_malloc(t->heads * sizeof *window), local = 0, least = t->length, most = 0;
-    double pairs = 0;
+    int64_t *sides = adze_malloc(2 * t->heads * sizeof *sides), least = INT64_MAX, most = 0;
+    size_t local = 0;
+    double pairs = 0, before = 0;
     for (size_t h = 0; h < t->heads; h++) {
-        window[h] = window_of(w, t, h);
-        pairs += share_of(window[h], t->length) / (double)t->heads;
-        if (window[h] + 1 == t->length) continue;
-        local++;
-        least = window[h] < least ? window[h] : least;
-        most = window[h] > most ? window[h] : most;
+        int64_t *own = &sides[2 * h];
+        if (find_window(w, t, h, own)) {
+            int64_t reach = own[0] > own[1] ? own[0] : own[1];
+            local++;
+            least = reach < least ? reach : least;
+            most = reach > most ? reach : most;
+        }
+        pairs += pairs_of(own, t->length);
+        before += pairs_of(&t->sides[2 * h], t->length);
     }
     adze_outcome outcome = ADZE_UNCHANGED;
     if (!local)
         adze_note(adze_op_loc(t->op), "attention-window: '%s' stays: no head is local", name_of(t));
     else if (adze_rewrite(w->run, t->op, "window")) {
-        outcome = set_mask(w, t, window) ? ADZE_CHANGED : ADZE_FAILED;
-        adze_note(adze_op_loc(t->op), "attention-window: '%s': %zu of %zu heads look no farther than %zu to %zu; "
+        outcome = set_window(w, t, sides) ? ADZE_CHANGED : ADZE_FAILED;
+        adze_note(adze_op_loc(t->op), "attention-window: '%s': %zu of %zu heads look no farther than %lld to %lld; "
                                       "%.1f %% of the pairs are left",
-                  name_of(t), local, t->heads, least, most, 100 * pairs);
+                  name_of(t), local, t->heads, (long long)least, (long long)most, 100 * pairs / before);
     }
-    free(window);
+    free(sides);
     return outcome;
 }
 
@@ -262,7 +284,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
     windows *w = adze_malloc(sizeof *w);
     *w = (windows){.options = opaque, .run = self, .module = module};
     bool ok = check(w->options, self);
-    if (ok) find_sites(w);
+    ok = ok && find_sites(w);
     if (ok && !w->n)
         adze_note(adze_loc_unknown(self->context), "attention-window: nothing to do: no attention that it can be for");
     ok = ok && (!w->n || collect(w));
@@ -271,7 +293,10 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
         adze_outcome one = narrow(w, &w->sites[i]);
         if (one != ADZE_UNCHANGED) all = one;
     }
-    for (uint32_t i = 0; i < w->n; i++) free(w->sites[i].mass);
+    for (uint32_t i = 0; i < w->n; i++) {
+        free(w->sites[i].mass);
+        free(w->sites[i].sides);
+    }
     free(w);
     return all;
 }
@@ -279,14 +304,14 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
 static const adze_option option_table[] = {
     {"mass", "share of the softmax that a window holds, over all rows", ADZE_OPTION_FLOAT, offsetof(options, mass),
      "0.99"},
-    {"most", "share of the pairs of a query and a key that a window may have", ADZE_OPTION_FLOAT,
+    {"most", "share of the pairs of a query and a key that a window may leave", ADZE_OPTION_FLOAT,
      offsetof(options, most), "0.5"},
 };
 
 const adze_pass adze_pass_attention_window = {
     .struct_size = sizeof(adze_pass),
     .name = "attention-window",
-    .help = "mask what heads of an attention do not look at",
+    .help = "leave out keys that heads of an attention do not look at",
     .numerics = ADZE_LOSSY,
     .options = option_table,
     .n_options = sizeof option_table / sizeof *option_table,
@@ -294,7 +319,7 @@ const adze_pass adze_pass_attention_window = {
     .run_module = run,
     .purpose = "compress",
     .contract = "Needs --calib and attention ops, which simplify makes, over as many keys as queries, known in "
-                "number. Masks are constants of heads * length^2 numbers. Code computes what they hide all the same: "
-                "they change results, not times.",
+                "number. Code computes the blocks of keys that a window reaches and no others, so time falls with the "
+                "pairs that are left.",
     .example = adze_example_attention_window,
 };

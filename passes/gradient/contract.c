@@ -75,6 +75,7 @@ bool gradient_attention(gradient_step *s)
     double scale = adze_op_attr_float(s->op, "scale");
     adze_ir_value *v = adze_op_operand(s->op, 2), *mask = adze_op_operand(s->op, 3);
     if (mask && s->wanted[3]) return gradient_refuse(s, "its mask is no constant");
+    if (adze_op_operand(s->op, 4)) return gradient_refuse(s, "it has a window");
     adze_ir_value *p = build_with(s->b, "mul", product(s, s->x, build_swap_last(s->b, s->z)), scale);
     if (mask) p = build_binary(s->b, "add", p, mask);
     p = p ? build_unary(s->b, "softmax", p) : NULL;

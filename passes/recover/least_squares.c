@@ -193,7 +193,7 @@ bool recover_least_squares(recover_pair *p, const recover_options *o)
     fit_how how = {.damping = o->damping, .factor = 10, .tries = 4};
     bool ok = layers;
     for (uint32_t i = 0; ok && i < n; i++) {
-        adze_pass_progress(p->run, i, n, adze_const_name(layers[i].m.constant));
+        adze_pass_progress(p->run, i, n, adze_value_name(layers[i].target));
         ok = layer_fit(p, o, &layers[i], &how, lack_behind, &layers[i]);
     }
     return ok;

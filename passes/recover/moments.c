@@ -85,7 +85,7 @@ bool recover_moments(recover_pair *p, const recover_options *o, bool scale)
     adze_stats *teacher = collect(p, o, values, n_values);
     bool ok = teacher;
     for (uint32_t i = 0; ok && i < n; i++) {
-        adze_pass_progress(p->run, i, n, adze_const_name(layers[i].m.constant));
+        adze_pass_progress(p->run, i, n, adze_value_name(layers[i].target));
         ok = correct_layer(p, o, &layers[i], teacher, scale);
     }
     adze_stats_destroy(teacher);

@@ -2,10 +2,16 @@
  * time the scores stay in the cache through scale, mask and softmax to the product with the values.
  *
  * The rows of exponentials are not divided by their sum; the last product's epilogue does it.
+ *
+ * With a window, a tile of queries looks at the blocks of keys that one of its rows reaches, and at no others: products
+ * and exponentials take the share of the time that the window has of the pairs. Within these blocks scores beyond a
+ * row's own reach become -infinity. The window's numbers are loaded, so kernels of other windows are the same.
  */
 #include "passes/tile/contract.h"
 
-enum { PANEL = 2 * TILE_PANEL };
+#include <math.h>
+
+enum { PANEL = 2 * TILE_PANEL, WINDOW = 4, MAX_SIDES = 1024 };
 
 typedef struct attention {
     adze_op *op;
@@ -19,11 +25,27 @@ typedef struct attention {
     const adze_dim *row;   /* of the tile, while a row is worked on */
     adze_ir_value *acc, *shift;
     const adze_dim *key; /* first key of a block */
+    /* Of the window: how far this head looks to either side, NULL = to the end; keys that the tile looks at. */
+    const adze_dim *side[2], *from, *to;
 } attention;
 
 static adze_ir_value *buffer_of(tile *t, const adze_op *op, uint32_t i)
 {
     return tile_buffer(t, adze_op_operand(op, i));
+}
+
+/* The window's numbers, two a head; 0: they are not known, too many, or below 0. */
+static int64_t window_sides(const tile *t, const attention *a, int64_t out[MAX_SIDES])
+{
+    const adze_ir_value *arg = adze_op_operand(a->op, WINDOW);
+    bool is_argument = adze_value_def(arg) == ADZE_DEF_ARGUMENT;
+    const adze_const *c = is_argument ? adze_value_const(t->operands[adze_value_index(arg)]) : NULL;
+    uint64_t size = c ? adze_data_size(adze_const_data(c)) : 0;
+    if (!c || size > MAX_SIDES * sizeof *out || !adze_data_read(adze_const_data(c), 0, out, size)) return 0;
+    int64_t n = (int64_t)(size / sizeof *out);
+    for (int64_t i = 0; i < n; i++)
+        if (out[i] < 0) return 0;
+    return n;
 }
 
 static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const adze_type *type, bool transposed)
@@ -47,12 +69,12 @@ static adze_ir_value *pack(tile *t, const attention *a, uint32_t operand, const 
     return panels;
 }
 
-/* acc[mr][nr] = rows at `a` (stride `row_stride`) times the panel columns from `column` on. */
+/* acc[mr][nr] = rows at `a` (stride `row_stride`) times the panel columns from a->key on, of k steps from `step` on. */
 static void product(tile *t, attention *a, adze_ir_value *rows, const adze_dim *row_stride, adze_ir_value *panels,
-                    const adze_dim *column, const adze_dim *k, int64_t mr)
+                    const adze_dim *step, const adze_dim *k, int64_t mr)
 {
-    const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, column, tile_dim(t, TILE_PANEL));
-    const adze_dim *index[] = {panel, tile_dim(t, 0), tile_dim(t, 0)};
+    const adze_dim *panel = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, a->key, tile_dim(t, TILE_PANEL));
+    const adze_dim *index[] = {panel, step, tile_dim(t, 0)};
     adze_ir_value *b = tile_view(t, panels, index);
     adze_ir_value *one = adze_build_index(&t->b, 1), *zero = adze_build_index(&t->b, 0);
     adze_ir_value *args[] = {a->acc, rows, adze_build_index(&t->b, mr), tile_index(t, row_stride), zero, b,
@@ -71,6 +93,36 @@ static void for_acc(tile *t, attention *a, int64_t mr, acc_body *body)
     tile_end(t, &rows, NULL, 0);
 }
 
+/* The scores, those of keys that row m of the tile does not look at replaced by -infinity. */
+static adze_ir_value *within_reach(tile *t, const attention *a, adze_ir_value *value, const adze_dim *m, uint32_t lane)
+{
+    adze_ir_value *outside = tile_lit(t, ADZE_DTYPE_f32, -(double)INFINITY);
+    const adze_dim *row = adze_dim_add(t->context, a->first, m), *key = adze_dim_axis(t->context, lane);
+    adze_ir_value *outer = t->mask;
+    if (a->side[0]) {
+        tile_mask(t, adze_dim_sub(t->context, adze_dim_sub(t->context, row, a->side[0]), key));
+        adze_ir_value *choice[] = {t->mask, outside, value};
+        value = tile_op(t, "where", choice, 3);
+    }
+    if (a->side[1]) {
+        const adze_dim *last = adze_dim_add_const(t->context, adze_dim_add(t->context, row, a->side[1]), 1);
+        tile_mask(t, adze_dim_sub(t->context, last, key));
+        adze_ir_value *choice[] = {t->mask, value, outside};
+        value = tile_op(t, "where", choice, 3);
+    }
+    t->mask = outer;
+    return value;
+}
+
+/* A bool hides where it is false; a number is added. */
+static adze_ir_value *add_mask(tile *t, adze_ir_value *value, adze_ir_value *mask)
+{
+    adze_dtype dtype = adze_type_dtype(adze_value_type(mask));
+    if (dtype != ADZE_DTYPE_bool) return tile_op2(t, "add", value, tile_cast(t, mask, ADZE_DTYPE_f32));
+    adze_ir_value *choice[] = {mask, value, tile_lit(t, ADZE_DTYPE_f32, -(double)INFINITY)};
+    return tile_op(t, "where", choice, 3);
+}
+
 /* Scores of one vector: scaled, mask added, stored; lanes past the last key are stored too but never read. */
 static void put_scores(tile *t, attention *a, const adze_dim *m, const adze_dim *column)
 {
@@ -80,6 +132,7 @@ static void put_scores(tile *t, attention *a, const adze_dim *m, const adze_dim 
     uint32_t lane = tile_axis(t, tile_index(t, adze_dim_add(t->context, a->key, column)), a->padded_keys);
     adze_ir_value *mask = adze_op_operand(a->op, 3);
     t->lane = (int)lane;
+    value = within_reach(t, a, value, m, lane);
     if (mask) {
         const adze_type *type = adze_value_type(mask);
         tile_point at = a->at, point = {.rank = adze_type_rank(type)};
@@ -90,7 +143,7 @@ static void put_scores(tile *t, attention *a, const adze_dim *m, const adze_dim 
         tile_mask(t, adze_dim_sub(t->context, a->n_keys, adze_dim_axis(t->context, lane)));
         adze_ir_value *bias = tile_value(t, mask, &point);
         t->mask = NULL;
-        if (bias) value = tile_op2(t, "add", value, bias);
+        if (bias) value = add_mask(t, value, bias);
     }
     adze_ir_value *operands[] = {value, a->scores, NULL, tile_index(t, m), t->axes[lane]};
     adze_build(&t->b, "store", operands, 5, NULL, 0, NULL, 0);
@@ -103,10 +156,16 @@ static const adze_type *scores_type(tile *t, const attention *a)
     return adze_type_tensor(t->context, ADZE_DTYPE_f32, 2, dims, NULL);
 }
 
+/* Of a row of scores, the place of the lanes along `axis`. */
+static tile_point score_at(tile *t, const attention *a, uint32_t axis)
+{
+    return (tile_point){2, {a->row, adze_dim_add(t->context, a->from, adze_dim_axis(t->context, axis))}};
+}
+
 static void pass_max(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
 {
     attention *a = self;
-    tile_point at = {2, {a->row, adze_dim_axis(t->context, axis)}};
+    tile_point at = score_at(t, a, axis);
     adze_ir_value *x = tile_load(t, a->scores, scores_type(t, a), &at);
     carried[0] = tile_combine_masked(t, ADZE_COMBINE_MAX, carried[0], x);
 }
@@ -114,7 +173,7 @@ static void pass_max(tile *t, void *self, uint32_t axis, adze_ir_value **carried
 static void pass_exp(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
 {
     attention *a = self;
-    tile_point at = {2, {a->row, adze_dim_axis(t->context, axis)}};
+    tile_point at = score_at(t, a, axis);
     adze_ir_value *x = tile_load(t, a->scores, scores_type(t, a), &at);
     x = tile_op2(t, "sub", x, a->shift);
     x = tile_op(t, "exp", &x, 1);
@@ -125,7 +184,7 @@ static void pass_exp(tile *t, void *self, uint32_t axis, adze_ir_value **carried
 static adze_ir_value *row_pass(tile *t, attention *a, tile_body *body, adze_combine combine)
 {
     adze_ir_value *acc = tile_splat(t, tile_identity(t, combine, ADZE_DTYPE_f32));
-    tile_lanes(t, a->n_keys, body, a, &acc, 1);
+    tile_lanes(t, adze_dim_sub(t->context, a->to, a->from), body, a, &acc, 1);
     return tile_reduce_lanes(t, combine, acc);
 }
 
@@ -149,10 +208,10 @@ static void put_values(tile *t, attention *a, const adze_dim *m, const adze_dim 
     t->mask = NULL;
 }
 
-/* Blocks of nr columns of [0, extent). */
-static tile_loop for_blocks(tile *t, attention *a, const adze_dim *extent)
+/* Blocks of nr columns of [first, end). */
+static tile_loop for_blocks(tile *t, attention *a, const adze_dim *first, const adze_dim *end)
 {
-    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, extent), a->nr, false, NULL, 0);
+    tile_loop loop = tile_for(t, tile_index(t, first), tile_index(t, end), a->nr, false, NULL, 0);
     a->key = adze_dim_axis(t->context, loop.axis);
     return loop;
 }
@@ -170,24 +229,45 @@ static void softmax_rows(tile *t, attention *a, int64_t mr)
     tile_end(t, &rows, NULL, 0);
 }
 
+/* Which keys a tile of mr queries looks at; `from` is the first of a block. */
+static void find_reach(tile *t, attention *a, int64_t mr)
+{
+    const adze_dim *zero = tile_dim(t, 0), *nr = tile_dim(t, a->nr);
+    a->from = zero;
+    a->to = a->n_keys;
+    if (a->side[0]) {
+        const adze_dim *first = tile_max(t, zero, adze_dim_sub(t->context, a->first, a->side[0]));
+        const adze_dim *block = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, first, nr);
+        a->from = tile_bind(t, adze_dim_mul(t->context, block, nr), a->n_keys);
+    }
+    if (a->side[1]) {
+        const adze_dim *last = adze_dim_add(t->context, a->first, a->side[1]);
+        a->to = tile_bind(t, tile_min(t, a->n_keys, adze_dim_add_const(t->context, last, mr)),
+                          adze_dim_add_const(t->context, a->n_keys, 1));
+    }
+}
+
 static void queries(tile *t, attention *a, const adze_dim *first, int64_t mr)
 {
     const adze_dim *strides[ADZE_MAX_RANK];
     adze_layout_strides(a->q, strides);
     a->first = first;
+    find_reach(t, a, mr);
     tile_point at = a->at;
     at.at[2] = first;
     at.at[3] = tile_dim(t, 0);
     adze_ir_value *rows = tile_view_at(t, buffer_of(t, a->op, 0), a->q, &at);
     const adze_dim *acc_dims[] = {tile_dim(t, mr), tile_dim(t, a->nr)};
     a->acc = tile_scratch(t, ADZE_DTYPE_f32, 2, acc_dims);
-    tile_loop loop = for_blocks(t, a, a->n_keys);
-    product(t, a, rows, strides[2], a->keys, a->key, tile_dim(t, a->depth), mr);
+    tile_loop loop = for_blocks(t, a, a->from, a->to);
+    product(t, a, rows, strides[2], a->keys, tile_dim(t, 0), tile_dim(t, a->depth), mr);
     for_acc(t, a, mr, put_scores);
     tile_end(t, &loop, NULL, 0);
     softmax_rows(t, a, mr);
-    loop = for_blocks(t, a, tile_dim(t, a->value_depth));
-    product(t, a, a->scores, a->key_stride, a->values, a->key, a->n_keys, mr);
+    loop = for_blocks(t, a, tile_dim(t, 0), tile_dim(t, a->value_depth));
+    const adze_dim *from[] = {tile_dim(t, 0), a->from};
+    rows = tile_view(t, a->scores, from);
+    product(t, a, rows, a->key_stride, a->values, a->from, adze_dim_sub(t->context, a->to, a->from), mr);
     for_acc(t, a, mr, put_values);
     tile_end(t, &loop, NULL, 0);
 }
@@ -212,6 +292,29 @@ static void all_queries(tile *t, attention *a)
     }
 }
 
+/* How far the head at hand looks to one side: a number of the window's, at most as many as there are keys. */
+static const adze_dim *load_side(tile *t, const attention *a, uint32_t side)
+{
+    const adze_ir_value *window = adze_op_operand(a->op, WINDOW);
+    const adze_type *type = adze_value_type(window);
+    bool shared = adze_dim_is_value(adze_type_dim(type, 0), 1);
+    tile_point at = {2, {shared ? tile_dim(t, 0) : a->at.at[1], tile_dim(t, side)}};
+    adze_ir_value *reach = tile_op2(t, "min", tile_load(t, tile_buffer(t, window), type, &at), tile_index(t, a->n_keys));
+    return adze_dim_axis(t->context, tile_axis(t, reach, adze_dim_add_const(t->context, a->n_keys, 1)));
+}
+
+static void load_window(tile *t, attention *a)
+{
+    int64_t sides[MAX_SIDES], keys;
+    int64_t n = window_sides(t, a, sides);
+    bool known = adze_dim_is_const(a->n_keys, &keys);
+    for (uint32_t side = 0; side < 2 && n > 0; side++) {
+        bool all = true; /* keys, for all heads */
+        for (int64_t i = side; i < n; i += 2) all &= known ? sides[i] >= keys - 1 : sides[i] == INT64_MAX;
+        if (!all) a->side[side] = load_side(t, a, side);
+    }
+}
+
 static bool describe(tile *t, attention *a)
 {
     a->op = adze_region_first(t->region);
@@ -224,6 +327,9 @@ static bool describe(tile *t, attention *a)
     a->y = adze_value_type(adze_op_result(t->kernel, 0));
     for (uint32_t i = 0; i < 3; i++)
         if (adze_value_def(adze_op_operand(a->op, i)) != ADZE_DEF_ARGUMENT) return false;
+    int64_t sides[MAX_SIDES];
+    bool as_many = adze_dim_equal(adze_type_dim(a->q, 2), adze_type_dim(a->k, 2));
+    if (adze_op_operand(a->op, WINDOW) && (!as_many || window_sides(t, a, sides) < 2)) return false;
     if (adze_type_rank(a->q) != 4 || adze_type_dtype(a->q) != ADZE_DTYPE_f32) return false;
     const adze_dim *strides[ADZE_MAX_RANK];
     adze_layout_strides(a->q, strides);
@@ -250,6 +356,7 @@ bool tile_attention(tile *t)
     a.at.rank = 4;
     a.at.at[0] = tile_bind(t, b, batch);
     a.at.at[1] = tile_bind(t, h, heads);
+    if (adze_op_operand(a.op, WINDOW)) load_window(t, &a);
     a.keys = pack(t, &a, 1, a.k, true);
     a.values = pack(t, &a, 2, a.v, false);
     const adze_dim *score_dims[] = {tile_dim(t, a.mr), a.padded_keys};

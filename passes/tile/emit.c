@@ -289,11 +289,27 @@ static adze_ir_value *index_value(tile *t, const adze_dim *expr)
     return tile_op2(t, "add", lanes, base);
 }
 
+/* The value at a position that exists if `extent` is not 0; else `outside`, and nothing is read. */
+static adze_ir_value *value_of_some(tile *t, adze_ir_value *operand, const tile_point *at, const adze_dim *extent,
+                                    adze_ir_value *outside)
+{
+    bool lanes = t->lane >= 0;
+    adze_ir_value *carried = lanes ? tile_splat(t, outside) : outside;
+    adze_ir_value *once = tile_index(t, tile_min(t, tile_dim(t, 1), extent));
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), once, 1, false, &carried, 1);
+    t->extents[loop.axis] = tile_dim(t, 1);
+    adze_ir_value *value = tile_value(t, operand, at);
+    if (value) carried = lanes ? tile_splat(t, value) : value;
+    tile_end(t, &loop, &carried, 1);
+    return value ? carried : NULL;
+}
+
 adze_ir_value *tile_guarded(tile *t, adze_ir_value *operand, const adze_access_map *map, const tile_point *at)
 {
     const adze_type *type = adze_value_type(operand);
     adze_ir_value *inside = NULL, *lanes = NULL, *outer_mask = t->mask;
     tile_point safe = *at;
+    const adze_dim *some = NULL; /* the least extent that may be 0: then clamping leaves nothing to read either */
     /* Nothing is inside, and no index is safe. */
     if (adze_dim_is_value(adze_type_count(type), 0)) return tile_lit(t, adze_type_dtype(type), map->outside);
     for (uint32_t d = 0; d < at->rank; d++) {
@@ -313,17 +329,18 @@ adze_ir_value *tile_guarded(tile *t, adze_ir_value *operand, const adze_access_m
             lanes = lanes ? tile_op2(t, "and", lanes, both) : both;
         else /* clamp, so that what is read exists */
             safe.at[d] = tile_max(t, tile_dim(t, 0), tile_min(t, at->at[d], adze_dim_add_const(t->context, dim, -1)));
+        if (!tile_is_vector(index) && !adze_dim_is_const(dim, NULL)) some = some ? tile_min(t, some, dim) : dim;
     }
     if (!inside) return tile_value(t, operand, at);
     /* The load's mask holds what varies over the lanes and nothing else: with a half that is known to be
      * off beside one that is not, LLVM 22 reads the half that is off when it splits the mask for AVX2. */
     if (lanes) t->mask = outer_mask ? tile_op2(t, "and", outer_mask, lanes) : lanes;
     uint32_t n_memo = t->n_memo;
-    adze_ir_value *value = tile_value(t, operand, &safe);
+    adze_ir_value *outside = tile_lit(t, adze_type_dtype(type), map->outside);
+    adze_ir_value *value = some ? value_of_some(t, operand, &safe, some, outside) : tile_value(t, operand, &safe);
     t->n_memo = n_memo; /* lanes outside hold nothing of use */
     t->mask = outer_mask;
     if (!value) return NULL;
-    adze_ir_value *outside = tile_lit(t, adze_type_dtype(type), map->outside);
     adze_ir_value *choice[] = {inside, value, outside};
     return tile_op(t, "where", choice, 3);
 }

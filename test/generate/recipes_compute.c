@@ -126,10 +126,14 @@ static adze_op *attention(gen *g, const adze_op_row *row)
     const adze_dim *k[] = {d[0], d[1], t, d[3]}, *v[] = {d[0], d[1], t, e};
     const adze_dim *one = adze_dim_const(c, 1), *mask[] = {d[0], one, d[2], t};
     adze_ir_value *in[] = {q, gen_take_type(g, adze_type_tensor(c, ADZE_DTYPE_f32, 4, k, NULL)),
-                           gen_take_type(g, adze_type_tensor(c, ADZE_DTYPE_f32, 4, v, NULL)), NULL};
+                           gen_take_type(g, adze_type_tensor(c, ADZE_DTYPE_f32, 4, v, NULL)), NULL, NULL};
     if (gen_chance(g, 50)) in[3] = gen_take_type(g, adze_type_tensor(c, ADZE_DTYPE_f32, 4, mask, NULL));
+    int64_t heads, window[] = {gen_chance(g, 50) ? 1 : 0, 2};
+    if (!window[0] && adze_dim_is_const(d[1], &heads)) window[0] = heads;
+    if (t == d[2] && window[0] > 0 && gen_chance(g, 60))
+        in[4] = gen_constant(g, ADZE_DTYPE_i64, 2, window, 0, 4);
     adze_attr scale = adze_attr_float("scale", 0.5);
-    return in[1] && in[2] ? gen_build(g, row, in, in[3] ? 4 : 3, &scale, gen_below(g, 2)) : NULL;
+    return in[1] && in[2] ? gen_build(g, row, in, in[4] ? 5 : in[3] ? 4 : 3, &scale, gen_below(g, 2)) : NULL;
 }
 
 static adze_op *pack_panels(gen *g, const adze_op_row *row)

@@ -97,12 +97,12 @@ static bool tie_batch_norm(dims_graph *g, adze_op *op)
     return true;
 }
 
-/* softmax(q k^T) v on [batch, heads, sequence, dim]; a mask is broadcast. */
+/* softmax(q k^T) v on [batch, heads, sequence, dim]; masks and windows are broadcast. */
 static bool tie_attention(dims_graph *g, adze_op *op)
 {
     const adze_ir_value *q = adze_op_operand(op, 0), *k = adze_op_operand(op, 1), *v = adze_op_operand(op, 2);
-    const adze_ir_value *y = adze_op_result(op, 0), *mask = adze_op_operand(op, 3);
-    const dims_value *m = dims_find(g, mask), *o = dims_find(g, y);
+    const adze_ir_value *y = adze_op_result(op, 0), *mask = adze_op_operand(op, 3), *window = adze_op_operand(op, 4);
+    const dims_value *m = dims_find(g, mask), *o = dims_find(g, y), *w = dims_find(g, window);
     if (!o || o->rank != 4) return false;
     for (uint32_t i = 0; i < 2; i++) {
         dims_tie_axes(g, q, i, y, i);
@@ -119,6 +119,8 @@ static bool tie_attention(dims_graph *g, adze_op *op)
         if (axis == 3) dims_freeze_axis(g, mask, i, dims_reason(op, "normalises over it"));
         else if (m->extent[i] != 1) dims_tie_axes(g, mask, i, y, axis);
     }
+    if (w && w->extent[0] != 1) dims_tie_axes(g, window, 0, y, 1);
+    if (w) dims_freeze_axis(g, window, 1, dims_reason(op, "takes both sides of a window"));
     return true;
 }
 
