@@ -3,6 +3,7 @@
  * Both files get their names when both are whole; the data first, since the model speaks of it.
  */
 #include "export.h"
+#include "source.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What protobuf's readers take; tensors below SMALL stay in the model; places in the data are pages, so that they can
- * be mapped; weights go through a buffer of CHUNK bytes. */
+/* Tensors below SMALL stay in the model; places in the data are pages, so that they can be mapped; weights go through a
+ * buffer of CHUNK bytes. */
 enum { SMALL = 1024, PAGE = 4096, CHUNK = 1 << 20 };
-static const uint64_t largest_file = INT32_MAX;
 
 /* A constant as an initializer. */
 typedef struct item {
@@ -259,12 +259,13 @@ bool adze_onnx_write_files(adze_onnx_export *x, const char *path, const adze_onn
     adze_onnx_put_raw(&p.graph, x->infos.data, x->infos.size);
     adze_onnx_put_model(x, &p.model, &p.behind);
     bool ok = list_constants(&p);
-    uint64_t limit = options->max_bytes && options->max_bytes < largest_file ? options->max_bytes : largest_file;
+    uint64_t limit = ADZE_ONNX_LARGEST_FILE;
+    if (options->max_bytes && options->max_bytes < limit) limit = options->max_bytes;
     if (ok) measure(&p, options->external_data);
     if (ok && !options->external_data && p.total > limit) measure(&p, true);
-    if (ok && p.total > largest_file)
+    if (ok && p.total > ADZE_ONNX_LARGEST_FILE)
         ok = adze_error(p.loc, "the model takes %llu bytes without its weights; a file of ONNX has at most %llu",
-                        (unsigned long long)p.total, (unsigned long long)largest_file);
+                        (unsigned long long)p.total, (unsigned long long)ADZE_ONNX_LARGEST_FILE);
     ok = ok && write_both(&p, is_any_external(&p));
     free(p.items);
     adze_onnx_bytes *const all[] = {&p.heads, &p.model, &p.graph, &p.behind};

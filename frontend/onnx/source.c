@@ -30,6 +30,9 @@ bool adze_onnx_source_open(adze_onnx_source *source, adze_context *context, cons
         return adze_error(loc, "cannot read the file: %s", strerror(errno));
     if (!S_ISREG(info.st_mode)) return adze_error(loc, "not a regular file");
     source->size = (uint64_t)info.st_size;
+    if (source->size > ADZE_ONNX_LARGEST_FILE)
+        return adze_error(loc, "%llu bytes: protobuf messages have at most 2 GiB; save the model with its weights as "
+                               "external data", (unsigned long long)source->size);
     source->window = malloc(WINDOW);
     if (!source->window) return adze_error(loc, "out of memory");
     return true;

@@ -6,6 +6,9 @@
 
 #include <adze/ir.h>
 
+/* What a message of protobuf may have: lengths are int32 in all of its readers. */
+#define ADZE_ONNX_LARGEST_FILE ((uint64_t)INT32_MAX)
+
 typedef struct adze_onnx_source {
     adze_context *context;
     const char *path; /* interned; the file's name in messages */

@@ -508,6 +508,23 @@ TEST(no_regular_file)
     reader_end(&r);
 }
 
+TEST(too_large_a_file)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/large.onnx", folder);
+    FILE *file = fopen(path, "wb");
+    REQUIRE(file);
+    fclose(file);
+    REQUIRE(truncate(path, INT64_C(1) << 31) == 0); /* a hole: it takes no space */
+    reader r;
+    reader_begin(&r);
+    CHECK(!adze_onnx_read(r.context, path, NULL));
+    CHECK(logged(&r, "2147483648 bytes: protobuf messages have at most 2 GiB; save the model with its weights as "
+                     "external data"));
+    reader_end(&r);
+    unlink(path);
+}
+
 static void remove_folder(void)
 {
     static const char *const names[] = {"m.onnx", "weights.bin", "link", "up"};
@@ -537,6 +554,7 @@ int main(void)
     RUN(file_that_shrinks);
     RUN(file_that_shrinks_under_the_reader);
     RUN(no_regular_file);
+    RUN(too_large_a_file);
     remove_folder();
     return unit_end();
 }
