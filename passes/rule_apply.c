@@ -237,11 +237,13 @@ adze_outcome adze_rules_run(adze_func *func, adze_pass_run *self, const char *pa
 {
     sweep s = {.run = self, .pass = pass, .fast = fast, .numerics = ADZE_EXACT};
     adze_outcome all = ADZE_UNCHANGED, one;
+    uint64_t most = 0; /* ops in any sweep: rewrites may leave few of many */
     do {
         s.n_ops = 0;
         one = sweep_region(&s, adze_func_body(func));
         if (one != ADZE_UNCHANGED) all = one;
-        if (s.n_rewrites > MAX_REWRITES_PER_OP * (s.n_ops + 16)) {
+        if (s.n_ops > most) most = s.n_ops;
+        if (s.n_rewrites > MAX_REWRITES_PER_OP * (most + 16)) {
             adze_error(s.last->loc, "rule '%s': the rules do not come to rest", s.last->name);
             all = ADZE_FAILED;
         }
