@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void remove_unused_args(adze_region *body)
-{
-    for (uint32_t i = adze_region_num_args(body); i-- > 0;)
-        if (!adze_value_has_uses(adze_region_arg(body, i))) adze_region_remove_arg(body, i);
-}
-
 /* Does the op read nothing but constants beside operand 0? */
 static bool is_alone(const adze_op *op)
 {
@@ -38,17 +32,6 @@ static bool apply(adze_registry *registry, const adze_layer *layer, adze_format 
     return ok;
 }
 
-/* Of all ops of main, in their order: what stands behind an input has its dims. */
-static bool infer(adze_func *func)
-{
-    adze_op *end = adze_func_return(func);
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op && op != end; op = adze_op_next(op))
-        if (!adze_op_infer(op)) return false;
-    adze_ir_value *result = adze_op_operand(end, 0);
-    copy_set_results(func, &result, 1);
-    return true;
-}
-
 /* A use that is there behind passes, too: of an op that does not read the layer's weights. NULL where there is none. */
 static const adze_use *first_reader(const adze_ir_value *result, const adze_op *op)
 {
@@ -67,7 +50,6 @@ bool layer_cut(adze_registry *registry, const adze_module *module, const adze_la
     if (!is_alone(layer->op)) return true;
     adze_module *copy = adze_module_clone(module);
     adze_func *func = adze_module_main(copy);
-    adze_region *body = adze_func_body(func);
     adze_op *op = copy_twin(copy, layer->op);
     adze_ir_value *x = adze_op_operand(op, 0), *result = adze_op_result(op, 0); /* x outlives the passes */
     const adze_use *use = first_reader(result, op);
@@ -79,12 +61,10 @@ bool layer_cut(adze_registry *registry, const adze_module *module, const adze_la
     if (ok) { /* constant dims: those that a model computes from others cannot be those of an input */
         const adze_type *type = adze_type_tensor_const(adze_module_context(copy), (adze_dtype)sample->dtype,
                                                        sample->rank, sample->dims);
-        adze_value_replace_uses(x, adze_region_add_arg(body, type, "input of a layer"));
+        adze_value_replace_uses(x, adze_region_add_arg(adze_func_body(func), type, "input of a layer"));
         copy_set_results(func, &result, 1);
-        ok = copy_run_passes(registry, "dce", copy);
+        if (copy_settle(registry, copy)) return *out_cut = copy, true;
     }
-    if (ok) remove_unused_args(body);
-    if (ok && infer(func)) return *out_cut = copy, true;
     adze_module_destroy(copy);
     return false;
 }

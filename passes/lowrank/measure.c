@@ -78,27 +78,6 @@ static bool twin_site(const adze_module *copy, const lowrank_site *site, lowrank
     return true;
 }
 
-static bool infer(adze_func *func)
-{
-    adze_op *end = adze_func_return(func);
-    for (adze_op *op = adze_region_first(adze_func_body(func)); op && op != end; op = adze_op_next(op))
-        if (!adze_op_infer(op)) return false;
-    adze_ir_value *results[LOWRANK_MAX_SHARED];
-    uint32_t n = adze_op_num_operands(end);
-    for (uint32_t i = 0; i < n; i++) results[i] = adze_op_operand(end, i);
-    copy_set_results(func, results, n);
-    return true;
-}
-
-static bool drop_rest(adze_pass_run *run, adze_module *module)
-{
-    bool ok = copy_run_passes(run->registry, "dce", module);
-    adze_region *body = adze_func_body(adze_module_main(module));
-    for (uint32_t i = adze_region_num_args(body); ok && i-- > 0;)
-        if (!adze_value_has_uses(adze_region_arg(body, i))) adze_region_remove_arg(body, i);
-    return ok;
-}
-
 /* main(x) gives what the site's first ops make of x; f NULL = as they are. NULL after an error. */
 static adze_module *cut(adze_pass_run *run, const lowrank_site *site, const lowrank_factors *f, const adze_value *x)
 {
@@ -118,7 +97,7 @@ static adze_module *cut(adze_pass_run *run, const lowrank_site *site, const lowr
         const adze_type *type = adze_type_tensor_const(run->context, (adze_dtype)x->dtype, x->rank, x->dims);
         adze_value_replace_uses(was, adze_region_add_arg(adze_func_body(func), type, "input of a layer"));
         copy_set_results(func, results, site->n);
-        ok = drop_rest(run, copy) && infer(func);
+        ok = copy_settle(run->registry, copy);
     }
     if (ok) return copy;
     adze_module_destroy(copy);

@@ -47,6 +47,30 @@ bool copy_run_passes(adze_registry *registry, const char *passes, adze_module *m
     return ok;
 }
 
+/* What stands behind an input has its dims. */
+static bool infer(adze_func *func)
+{
+    adze_op *end = adze_func_return(func);
+    uint32_t n = adze_op_num_operands(end);
+    for (adze_op *op = adze_region_first(adze_func_body(func)); op && op != end; op = adze_op_next(op))
+        if (!adze_op_infer(op)) return false;
+    adze_ir_value **results = adze_malloc((n + 1u) * sizeof *results);
+    for (uint32_t i = 0; i < n; i++) results[i] = adze_op_operand(end, i);
+    copy_set_results(func, results, n);
+    free(results);
+    return true;
+}
+
+bool copy_settle(adze_registry *registry, adze_module *copy)
+{
+    adze_func *func = adze_module_main(copy);
+    adze_region *body = adze_func_body(func);
+    if (!copy_run_passes(registry, "dce", copy)) return false;
+    for (uint32_t i = adze_region_num_args(body); i-- > 0;)
+        if (!adze_value_has_uses(adze_region_arg(body, i))) adze_region_remove_arg(body, i);
+    return infer(func);
+}
+
 bool copy_value(const adze_value *from, adze_value *to)
 {
     uint64_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
