@@ -1,7 +1,8 @@
-/* Runs a compiled model over a stream of chunks: stream MODEL.so CHUNKS SIZE RATE DIM...
+/* Runs a compiled model over a stream of chunks: stream MODEL.so CHUNKS RESULTS INPUT...
  *
- * CHUNKS are floats. The model's inputs are, by name: `input` f32[1,SIZE], the next chunk; `sr` i64[], RATE; `state` of
- * the dims that follow, zeros first and then what output 1 gave. Prints the first number of output 0 for each chunk.
+ * An INPUT is NAME:KIND:WHAT. `next` gives the next floats of CHUNKS, in dims as 1x256; `carry2` gives zeros of its dims
+ * first, and then what output 2 gave; `int` gives the same i64, of rank 0, each time. Output 0 of all chunks goes to
+ * RESULTS, as floats.
  */
 #include <adze_runtime.h>
 
@@ -9,54 +10,109 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_STATE = 1 << 16 };
+enum { MAX_INPUTS = 8, MAX_FLOATS = 1 << 20 };
+
+typedef struct input {
+    const char *name;
+    int carried; /* the output, or -1: the next chunk, -2: a number */
+    int64_t dims[ADZE_MAX_RANK], number;
+    uint32_t rank;
+    size_t count;
+    float *data;
+} input;
 
 typedef struct stream {
     adze_model *model;
     adze_session *session;
-    int64_t chunk_dims[2], rate, state_dims[ADZE_MAX_RANK];
-    uint32_t state_rank;
-    float *chunk, state[MAX_STATE];
-    uint64_t state_count;
+    FILE *chunks, *results;
+    input inputs[MAX_INPUTS];
+    int n_inputs;
 } stream;
+
+/* ---- Inputs ---- */
+
+/* Takes the text apart in place; names may hold colons. */
+static bool parse(char *text, input *out)
+{
+    char *what = strrchr(text, ':'), *kind;
+    if (!what) return false;
+    *what++ = '\0';
+    if (!(kind = strrchr(text, ':'))) return false;
+    *kind++ = '\0';
+    *out = (input){.name = text, .carried = -1, .count = 1};
+    if (!strcmp(kind, "int")) {
+        out->carried = -2;
+        out->number = strtoll(what, NULL, 10);
+        return true;
+    }
+    if (!strncmp(kind, "carry", 5)) out->carried = atoi(kind + 5);
+    else if (strcmp(kind, "next") != 0) return false;
+    for (char *at = what; *at; at += *at == 'x') {
+        int64_t dim = strtoll(at, &at, 10);
+        if (out->rank == ADZE_MAX_RANK || dim < 1 || (size_t)dim > MAX_FLOATS / out->count || (*at && *at != 'x'))
+            return false;
+        out->dims[out->rank++] = dim;
+        out->count *= (size_t)dim;
+    }
+    out->data = calloc(out->count, sizeof *out->data);
+    return out->data;
+}
 
 static adze_status give(stream *s)
 {
     adze_io_info info;
     adze_status status = ADZE_OK;
-    for (uint32_t i = 0; !status && adze_model_input(s->model, i, &info) == ADZE_OK; i++) {
-        adze_value value = adze_value_tensor(ADZE_DTYPE_f32, 2, s->chunk_dims, s->chunk);
-        if (!strcmp(info.name, "sr")) value = adze_value_tensor(ADZE_DTYPE_i64, 0, NULL, &s->rate);
-        if (!strcmp(info.name, "state"))
-            value = adze_value_tensor(ADZE_DTYPE_f32, s->state_rank, s->state_dims, s->state);
-        status = adze_session_set_input(s->session, i, &value);
-    }
+    for (uint32_t i = 0; !status && adze_model_input(s->model, i, &info) == ADZE_OK; i++)
+        for (int k = 0; !status && k < s->n_inputs; k++) {
+            input *in = &s->inputs[k];
+            if (strcmp(info.name, in->name) != 0) continue;
+            adze_value value = in->carried == -2 ? adze_value_tensor(ADZE_DTYPE_i64, 0, NULL, &in->number)
+                                                 : adze_value_tensor(ADZE_DTYPE_f32, in->rank, in->dims, in->data);
+            status = adze_session_set_input(s->session, i, &value);
+        }
     return status;
+}
+
+/* ---- Runs ---- */
+
+/* False at the end of the chunks. */
+static bool read_chunk(stream *s)
+{
+    bool some = false;
+    for (int k = 0; k < s->n_inputs; k++) {
+        input *in = &s->inputs[k];
+        if (in->carried == -1) some = fread(in->data, sizeof *in->data, in->count, s->chunks) == in->count;
+    }
+    return some;
 }
 
 static adze_status step(stream *s)
 {
-    adze_value score, state;
+    adze_value result;
     adze_status status = give(s);
     if (!status) status = adze_session_run(s->session);
-    if (!status) status = adze_session_output(s->session, 0, &score);
-    if (!status) status = adze_session_output(s->session, 1, &state);
+    if (!status) status = adze_session_output(s->session, 0, &result);
     if (status) return status;
-    if (adze_value_count(&score) != 1 || adze_value_count(&state) != s->state_count) return ADZE_ERR_DIM;
-    printf("%.9g\n", (double)*(const float *)score.data);
-    memcpy(s->state, state.data, s->state_count * sizeof *s->state);
+    size_t n = adze_value_count(&result);
+    if (fwrite(result.data, sizeof(float), n, s->results) != n) return ADZE_ERR_FILE;
+    for (int k = 0; k < s->n_inputs; k++) {
+        input *in = &s->inputs[k];
+        adze_value carried;
+        if (in->carried < 0) continue;
+        status = adze_session_output(s->session, (uint32_t)in->carried, &carried);
+        if (status) return status;
+        if (adze_value_count(&carried) != in->count) return ADZE_ERR_DIM;
+        memcpy(in->data, carried.data, in->count * sizeof *in->data);
+    }
     return ADZE_OK;
 }
 
-static adze_status run(stream *s, const char *chunks)
+static adze_status run(stream *s)
 {
-    FILE *file = fopen(chunks, "rb");
     adze_session_options options = {.struct_size = sizeof options};
-    adze_status status = file ? adze_session_create(s->model, &options, &s->session) : ADZE_ERR_FILE;
-    size_t size = (size_t)s->chunk_dims[1];
-    while (!status && fread(s->chunk, sizeof *s->chunk, size, file) == size) status = step(s);
+    adze_status status = adze_session_create(s->model, &options, &s->session);
+    while (!status && read_chunk(s)) status = step(s);
     if (status) fprintf(stderr, "%s: %s\n", adze_status_text(status), adze_session_error(s->session));
-    if (file) fclose(file);
     adze_session_destroy(s->session);
     return status;
 }
@@ -64,25 +120,20 @@ static adze_status run(stream *s, const char *chunks)
 int main(int argc, char **argv)
 {
     static stream s;
-    if (argc < 6 || argc - 5 > ADZE_MAX_RANK) return 2;
-    s.chunk_dims[0] = 1;
-    s.chunk_dims[1] = strtoll(argv[3], NULL, 10);
-    s.rate = strtoll(argv[4], NULL, 10);
-    s.state_rank = (uint32_t)(argc - 5);
-    s.state_count = 1;
-    for (int i = 5; i < argc; i++) {
-        s.state_dims[i - 5] = strtoll(argv[i], NULL, 10);
-        s.state_count *= (uint64_t)s.state_dims[i - 5];
-    }
-    s.chunk = s.chunk_dims[1] > 0 ? calloc((size_t)s.chunk_dims[1], sizeof *s.chunk) : NULL;
-    if (!s.chunk || s.state_count > MAX_STATE) return 2;
     adze_open_options options = {.struct_size = sizeof options};
     int code = 1;
-    if (adze_model_open(argv[1], &options, &s.model))
+    if (argc < 5 || argc - 4 > MAX_INPUTS) return 2;
+    for (s.n_inputs = 0; s.n_inputs < argc - 4; s.n_inputs++)
+        if (!parse(argv[4 + s.n_inputs], &s.inputs[s.n_inputs])) return 2;
+    s.chunks = fopen(argv[2], "rb");
+    s.results = fopen(argv[3], "wb");
+    if (!s.chunks || !s.results) perror("stream");
+    else if (adze_model_open(argv[1], &options, &s.model))
         fprintf(stderr, "%s\n", s.model ? adze_model_error(s.model) : "out of memory");
-    else
-        code = run(&s, argv[2]) != ADZE_OK;
+    else code = run(&s) != ADZE_OK;
     adze_model_close(s.model);
-    free(s.chunk);
+    for (int i = 0; i < s.n_inputs; i++) free(s.inputs[i].data);
+    if (s.chunks) fclose(s.chunks);
+    if (s.results && fclose(s.results)) code = 1;
     return code;
 }
