@@ -1,14 +1,14 @@
-/* Ops that choose elements by their values: compress, nonzero, topk, unique. Sorting is stable merging, so that
- * hostile orders cost nothing more. NaN counts as larger than every number. */
+/* Ops that choose elements by their values: compress, nonzero, topk, unique. Sorting is stable, by bytes of
+ * keys or by merging, and choosing the first k goes through a heap, so that hostile orders cost little more. NaN counts as larger than every number. */
 #include "copy.h"
 
 /* ---- Order of elements ---- */
 
 typedef struct order {
     const adze_value *values;
-    int64_t n;      /* elements of an item, `step` apart; items are `stride` apart, the first at `first` */
-    int64_t step, stride, first, run;
-    bool descending;
+    const int64_t *keys; /* of items that are single elements: what they are compared by; NULL = by the elements */
+    int64_t n;      /* elements of an item, `step` apart; items are `stride` apart */
+    int64_t step, stride, run;
 } order;
 
 static int compare_at(const adze_value *v, int64_t a, int64_t b)
@@ -23,21 +23,79 @@ static int compare_at(const adze_value *v, int64_t a, int64_t b)
     return x < y ? -1 : x > y;
 }
 
+/* The same of floats that are not f32. */
+static void load_wide_keys(const adze_value *v, int64_t first, int64_t stride, int64_t n, int64_t *out)
+{
+    enum { CHUNK = 256 };
+    for (int64_t i = 0; i < n; i += CHUNK) {
+        double x[CHUNK];
+        int64_t count = ev_min(CHUNK, n - i);
+        ev_load_f64(v->dtype, v->data, first + i * stride, stride, count, x);
+        for (int64_t k = 0; k < count; k++) {
+            int64_t bits;
+            memcpy(&bits, &x[k], sizeof bits);
+            int64_t size = bits & INT64_MAX;
+            out[i + k] = x[k] != x[k] ? INT64_MAX : bits < 0 ? -size : size;
+        }
+    }
+}
+
+/* Integers in the order of n elements, `stride` apart: equal ones for equal ones, -0 and 0 too. */
+static void load_keys(const adze_value *v, int64_t first, int64_t stride, int64_t n, bool descending, int64_t *out)
+{
+    if (ev_is_int(v->dtype)) {
+        ev_load_i64(v->dtype, v->data, first, stride, n, out);
+        for (int64_t i = 0; i < n && v->dtype == ADZE_DTYPE_u64; i++) out[i] ^= INT64_MIN;
+    } else if (v->dtype == ADZE_DTYPE_f32) {
+        const float *floats = (const float *)v->data + first;
+        for (int64_t i = 0; i < n; i++) {
+            int32_t x;
+            memcpy(&x, &floats[i * stride], sizeof x);
+            int32_t size = x & INT32_MAX;
+            out[i] = size > 0x7f800000 ? INT64_MAX : x < 0 ? -(int64_t)size : size; /* NaN; below 0 */
+        }
+    } else {
+        load_wide_keys(v, first, stride, n, out);
+    }
+    for (int64_t i = 0; i < n && descending; i++) out[i] = ~out[i];
+}
+
 /* An item is n runs of `run` elements. */
 static int compare(const order *o, int64_t a, int64_t b)
 {
+    if (o->keys) return o->keys[a] < o->keys[b] ? -1 : o->keys[a] > o->keys[b];
     for (int64_t i = 0; i < o->n; i++)
         for (int64_t k = 0; k < o->run; k++) {
-            int64_t at = o->first + i * o->step + k;
+            int64_t at = i * o->step + k;
             int c = compare_at(o->values, at + a * o->stride, at + b * o->stride);
-            if (c) return o->descending ? -c : c;
+            if (c) return c;
         }
     return 0;
+}
+
+/* Byte by byte, the last one first; bytes that all keys have alike are passed over. */
+static void sort_by_keys(const int64_t *keys, int64_t *items, int64_t *spare, int64_t count)
+{
+    for (int shift = 0; shift < 64; shift += 8) {
+        uint64_t flip = shift == 56 ? 0x80 : 0; /* the sign */
+        int64_t starts[257] = {0}, most = 0;
+        for (int64_t i = 0; i < count; i++) starts[(((uint64_t)keys[i] >> shift & 0xff) ^ flip) + 1]++;
+        for (int i = 1; i <= 256; i++) most = starts[i] > most ? starts[i] : most;
+        if (most == count) continue;
+        for (int i = 1; i <= 256; i++) starts[i] += starts[i - 1];
+        for (int64_t i = 0; i < count; i++)
+            spare[starts[((uint64_t)keys[items[i]] >> shift & 0xff) ^ flip]++] = items[i];
+        memcpy(items, spare, (size_t)count * sizeof *items);
+    }
 }
 
 /* Sorts `count` items; equal ones stay in their order. `spare` has room for as many. */
 static void sort(const order *o, int64_t *items, int64_t *spare, int64_t count)
 {
+    if (o->keys) {
+        sort_by_keys(o->keys, items, spare, count);
+        return;
+    }
     for (int64_t width = 1; width < count; width *= 2) {
         for (int64_t low = 0; low < count; low += 2 * width) {
             int64_t mid = ev_min(low + width, count), high = ev_min(low + 2 * width, count), a = low, b = mid;
@@ -115,6 +173,38 @@ adze_status eval_nonzero(const adze_env *env, const adze_value *in, uint32_t n_i
 
 /* ---- The largest ---- */
 
+static bool is_behind(const int64_t *keys, int64_t a, int64_t b) { return keys[a] != keys[b] ? keys[a] > keys[b] : a > b; }
+
+/* heap[at] goes down to where none below it is behind it. */
+static void sink(const int64_t *keys, int64_t *heap, int64_t n, int64_t at)
+{
+    int64_t item = heap[at];
+    for (int64_t below; (below = 2 * at + 1) < n; at = below) {
+        if (below + 1 < n && is_behind(keys, heap[below + 1], heap[below])) below++;
+        if (!is_behind(keys, heap[below], item)) break;
+        heap[at] = heap[below];
+    }
+    heap[at] = item;
+}
+
+/* The first k of n items by their keys, equal ones by their places, in order; the last of k is the heap's root. */
+static void choose(const int64_t *keys, int64_t n, int64_t k, int64_t *items)
+{
+    for (int64_t i = 0; i < k; i++) items[i] = i;
+    for (int64_t i = k / 2; i-- > 0;) sink(keys, items, k, i);
+    for (int64_t i = k; i < n; i++) {
+        if (keys[i] >= keys[items[0]]) continue;
+        items[0] = i;
+        sink(keys, items, k, 0);
+    }
+    for (int64_t left = k; left-- > 1;) {
+        int64_t last = items[0];
+        items[0] = items[left];
+        items[left] = last;
+        sink(keys, items, left, 0);
+    }
+}
+
 adze_status eval_topk(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
                       const void *attrs)
 {
@@ -134,18 +224,16 @@ adze_status eval_topk(const adze_env *env, const adze_value *in, uint32_t n_in, 
     if (status == ADZE_OK) status = ev_unpacked(env, out, &to);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
     int64_t inner = ev_product(in->dims, axis + 1, in->rank), lines = ev_product(in->dims, 0, axis) * inner;
-    int64_t *items = ev_scratch(env, (uint64_t)n, sizeof *items), *spare = ev_scratch(env, (uint64_t)n, sizeof *spare);
-    if (!items || !spare) return ev_no_memory(env);
+    int64_t *items = ev_scratch(env, (uint64_t)k, sizeof *items), *keys = ev_scratch(env, (uint64_t)n, sizeof *keys);
+    if (!items || !keys) return ev_no_memory(env);
     uint32_t size = ev_size(in->dtype);
-    order o = {.values = in, .n = 1, .run = 1, .stride = inner, .descending = a->largest != 0};
     for (int64_t line = 0; line < lines; line++) {
-        int64_t target = line / inner * k * inner + line % inner;
-        o.first = line / inner * n * inner + line % inner;
-        for (int64_t i = 0; i < n; i++) items[i] = i;
-        sort(&o, items, spare, n);
+        int64_t target = line / inner * k * inner + line % inner, first = line / inner * n * inner + line % inner;
+        load_keys(in, first, inner, n, a->largest != 0, keys);
+        choose(keys, n, k, items);
         for (int64_t i = 0; i < k; i++) {
             memcpy((uint8_t *)to.data + (target + i * inner) * size,
-                   (const uint8_t *)from.data + (o.first + items[i] * inner) * size, size);
+                   (const uint8_t *)from.data + (first + items[i] * inner) * size, size);
             ((int64_t *)out[1].data)[target + i * inner] = items[i];
         }
     }
@@ -214,6 +302,9 @@ adze_status eval_unique(const adze_env *env, const adze_value *in, uint32_t n_in
     int64_t run = flat ? 1 : ev_product(in->dims, axis + 1, in->rank), dims[ADZE_MAX_RANK] = {0};
     order o = {.values = in, .n = outer, .run = run, .step = count * run, .stride = run};
     adze_status status = new_groups(env, count, &g);
+    int64_t *keys = status == ADZE_OK && outer == 1 && run == 1 ? ev_scratch(env, (uint64_t)count, sizeof *keys) : NULL;
+    if (keys) load_keys(in, 0, 1, count, false, keys);
+    o.keys = keys;
     if (status != ADZE_OK) return status;
     find_groups(&o, a->sorted != 0, &g);
     for (uint32_t i = 0; i < in->rank; i++) dims[i] = in->dims[i];
