@@ -17,7 +17,7 @@ typedef struct nest {
     const adze_dim *shift;
     uint32_t order[ADZE_MAX_RANK]; /* logical axes, outermost first, lane axis left out */
     uint32_t n_order;
-    int lane_axis; /* logical; -1 for rank 0 */
+    int lane_axis; /* logical; -1: results are computed one by one */
     tile_point at;
 } nest;
 
@@ -26,6 +26,35 @@ static const adze_op *find_normalization(const adze_region *region)
     for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op))
         if (adze_op_has_trait(op, ADZE_NORMALIZE)) return op;
     return NULL;
+}
+
+/* Does the op add up elements that lie beside each other, vectors of them? Then lanes run over these, and the results
+ * are computed one by one: lanes over the results would each read from a row of its own. */
+static bool adds_up_rows(const adze_op *op)
+{
+    adze_access access;
+    if (!adze_op_has_trait(op, ADZE_REDUCE) || !adze_op_access(op, &access)) return false;
+    if (access.combine == ADZE_COMBINE_NONE || access.body || access.four_sums || access.operand[0].guarded)
+        return false;
+    const adze_type *type = adze_value_type(adze_op_operand(op, 0));
+    uint32_t rank = adze_type_rank(type), last = access.n_axes;
+    for (uint32_t k = 0; k < access.n_axes; k++)
+        if (access.kind[k] != ADZE_AXIS_PARALLEL) last = k;
+    if (!rank || last == access.n_axes) return false;
+    const adze_dim *inner = access.operand[0].dims[tile_logical_axis(type, rank - 1)];
+    int64_t extent;
+    if (adze_dim_get_kind(inner) != ADZE_DIM_AXIS || adze_dim_axis_index(inner) != last) return false;
+    return !adze_dim_is_const(access.extent[last], &extent) || extent >= ADZE_LANES;
+}
+
+/* Is there such an op whose results are as many as those of the nest? Others are computed ahead, once a row. */
+static bool has_rows(const tile *t, const nest *n)
+{
+    for (const adze_op *op = adze_region_first(t->region); op; op = adze_op_next(op))
+        if (adds_up_rows(op) &&
+            adze_dim_equal(adze_type_count(adze_value_type(adze_op_result(op, 0))), adze_type_count(n->domain)))
+            return true;
+    return false;
 }
 
 static void choose_axes(tile *t, nest *n)
@@ -40,6 +69,7 @@ static void choose_axes(tile *t, nest *n)
         if (!adze_dim_is_value(adze_type_dim(n->domain, axis), 1)) n->lane_axis = (int)axis;
     }
     if (n->lane_axis < 0 && rank) n->lane_axis = (int)rank - 1;
+    if (!row && has_rows(t, n)) n->lane_axis = -1;
     n->n_order = 0;
     for (uint32_t i = 0; i < rank; i++) {
         uint32_t axis = layout->has_perm ? layout->perm[i] : i;
@@ -63,7 +93,7 @@ static void store_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carri
 static void row(tile *t, nest *n)
 {
     if (n->lane_axis < 0) {
-        tile_prepare(t, n->value, &n->at, 0);
+        tile_prepare(t, n->value, &n->at, tile_axis(t, NULL, tile_dim(t, 1)));
         store_lane(t, n, 0, NULL);
         return;
     }

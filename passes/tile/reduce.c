@@ -18,12 +18,15 @@ bool tile_depends(tile *t, const tile_point *at, uint32_t axis, int except)
 
 /* ---- Reductions ---- */
 
+enum { WAYS = 4 };
+
 typedef struct reduction {
     adze_op *op;
     adze_access access;
     const adze_dim *with[ADZE_MAX_AXES];
     uint32_t axes[ADZE_MAX_AXES]; /* those to loop over */
     uint32_t n;
+    const adze_dim *first;  /* where lanes along the last of them begin */
     adze_ir_value *inside; /* i64: points that a mean divides by */
     adze_dtype sum;        /* element type of the accumulator */
 } reduction;
@@ -112,8 +115,30 @@ static adze_ir_value *four_sums(tile *t, reduction *r, adze_ir_value *zero)
 static void reduce_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
 {
     reduction *r = self;
-    r->with[r->axes[r->n - 1]] = adze_dim_axis(t->context, axis);
+    r->with[r->axes[r->n - 1]] = adze_dim_add(t->context, r->first, adze_dim_axis(t->context, axis));
     carried[0] = tile_combine_masked(t, r->access.combine, carried[0], element(t, r));
+}
+
+/* The largest or smallest of a row: what one vector is compared with waits for the vector before, so four take turns. */
+static adze_ir_value *reduce_extremes(tile *t, reduction *r, const adze_dim *extent, adze_ir_value *acc)
+{
+    const adze_dim *four = tile_dim(t, WAYS * ADZE_LANES);
+    const adze_dim *whole = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, extent, four), four);
+    adze_ir_value *best[WAYS] = {acc, acc, acc, acc};
+    tile_loop loop = tile_for(t, tile_index(t, tile_dim(t, 0)), tile_index(t, whole), WAYS * ADZE_LANES, false, best, WAYS);
+    t->extents[loop.axis] = extent;
+    t->lane = (int)loop.axis;
+    for (int64_t i = 0; i < WAYS && !t->failed; i++) {
+        r->first = tile_dim(t, i * ADZE_LANES);
+        reduce_lane(t, r, loop.axis, &best[i]);
+    }
+    t->lane = -1;
+    tile_end(t, &loop, best, WAYS);
+    for (int64_t i = 1; i < WAYS; i++) best[0] = tile_combine(t, r->access.combine, best[0], best[i]);
+    r->first = whole;
+    if (!adze_dim_equal(whole, extent))
+        tile_lanes(t, adze_dim_sub(t->context, extent, whole), reduce_lane, r, &best[0], 1);
+    return best[0];
 }
 
 /* Loops over axes i.. and gives the accumulator. `lanes`: the last axis runs 16 at a time. */
@@ -127,6 +152,11 @@ static adze_ir_value *reduce_axes(tile *t, reduction *r, uint32_t i, bool lanes,
         return acc;
     }
     if (lanes && i + 1 == r->n) {
+        int64_t extent;
+        bool extremes = r->access.combine == ADZE_COMBINE_MAX || r->access.combine == ADZE_COMBINE_MIN;
+        if (extremes && adze_dim_is_const(hi, &extent) && extent >= WAYS * ADZE_LANES)
+            return reduce_extremes(t, r, hi, acc);
+        r->first = tile_dim(t, 0);
         tile_lanes(t, hi, reduce_lane, r, &acc, 1);
         return acc;
     }
