@@ -94,9 +94,9 @@ static adze_op *resize_rows(adze_builder *b, const adze_op *op, const axis *a)
     const adze_type *to = adze_type_tensor_const(context, ADZE_DTYPE_f64, 2, out);
     float scale = (float)a->scale;
     adze_ir_value *operands[4] = {identity(b->module, from, a->in)};
+    const adze_type *list = adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, &one);
     if (a->scale == 0) operands[SIZES] = adze_const_ints(b->module, "sizes", &a->out, 1);
-    else operands[SCALES] = adze_const_make(b->module, "scales", adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, &one),
-                                            &scale);
+    else operands[SCALES] = adze_const_make(b->module, "scales", list, &scale);
     if (!operands[X] || (!operands[SCALES] && !operands[SIZES])) return NULL;
     const adze_attr attrs[] = {adze_attr_ints("axes", &first, 1), adze_attr_str("mode", adze_op_attr_str(op, "mode")),
                                adze_attr_str(coordinates, adze_op_attr_str(op, coordinates)),

@@ -2,10 +2,10 @@
  *
  * What a layer does with its inputs does not depend on its state: one product for all times. A loop adds what the state
  * adds, a product a step, and the gates; a single time needs no loop. States are carried; what a layer gives at each
- * time is stacked, backwards for the reverse direction. Gates lie in ONNX's order: z, r, h of gru and i, o, f, c of lstm.
+ * time is stacked, backwards for the reverse direction. Gates lie in ONNX's order: z, r, h of gru, i, o, f, c of lstm.
  *
  *     %y, %h, %c = lstm(%x, @W, @R, @B)     →      %0 = matmul(%x, @W.T); %1 = add(%0, @b)
- *                                                  %h, %c, %y = loop(@time, _, %h0, %c0) do { … matmul(%h, @R.T) … }
+ *                                                  %h, %c, %y = loop(@time, _, %h0, %c0) do { … matmul(%h, @R.T) }
  */
 #include <adze/ir.h>
 #include <adze/pass.h>

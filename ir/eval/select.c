@@ -1,5 +1,6 @@
-/* Ops that choose elements by their values: compress, nonzero, topk, unique. Sorting is stable, by bytes of
- * keys or by merging, and choosing the first k goes through a heap, so that hostile orders cost little more. NaN counts as larger than every number. */
+/* Ops that choose elements by their values: compress, nonzero, topk, unique. Sorting is stable, by bytes of keys or by
+ * merging, and choosing the first k goes through a heap, so that hostile orders cost little more. NaN counts as larger
+ * than every number. */
 #include "copy.h"
 
 /* ---- Order of elements ---- */
@@ -173,7 +174,10 @@ adze_status eval_nonzero(const adze_env *env, const adze_value *in, uint32_t n_i
 
 /* ---- The largest ---- */
 
-static bool is_behind(const int64_t *keys, int64_t a, int64_t b) { return keys[a] != keys[b] ? keys[a] > keys[b] : a > b; }
+static bool is_behind(const int64_t *keys, int64_t a, int64_t b)
+{
+    return keys[a] != keys[b] ? keys[a] > keys[b] : a > b;
+}
 
 /* heap[at] goes down to where none below it is behind it. */
 static void sink(const int64_t *keys, int64_t *heap, int64_t n, int64_t at)

@@ -299,7 +299,8 @@ static const adze_dim *load_side(tile *t, const attention *a, uint32_t side)
     const adze_type *type = adze_value_type(window);
     bool shared = adze_dim_is_value(adze_type_dim(type, 0), 1);
     tile_point at = {2, {shared ? tile_dim(t, 0) : a->at.at[1], tile_dim(t, side)}};
-    adze_ir_value *reach = tile_op2(t, "min", tile_load(t, tile_buffer(t, window), type, &at), tile_index(t, a->n_keys));
+    adze_ir_value *number = tile_load(t, tile_buffer(t, window), type, &at);
+    adze_ir_value *reach = tile_op2(t, "min", number, tile_index(t, a->n_keys));
     return adze_dim_axis(t->context, tile_axis(t, reach, adze_dim_add_const(t->context, a->n_keys, 1)));
 }
 

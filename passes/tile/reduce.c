@@ -119,13 +119,14 @@ static void reduce_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carr
     carried[0] = tile_combine_masked(t, r->access.combine, carried[0], element(t, r));
 }
 
-/* The largest or smallest of a row: what one vector is compared with waits for the vector before, so four take turns. */
+/* The largest or smallest of a row: what one vector is compared with waits for the one before, so four take turns. */
 static adze_ir_value *reduce_extremes(tile *t, reduction *r, const adze_dim *extent, adze_ir_value *acc)
 {
-    const adze_dim *four = tile_dim(t, WAYS * ADZE_LANES);
-    const adze_dim *whole = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, extent, four), four);
-    adze_ir_value *best[WAYS] = {acc, acc, acc, acc};
-    tile_loop loop = tile_for(t, tile_index(t, tile_dim(t, 0)), tile_index(t, whole), WAYS * ADZE_LANES, false, best, WAYS);
+    const int64_t step = WAYS * ADZE_LANES;
+    const adze_dim *rounds = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, extent, tile_dim(t, step));
+    const adze_dim *whole = adze_dim_mul_const(t->context, rounds, step);
+    adze_ir_value *best[WAYS] = {acc, acc, acc, acc}, *zero = adze_build_index(&t->b, 0);
+    tile_loop loop = tile_for(t, zero, tile_index(t, whole), step, false, best, WAYS);
     t->extents[loop.axis] = extent;
     t->lane = (int)loop.axis;
     for (int64_t i = 0; i < WAYS && !t->failed; i++) {

@@ -49,8 +49,8 @@ typedef struct adze_pass_run {
  * `--rewrite-limit` and `--bisect` find the change that breaks something. `what` names its kind ("merge", a rule),
  * `op` is what changes, or an op beside it; NULL = none. Changes that are right only together count as one. */
 ADZE_API bool adze_rewrite(adze_pass_run *self, const adze_op *op, const char *what);
-/* For passes that take seconds: `done` of `total` steps are over (0 < total), and `what`, a layer say, comes next. It is
- * shown while the pass runs and changes nothing. */
+/* For passes that take seconds: `done` of `total` steps are over (0 < total), and `what`, a layer say, comes next. It
+ * is shown while the pass runs and changes nothing. */
 ADZE_API void adze_pass_progress(adze_pass_run *self, uint64_t done, uint64_t total, const char *what);
 /* Applies rules until none matches any more, as `canonicalize` does: those of rule sets that begin with `pass "NAME"`,
  * built in or of any plug-in, where `pass` is that name. `fast`: FAST ones, too. The run becomes EXACT where no FAST
