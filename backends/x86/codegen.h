@@ -1,13 +1,14 @@
 /* From MLIR modules to machine code: levels, jobs, linking of bitcode.
  *
- * A job is one part of the program for one CPU level, with MLIR and LLVM contexts of its own, so
- * jobs run on several threads. The partition depends on the program alone: the same input gives the
- * same bytes.
+ * A job is one part of the program for one CPU level, with MLIR and LLVM contexts that nothing else uses
+ * meanwhile, so jobs run on several threads. What a part is depends on the program alone, and its code on the
+ * part alone: the same input gives the same bytes, and equal parts of different programs the same code.
  */
 #ifndef ADZE_X86_CODEGEN_H
 #define ADZE_X86_CODEGEN_H
 
 #include "backends/x86/bitcode.h"
+#include "backends/x86/cache.h"
 #include "backends/x86/program.h"
 
 #include <llvm-c/Core.h>
@@ -61,16 +62,34 @@ typedef struct x86_symbols {
 bool x86_symbols_make(x86_symbols *symbols, const x86_level *const *levels, uint32_t n);
 void x86_symbols_free(x86_symbols *symbols);
 
+/* MLIR contexts that wait for their next job: making one costs more than emitting a kernel. */
+typedef struct x86_contexts x86_contexts;
+
+/* What a job makes code of. */
+typedef enum x86_content {
+    X86_CONTENT_KERNEL, /* one kernel */
+    X86_CONTENT_FLOOR,  /* all steps that run the same evaluation: where they share code, it is made once */
+    X86_CONTENT_STEPS,  /* the step functions, which call the functions of the parts above */
+    X86_CONTENT_ALL     /* everything, for looking */
+} x86_content;
+
 typedef struct x86_job {
     struct x86_job *next; /* in the queue */
     const x86_program *program;
     const x86_symbols *symbols;
     const x86_level *level, *lowest; /* this job's; the artifact's lowest */
     const char *variant;             /* the level that the module's functions were sized for */
-    uint32_t level_index, part;
-    const uint32_t *part_of_step; /* steps whose entry is `part` belong to this job */
-    int opt;                      /* LLVM's -O level */
+    uint32_t level_index;
+    x86_content content;
+    const adze_op_row *row;    /* FLOOR: of its steps */
+    const char *const *callees; /* STEPS, ALL: per step, the function that it calls; NULL where it calls none */
+    x86_hash key;              /* of all that decides the code, but for the build; not of ALL */
+    char symbol[64];           /* KERNEL: the name that its function gets; FLOOR: what the names of its functions
+                                  begin with. Made of the key */
+    const x86_cache *cache;    /* where the code goes; NULL: nowhere */
+    int opt;                   /* LLVM's -O level */
     x86_output output;
+    x86_contexts *contexts; /* where `mlir` comes from */
     MlirContext mlir;
     MlirModule module;
     LLVMContextRef context;
@@ -87,8 +106,9 @@ typedef struct x86_job {
 
 /* ---- job.c ---- */
 
-MlirContext x86_mlir_context(void);
-/* Everything after emission: lowers, adds steps, links, optimises, generates. Sets ok or error. */
+/* Gives the job an LLVM module, empty. */
+void x86_job_begin(x86_job *job);
+/* Everything after emission: lowers, links, optimises, generates, keeps the code in the cache. Sets ok or error. */
 void x86_job_run(x86_job *job);
 void x86_job_free(x86_job *job);
 bool x86_job_fail(x86_job *job, const char *format, ...) ADZE_PRINTF(2, 3);
@@ -101,11 +121,21 @@ void x86_step_symbol(char *buffer, size_t size, uint32_t level, uint32_t step);
 
 /* ---- lower.c ---- */
 
+x86_contexts *x86_contexts_create(void);
+void x86_contexts_destroy(x86_contexts *contexts);
+/* A context with an empty module for the job, which gives it back with x86_drop_mlir. */
+void x86_take_mlir(x86_job *job);
+void x86_drop_mlir(x86_job *job);
 bool x86_lower(x86_job *job);
 
 /* ---- link_bitcode.c ---- */
 
-/* Brings in what the module calls, under the level's target attributes, all of it internal. */
+/* Names of a KERNEL's and a FLOOR's functions until the key is known. */
+#define X86_KERNEL_PART "adze_kernel_part"
+#define X86_FLOOR_PART "adze_floor_"
+
+/* Brings in what the module calls, under the level's target attributes, all of it internal. What other parts call
+ * gets its name. */
 bool x86_link_bitcode(x86_job *job);
 
 /* ---- plugin_code.c ---- */
@@ -119,6 +149,11 @@ bool x86_is_libm(const char *name);
 /* ---- step.c ---- */
 
 void x86_build_steps(x86_job *job);
+
+/* ---- floor.c ---- */
+
+/* The functions that run evaluations: of the job's row, numbered in order, or of all, by the numbers of their steps. */
+void x86_build_floors(x86_job *job);
 
 /* ---- descriptor.c ---- */
 

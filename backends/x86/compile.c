@@ -1,6 +1,5 @@
 /* Compiles a planned module into the file that the output's suffix asks for. */
 #include "backends/x86/compile.h"
-#include "backends/x86/emit.h"
 
 #include <adze/pass.h>
 
@@ -10,9 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { MAX_PARTS = 4 };
 
 typedef enum form { SHARED, OBJECT, EXECUTABLE, MLIR_TEXT, LLVM_TEXT, ASSEMBLY } form;
 
@@ -72,73 +68,14 @@ static void settle_levels(x86_compile *c)
     c->n_levels = n;
 }
 
-/* ---- Jobs ---- */
-
-static void init_job(const x86_compile *c, x86_job *job, uint32_t level, uint32_t part,
-                     x86_output output)
-{
-    memset(job, 0, sizeof *job);
-    job->program = &c->program;
-    job->symbols = &c->symbols;
-    job->level = c->levels[level];
-    job->lowest = c->levels[c->n_levels - 1];
-    job->variant = c->variants[level];
-    job->level_index = level;
-    job->part = part;
-    job->part_of_step = c->part_of_step;
-    job->opt = 3;
-    job->output = output;
-}
-
-/* The MLIR of one part. */
-static bool emit_part(x86_compile *c, x86_job *job)
-{
-    job->mlir = x86_mlir_context();
-    job->module = mlirModuleCreateEmpty(mlirLocationUnknownGet(job->mlir));
-    x86_emit e;
-    x86_emit_init(&e, &c->program, job->mlir, job->module,
-                  c->options->precision != ADZE_PRECISION_STRICT);
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < c->program.n_kernels; i++)
-        if (c->part_of_kernel[i] == job->part)
-            ok = x86_emit_kernel(&e, &c->program.kernels[i], job->variant);
-    x86_emit_free(&e);
-    return ok;
-}
-
-static bool check_jobs(x86_compile *c)
-{
-    for (uint32_t i = 0; i < c->n_jobs; i++)
-        if (!c->jobs[i].ok)
-            return adze_error(adze_loc_unknown(c->context), "x86: %s", c->jobs[i].error);
-    return true;
-}
-
-static bool run_jobs(x86_compile *c, x86_output output)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    c->jobs = calloc(c->n_levels * c->n_parts + 1u, sizeof *c->jobs);
-    x86_queue *queue = c->jobs ? x86_queue_create(cores > 1 ? (uint32_t)cores - 1 : 0) : NULL;
-    if (!queue) return adze_error(adze_loc_unknown(c->context), "out of memory");
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < c->n_levels * c->n_parts; i++) {
-        x86_job *job = &c->jobs[c->n_jobs++];
-        init_job(c, job, i / c->n_parts, i % c->n_parts, output);
-        ok = emit_part(c, job);
-        if (ok) x86_queue_add(queue, job);
-    }
-    x86_queue_finish(queue);
-    return ok && check_jobs(c);
-}
+/* ---- The descriptor ---- */
 
 static bool run_descriptor(x86_compile *c, const char *symbol)
 {
     x86_job *job = &c->jobs[c->n_jobs++];
-    init_job(c, job, 0, UINT32_MAX, X86_OBJECT);
+    x86_job_init(c, job, 0, X86_CONTENT_ALL, X86_OBJECT);
     job->ok = x86_build_descriptor(job, symbol, c->options->name ? c->options->name : "model",
                                    c->levels, c->n_levels, c->options->precision);
-    if (job->llvm) LLVMDisposeModule(job->llvm);
-    if (job->context) LLVMContextDispose(job->context);
     return job->ok || adze_error(adze_loc_unknown(c->context), "x86: %s", job->error);
 }
 
@@ -233,15 +170,12 @@ static bool compile_to(x86_compile *c, const adze_module *module, form to, x86_w
     bool text = to == MLIR_TEXT || to == LLVM_TEXT || to == ASSEMBLY;
     settle_levels(c);
     if (text) c->n_levels = 1; /* the best */
-    if (!x86_symbols_make(&c->symbols, c->levels, c->n_levels))
-        return adze_error(adze_loc_unknown(c->context),
-                          "the bitcode in the x86 backend cannot be read");
-    x86_parts_make(c, text ? 1 : MAX_PARTS);
     x86_output output = to == MLIR_TEXT   ? X86_MLIR
                         : to == LLVM_TEXT ? X86_LLVM
                         : to == ASSEMBLY  ? X86_ASSEMBLY
                                           : X86_OBJECT;
-    if (!run_jobs(c, output) || !x86_program_finish(&c->program)) return false;
+    if (!text) x86_cache_open(&c->cache, &c->program.arena);
+    if (!x86_parts_run(c, output, text) || !x86_program_finish(&c->program)) return false;
     return text ? write_text(c, work) : write_linked(c, work, to);
 }
 
@@ -270,6 +204,7 @@ bool x86_emit_artifact(const adze_module *module, adze_registry *registry,
     bool ok = compile(&c, module);
     for (uint32_t i = 0; i < c.n_jobs; i++) x86_job_free(&c.jobs[i]);
     free(c.jobs);
+    x86_contexts_destroy(c.contexts);
     x86_symbols_free(&c.symbols);
     x86_program_free(&c.program);
     return ok;

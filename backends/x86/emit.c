@@ -196,7 +196,7 @@ static bool is_alone(const adze_region *body, uint32_t index)
     return true;
 }
 
-bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel, const char *level)
+bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel, const char *level, const char *symbol)
 {
     const adze_func *func = x86_kernel_at(e->program, kernel, level);
     const adze_region *body = adze_func_body(func);
@@ -211,7 +211,7 @@ bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel, const char *level)
                               "@%s: parameter %u is no buffer", kernel->name, i);
         noalias[i + 1] = !kernel->may_alias[i] && is_alone(body, i);
     }
-    e->kernel = x86_kernel_symbol(&e->arena, kernel->name);
+    e->kernel = symbol;
     e->n_chunks = 0;
     x86_scope scope = {.offset = adze_dim_const(e->program->context, 0)};
     e->scope = &scope;

@@ -53,8 +53,8 @@ typedef struct x86_emit {
 
 /* ---- emit.c ---- */
 
-/* Emits one kernel for a level as function x86_kernel_symbol(its name). False after an error. */
-bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel, const char *level);
+/* Emits one kernel for a level as function `symbol`. False after an error. */
+bool x86_emit_kernel(x86_emit *e, const x86_kernel *kernel, const char *level, const char *symbol);
 void x86_emit_init(x86_emit *e, x86_program *program, MlirContext context, MlirModule module,
                    bool contract);
 void x86_emit_free(x86_emit *e);

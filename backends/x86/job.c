@@ -142,13 +142,26 @@ bool x86_job_generate(x86_job *job)
     return ok;
 }
 
-/* Names that show in objects and listings do not depend on folders. */
-static void name_module(x86_job *job)
+void x86_job_begin(x86_job *job)
 {
-    char name[64];
-    int n = snprintf(name, sizeof name, "adze_%s_%u", job->level->name, job->part);
-    LLVMSetModuleIdentifier(job->llvm, name, (size_t)n);
-    LLVMSetSourceFileName(job->llvm, name, (size_t)n);
+    job->context = LLVMContextCreate();
+    LLVMContextSetDiagnosticHandler(job->context, x86_keep_diagnostic, job);
+    job->llvm = LLVMModuleCreateWithNameInContext("adze", job->context);
+}
+
+/* Kernels come as MLIR, all else is built as LLVM IR when the job is made. */
+static bool lower(x86_job *job)
+{
+    if (mlirModuleIsNull(job->module)) return true;
+    job->context = LLVMContextCreate();
+    LLVMContextSetDiagnosticHandler(job->context, x86_keep_diagnostic, job);
+    bool ok = x86_lower(job);
+    x86_drop_mlir(job);
+    if (ok && job->content == X86_CONTENT_ALL) {
+        x86_build_floors(job);
+        x86_build_steps(job);
+    }
+    return ok;
 }
 
 static bool run(x86_job *job)
@@ -159,15 +172,10 @@ static bool run(x86_job *job)
         mlirOpPrintingFlagsDestroy(flags);
         return true;
     }
-    job->context = LLVMContextCreate();
-    LLVMContextSetDiagnosticHandler(job->context, x86_keep_diagnostic, job);
-    if (!x86_lower(job)) return false;
-    mlirModuleDestroy(job->module); /* frees most of the memory early */
-    job->module = (MlirModule){NULL};
-    mlirContextDestroy(job->mlir);
-    job->mlir = (MlirContext){NULL};
-    name_module(job);
-    x86_build_steps(job);
+    if (!lower(job)) return false;
+    /* names that show in objects and listings do not depend on folders */
+    LLVMSetModuleIdentifier(job->llvm, "adze", strlen("adze"));
+    LLVMSetSourceFileName(job->llvm, "adze", strlen("adze"));
     LLVMTargetMachineRef machine = make_machine(job);
     if (!machine) return false;
     set_layout(job->llvm, machine);
@@ -176,18 +184,30 @@ static bool run(x86_job *job)
     return ok;
 }
 
-void x86_job_run(x86_job *job)
+/* Code of plug-ins is not in the key, so what holds some is made each time. */
+static bool may_keep(const x86_job *job)
 {
-    job->ok = run(job);
+    return job->ok && job->cache && job->content != X86_CONTENT_ALL && !job->uses_libm && !job->n_objects;
+}
+
+static void drop_llvm(x86_job *job)
+{
     if (job->llvm) LLVMDisposeModule(job->llvm);
     if (job->context) LLVMContextDispose(job->context);
     job->llvm = NULL;
     job->context = NULL;
 }
 
+void x86_job_run(x86_job *job)
+{
+    job->ok = run(job);
+    drop_llvm(job);
+    if (may_keep(job)) x86_cache_store(job->cache, job->key, job->bytes, job->size);
+}
+
 void x86_job_free(x86_job *job)
 {
-    if (!mlirModuleIsNull(job->module)) mlirModuleDestroy(job->module);
-    if (!mlirContextIsNull(job->mlir)) mlirContextDestroy(job->mlir);
+    x86_drop_mlir(job);
+    drop_llvm(job);
     free(job->bytes);
 }

@@ -19,8 +19,6 @@
 
 extern char **environ;
 
-enum { MAX_ARGS = 512 };
-
 static const char head_shared[] = "PHDRS {\n"
                                   "  head PT_LOAD FILEHDR PHDRS FLAGS(4);\n";
 static const char head_executable[] = "ENTRY(_start)\n"
@@ -81,14 +79,16 @@ static const char sections[] =
     "}\n";
 
 typedef struct command {
-    const char *words[MAX_ARGS];
-    uint32_t count;
+    adze_arena *arena;
+    const char **words;
+    uint32_t count, capacity;
     bool driver; /* cc: linker options go behind -Wl, */
 } command;
 
 static void add(command *c, const char *word)
 {
-    if (c->count + 1 < MAX_ARGS) c->words[c->count++] = word;
+    c->words = adze_arena_grow(c->arena, c->words, c->count, &c->capacity, sizeof *c->words);
+    c->words[c->count++] = word;
 }
 
 /* An option of the linker itself, without commas. */
@@ -141,7 +141,7 @@ static bool run(x86_work *work, command *c, const char *log)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC,
                                      0600);
     posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-    c->words[c->count] = NULL;
+    add(c, NULL);
     pid_t pid;
     int error = posix_spawnp(&pid, c->words[0], &actions, NULL, (char *const *)(uintptr_t)c->words,
                              environ);
@@ -218,7 +218,7 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
     if (!linker)
         return adze_error(adze_loc_unknown(work->context),
                           "no linker found: install ld.lld, ld or cc, or set ADZE_LINKER");
-    command c = {.driver = is_driver(linker)};
+    command c = {.arena = &work->arena, .driver = is_driver(linker)};
     add(&c, linker);
     if (c.driver && !executable) add(&c, "-nostdlib");
     if (kind == X86_LINK_RELOCATABLE) add(&c, "-r");
@@ -244,8 +244,6 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
         if (!c.driver) add(&c, script);
     }
     for (uint32_t i = 0; i < work->n_objects; i++) add(&c, work->objects[i]);
-    if (c.count > MAX_ARGS - 8)
-        return adze_error(adze_loc_unknown(work->context), "too many objects to link");
     if (kind == X86_LINK_SHARED && work->needs_libm && !add_libm(work, &c)) return false;
     if (executable && !add_archives(work, &c)) return false;
     if (executable) add(&c, "-lm"), add(&c, "-lpthread");

@@ -316,17 +316,33 @@ static void set_target(x86_job *job, LLVMValueRef f)
     add_flag(job->context, f, "nounwind");
 }
 
+/* Is it called from outside of the job's module? Then it gets its name. */
+static bool is_entry(x86_job *job, LLVMValueRef f)
+{
+    char name[128];
+    const char *now = LLVMGetValueName(f);
+    if (starts_with(now, "adze_step_")) return true;
+    if (job->content == X86_CONTENT_KERNEL && !strcmp(now, X86_KERNEL_PART))
+        snprintf(name, sizeof name, "%s", job->symbol);
+    else if (job->content == X86_CONTENT_FLOOR && starts_with(now, X86_FLOOR_PART))
+        snprintf(name, sizeof name, "%s_%s", job->symbol, now + strlen(X86_FLOOR_PART));
+    else
+        return false;
+    LLVMSetValueName2(f, name, strlen(name));
+    return true;
+}
+
 static void finish_functions(x86_job *job)
 {
     LLVMContextRef c = job->context;
     for (LLVMValueRef f = LLVMGetFirstFunction(job->llvm); f; f = LLVMGetNextFunction(f)) {
         if (LLVMIsDeclaration(f)) continue;
-        const char *name = LLVMGetValueName(f);
         set_target(job, f);
-        if (starts_with(name, "adze_step_")) {
+        if (is_entry(job, f)) {
             LLVMSetVisibility(f, LLVMHiddenVisibility);
             continue;
         }
+        const char *name = LLVMGetValueName(f);
         LLVMSetVisibility(f, LLVMDefaultVisibility);
         LLVMSetLinkage(f, LLVMInternalLinkage);
         if (starts_with(name, "adze_body_") || starts_with(name, "adze_uk_")) {

@@ -12,9 +12,35 @@
 #include <mlir-c/RegisterEverything.h>
 #include <mlir-c/Target/LLVMIR.h>
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
-MlirContext x86_mlir_context(void)
+/* ---- Contexts ---- */
+
+struct x86_contexts {
+    pthread_mutex_t lock;
+    MlirContext *waiting;
+    size_t count, capacity;
+};
+
+x86_contexts *x86_contexts_create(void)
+{
+    x86_contexts *c = calloc(1, sizeof *c);
+    if (c) pthread_mutex_init(&c->lock, NULL);
+    return c;
+}
+
+void x86_contexts_destroy(x86_contexts *c)
+{
+    if (!c) return;
+    for (size_t i = 0; i < c->count; i++) mlirContextDestroy(c->waiting[i]);
+    pthread_mutex_destroy(&c->lock);
+    free(c->waiting);
+    free(c);
+}
+
+static MlirContext make_context(void)
 {
     MlirContext context = mlirContextCreateWithThreading(false);
     MlirDialectHandle handles[] = {
@@ -29,6 +55,34 @@ MlirContext x86_mlir_context(void)
     mlirRegisterAllLLVMTranslations(context);
     return context;
 }
+
+void x86_take_mlir(x86_job *job)
+{
+    x86_contexts *c = job->contexts;
+    pthread_mutex_lock(&c->lock);
+    job->mlir = c->count ? c->waiting[--c->count] : (MlirContext){NULL};
+    pthread_mutex_unlock(&c->lock);
+    if (mlirContextIsNull(job->mlir)) job->mlir = make_context();
+    job->module = mlirModuleCreateEmpty(mlirLocationUnknownGet(job->mlir));
+}
+
+void x86_drop_mlir(x86_job *job)
+{
+    if (!mlirModuleIsNull(job->module)) mlirModuleDestroy(job->module);
+    job->module = (MlirModule){NULL};
+    if (mlirContextIsNull(job->mlir)) return;
+    x86_contexts *c = job->contexts;
+    pthread_mutex_lock(&c->lock);
+    if (c->count == c->capacity) {
+        c->capacity = 2 * c->capacity + 4;
+        c->waiting = adze_realloc(c->waiting, c->capacity * sizeof *c->waiting);
+    }
+    c->waiting[c->count++] = job->mlir;
+    pthread_mutex_unlock(&c->lock);
+    job->mlir = (MlirContext){NULL};
+}
+
+/* ---- Lowering ---- */
 
 static void keep_text(MlirStringRef text, void *self)
 {

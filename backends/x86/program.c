@@ -235,18 +235,6 @@ static bool fill_operands(x86_reader *r, adze_op *op, x86_step *step)
     return true;
 }
 
-static uint64_t region_cost(const adze_region *region)
-{
-    uint64_t cost = 0;
-    for (adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
-        uint64_t inner = adze_op_is(op, "ukernel") ? 60 : 1;
-        for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
-            inner += region_cost(adze_op_region(op, i));
-        cost += inner;
-    }
-    return cost;
-}
-
 /* Does it call a micro-kernel that is `such`? */
 static bool calls(const adze_region *region, bool (*such)(const char *name))
 {
@@ -269,7 +257,6 @@ static uint32_t find_kernel(x86_reader *r, const adze_func *func)
     k->func = func;
     k->name = adze_func_name(func);
     k->may_alias = ADZE_NEW_ARRAY(&p->arena, bool, adze_region_num_args(adze_func_body(func)));
-    k->cost = 20 + region_cost(adze_func_body(func));
     p->has_dots |= calls(adze_func_body(func), adze_uk_has_dots);
     adze_table_put(&r->kernels, func, (void *)(uintptr_t)p->n_kernels);
     return p->n_kernels - 1;

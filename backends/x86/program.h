@@ -98,7 +98,6 @@ typedef struct x86_kernel {
     const adze_func *func;
     const char *name;
     bool *may_alias; /* per parameter: some launch gives it memory that another one has too */
-    uint64_t cost;   /* rough size of its code */
 } x86_kernel;
 
 /* A constant that `main` uses, at its offset in the weights. */

@@ -57,14 +57,7 @@ LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place)
     return x86_offset(s, base, x86_size_value(s, place->at));
 }
 
-static LLVMValueRef function(x86_builder *s, const char *name, LLVMTypeRef type)
-{
-    LLVMValueRef f = LLVMGetNamedFunction(s->module, name);
-    return f ? f : LLVMAddFunction(s->module, name, type);
-}
-
-/* Read-only data without a name. */
-static LLVMValueRef data(x86_builder *s, LLVMValueRef init, unsigned align)
+LLVMValueRef x86_data(x86_builder *s, LLVMValueRef init, unsigned align)
 {
     LLVMValueRef g = LLVMAddGlobal(s->module, LLVMTypeOf(init), "");
     LLVMSetInitializer(g, init);
@@ -75,23 +68,7 @@ static LLVMValueRef data(x86_builder *s, LLVMValueRef init, unsigned align)
     return g;
 }
 
-/* ---- Kernels ---- */
-
-static void build_kernel(x86_builder *s, const x86_step *step, adze_arena *arena)
-{
-    uint32_t n = step->n_inputs + step->n_outputs;
-    LLVMValueRef *args = ADZE_NEW_ARRAY(arena, LLVMValueRef, n + 1);
-    LLVMTypeRef *types = ADZE_NEW_ARRAY(arena, LLVMTypeRef, n + 1);
-    for (uint32_t i = 0; i <= n; i++) {
-        args[i] = i ? x86_pointer(s, &step->operands[i - 1].place) : s->frame;
-        types[i] = s->ptr;
-    }
-    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(s->c), types, n + 1, false);
-    const char *name = x86_kernel_symbol(arena, s->job->program->kernels[step->kernel].name);
-    LLVMBuildCall2(s->b, type, function(s, name, type), args, n + 1, "");
-}
-
-/* ---- Evaluations ---- */
+/* ---- Values ---- */
 
 static LLVMValueRef dims_array(x86_builder *s, const x86_operand *operand)
 {
@@ -101,7 +78,7 @@ static LLVMValueRef dims_array(x86_builder *s, const x86_operand *operand)
     if (known) {
         LLVMValueRef values[ADZE_MAX_RANK];
         for (uint32_t i = 0; i < operand->rank; i++) values[i] = x86_i64(s, operand->dims[i].value);
-        return data(s, LLVMConstArray2(s->i64, values, operand->rank), 8);
+        return x86_data(s, LLVMConstArray2(s->i64, values, operand->rank), 8);
     }
     LLVMValueRef array = LLVMBuildAlloca(s->b, type, "");
     for (uint32_t i = 0; i < operand->rank; i++)
@@ -115,7 +92,8 @@ static void store_at(x86_builder *s, LLVMValueRef base, size_t at, LLVMValueRef 
     LLVMBuildStore(s->b, v, x86_offset(s, base, x86_i64(s, (int64_t)at)));
 }
 
-LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, uint32_t n, bool outputs)
+LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, const LLVMValueRef *pointers, uint32_t n,
+                             bool outputs)
 {
     LLVMValueRef bytes =
         LLVMBuildArrayAlloca(s->b, s->i8, x86_i64(s, (int64_t)(n * sizeof(adze_value))), "");
@@ -124,7 +102,8 @@ LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, uint32
         const x86_operand *operand = &operands[i];
         size_t at = i * sizeof(adze_value);
         if (operand->is_open && !outputs) {
-            LLVMBuildMemCpy(s->b, x86_offset(s, bytes, x86_i64(s, (int64_t)at)), 8, x86_late(s, &operand->place, 0), 8,
+            LLVMValueRef late = pointers ? pointers[i] : x86_late(s, &operand->place, 0);
+            LLVMBuildMemCpy(s->b, x86_offset(s, bytes, x86_i64(s, (int64_t)at)), 8, late, 8,
                             x86_i64(s, sizeof(adze_value)));
             continue;
         }
@@ -136,67 +115,73 @@ LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, uint32
         store_at(s, bytes, at + offsetof(adze_value, rank), x86_i32(s, operand->rank));
         store_at(s, bytes, at + offsetof(adze_value, reserved), x86_i32(s, 0));
         store_at(s, bytes, at + offsetof(adze_value, dims), absent ? null : dims_array(s, operand));
-        store_at(s, bytes, at + offsetof(adze_value, data), x86_pointer(s, &operand->place));
+        LLVMValueRef data = absent ? null : pointers ? pointers[i] : x86_pointer(s, &operand->place);
+        store_at(s, bytes, at + offsetof(adze_value, data), data);
         store_at(s, bytes, at + offsetof(adze_value, items), null);
         store_at(s, bytes, at + offsetof(adze_value, n_items), x86_i64(s, 0));
     }
     return bytes;
 }
 
-/* A slot as two words; what it points to becomes data of the module. */
-static LLVMValueRef slot_constant(x86_builder *s, adze_attr_kind kind, const adze_slot *slot)
+/* ---- Kernels ---- */
+
+/* A function of another part. */
+static LLVMValueRef callee(x86_builder *s, const char *name, LLVMTypeRef type)
 {
-    LLVMValueRef words[2] = {LLVMConstInt(s->i64, slot->words[0], false), x86_i64(s, 0)};
-    uint64_t count = 0;
-    const void *bytes = NULL;
-    if (kind == ADZE_ATTR_STR || kind == ADZE_ATTR_SYM) bytes = slot->s.data, count = slot->s.size;
-    if (kind == ADZE_ATTR_INTS || kind == ADZE_ATTR_FLOATS)
-        bytes = slot->ints.data, count = slot->ints.count;
-    bool inline_word = kind == ADZE_ATTR_INT || kind == ADZE_ATTR_BOOL || kind == ADZE_ATTR_TYPE ||
-                       kind == ADZE_ATTR_FLOAT;
-    if (!inline_word) words[0] = LLVMConstNull(s->ptr);
-    if (bytes) {
-        words[1] = x86_i64(s, (int64_t)count);
-        if (kind == ADZE_ATTR_STR || kind == ADZE_ATTR_SYM) {
-            words[0] = data(s, LLVMConstStringInContext2(s->c, bytes, count, false), 1);
-        } else {
-            LLVMValueRef *items = adze_malloc(count * sizeof *items);
-            const uint64_t *raw = bytes;
-            for (uint64_t i = 0; i < count; i++) items[i] = LLVMConstInt(s->i64, raw[i], false);
-            words[0] = data(s, LLVMConstArray2(s->i64, items, count), 8);
-            free(items);
-        }
+    LLVMValueRef f = LLVMGetNamedFunction(s->module, name);
+    if (f) return f;
+    f = LLVMAddFunction(s->module, name, type);
+    LLVMSetVisibility(f, LLVMHiddenVisibility);
+    return f;
+}
+
+static void build_kernel(x86_builder *s, const x86_step *step, const char *name, adze_arena *arena)
+{
+    uint32_t n = step->n_inputs + step->n_outputs;
+    LLVMValueRef *args = ADZE_NEW_ARRAY(arena, LLVMValueRef, n + 1);
+    LLVMTypeRef *types = ADZE_NEW_ARRAY(arena, LLVMTypeRef, n + 1);
+    for (uint32_t i = 0; i <= n; i++) {
+        args[i] = i ? x86_pointer(s, &step->operands[i - 1].place) : s->frame;
+        types[i] = s->ptr;
     }
-    return LLVMConstStructInContext(s->c, words, 2, false);
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(s->c), types, n + 1, false);
+    LLVMBuildCall2(s->b, type, callee(s, name, type), args, n + 1, "");
 }
 
-static LLVMValueRef attr_block(x86_builder *s, const x86_step *step, adze_arena *arena)
+/* ---- Evaluations ---- */
+
+/* An array of adze_value that the evaluation fills where an output is open, else none. */
+static LLVMValueRef open_values(x86_builder *s, const x86_step *step)
 {
-    uint32_t n = step->row->n_attrs;
-    LLVMValueRef *slots = ADZE_NEW_ARRAY(arena, LLVMValueRef, n + 1);
-    LLVMValueRef set[2] = {LLVMConstInt(s->i64, step->attrs[0].set, false), x86_i64(s, 0)};
-    slots[0] = LLVMConstStructInContext(s->c, set, 2, false);
-    for (uint32_t i = 0; i < n; i++)
-        slots[i + 1] = slot_constant(s, step->row->attrs[i].kind, &step->attrs[i + 1]);
-    return data(s, LLVMConstStructInContext(s->c, slots, n + 1, false), 16);
+    bool any = false;
+    for (uint32_t i = 0; i < step->n_outputs; i++) any = any || step->operands[step->n_inputs + i].is_open;
+    if (!any) return LLVMConstNull(s->ptr);
+    LLVMValueRef size = x86_i64(s, (int64_t)(step->n_outputs * sizeof(adze_value)));
+    LLVMValueRef values = LLVMBuildArrayAlloca(s->b, s->i8, size, "");
+    LLVMSetAlignment(values, 16);
+    return values;
 }
 
-static void build_floor(x86_builder *s, const x86_step *step, adze_arena *arena)
+/* Calls the function that runs the evaluation with what it gets for each operand (floor.c). */
+static void build_floor(x86_builder *s, const x86_step *step, const char *name, adze_arena *arena)
 {
-    LLVMTypeRef types[] = {s->ptr, s->ptr, s->i32, s->ptr, s->i32, s->ptr};
-    LLVMTypeRef type = LLVMFunctionType(s->i32, types, 6, false);
-    char name[128] = "eval_";
-    strncat(name, step->row->name, sizeof name - sizeof "eval_");
-    LLVMValueRef args[6];
-    args[0] = x86_field(s, s->ptr, offsetof(adze_frame, env));
-    args[1] = x86_value_array(s, step->operands, step->n_inputs, false);
-    args[2] = x86_i32(s, step->n_inputs);
-    args[3] = x86_value_array(s, step->operands + step->n_inputs, step->n_outputs, true);
-    args[4] = x86_i32(s, step->n_outputs);
-    args[5] = attr_block(s, step, arena);
-    LLVMValueRef status = LLVMBuildCall2(s->b, type, function(s, name, type), args, 6, "");
-    x86_return_error(s, status);
-    x86_take_outputs(s, step->operands + step->n_inputs, step->n_outputs, args[3]);
+    uint32_t n = step->n_inputs + step->n_outputs;
+    LLVMValueRef *args = ADZE_NEW_ARRAY(arena, LLVMValueRef, n + 1), values = open_values(s, step);
+    LLVMTypeRef *types = ADZE_NEW_ARRAY(arena, LLVMTypeRef, n + 1);
+    for (uint32_t i = 0; i <= n; i++) types[i] = s->ptr;
+    args[0] = s->frame;
+    for (uint32_t i = 0; i < n; i++) {
+        const x86_operand *operand = &step->operands[i];
+        if (!operand->is_open)
+            args[i + 1] = x86_pointer(s, &operand->place);
+        else if (i < step->n_inputs)
+            args[i + 1] = x86_late(s, &operand->place, 0);
+        else
+            args[i + 1] = x86_offset(s, values, x86_i64(s, (int64_t)((i - step->n_inputs) * sizeof(adze_value))));
+    }
+    LLVMTypeRef type = LLVMFunctionType(s->i32, types, n + 1, false);
+    x86_return_error(s, LLVMBuildCall2(s->b, type, callee(s, name, type), args, n + 1, ""));
+    x86_take_outputs(s, step->operands + step->n_inputs, step->n_outputs, values);
 }
 
 /* ---- Steps ---- */
@@ -212,9 +197,9 @@ static void build_step(x86_builder *s, const x86_step *step, uint32_t index, adz
     s->dims = NULL;
     x86_reserve(s, step->operands + step->n_inputs, step->n_outputs);
     if (step->kind == X86_STEP_KERNEL) {
-        build_kernel(s, step, arena);
+        build_kernel(s, step, s->job->callees[index], arena);
     } else if (step->kind == X86_STEP_FLOOR) {
-        build_floor(s, step, arena);
+        build_floor(s, step, s->job->callees[index], arena);
     } else if (step->kind == X86_STEP_DIMS) {
         LLVMValueRef to = x86_pointer(s, &step->operands[0].place);
         for (uint32_t i = 0; i < step->n_dims; i++)
@@ -225,7 +210,7 @@ static void build_step(x86_builder *s, const x86_step *step, uint32_t index, adz
     LLVMBuildRet(s->b, x86_i32(s, ADZE_OK));
 }
 
-void x86_build_steps(x86_job *job)
+x86_builder x86_builder_make(x86_job *job)
 {
     x86_builder s = {.job = job, .c = job->context, .module = job->llvm};
     s.b = LLVMCreateBuilderInContext(s.c);
@@ -233,9 +218,14 @@ void x86_build_steps(x86_job *job)
     s.i32 = LLVMInt32TypeInContext(s.c);
     s.i64 = LLVMInt64TypeInContext(s.c);
     s.ptr = LLVMPointerTypeInContext(s.c, 0);
+    return s;
+}
+
+void x86_build_steps(x86_job *job)
+{
+    x86_builder s = x86_builder_make(job);
     adze_arena arena = {0};
-    for (uint32_t i = 0; i < job->program->n_steps; i++)
-        if (job->part_of_step[i] == job->part) build_step(&s, &job->program->steps[i], i, &arena);
+    for (uint32_t i = 0; i < job->program->n_steps; i++) build_step(&s, &job->program->steps[i], i, &arena);
     adze_arena_free(&arena);
     LLVMDisposeBuilder(s.b);
 }

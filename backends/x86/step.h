@@ -25,8 +25,14 @@ LLVMValueRef x86_size_value(x86_builder *s, x86_size size);
 /* Where the field at that offset of a late value's adze_value lies. */
 LLVMValueRef x86_late(x86_builder *s, const x86_place *place, size_t at);
 LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place);
-/* An array of adze_value: what the operands are; outputs that only their evaluation knows are absent. */
-LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, uint32_t n, bool outputs);
+/* Read-only data without a name. */
+LLVMValueRef x86_data(x86_builder *s, LLVMValueRef init, unsigned align);
+/* An array of adze_value: what the operands are; outputs that only their evaluation knows are absent. `pointers`: data
+ * of the operands, or the late adze_value of open ones; NULL: they are taken from their places. */
+LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, const LLVMValueRef *pointers, uint32_t n,
+                             bool outputs);
+/* A builder for the job's module; its `b` is for the caller to dispose of. */
+x86_builder x86_builder_make(x86_job *job);
 
 /* ---- step_control.c ---- */
 

@@ -116,7 +116,7 @@ static void build_push(x86_builder *s, const x86_step *step)
         return;
     }
     bool empty = step->operands[2].place.kind == X86_ABSENT;
-    LLVMValueRef value = x86_value_array(s, step->operands, 1, false), number = x86_i64(s, -1);
+    LLVMValueRef value = x86_value_array(s, step->operands, NULL, 1, false), number = x86_i64(s, -1);
     if (!empty) number = LLVMBuildLoad2(s->b, s->i64, x86_pointer(s, &step->operands[2].place), "");
     LLVMTypeRef types[] = {s->ptr, s->i32, s->ptr, s->i64};
     LLVMValueRef args[] = {s->frame, x86_i32(s, step->operands[1].place.io), value, number};
@@ -172,7 +172,7 @@ static void build_names(x86_builder *s, const x86_step *step)
 static void build_output(x86_builder *s, const x86_step *step)
 {
     LLVMTypeRef types[] = {s->ptr, s->i32, s->ptr};
-    LLVMValueRef args[] = {s->frame, x86_i32(s, step->target), x86_value_array(s, step->operands, 1, false)};
+    LLVMValueRef args[] = {s->frame, x86_i32(s, step->target), x86_value_array(s, step->operands, NULL, 1, false)};
     call(s, offsetof(adze_frame, set_output), types, args, 3);
 }
 
@@ -199,7 +199,7 @@ void x86_build_control(x86_builder *s, const x86_step *step)
         build_names(s, step);
         break;
     case X86_STEP_ASSIGN:
-        assign(s, step->operands[1].place.io, x86_value_array(s, step->operands, 1, false));
+        assign(s, step->operands[1].place.io, x86_value_array(s, step->operands, NULL, 1, false));
         break;
     default:
         build_output(s, step);
