@@ -37,6 +37,10 @@ if shutil.which("dot"):
 if config.sanitize:
     config.available_features.add("sanitize")
 
+# Kernels that several tests compile are compiled once, and again only after the backend was built anew.
+config.environment["ADZE_CODE_CACHE"] = (os.environ.get("ADZE_CODE_CACHE") or
+                                         os.path.join(config.adze_build_dir, "test", "code"))
+
 for key in ("ADZE_MODELS", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
     if key in os.environ:
         config.environment[key] = os.environ[key]
