@@ -353,7 +353,7 @@ static void finish_functions(x86_job *job)
         }
     }
     for (LLVMValueRef g = LLVMGetFirstGlobal(job->llvm); g; g = LLVMGetNextGlobal(g))
-        if (!LLVMIsDeclaration(g)) {
+        if (!LLVMIsDeclaration(g) && !starts_with(LLVMGetValueName(g), "llvm.")) { /* lists of what is used */
             LLVMSetVisibility(g, LLVMDefaultVisibility);
             LLVMSetLinkage(g, LLVMInternalLinkage);
         }
