@@ -116,13 +116,15 @@ bool access_space_to_depth(const adze_op *op, adze_access *a)
 {
     adze_context *context = adze_op_context(op);
     const adze_type *x = access_operand_type(op, 0);
+    bool crd = adze_op_attr_str(op, "mode")[0] == 'C';
     int64_t b = adze_op_attr_int(op, "blocksize");
     if (!x || !access_result_axes(op, a)) return false;
     const adze_dim *block = adze_dim_const(context, b), *channels = adze_type_dim(x, 1);
-    const adze_dim *place = quotient(op, access_axis(op, 1), channels);
+    const adze_dim *places = adze_dim_const(context, b * b), *c = access_axis(op, 1);
+    const adze_dim *place = crd ? rest(op, c, places) : quotient(op, c, channels);
     adze_access_map *map = access_map_operand(a, 0, 4);
     map->dims[0] = access_axis(op, 0);
-    map->dims[1] = rest(op, access_axis(op, 1), channels);
+    map->dims[1] = crd ? quotient(op, c, places) : rest(op, c, channels);
     map->dims[2] =
         adze_dim_add(context, adze_dim_mul_const(context, access_axis(op, 2), b), quotient(op, place, block));
     map->dims[3] = adze_dim_add(context, adze_dim_mul_const(context, access_axis(op, 3), b), rest(op, place, block));

@@ -179,6 +179,10 @@ static bool is_of_type(const adze_value *value, const adze_type *type)
     if (type->kind == ADZE_TYPE_TENSOR)
         return value->kind == ADZE_VALUE_TENSOR && value->dtype == type->dtype &&
                (!type->ranked || type->rank == value->rank);
+    if (type->kind == ADZE_TYPE_MAP)
+        return value->kind == ADZE_VALUE_MAP && value->n_items == 2 && value->items[0].dtype == type->dtype &&
+               value->items[1].dtype == type->element->dtype && value->items[0].rank == 1 &&
+               value->items[1].rank == 1 && value->items[0].dims[0] == value->items[1].dims[0];
     bool optional = type->kind == ADZE_TYPE_OPTIONAL;
     if (value->kind != (optional ? ADZE_VALUE_OPTIONAL : ADZE_VALUE_SEQUENCE)) return false;
     if (optional && value->n_items > 1) return false;
@@ -194,7 +198,7 @@ static bool check_input(adze_interp *interp, const adze_func *func, uint32_t ind
     const adze_type *type = arg->type;
     adze_loc loc = func->loc;
     const char *name = arg->name ? arg->name : "?";
-    if (type->kind == ADZE_TYPE_SEQUENCE || type->kind == ADZE_TYPE_OPTIONAL) {
+    if (type->element) {
         char text[128];
         adze_type_print(type, text, sizeof text);
         return is_of_type(value, type) || adze_error(loc, "input '%s' must be %s", name, text);

@@ -60,6 +60,9 @@ bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value);
 /* interp_sequence.c: runs an op over sequences or optionals. */
 bool adze_interp_sequence(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
 
+/* interp_map.c: runs an op over maps. */
+bool adze_interp_map(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
+
 /* interp_string.c: runs an op over strings. */
 bool adze_interp_string(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
 

@@ -225,14 +225,17 @@ static bool run_has(const call *c)
     return one(c, ADZE_DTYPE_bool, has);
 }
 
+static bool run_map(const call *c) { return adze_interp_map(c->interp, c->op, c->in, c->out); }
+
 static const struct {
     const char *name;
     run_fn *run;
 } rows[] = {
-    {"concat_from_sequence", run_concat}, {"optional", run_optional},       {"optional_get_element", run_get},
-    {"optional_has_element", run_has},    {"sequence_at", run_at},          {"sequence_construct", run_construct},
-    {"sequence_empty", run_empty},        {"sequence_erase", run_erase},    {"sequence_insert", run_insert},
-    {"sequence_length", run_length},      {"split_to_sequence", run_split},
+    {"concat_from_sequence", run_concat}, {"map_entries", run_map},         {"optional", run_optional},
+    {"optional_get_element", run_get},    {"optional_has_element", run_has}, {"sequence_at", run_at},
+    {"sequence_construct", run_construct}, {"sequence_empty", run_empty},   {"sequence_erase", run_erase},
+    {"sequence_insert", run_insert},      {"sequence_length", run_length},  {"split_to_sequence", run_split},
+    {"zip_map", run_map},
 };
 
 bool adze_interp_sequence(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)

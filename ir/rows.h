@@ -35,6 +35,7 @@ adze_infer_fn infer_max_unpool, infer_col2im, infer_roi_align, infer_max_roi_poo
     infer_deform_conv;
 adze_infer_fn infer_det, infer_tfidf_vectorizer, infer_dft, infer_stft, infer_mel_weight_matrix;
 adze_infer_fn infer_recurrent, infer_linear_attention;
+adze_infer_fn infer_lookup, infer_tree_ensemble, infer_couple_probabilities, infer_zip_map, infer_map_entries;
 adze_infer_fn infer_shape, infer_size, infer_constant_of_shape, infer_range, infer_dims, infer_stated,
     infer_random, infer_random_like, infer_multinomial;
 adze_infer_fn infer_sequence_construct, infer_sequence_at, infer_sequence_insert, infer_sequence_erase,

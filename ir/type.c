@@ -148,6 +148,7 @@ const adze_dim *adze_type_stride(const adze_type *buffer, uint32_t axis) { retur
 uint32_t adze_type_align(const adze_type *buffer) { return buffer->align; }
 uint32_t adze_type_alias(const adze_type *buffer) { return buffer->alias; }
 const adze_type *adze_type_element(const adze_type *type) { return type->element; }
+adze_dtype adze_type_key(const adze_type *map) { return map->dtype; }
 
 adze_dtype adze_type_dtype(const adze_type *type)
 {

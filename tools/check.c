@@ -182,8 +182,10 @@ static bool check_expected(const adze_check *c, adze_device *device, const adze_
 static adze_value_kind kind_of(const adze_type *type)
 {
     adze_type_kind kind = adze_type_get_kind(type);
-    return kind == ADZE_TYPE_SEQUENCE ? ADZE_VALUE_SEQUENCE : kind == ADZE_TYPE_OPTIONAL ? ADZE_VALUE_OPTIONAL
-                                                                                      : ADZE_VALUE_TENSOR;
+    return kind == ADZE_TYPE_SEQUENCE   ? ADZE_VALUE_SEQUENCE
+           : kind == ADZE_TYPE_OPTIONAL ? ADZE_VALUE_OPTIONAL
+           : kind == ADZE_TYPE_MAP      ? ADZE_VALUE_MAP
+                                        : ADZE_VALUE_TENSOR;
 }
 
 /* Reads PREFIX_0.pb, PREFIX_1.pb, …: by position, or by the name in the file where that is a port's. */

@@ -28,22 +28,28 @@ static const char usage[] =
     "ones are made, where symbolic dims are 1 or what --dim says.\n"
     "Example: adze run model.onnx --inputs=x.npz --outputs=y.npz --target=x86\n";
 
+static void print_element(const adze_value *v, uint64_t i)
+{
+    if (v->dtype == ADZE_DTYPE_str) {
+        const adze_string *s = (const adze_string *)v->data + i;
+        printf("\"%.*s\"", (int)(s->size < 40 ? s->size : 40), s->data);
+    } else if (v->dtype == ADZE_DTYPE_c64) {
+        const float *c = (const float *)v->data + 2 * i;
+        printf("%.6g%+.6gi", (double)c[0], (double)c[1]);
+    } else if (v->dtype == ADZE_DTYPE_c128) {
+        const double *c = (const double *)v->data + 2 * i;
+        printf("%.6g%+.6gi", c[0], c[1]);
+    } else {
+        printf("%.6g", adze_value_real(v, i));
+    }
+}
+
 static void print_first(const adze_value *v, uint64_t count)
 {
     const char *space = " first ";
     for (uint64_t i = 0; i < count && i < FIRST; i++, space = " ") {
-        if (v->dtype == ADZE_DTYPE_str) {
-            const adze_string *s = (const adze_string *)v->data + i;
-            printf("%s\"%.*s\"", space, (int)(s->size < 40 ? s->size : 40), s->data);
-        } else if (v->dtype == ADZE_DTYPE_c64) {
-            const float *c = (const float *)v->data + 2 * i;
-            printf("%s%.6g%+.6gi", space, (double)c[0], (double)c[1]);
-        } else if (v->dtype == ADZE_DTYPE_c128) {
-            const double *c = (const double *)v->data + 2 * i;
-            printf("%s%.6g%+.6gi", space, c[0], c[1]);
-        } else {
-            printf("%s%.6g", space, adze_value_real(v, i));
-        }
+        printf("%s", space);
+        print_element(v, i);
     }
 }
 
@@ -66,16 +72,34 @@ static void print_tensor(const adze_value *v)
     print_first(v, count);
 }
 
+static void print_map(const adze_value *v)
+{
+    uint64_t count = v->n_items == 2 ? adze_value_count(&v->items[0]) : 0;
+    printf("map of %llu", (unsigned long long)count);
+    for (uint64_t i = 0; i < count && i < FIRST; i++) {
+        printf("%s", i ? ", " : " first ");
+        print_element(&v->items[0], i);
+        printf(": ");
+        print_element(&v->items[1], i);
+    }
+}
+
 static void print_value(const adze_value *v)
 {
     if (v->kind == ADZE_VALUE_TENSOR)
         print_tensor(v);
-    else if (v->kind == ADZE_VALUE_SEQUENCE)
+    else if (v->kind == ADZE_VALUE_SEQUENCE) {
         printf("sequence of %llu", (unsigned long long)v->n_items);
+        if (v->n_items && v->items[0].kind == ADZE_VALUE_MAP) {
+            printf(", first ");
+            print_map(&v->items[0]);
+        }
+    } else if (v->kind == ADZE_VALUE_MAP)
+        print_map(v);
     else if (v->kind == ADZE_VALUE_OPTIONAL)
         printf("optional, %s", v->n_items ? "present" : "absent");
     else
-        printf("%s", v->kind == ADZE_VALUE_MAP ? "map" : "absent");
+        printf("absent");
 }
 
 static bool write_outputs(const adze_device *d, const adze_value *results, const char *path)

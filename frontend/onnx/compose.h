@@ -57,6 +57,10 @@ term *compose_reduce(adze_onnx_node *node, const char *name, term *x, const int6
 /* A list of a parameter for each channel as [1…], so that it broadcasts along axis 1 of `rank` axes. */
 term *compose_channels(adze_onnx_node *node, term *x, uint32_t rank);
 
+/* [batch, have, time, size] with each head of keys or values as often as `want` heads of queries use it
+ * (upgrade_attention.c). */
+term *compose_repeat_heads(adze_onnx_node *node, term *x, int64_t have, int64_t want);
+
 /* The node's only result. */
 bool compose_end(adze_onnx_node *node, term *result);
 

@@ -52,7 +52,9 @@ static void begin(adze_onnx_export *x, const adze_module *module, int64_t opset,
                             .module = module,
                             .func = adze_module_main(module),
                             .opset = opset,
-                            .spell_out = spell_out};
+                            .spell_out = spell_out,
+                            .ml_least = 1,
+                            .ml_most = 5};
     adze_map **maps[] = {&x->names, &x->dtypes, &x->taken, &x->taken_nodes, &x->used, &x->domains};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         if (!(*maps[i] = adze_map_create())) abort();
@@ -141,7 +143,10 @@ void adze_onnx_put_model(const adze_onnx_export *x, adze_onnx_bytes *before, adz
     if (version && version->kind == ADZE_ATTR_INT) adze_onnx_put_int(before, 5, version->value.i);
     if (doc) adze_onnx_put_text(before, 6, doc);
     put_opset(behind, NULL, x->opset);
-    for (uint32_t i = 0; i < x->n_domains; i++) put_opset(behind, x->domain_list[i], 1);
+    for (uint32_t i = 0; i < x->n_domains; i++) {
+        bool ml = !strcmp(x->domain_list[i], ADZE_ONNX_ML);
+        put_opset(behind, x->domain_list[i], ml ? x->ml_least : 1);
+    }
     if (!metadata || metadata->kind != ADZE_ATTR_STRS) return;
     for (const char *const *at = metadata->value.object; at && at[0] && at[1]; at += 2) {
         size_t begin_at = adze_onnx_put_begin(behind, 14);

@@ -28,6 +28,8 @@ bool adze_onnx_form_takes(const adze_onnx_form *form, const adze_dtype *in, uint
 
 /* ---- One export ---- */
 
+#define ADZE_ONNX_ML "ai.onnx.ml"
+
 /* A node on its way out: begin, operands and attributes, end. */
 typedef struct adze_onnx_draft {
     const char *op_type, *domain; /* domain NULL = ONNX's own */
@@ -58,6 +60,7 @@ typedef struct adze_onnx_export {
     adze_map *domains;    /* interned domains of other ops -> anything */
     const char *domain_list[16];
     uint32_t n_domains;
+    int64_t ml_least, ml_most; /* versions of ai.onnx.ml that have all its ops that were said */
     adze_onnx_bytes *nodes;       /* of the graph that is being written */
     adze_onnx_bytes graph_nodes;  /* fields 1 of the main graph */
     adze_onnx_bytes tensors;      /* fields 5: constants that groups of ops need */
@@ -124,7 +127,7 @@ void adze_onnx_put_graph(adze_onnx_export *x);
 /* A graph of one region of the op as a message: without inputs, or as Loop wants it. */
 void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool loop, adze_onnx_bytes *out);
 
-/* ---- Ops (export_ops.c, export_forms.c, export_groups.c, export_shapes.c, export_sequence.c) ---- */
+/* ---- Ops (export_ops.c, export_forms.c, export_groups.c, export_shapes.c, export_sequence.c, export_tables.c) ---- */
 
 /* The op as the ONNX op `op_type`: operands, attributes and results one to one. */
 bool adze_onnx_say_as(adze_onnx_export *x, const char *op_type);
@@ -137,6 +140,7 @@ adze_onnx_speaker *adze_onnx_group_find(const char *op);
 adze_onnx_speaker *adze_onnx_shape_find(const char *op);
 adze_onnx_speaker *adze_onnx_spelling_find(const char *op);
 adze_onnx_speaker *adze_onnx_sequence_find(const char *op);
+adze_onnx_speaker *adze_onnx_table_find(const char *op);
 /* The dims as an i64 tensor of rank 1: a constant, or computed from the inputs of the model. NULL if refused. */
 const char *adze_onnx_say_dims(adze_onnx_export *x, const adze_dim *const *dims, uint32_t count, const char *out);
 

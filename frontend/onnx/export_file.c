@@ -49,7 +49,17 @@ static void put_entry(adze_onnx_bytes *out, const char *key, const char *value)
     adze_onnx_put_end(out, begin);
 }
 
-/* TensorProto with key and length in front, but for the bytes that follow it. */
+static void put_strings(adze_onnx_bytes *out, const adze_const *constant)
+{
+    adze_data *data = adze_const_data(constant);
+    const adze_string *strings = adze_data_load(data); /* they lie in memory */
+    uint64_t count = strings ? adze_data_size(data) / sizeof *strings : 0;
+    for (uint64_t i = 0; i < count; i++) adze_onnx_put_bytes(out, 6, strings[i].data, strings[i].size);
+}
+
+static bool is_text(const item *it) { return adze_type_dtype(adze_const_type(it->constant)) == ADZE_DTYPE_str; }
+
+/* TensorProto with key and length in front, but for the bytes that follow it; strings stand in it. */
 static void put_head(plan *p, item *it)
 {
     adze_context *context = p->x->context;
@@ -62,7 +72,9 @@ static void put_head(plan *p, item *it)
     }
     adze_onnx_put_int(&body, 2, adze_onnx_dtype_number(adze_type_dtype(type)));
     adze_onnx_put_text(&body, 8, adze_onnx_name(p->x, adze_const_value(it->constant)));
-    if (it->external) {
+    if (is_text(it)) {
+        put_strings(&body, it->constant);
+    } else if (it->external) {
         put_entry(&body, "location", p->location);
         put_entry(&body, "offset", adze_internf(context, "%llu", (unsigned long long)it->offset));
         put_entry(&body, "length", adze_internf(context, "%llu", (unsigned long long)it->bytes));
@@ -85,8 +97,9 @@ static bool list_constants(plan *p)
     if (!p->items) return adze_error(p->loc, "out of memory");
     for (const adze_const *c = adze_module_first_const(p->x->module); c; c = adze_const_next(c)) {
         if (!adze_onnx_is_written(p->x, c)) continue;
-        uint64_t bytes = adze_data_size(adze_const_data(c));
-        p->items[p->n_items++] = (item){.constant = c, .bytes = bytes};
+        item *it = &p->items[p->n_items++];
+        *it = (item){.constant = c};
+        if (!is_text(it)) it->bytes = adze_data_size(adze_const_data(c));
     }
     return true;
 }

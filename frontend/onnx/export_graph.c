@@ -126,7 +126,8 @@ static void put_dim(adze_onnx_bytes *out, const adze_dim *dim)
 void adze_onnx_put_type(adze_onnx_bytes *out, const adze_type *type)
 {
     adze_type_kind kind = adze_type_get_kind(type);
-    size_t inner = adze_onnx_put_begin(out, kind == ADZE_TYPE_SEQUENCE ? 4 : kind == ADZE_TYPE_OPTIONAL ? 9 : 1);
+    uint32_t field = kind == ADZE_TYPE_SEQUENCE ? 4 : kind == ADZE_TYPE_MAP ? 5 : kind == ADZE_TYPE_OPTIONAL ? 9 : 1;
+    size_t inner = adze_onnx_put_begin(out, field);
     if (kind == ADZE_TYPE_TENSOR) {
         adze_onnx_put_int(out, 1, adze_onnx_dtype_number(adze_type_dtype(type)));
         if (adze_type_is_ranked(type)) {
@@ -135,7 +136,9 @@ void adze_onnx_put_type(adze_onnx_bytes *out, const adze_type *type)
             adze_onnx_put_end(out, shape);
         }
     } else if (adze_type_element(type)) {
-        size_t element = adze_onnx_put_begin(out, 1);
+        bool map = kind == ADZE_TYPE_MAP;
+        if (map) adze_onnx_put_int(out, 1, adze_onnx_dtype_number(adze_type_key(type)));
+        size_t element = adze_onnx_put_begin(out, map ? 2 : 1);
         adze_onnx_put_type(out, adze_type_element(type));
         adze_onnx_put_end(out, element);
     }
@@ -146,7 +149,7 @@ void adze_onnx_put_info(adze_onnx_export *x, adze_onnx_bytes *out, uint32_t fiel
                         const adze_type *type)
 {
     adze_type_kind kind = adze_type_get_kind(type);
-    if (kind != ADZE_TYPE_TENSOR && kind != ADZE_TYPE_SEQUENCE && kind != ADZE_TYPE_OPTIONAL)
+    if (kind != ADZE_TYPE_TENSOR && !adze_type_element(type))
         adze_onnx_refuse(x, "values that are no tensors");
     size_t begin = adze_onnx_put_begin(out, field);
     adze_onnx_put_text(out, 1, name);

@@ -106,6 +106,7 @@ bool adze_onnx_say_op(adze_onnx_export *x)
     if (!speaker) speaker = adze_onnx_shape_find(row->name);
     if (!speaker) speaker = adze_onnx_spelling_find(row->name);
     if (!speaker) speaker = adze_onnx_sequence_find(row->name);
+    if (!speaker) speaker = adze_onnx_table_find(row->name);
     if (speaker) return speaker(x);
     if (adze_op_is(x->op, "if")) return say_if(x);
     if (adze_op_is(x->op, "loop")) return say_loop(x);

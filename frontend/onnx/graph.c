@@ -183,7 +183,8 @@ static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
 static bool import_op(adze_onnx_node *node, bool poisoned)
 {
     bool standard = *node->domain == 0;
-    const adze_onnx_upgrade *upgrade = standard ? adze_onnx_upgrade_find(node->op_type) : NULL;
+    const adze_onnx_upgrade *upgrade = standard ? adze_onnx_upgrade_find(node->op_type)
+                                                : adze_onnx_upgrade_find_in(node->domain, node->op_type);
     const adze_op_row *row =
         adze_row_find_onnx(node->import->context, standard ? NULL : node->domain, node->op_type);
     if (!row && !upgrade) {
@@ -196,6 +197,9 @@ static bool import_op(adze_onnx_node *node, bool poisoned)
     if (standard && (node->version < ADZE_ONNX_OPSET_MIN || node->version > ADZE_ONNX_OPSET_MAX))
         return adze_onnx_unsupported(node, "opsets %d to %d are read", ADZE_ONNX_OPSET_MIN,
                                      ADZE_ONNX_OPSET_MAX);
+    int64_t newest = upgrade && !standard ? adze_onnx_domain_version(node->domain) : INT64_MAX;
+    if (node->version > newest)
+        return adze_onnx_unsupported(node, "versions 1 to %lld of %s are read", (long long)newest, node->domain);
     if (!adze_onnx_attr_check(node, row, upgrade ? upgrade->attrs : NULL)) return false;
     if (poisoned) return true;
     if (standard && node->version < LEGACY) {

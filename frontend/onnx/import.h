@@ -180,6 +180,10 @@ typedef struct adze_onnx_upgrade {
 
 /* NULL: the op's row says everything. Default domain only. */
 const adze_onnx_upgrade *adze_onnx_upgrade_find(const char *op_type);
+/* Of another domain (upgrade_domains.c); NULL: not known. */
+const adze_onnx_upgrade *adze_onnx_upgrade_find_in(const char *domain, const char *op_type);
+/* The newest version of another domain that is read; 0: none of ONNX's own. */
+int64_t adze_onnx_domain_version(const char *domain);
 
 /* ---- Graphs inside nodes (subgraph.c) ---- */
 

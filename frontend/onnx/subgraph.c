@@ -38,6 +38,24 @@ static void define(adze_context *context, const defined *in, const char *text)
 static bool read_graph(adze_context *context, const Pb__Graph *graph, const defined *outer, adze_onnx_visit *visit,
                        void *self);
 
+/* Gradient names values by attributes too: strings that name what its inputs stand for, and y. */
+static bool read_gradient(adze_context *context, const Pb__Node *node, const defined *in, adze_onnx_visit *visit,
+                          void *self)
+{
+    bool ok = true;
+    if (!node->op_type || strcmp(node->op_type, "Gradient") || !node->domain ||
+        strcmp(node->domain, "ai.onnx.preview.training") != 0)
+        return true;
+    for (size_t i = 0; ok && i < node->n_attribute; i++) {
+        const Pb__Attribute *attr = node->attribute[i];
+        for (size_t k = 0; ok && k < attr->n_strings + 1; k++) {
+            ProtobufCBinaryData text = k < attr->n_strings ? attr->strings[k] : attr->s;
+            ok = !text.len || read_name(context, adze_intern(context, (const char *)text.data, text.len), in, visit, self);
+        }
+    }
+    return ok;
+}
+
 static bool read_node(adze_context *context, const Pb__Node *node, const defined *in, adze_onnx_visit *visit,
                       void *self)
 {
@@ -45,7 +63,7 @@ static bool read_node(adze_context *context, const Pb__Node *node, const defined
     for (size_t i = 0; ok && i < node->n_input; i++) ok = read_name(context, node->input[i], in, visit, self);
     for (size_t i = 0; ok && i < node->n_attribute; i++)
         ok = !node->attribute[i]->g || read_graph(context, node->attribute[i]->g, in, visit, self);
-    return ok;
+    return ok && read_gradient(context, node, in, visit, self);
 }
 
 static bool read_graph(adze_context *context, const Pb__Graph *graph, const defined *outer, adze_onnx_visit *visit,

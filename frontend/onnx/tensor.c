@@ -301,10 +301,6 @@ adze_ir_value *adze_onnx_tensor_const(adze_onnx_import *import, const Pb__Tensor
 {
     adze_onnx_shape shape;
     if (!adze_onnx_tensor_shape(tensor, loc, &shape)) return NULL;
-    if (shape.dtype == ADZE_DTYPE_str) {
-        adze_error(loc, "constant '%s': constants of strings are not supported", name);
-        return NULL;
-    }
     adze_data *data = adze_onnx_tensor_data(import, tensor, &shape, loc);
     if (!data) return NULL;
     const adze_type *type =

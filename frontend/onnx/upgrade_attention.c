@@ -63,16 +63,20 @@ static bool read_attention(adze_onnx_node *node, attention *a)
     return true;
 }
 
-/* Each head of keys or values as often as queries use it. */
-static term *repeat_heads(adze_onnx_node *node, term *x, const attention *a)
+term *compose_repeat_heads(adze_onnx_node *node, term *x, int64_t have, int64_t want)
 {
     adze_context *context = node->import->context;
-    int64_t times = a->q_heads / a->kv_heads;
+    int64_t times = want / have;
     if (times == 1 || compose_rank(x) != 4) return x;
     const adze_dim *wide[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(context, times), compose_dim(x, 2),
                               compose_dim(x, 3)};
-    const adze_dim *dims[] = {wide[0], adze_dim_const(context, a->q_heads), wide[3], wide[4]};
+    const adze_dim *dims[] = {wide[0], adze_dim_const(context, want), wide[3], wide[4]};
     return compose_reshape(node, compose_expand(node, compose_unsqueeze(node, x, 2, 3), wide, 5), dims, 4);
+}
+
+static term *repeat_heads(adze_onnx_node *node, term *x, const attention *a)
+{
+    return compose_repeat_heads(node, x, a->kv_heads, a->q_heads);
 }
 
 static term *both(adze_onnx_node *node, term *a, term *b) { return a ? compose2(node, "and", a, b) : b; }

@@ -1,10 +1,11 @@
 /* Scan: a `loop` over the slices of its inputs, which the number of the run gathers.
  *
  * Since opset 9 axes and directions are attributes of inputs and of outputs. In opset 8 all values have a batch in
- * front, and the graph runs over each entry of it: a loop around the loop.
+ * front, and the graph runs over each entry of it: a loop around the loop. Entries may have lengths of their own; what
+ * is stacked of shorter ones has zeros behind it.
  */
+#include "compose.h"
 #include "repeat.h"
-#include "upgrade.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ typedef struct scan {
     int64_t *axes;                     /* of the inputs */
     const int64_t *reversed, *out_axes, *out_reversed;
     adze_ir_value *last; /* length - 1, where an input is reversed */
+    adze_ir_value *lengths; /* of the entries of a batch; NULL: all are as long as the axis */
 } scan;
 
 /* ---- The inner loop ---- */
@@ -145,12 +147,40 @@ static adze_ir_value *entry(adze_onnx_node *node, adze_ir_value *all, adze_ir_va
     return adze_onnx_emit(node, "gather", operands, 2, NULL, 0);
 }
 
+/* Cuts the inputs of one entry to its length; *out: how long they were, as a list of one. */
+static bool shorten(scan *one, adze_ir_value *index, adze_ir_value **out)
+{
+    adze_onnx_node *node = one->node;
+    adze_ir_value *zero = compose_int(node, 0);
+    term *at = compose_unsqueeze(node, index, 0, 1);
+    term *length = compose_cast(node, compose2(node, "gather", one->lengths, at), ADZE_DTYPE_i64);
+    length = compose2(node, "max", length, zero);
+    *out = compose_size(node, one->inputs[0], 0);
+    for (uint32_t i = 0; i < one->n_inputs && *out; i++) {
+        term *parts[] = {one->inputs[i], zero, length, zero};
+        one->inputs[i] = compose_all(node, "slice", parts, 4, 4, NULL, 0);
+        if (!one->inputs[i]) return false;
+    }
+    return *out != NULL;
+}
+
+/* A stack with zeros up to `length`. */
+static adze_ir_value *lengthen(adze_onnx_node *node, adze_ir_value *stack, adze_ir_value *length)
+{
+    int rank = compose_rank(stack);
+    int64_t zeros[ADZE_MAX_RANK] = {0};
+    if (rank < 1) return adze_onnx_unsupported(node, "a stack of unknown rank with sequence_lens"), NULL;
+    term *parts[] = {compose_ints(node, zeros, (size_t)rank), compose2(node, "sub", length, compose_size(node, stack, 0)),
+                     rank > 1 ? compose_ints(node, zeros, (size_t)rank - 1) : NULL};
+    return compose2(node, "pad", stack, compose_concat(node, parts, rank > 1 ? 3 : 2, 0));
+}
+
 /* What runs for one entry of the batch; the builder stands in the region. */
 static bool fill_batch(const scan *s, adze_op *op)
 {
     scan one = *s;
     adze_onnx_node *node = s->node;
-    adze_ir_value *index = adze_region_arg(adze_op_region(op, 0), 0);
+    adze_ir_value *index = adze_region_arg(adze_op_region(op, 0), 0), *length = NULL;
     uint32_t n = s->n_carried + s->n_stacks;
     adze_ir_value **values = calloc(n + s->n_carried + s->n_inputs + 1u, sizeof(adze_ir_value *));
     if (!values) abort();
@@ -159,7 +189,10 @@ static bool fill_batch(const scan *s, adze_op *op)
     bool ok = true;
     for (uint32_t i = 0; ok && i < s->n_carried; i++) ok = (one.carried[i] = entry(node, s->carried[i], index)) != NULL;
     for (uint32_t i = 0; ok && i < s->n_inputs; i++) ok = (one.inputs[i] = entry(node, s->inputs[i], index)) != NULL;
+    if (ok && s->lengths) ok = shorten(&one, index, &length);
     ok = ok && run_scan(&one, values + 1);
+    for (uint32_t i = 0; ok && length && i < s->n_stacks; i++)
+        ok = (values[1 + s->n_carried + i] = lengthen(node, values[1 + s->n_carried + i], length)) != NULL;
     node->import->builder.loc = node->loc;
     ok = ok && adze_build(&node->import->builder, "yield", values, n + 1, NULL, 0, NULL, 0);
     free(values);
@@ -270,7 +303,9 @@ static bool import_scan(scan *s, adze_ir_value **out)
                read_list(node, "scan_output_directions", s->n_stacks, true, &s->out_reversed) && find_axes(s, axes) &&
                run_scan(s, out);
     }
-    if (node->in[0]) return adze_onnx_unsupported(node, "sequence_lens of opset 8");
+    s->lengths = node->in[0];
+    if (s->lengths && (compose_rank(s->lengths) != 1 || adze_dtype_get_kind(compose_dtype(s->lengths)) != ADZE_KIND_INT))
+        return adze_onnx_invalid(node, "its sequence_lens are no list of integers");
     return read_list(node, "directions", s->n_inputs, true, &s->reversed) && find_axes(s, NULL) && run_batch(s, out);
 }
 

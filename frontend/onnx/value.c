@@ -1,4 +1,4 @@
-/* Stored values, as ONNX's test data sets have them: tensors, sequences, optionals.
+/* Stored values, as ONNX's test data sets have them: tensors, sequences, optionals, maps.
  *
  * Sequences are unpacked by protobuf-c like any piece, so their nesting is bounded by the scanner's
  * depth; the recursion here follows it.
@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* SequenceProto.DataType and OptionalProto.DataType. */
-enum { OF_NOTHING = 0, OF_TENSORS = 1, OF_SEQUENCES = 3, OF_OPTIONALS = 5 };
+enum { OF_NOTHING = 0, OF_TENSORS = 1, OF_SEQUENCES = 3, OF_MAPS = 4, OF_OPTIONALS = 5 };
 
 void adze_onnx_value_free(adze_value *value)
 {
@@ -51,6 +51,7 @@ static bool make_items(adze_onnx_source *source, adze_value *out, adze_value_kin
 }
 
 static bool read_optional(adze_onnx_source *source, const Pb__Optional *optional, adze_value *out);
+static bool read_map(adze_onnx_source *source, const Pb__Map *map, adze_value *out);
 
 /* On failure `out` holds what was made so far; the caller frees it. */
 static bool read_sequence(adze_onnx_source *source, const Pb__Sequence *sequence, adze_value *out)
@@ -68,6 +69,11 @@ static bool read_sequence(adze_onnx_source *source, const Pb__Sequence *sequence
         ok = make_items(source, out, ADZE_VALUE_SEQUENCE, sequence->n_sequence_values);
         for (size_t i = 0; ok && i < out->n_items; i++)
             ok = read_sequence(source, sequence->sequence_values[i], &out->items[i]);
+        return ok;
+    case OF_MAPS:
+        ok = make_items(source, out, ADZE_VALUE_SEQUENCE, sequence->n_map_values);
+        for (size_t i = 0; ok && i < out->n_items; i++)
+            ok = read_map(source, sequence->map_values[i], &out->items[i]);
         return ok;
     case OF_OPTIONALS:
         ok = make_items(source, out, ADZE_VALUE_SEQUENCE, sequence->n_optional_values);
@@ -99,6 +105,86 @@ static bool read_optional(adze_onnx_source *source, const Pb__Optional *optional
     }
 }
 
+/* ---- Maps: two items, tensors of rank 1 ---- */
+
+/* Room for `count` elements, and `more` bytes behind them. */
+static bool make_row(adze_onnx_source *source, adze_value *out, adze_dtype dtype, size_t count, size_t more)
+{
+    int64_t *dims = malloc(sizeof *dims);
+    uint8_t *bytes = calloc(1, adze_dtype_bytes(dtype, count) + more + 64);
+    *out = (adze_value){.kind = ADZE_VALUE_TENSOR, .dtype = (uint32_t)dtype, .rank = 1, .dims = dims, .data = bytes};
+    if (!dims || !bytes) return adze_error(adze_onnx_source_loc(source), "out of memory");
+    *dims = (int64_t)count;
+    return true;
+}
+
+/* Strings as an array of adze_string with their bytes behind it. */
+static bool make_strings(adze_onnx_source *source, adze_value *out, const adze_string *strings, size_t count)
+{
+    size_t more = 0;
+    for (size_t i = 0; i < count; i++) more += strings[i].size;
+    if (!make_row(source, out, ADZE_DTYPE_str, count, more)) return false;
+    adze_string *own = out->data;
+    char *to = (char *)(own + count);
+    for (size_t i = 0; i < count; i++) {
+        if (strings[i].size) memcpy(to, strings[i].data, strings[i].size);
+        own[i] = (adze_string){to, strings[i].size};
+        to += strings[i].size;
+    }
+    return true;
+}
+
+static bool read_keys(adze_onnx_source *source, const Pb__Map *map, adze_value *out)
+{
+    adze_dtype dtype = adze_onnx_dtype(map->key_type);
+    if (dtype == ADZE_DTYPE_str) {
+        adze_string *strings = calloc(map->n_string_keys + 1, sizeof *strings);
+        if (!strings) return adze_error(adze_onnx_source_loc(source), "out of memory");
+        for (size_t i = 0; i < map->n_string_keys; i++)
+            strings[i] = (adze_string){(const char *)map->string_keys[i].data, map->string_keys[i].len};
+        bool ok = make_strings(source, out, strings, map->n_string_keys);
+        free(strings);
+        return ok;
+    }
+    if (dtype != ADZE_DTYPE_i64)
+        return adze_error(adze_onnx_source_loc(source), "maps with keys of type %d are not supported", map->key_type);
+    if (!make_row(source, out, dtype, map->n_keys, 0)) return false;
+    if (map->n_keys) memcpy(out->data, map->keys, map->n_keys * sizeof *map->keys);
+    return true;
+}
+
+/* The values, tensors of one element each, as one row. */
+static bool join_values(adze_onnx_source *source, const adze_value *items, size_t count, adze_value *out)
+{
+    adze_dtype dtype = count ? (adze_dtype)items[0].dtype : ADZE_DTYPE_f32;
+    size_t size = adze_dtype_bits(dtype) / 8;
+    for (size_t i = 0; i < count; i++)
+        if (items[i].kind != ADZE_VALUE_TENSOR || items[i].dtype != items[0].dtype || adze_value_count(&items[i]) != 1 ||
+            !size)
+            return adze_error(adze_onnx_source_loc(source), "the values of a map are not one element each");
+    if (!make_row(source, out, dtype, count, 0)) return false;
+    for (size_t i = 0; i < count; i++) memcpy((char *)out->data + i * size, items[i].data, size);
+    if (dtype != ADZE_DTYPE_str) return true;
+    adze_value own;
+    bool ok = make_strings(source, &own, out->data, count);
+    adze_onnx_value_free(out);
+    *out = own;
+    return ok;
+}
+
+static bool read_map(adze_onnx_source *source, const Pb__Map *map, adze_value *out)
+{
+    adze_value values = {0};
+    if (!make_items(source, out, ADZE_VALUE_MAP, 2) || !read_keys(source, map, &out->items[0])) return false;
+    bool ok = !map->values || read_sequence(source, map->values, &values);
+    if (ok && values.n_items != (uint64_t)out->items[0].dims[0])
+        ok = adze_error(adze_onnx_source_loc(source), "a map of %lld keys and %llu values",
+                        (long long)out->items[0].dims[0], (unsigned long long)values.n_items);
+    ok = ok && join_values(source, values.items, values.n_items, &out->items[1]);
+    adze_onnx_value_free(&values);
+    return ok;
+}
+
 static const ProtobufCMessageDescriptor *descriptor_of(adze_value_kind kind)
 {
     switch (kind) {
@@ -108,6 +194,8 @@ static const ProtobufCMessageDescriptor *descriptor_of(adze_value_kind kind)
         return &pb__sequence__descriptor;
     case ADZE_VALUE_OPTIONAL:
         return &pb__optional__descriptor;
+    case ADZE_VALUE_MAP:
+        return &pb__map__descriptor;
     default:
         return NULL;
     }
@@ -130,6 +218,9 @@ static bool read_value(adze_onnx_source *source, adze_value_kind kind, adze_valu
     } else if (unpacked && kind == ADZE_VALUE_SEQUENCE) {
         name = ((Pb__Sequence *)unpacked)->name;
         ok = read_sequence(source, unpacked, out);
+    } else if (unpacked && kind == ADZE_VALUE_MAP) {
+        name = ((Pb__Map *)unpacked)->name;
+        ok = read_map(source, unpacked, out);
     } else if (unpacked) {
         name = ((Pb__Optional *)unpacked)->name;
         ok = read_optional(source, unpacked, out);

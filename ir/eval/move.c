@@ -254,7 +254,8 @@ adze_status eval_space_to_depth(const adze_env *env, const adze_value *in, uint3
         return ev_fail(env, ADZE_ERR_DIM, "space_to_depth: blocks do not divide the dims");
     int64_t c = in->dims[1], h = in->dims[2], w = in->dims[3];
     int64_t out_dims[4] = {in->dims[0], c * b * b, h / b, w / b};
-    int64_t dims[6] = {in->dims[0], b, b, c, h / b, w / b};
-    int64_t strides[6] = {c * h * w, w, 1, h * w, w * b, b};
+    bool crd = ev_text_is(a->mode, "CRD");
+    int64_t dims[6] = {in->dims[0], crd ? c : b, b, crd ? b : c, h / b, w / b};
+    int64_t strides[6] = {c * h * w, crd ? h * w : w, crd ? w : 1, crd ? 1 : h * w, w * b, b};
     return view_copy(env, in, out, 4, out_dims, 6, dims, strides, 0);
 }

@@ -170,6 +170,7 @@ static bool read_set(adze_context *context, const char *set, const adze_func *fu
         adze_type_kind kind = adze_type_get_kind(type_of(func, results, i));
         adze_value_kind stored = kind == ADZE_TYPE_SEQUENCE   ? ADZE_VALUE_SEQUENCE
                                  : kind == ADZE_TYPE_OPTIONAL ? ADZE_VALUE_OPTIONAL
+                                 : kind == ADZE_TYPE_MAP      ? ADZE_VALUE_MAP
                                                               : ADZE_VALUE_TENSOR;
         snprintf(path, sizeof path, "%s/%s_%u.pb", set, results ? "output" : "input", i);
         if (!adze_onnx_read_value(context, path, stored, &values[i], NULL)) return false;

@@ -21,6 +21,7 @@ static const struct {
     {"loop", "test/backends/x86/flow.py makes them"},
 #define NO_TENSOR "modules hold tensors of numbers"
     {"concat_from_sequence", NO_TENSOR},
+    {"map_entries", NO_TENSOR},
     {"optional", NO_TENSOR},
     {"optional_get_element", NO_TENSOR},
     {"optional_has_element", NO_TENSOR},
@@ -35,6 +36,11 @@ static const struct {
     {"string_concat", NO_TENSOR},
     {"string_normalizer", NO_TENSOR},
     {"string_split", NO_TENSOR},
+    {"zip_map", NO_TENSOR},
+#define TABLES "its operands are tables that must fit each other: test/onnx_ml.py makes them"
+    {"lookup", TABLES},
+    {"tree_ensemble", TABLES},
+    {"couple_probabilities", "its operand must be probabilities: test/onnx_ml.py makes them"},
 };
 
 void counts_start(counts *c, const adze_registry *registry)

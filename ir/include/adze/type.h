@@ -73,6 +73,7 @@ ADZE_API uint32_t adze_type_align(const adze_type *buffer);                     
 ADZE_API uint32_t adze_type_alias(const adze_type *buffer);
 /* Of a sequence or optional, the value type of a map; NULL of others. */
 ADZE_API const adze_type *adze_type_element(const adze_type *type);
+ADZE_API adze_dtype adze_type_key(const adze_type *map);
 /* The same tensor with another layout (NULL = none), dtype or dims. */
 ADZE_API const adze_type *adze_type_with_layout(const adze_type *type, const adze_layout *layout);
 ADZE_API const adze_type *adze_type_with_dtype(const adze_type *type, adze_dtype dtype);

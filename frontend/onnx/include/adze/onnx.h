@@ -54,7 +54,7 @@ typedef struct adze_onnx_write_options {
  * cannot say, or says why the file cannot be written. */
 ADZE_API bool adze_onnx_write(const adze_module *module, const char *path, const adze_onnx_write_options *options);
 
-/* Reads a stored value (TensorProto, SequenceProto or OptionalProto: the file does not say which,
+/* Reads a stored value (TensorProto, SequenceProto, OptionalProto or MapProto: the file does not say which,
  * so `kind` must). The value is the caller's, freed by adze_onnx_value_free; so is the interned
  * name in `out_name` (may be NULL) the context's. False after an error, with `out` empty. */
 ADZE_API bool adze_onnx_read_value(adze_context *context, const char *path, adze_value_kind kind,

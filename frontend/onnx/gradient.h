@@ -1,0 +1,31 @@
+/* Reverse-mode differentiation at import (private). */
+#ifndef ADZE_ONNX_GRADIENT_H
+#define ADZE_ONNX_GRADIENT_H
+
+#include "compose.h"
+
+typedef struct gradient {
+    adze_onnx_node *node;
+    adze_map *depends; /* values that change with those that are asked for */
+    adze_map *leaves;  /* values that are not looked behind */
+    adze_map *grads;   /* value -> how y changes with it, a value of its dims */
+    const adze_op *op; /* being differentiated */
+} gradient;
+
+/* Adds what the op's operands get, from how y changes with its results. The rows of gradient_rules.c; false after an
+ * error: an op without a row has no derivative. */
+bool gradient_of_op(gradient *g, const adze_op *op);
+
+/* How y changes with a result of the op; NULL: not at all. */
+term *gradient_of_result(const gradient *g, uint32_t index);
+/* Adds to what operand `index` gets; `part` is first summed over axes along which the operand was broadcast. Nothing is
+ * done where the operand is absent or does not depend on what is asked for. False of NULL. */
+bool gradient_add(gradient *g, uint32_t index, term *part);
+bool gradient_wants(const gradient *g, uint32_t index);
+
+/* x with the dims of another value. */
+term *gradient_shaped(adze_onnx_node *node, term *x, term *like);
+/* A value full of one number with the dims and the type of another. */
+term *gradient_full(adze_onnx_node *node, term *like, double value);
+
+#endif
