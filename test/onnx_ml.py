@@ -667,6 +667,13 @@ def write(name, row, model, inputs, want):
     return True
 
 
+def has_form(name):
+    """May it be written as ONNX again? No form has coupled probabilities, an error for an unknown category, or trees of
+    f64 whose leaves have several weights."""
+    return not ("_prob" in name and name.startswith("svm") or name == "onehotencoder_1_0" or
+                name.startswith("treeensembleclassifier") and name.endswith(("_f64", "_i64", "_i32")))
+
+
 def without_case():
     """Versions of operators that no case is for; those that are deprecated have one too."""
     have = {row for _, row, *_ in CASES}
@@ -686,7 +693,7 @@ def main():
     cases = os.path.join(FOLDER, "cases")
     failed = 0
     base, FOLDER = FOLDER, cases
-    failed += sum(not write(*row) for row in CASES)
+    failed += sum(not write(*row) for row in CASES if "--export" not in flags or has_form(row[0]))
     FOLDER = base
     for row in without_case():
         print(f"FAILED no case for {row}")

@@ -1,6 +1,8 @@
 /* Trees in any order into tables in which children stand behind their nodes. */
 #include "trees.h"
 
+#include "ir/eval/convert.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,14 +100,10 @@ static term *constant(adze_onnx_node *node, const char *what, adze_dtype dtype, 
 /* Numbers in the element type of x. */
 static term *reals(adze_onnx_node *node, const char *what, term *x, int64_t count, const double *values)
 {
-    term *wide = constant(node, what, ADZE_DTYPE_f64, count, 0, values);
     adze_dtype dtype = compose_dtype(x);
-    if (dtype == ADZE_DTYPE_f64) return wide;
-    if (dtype != ADZE_DTYPE_f32) return compose_cast(node, wide, dtype);
-    float *narrow = calloc((size_t)count + 1, sizeof *narrow);
+    uint8_t *narrow = calloc((size_t)count + 1, sizeof *values);
     if (!narrow) return adze_onnx_invalid(node, "out of memory"), NULL;
-    for (int64_t i = 0; i < count; i++) narrow[i] = (float)values[i];
-    adze_const_erase(adze_value_const(wide));
+    ev_store_f64(dtype, narrow, 0, 1, count, values);
     term *made = constant(node, what, dtype, count, 0, narrow);
     free(narrow);
     return made;
