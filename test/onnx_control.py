@@ -115,6 +115,12 @@ case("scan8", """g (float[2,3,4] x, float[2,4] s) => (float[2,4] y, float[2,3,4]
             w = Add(v, p)
             r = Sub(w, p) }> ("", s, x) }""",
      {"x": np.arange(24, dtype=np.float32).reshape(2, 3, 4), "s": np.ones((2, 4), np.float32)}, opset=8)
+case("scan8_lengths", """g (int64[2] n, float[2,3,4] x, float[2,4] s) => (float[2,4] y, float[2,3,4] t) {
+    y, t = Scan <num_scan_inputs = 1, directions = [1], body = b (float[4] v, float[4] p) => (float[4] w, float[4] r) {
+            w = Add(v, p)
+            r = Sub(w, p) }> (n, s, x) }""",
+     {"n": np.array([2, 3], np.int64), "x": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
+      "s": np.ones((2, 4), np.float32)}, opset=8)
 case("sequence_grows", """g (float[3,4] x, int64 n) => (float[M,4] y, int64 count, float[3,4] first) {
     none = SequenceEmpty <dtype = 1> ()
     s = Loop (n, "", none) <body = b (int64 i, bool go, seq(float) v) => (bool again, seq(float) w) {

@@ -161,6 +161,11 @@ for opset in (11, 13):
     case(opset, "DepthToSpace", [floats(1, 8, 2, 3)], blocksize=2, mode="CRD")
     case(opset, "ArgMax", [x3], axis=-1, keepdims=0)
 case(7, "DepthToSpace", [floats(1, 8, 2, 3)], blocksize=2)
+blocks = floats(2, 3, 4, 6)
+parts = blocks.reshape(2, 3, 2, 2, 3, 2)
+case(28, "SpaceToDepth", [blocks], blocksize=2, mode="CRD", name="_crd",
+     want=[parts.transpose(0, 1, 3, 5, 2, 4).reshape(2, 12, 2, 3)])
+case(28, "SpaceToDepth", [blocks], blocksize=2, want=[parts.transpose(0, 3, 5, 1, 2, 4).reshape(2, 12, 2, 3)])
 case(7, "ArgMax", [x3], axis=1)
 case(7, "Pow", [abs(x3), np.float32([2])])
 case(12, "Pow", [abs(x3), np.int32([2])])

@@ -27,6 +27,14 @@ CASES = [
     ("tfidf_vectorizer: the pool does not fit its counts",
      "%y = tfidf_vectorizer(@grams) {max_gram_length = 2, max_skip_count = 0, min_gram_length = 1, mode = \"TF\", "
      "ngram_counts = [0, 9], ngram_indexes = [0], pool_int64s = [1]} : f32[1]"),
+    ("lookup: an element is no key", "%y = lookup(@four, @grams, @grams) : i64[4]"),
+    *(("tree_ensemble: an entry of its tables is out of range",
+       f"%y = tree_ensemble(@x, @{roots}, @{nodes}, @splits, @{leaves}, @{targets}, @weights) {{n_targets = 1}} : f32[3,1]")
+      for roots, nodes, leaves, targets in (
+          ("far_root", "nodes", "leaves", "targets"), ("root", "loop", "leaves", "targets"),
+          ("root", "feature", "leaves", "targets"), ("root", "mode", "leaves", "targets"),
+          ("root", "leaf", "leaves", "targets"), ("root", "nodes", "starts", "targets"),
+          ("root", "nodes", "leaves", "far_targets"))),
 ]
 
 MODULE = """module @hostile {
@@ -57,6 +65,19 @@ MODULE = """module @hostile {
   const @r4 : f32[1,4,1] = derived full() {value = 1}
   const @long : i32[1] = dense[3]
   const @grams : i64[1] = dense[1]
+  const @root : i64[1] = dense[0]
+  const @far_root : i64[1] = dense[7]
+  const @nodes : i64[1,5] = dense[0, 0, 0, -1, -2]
+  const @loop : i64[1,5] = dense[0, 0, 0, 0, 0]
+  const @feature : i64[1,5] = dense[4, 0, 0, -1, -2]
+  const @mode : i64[1,5] = dense[0, 6, 0, -1, -2]
+  const @leaf : i64[1,5] = dense[0, 0, 0, -9, -9]
+  const @splits : f32[1] = dense[0.5]
+  const @leaves : i64[3] = dense[0, 1, 2]
+  const @starts : i64[3] = dense[-5, 900, 900]
+  const @targets : i64[2] = dense[0, 0]
+  const @far_targets : i64[2] = dense[1, -1]
+  const @weights : f32[2] = dense[1.0, 2.0]
   func @main(%x: i64[]) -> (%y: TYPE) {
     OP
     return(%y)
