@@ -14,18 +14,18 @@ typedef struct gradient {
 
 /* Adds what the op's operands get, from how y changes with its results. The rows of gradient_rules.c; false after an
  * error: an op without a row has no derivative. */
-bool gradient_of_op(gradient *g, const adze_op *op);
+bool derive_of_op(gradient *g, const adze_op *op);
 
 /* How y changes with a result of the op; NULL: not at all. */
-term *gradient_of_result(const gradient *g, uint32_t index);
+term *derive_of_result(const gradient *g, uint32_t index);
 /* Adds to what operand `index` gets; `part` is first summed over axes along which the operand was broadcast. Nothing is
  * done where the operand is absent or does not depend on what is asked for. False of NULL. */
-bool gradient_add(gradient *g, uint32_t index, term *part);
-bool gradient_wants(const gradient *g, uint32_t index);
+bool derive_add(gradient *g, uint32_t index, term *part);
+bool derive_wants(const gradient *g, uint32_t index);
 
 /* x with the dims of another value. */
-term *gradient_shaped(adze_onnx_node *node, term *x, term *like);
+term *derive_shaped(adze_onnx_node *node, term *x, term *like);
 /* A value full of one number with the dims and the type of another. */
-term *gradient_full(adze_onnx_node *node, term *like, double value);
+term *derive_full(adze_onnx_node *node, term *like, double value);
 
 #endif

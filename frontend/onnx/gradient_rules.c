@@ -28,7 +28,7 @@ static term *choose(gradient *g, term *condition, term *yes, term *no)
 static term *compared(gradient *g, const char *op, term *a, double b) { return compose2(g->node, op, a, num(g, a, b)); }
 
 /* The first operand alone, by the op's own derivative. */
-static bool chain(gradient *g, term *d, term *own) { return gradient_add(g, 0, mul(g, d, own)); }
+static bool chain(gradient *g, term *d, term *own) { return derive_add(g, 0, mul(g, d, own)); }
 
 /* ---- Elementwise, one operand: x and y are what goes in and comes out ---- */
 
@@ -100,13 +100,13 @@ static bool hard_sigmoid(gradient *g, const adze_op *op, term *d)
 }
 
 static bool flat(gradient *g, const adze_op *op, term *d) { return (void)g, (void)op, (void)d, true; }
-static bool same(gradient *g, const adze_op *op, term *d) { return (void)op, gradient_add(g, 0, d); }
+static bool same(gradient *g, const adze_op *op, term *d) { return (void)op, derive_add(g, 0, d); }
 
 static bool cast(gradient *g, const adze_op *op, term *d)
 {
     adze_dtype to = compose_dtype(in(op, 0));
     if (adze_dtype_get_kind(to) != ADZE_KIND_FLOAT) return true; /* steps */
-    return gradient_add(g, 0, compose_cast(g->node, d, to));
+    return derive_add(g, 0, compose_cast(g->node, d, to));
 }
 
 /* ---- Elementwise, several operands ---- */
@@ -114,39 +114,39 @@ static bool cast(gradient *g, const adze_op *op, term *d)
 static bool add_rule(gradient *g, const adze_op *op, term *d)
 {
     bool ok = true;
-    for (uint32_t i = 0; ok && i < adze_op_num_operands(op); i++) ok = gradient_add(g, i, d);
+    for (uint32_t i = 0; ok && i < adze_op_num_operands(op); i++) ok = derive_add(g, i, d);
     return ok;
 }
 
 static bool sub_rule(gradient *g, const adze_op *op, term *d)
 {
     (void)op;
-    return gradient_add(g, 0, d) && (!gradient_wants(g, 1) || gradient_add(g, 1, one(g, "neg", d)));
+    return derive_add(g, 0, d) && (!derive_wants(g, 1) || derive_add(g, 1, one(g, "neg", d)));
 }
 
 static bool mul_rule(gradient *g, const adze_op *op, term *d)
 {
-    return (!gradient_wants(g, 0) || gradient_add(g, 0, mul(g, d, in(op, 1)))) &&
-           (!gradient_wants(g, 1) || gradient_add(g, 1, mul(g, d, in(op, 0))));
+    return (!derive_wants(g, 0) || derive_add(g, 0, mul(g, d, in(op, 1)))) &&
+           (!derive_wants(g, 1) || derive_add(g, 1, mul(g, d, in(op, 0))));
 }
 
 static bool div_rule(gradient *g, const adze_op *op, term *d)
 {
     term *part = divide(g, d, in(op, 1));
-    return gradient_add(g, 0, part) &&
-           (!gradient_wants(g, 1) || gradient_add(g, 1, one(g, "neg", mul(g, part, adze_op_result(op, 0)))));
+    return derive_add(g, 0, part) &&
+           (!derive_wants(g, 1) || derive_add(g, 1, one(g, "neg", mul(g, part, adze_op_result(op, 0)))));
 }
 
 /* b a^(b - 1); a^b log a, 0 where a is 0 */
 static bool pow_rule(gradient *g, const adze_op *op, term *d)
 {
     term *a = in(op, 0), *b = compose_cast(g->node, in(op, 1), compose_dtype(a));
-    if (gradient_wants(g, 0) &&
-        !gradient_add(g, 0, mul(g, d, mul(g, b, compose2(g->node, "pow", a, sub(g, b, num(g, b, 1)))))))
+    if (derive_wants(g, 0) &&
+        !derive_add(g, 0, mul(g, d, mul(g, b, compose2(g->node, "pow", a, sub(g, b, num(g, b, 1)))))))
         return false;
-    if (!gradient_wants(g, 1)) return true;
+    if (!derive_wants(g, 1)) return true;
     term *log = choose(g, compared(g, "equal", a, 0), num(g, a, 0), one(g, "log", a));
-    return gradient_add(g, 1, mul(g, d, mul(g, adze_op_result(op, 0), log)));
+    return derive_add(g, 1, mul(g, d, mul(g, adze_op_result(op, 0), log)));
 }
 
 /* The operand that is the result gets all; of equal ones each a share. */
@@ -159,9 +159,9 @@ static bool extreme(gradient *g, const adze_op *op, term *d)
         count = count ? add(g, count, hit) : hit;
     }
     for (uint32_t i = 0; i < n; i++) {
-        if (!gradient_wants(g, i)) continue;
+        if (!derive_wants(g, i)) continue;
         term *hit = compose_cast(g->node, compose2(g->node, "equal", in(op, i), y), compose_dtype(y));
-        if (!gradient_add(g, i, mul(g, d, divide(g, hit, count)))) return false;
+        if (!derive_add(g, i, mul(g, d, divide(g, hit, count)))) return false;
     }
     return true;
 }
@@ -170,24 +170,24 @@ static bool clip(gradient *g, const adze_op *op, term *d)
 {
     term *x = in(op, 0), *none = num(g, d, 0);
     for (uint32_t i = 1; i < 3; i++) {
-        if (gradient_wants(g, i)) return adze_onnx_unsupported(g->node, "the derivative of clip by its bounds");
+        if (derive_wants(g, i)) return adze_onnx_unsupported(g->node, "the derivative of clip by its bounds");
         if (in(op, i)) d = choose(g, compose2(g->node, i == 1 ? "less" : "greater", x, in(op, i)), none, d);
     }
-    return gradient_add(g, 0, d);
+    return derive_add(g, 0, d);
 }
 
 static bool where(gradient *g, const adze_op *op, term *d)
 {
     term *none = num(g, d, 0);
-    return (!gradient_wants(g, 1) || gradient_add(g, 1, choose(g, in(op, 0), d, none))) &&
-           (!gradient_wants(g, 2) || gradient_add(g, 2, choose(g, in(op, 0), none, d)));
+    return (!derive_wants(g, 1) || derive_add(g, 1, choose(g, in(op, 0), d, none))) &&
+           (!derive_wants(g, 2) || derive_add(g, 2, choose(g, in(op, 0), none, d)));
 }
 
 static bool prelu(gradient *g, const adze_op *op, term *d)
 {
     term *x = in(op, 0), *below = compared(g, "less", x, 0);
-    return (!gradient_wants(g, 0) || gradient_add(g, 0, choose(g, below, mul(g, d, in(op, 1)), d))) &&
-           (!gradient_wants(g, 1) || gradient_add(g, 1, choose(g, below, mul(g, d, x), num(g, d, 0))));
+    return (!derive_wants(g, 0) || derive_add(g, 0, choose(g, below, mul(g, d, in(op, 1)), d))) &&
+           (!derive_wants(g, 1) || derive_add(g, 1, choose(g, below, mul(g, d, x), num(g, d, 0))));
 }
 
 /* ---- Products ---- */
@@ -215,15 +215,15 @@ static bool matmul(gradient *g, const adze_op *op, term *d)
         b = compose_unsqueeze(g->node, b, 1, 2);
         if (compose_rank(d) >= 0) d = compose_unsqueeze(g->node, d, (uint32_t)compose_rank(d), (uint32_t)compose_rank(d) + 1);
     }
-    if (gradient_wants(g, 0)) {
+    if (derive_wants(g, 0)) {
         term *part = compose2(g->node, "matmul", d, turned(g, b));
         if (a_rank == 1) part = compose_squeeze(g->node, part, -2);
-        if (!gradient_add(g, 0, part)) return false;
+        if (!derive_add(g, 0, part)) return false;
     }
-    if (!gradient_wants(g, 1)) return true;
+    if (!derive_wants(g, 1)) return true;
     term *part = compose2(g->node, "matmul", turned(g, a), d);
     if (b_rank == 1) part = compose_squeeze(g->node, part, -1);
-    return gradient_add(g, 1, part);
+    return derive_add(g, 1, part);
 }
 
 static bool gemm(gradient *g, const adze_op *op, term *d)
@@ -232,15 +232,15 @@ static bool gemm(gradient *g, const adze_op *op, term *d)
     bool ta = adze_op_attr_int(op, "transA") != 0, tb = adze_op_attr_int(op, "transB") != 0;
     term *a = in(op, 0), *b = in(op, 1), *scaled = alpha == 1 ? d : times(g, d, alpha);
     term *left = ta ? turned(g, a) : a, *right = tb ? turned(g, b) : b;
-    if (gradient_wants(g, 0)) {
+    if (derive_wants(g, 0)) {
         term *part = compose2(g->node, "matmul", scaled, turned(g, right));
-        if (!gradient_add(g, 0, ta ? turned(g, part) : part)) return false;
+        if (!derive_add(g, 0, ta ? turned(g, part) : part)) return false;
     }
-    if (gradient_wants(g, 1)) {
+    if (derive_wants(g, 1)) {
         term *part = compose2(g->node, "matmul", turned(g, left), scaled);
-        if (!gradient_add(g, 1, tb ? turned(g, part) : part)) return false;
+        if (!derive_add(g, 1, tb ? turned(g, part) : part)) return false;
     }
-    return !gradient_wants(g, 2) || gradient_add(g, 2, beta == 1 ? d : times(g, d, beta));
+    return !derive_wants(g, 2) || derive_add(g, 2, beta == 1 ? d : times(g, d, beta));
 }
 
 /* ---- Reductions ---- */
@@ -259,7 +259,7 @@ static term *kept(gradient *g, const adze_op *op, term *x)
 
 static term *spread(gradient *g, term *x, term *like)
 {
-    return mul(g, x, gradient_full(g->node, like, 1));
+    return mul(g, x, derive_full(g->node, like, 1));
 }
 
 static bool reduce(gradient *g, const adze_op *op, term *d)
@@ -267,32 +267,32 @@ static bool reduce(gradient *g, const adze_op *op, term *d)
     const char *name = adze_op_name(op) + strlen("reduce_");
     term *x = in(op, 0), *y = kept(g, op, adze_op_result(op, 0));
     d = kept(g, op, d);
-    if (!strcmp(name, "sum")) return gradient_add(g, 0, spread(g, d, x));
+    if (!strcmp(name, "sum")) return derive_add(g, 0, spread(g, d, x));
     if (!strcmp(name, "mean")) {
         term *all = compose1(g->node, "size", x), *left = compose1(g->node, "size", y);
         term *count = compose_cast(g->node, divide(g, all, left), compose_dtype(x));
-        return gradient_add(g, 0, divide(g, spread(g, d, x), count));
+        return derive_add(g, 0, divide(g, spread(g, d, x), count));
     }
-    if (!strcmp(name, "l1")) return gradient_add(g, 0, mul(g, d, one(g, "sign", x)));
-    if (!strcmp(name, "l2")) return gradient_add(g, 0, mul(g, divide(g, d, y), x));
-    if (!strcmp(name, "sum_square")) return gradient_add(g, 0, mul(g, d, times(g, x, 2)));
-    if (!strcmp(name, "log_sum")) return gradient_add(g, 0, spread(g, divide(g, d, one(g, "exp", y)), x));
-    if (!strcmp(name, "log_sum_exp")) return gradient_add(g, 0, mul(g, d, one(g, "exp", sub(g, x, y))));
-    if (!strcmp(name, "prod")) return gradient_add(g, 0, mul(g, d, divide(g, y, x)));
+    if (!strcmp(name, "l1")) return derive_add(g, 0, mul(g, d, one(g, "sign", x)));
+    if (!strcmp(name, "l2")) return derive_add(g, 0, mul(g, divide(g, d, y), x));
+    if (!strcmp(name, "sum_square")) return derive_add(g, 0, mul(g, d, times(g, x, 2)));
+    if (!strcmp(name, "log_sum")) return derive_add(g, 0, spread(g, divide(g, d, one(g, "exp", y)), x));
+    if (!strcmp(name, "log_sum_exp")) return derive_add(g, 0, mul(g, d, one(g, "exp", sub(g, x, y))));
+    if (!strcmp(name, "prod")) return derive_add(g, 0, mul(g, d, divide(g, y, x)));
     /* max, min: of equal ones each a share */
     term *hit = compose_cast(g->node, compose2(g->node, "equal", x, y), compose_dtype(x));
     term *in_ops[] = {hit, in(op, 1)};
     adze_attr attrs[] = {adze_attr_int("keepdims", 1),
                          adze_attr_int("noop_with_empty_axes", adze_op_attr_int(op, "noop_with_empty_axes"))};
     term *count = compose_all(g->node, "reduce_sum", in_ops, in(op, 1) ? 2 : 1, 1, attrs, 2);
-    return gradient_add(g, 0, mul(g, d, divide(g, hit, count)));
+    return derive_add(g, 0, mul(g, d, divide(g, hit, count)));
 }
 
 static bool global_average(gradient *g, const adze_op *op, term *d)
 {
     term *x = in(op, 0), *all = compose1(g->node, "size", x), *left = compose1(g->node, "size", d);
     term *count = compose_cast(g->node, divide(g, all, left), compose_dtype(x));
-    return gradient_add(g, 0, divide(g, spread(g, d, x), count));
+    return derive_add(g, 0, divide(g, spread(g, d, x), count));
 }
 
 /* softmax: y (d - sum d y); its logarithm: d - e^y sum d */
@@ -303,17 +303,17 @@ static bool softmax(gradient *g, const adze_op *op, term *d)
     if (adze_op_is(op, "softmax"))
         return chain(g, y, sub(g, d, compose_reduce(g->node, "reduce_sum", mul(g, d, y), &axis, 1, true)));
     term *sum = compose_reduce(g->node, "reduce_sum", d, &axis, 1, true);
-    return gradient_add(g, 0, sub(g, d, mul(g, one(g, "exp", y), sum)));
+    return derive_add(g, 0, sub(g, d, mul(g, one(g, "exp", y), sum)));
 }
 
 /* ---- Moving elements ---- */
 
 static bool reshape(gradient *g, const adze_op *op, term *d)
 {
-    return gradient_add(g, 0, gradient_shaped(g->node, d, in(op, 0)));
+    return derive_add(g, 0, derive_shaped(g->node, d, in(op, 0)));
 }
 
-static bool expand(gradient *g, const adze_op *op, term *d) { return (void)op, gradient_add(g, 0, d); }
+static bool expand(gradient *g, const adze_op *op, term *d) { return (void)op, derive_add(g, 0, d); }
 
 static bool transpose(gradient *g, const adze_op *op, term *d)
 {
@@ -325,7 +325,7 @@ static bool transpose(gradient *g, const adze_op *op, term *d)
         if (perm.count) back[perm.data[i]] = i;
         else back[i] = rank - 1 - i;
     }
-    return gradient_add(g, 0, compose_transpose(g->node, d, back, (uint32_t)rank));
+    return derive_add(g, 0, compose_transpose(g->node, d, back, (uint32_t)rank));
 }
 
 /* Each part is a slice, where its operand's rows begin. */
@@ -338,7 +338,7 @@ static bool concat(gradient *g, const adze_op *op, term *d)
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
         term *end = add(g, at, compose_size(g->node, in(op, i), axis));
         term *parts[] = {d, at, end, along};
-        if (gradient_wants(g, i) && !gradient_add(g, i, compose_all(g->node, "slice", parts, 4, 4, NULL, 0))) return false;
+        if (derive_wants(g, i) && !derive_add(g, i, compose_all(g->node, "slice", parts, 4, 4, NULL, 0))) return false;
         at = end;
     }
     return true;
@@ -351,16 +351,16 @@ static bool split(gradient *g, const adze_op *op, term *unused)
     (void)unused;
     if (n > 64) return adze_onnx_unsupported(g->node, "the derivative of a split into %u parts", n);
     for (uint32_t i = 0; i < n; i++) {
-        parts[i] = gradient_of_result(g, i);
-        if (!parts[i] && !(parts[i] = gradient_full(g->node, adze_op_result(op, i), 0))) return false;
+        parts[i] = derive_of_result(g, i);
+        if (!parts[i] && !(parts[i] = derive_full(g->node, adze_op_result(op, i), 0))) return false;
     }
-    return gradient_add(g, 0, compose_concat(g->node, parts, n, adze_op_attr_int(op, "axis")));
+    return derive_add(g, 0, compose_concat(g->node, parts, n, adze_op_attr_int(op, "axis")));
 }
 
 /* Rows that were read by index get what came of each reading. */
 static bool gather(gradient *g, const adze_op *op, term *d)
 {
-    term *x = in(op, 0), *index = in(op, 1), *zeros = gradient_full(g->node, x, 0);
+    term *x = in(op, 0), *index = in(op, 1), *zeros = derive_full(g->node, x, 0);
     int rank = compose_rank(x), more = compose_rank(index);
     uint32_t axis;
     if (rank < 1 || more < 0) return adze_onnx_unsupported(g->node, "the derivative of a gather of unknown rank");
@@ -378,7 +378,7 @@ static bool gather(gradient *g, const adze_op *op, term *d)
     term *ids = compose_unsqueeze(g->node, index, (uint32_t)more, (uint32_t)more + 1);
     term *parts[] = {compose_transpose(g->node, zeros, there, (uint32_t)rank), ids, d};
     term *made = compose_all(g->node, "scatter_nd", parts, 3, 3, &sum, 1);
-    return gradient_add(g, 0, compose_transpose(g->node, made, back, (uint32_t)rank));
+    return derive_add(g, 0, compose_transpose(g->node, made, back, (uint32_t)rank));
 }
 
 /* A slice's elements go back to their places: their numbers in a tensor of places are sliced likewise. */
@@ -386,16 +386,16 @@ static bool slice(gradient *g, const adze_op *op, term *d)
 {
     term *x = in(op, 0), *count = compose1(g->node, "size", x), *flat_axis = compose_int(g->node, -1);
     term *zero = compose_number(g->node, ADZE_DTYPE_i64, 0), *unit = compose_number(g->node, ADZE_DTYPE_i64, 1);
-    term *places = gradient_shaped(g->node, compose3(g->node, "range", zero, count, unit), x);
+    term *places = derive_shaped(g->node, compose3(g->node, "range", zero, count, unit), x);
     term *parts[5];
     uint32_t n = adze_op_num_operands(op);
     for (uint32_t i = 0; i < n; i++) parts[i] = i ? in(op, i) : places;
     places = compose2(g->node, "reshape", compose_all(g->node, "slice", parts, n, 3, NULL, 0), flat_axis);
-    term *zeros = compose2(g->node, "reshape", gradient_full(g->node, x, 0), flat_axis);
+    term *zeros = compose2(g->node, "reshape", derive_full(g->node, x, 0), flat_axis);
     adze_attr attrs[] = {adze_attr_int("axis", 0), adze_attr_str("reduction", "add")};
     term *in_ops[] = {zeros, places, compose2(g->node, "reshape", d, flat_axis)};
     term *made = compose_all(g->node, "scatter_elements", in_ops, 3, 3, attrs, 2);
-    return gradient_add(g, 0, gradient_shaped(g->node, made, x));
+    return derive_add(g, 0, derive_shaped(g->node, made, x));
 }
 
 /* ---- The table ---- */
@@ -422,10 +422,10 @@ static const struct {
     {"thresholded_relu", unary}, {"transpose", transpose}, {"unsqueeze", reshape}, {"where", where},
 };
 
-bool gradient_of_op(gradient *g, const adze_op *op)
+bool derive_of_op(gradient *g, const adze_op *op)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (adze_op_is(op, rows[i].name)) return rows[i].run(g, op, gradient_of_result(g, 0));
+        if (adze_op_is(op, rows[i].name)) return rows[i].run(g, op, derive_of_result(g, 0));
     const char *onnx = adze_op_get_row(op)->onnx, *node = adze_op_num_nodes(op) ? adze_op_node(op, 0) : "?";
     return adze_onnx_unsupported(g->node, "the derivative of %s (node '%s')", onnx ? onnx : adze_op_name(op), node);
 }

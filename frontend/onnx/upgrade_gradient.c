@@ -20,14 +20,14 @@ static bool is_open(const term *x)
     return open;
 }
 
-term *gradient_shaped(adze_onnx_node *node, term *x, term *like)
+term *derive_shaped(adze_onnx_node *node, term *x, term *like)
 {
     if (!x || !like || is_open(like)) return compose2(node, "reshape", x, compose1(node, "shape", like));
     const adze_type *type = adze_value_type(like);
     return compose_reshape(node, x, adze_type_dims(type), adze_type_rank(type));
 }
 
-term *gradient_full(adze_onnx_node *node, term *like, double value)
+term *derive_full(adze_onnx_node *node, term *like, double value)
 {
     term *one = compose_like(node, like, value);
     if (!one || is_open(like)) return compose2(node, "expand", one, compose1(node, "shape", like));
@@ -51,26 +51,26 @@ static term *unbroadcast(gradient *g, term *part, term *operand)
         if (added || (adze_dim_is_value(own, 1) && !adze_dim_is_value(compose_dim(part, (uint32_t)i), 1))) axes[n++] = i;
     }
     if (n) part = compose_reduce(g->node, "reduce_sum", part, axes, n, true);
-    return have > rank ? gradient_shaped(g->node, part, operand) : part;
+    return have > rank ? derive_shaped(g->node, part, operand) : part;
 }
 
 /* ---- What ops ask and add ---- */
 
-term *gradient_of_result(const gradient *g, uint32_t index)
+term *derive_of_result(const gradient *g, uint32_t index)
 {
     return adze_map_get(g->grads, adze_op_result(g->op, index));
 }
 
-bool gradient_wants(const gradient *g, uint32_t index)
+bool derive_wants(const gradient *g, uint32_t index)
 {
     const term *operand = adze_op_operand(g->op, index);
     return operand && adze_map_get(g->depends, operand);
 }
 
-bool gradient_add(gradient *g, uint32_t index, term *part)
+bool derive_add(gradient *g, uint32_t index, term *part)
 {
     term *operand = adze_op_operand(g->op, index);
-    if (!gradient_wants(g, index)) return true;
+    if (!derive_wants(g, index)) return true;
     part = unbroadcast(g, part, operand);
     if (!part) return false;
     term *before = adze_map_get(g->grads, operand);
@@ -85,7 +85,7 @@ bool gradient_add(gradient *g, uint32_t index, term *part)
 static bool reads(const gradient *g, const adze_op *op)
 {
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
-        if (gradient_wants(&(gradient){.depends = g->depends, .op = op}, i)) return true;
+        if (derive_wants(&(gradient){.depends = g->depends, .op = op}, i)) return true;
     for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
         for (const adze_op *inner = adze_region_first(adze_op_region(op, i)); inner; inner = adze_op_next(inner))
             if (reads(g, inner)) return true;
@@ -143,7 +143,7 @@ static bool walk_back(gradient *g, const adze_op **ops, size_t n)
             reached = reached || (adze_map_get(g->grads, result) && !adze_map_get(g->leaves, result));
         }
         g->op = ops[i];
-        if (reached && !gradient_of_op(g, ops[i])) return false;
+        if (reached && !derive_of_op(g, ops[i])) return false;
     }
     return true;
 }
@@ -216,13 +216,13 @@ static bool differentiate(gradient *g, names *n, adze_map *map)
         term *copy = adze_map_get(map, n->y);
         if (copy) n->y = copy;
     }
-    term *ones = ok ? gradient_full(node, n->y, 1) : NULL;
+    term *ones = ok ? derive_full(node, n->y, 1) : NULL;
     if (ones) adze_map_set(g->grads, n->y, ones);
     ok = ones && walk_back(g, ops, count);
     free(ops);
     for (uint32_t i = 0; ok && i < node->n_out; i++) {
         node->out[i] = adze_map_get(g->grads, node->in[i]);
-        if (!node->out[i]) node->out[i] = gradient_full(node, node->in[i], 0);
+        if (!node->out[i]) node->out[i] = derive_full(node, node->in[i], 0);
         ok = node->out[i] != NULL;
     }
     return ok;
