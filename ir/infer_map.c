@@ -5,7 +5,8 @@
 static bool is_key(adze_dtype dtype)
 {
     adze_dtype_kind kind = adze_dtype_get_kind(dtype);
-    return kind == ADZE_KIND_STRING || ((kind == ADZE_KIND_INT || kind == ADZE_KIND_UINT) && adze_dtype_bits(dtype) >= 8);
+    return kind == ADZE_KIND_STRING ||
+           ((kind == ADZE_KIND_INT || kind == ADZE_KIND_UINT) && adze_dtype_bits(dtype) >= 8);
 }
 
 bool infer_zip_map(adze_op *op, const adze_type **out_types)
@@ -32,6 +33,7 @@ bool infer_map_entries(adze_op *op, const adze_type **out_types)
         return adze_error(adze_op_loc(op), "operand 1 of map_entries is %s, not a map", infer_type_text(op, 0));
     if (!is_key(adze_type_key(map)) || !adze_type_is_tensor(value) || adze_dtype_bits(adze_type_dtype(value)) % 8)
         return adze_error(adze_op_loc(op), "map_entries of %s", infer_type_text(op, 0));
-    inferred keys = infer_unknown_dims(op, adze_type_key(map), 1), values = infer_unknown_dims(op, adze_type_dtype(value), 1);
+    inferred keys = infer_unknown_dims(op, adze_type_key(map), 1),
+             values = infer_unknown_dims(op, adze_type_dtype(value), 1);
     return infer_result(op, out_types, 0, &keys) && infer_result(op, out_types, 1, &values);
 }

@@ -23,8 +23,10 @@ bool infer_lookup(adze_op *op, const adze_type **out_types)
         return fail(op, "not as many as there are keys", 2);
     if (infer_operand(op, 3)) {
         if (!infer_tensor(op, 3, &rest)) return false;
-        const adze_dim *count = adze_type_is_ranked(infer_operand(op, 3)) ? adze_type_count(infer_operand(op, 3)) : NULL;
-        if (rest.dtype != values.dtype || (count && !adze_dim_compatible(count, adze_dim_const(adze_op_context(op), 1))))
+        const adze_dim *count =
+            adze_type_is_ranked(infer_operand(op, 3)) ? adze_type_count(infer_operand(op, 3)) : NULL;
+        if (rest.dtype != values.dtype ||
+            (count && !adze_dim_compatible(count, adze_dim_const(adze_op_context(op), 1))))
             return fail(op, "not one value", 3);
     }
     x.dtype = values.dtype;

@@ -27,7 +27,8 @@ static int compare(const void *left, const void *right)
         int order = n ? memcmp(a->text.data, b->text.data, n) : 0;
         return order ? order : (a->text.size > b->text.size) - (a->text.size < b->text.size);
     }
-    if (a->is_unsigned) return ((uint64_t)a->number > (uint64_t)b->number) - ((uint64_t)a->number < (uint64_t)b->number);
+    if (a->is_unsigned)
+        return ((uint64_t)a->number > (uint64_t)b->number) - ((uint64_t)a->number < (uint64_t)b->number);
     return (a->number > b->number) - (a->number < b->number);
 }
 
@@ -55,7 +56,8 @@ static bool pick(adze_interp *interp, const adze_op *op, const adze_value *from,
     int64_t dim = (int64_t)n;
     if (!adze_interp_new(interp, adze_op_loc(op), (adze_dtype)from->dtype, 1, &dim, out)) return false;
     for (uint64_t i = 0; i < n; i++)
-        memcpy((char *)out->data + i * size, (const char *)from->data + (first + (uint64_t)entries[i].index) * size, size);
+        memcpy((char *)out->data + i * size, (const char *)from->data + (first + (uint64_t)entries[i].index) * size,
+               size);
     return adze_interp_own(interp, adze_op_loc(op), out);
 }
 

@@ -1,10 +1,10 @@
-"""Ops of ai.onnx.ml, ai.onnx.preview and ai.onnx.preview.training, imported and run on the reference and compiled: every
-version of every operator, against ONNX Runtime, or numpy where it lacks the form; derivatives against differences of
-the function in f64. Then models that are wrong: each is one clear error, in bounded time.
+"""Ops of ai.onnx.ml, ai.onnx.preview and ai.onnx.preview.training, imported and run on the reference and compiled:
+every version of every operator, against ONNX Runtime, or numpy where it lacks the form; derivatives against
+differences of the function in f64. Then models that are wrong: each is one clear error, in bounded time.
 
 Makes a case folder per form and runs test/conformance's onnx_node over them.
 
-    onnx_ml.py [--target=NAME] [--export]     what onnx_node has these flags for; without them both runs, on the reference
+    onnx_ml.py [--target=NAME] [--export]     flags of onnx_node; without them the models that are wrong run too
 """
 import math
 import os
@@ -521,7 +521,8 @@ bad("entries for", TREE, **changed(target_weights=[1.0]))
 bad("has no nodes", TREE, n_targets=1)
 bad("has no node", TREE, **at("nodes_truenodeids", branches[0], 99))
 bad("has no node", TREE, **at("nodes_truenodeids", branches[0], -1))
-bad("roots", TREE, **at("nodes_falsenodeids", branches[-1], 0))
+bad("form a cycle", TREE, **at("nodes_falsenodeids", branches[-1], 0))
+bad("roots", TREE, **at("nodes_falsenodeids", branches[0], good["nodes_truenodeids"][branches[0]]))
 bad("is there twice", TREE, **at("nodes_nodeids", 1, good["nodes_nodeids"][0]))
 bad("mode 'BRANCH_UP'", TREE, **at("nodes_modes", 0, "BRANCH_UP"))
 bad("looks at feature", TREE, **at("nodes_featureids", branches[0], 2))

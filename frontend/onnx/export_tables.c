@@ -138,7 +138,8 @@ static bool say_zip_map(adze_onnx_export *x)
     list keys;
     if (!read_list(x, 1, &keys)) return false;
     bool text = keys.dtype == ADZE_DTYPE_str;
-    if (!text && keys.dtype != ADZE_DTYPE_i64) return adze_onnx_refuse(x, "keys of maps that are neither int64 nor strings");
+    if (!text && keys.dtype != ADZE_DTYPE_i64)
+        return adze_onnx_refuse(x, "keys of maps that are neither int64 nor strings");
     begin(x, "ZipMap", 1, 5);
     adze_onnx_in(x, adze_onnx_argument(x, 0));
     adze_onnx_out(x, adze_onnx_result(x, 0));
@@ -237,7 +238,8 @@ static bool add_leaf(adze_onnx_export *x, named *t, const list *in, int64_t tree
 /* One tree from its root, a node before its children; nodes that several share are there for each. */
 static bool add_tree(adze_onnx_export *x, named *t, const list *in, int64_t tree, int64_t most)
 {
-    static const char *const modes[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"};
+    static const char *const modes[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE",
+                                        "BRANCH_GT",  "BRANCH_EQ", "BRANCH_NEQ"};
     const int64_t *nodes = in[NODES].data, n_nodes = in[NODES].count / COLUMNS;
     struct {
         int64_t at, row; /* where it lies, and which row is its parent's; -1: none */

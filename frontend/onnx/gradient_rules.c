@@ -209,11 +209,13 @@ static bool matmul(gradient *g, const adze_op *op, term *d)
     if (a_rank < 1 || b_rank < 1) return adze_onnx_unsupported(g->node, "the derivative of a product of unknown rank");
     if (a_rank == 1) {
         a = compose_unsqueeze(g->node, a, 0, 1);
-        d = compose_unsqueeze(g->node, d, (uint32_t)compose_rank(d) - (b_rank > 1), (uint32_t)compose_rank(d) + (b_rank == 1));
+        d = compose_unsqueeze(g->node, d, (uint32_t)compose_rank(d) - (b_rank > 1),
+                              (uint32_t)compose_rank(d) + (b_rank == 1));
     }
     if (b_rank == 1) {
         b = compose_unsqueeze(g->node, b, 1, 2);
-        if (compose_rank(d) >= 0) d = compose_unsqueeze(g->node, d, (uint32_t)compose_rank(d), (uint32_t)compose_rank(d) + 1);
+        if (compose_rank(d) >= 0)
+            d = compose_unsqueeze(g->node, d, (uint32_t)compose_rank(d), (uint32_t)compose_rank(d) + 1);
     }
     if (derive_wants(g, 0)) {
         term *part = compose2(g->node, "matmul", d, turned(g, b));

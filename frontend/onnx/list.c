@@ -88,7 +88,10 @@ bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out)
     int64_t count;
     switch (kind) {
     case INTS: count = (int64_t)attr->n_ints; *out = make(node, name, ADZE_DTYPE_i64, 1, &count, attr->ints); break;
-    case FLOATS: count = (int64_t)attr->n_floats; *out = make(node, name, ADZE_DTYPE_f32, 1, &count, attr->floats); break;
+    case FLOATS:
+        count = (int64_t)attr->n_floats;
+        *out = make(node, name, ADZE_DTYPE_f32, 1, &count, attr->floats);
+        break;
     case STRINGS: *out = make_strings(node, name, attr->strings, attr->n_strings); break;
     case TENSOR: *out = make_tensor(node, name, attr->t); break;
     default: return adze_onnx_invalid(node, "attribute '%s' is no list", name);

@@ -50,7 +50,8 @@ static bool read_gradient(adze_context *context, const Pb__Node *node, const def
         const Pb__Attribute *attr = node->attribute[i];
         for (size_t k = 0; ok && k < attr->n_strings + 1; k++) {
             ProtobufCBinaryData text = k < attr->n_strings ? attr->strings[k] : attr->s;
-            ok = !text.len || read_name(context, adze_intern(context, (const char *)text.data, text.len), in, visit, self);
+            ok = !text.len ||
+                 read_name(context, adze_intern(context, (const char *)text.data, text.len), in, visit, self);
         }
     }
     return ok;

@@ -66,8 +66,8 @@ static bool check(adze_onnx_node *node, const adze_onnx_trees *t, term *x)
     return true;
 }
 
-/* order[i] = the new number of branch i: a node follows its parents, and its first child follows it where it can. A node
- * that many share waits for all of them. False if some wait for ever: they form a cycle. */
+/* order[i] = the new number of branch i: a node follows its parents, and its first child follows it where it can. A
+ * node that many share waits for all of them. False if some wait for ever: they form a cycle. */
 static bool number_branches(const adze_onnx_trees *t, int64_t *order, int64_t *waits, int64_t *stack)
 {
     int64_t depth = 0, next = 0;

@@ -83,7 +83,8 @@ bool adze_onnx_ml_imputer(adze_onnx_node *node)
     else if (floats)
         missing = compose2(node, "equal", x, compose_like(node, x, (double)(float)replaced));
     else
-        missing = compose2(node, "equal", compose_cast(node, x, ADZE_DTYPE_i64), compose_scalar(node, compose_int(node, replaced_int)));
+        missing = compose2(node, "equal", compose_cast(node, x, ADZE_DTYPE_i64),
+                           compose_scalar(node, compose_int(node, replaced_int)));
     term *values = per_column(node, floats ? "imputed_value_floats" : "imputed_value_int64s", x);
     return compose_end(node, compose3(node, "where", missing, values, x));
 }

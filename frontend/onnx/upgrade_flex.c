@@ -34,7 +34,8 @@ bool adze_onnx_flex_attention(adze_onnx_node *node)
         !compose_operand(node, 2, 4, &v, &ranks[2]) || !adze_onnx_attr_int(node, "softmax_precision", &number) ||
         !adze_onnx_attr_float(node, "scale", &scale))
         return false;
-    if (ranks[0] != 4 || ranks[1] != 4 || ranks[2] != 4) return adze_onnx_invalid(node, "inputs that are not of rank 4");
+    if (ranks[0] != 4 || ranks[1] != 4 || ranks[2] != 4)
+        return adze_onnx_invalid(node, "inputs that are not of rank 4");
     if (!adze_dim_is_const(compose_dim(q, 1), &heads) || !adze_dim_is_const(compose_dim(k, 1), &kv_heads) ||
         !adze_dim_is_const(compose_dim(v, 1), &v_heads))
         return adze_onnx_unsupported(node, "heads of unknown number");
@@ -47,7 +48,8 @@ bool adze_onnx_flex_attention(adze_onnx_node *node)
     }
     adze_dtype dtype = compose_dtype(q);
     adze_dtype wide = number ? adze_onnx_dtype(number) : dtype == ADZE_DTYPE_f64 ? ADZE_DTYPE_f64 : ADZE_DTYPE_f32;
-    if (adze_dtype_get_kind(wide) != ADZE_KIND_FLOAT) return adze_onnx_invalid(node, "softmax_precision is %lld", (long long)number);
+    if (adze_dtype_get_kind(wide) != ADZE_KIND_FLOAT)
+        return adze_onnx_invalid(node, "softmax_precision is %lld", (long long)number);
     k = compose_transpose(node, compose_repeat_heads(node, k, kv_heads, heads), perm, 4);
     term *scores = compose2(node, "matmul", q, k);
     scores = compose_cast(node, compose2(node, "mul", scores, compose_like(node, scores, scale)), wide);

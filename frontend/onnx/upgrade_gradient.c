@@ -48,7 +48,8 @@ static term *unbroadcast(gradient *g, term *part, term *operand)
     for (int i = 0; i < have; i++) {
         bool added = i < have - rank;
         const adze_dim *own = added ? NULL : compose_dim(operand, (uint32_t)(i - (have - rank)));
-        if (added || (adze_dim_is_value(own, 1) && !adze_dim_is_value(compose_dim(part, (uint32_t)i), 1))) axes[n++] = i;
+        if (added || (adze_dim_is_value(own, 1) && !adze_dim_is_value(compose_dim(part, (uint32_t)i), 1)))
+            axes[n++] = i;
     }
     if (n) part = compose_reduce(g->node, "reduce_sum", part, axes, n, true);
     return have > rank ? derive_shaped(g->node, part, operand) : part;
@@ -173,8 +174,8 @@ static bool read_names(adze_onnx_node *node, names *n)
     size_t wanted = (n->xs ? n->xs->n_strings : 0) + (n->zs ? n->zs->n_strings : 0);
     if (!y || !y->s.len || !n->xs || !n->xs->n_strings) return adze_onnx_invalid(node, "has no xs or no y");
     if (node->n_in != wanted || node->n_out > n->xs->n_strings)
-        return adze_onnx_invalid(node, "has %u inputs and %u outputs; xs and zs name %zu, xs %zu", node->n_in, node->n_out,
-                                 wanted, n->xs->n_strings);
+        return adze_onnx_invalid(node, "has %u inputs and %u outputs; xs and zs name %zu, xs %zu", node->n_in,
+                                 node->n_out, wanted, n->xs->n_strings);
     n->y = named(node, "y", y->s);
     if (n->y && adze_dtype_get_kind(compose_dtype(n->y)) != ADZE_KIND_FLOAT)
         return adze_onnx_invalid(node, "y is no tensor of floats");

@@ -69,6 +69,7 @@ bool adze_onnx_ml_cast_map(adze_onnx_node *node)
     if (sparse && (most < 1 || most > 1 << 28)) return adze_onnx_invalid(node, "max_map is %lld", (long long)most);
     if (!entries(node, &keys, &values)) return false;
     if (compose_dtype(keys) != ADZE_DTYPE_i64) return adze_onnx_invalid(node, "the keys of its map are no int64");
-    term *row = sparse ? look_up(node, compose_count_up(node, most), keys, values) : compose_unsqueeze(node, values, 0, 1);
+    term *row =
+        sparse ? look_up(node, compose_count_up(node, most), keys, values) : compose_unsqueeze(node, values, 0, 1);
     return compose_end(node, compose_cast(node, row, dtype));
 }

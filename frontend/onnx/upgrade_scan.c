@@ -170,7 +170,8 @@ static adze_ir_value *lengthen(adze_onnx_node *node, adze_ir_value *stack, adze_
     int rank = compose_rank(stack);
     int64_t zeros[ADZE_MAX_RANK] = {0};
     if (rank < 1) return adze_onnx_unsupported(node, "a stack of unknown rank with sequence_lens"), NULL;
-    term *parts[] = {compose_ints(node, zeros, (size_t)rank), compose2(node, "sub", length, compose_size(node, stack, 0)),
+    term *parts[] = {compose_ints(node, zeros, (size_t)rank),
+                     compose2(node, "sub", length, compose_size(node, stack, 0)),
                      rank > 1 ? compose_ints(node, zeros, (size_t)rank - 1) : NULL};
     return compose2(node, "pad", stack, compose_concat(node, parts, rank > 1 ? 3 : 2, 0));
 }
@@ -304,7 +305,8 @@ static bool import_scan(scan *s, adze_ir_value **out)
                run_scan(s, out);
     }
     s->lengths = node->in[0];
-    if (s->lengths && (compose_rank(s->lengths) != 1 || adze_dtype_get_kind(compose_dtype(s->lengths)) != ADZE_KIND_INT))
+    if (s->lengths &&
+        (compose_rank(s->lengths) != 1 || adze_dtype_get_kind(compose_dtype(s->lengths)) != ADZE_KIND_INT))
         return adze_onnx_invalid(node, "its sequence_lens are no list of integers");
     return read_list(node, "directions", s->n_inputs, true, &s->reversed) && find_axes(s, NULL) && run_batch(s, out);
 }

@@ -31,7 +31,8 @@ static bool read_svm(adze_onnx_node *node, svm *s)
     bool found = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) found = found || !strcmp(s->kernel, known[i]);
     if (!found) return adze_onnx_invalid(node, "attribute 'kernel_type' is '%s'", s->kernel);
-    if (count != 0 && count != 3) return adze_onnx_invalid(node, "%zu kernel_params; gamma, coef0 and degree are expected", count);
+    if (count != 0 && count != 3)
+        return adze_onnx_invalid(node, "%zu kernel_params; gamma, coef0 and degree are expected", count);
     if (count) s->gamma = params[0], s->shift = params[1], s->degree = params[2];
     if (!s->n_rho) return adze_onnx_invalid(node, "has no rho");
     return true;
@@ -148,9 +149,9 @@ static bool read_classes(adze_onnx_node *node, const svm *s, term *labels, class
     }
     if (c->n < 2 || c->n > 4096 || c->n != compose_count(labels) || (int64_t)s->n_rho != c->pairs ||
         (int64_t)s->n_coefficients != (c->n - 1) * c->vectors)
-        return adze_onnx_invalid(node, "%lld class labels, %zu coefficients and %zu rho for %lld vectors of %lld classes",
-                                 (long long)compose_count(labels), s->n_coefficients, s->n_rho, (long long)c->vectors,
-                                 (long long)c->n);
+        return adze_onnx_invalid(
+            node, "%lld class labels, %zu coefficients and %zu rho for %lld vectors of %lld classes",
+            (long long)compose_count(labels), s->n_coefficients, s->n_rho, (long long)c->vectors, (long long)c->n);
     c->weights = calloc((size_t)(c->pairs * c->vectors) + 1, sizeof *c->weights);
     c->wins = calloc((size_t)(2 * c->pairs * c->n) + 1, sizeof *c->wins);
     if (!c->weights || !c->wins) return adze_onnx_invalid(node, "out of memory");
@@ -197,7 +198,8 @@ static bool say_classes(adze_onnx_node *node, const svm *s, const classes *c, te
 {
     const float *a, *b;
     size_t n_a, n_b;
-    if (!adze_onnx_attr_floats(node, "prob_a", &a, &n_a) || !adze_onnx_attr_floats(node, "prob_b", &b, &n_b)) return false;
+    if (!adze_onnx_attr_floats(node, "prob_a", &a, &n_a) || !adze_onnx_attr_floats(node, "prob_b", &b, &n_b))
+        return false;
     if (n_a != n_b || (n_a && (int64_t)n_a != c->pairs))
         return adze_onnx_invalid(node, "%zu prob_a and %zu prob_b for %lld pairs of classes", n_a, n_b,
                                  (long long)c->pairs);

@@ -38,7 +38,10 @@ static term *scaled(const optimizer *o, term *x, double by) { return mul(o, x, c
 static term *moved(const optimizer *o, term *x, double by) { return add(o, x, compose_like(o->node, x, by)); }
 
 /* The learning rate in the type of a tensor. */
-static term *rate_for(const optimizer *o, term *rate, const term *x) { return compose_cast(o->node, rate, compose_dtype(x)); }
+static term *rate_for(const optimizer *o, term *rate, const term *x)
+{
+    return compose_cast(o->node, rate, compose_dtype(x));
+}
 
 static term *regularized(const optimizer *o, uint32_t i, double norm)
 {
@@ -77,7 +80,8 @@ static term *adam_rate(const optimizer *o, double alpha, double beta)
     term *a = sub(o, one, compose2(node, "pow", compose_like(node, o->rate, alpha), o->update));
     term *b = sub(o, one, compose2(node, "pow", compose_like(node, o->rate, beta), o->update));
     term *rate = compose2(node, "div", mul(o, o->rate, compose1(node, "sqrt", b)), a);
-    return compose3(node, "where", compose2(node, "greater", o->update, compose_like(node, o->update, 0)), rate, o->rate);
+    return compose3(node, "where", compose2(node, "greater", o->update, compose_like(node, o->update, 0)), rate,
+                    o->rate);
 }
 
 bool adze_onnx_training_adam(adze_onnx_node *node)

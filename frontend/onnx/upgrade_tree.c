@@ -58,7 +58,8 @@ static bool read_listed(adze_onnx_node *node, listed *l)
     if (!adze_onnx_attr_ints(node, "nodes_missing_value_tracks_true", &l->missing, &missing)) return false;
     if (!missing) l->missing = NULL;
     if (missing && missing != l->n)
-        return adze_onnx_invalid(node, "'nodes_missing_value_tracks_true' has %zu entries for %zu nodes", missing, l->n);
+        return adze_onnx_invalid(node, "'nodes_missing_value_tracks_true' has %zu entries for %zu nodes", missing,
+                                 l->n);
     l->modes = adze_onnx_attr(node, "nodes_modes");
     if (!l->modes || (l->modes->type && l->modes->type != STRINGS) || l->modes->n_strings != l->n)
         return adze_onnx_invalid(node, "'nodes_modes' has %zu entries for %zu nodes",
@@ -140,7 +141,8 @@ static bool find_roots(adze_onnx_node *node, const listed *l, adze_onnx_trees *t
         for (end = i; end < l->n && l->names[end].tree == tree; end++)
             if (!is_child[l->names[end].at]) t->roots[t->n_roots++] = l->places[l->names[end].at];
         if (t->n_roots != before + 1)
-            return adze_onnx_invalid(node, "tree %lld has %lld roots", (long long)tree, (long long)(t->n_roots - before));
+            return adze_onnx_invalid(node, "tree %lld has %lld roots", (long long)tree,
+                                     (long long)(t->n_roots - before));
     }
     return true;
 }
@@ -223,12 +225,14 @@ static bool add_base(adze_onnx_node *node, term *base, int64_t count, term **sco
 
 bool adze_onnx_ml_tree_regressor(adze_onnx_node *node)
 {
-    static const char *const theirs[] = {"SUM", "AVERAGE", "MIN", "MAX"}, *const ours[] = {"sum", "average", "min", "max"};
+    static const char *const theirs[] = {"SUM", "AVERAGE", "MIN", "MAX"}, *const ours[] = {"sum", "average", "min",
+                                                                                           "max"};
     adze_onnx_trees t = {.n_targets = 1};
     adze_dtype dtype;
     const char *transform, *aggregate = "SUM";
     term *base;
-    if (!ml_read_transform(node, &transform) || !read_base(node, &base) || !adze_onnx_attr_int(node, "n_targets", &t.n_targets) ||
+    if (!ml_read_transform(node, &transform) || !read_base(node, &base) ||
+        !adze_onnx_attr_int(node, "n_targets", &t.n_targets) ||
         !adze_onnx_attr_str(node, "aggregate_function", &aggregate))
         return false;
     for (int i = 0; i < 4; i++)
@@ -257,7 +261,8 @@ static int64_t only_class(const adze_onnx_trees *t, bool *out_positive)
 }
 
 /* One score stands for two classes: the second one is meant above 0.5, or above 0 where weights are negative. */
-static bool say_two(adze_onnx_node *node, term *labels, const char *transform, term *scores, int64_t only, bool positive)
+static bool say_two(adze_onnx_node *node, term *labels, const char *transform, term *scores, int64_t only,
+                    bool positive)
 {
     term *score = compose_slice(node, scores, 1, only, only + 1, 1);
     node->out[0] = ml_labels(node, labels, ml_above(node, score, positive ? 0.5 : 0));
@@ -405,7 +410,8 @@ bool adze_onnx_ml_tree_ensemble(adze_onnx_node *node)
     size_t n_roots = 0;
     adze_onnx_trees t = {.n_targets = 1};
     placed p = {0};
-    if (!adze_onnx_attr_int(node, "post_transform", &transform) || !adze_onnx_attr_int(node, "n_targets", &t.n_targets) ||
+    if (!adze_onnx_attr_int(node, "post_transform", &transform) ||
+        !adze_onnx_attr_int(node, "n_targets", &t.n_targets) ||
         !adze_onnx_attr_int(node, "aggregate_function", &aggregate) ||
         !adze_onnx_attr_ints(node, "tree_roots", &roots, &n_roots))
         return false;

@@ -159,8 +159,8 @@ static bool join_values(adze_onnx_source *source, const adze_value *items, size_
     adze_dtype dtype = count ? (adze_dtype)items[0].dtype : ADZE_DTYPE_f32;
     size_t size = adze_dtype_bits(dtype) / 8;
     for (size_t i = 0; i < count; i++)
-        if (items[i].kind != ADZE_VALUE_TENSOR || items[i].dtype != items[0].dtype || adze_value_count(&items[i]) != 1 ||
-            !size)
+        if (items[i].kind != ADZE_VALUE_TENSOR || items[i].dtype != items[0].dtype ||
+            adze_value_count(&items[i]) != 1 || !size)
             return adze_error(adze_onnx_source_loc(source), "the values of a map are not one element each");
     if (!make_row(source, out, dtype, count, 0)) return false;
     for (size_t i = 0; i < count; i++) memcpy((char *)out->data + i * size, items[i].data, size);

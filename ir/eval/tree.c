@@ -85,7 +85,8 @@ static adze_status read_forest(const adze_env *env, const adze_value *in, const 
     for (int i = 0; i < OPERANDS; i++) {
         bool tables = i == ROOTS || i == NODES || i == LEAVES || i == TARGETS;
         uint32_t dtype = tables ? ADZE_DTYPE_i64 : in->dtype;
-        if (in[i].rank != (i == X || i == NODES ? 2 : 1)) return ev_fail(env, ADZE_ERR_RANK, "tree_ensemble: ranks do not fit");
+        if (in[i].rank != (i == X || i == NODES ? 2 : 1))
+            return ev_fail(env, ADZE_ERR_RANK, "tree_ensemble: ranks do not fit");
         if (in[i].dtype != dtype || !ev_is_float(in->dtype)) return ev_bad_dtype(env);
     }
     *f = (forest){.roots = in[ROOTS].data, .nodes = in[NODES].data, .leaves = in[LEAVES].data,

@@ -29,7 +29,8 @@ CASES = [
      "ngram_counts = [0, 9], ngram_indexes = [0], pool_int64s = [1]} : f32[1]"),
     ("lookup: an element is no key", "%y = lookup(@four, @grams, @grams) : i64[4]"),
     *(("tree_ensemble: an entry of its tables is out of range",
-       f"%y = tree_ensemble(@x, @{roots}, @{nodes}, @splits, @{leaves}, @{targets}, @weights) {{n_targets = 1}} : f32[3,1]")
+       f"%y = tree_ensemble(@x, @{roots}, @{nodes}, @splits, @{leaves}, @{targets}, @weights) {{n_targets = 1}} "
+       ": f32[3,1]")
       for roots, nodes, leaves, targets in (
           ("far_root", "nodes", "leaves", "targets"), ("root", "loop", "leaves", "targets"),
           ("root", "feature", "leaves", "targets"), ("root", "mode", "leaves", "targets"),
