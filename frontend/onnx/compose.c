@@ -139,6 +139,13 @@ term *compose_scalar(adze_onnx_node *node, term *x)
     return compose_reshape(node, x, NULL, 0);
 }
 
+term *compose_one(adze_onnx_node *node, term *x)
+{
+    bool single = compose_rank(x) > 0;
+    for (int i = 0; single && i < compose_rank(x); i++) single = adze_dim_is_value(compose_dim(x, (uint32_t)i), 1);
+    return single ? compose_scalar(node, x) : x;
+}
+
 term *compose_unsqueeze(adze_onnx_node *node, term *x, uint32_t from, uint32_t to)
 {
     int64_t axes[ADZE_MAX_RANK];

@@ -60,6 +60,15 @@ term *compose_channels(adze_onnx_node *node, term *x, uint32_t rank);
 /* [batch, have, time, size] with each head of keys or values as often as `want` heads of queries use it
  * (upgrade_attention.c). */
 term *compose_repeat_heads(adze_onnx_node *node, term *x, int64_t have, int64_t want);
+/* A term that holds one element as rank 0; any other one, and NULL, as it is. */
+term *compose_one(adze_onnx_node *node, term *x);
+
+/* upgrade_conv.c: floats of a quantized term and back; scale and zero point (NULL: 0) hold one element or one for each
+ * entry of `axis`. */
+term *compose_dequantize(adze_onnx_node *node, term *x, term *scale, term *zero, int64_t axis);
+term *compose_quantize(adze_onnx_node *node, term *x, term *scale, term *zero);
+/* u8 by the range of the term, which holds 0. */
+term *compose_dynamic_quantize(adze_onnx_node *node, term *x, term **out_scale, term **out_zero);
 
 /* The node's only result. */
 bool compose_end(adze_onnx_node *node, term *result);

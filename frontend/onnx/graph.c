@@ -179,26 +179,34 @@ static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
     return true;
 }
 
-/* The op's row, form or function, and the import itself. */
+/* How an op is said that is not its row. */
+static const adze_onnx_upgrade *find_upgrade(const adze_onnx_node *node)
+{
+    if (*node->domain == 0) return adze_onnx_upgrade_find(node->op_type);
+    if (strcmp(node->domain, "com.microsoft") == 0) return adze_onnx_contrib_find(node->op_type);
+    return adze_onnx_upgrade_find_in(node->domain, node->op_type);
+}
+
+/* The op's row, form or function, and the import itself. Of other domains a plug-in's row goes first, then a function
+ * that the model has itself. */
 static bool import_op(adze_onnx_node *node, bool poisoned)
 {
     bool standard = *node->domain == 0;
-    const adze_onnx_upgrade *upgrade = standard ? adze_onnx_upgrade_find(node->op_type)
-                                                : adze_onnx_upgrade_find_in(node->domain, node->op_type);
     const adze_op_row *row =
         adze_row_find_onnx(node->import->context, standard ? NULL : node->domain, node->op_type);
-    if (!row && !upgrade) {
+    const adze_onnx_upgrade *upgrade = row && !standard ? NULL : find_upgrade(node);
+    if (!row && !(standard && upgrade)) {
         const adze_onnx_function_index *function = adze_onnx_function_find(node->import, node);
-        if (!function)
+        if (function) return poisoned || adze_onnx_function_inline(node, function);
+        if (!upgrade)
             return adze_onnx_unsupported(node, "the op is not known%s%s",
                                          standard ? "" : " in domain ", node->domain);
-        return poisoned || adze_onnx_function_inline(node, function);
     }
     if (standard && (node->version < ADZE_ONNX_OPSET_MIN || node->version > ADZE_ONNX_OPSET_MAX))
         return adze_onnx_unsupported(node, "opsets %d to %d are read", ADZE_ONNX_OPSET_MIN,
                                      ADZE_ONNX_OPSET_MAX);
-    int64_t newest = upgrade && !standard ? adze_onnx_domain_version(node->domain) : INT64_MAX;
-    if (node->version > newest)
+    int64_t newest = upgrade && !standard ? adze_onnx_domain_version(node->domain) : 0;
+    if (newest && node->version > newest)
         return adze_onnx_unsupported(node, "versions 1 to %lld of %s are read", (long long)newest, node->domain);
     if (!adze_onnx_attr_check(node, row, upgrade ? upgrade->attrs : NULL)) return false;
     if (poisoned) return true;

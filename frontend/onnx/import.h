@@ -184,6 +184,8 @@ const adze_onnx_upgrade *adze_onnx_upgrade_find(const char *op_type);
 const adze_onnx_upgrade *adze_onnx_upgrade_find_in(const char *domain, const char *op_type);
 /* The newest version of another domain that is read; 0: none of ONNX's own. */
 int64_t adze_onnx_domain_version(const char *domain);
+/* Of the domain com.microsoft (contrib.c). */
+const adze_onnx_upgrade *adze_onnx_contrib_find(const char *op_type);
 
 /* ---- Graphs inside nodes (subgraph.c) ---- */
 

@@ -4,7 +4,7 @@
  * Attributes that became operands are looked for at every opset: where the attribute is there, it
  * is meant. What an op means by default at an older opset is decided by node->version.
  */
-#include "upgrade.h"
+#include "contrib.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +82,7 @@ static const adze_onnx_upgrade rows[] = {
     {"SequenceEmpty", " dtype ", adze_onnx_upgrade_sequence_empty},
     {"SequenceMap", " body ", adze_onnx_upgrade_sequence_map},
     {"Shrink", " bias lambd ", adze_onnx_upgrade_shrink},
+    {"SimplifiedLayerNormalization", " axis epsilon stash_type ", adze_onnx_contrib_simplified_norm},
     {"Slice", " starts ends axes ", adze_onnx_upgrade_slice},
     {"Softmax", NULL, adze_onnx_upgrade_softmax},
     {"SoftmaxCrossEntropyLoss", " ignore_index reduction ", adze_onnx_upgrade_softmax_loss},

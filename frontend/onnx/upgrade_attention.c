@@ -1,31 +1,31 @@
 /* Attention and RotaryEmbedding, said with matrix products, softmax and comparisons of positions. */
-#include "compose.h"
+#include "attention.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef struct attention {
-    term *q, *k, *v;                /* [batch, heads, time, size] */
-    term *mask, *past_k, *past_v, *lengths;
-    int64_t causal, q_heads, kv_heads, mode, precision, left, right;
-    double scale, softcap;
-    bool flat; /* the operands came as [batch, time, heads * size] */
-} attention;
 
 static term *dim_number(adze_onnx_node *node, term *x, uint32_t axis)
 {
     return compose_scalar(node, compose_size(node, x, axis));
 }
 
-/* [batch, time, heads * size] as [batch, heads, time, size]. */
-static term *split_heads(adze_onnx_node *node, term *x, int64_t heads)
+/* Other dims for the same elements; where some are not known before it runs, by a list of them, 0 for those that stay. */
+static term *reshaped(adze_onnx_node *node, term *x, const adze_dim *const *dims, const int64_t *list, uint32_t rank)
+{
+    bool known = x != NULL;
+    for (uint32_t i = 0; i < rank && known; i++) known = !adze_dim_is_unknown(dims[i]);
+    return known ? compose_reshape(node, x, dims, rank) : compose2(node, "reshape", x, compose_ints(node, list, rank));
+}
+
+term *adze_onnx_split_heads(adze_onnx_node *node, term *x, int64_t heads)
 {
     static const int64_t perm[] = {0, 2, 1, 3};
     adze_context *context = node->import->context;
+    if (!x) return NULL;
     const adze_dim *count = adze_dim_const(context, heads);
     const adze_dim *dims[] = {compose_dim(x, 0), compose_dim(x, 1), count,
                               adze_dim_binary(context, ADZE_DIM_FLOORDIV, compose_dim(x, 2), count)};
-    return compose_transpose(node, compose_reshape(node, x, dims, 4), perm, 4);
+    return compose_transpose(node, reshaped(node, x, dims, (int64_t[]){0, 0, heads, -1}, 4), perm, 4);
 }
 
 static bool read_attention(adze_onnx_node *node, attention *a)
@@ -81,8 +81,7 @@ static term *repeat_heads(adze_onnx_node *node, term *x, const attention *a)
 
 static term *both(adze_onnx_node *node, term *a, term *b) { return a ? compose2(node, "and", a, b) : b; }
 
-/* Which keys a query may see by its place alone; NULL: all. Queries stand behind what is in the cache. */
-static bool allowed_places(adze_onnx_node *node, const attention *a, term **out)
+bool adze_onnx_allowed_places(adze_onnx_node *node, const attention *a, term **out)
 {
     term *query = compose_positions(node, a->q, 2, 2, 0), *key = compose_positions(node, a->k, 2, 2, 1);
     term *allowed = NULL;
@@ -128,7 +127,7 @@ static bool find_bias(adze_onnx_node *node, const attention *a, term **out, bool
     term *allowed, *bias = NULL;
     *out = NULL;
     *out_rows = a->mask || a->lengths || a->left >= 0 || a->right >= 0;
-    if (!allowed_places(node, a, &allowed)) return false;
+    if (!adze_onnx_allowed_places(node, a, &allowed)) return false;
     if (a->lengths) {
         term *key = compose_positions(node, a->k, 2, 4, 3);
         term *there = compose2(node, "less", key, compose_unsqueeze(node, a->lengths, 1, 4));
@@ -155,9 +154,9 @@ static term *scores_of(adze_onnx_node *node, const attention *a, term *keys)
     int64_t size = 1;
     adze_dtype dtype = compose_dtype(a->q);
     double scale = a->scale;
-    if (!adze_onnx_attr(node, "scale") && !adze_dim_is_const(compose_dim(a->q, 3), &size))
+    if (!scale && !adze_dim_is_const(compose_dim(a->q, 3), &size))
         return adze_onnx_unsupported(node, "heads of unknown size"), NULL;
-    if (!adze_onnx_attr(node, "scale")) scale = 1 / sqrt((double)size);
+    if (!scale) scale = 1 / sqrt((double)size);
     bool half = dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16;
     term *q = a->q, *k = compose_transpose(node, keys, perm, 4), *root = compose_number(node, dtype, sqrt(scale));
     if (half) {
@@ -168,12 +167,24 @@ static term *scores_of(adze_onnx_node *node, const attention *a, term *keys)
     return half ? scores : compose2(node, "mul", scores, compose_number(node, dtype, scale));
 }
 
+/* One column more. */
+static term *with_sink(adze_onnx_node *node, term *scores, term *sink)
+{
+    if (!scores || !sink) return NULL;
+    const adze_dim *dims[] = {compose_dim(scores, 0), compose_dim(scores, 1), compose_dim(scores, 2),
+                              adze_dim_const(node->import->context, 1)};
+    return compose_concat(node, (term *[]){scores, compose_expand(node, sink, dims, 4)}, 2, 3);
+}
+
 static term *softmax_of(adze_onnx_node *node, const attention *a, term *scores, term *bias, bool rows)
 {
     adze_dtype dtype = compose_dtype(a->q), wide = a->precision ? adze_onnx_dtype(a->precision) : dtype;
     if (wide == ADZE_DTYPE_NONE) return adze_onnx_unsupported(node, "softmax_precision"), NULL;
     adze_attr last = adze_attr_int("axis", -1);
-    term *share = compose_with(node, "softmax", compose_cast(node, scores, wide), last);
+    term *all = compose_cast(node, scores, wide);
+    if (a->sink) all = with_sink(node, all, compose_cast(node, a->sink, wide));
+    term *share = compose_with(node, "softmax", all, last);
+    if (a->sink) share = compose_slice(node, share, -1, 0, -1, 1);
     if (bias && rows) { /* a query that sees nothing gets zeros */
         int64_t axis = -1;
         term *best = compose_reduce(node, "reduce_max", bias, &axis, 1, true);
@@ -183,27 +194,40 @@ static term *softmax_of(adze_onnx_node *node, const attention *a, term *scores, 
     return compose_cast(node, share, dtype);
 }
 
-/* [batch, heads, time, size] as [batch, time, heads * size]. */
-static term *join_heads(adze_onnx_node *node, term *x)
+term *adze_onnx_join_heads(adze_onnx_node *node, term *x)
 {
     static const int64_t perm[] = {0, 2, 1, 3};
     adze_context *context = node->import->context;
     if (compose_rank(x) != 4) return x;
     const adze_dim *dims[] = {compose_dim(x, 0), compose_dim(x, 2),
                               adze_dim_mul(context, compose_dim(x, 1), compose_dim(x, 3))};
-    return compose_reshape(node, compose_transpose(node, x, perm, 4), dims, 3);
+    return reshaped(node, compose_transpose(node, x, perm, 4), dims, (int64_t[]){0, 0, -1}, 3);
+}
+
+term *adze_onnx_attend(adze_onnx_node *node, const attention *a, term *bias, bool rows, term *out_scores[N_SCORES])
+{
+    term *raw = scores_of(node, a, repeat_heads(node, a->k, a)), *capped = raw;
+    if (a->softcap > 0) {
+        term *cap = compose_like(node, raw, a->softcap);
+        capped = compose2(node, "mul", compose1(node, "tanh", compose2(node, "div", raw, cap)), cap);
+    }
+    out_scores[SCORES_RAW] = raw;
+    out_scores[SCORES_CAPPED] = capped;
+    out_scores[SCORES_BIASED] = bias ? compose2(node, "add", capped, bias) : capped;
+    out_scores[SCORES_SHARES] = softmax_of(node, a, out_scores[SCORES_BIASED], bias, rows);
+    return compose2(node, "matmul", out_scores[SCORES_SHARES], repeat_heads(node, a->v, a));
 }
 
 bool adze_onnx_upgrade_attention(adze_onnx_node *node)
 {
     attention a;
-    term *bias;
+    term *bias, *scores[N_SCORES];
     bool rows;
     if (!read_attention(node, &a)) return false;
     if (a.flat) {
-        a.q = split_heads(node, a.q, a.q_heads);
-        a.k = split_heads(node, a.k, a.kv_heads);
-        a.v = split_heads(node, a.v, a.kv_heads);
+        a.q = adze_onnx_split_heads(node, a.q, a.q_heads);
+        a.k = adze_onnx_split_heads(node, a.k, a.kv_heads);
+        a.v = adze_onnx_split_heads(node, a.v, a.kv_heads);
     }
     if (a.past_k) {
         a.k = compose_concat(node, (term *[]){a.past_k, a.k}, 2, 2);
@@ -214,25 +238,12 @@ bool adze_onnx_upgrade_attention(adze_onnx_node *node)
     if (node->n_out > 1) node->out[1] = own ? a.k : compose1(node, "identity", a.k);
     if (node->n_out > 2) node->out[2] = own ? a.v : compose1(node, "identity", a.v);
     if (!find_bias(node, &a, &bias, &rows)) return false;
-    term *raw = scores_of(node, &a, repeat_heads(node, a.k, &a)), *capped = raw;
-    if (a.softcap > 0) {
-        term *cap = compose_like(node, raw, a.softcap);
-        capped = compose2(node, "mul", compose1(node, "tanh", compose2(node, "div", raw, cap)), cap);
-    }
-    term *scores = bias ? compose2(node, "add", capped, bias) : capped;
-    term *share = softmax_of(node, &a, scores, bias, rows);
-    term *shown[] = {raw, capped, scores, share};
-    if (node->n_out > 3) node->out[3] = shown[a.mode];
-    term *y = compose2(node, "matmul", share, repeat_heads(node, a.v, &a));
-    return compose_end(node, a.flat ? join_heads(node, y) : y);
+    term *y = adze_onnx_attend(node, &a, bias, rows, scores);
+    if (node->n_out > 3) node->out[3] = scores[a.mode];
+    return compose_end(node, a.flat ? adze_onnx_join_heads(node, y) : y);
 }
 
 /* ---- RotaryEmbedding ---- */
-
-typedef struct rotary {
-    term *x, *cos, *sin; /* the caches broadcast to halves of x */
-    int64_t interleaved, size, turned; /* of the last axis: all, and as many as are turned */
-} rotary;
 
 /* The caches by position, with an axis for the heads: axis 1 of [batch, heads, time, size], else 2. */
 static term *cache(adze_onnx_node *node, uint32_t index, uint32_t heads_axis)
@@ -242,7 +253,7 @@ static term *cache(adze_onnx_node *node, uint32_t index, uint32_t heads_axis)
     return compose_unsqueeze(node, values, heads_axis, heads_axis + 1);
 }
 
-static term *turn(adze_onnx_node *node, const rotary *r)
+term *adze_onnx_turn(adze_onnx_node *node, const rotary *r)
 {
     adze_context *context = node->import->context;
     int64_t n = r->turned, half = n / 2;
@@ -291,6 +302,6 @@ bool adze_onnx_upgrade_rotary_embedding(adze_onnx_node *node)
     r.cos = cache(node, 1, rank == 3 ? 2 : 1);
     r.sin = cache(node, 2, rank == 3 ? 2 : 1);
     if (!r.x || !r.cos || !r.sin) return false;
-    term *y = turn(node, &r);
+    term *y = adze_onnx_turn(node, &r);
     return compose_end(node, rank == 3 ? compose_reshape(node, y, adze_type_dims(adze_value_type(x)), 3) : y);
 }

@@ -196,18 +196,27 @@ bool adze_onnx_upgrade_causal_conv(adze_onnx_node *node)
 
 /* ---- Quantized operands: dequantize, float, quantize; passes run that in integers ---- */
 
+term *compose_dequantize(adze_onnx_node *node, term *x, term *scale, term *zero, int64_t axis)
+{
+    term *in[] = {x, compose_cast(node, compose_one(node, scale), ADZE_DTYPE_f32), compose_one(node, zero)};
+    adze_attr attr = adze_attr_int("axis", axis);
+    return compose_all(node, "dequantize", in, zero ? 3 : 2, 2, &attr, 1);
+}
+
+term *compose_quantize(adze_onnx_node *node, term *x, term *scale, term *zero)
+{
+    term *in[] = {x, compose_cast(node, compose_one(node, scale), ADZE_DTYPE_f32), compose_one(node, zero)};
+    return compose_all(node, "quantize", in, zero ? 3 : 2, 2, NULL, 0);
+}
+
 static term *dequantized(adze_onnx_node *node, uint32_t index, int64_t axis)
 {
-    term *scale = compose_cast(node, adze_onnx_operand(node, index + 1), ADZE_DTYPE_f32);
-    term *in[] = {adze_onnx_operand(node, index), scale, adze_onnx_operand(node, index + 2)};
-    adze_attr attr = adze_attr_int("axis", axis);
-    return compose_all(node, "dequantize", in, 3, 3, &attr, 1);
+    return compose_dequantize(node, node->in[index], node->in[index + 1], node->in[index + 2], axis);
 }
 
 static bool finish_quantized(adze_onnx_node *node, term *y)
 {
-    term *scale = compose_cast(node, adze_onnx_operand(node, 6), ADZE_DTYPE_f32);
-    return compose_end(node, compose3(node, "quantize", y, scale, adze_onnx_operand(node, 7)));
+    return compose_end(node, compose_quantize(node, y, node->in[6], node->in[7]));
 }
 
 static bool check_inputs(adze_onnx_node *node)
@@ -239,25 +248,29 @@ bool adze_onnx_upgrade_qlinear_conv(adze_onnx_node *node)
     for (uint32_t i = 0; i < 3; i++) node->in[i] = in[i];
     node->n_in = bias ? 3 : 2;
     if (!adze_onnx_finish(node, "conv", NULL, 0)) return false;
-    term *y = compose3(node, "quantize", node->out[0], operands[6], operands[7]);
-    return compose_end(node, y);
+    return compose_end(node, compose_quantize(node, node->out[0], operands[6], operands[7]));
 }
 
-/* Scale and zero point of u8 from the range of the operand, which holds 0. */
-bool adze_onnx_upgrade_dynamic_quantize(adze_onnx_node *node)
+term *compose_dynamic_quantize(adze_onnx_node *node, term *x, term **out_scale, term **out_zero)
 {
-    term *x = adze_onnx_operand(node, 0);
-    if (!x) return adze_onnx_invalid(node, "has no input");
     term *zero = compose_like(node, x, 0), *full = compose_like(node, x, 255);
     term *high = compose2(node, "max", compose_reduce(node, "reduce_max", x, NULL, 0, false), zero);
     term *low = compose2(node, "min", compose_reduce(node, "reduce_min", x, NULL, 0, false), zero);
     term *range = compose2(node, "sub", high, low);
     term *scale = compose2(node, "div", range, full);
-    scale = compose3(node, "where", compose2(node, "equal", range, zero), compose_like(node, x, 1), scale);
+    *out_scale = scale = compose3(node, "where", compose2(node, "equal", range, zero), compose_like(node, x, 1), scale);
     term *point = compose1(node, "neg", compose2(node, "div", low, scale));
     point = compose1(node, "round", compose3(node, "clip", point, zero, full));
-    point = compose_cast(node, point, ADZE_DTYPE_u8);
+    *out_zero = compose_cast(node, point, ADZE_DTYPE_u8);
+    return compose3(node, "quantize", x, scale, *out_zero);
+}
+
+bool adze_onnx_upgrade_dynamic_quantize(adze_onnx_node *node)
+{
+    term *scale, *zero, *x = adze_onnx_operand(node, 0);
+    if (!x) return adze_onnx_invalid(node, "has no input");
+    term *y = compose_dynamic_quantize(node, x, &scale, &zero);
     if (node->n_out > 1) node->out[1] = scale;
-    if (node->n_out > 2) node->out[2] = point;
-    return compose_end(node, compose3(node, "quantize", x, scale, point));
+    if (node->n_out > 2) node->out[2] = zero;
+    return compose_end(node, y);
 }

@@ -1,0 +1,58 @@
+/* Ops of the domain com.microsoft, which ONNX Runtime's optimizer and quantizer and some exporters write, grouped by
+ * file. All are said with others; how is in compose.h. Source: ONNX Runtime's operator schemas, and what its CPU kernels
+ * compute. Private.
+ */
+#ifndef ADZE_ONNX_CONTRIB_H
+#define ADZE_ONNX_CONTRIB_H
+
+#include "compose.h"
+
+/* contrib_activation.c */
+bool adze_onnx_contrib_gelu(adze_onnx_node *node);
+bool adze_onnx_contrib_quick_gelu(adze_onnx_node *node);
+bool adze_onnx_contrib_fused_conv(adze_onnx_node *node);
+bool adze_onnx_contrib_fused_gemm(adze_onnx_node *node);
+/* x through the activation that the attribute `activation` names, with these parameters; x without one. */
+term *compose_activation(adze_onnx_node *node, term *x, const double *params, size_t n_params);
+/* Values of a list of floats, at most `max` of them; *out_count 0 without the attribute. */
+bool compose_floats(adze_onnx_node *node, const char *name, double *out, size_t max, size_t *out_count);
+
+/* contrib_norm.c */
+bool adze_onnx_contrib_skip_norm(adze_onnx_node *node);
+bool adze_onnx_contrib_simplified_norm(adze_onnx_node *node);
+bool adze_onnx_contrib_embed_norm(adze_onnx_node *node);
+
+/* contrib_matmul.c */
+bool adze_onnx_contrib_fused_matmul(adze_onnx_node *node);
+bool adze_onnx_contrib_integer_matmul(adze_onnx_node *node);
+bool adze_onnx_contrib_integer_to_float(adze_onnx_node *node);
+bool adze_onnx_contrib_dynamic_matmul(adze_onnx_node *node);
+bool adze_onnx_contrib_qgemm(adze_onnx_node *node);
+
+/* contrib_bits.c: weights packed below a byte */
+bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node);
+bool adze_onnx_contrib_gather_bits(adze_onnx_node *node);
+
+/* contrib_quant.c */
+bool adze_onnx_contrib_quantize(adze_onnx_node *node);
+bool adze_onnx_contrib_qlinear(adze_onnx_node *node);
+bool adze_onnx_contrib_qlinear_concat(adze_onnx_node *node);
+bool adze_onnx_contrib_qlinear_conv(adze_onnx_node *node);
+bool adze_onnx_contrib_nhwc_pool(adze_onnx_node *node);
+bool adze_onnx_contrib_mul_integer(adze_onnx_node *node);
+
+/* contrib_attention.c, contrib_group.c */
+bool adze_onnx_contrib_attention(adze_onnx_node *node);
+bool adze_onnx_contrib_multi_head(adze_onnx_node *node);
+bool adze_onnx_contrib_decoder(adze_onnx_node *node);
+bool adze_onnx_contrib_group_query(adze_onnx_node *node);
+bool adze_onnx_contrib_rotary(adze_onnx_node *node);
+
+/* contrib_standard.c: what ai.onnx has as well, and small ones */
+bool adze_onnx_contrib_standard(adze_onnx_node *node);
+bool adze_onnx_contrib_expand_dims(adze_onnx_node *node);
+bool adze_onnx_contrib_unique(adze_onnx_node *node);
+bool adze_onnx_contrib_inverse(adze_onnx_node *node);
+bool adze_onnx_contrib_distance(adze_onnx_node *node);
+
+#endif

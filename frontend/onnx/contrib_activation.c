@@ -1,0 +1,152 @@
+/* com.microsoft: activations, with a bias before them or behind an op that makes what they take. */
+#include "contrib.h"
+
+#include <string.h>
+
+static adze_dtype wide_of(const term *x)
+{
+    adze_dtype dtype = compose_dtype(x);
+    return dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16 ? ADZE_DTYPE_f32 : dtype;
+}
+
+/* Gelu and its kin: x (+ bias), then the activation; with `split` the first half times the activated second one. */
+static const struct gelu {
+    const char *op_type, *op; /* NULL: no activation */
+    bool split, residual;
+} gelus[] = {
+    {"BiasAdd", NULL, false, true},
+    {"BiasGelu", "gelu", false, false},
+    {"BiasSplitGelu", "gelu", true, false},
+    {"FastGelu", "gelu_tanh", false, false},
+    {"Gelu", "gelu", false, false},
+};
+
+bool adze_onnx_contrib_gelu(adze_onnx_node *node)
+{
+    const struct gelu *row = gelus;
+    while (strcmp(row->op_type, node->op_type) != 0) row++;
+    term *x, *bias = adze_onnx_operand(node, 1);
+    uint32_t rank;
+    int64_t size;
+    if (!compose_operand(node, 0, 0, &x, &rank)) return false;
+    adze_dtype dtype = compose_dtype(x), wide = wide_of(x);
+    term *y = compose_cast(node, x, wide);
+    if (bias) y = compose2(node, "add", y, compose_cast(node, bias, wide));
+    if (row->residual) y = compose2(node, "add", y, compose_cast(node, adze_onnx_operand(node, 2), wide));
+    if (row->split) {
+        if (rank == 0 || !adze_dim_is_const(compose_dim(x, rank - 1), &size) || size % 2)
+            return adze_onnx_unsupported(node, "halves of a size that is unknown or odd");
+        term *left = compose_slice(node, y, -1, 0, size / 2, 1), *right = compose_slice(node, y, -1, size / 2, size, 1);
+        y = compose2(node, "mul", left, compose1(node, row->op, right));
+    } else if (row->op) {
+        y = compose1(node, row->op, y);
+    }
+    return compose_end(node, compose_cast(node, y, dtype)) ||
+           (row->residual && !adze_onnx_operand(node, 2) && adze_onnx_invalid(node, "has no input 2"));
+}
+
+/* QuickGelu: x sigmoid(alpha x). ScaledSiLU: s x sigmoid(s x) with s an operand, or alpha. */
+bool adze_onnx_contrib_quick_gelu(adze_onnx_node *node)
+{
+    bool scaled = !strcmp(node->op_type, "ScaledSiLU");
+    double alpha = scaled ? 1 : 1.702;
+    term *x, *scale = scaled ? adze_onnx_operand(node, 1) : NULL;
+    uint32_t rank;
+    if (!adze_onnx_attr_float(node, "alpha", &alpha) || !compose_operand(node, 0, 0, &x, &rank)) return false;
+    adze_dtype dtype = compose_dtype(x), wide = wide_of(x);
+    term *y = compose_cast(node, x, wide);
+    if (scaled) {
+        scale = scale ? compose_cast(node, compose_scalar(node, scale), wide) : compose_number(node, wide, alpha);
+        y = compose2(node, "mul", y, scale);
+        alpha = 1;
+    }
+    y = compose_with(node, "swish", y, adze_attr_float("alpha", alpha));
+    return compose_end(node, compose_cast(node, y, dtype));
+}
+
+/* ---- Activations by name ---- */
+
+bool compose_floats(adze_onnx_node *node, const char *name, double *out, size_t max, size_t *out_count)
+{
+    enum { IS_FLOATS = 6 };
+    const Pb__Attribute *attr = adze_onnx_attr(node, name);
+    *out_count = attr ? attr->n_floats : 0;
+    if (attr && attr->type && attr->type != IS_FLOATS)
+        return adze_onnx_invalid(node, "attribute '%s' is no list of floats", name);
+    if (*out_count > max)
+        return adze_onnx_invalid(node, "attribute '%s' has %zu entries; at most %zu are expected", name, *out_count, max);
+    for (size_t i = 0; i < *out_count; i++) out[i] = (double)attr->floats[i];
+    return true;
+}
+
+/* Parameters come in this order; those that are not given have the op's own defaults. */
+static const struct activation {
+    const char *name, *op, *params[2];
+} activations[] = {
+    {"Elu", "elu", {"alpha"}},
+    {"Gelu", "gelu", {NULL}},
+    {"HardSigmoid", "hard_sigmoid", {"alpha", "beta"}},
+    {"HardSwish", "hard_swish", {NULL}},
+    {"LeakyRelu", "leaky_relu", {"alpha"}},
+    {"Relu", "relu", {NULL}},
+    {"Selu", "selu", {"alpha", "gamma"}},
+    {"Sigmoid", "sigmoid", {NULL}},
+    {"Softplus", "softplus", {NULL}},
+    {"Softsign", "softsign", {NULL}},
+    {"Tanh", "tanh", {NULL}},
+    {"ThresholdedRelu", "thresholded_relu", {"alpha"}},
+};
+
+term *compose_activation(adze_onnx_node *node, term *x, const double *params, size_t n_params)
+{
+    const char *name = "";
+    adze_attr attrs[2];
+    uint32_t n = 0;
+    if (!adze_onnx_attr_str(node, "activation", &name) || !x) return NULL;
+    if (!*name) return x;
+    if (!strcmp(name, "Clip")) {
+        if (n_params != 2) return adze_onnx_invalid(node, "Clip has %zu parameters, expected 2", n_params), NULL;
+        return compose3(node, "clip", x, compose_like(node, x, params[0]), compose_like(node, x, params[1]));
+    }
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
+        const struct activation *row = &activations[i];
+        if (strcmp(row->name, name) != 0) continue;
+        for (; n < 2 && n < n_params && row->params[n]; n++) attrs[n] = adze_attr_float(row->params[n], params[n]);
+        return compose_all(node, row->op, &x, 1, 1, attrs, n);
+    }
+    adze_onnx_unsupported(node, "the activation '%s'", name);
+    return NULL;
+}
+
+/* conv (+ a residual), then the activation. */
+bool adze_onnx_contrib_fused_conv(adze_onnx_node *node)
+{
+    double params[2];
+    size_t n_params;
+    const char *name = "";
+    term *residual = adze_onnx_operand(node, 3);
+    if (!compose_floats(node, "activation_params", params, 2, &n_params) ||
+        !adze_onnx_attr_str(node, "activation", &name))
+        return false;
+    if (node->n_in > 3) node->n_in = node->in[2] ? 3 : 2;
+    if (!adze_onnx_finish(node, "conv", NULL, 0)) return false;
+    term *y = node->out[0];
+    if (residual) y = compose2(node, "add", y, residual);
+    return compose_end(node, compose_activation(node, y, params, n_params));
+}
+
+bool adze_onnx_contrib_fused_gemm(adze_onnx_node *node)
+{
+    static const char *const names[] = {"activation_alpha", "activation_beta", "activation_gamma"};
+    double params[3];
+    size_t n = 0;
+    const char *name = "";
+    for (size_t i = 0; i < 3; i++) {
+        params[n] = 0;
+        bool given = adze_onnx_attr(node, names[i]) != NULL;
+        if (!adze_onnx_attr_float(node, names[i], &params[n])) return false;
+        if (given) n++;
+    }
+    if (!adze_onnx_attr_str(node, "activation", &name) || !adze_onnx_finish(node, "gemm", NULL, 0)) return false;
+    return compose_end(node, compose_activation(node, node->out[0], params, n));
+}

@@ -1,0 +1,140 @@
+/* com.microsoft: weights of 2, 4 and 8 bits in blocks, each with a scale. */
+#include "contrib.h"
+
+/* Codes as the file has them, lying along the last axis in blocks. */
+typedef struct packed {
+    term *codes, *scales, *zeros; /* zeros NULL: half of the range */
+    int64_t bits, block;
+} packed;
+
+/* The unsigned element type of so many bits. */
+static adze_dtype code_type(int64_t bits)
+{
+    return bits == 2 ? ADZE_DTYPE_u2 : bits == 4 ? ADZE_DTYPE_u4 : bits == 8 ? ADZE_DTYPE_u8 : ADZE_DTYPE_NONE;
+}
+
+static bool read_packed(adze_onnx_node *node, packed *p)
+{
+    *p = (packed){.bits = 4};
+    if (!adze_onnx_attr_int(node, "bits", &p->bits) || !adze_onnx_attr_int(node, "block_size", &p->block)) return false;
+    if (code_type(p->bits) == ADZE_DTYPE_NONE)
+        return adze_onnx_unsupported(node, "weights of %lld bits", (long long)p->bits);
+    if (p->block < 16 || p->block > INT32_MAX)
+        return adze_onnx_invalid(node, "attribute 'block_size' is %lld", (long long)p->block);
+    return true;
+}
+
+/* A constant of bytes read as codes [rows, columns]: the same bytes in the file, the lowest bits first. */
+static term *codes_of(adze_onnx_node *node, term *bytes, int64_t bits, int64_t rows, int64_t columns)
+{
+    adze_const *constant = bytes ? adze_value_const(bytes) : NULL;
+    const int64_t dims[] = {rows, columns};
+    const adze_type *type = adze_type_tensor_const(node->import->context, code_type(bits), 2, dims);
+    if (!constant || compose_dtype(bytes) != ADZE_DTYPE_u8)
+        return adze_onnx_unsupported(node, "packed weights that are no constant of bytes"), NULL;
+    adze_data *data = adze_const_data(constant);
+    if (rows < 1 || columns < 1 || adze_data_size(data) != (uint64_t)rows * (uint64_t)columns * (uint64_t)bits / 8)
+        return adze_onnx_invalid(node, "packed weights of %llu bytes; %lld x %lld codes of %lld bits are expected",
+                                 (unsigned long long)adze_data_size(data), (long long)rows, (long long)columns,
+                                 (long long)bits),
+               NULL;
+    const char *name = adze_internf(node->import->context, "%s.codes", adze_const_name(constant));
+    adze_const *made = adze_module_add_const(node->import->module, name, type, adze_data_retain(data));
+    return made ? adze_const_value(made) : NULL;
+}
+
+/* [rows, columns] as [columns up to `keep`, rows]. */
+static term *columns_first(adze_onnx_node *node, term *x, int64_t keep)
+{
+    static const int64_t perm[] = {1, 0};
+    int64_t columns;
+    if (!x) return NULL;
+    if (adze_dim_is_const(compose_dim(x, 1), &columns) && columns > keep) x = compose_slice(node, x, 1, 0, keep, 1);
+    return compose_transpose(node, x, perm, 2);
+}
+
+/* Zero points [n, blocks], from bytes, from floats as they are, or half of the range. */
+static term *zeros_of(adze_onnx_node *node, const packed *p, int64_t n, int64_t blocks)
+{
+    int64_t in_byte = 8 / p->bits, width = (blocks + in_byte - 1) / in_byte * in_byte;
+    const adze_dim *dims[] = {adze_dim_const(node->import->context, n), adze_dim_const(node->import->context, blocks)};
+    if (!p->zeros) return compose_number(node, code_type(p->bits), (double)(1 << (p->bits - 1)));
+    if (compose_dtype(p->zeros) != ADZE_DTYPE_u8) return compose_reshape(node, p->zeros, dims, 2);
+    return codes_of(node, p->zeros, p->bits, n, width);
+}
+
+/* The weight [k, n] in floats of the scales' type. */
+static term *weight_of(adze_onnx_node *node, const packed *p, int64_t k, int64_t n)
+{
+    adze_context *context = node->import->context;
+    int64_t blocks = (k + p->block - 1) / p->block;
+    const adze_dim *dims[] = {adze_dim_const(context, n), adze_dim_const(context, blocks)};
+    term *codes = columns_first(node, codes_of(node, p->codes, p->bits, n, blocks * p->block), k);
+    term *scales = columns_first(node, compose_reshape(node, p->scales, dims, 2), blocks);
+    term *zeros = zeros_of(node, p, n, blocks);
+    if (!codes || !scales || !zeros) return NULL;
+    bool real = adze_dtype_get_kind(compose_dtype(zeros)) == ADZE_KIND_FLOAT;
+    if (compose_rank(zeros) == 2) zeros = columns_first(node, zeros, blocks);
+    else zeros = compose_expand(node, zeros, adze_type_dims(adze_value_type(scales)), 2);
+    adze_attr attrs[] = {adze_attr_int("axis", 0), adze_attr_int("block_size", p->block)};
+    term *in[] = {codes, scales, zeros};
+    if (!real) return compose_all(node, "dequantize", in, 3, 3, attrs, 2);
+    /* codes times scales less zero points times scales */
+    term *one = compose_number(node, code_type(p->bits), 1), *each[] = {compose_all(node, "dequantize", in, 2, 2, attrs, 2)};
+    term *ones = compose_expand(node, one, adze_type_dims(adze_value_type(codes)), 2);
+    term *shift[] = {ones, compose2(node, "mul", scales, zeros)};
+    return compose2(node, "sub", each[0], compose_all(node, "dequantize", shift, 2, 2, attrs, 2));
+}
+
+bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node)
+{
+    packed p;
+    int64_t k = 0, n = 0, prepacked = 0, level = 0;
+    term *x, *bias = adze_onnx_operand(node, 5);
+    uint32_t rank;
+    if (!read_packed(node, &p) || !adze_onnx_attr_int(node, "K", &k) || !adze_onnx_attr_int(node, "N", &n) ||
+        !adze_onnx_attr_int(node, "weight_prepacked", &prepacked) ||
+        !adze_onnx_attr_int(node, "accuracy_level", &level) || !compose_operand(node, 0, 1, &x, &rank))
+        return false;
+    if (prepacked) return adze_onnx_unsupported(node, "weights in the order of another device");
+    if (adze_onnx_operand(node, 4)) return adze_onnx_unsupported(node, "g_idx");
+    if (k < 1 || n < 1) return adze_onnx_invalid(node, "a weight of %lld x %lld", (long long)k, (long long)n);
+    p.codes = adze_onnx_operand(node, 1);
+    p.scales = adze_onnx_operand(node, 2);
+    p.zeros = adze_onnx_operand(node, 3);
+    if (!p.codes || !p.scales) return adze_onnx_invalid(node, "has no input %d", p.codes ? 2 : 1);
+    term *y = compose2(node, "matmul", x, weight_of(node, &p, k, n));
+    return compose_end(node, bias ? compose2(node, "add", y, bias) : y);
+}
+
+/* Rows of a table of codes that lie along its last axis: dequantized, then gathered. */
+bool adze_onnx_contrib_gather_bits(adze_onnx_node *node)
+{
+    packed p;
+    int64_t gather = 0, along = 1, rows, columns, blocks;
+    static const int64_t perm[] = {1, 0};
+    term *table, *ids = adze_onnx_operand(node, 1);
+    uint32_t rank, axis, where;
+    if (!read_packed(node, &p) || !adze_onnx_attr_int(node, "gather_axis", &gather) ||
+        !adze_onnx_attr_int(node, "quantize_axis", &along) || !compose_operand(node, 0, 1, &table, &rank) ||
+        !compose_axis(node, gather, rank, &where) || !compose_axis(node, along, rank, &axis))
+        return false;
+    p.scales = adze_onnx_operand(node, 2);
+    p.zeros = adze_onnx_operand(node, 3);
+    if (!ids || !p.scales) return adze_onnx_invalid(node, "has no input %d", ids ? 2 : 1);
+    if (rank != 2 || axis != 1 || where != 0 || compose_dtype(table) != ADZE_DTYPE_u8 ||
+        compose_rank(p.scales) != 2 || !adze_dim_is_const(compose_dim(table, 0), &rows) ||
+        !adze_dim_is_const(compose_dim(table, 1), &columns) || !adze_dim_is_const(compose_dim(p.scales, 1), &blocks))
+        return adze_onnx_unsupported(node, "another table than bytes [rows, columns] in blocks along columns");
+    p.codes = table;
+    int64_t width = columns * (8 / p.bits);
+    if (blocks != (width + p.block - 1) / p.block)
+        return adze_onnx_invalid(node, "%lld scales a row of %lld codes", (long long)blocks, (long long)width);
+    term *codes = codes_of(node, p.codes, p.bits, rows, width), *zeros = zeros_of(node, &p, rows, blocks);
+    if (!codes || !zeros) return false;
+    if (compose_rank(zeros) == 0) zeros = compose_expand(node, zeros, adze_type_dims(adze_value_type(p.scales)), 2);
+    else zeros = compose_transpose(node, columns_first(node, zeros, blocks), perm, 2);
+    adze_attr attrs[] = {adze_attr_int("axis", 1), adze_attr_int("block_size", p.block)}, first = adze_attr_int("axis", 0);
+    term *wide = compose_all(node, "dequantize", (term *[]){codes, p.scales, zeros}, 3, 3, attrs, 2);
+    return compose_end(node, compose_all(node, "gather", (term *[]){wide, ids}, 2, 2, &first, 1));
+}

@@ -1,0 +1,247 @@
+/* com.microsoft: attention of groups of queries over a cache, and turned positions. */
+#include "attention.h"
+#include "contrib.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Positions ---- */
+
+/* cos or sin of the positions [batch, time], with an axis for the heads at `heads_axis`. */
+static term *angles(adze_onnx_node *node, term *table, term *positions, uint32_t heads_axis)
+{
+    adze_attr axis = adze_attr_int("axis", 0);
+    term *values = compose_all(node, "gather", (term *[]){table, positions}, 2, 2, &axis, 1);
+    return compose_unsqueeze(node, values, heads_axis, heads_axis + 1);
+}
+
+/* Positions are a list for each of the batch, or the first one of all. */
+static term *positions_of(adze_onnx_node *node, term *x, uint32_t time_axis)
+{
+    term *ids = adze_onnx_operand(node, 1);
+    if (compose_rank(ids) == 2) return ids;
+    if (compose_rank(ids) > 1) return adze_onnx_invalid(node, "positions of rank %d", compose_rank(ids)), NULL;
+    term *first = compose_cast(node, compose_one(node, ids), ADZE_DTYPE_i64);
+    return compose2(node, "add", compose_positions(node, x, time_axis, 2, 1), first);
+}
+
+/* [batch, time, heads * size] or [batch, heads, time, size]. The attribute `scale` is not what any kernel reads. */
+bool adze_onnx_contrib_rotary(adze_onnx_node *node)
+{
+    rotary r = {0};
+    term *x, *cos, *sin;
+    uint32_t rank, other;
+    int64_t heads = 0, packed = 0, half;
+    double scale = 1;
+    adze_context *context = node->import->context;
+    if (!adze_onnx_attr_int(node, "interleaved", &r.interleaved) || !adze_onnx_attr_int(node, "num_heads", &heads) ||
+        !adze_onnx_attr_int(node, "rotary_embedding_dim", &r.turned) || !adze_onnx_attr_float(node, "scale", &scale) ||
+        !adze_onnx_attr_int(node, "is_packed_batching", &packed) || !compose_operand(node, 0, 3, &x, &rank) ||
+        !compose_operand(node, 2, 2, &cos, &other) || !compose_operand(node, 3, 2, &sin, &other))
+        return false;
+    if (rank > 4) return adze_onnx_invalid(node, "an input of rank %u", rank);
+    if (scale != 1) return adze_onnx_unsupported(node, "scale = %g", scale);
+    if (packed) return adze_onnx_unsupported(node, "is_packed_batching");
+    if (!adze_dim_is_const(compose_dim(cos, 1), &half) || !adze_dim_is_const(compose_dim(x, rank - 1), &r.size))
+        return adze_onnx_unsupported(node, "heads of unknown size");
+    if (!r.turned) r.turned = 2 * half;
+    int64_t width = r.size;
+    if (rank == 3) r.size = heads ? width / heads : 2 * half;
+    if (r.size < r.turned || r.turned != 2 * half || width % r.size)
+        return adze_onnx_invalid(node, "%lld of %lld elements are turned", (long long)r.turned, (long long)r.size);
+    const adze_dim *dims[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(context, width / r.size),
+                              adze_dim_const(context, r.size)};
+    r.x = rank == 3 ? compose_reshape(node, x, dims, 4) : x;
+    term *positions = positions_of(node, x, rank == 3 ? 1 : 2);
+    r.cos = angles(node, cos, positions, rank == 3 ? 2 : 1);
+    r.sin = angles(node, sin, positions, rank == 3 ? 2 : 1);
+    if (!r.x || !r.cos || !r.sin) return false;
+    term *y = adze_onnx_turn(node, &r);
+    return compose_end(node, rank == 3 ? compose_reshape(node, y, adze_type_dims(adze_value_type(x)), 3) : y);
+}
+
+/* ---- GroupQueryAttention ---- */
+
+typedef struct group {
+    attention a;
+    term *total;  /* [batch, 1], i64: keys that each of the batch has, with the new ones */
+    term *before; /* [batch, 1], i64: without them; NULL: none */
+    int64_t rotary, interleaved, smooth;
+    double softcap;
+} group;
+
+static bool read_group(adze_onnx_node *node, group *g)
+{
+    attention *a = &g->a;
+    int64_t shows = 0, window_cache = 0;
+    const char *kinds[] = {"NONE", "NONE"};
+    *g = (group){.a = {.left = -1, .right = -1, .causal = 1}};
+    if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) || !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) ||
+        !adze_onnx_attr_float(node, "scale", &a->scale) || !adze_onnx_attr_float(node, "softcap", &a->softcap) ||
+        !adze_onnx_attr_int(node, "causal", &a->causal) || !adze_onnx_attr_int(node, "local_window_size", &a->left) ||
+        !adze_onnx_attr_int(node, "do_rotary", &g->rotary) || !adze_onnx_attr_int(node, "smooth_softmax", &g->smooth) ||
+        !adze_onnx_attr_int(node, "rotary_interleaved", &g->interleaved) ||
+        !adze_onnx_attr_int(node, "qk_output", &shows) || !adze_onnx_attr_str(node, "k_quant_type", &kinds[0]) ||
+        !adze_onnx_attr_int(node, "sliding_window_cache", &window_cache) ||
+        !adze_onnx_attr_str(node, "v_quant_type", &kinds[1]))
+        return false;
+    if (a->q_heads < 1 || a->kv_heads < 1 || a->q_heads % a->kv_heads)
+        return adze_onnx_invalid(node, "%lld heads of queries to %lld of keys", (long long)a->q_heads,
+                                 (long long)a->kv_heads);
+    if (strcmp(kinds[0], "NONE") || strcmp(kinds[1], "NONE")) return adze_onnx_unsupported(node, "a quantized cache");
+    if (window_cache) return adze_onnx_unsupported(node, "sliding_window_cache");
+    if (shows || node->n_out > 3) return adze_onnx_unsupported(node, "qk_output");
+    for (uint32_t i = 12; i < node->n_in; i++)
+        if (node->in[i]) return adze_onnx_unsupported(node, "input %u", i);
+    return true;
+}
+
+/* Queries, keys and values in three operands, or behind each other in the first. */
+static bool read_projections(adze_onnx_node *node, attention *a)
+{
+    term *q, *k = adze_onnx_operand(node, 1), *v = adze_onnx_operand(node, 2);
+    uint32_t rank;
+    int64_t width;
+    if (!compose_operand(node, 0, 3, &q, &rank)) return false;
+    if (rank != 3 || !adze_dim_is_const(compose_dim(q, 2), &width))
+        return adze_onnx_unsupported(node, "queries of unknown size");
+    if (!k) {
+        int64_t size = width / (a->q_heads + 2 * a->kv_heads), at = size * a->q_heads, next = at + size * a->kv_heads;
+        if (size * (a->q_heads + 2 * a->kv_heads) != width)
+            return adze_onnx_invalid(node, "%lld columns for %lld and twice %lld heads", (long long)width,
+                                     (long long)a->q_heads, (long long)a->kv_heads);
+        term *all = q;
+        q = compose_slice(node, all, 2, 0, at, 1);
+        k = compose_slice(node, all, 2, at, next, 1);
+        v = compose_slice(node, all, 2, next, width, 1);
+    }
+    if (compose_rank(k) != 3 || compose_rank(v) != 3) return adze_onnx_unsupported(node, "keys of another rank than 3");
+    a->q = adze_onnx_split_heads(node, q, a->q_heads);
+    a->k = adze_onnx_split_heads(node, k, a->kv_heads);
+    a->v = adze_onnx_split_heads(node, v, a->kv_heads);
+    a->past_k = adze_onnx_operand(node, 3);
+    a->past_v = adze_onnx_operand(node, 4);
+    if (a->past_k && adze_dim_is_value(compose_dim(a->past_k, 2), 0)) a->past_k = a->past_v = NULL;
+    return a->q && a->k && a->v;
+}
+
+/* How many keys each of the batch has: operand 5 says one less. Where all are new (operand 6 is as many as there are
+ * queries), there are none before. */
+static bool count_keys(adze_onnx_node *node, group *g)
+{
+    term *ends = adze_onnx_operand(node, 5), *most = adze_onnx_operand(node, 6), *one = compose_number(node, ADZE_DTYPE_i64, 1);
+    if (!ends || !most) return adze_onnx_invalid(node, "has no input %d", ends ? 6 : 5);
+    const adze_dim *dims[] = {compose_dim(g->a.q, 0), adze_dim_const(node->import->context, 1)};
+    term *total = compose2(node, "add", compose_cast(node, ends, ADZE_DTYPE_i64), one);
+    g->total = compose_reshape(node, total, dims, 2);
+    if (!g->a.past_k) return g->total != NULL;
+    term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
+    most = compose_cast(node, compose_one(node, most), ADZE_DTYPE_i64);
+    g->before = compose3(node, "where", compose2(node, "equal", time, most), zero, compose2(node, "sub", g->total, time));
+    return g->total && g->before;
+}
+
+static bool turn_both(adze_onnx_node *node, group *g)
+{
+    rotary r = {.interleaved = g->interleaved};
+    term *positions = adze_onnx_operand(node, 9), *cos = adze_onnx_operand(node, 7), *sin = adze_onnx_operand(node, 8);
+    if (!g->rotary) return true;
+    if (!cos || !sin) return adze_onnx_invalid(node, "has no input %d", cos ? 8 : 7);
+    if (!adze_dim_is_const(compose_dim(g->a.q, 3), &r.size) || compose_rank(cos) != 2 ||
+        !adze_dim_is_const(compose_dim(cos, 1), &r.turned))
+        return adze_onnx_unsupported(node, "heads of unknown size");
+    r.turned *= 2;
+    if (r.turned > r.size) return adze_onnx_invalid(node, "angles for heads of %lld", (long long)r.turned);
+    if (!positions) {
+        positions = compose_positions(node, g->a.q, 2, 2, 1);
+        if (g->before) positions = compose2(node, "add", positions, g->before);
+    }
+    r.cos = angles(node, cos, positions, 1);
+    r.sin = angles(node, sin, positions, 1);
+    term **sides[] = {&g->a.q, &g->a.k};
+    for (int i = 0; i < 2; i++) {
+        r.x = *sides[i];
+        if (!r.cos || !r.sin || !(*sides[i] = adze_onnx_turn(node, &r))) return false;
+    }
+    return true;
+}
+
+/* Is the cache that comes out as long as the one that goes in? It is where it has room: by what the model declares. */
+static bool has_room(const adze_onnx_node *node, const attention *a)
+{
+    int64_t most, past;
+    term *total = adze_onnx_operand(node, 6);
+    if (adze_value_as_ints(total, &most, 1) >= 0 && adze_dim_is_const(compose_dim(a->past_k, 2), &past))
+        return most <= past;
+    for (size_t i = 1; i < 3 && i < node->proto->n_output; i++) {
+        const char *name = adze_intern_z(node->import->context, node->proto->output[i]);
+        const adze_type *type = *name ? adze_map_get(node->import->declared, name) : NULL;
+        if (type && adze_type_is_tensor(type) && adze_type_is_ranked(type) && adze_type_rank(type) == 4 &&
+            adze_dim_equal(adze_type_dim(type, 2), compose_dim(a->past_k, 2)))
+            return true;
+    }
+    return false;
+}
+
+/* The new keys, or values, of each of the batch in their places. */
+static term *cached(adze_onnx_node *node, const group *g, term *past, term *x, bool room)
+{
+    term *all = room ? past : compose_concat(node, (term *[]){past, x}, 2, 2);
+    if (!room && adze_dim_is_value(compose_dim(x, 0), 1)) return all;
+    if (!all) return NULL;
+    term *place = compose_positions(node, all, 2, 4, 2), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
+    term *time = compose_scalar(node, compose_size(node, x, 2));
+    term *last = compose2(node, "sub", time, compose_number(node, ADZE_DTYPE_i64, 1));
+    term *behind = compose2(node, "sub", place, compose_unsqueeze(node, g->before, 2, 4));
+    term *fits = compose2(node, "and", compose2(node, "greater_equal", behind, zero),
+                          compose2(node, "less_equal", behind, last));
+    term *index = compose3(node, "clip", behind, zero, last);
+    index = compose_expand(node, index, adze_type_dims(adze_value_type(all)), 4);
+    adze_attr axis = adze_attr_int("axis", 2);
+    term *new = compose_all(node, "gather_elements", (term *[]){x, index}, 2, 2, &axis, 1);
+    return compose3(node, "where", fits, new, all);
+}
+
+/* A key is seen from its own place on, as far as there are keys, and within the window. */
+static term *hidden_keys(adze_onnx_node *node, const group *g)
+{
+    const attention *a = &g->a;
+    term *key = compose_positions(node, a->k, 2, 4, 3), *query = compose_positions(node, a->q, 2, 4, 2);
+    if (g->before) query = compose2(node, "add", query, compose_unsqueeze(node, g->before, 2, 4));
+    term *seen = a->causal ? compose2(node, "less_equal", key, query)
+                           : compose2(node, "less", key, compose_unsqueeze(node, g->total, 2, 4));
+    if (a->left >= 0) {
+        term *first = compose2(node, "sub", query, compose_number(node, ADZE_DTYPE_i64, (double)a->left));
+        seen = compose2(node, "and", seen, compose2(node, "greater", key, first));
+    }
+    adze_dtype dtype = compose_dtype(a->q);
+    return compose3(node, "where", seen, compose_number(node, dtype, 0),
+                    compose_number(node, dtype, -(double)INFINITY));
+}
+
+bool adze_onnx_contrib_group_query(adze_onnx_node *node)
+{
+    group g;
+    attention *a = &g.a;
+    term *sink = adze_onnx_operand(node, 11), *more = adze_onnx_operand(node, 10), *scores[N_SCORES];
+    if (!read_group(node, &g) || !read_projections(node, a) || !count_keys(node, &g) || !turn_both(node, &g))
+        return false;
+    if (a->past_k) {
+        bool room = has_room(node, a);
+        a->k = cached(node, &g, a->past_k, a->k, room);
+        a->v = cached(node, &g, a->past_v, a->v, room);
+        if (!a->k || !a->v) return false;
+    }
+    if (node->n_out > 1) node->out[1] = a->k;
+    if (node->n_out > 2) node->out[2] = a->v;
+    if (sink || g.smooth > 0) {
+        adze_context *context = node->import->context;
+        const adze_dim *one = adze_dim_const(context, 1), *dims[] = {one, compose_dim(a->q, 1), one, one};
+        a->sink = sink ? compose_reshape(node, sink, dims, 4)
+                       : compose_expand(node, compose_like(node, a->q, 0), dims, 4);
+        if (!a->sink) return false;
+    }
+    term *bias = hidden_keys(node, &g);
+    if (more) bias = compose2(node, "add", bias, more);
+    return bias && compose_end(node, adze_onnx_join_heads(node, adze_onnx_attend(node, a, bias, false, scores)));
+}

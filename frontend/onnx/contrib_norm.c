@@ -1,0 +1,128 @@
+/* com.microsoft: sums that are normalized. */
+#include "contrib.h"
+
+#include <string.h>
+
+/* Over the last axis, computed in f32 at least, as ONNX Runtime does. Without a bias operand layer_norm has none. */
+static term *normalized(adze_onnx_node *node, term *x, term *scale, term *bias, bool rms, double epsilon)
+{
+    adze_dtype wide = compose_dtype(x);
+    adze_attr attrs[] = {adze_attr_int("axis", -1), adze_attr_float("epsilon", epsilon)};
+    term *in[] = {x, compose_cast(node, scale, wide), compose_cast(node, bias, wide)};
+    return compose_all(node, rms ? "rms_norm" : "layer_norm", in, bias && !rms ? 3 : 2, 2, attrs, 2);
+}
+
+static adze_dtype wide_of(const term *x)
+{
+    return compose_dtype(x) == ADZE_DTYPE_f64 ? ADZE_DTYPE_f64 : ADZE_DTYPE_f32;
+}
+
+static bool has_output(const adze_onnx_node *node, uint32_t index)
+{
+    return index < node->n_out && index < node->proto->n_output && node->proto->output[index][0];
+}
+
+/* input + skip (+ bias), normalized; the sum is the fourth result. */
+bool adze_onnx_contrib_skip_norm(adze_onnx_node *node)
+{
+    bool rms = !strcmp(node->op_type, "SkipSimplifiedLayerNormalization");
+    term *x, *skip, *scale, *shift = rms ? NULL : adze_onnx_operand(node, 3);
+    term *bias = adze_onnx_operand(node, rms ? 3 : 4);
+    uint32_t rank, unused;
+    double epsilon = 1e-12;
+    if (!adze_onnx_attr_float(node, "epsilon", &epsilon) || !compose_operand(node, 0, 1, &x, &rank) ||
+        !compose_operand(node, 1, 1, &skip, &unused) || !compose_operand(node, 2, 1, &scale, &unused))
+        return false;
+    if (has_output(node, 1) || has_output(node, 2))
+        return adze_onnx_unsupported(node, "the statistics as results");
+    adze_dtype dtype = compose_dtype(x), wide = wide_of(x);
+    term *sum = compose2(node, "add", compose_cast(node, x, wide), compose_cast(node, skip, wide));
+    if (bias) sum = compose2(node, "add", sum, compose_cast(node, bias, wide));
+    if (node->n_out > 3) node->out[3] = compose_cast(node, sum, dtype);
+    return compose_end(node, compose_cast(node, normalized(node, sum, scale, shift, rms, epsilon), dtype));
+}
+
+/* x / sqrt(mean(x^2) + epsilon) * scale, in the scale's type; the second result is what x is multiplied by. */
+bool adze_onnx_contrib_simplified_norm(adze_onnx_node *node)
+{
+    term *x, *scale;
+    uint32_t rank, unused, axis;
+    int64_t wanted = -1, stash = 1, axes[ADZE_MAX_RANK];
+    double epsilon = 1e-5;
+    if (!adze_onnx_attr_float(node, "epsilon", &epsilon) || !adze_onnx_attr_int(node, "axis", &wanted) ||
+        !adze_onnx_attr_int(node, "stash_type", &stash) || !compose_operand(node, 0, 1, &x, &rank) ||
+        !compose_operand(node, 1, 0, &scale, &unused) || !compose_axis(node, wanted, rank, &axis))
+        return false;
+    adze_dtype dtype = compose_dtype(scale), wide = wide_of(x);
+    x = compose_cast(node, x, wide);
+    if (node->n_out > 1) {
+        size_t n = 0;
+        for (uint32_t i = axis; i < rank; i++) axes[n++] = i;
+        term *mean = compose_reduce(node, "reduce_mean", compose2(node, "mul", x, x), axes, n, true);
+        node->out[1] = compose1(node, "rsqrt", compose2(node, "add", mean, compose_like(node, mean, epsilon)));
+    }
+    adze_attr attrs[] = {adze_attr_int("axis", axis), adze_attr_float("epsilon", epsilon)};
+    term *in[] = {x, compose_cast(node, scale, wide)};
+    return compose_end(node, compose_cast(node, compose_all(node, "rms_norm", in, 2, 2, attrs, 2), dtype));
+}
+
+/* ---- Embeddings ---- */
+
+/* Rows of a table; with scales its elements are quantized, scale and zero point lying at `scale` and `zero`. */
+static term *rows_of(adze_onnx_node *node, uint32_t table, term *ids, uint32_t scale, uint32_t zero)
+{
+    term *values = adze_onnx_operand(node, table);
+    if (!values) return adze_onnx_invalid(node, "has no input %u", table), NULL;
+    adze_attr axis = adze_attr_int("axis", 0);
+    term *rows = compose_all(node, "gather", (term *[]){values, ids}, 2, 2, &axis, 1);
+    if (!scale) return rows;
+    return compose_dequantize(node, rows, adze_onnx_operand(node, scale), adze_onnx_operand(node, zero), 0);
+}
+
+/* A list of the layer norm's parameters, dequantized where it is quantized. */
+static term *parameter(adze_onnx_node *node, uint32_t index, uint32_t scale, uint32_t zero)
+{
+    term *x = adze_onnx_operand(node, index);
+    if (!x) return adze_onnx_invalid(node, "has no input %u", index), NULL;
+    if (!scale) return x;
+    return compose_dequantize(node, x, adze_onnx_operand(node, scale), adze_onnx_operand(node, zero), 0);
+}
+
+/* How many words of each row the mask has; none without a mask. */
+static term *count_words(adze_onnx_node *node, term *ids)
+{
+    int64_t axis = 1;
+    term *mask = adze_onnx_operand(node, 7);
+    term *word = compose2(node, "equal", mask ? mask : ids, compose_like(node, mask ? mask : ids, 1));
+    term *count = compose_reduce(node, "reduce_sum", compose_cast(node, word, ADZE_DTYPE_i32), &axis, 1, false);
+    return mask ? count : compose2(node, "mul", count, compose_like(node, count, 0));
+}
+
+/* Words, positions and segments looked up, added and normalized. The quantized form has the five scales, then the five
+ * zero points, of word, position and segment tables, scale and shift behind its eight operands. */
+bool adze_onnx_contrib_embed_norm(adze_onnx_node *node)
+{
+    bool quantized = node->op_type[0] == 'Q';
+    term *ids, *segments = adze_onnx_operand(node, 1), *places = quantized ? NULL : adze_onnx_operand(node, 8);
+    uint32_t rank, at[5], zero[5];
+    int64_t unused = 0;
+    double epsilon = 1e-12;
+    if (!adze_onnx_attr_float(node, "epsilon", &epsilon) || !adze_onnx_attr_int(node, "mask_index_type", &unused) ||
+        !compose_operand(node, 0, 2, &ids, &rank))
+        return false;
+    for (uint32_t i = 0; i < 5; i++) {
+        at[i] = quantized ? 8 + i : 0;
+        zero[i] = 13 + i;
+    }
+    if (!places) places = compose_positions(node, ids, 1, 2, 1);
+    term *sum = compose2(node, "add", rows_of(node, 2, ids, at[0], zero[0]),
+                         rows_of(node, 3, places, at[1], zero[1]));
+    if (segments) sum = compose2(node, "add", sum, rows_of(node, 4, segments, at[2], zero[2]));
+    term *scale = parameter(node, 5, at[3], zero[3]), *shift = parameter(node, 6, at[4], zero[4]);
+    adze_dtype dtype = compose_dtype(sum);
+    if (!sum || !scale || !shift) return false;
+    if (node->n_out > 1) node->out[1] = count_words(node, ids);
+    if (node->n_out > 2) node->out[2] = sum;
+    term *y = normalized(node, compose_cast(node, sum, wide_of(sum)), scale, shift, false, epsilon);
+    return compose_end(node, compose_cast(node, y, dtype));
+}

@@ -1,0 +1,367 @@
+"""Ops of the domain com.microsoft, on the reference and compiled, against ONNX Runtime.
+
+Makes a case folder per form (model.onnx, test_data_set_0 with what ONNX Runtime computes) and runs
+test/conformance's onnx_node over them.
+
+    onnx_contrib.py [--keep] [--target=NAME] [WORD...]     cases whose name holds a word; --keep leaves them in
+                                                           <build>/test/onnx_contrib; NAME x86:host, or none
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+try:
+    import numpy as np
+    import onnx
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+BUILD = os.environ.get("ADZE_BUILD_DIR", "build/release")
+FOLDER = os.path.join(BUILD, "test", "onnx_contrib")
+RUNNER = os.path.join(BUILD, "test", "conformance", "onnx_node")
+random = np.random.default_rng(11)
+CASES = []
+
+
+def floats(*dims, dtype=np.float32):
+    return (0.5 * np.asarray(random.standard_normal(dims))).astype(dtype)
+
+
+def bytes_(*dims, dtype=np.uint8):
+    info = np.iinfo(dtype)
+    return random.integers(info.min, info.max + 1, dims).astype(dtype)
+
+
+def u8(value):
+    return np.array(value, np.uint8)
+
+
+def i8(value):
+    return np.array(value, np.int8)
+
+
+def f32(value):
+    return np.array(value, np.float32)
+
+
+def ints(*values, dtype=np.int32):
+    return np.array(values, dtype)
+
+
+class Constant:
+    """An operand that is an initializer."""
+
+    def __init__(self, array):
+        self.array = array
+
+
+def case(op, inputs, constants=(), outputs=1, name="", domain="com.microsoft", step=0, **attributes):
+    """One node. `inputs` are arguments, `constants` initializers behind them; None is absent. `outputs`: how many, or
+    which of them. `step`: the result is quantized, and may be one code of this size off."""
+    operands = [*inputs, *(None if c is None else Constant(c) for c in constants)]
+    CASES.append((f"{op.lower()}{name}", op, domain, operands, outputs, step, attributes))
+
+
+# ---- Activations ----
+
+x3, bias4 = floats(2, 3, 4), floats(4)
+for kind in ("Gelu", "QuickGelu", "FastGelu"):
+    case(kind, [x3 * 4])
+case("QuickGelu", [x3], alpha=0.5, name="_alpha")
+case("FastGelu", [x3], [bias4], name="_bias")
+case("BiasGelu", [x3], [bias4])
+case("BiasGelu", [floats(4), bias4], name="_inputs")
+for alpha, scale in ((2.0, ()), (1.0, [f32(0.5)])):
+    case("ScaledSiLU", [x3], scale, alpha=alpha, name=f"_{alpha}")
+image, window = floats(1, 4, 6, 5), floats(8, 2, 3, 3)
+for activation, params in (("Relu", []), ("Tanh", []), ("Sigmoid", []), ("LeakyRelu", [0.2]), ("Clip", [-0.25, 0.5]),
+                           ("HardSigmoid", [0.3, 0.4])):
+    case("FusedConv", [image], [window, floats(8)], activation=activation, group=2, pads=[1, 1, 0, 1],
+         **({"activation_params": params} if params else {}), name="_" + activation)
+case("FusedConv", [image], [window, floats(8), floats(1, 8, 4, 3)], activation="Relu", group=2, name="_residual")
+case("FusedConv", [image], [window], activation="Relu", group=2, strides=[2, 2], auto_pad="SAME_UPPER", name="_same")
+a, b = floats(3, 5), floats(5, 4)
+for activation, more in (("Relu", {}), ("Tanh", {}), ("LeakyRelu", {"activation_alpha": 0.3}), ("Sigmoid", {})):
+    case("FusedGemm", [a], [b, floats(4)], activation=activation, alpha=0.5, beta=2.0, **more, name="_" + activation)
+case("FusedGemm", [a.T.copy()], [b.T.copy()], activation="Relu", transA=1, transB=1, name="_turned")
+
+# ---- Norms ----
+
+hidden, g, s = floats(2, 3, 8), floats(8), floats(8)
+for name, skip in (("", floats(2, 3, 8)), ("_row", floats(1, 3, 8)), ("_flat", floats(3, 8))):
+    case("SkipLayerNormalization", [hidden, skip], [g, s], epsilon=1e-5, name=name)
+case("SkipLayerNormalization", [hidden, hidden], [g, s, floats(8)], outputs=(0, 3), name="_bias_sum")
+case("SkipLayerNormalization", [hidden, hidden], [g], name="_no_shift")
+case("SkipSimplifiedLayerNormalization", [hidden, floats(2, 3, 8)], [g], epsilon=1e-6)
+case("SkipSimplifiedLayerNormalization", [hidden, hidden], [g, floats(8)], outputs=(0, 3), name="_bias_sum")
+case("SimplifiedLayerNormalization", [hidden], [g], domain="", epsilon=1e-6)
+case("SimplifiedLayerNormalization", [hidden], [floats(3, 8)], domain="", axis=1, outputs=2, name="_axis")
+ids, segments = random.integers(0, 6, (2, 5)).astype(np.int32), random.integers(0, 2, (2, 5)).astype(np.int32)
+tables = [floats(6, 8), floats(7, 8), floats(2, 8)]
+case("EmbedLayerNormalization", [ids, segments], [*tables, g, s], outputs=2)
+case("EmbedLayerNormalization", [ids], [None, *tables[:2], None, g, s], name="_no_segments", outputs=2, epsilon=1e-5)
+mask = ints([1, 1, 1, 0, 0], [1, 1, 1, 1, 1])
+case("EmbedLayerNormalization", [ids, segments], [*tables, g, s, mask], outputs=3, name="_mask")
+case("EmbedLayerNormalization", [ids, segments], [*tables, g, s, None, ints([4, 3, 2, 1, 0])], outputs=2,
+     name="_positions")
+
+# ---- Matrix products ----
+
+for name, left, right, attributes in (
+        ("", (2, 3, 4), (2, 4, 5), {}), ("_alpha", (3, 4), (4, 5), {"alpha": 0.25}),
+        ("_a", (2, 4, 3), (2, 4, 5), {"transA": 1}), ("_b", (2, 3, 4), (2, 5, 4), {"transB": 1, "alpha": 2.0}),
+        ("_batch_a", (3, 2, 4), (2, 4, 5), {"transBatchA": 1}),
+        ("_batch_both", (4, 2, 3), (5, 2, 4), {"transBatchA": 1, "transA": 1, "transBatchB": 1, "transB": 1}),
+        ("_vector", (4,), (4, 5), {})):
+    case("FusedMatMul", [floats(*left), floats(*right)], name=name, **attributes)
+case("TransposeMatMul", [floats(4, 3)], [floats(5, 4)], transA=1, transB=1)
+qa, qw = bytes_(3, 8), bytes_(8, 5, dtype=np.int8)
+for name, left, zero in (("", qa, u8(120)), ("_s8", bytes_(3, 8, dtype=np.int8), i8(-3)), ("_none", qa, None)):
+    case("MatMulIntegerToFloat", [left], [qw, f32(0.02), f32(0.01), zero, i8(2)], name=name)
+case("MatMulIntegerToFloat", [bytes_(2, 3, 8)], [qw, f32(0.02), np.abs(floats(5)), u8(7), i8([1, 2, 3, 4, 5]), floats(5)],
+     name="_columns")
+case("DynamicQuantizeMatMul", [floats(3, 8)], [qw, f32(0.02)])
+case("DynamicQuantizeMatMul", [floats(2, 3, 8)], [bytes_(8, 5), np.abs(floats(5)), bytes_(5), floats(5)], name="_columns")
+case("MatMulInteger16", [bytes_(3, 4, dtype=np.int16) // 64, bytes_(4, 2, dtype=np.int16) // 64])
+case("QGemm", [qa], [f32(0.02), u8(120), qw, f32(0.01), i8(3), None], name="_float")
+case("QGemm", [qa], [f32(0.02), u8(120), qw, f32(0.01), i8(3), ints(5, 6, 7, 8, 9), f32(0.1), u8(100)], step=0.1)
+case("QGemm", [qa.T.copy()], [f32(0.02), u8(120), qw.T.copy(), np.abs(floats(5)), i8([1, 0, 2, 3, 1]), None],
+     transA=1, transB=1, alpha=0.5, name="_turned")
+for bits in (2, 4, 8):
+    for k, n, block in ((32, 5, 16), (48, 3, 32)):
+        blocks = -(-k // block)
+        packed, scales = bytes_(n, blocks, block * bits // 8), np.abs(floats(n, blocks))
+        zeros = bytes_(n, -(-blocks * bits // 8))
+        name = f"_{bits}_{k}"
+        about = {"K": k, "N": n, "bits": bits, "block_size": block}
+        case("MatMulNBits", [floats(3, k)], [packed, scales], name=name, **about)
+        case("MatMulNBits", [floats(2, 2, k)], [packed, scales, zeros], name=name + "_zeros", **about)
+case("MatMulNBits", [floats(3, 32)], [bytes_(4, 2, 8), floats(4, 2), floats(4, 2), None, floats(4)], name="_float_zeros",
+     K=32, N=4, bits=4, block_size=16)
+case("GatherBlockQuantized", [Constant(bytes_(6, 16)), ints([0, 3], [5, -1], dtype=np.int64)],
+     [np.abs(floats(6, 2)), bytes_(6, 1)], bits=4, block_size=16, gather_axis=0, quantize_axis=1)
+
+# ---- Quantized tensors ----
+
+qx, qy = bytes_(2, 3, 4, 5), bytes_(2, 3, 4, 5)
+for op in ("QLinearAdd", "QLinearMul"):
+    case(op, [qx, f32(0.02), u8(100)], [qy, f32(0.03), u8(120), f32(0.04), u8(128)], step=0.04)
+    case(op, [bytes_(3, 4, dtype=np.int8), f32(0.02), i8(0)], [bytes_(4, dtype=np.int8), f32(0.03), i8(4), f32(0.04), i8(0)],
+         step=0.04, name="_row")
+for name, kind in (("", np.uint8), ("_s8", np.int8)):
+    zero, of = kind(7), kind(3)
+    xs = [bytes_(2, 4, 6, 5, dtype=kind), f32(0.05), np.array(zero), f32(0.04), np.array(of)]
+    case("QLinearSigmoid", [xs[0]], xs[1:3] + [f32(1 / 256), np.array(of)], step=1 / 256, name=name)
+    case("QLinearLeakyRelu", [xs[0]], xs[1:], alpha=0.2, step=0.04, name=name)
+    case("QLinearGlobalAveragePool", [xs[0]], xs[1:], step=0.04, name=name)
+    case("QLinearAveragePool", [xs[0]], xs[1:], kernel_shape=[2, 3], pads=[1, 0, 0, 1], strides=[2, 1], step=0.04, name=name)
+    for opset, axis in ((11, 1), (13, -1), (13, 1)):
+        case("QLinearSoftmax", [xs[0]], xs[1:3] + [f32(1 / 256), np.array(of)], opset=opset, axis=axis, step=1 / 256,
+             name=f"_{opset}_{axis}{name}")
+    case("QLinearConcat", [], [f32(0.1), np.array(of), bytes_(2, 3, dtype=kind), f32(0.05), np.array(zero),
+                               bytes_(1, 3, dtype=kind), f32(0.2), np.array(of)], axis=0, step=0.1, name=name)
+    case("QLinearWhere", [random.random((2, 3)) < 0.5, bytes_(2, 3, dtype=kind)],
+         [f32(0.05), np.array(zero), bytes_(3, dtype=kind), f32(0.04), np.array(of), f32(0.06), np.array(zero)],
+         step=0.06, name=name)
+last = bytes_(2, 6, 5, 4)
+case("QLinearGlobalAveragePool", [last], [f32(0.05), u8(7), f32(0.04), u8(3)], channels_last=1, step=0.04, name="_last")
+case("QLinearAveragePool", [last], [f32(0.05), u8(7), f32(0.04), u8(3)], channels_last=1, kernel_shape=[2, 2],
+     count_include_pad=1, pads=[1, 1, 0, 0], step=0.04, name="_last")
+case("QLinearConv", [last], [f32(0.05), u8(7), bytes_(6, 4, 3, 3, dtype=np.int8), np.abs(floats(6)) / 50,
+                             np.zeros(6, np.int8), f32(0.1), u8(120), ints(1, 2, 3, 4, 5, 6)], channels_last=1,
+     pads=[1, 1, 1, 1], step=0.1, name="_last")
+case("NhwcMaxPool", [last], kernel_shape=[3, 2], strides=[1, 2], pads=[1, 0, 1, 0])
+case("NhwcMaxPool", [bytes_(1, 6, 5, 4, dtype=np.int8)], kernel_shape=[2, 2], dilations=[2, 2], name="_s8")
+case("QuantizeLinear", [floats(3, 4)], [f32(0.001), np.array(30000, np.uint16)], name="_16")
+case("QuantizeLinear", [floats(3, 4)], [np.abs(floats(4)) / 64, bytes_(4, dtype=np.int8)], axis=1, name="_axis")
+case("QuantizeLinear", [floats(3, 4)], [f32(0.01)], name="_none")
+case("DequantizeLinear", [bytes_(3, 4, dtype=np.uint16)], [f32(0.001), np.array(30000, np.uint16)], name="_16")
+case("DequantizeLinear", [bytes_(3, 4, dtype=np.int8)], [np.abs(floats(3)), bytes_(3, dtype=np.int8)], axis=0, name="_axis")
+
+# ---- Attention ----
+
+B, S, H, D, P = 2, 4, 2, 16, 3
+x, w, wb = floats(B, S, 12), floats(12, 3 * H * D), floats(3 * H * D)
+padded = ints([1, 1, 1, 0], [1, 1, 0, 0])
+masks = {"": None, "_ends": ints(3, 4), "_ends_starts": ints(3, 4, 0, 1), "_padding": padded,
+         "_square": random.integers(0, 2, (B, S, S)).astype(np.int32)}
+for name, mask in masks.items():
+    case("Attention", [x], [w, wb, mask], num_heads=H, name=name)
+case("Attention", [x], [w, wb], num_heads=H, unidirectional=1, scale=0.5, name="_causal")
+case("Attention", [x], [w, wb, padded], num_heads=H, unidirectional=1, mask_filter_value=-3.0, name="_causal_padding")
+case("Attention", [x], [w, wb, None, None, floats(1, H, S, S)], num_heads=H, name="_bias")
+case("Attention", [x], [floats(12, 2 * H * D + 8), floats(2 * H * D + 8)], num_heads=H, qkv_hidden_sizes=[H * D, H * D, 8],
+     name="_sizes")
+past = floats(2, B, H, P, D)
+case("Attention", [x], [w, wb, None, past], num_heads=H, outputs=2, unidirectional=1, name="_past")
+case("Attention", [x], [w, wb, ints(*[[1] * (P + S)] * B), past], num_heads=H, outputs=2, name="_past_mask")
+case("Attention", [x], [w], num_heads=H, name="_plain")
+qx3 = bytes_(B, S, 12)
+for name, tail, more in (("", [], {}), ("_mask", [ints(3, 4)], {}), ("_causal", [], {"unidirectional": 1})):
+    case("QAttention", [qx3], [bytes_(12, 3 * H * D, dtype=np.int8), wb, f32(0.02), f32(0.01), *(tail or [None]), u8(120),
+                               i8(0)], num_heads=H, name=name, **more)
+case("QAttention", [qx3], [bytes_(12, 3 * H * D), wb, f32(0.02), f32(0.01), None, u8(120), u8(127), past], num_heads=H,
+     outputs=2, name="_past")
+q, k, v = floats(B, S, H * D), floats(B, 5, H * D), floats(B, 5, H * D)
+case("MultiHeadAttention", [q, k, v], num_heads=H)
+case("MultiHeadAttention", [q, k, v], [wb], num_heads=H, name="_bias", scale=0.3)
+for name, mask in (("_ends", ints(3, 5)), ("_padding", ints([1, 1, 1, 0, 0], [1, 1, 1, 1, 0])),
+                   ("_square", random.integers(0, 2, (B, S, 5)).astype(np.int32))):
+    case("MultiHeadAttention", [q, k, v], [None, mask], num_heads=H, name=name)
+case("MultiHeadAttention", [q, k, v], [None, None, floats(B, 1, S, 5)], num_heads=H, name="_added")
+case("MultiHeadAttention", [q, q, q], num_heads=H, unidirectional=1, name="_causal")
+caches = [floats(B, H, P, D), floats(B, H, P, D)]
+case("MultiHeadAttention", [q, q, q], [None, None, None, *caches], num_heads=H, outputs=3, name="_past")
+case("MultiHeadAttention", [q, q, q], [wb, None, None, *caches], num_heads=H, outputs=3, unidirectional=1,
+     name="_past_causal")
+case("MultiHeadAttention", [q, *caches], [wb], num_heads=H, name="_cached")
+one = floats(B, 1, H * D)
+case("DecoderMaskedMultiHeadAttention", [one, *caches], [*[None] * 7, wb], num_heads=H, name="_cross")
+room = [floats(B, H, 6, D), floats(B, H, 6, D)]
+case("DecoderMaskedMultiHeadAttention", [one, floats(B, 1, H * D), floats(B, 1, H * D)],
+     [None, None, *room, ints(3), ints(1), np.zeros((B, 1, 6), np.int32)], num_heads=H, outputs=3,
+     past_present_share_buffer=1, name="_self")
+
+G = 4  # heads of queries, two of keys
+half = D // 2
+angles = [np.cos(floats(16, half)), np.sin(floats(16, half))]
+gq, gk, gv = floats(B, S, G * D), floats(B, S, 2 * D), floats(B, S, 2 * D)
+
+
+def group(name, ends, total, tail=(), inputs=(gq, gk, gv), past=(None, None), outputs=3, **attributes):
+    case("GroupQueryAttention", [*inputs], [*past, ints(*ends), np.array(total, np.int32), *tail], outputs=outputs,
+         num_heads=G, kv_num_heads=2, name=name, **attributes)
+
+
+group("", (3, 3), 4)
+group("_packed", (3, 3), 4, inputs=(floats(B, S, (G + 4) * D), None, None))
+group("_rotary", (3, 3), 4, angles, do_rotary=1)
+group("_interleaved", (3, 3), 4, angles, do_rotary=1, rotary_interleaved=1)
+group("_options", (3, 3), 4, scale=0.2, softcap=3.0, outputs=1)
+group("_window", (3, 3), 4, local_window_size=2, outputs=1)
+group("_smooth", (3, 3), 4, smooth_softmax=1, outputs=1)
+group("_sink", (3, 3), 4, [None, None, None, None, floats(G)], outputs=1)
+group("_added", (3, 3), 4, [None, None, None, floats(1, 1, S, S)], outputs=1)
+group("_all", (3, 3), 4, causal=0, outputs=1)
+small = (floats(1, 1, G * D), floats(1, 1, 2 * D), floats(1, 1, 2 * D))
+group("_next", (3,), 4, angles, inputs=small, past=(floats(1, 2, 3, D), floats(1, 2, 3, D)), do_rotary=1)
+tokens = (floats(B, 1, G * D), floats(B, 1, 2 * D), floats(B, 1, 2 * D))
+group("_room", (2, 4), 5, angles, inputs=tokens, past=(floats(B, 2, 8, D), floats(B, 2, 8, D)), do_rotary=1)
+group("_window_next", (2, 4), 5, inputs=tokens, past=(floats(B, 2, 8, D), floats(B, 2, 8, D)), local_window_size=2)
+group("_chunk", (6,), 7, angles, inputs=(floats(1, S, G * D), floats(1, S, 2 * D), floats(1, S, 2 * D)),
+      past=(floats(1, 2, 3, D), floats(1, 2, 3, D)), do_rotary=1)
+
+flat = floats(B, S, H * D)
+places = ints([0, 1, 2, 3], [2, 3, 4, 5], dtype=np.int64)
+for name, given in (("", places), ("_first", ints(5, dtype=np.int64))):
+    for interleaved in (0, 1):
+        case("RotaryEmbedding", [flat, given], angles, interleaved=interleaved, name=f"{name}_{interleaved}")
+case("RotaryEmbedding", [floats(B, H, S, D), places], angles, name="_heads")
+case("RotaryEmbedding", [flat, places], [a[:, :2].copy() for a in angles], num_heads=H, rotary_embedding_dim=4, name="_part")
+
+# ---- What ai.onnx has as well, and small ones ----
+
+for upper, diagonal in ((1, None), (0, -1), (1, 1)):
+    case("Trilu", [floats(2, 4, 5)], [] if diagonal is None else [np.array(diagonal, np.int64)], upper=upper,
+         name=f"_{upper}_{diagonal}")
+case("GatherND", [floats(2, 3, 4), ints([0, 1], [1, 2], dtype=np.int64)])
+case("Range", [np.array(1, np.float32), np.array(7, np.float32)], [np.array(2, np.float32)])
+case("Range", [np.array(1, np.int64), np.array(4, np.int64)], name="_ones")
+case("Pad", [floats(2, 3)], [ints(0, 1, 1, 0, dtype=np.int64), f32([0.5])])
+case("Pad", [floats(3, 4)], [ints(1, 1, 1, 0, dtype=np.int64)], mode="reflect", name="_reflect")
+case("ExpandDims", [floats(2, 3)], [np.array(1, np.int32)])
+case("ExpandDims", [floats(2, 3)], [np.array(-1, np.int32)], name="_end")
+case("Unique", [f32([2, 1, 1, 3, 4, 3])], outputs=3)
+case("Inverse", [floats(2, 4, 4) + np.eye(4, dtype=np.float32)])
+case("Inverse", [f32([[0, 2, 1], [1, 0, 0], [3, 0, 1]])], name="_pivot")
+case("CDist", [floats(3, 4), floats(5, 4)], metric="euclidean")
+case("CDist", [floats(3, 4)], [floats(5, 4)], metric="sqeuclidean", name="_squares")
+case("GridSample", [floats(1, 2, 4, 5), floats(1, 3, 3, 2)])
+
+
+# ---- Making and running them ----
+
+def write(folder, name, op, domain, operands, outputs, step, attributes):
+    """The case's folder, with what ONNX Runtime computes."""
+    names, initializers, args = [], [], []
+    for i, operand in enumerate(operands):
+        again = next((n for n, value in args if value is operand), None)
+        names.append("" if operand is None else again or f"x{i}")
+        if isinstance(operand, Constant):
+            initializers.append(numpy_helper.from_array(operand.array, f"x{i}"))
+        elif operand is not None and not again:
+            args.append((f"x{i}", operand))
+    while names and not names[-1]:
+        names.pop()
+    which = range(outputs) if isinstance(outputs, int) else outputs
+    made = [f"y{i}" if i in which else "" for i in range(max(which) + 1)]
+    nodes = [helper.make_node(op, names, made, domain=domain, name="node", **attributes)]
+    shown = [name for name in made if name]
+    if step:
+        initializers.append(numpy_helper.from_array(np.array(step, np.float32), "step"))
+        nodes.append(helper.make_node("DequantizeLinear", ["y0", "step"], ["z0"]))
+        shown = ["z0"]
+    graph = helper.make_graph(
+        nodes, "g",
+        [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in args],
+        [helper.make_tensor_value_info(n, TensorProto.UNDEFINED, None) for n in shown], initializers)
+    for output in graph.output:
+        output.ClearField("type")
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 21),
+                                                                   helper.make_opsetid("com.microsoft", 1)])
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    got = session.run(shown, dict(args))
+    del model.graph.output[:]
+    model.graph.output.extend(helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), y.shape)
+                              for n, y in zip(shown, got))
+    case = os.path.join(folder, name)
+    os.makedirs(os.path.join(case, "test_data_set_0"))
+    onnx.save(model, os.path.join(case, "model.onnx"))
+    for kind, arrays in (("input", [a for _, a in args]), ("output", got)):
+        for i, array in enumerate(arrays):
+            onnx.save_tensor(numpy_helper.from_array(array), os.path.join(case, "test_data_set_0", f"{kind}_{i}.pb"))
+
+
+def main():
+    words = [a for a in sys.argv[1:] if not a.startswith("--")]
+    target = next((a[9:] for a in sys.argv[1:] if a.startswith("--target=")), "x86:host")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    passed = failed = 0
+    folders = {}
+    for name, op, domain, operands, outputs, step, attributes in CASES:
+        if words and not any(word in name for word in words):
+            continue
+        folder = os.path.join(FOLDER, f"within_{step}")
+        try:
+            write(folder, name, op, domain, operands, outputs, step, attributes)
+            folders[folder] = step
+        except Exception as error:  # of the many kinds that ONNX Runtime has
+            failed += 1
+            print(f"FAILED {name}: ONNX Runtime: {str(error).splitlines()[0][:300]}")
+    for device in ([], [f"--target={target}"]):
+        if device == ["--target=none"] or (device and not os.path.exists(os.path.join(BUILD, "backends/x86"))):
+            continue
+        for folder, step in folders.items():
+            done = subprocess.run([RUNNER, "-v", f"--atol={step * 1.001 or 2e-5}", *device, folder], capture_output=True, text=True)
+            lines = done.stdout.splitlines()
+            print(*(f"{line} ({device[0] if device else 'reference'})" for line in lines[:-1]), sep="\n", end="\n" * (len(lines) > 1))
+            counts = [int(word) for word in lines[-1].replace(",", "").split() if word.isdigit()] if lines else [0, 1, 0]
+            passed, failed = passed + counts[0], failed + counts[1] + counts[2]
+            if done.returncode not in (0, 1):
+                failed += 1
+                print(f"FAILED: status {done.returncode} {done.stderr[-300:]}")
+    if "--keep" not in sys.argv:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
