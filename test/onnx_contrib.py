@@ -4,7 +4,7 @@ Makes a case folder per form (model.onnx, test_data_set_0 with what ONNX Runtime
 test/conformance's onnx_node over them.
 
     onnx_contrib.py [--keep] [--target=NAME] [WORD...]     cases whose name holds a word; --keep leaves them in
-                                                           <build>/test/onnx_contrib; NAME x86:host, or none
+                                                           <build>/test/onnx_contrib; NAME: x86:host, or none
 """
 import os
 import shutil
@@ -122,10 +122,11 @@ case("TransposeMatMul", [floats(4, 3)], [floats(5, 4)], transA=1, transB=1)
 qa, qw = bytes_(3, 8), bytes_(8, 5, dtype=np.int8)
 for name, left, zero in (("", qa, u8(120)), ("_s8", bytes_(3, 8, dtype=np.int8), i8(-3)), ("_none", qa, None)):
     case("MatMulIntegerToFloat", [left], [qw, f32(0.02), f32(0.01), zero, i8(2)], name=name)
-case("MatMulIntegerToFloat", [bytes_(2, 3, 8)], [qw, f32(0.02), np.abs(floats(5)), u8(7), i8([1, 2, 3, 4, 5]), floats(5)],
-     name="_columns")
+case("MatMulIntegerToFloat", [bytes_(2, 3, 8)],
+     [qw, f32(0.02), np.abs(floats(5)), u8(7), i8([1, 2, 3, 4, 5]), floats(5)], name="_columns")
 case("DynamicQuantizeMatMul", [floats(3, 8)], [qw, f32(0.02)])
-case("DynamicQuantizeMatMul", [floats(2, 3, 8)], [bytes_(8, 5), np.abs(floats(5)), bytes_(5), floats(5)], name="_columns")
+case("DynamicQuantizeMatMul", [floats(2, 3, 8)], [bytes_(8, 5), np.abs(floats(5)), bytes_(5), floats(5)],
+     name="_columns")
 case("MatMulInteger16", [bytes_(3, 4, dtype=np.int16) // 64, bytes_(4, 2, dtype=np.int16) // 64])
 case("QGemm", [qa], [f32(0.02), u8(120), qw, f32(0.01), i8(3), None], name="_float")
 case("QGemm", [qa], [f32(0.02), u8(120), qw, f32(0.01), i8(3), ints(5, 6, 7, 8, 9), f32(0.1), u8(100)], step=0.1)
@@ -140,8 +141,8 @@ for bits in (2, 4, 8):
         about = {"K": k, "N": n, "bits": bits, "block_size": block}
         case("MatMulNBits", [floats(3, k)], [packed, scales], name=name, **about)
         case("MatMulNBits", [floats(2, 2, k)], [packed, scales, zeros], name=name + "_zeros", **about)
-case("MatMulNBits", [floats(3, 32)], [bytes_(4, 2, 8), floats(4, 2), floats(4, 2), None, floats(4)], name="_float_zeros",
-     K=32, N=4, bits=4, block_size=16)
+case("MatMulNBits", [floats(3, 32)], [bytes_(4, 2, 8), floats(4, 2), floats(4, 2), None, floats(4)],
+     name="_float_zeros", K=32, N=4, bits=4, block_size=16)
 case("GatherBlockQuantized", [Constant(bytes_(6, 16)), ints([0, 3], [5, -1], dtype=np.int64)],
      [np.abs(floats(6, 2)), bytes_(6, 1)], bits=4, block_size=16, gather_axis=0, quantize_axis=1)
 
@@ -150,15 +151,16 @@ case("GatherBlockQuantized", [Constant(bytes_(6, 16)), ints([0, 3], [5, -1], dty
 qx, qy = bytes_(2, 3, 4, 5), bytes_(2, 3, 4, 5)
 for op in ("QLinearAdd", "QLinearMul"):
     case(op, [qx, f32(0.02), u8(100)], [qy, f32(0.03), u8(120), f32(0.04), u8(128)], step=0.04)
-    case(op, [bytes_(3, 4, dtype=np.int8), f32(0.02), i8(0)], [bytes_(4, dtype=np.int8), f32(0.03), i8(4), f32(0.04), i8(0)],
-         step=0.04, name="_row")
+    case(op, [bytes_(3, 4, dtype=np.int8), f32(0.02), i8(0)],
+         [bytes_(4, dtype=np.int8), f32(0.03), i8(4), f32(0.04), i8(0)], step=0.04, name="_row")
 for name, kind in (("", np.uint8), ("_s8", np.int8)):
     zero, of = kind(7), kind(3)
     xs = [bytes_(2, 4, 6, 5, dtype=kind), f32(0.05), np.array(zero), f32(0.04), np.array(of)]
     case("QLinearSigmoid", [xs[0]], xs[1:3] + [f32(1 / 256), np.array(of)], step=1 / 256, name=name)
     case("QLinearLeakyRelu", [xs[0]], xs[1:], alpha=0.2, step=0.04, name=name)
     case("QLinearGlobalAveragePool", [xs[0]], xs[1:], step=0.04, name=name)
-    case("QLinearAveragePool", [xs[0]], xs[1:], kernel_shape=[2, 3], pads=[1, 0, 0, 1], strides=[2, 1], step=0.04, name=name)
+    case("QLinearAveragePool", [xs[0]], xs[1:], kernel_shape=[2, 3], pads=[1, 0, 0, 1], strides=[2, 1],
+         step=0.04, name=name)
     for opset, axis in ((11, 1), (13, -1), (13, 1)):
         case("QLinearSoftmax", [xs[0]], xs[1:3] + [f32(1 / 256), np.array(of)], opset=opset, axis=axis, step=1 / 256,
              name=f"_{opset}_{axis}{name}")
@@ -180,7 +182,8 @@ case("QuantizeLinear", [floats(3, 4)], [f32(0.001), np.array(30000, np.uint16)],
 case("QuantizeLinear", [floats(3, 4)], [np.abs(floats(4)) / 64, bytes_(4, dtype=np.int8)], axis=1, name="_axis")
 case("QuantizeLinear", [floats(3, 4)], [f32(0.01)], name="_none")
 case("DequantizeLinear", [bytes_(3, 4, dtype=np.uint16)], [f32(0.001), np.array(30000, np.uint16)], name="_16")
-case("DequantizeLinear", [bytes_(3, 4, dtype=np.int8)], [np.abs(floats(3)), bytes_(3, dtype=np.int8)], axis=0, name="_axis")
+case("DequantizeLinear", [bytes_(3, 4, dtype=np.int8)], [np.abs(floats(3)), bytes_(3, dtype=np.int8)], axis=0,
+     name="_axis")
 
 # ---- Attention ----
 
@@ -194,16 +197,16 @@ for name, mask in masks.items():
 case("Attention", [x], [w, wb], num_heads=H, unidirectional=1, scale=0.5, name="_causal")
 case("Attention", [x], [w, wb, padded], num_heads=H, unidirectional=1, mask_filter_value=-3.0, name="_causal_padding")
 case("Attention", [x], [w, wb, None, None, floats(1, H, S, S)], num_heads=H, name="_bias")
-case("Attention", [x], [floats(12, 2 * H * D + 8), floats(2 * H * D + 8)], num_heads=H, qkv_hidden_sizes=[H * D, H * D, 8],
-     name="_sizes")
+case("Attention", [x], [floats(12, 2 * H * D + 8), floats(2 * H * D + 8)], num_heads=H,
+     qkv_hidden_sizes=[H * D, H * D, 8], name="_sizes")
 past = floats(2, B, H, P, D)
 case("Attention", [x], [w, wb, None, past], num_heads=H, outputs=2, unidirectional=1, name="_past")
 case("Attention", [x], [w, wb, ints(*[[1] * (P + S)] * B), past], num_heads=H, outputs=2, name="_past_mask")
 case("Attention", [x], [w], num_heads=H, name="_plain")
 qx3 = bytes_(B, S, 12)
 for name, tail, more in (("", [], {}), ("_mask", [ints(3, 4)], {}), ("_causal", [], {"unidirectional": 1})):
-    case("QAttention", [qx3], [bytes_(12, 3 * H * D, dtype=np.int8), wb, f32(0.02), f32(0.01), *(tail or [None]), u8(120),
-                               i8(0)], num_heads=H, name=name, **more)
+    case("QAttention", [qx3], [bytes_(12, 3 * H * D, dtype=np.int8), wb, f32(0.02), f32(0.01), *(tail or [None]),
+                               u8(120), i8(0)], num_heads=H, name=name, **more)
 case("QAttention", [qx3], [bytes_(12, 3 * H * D), wb, f32(0.02), f32(0.01), None, u8(120), u8(127), past], num_heads=H,
      outputs=2, name="_past")
 q, k, v = floats(B, S, H * D), floats(B, 5, H * D), floats(B, 5, H * D)
@@ -261,7 +264,8 @@ for name, given in (("", places), ("_first", ints(5, dtype=np.int64))):
     for interleaved in (0, 1):
         case("RotaryEmbedding", [flat, given], angles, interleaved=interleaved, name=f"{name}_{interleaved}")
 case("RotaryEmbedding", [floats(B, H, S, D), places], angles, name="_heads")
-case("RotaryEmbedding", [flat, places], [a[:, :2].copy() for a in angles], num_heads=H, rotary_embedding_dim=4, name="_part")
+case("RotaryEmbedding", [flat, places], [a[:, :2].copy() for a in angles], num_heads=H, rotary_embedding_dim=4,
+     name="_part")
 
 # ---- What ai.onnx has as well, and small ones ----
 
@@ -329,6 +333,13 @@ def write(folder, name, op, domain, operands, outputs, step, attributes):
             onnx.save_tensor(numpy_helper.from_array(array), os.path.join(case, "test_data_set_0", f"{kind}_{i}.pb"))
 
 
+def count(text):
+    """Numbers of cases that passed, failed and were skipped, from the runner's last line."""
+    lines = text.splitlines()
+    found = [int(word) for word in lines[-1].replace(",", "").split() if word.isdigit()] if lines else []
+    return found if len(found) == 3 else [0, 1, 0]
+
+
 def main():
     words = [a for a in sys.argv[1:] if not a.startswith("--")]
     target = next((a[9:] for a in sys.argv[1:] if a.startswith("--target=")), "x86:host")
@@ -346,13 +357,14 @@ def main():
             failed += 1
             print(f"FAILED {name}: ONNX Runtime: {str(error).splitlines()[0][:300]}")
     for device in ([], [f"--target={target}"]):
-        if device == ["--target=none"] or (device and not os.path.exists(os.path.join(BUILD, "backends/x86"))):
+        if device == ["--target=none"]:
             continue
         for folder, step in folders.items():
-            done = subprocess.run([RUNNER, "-v", f"--atol={step * 1.001 or 2e-5}", *device, folder], capture_output=True, text=True)
-            lines = done.stdout.splitlines()
-            print(*(f"{line} ({device[0] if device else 'reference'})" for line in lines[:-1]), sep="\n", end="\n" * (len(lines) > 1))
-            counts = [int(word) for word in lines[-1].replace(",", "").split() if word.isdigit()] if lines else [0, 1, 0]
+            done = subprocess.run([RUNNER, "-v", f"--atol={step * 1.001 or 2e-5}", *device, folder],
+                                  capture_output=True, text=True)
+            for line in done.stdout.splitlines()[:-1]:
+                print(f"{line} ({device[0] if device else 'reference'})")
+            counts = count(done.stdout)
             passed, failed = passed + counts[0], failed + counts[1] + counts[2]
             if done.returncode not in (0, 1):
                 failed += 1

@@ -21,11 +21,11 @@ term *adze_onnx_split_heads(adze_onnx_node *node, term *x, int64_t heads);
 term *adze_onnx_join_heads(adze_onnx_node *node, term *x);
 /* Which keys a query may see by its place alone; NULL: all. Queries stand behind what is in the cache. */
 bool adze_onnx_allowed_places(adze_onnx_node *node, const attention *a, term **out);
-/* `bias` is added to the scores (NULL: nothing); `rows`: it may hide all keys from a query, which then gets zeros. The
- * result is [batch, heads, time, size]. */
+/* `bias` is added to the scores (NULL: nothing); `rows`: it may hide all keys from a query, which then gets zeros.
+ * The result is [batch, heads, time, size]. */
 term *adze_onnx_attend(adze_onnx_node *node, const attention *a, term *bias, bool rows, term *out_scores[N_SCORES]);
 
-/* Elements turned by angles: x [batch, heads, time, size]; cos and sin broadcast to [batch, heads, time, turned / 2]. */
+/* Elements turned by angles: x [batch, heads, time, size]; cos, sin broadcast to [batch, heads, time, turned / 2]. */
 typedef struct rotary {
     term *x, *cos, *sin;
     int64_t interleaved, size, turned; /* of the last axis: all, and as many as are turned */

@@ -35,8 +35,8 @@ static const adze_onnx_upgrade rows[] = {
     {"GemmFastGelu", NULL, adze_onnx_contrib_fused_matmul},
     {"GridSample", " align_corners mode padding_mode ", adze_onnx_contrib_standard},
     {"GroupQueryAttention",
-     " causal do_rotary k_quant_type kv_cache_bit_width kv_num_heads local_window_size num_heads qk_norm_epsilon qk_output "
-     "rotary_interleaved scale sliding_window_cache smooth_softmax softcap v_quant_type ",
+     " causal do_rotary k_quant_type kv_cache_bit_width kv_num_heads local_window_size num_heads qk_norm_epsilon "
+     "qk_output rotary_interleaved scale sliding_window_cache smooth_softmax softcap v_quant_type ",
      adze_onnx_contrib_group_query},
     {"Inverse", NULL, adze_onnx_contrib_inverse},
     {"MatMulInteger16", NULL, adze_onnx_contrib_integer_matmul},

@@ -1,6 +1,6 @@
 /* Ops of the domain com.microsoft, which ONNX Runtime's optimizer and quantizer and some exporters write, grouped by
- * file. All are said with others; how is in compose.h. Source: ONNX Runtime's operator schemas, and what its CPU kernels
- * compute. Private.
+ * file. All are said with others; how is in compose.h. Source: ONNX Runtime's operator schemas, and what its CPU
+ * kernels compute. Private.
  */
 #ifndef ADZE_ONNX_CONTRIB_H
 #define ADZE_ONNX_CONTRIB_H

@@ -74,7 +74,8 @@ bool compose_floats(adze_onnx_node *node, const char *name, double *out, size_t 
     if (attr && attr->type && attr->type != IS_FLOATS)
         return adze_onnx_invalid(node, "attribute '%s' is no list of floats", name);
     if (*out_count > max)
-        return adze_onnx_invalid(node, "attribute '%s' has %zu entries; at most %zu are expected", name, *out_count, max);
+        return adze_onnx_invalid(node, "attribute '%s' has %zu entries; at most %zu are expected", name, *out_count,
+                                 max);
     for (size_t i = 0; i < *out_count; i++) out[i] = (double)attr->floats[i];
     return true;
 }

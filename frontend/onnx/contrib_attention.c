@@ -12,8 +12,9 @@ static bool read_heads(adze_onnx_node *node, attention *a, double *out_filter)
     int64_t turns = 0;
     *a = (attention){.left = -1, .right = -1};
     *out_filter = -10000;
-    if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) || !adze_onnx_attr_int(node, "unidirectional", &a->causal) ||
-        !adze_onnx_attr_float(node, "scale", &a->scale) || !adze_onnx_attr_int(node, "do_rotary", &turns) ||
+    if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) ||
+        !adze_onnx_attr_int(node, "unidirectional", &a->causal) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
+        !adze_onnx_attr_int(node, "do_rotary", &turns) ||
         !adze_onnx_attr_float(node, "mask_filter_value", out_filter))
         return false;
     if (a->q_heads < 1) return adze_onnx_invalid(node, "attribute 'num_heads' is %lld", (long long)a->q_heads);
@@ -117,7 +118,8 @@ static bool split_projection(adze_onnx_node *node, attention *a, term *all)
 bool adze_onnx_contrib_attention(adze_onnx_node *node)
 {
     bool quantized = node->op_type[0] == 'Q';
-    const places at = quantized ? (places){.mask = 5, .past = 8} : (places){.mask = 3, .past = 4, .more = 5, .length = 6};
+    const places at =
+        quantized ? (places){.mask = 5, .past = 8} : (places){.mask = 3, .past = 4, .more = 5, .length = 6};
     attention a;
     double filter;
     int64_t shared = 0;
@@ -209,10 +211,11 @@ static term *put(adze_onnx_node *node, term *cache, term *x, term *start)
 {
     term *key = compose_positions(node, cache, 2, 4, 2), *from = compose_cast(node, start, ADZE_DTYPE_i64);
     term *behind = compose2(node, "sub", key, from), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
-    term *last = compose2(node, "sub", compose_scalar(node, compose_size(node, x, 2)), compose_number(node, ADZE_DTYPE_i64, 1));
+    term *count = compose_scalar(node, compose_size(node, x, 2));
+    term *last = compose2(node, "sub", count, compose_number(node, ADZE_DTYPE_i64, 1));
     term *fits = compose2(node, "and", compose2(node, "greater_equal", behind, zero),
                           compose2(node, "less_equal", behind, last));
-    term *index = compose1(node, "identity", compose3(node, "clip", behind, zero, last));
+    term *index = compose3(node, "clip", behind, zero, last);
     const adze_dim *line = compose_dim(cache, 2);
     adze_attr axis = adze_attr_int("axis", 2);
     term *list = compose_reshape(node, index, &line, 1);
@@ -250,7 +253,8 @@ static bool append(adze_onnx_node *node, attention *a, term *length, term *beams
         return a->k && a->v;
     }
     length = compose_scalar(node, length);
-    term *query = compose2(node, "add", compose_positions(node, a->q, 2, 2, 0), compose_cast(node, length, ADZE_DTYPE_i64));
+    term *query =
+        compose2(node, "add", compose_positions(node, a->q, 2, 2, 0), compose_cast(node, length, ADZE_DTYPE_i64));
     a->k = put(node, by_beams(node, a->past_k, beams), a->k, length);
     a->v = put(node, by_beams(node, a->past_v, beams), a->v, length);
     term *key = a->k ? compose_positions(node, a->k, 2, 2, 1) : NULL;

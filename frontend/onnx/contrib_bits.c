@@ -80,10 +80,10 @@ static term *weight_of(adze_onnx_node *node, const packed *p, int64_t k, int64_t
     term *in[] = {codes, scales, zeros};
     if (!real) return compose_all(node, "dequantize", in, 3, 3, attrs, 2);
     /* codes times scales less zero points times scales */
-    term *one = compose_number(node, code_type(p->bits), 1), *each[] = {compose_all(node, "dequantize", in, 2, 2, attrs, 2)};
+    term *wide = compose_all(node, "dequantize", in, 2, 2, attrs, 2), *one = compose_number(node, code_type(p->bits), 1);
     term *ones = compose_expand(node, one, adze_type_dims(adze_value_type(codes)), 2);
     term *shift[] = {ones, compose2(node, "mul", scales, zeros)};
-    return compose2(node, "sub", each[0], compose_all(node, "dequantize", shift, 2, 2, attrs, 2));
+    return compose2(node, "sub", wide, compose_all(node, "dequantize", shift, 2, 2, attrs, 2));
 }
 
 bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node)
@@ -134,7 +134,8 @@ bool adze_onnx_contrib_gather_bits(adze_onnx_node *node)
     if (!codes || !zeros) return false;
     if (compose_rank(zeros) == 0) zeros = compose_expand(node, zeros, adze_type_dims(adze_value_type(p.scales)), 2);
     else zeros = compose_transpose(node, columns_first(node, zeros, blocks), perm, 2);
-    adze_attr attrs[] = {adze_attr_int("axis", 1), adze_attr_int("block_size", p.block)}, first = adze_attr_int("axis", 0);
+    adze_attr attrs[] = {adze_attr_int("axis", 1), adze_attr_int("block_size", p.block)};
+    adze_attr first = adze_attr_int("axis", 0);
     term *wide = compose_all(node, "dequantize", (term *[]){codes, p.scales, zeros}, 3, 3, attrs, 2);
     return compose_end(node, compose_all(node, "gather", (term *[]){wide, ids}, 2, 2, &first, 1));
 }

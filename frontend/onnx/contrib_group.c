@@ -76,8 +76,9 @@ static bool read_group(adze_onnx_node *node, group *g)
     int64_t shows = 0, window_cache = 0;
     const char *kinds[] = {"NONE", "NONE"};
     *g = (group){.a = {.left = -1, .right = -1, .causal = 1}};
-    if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) || !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) ||
-        !adze_onnx_attr_float(node, "scale", &a->scale) || !adze_onnx_attr_float(node, "softcap", &a->softcap) ||
+    if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) ||
+        !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
+        !adze_onnx_attr_float(node, "softcap", &a->softcap) ||
         !adze_onnx_attr_int(node, "causal", &a->causal) || !adze_onnx_attr_int(node, "local_window_size", &a->left) ||
         !adze_onnx_attr_int(node, "do_rotary", &g->rotary) || !adze_onnx_attr_int(node, "smooth_softmax", &g->smooth) ||
         !adze_onnx_attr_int(node, "rotary_interleaved", &g->interleaved) ||
@@ -129,7 +130,8 @@ static bool read_projections(adze_onnx_node *node, attention *a)
  * queries), there are none before. */
 static bool count_keys(adze_onnx_node *node, group *g)
 {
-    term *ends = adze_onnx_operand(node, 5), *most = adze_onnx_operand(node, 6), *one = compose_number(node, ADZE_DTYPE_i64, 1);
+    term *ends = adze_onnx_operand(node, 5), *most = adze_onnx_operand(node, 6);
+    term *one = compose_number(node, ADZE_DTYPE_i64, 1);
     if (!ends || !most) return adze_onnx_invalid(node, "has no input %d", ends ? 6 : 5);
     const adze_dim *dims[] = {compose_dim(g->a.q, 0), adze_dim_const(node->import->context, 1)};
     term *total = compose2(node, "add", compose_cast(node, ends, ADZE_DTYPE_i64), one);
@@ -137,7 +139,8 @@ static bool count_keys(adze_onnx_node *node, group *g)
     if (!g->a.past_k) return g->total != NULL;
     term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
     most = compose_cast(node, compose_one(node, most), ADZE_DTYPE_i64);
-    g->before = compose3(node, "where", compose2(node, "equal", time, most), zero, compose2(node, "sub", g->total, time));
+    g->before =
+        compose3(node, "where", compose2(node, "equal", time, most), zero, compose2(node, "sub", g->total, time));
     return g->total && g->before;
 }
 
@@ -183,7 +186,7 @@ static bool has_room(const adze_onnx_node *node, const attention *a)
     return false;
 }
 
-/* The new keys, or values, of each of the batch in their places. */
+/* The new keys, or values, of each of the batch behind what it has, and zeros behind them. */
 static term *cached(adze_onnx_node *node, const group *g, term *past, term *x, bool room)
 {
     term *all = room ? past : compose_concat(node, (term *[]){past, x}, 2, 2);
@@ -199,7 +202,8 @@ static term *cached(adze_onnx_node *node, const group *g, term *past, term *x, b
     index = compose_expand(node, index, adze_type_dims(adze_value_type(all)), 4);
     adze_attr axis = adze_attr_int("axis", 2);
     term *new = compose_all(node, "gather_elements", (term *[]){x, index}, 2, 2, &axis, 1);
-    return compose3(node, "where", fits, new, all);
+    term *old = compose3(node, "where", compose2(node, "less", behind, zero), all, compose_like(node, all, 0));
+    return compose3(node, "where", fits, new, old);
 }
 
 /* A key is seen from its own place on, as far as there are keys, and within the window. */

@@ -40,7 +40,11 @@ static term *move_channels(adze_onnx_node *node, term *x, bool back)
     int64_t perm[ADZE_MAX_RANK];
     int rank = compose_rank(x);
     if (rank < 3) return x ? adze_onnx_unsupported(node, "channels of a tensor of rank %d", rank), NULL : NULL;
-    for (int i = 0; i < rank; i++) perm[i] = i == 0 ? 0 : back ? (i == rank - 1 ? 1 : i + 1) : (i == 1 ? rank - 1 : i - 1);
+    int n = 0, first = back ? 2 : 1, end = back ? rank : rank - 1;
+    perm[n++] = 0;
+    if (!back) perm[n++] = rank - 1;
+    for (int i = first; i < end; i++) perm[n++] = i;
+    if (back) perm[n] = 1;
     return compose_transpose(node, x, perm, (uint32_t)rank);
 }
 

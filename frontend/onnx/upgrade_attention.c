@@ -9,7 +9,7 @@ static term *dim_number(adze_onnx_node *node, term *x, uint32_t axis)
     return compose_scalar(node, compose_size(node, x, axis));
 }
 
-/* Other dims for the same elements; where some are not known before it runs, by a list of them, 0 for those that stay. */
+/* Other dims for the same elements; where some are not known before it runs, by a list, 0 for those that stay. */
 static term *reshaped(adze_onnx_node *node, term *x, const adze_dim *const *dims, const int64_t *list, uint32_t rank)
 {
     bool known = x != NULL;
