@@ -247,6 +247,13 @@ void adze_onnx_put_graph(adze_onnx_export *x)
     put_ends(x, &x->ends);
 }
 
+/* Type of the condition of the loop that is written: of one element, in the dims that it starts with. */
+static const adze_type *condition_type(const adze_onnx_export *x)
+{
+    const adze_ir_value *first = adze_op_num_operands(x->op) > 1 ? adze_op_operand(x->op, 1) : NULL;
+    return first ? adze_value_type(first) : adze_type_tensor(x->context, ADZE_DTYPE_bool, 0, NULL, NULL);
+}
+
 /* The inputs of a graph: arguments, and behind the first of Loop the condition, whose name is given. */
 static const char *put_arguments(adze_onnx_export *x, const adze_region *region, bool loop, adze_onnx_bytes *out)
 {
@@ -256,7 +263,7 @@ static const char *put_arguments(adze_onnx_export *x, const adze_region *region,
         adze_onnx_put_info(x, out, 11, adze_onnx_name(x, argument), adze_value_type(argument));
         if (i || !loop) continue;
         condition = adze_onnx_fresh(x, ADZE_DTYPE_bool);
-        adze_onnx_put_info(x, out, 11, condition, adze_type_tensor(x->context, ADZE_DTYPE_bool, 0, NULL, NULL));
+        adze_onnx_put_info(x, out, 11, condition, condition_type(x));
     }
     return condition;
 }
@@ -265,6 +272,7 @@ void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool
 {
     adze_onnx_bytes *outer = x->nodes, nodes = {0}, ends = {0};
     const adze_op *op = x->op, *last = adze_region_last(region);
+    const adze_type *goes_on = loop ? condition_type(x) : NULL;
     const char *node = x->node, *condition = put_arguments(x, region, loop, &ends);
     x->nodes = &nodes;
     adze_onnx_put_region(x, region);
@@ -272,7 +280,7 @@ void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool
         const adze_ir_value *value = adze_op_operand(last, i);
         if (!value) { /* a loop that goes on */
             const char *go_on = copy_as(x, condition, ADZE_DTYPE_bool, adze_internf(x->context, "%s_copy", condition));
-            adze_onnx_put_info(x, &ends, 12, go_on, adze_type_tensor(x->context, ADZE_DTYPE_bool, 0, NULL, NULL));
+            adze_onnx_put_info(x, &ends, 12, go_on, goes_on);
             continue;
         }
         const char *name = adze_onnx_name(x, value);
