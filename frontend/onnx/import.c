@@ -84,16 +84,34 @@ static bool read_declared(adze_onnx_import *import, const adze_onnx_scope *scope
     return type != NULL;
 }
 
-bool adze_onnx_read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, Pb__Tensor *tensor)
+/* Of a tensor, or where `sparse` is there of that. */
+static bool read_constant(adze_onnx_import *import, const adze_onnx_scope *scope, const Pb__Tensor *tensor,
+                          const Pb__SparseTensor *sparse)
 {
     adze_loc loc = adze_onnx_source_loc(&import->source);
-    if (!tensor->name || !tensor->name[0]) return fail(import, "an initializer without a name");
+    if (!tensor || !tensor->name || !tensor->name[0]) return fail(import, "an initializer without a name");
     const char *name = adze_intern_z(import->context, tensor->name);
     if (adze_map_get(scope->values, name)) return adze_error(loc, "initializer '%s' is given twice", name);
     const char *inside = adze_internf(import->context, "%s%s", scope->prefix, name);
-    adze_ir_value *value = adze_onnx_tensor_const(import, tensor, inside, loc);
+    adze_ir_value *value = sparse ? adze_onnx_sparse_const(import, sparse, inside, loc)
+                                  : adze_onnx_tensor_const(import, tensor, inside, loc);
     adze_map_set(scope->values, name, value ? value : adze_onnx_poison());
     return adze_onnx_may_report(import);
+}
+
+bool adze_onnx_read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, Pb__Tensor *tensor)
+{
+    return read_constant(import, scope, tensor, NULL);
+}
+
+bool adze_onnx_read_sparse(adze_onnx_import *import, const adze_onnx_scope *scope, const Pb__SparseTensor *tensor)
+{
+    return read_constant(import, scope, tensor->values, tensor);
+}
+
+static bool read_sparse(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
+{
+    return adze_onnx_read_sparse(import, scope, message);
 }
 
 static bool read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, void *message)
@@ -178,6 +196,7 @@ static bool read_graph(adze_onnx_import *import, const Pb__ModelHead *head)
     bool ok = ((scope.values && scope.used) || fail(import, "out of memory")) &&
               for_each(import, &scope, &index->outputs, info, mark_output) &&
               for_each(import, &scope, &index->initializers, &pb__tensor__descriptor, read_initializer) &&
+              for_each(import, &scope, &index->sparse_initializers, &pb__sparse_tensor__descriptor, read_sparse) &&
               for_each(import, &scope, &index->inputs, info, read_input) &&
               for_each(import, &scope, &index->infos, info, read_declared) &&
               for_each(import, &scope, &index->outputs, info, read_declared) &&
@@ -303,8 +322,6 @@ static const char *graph_name(adze_onnx_import *import, const char **out_doc)
 static bool read_model(adze_onnx_import *import)
 {
     if (!adze_onnx_index_build(&import->index, &import->source)) return false;
-    if (import->index.sparse_initializers.count)
-        return fail(import, "sparse initializers are not supported");
     const char *doc, *name = graph_name(import, &doc);
     adze_onnx_piece piece = {0};
     Pb__ModelHead *head =

@@ -107,6 +107,9 @@ adze_data *adze_onnx_tensor_data(adze_onnx_import *import, const Pb__Tensor *ten
 /* Makes a module constant. NULL after an error. */
 adze_ir_value *adze_onnx_tensor_const(adze_onnx_import *import, const Pb__Tensor *tensor,
                                       const char *name, adze_loc loc);
+/* A sparse tensor as a dense constant (sparse.c). NULL after an error. */
+adze_ir_value *adze_onnx_sparse_const(adze_onnx_import *import, const Pb__SparseTensor *tensor, const char *name,
+                                      adze_loc loc);
 /* Data outside the model file, under the path rules of external.c. */
 adze_data *adze_onnx_external_data(adze_context *context, const char *folder,
                                    const Pb__Tensor *tensor, uint64_t bytes, adze_loc loc);
@@ -130,6 +133,8 @@ bool adze_onnx_import_nodes(adze_onnx_import *import, adze_onnx_scope *scope,
                             const adze_onnx_nodes *nodes);
 /* An initializer of the graph: a constant under its name. False if the import cannot go on. */
 bool adze_onnx_read_initializer(adze_onnx_import *import, const adze_onnx_scope *scope, Pb__Tensor *tensor);
+/* The same of a sparse one, whose name is that of its values. */
+bool adze_onnx_read_sparse(adze_onnx_import *import, const adze_onnx_scope *scope, const Pb__SparseTensor *tensor);
 /* ---- Attributes (attr.c) ---- */
 
 /* The node's attribute, ref_attr_name resolved; NULL if it has none. Marks it as read. */

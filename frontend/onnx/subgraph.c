@@ -124,8 +124,8 @@ bool adze_onnx_body_begin(adze_onnx_body *body, adze_onnx_node *node, const adze
     if (!body->out) return adze_onnx_invalid(node, "out of memory");
     if (parent->depth == ADZE_ONNX_MAX_NEST)
         return adze_onnx_invalid(node, "graphs and functions are nested more than %d deep", ADZE_ONNX_MAX_NEST);
-    if (graph->n_sparse_initializer) return adze_onnx_unsupported(node, "sparse initializers");
-    if (!adze_onnx_count(import, graph->n_initializer + graph->n_input + graph->n_output)) return false;
+    size_t constants = graph->n_initializer + graph->n_sparse_initializer;
+    if (!adze_onnx_count(import, constants + graph->n_input + graph->n_output)) return false;
     for (size_t i = 0; i < graph->n_output; i++) {
         const char *name = graph->output[i]->name;
         if (!name || !*name) return adze_onnx_invalid(node, "output %zu of its graph has no name", i);
@@ -133,6 +133,8 @@ bool adze_onnx_body_begin(adze_onnx_body *body, adze_onnx_node *node, const adze
     }
     for (size_t i = 0; i < graph->n_initializer; i++)
         if (!adze_onnx_read_initializer(import, &body->scope, graph->initializer[i])) return false;
+    for (size_t i = 0; i < graph->n_sparse_initializer; i++)
+        if (!adze_onnx_read_sparse(import, &body->scope, graph->sparse_initializer[i])) return false;
     return true;
 }
 

@@ -37,6 +37,10 @@ bool adze_onnx_upgrade_constant(adze_onnx_node *node)
         if (!attr->t) return adze_onnx_invalid(node, "attribute 'value' is no tensor");
         return bind(node, adze_onnx_tensor_const(node->import, attr->t, name_of(node), node->loc));
     }
+    if (strcmp(form, "sparse_value") == 0) {
+        if (!attr->sparse_tensor) return adze_onnx_invalid(node, "attribute 'sparse_value' is no sparse tensor");
+        return bind(node, adze_onnx_sparse_const(node->import, attr->sparse_tensor, name_of(node), node->loc));
+    }
     if (strcmp(form, "value_float") == 0) return make(node, ADZE_DTYPE_f32, -1, &attr->f);
     if (strcmp(form, "value_int") == 0) return make(node, ADZE_DTYPE_i64, -1, &attr->i);
     if (strcmp(form, "value_floats") == 0)
