@@ -1,4 +1,5 @@
 /* A node's attributes: reading them by name, and turning them into the row's. */
+#include "export.h"
 #include "upgrade.h"
 
 #include <stdio.h>
@@ -167,6 +168,17 @@ static bool has_word(const char *more, const char *name)
     return more && n > 0 && (size_t)n < sizeof word && strstr(more, word);
 }
 
+/* Is it an op of the default domain from before the standard had it? ONNX Runtime reads some, and holds their
+ * attributes to nothing. The table of forms begins at opset 13. */
+static bool is_early(const adze_onnx_node *node)
+{
+    enum { TABLE_BEGINS = 13 };
+    int32_t first = 0;
+    if (*node->domain) return false;
+    adze_onnx_form_find(node->op_type, node->version, &first);
+    return first > TABLE_BEGINS && node->version < first;
+}
+
 bool adze_onnx_attr_check(const adze_onnx_node *node, const adze_op_row *row, const char *more)
 {
     for (size_t i = 0; i < node->proto->n_attribute; i++) {
@@ -175,8 +187,10 @@ bool adze_onnx_attr_check(const adze_onnx_node *node, const adze_op_row *row, co
         if (find(node->proto->attribute, i, name))
             return adze_onnx_invalid(node, "attribute '%s' is given twice", name);
         bool legacy = node->version < 7 && !*node->domain && has_word(adze_onnx_legacy_attrs, name);
-        if (!(row && row_attr(row, name)) && !has_word(more, name) && !legacy)
-            return adze_onnx_unsupported(node, "attribute '%s' is not known", name);
+        if ((row && row_attr(row, name)) || has_word(more, name) || legacy) continue;
+        if (!is_early(node)) return adze_onnx_unsupported(node, "attribute '%s' is not known", name);
+        adze_warning(node->loc, "attribute '%s' is not known, and ignored", name);
+        node->used[i] = true;
     }
     return true;
 }
