@@ -28,6 +28,12 @@ bool adze_onnx_contrib_integer_matmul(adze_onnx_node *node);
 bool adze_onnx_contrib_integer_to_float(adze_onnx_node *node);
 bool adze_onnx_contrib_dynamic_matmul(adze_onnx_node *node);
 bool adze_onnx_contrib_qgemm(adze_onnx_node *node);
+/* One side of a product of integers: elements, scale, zero point, which may be NULL. */
+typedef struct quantized_side {
+    term *x, *scale, *zero;
+} quantized_side;
+/* The product in integers, times both scales, plus a bias, which may be NULL, in the type of a's scale. */
+term *compose_scaled_product(adze_onnx_node *node, const quantized_side *a, const quantized_side *b, term *bias);
 
 /* contrib_bits.c: weights packed below a byte */
 bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node);

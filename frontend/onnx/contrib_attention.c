@@ -89,8 +89,8 @@ static term *projection(adze_onnx_node *node, bool quantized)
     if (quantized) {
         term *scale = adze_onnx_operand(node, 3), *w_scale = adze_onnx_operand(node, 4);
         if (!scale || !w_scale) return adze_onnx_invalid(node, "has no scale"), NULL;
-        x = compose_dequantize(node, x, scale, adze_onnx_operand(node, 6), 2);
-        w = compose_dequantize(node, w, w_scale, adze_onnx_operand(node, 7), 1);
+        const quantized_side a = {x, scale, adze_onnx_operand(node, 6)}, b = {w, w_scale, adze_onnx_operand(node, 7)};
+        return compose_scaled_product(node, &a, &b, bias);
     }
     term *y = compose2(node, "matmul", x, w);
     return bias ? compose2(node, "add", y, bias) : y;

@@ -96,12 +96,18 @@ static bool need(adze_onnx_node *node, uint32_t count)
     return true;
 }
 
+term *compose_scaled_product(adze_onnx_node *node, const quantized_side *a, const quantized_side *b, term *bias)
+{
+    term *sum = product(node, a->x, b->x, compose_one(node, a->zero), compose_one(node, b->zero));
+    return scaled(node, sum, a->scale, b->scale, bias);
+}
+
 bool adze_onnx_contrib_integer_to_float(adze_onnx_node *node)
 {
     if (!need(node, 4)) return false;
-    term *sum = product(node, node->in[0], node->in[1], compose_one(node, adze_onnx_operand(node, 4)),
-                        compose_one(node, adze_onnx_operand(node, 5)));
-    return compose_end(node, scaled(node, sum, node->in[2], node->in[3], adze_onnx_operand(node, 6)));
+    const quantized_side a = {node->in[0], node->in[2], adze_onnx_operand(node, 4)};
+    const quantized_side b = {node->in[1], node->in[3], adze_onnx_operand(node, 5)};
+    return compose_end(node, compose_scaled_product(node, &a, &b, adze_onnx_operand(node, 6)));
 }
 
 /* A quantized to u8 by its own range. */
