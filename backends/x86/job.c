@@ -97,6 +97,46 @@ static bool optimize(x86_job *job, LLVMTargetMachineRef machine)
     return false;
 }
 
+/* Is it a masked store of integers of up to 16 bits, of one lane that is known? */
+static bool stores_one_lane(LLVMValueRef call, unsigned *out_lane)
+{
+    LLVMValueRef callee = LLVMIsACallInst(call) ? LLVMGetCalledValue(call) : NULL;
+    size_t size;
+    if (!callee || strncmp(LLVMGetValueName2(callee, &size), "llvm.masked.store.", 18) != 0) return false;
+    LLVMValueRef mask = LLVMGetOperand(call, 2);
+    LLVMTypeRef element = LLVMGetElementType(LLVMTypeOf(LLVMGetOperand(call, 0)));
+    if (!LLVMIsConstant(mask) || LLVMGetTypeKind(element) != LLVMIntegerTypeKind || LLVMGetIntTypeWidth(element) > 16)
+        return false;
+    unsigned n = 0;
+    for (unsigned i = 0; i < LLVMGetVectorSize(LLVMTypeOf(mask)); i++) {
+        LLVMValueRef lane = LLVMGetAggregateElement(mask, i);
+        if (!lane || !LLVMIsAConstantInt(lane)) return false;
+        if (LLVMConstIntGetZExtValue(lane)) n++, *out_lane = i;
+    }
+    return n == 1;
+}
+
+/* Such a store of what was truncated, as f32 rounded to bf16, is written with the width that it had before by LLVM 22
+ * for AVX-512: it overwrites what lies behind. So it becomes the store of an element. */
+static void store_single_lanes(x86_job *job)
+{
+    LLVMBuilderRef b = LLVMCreateBuilderInContext(job->context);
+    for (LLVMValueRef f = LLVMGetFirstFunction(job->llvm); f; f = LLVMGetNextFunction(f))
+        for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(f); block; block = LLVMGetNextBasicBlock(block))
+            for (LLVMValueRef call = LLVMGetFirstInstruction(block), next; call; call = next) {
+                unsigned lane;
+                next = LLVMGetNextInstruction(call);
+                if (!stores_one_lane(call, &lane)) continue;
+                LLVMPositionBuilderBefore(b, call);
+                LLVMValueRef at = LLVMConstInt(LLVMInt32TypeInContext(job->context), lane, false);
+                LLVMValueRef one = LLVMBuildExtractElement(b, LLVMGetOperand(call, 0), at, "");
+                LLVMValueRef to = LLVMBuildGEP2(b, LLVMTypeOf(one), LLVMGetOperand(call, 1), &at, 1, "");
+                LLVMSetAlignment(LLVMBuildStore(b, one, to), 1);
+                LLVMInstructionEraseFromParent(call);
+            }
+    LLVMDisposeBuilder(b);
+}
+
 static bool verify(x86_job *job)
 {
     char *message = NULL;
@@ -129,7 +169,9 @@ static bool emit_code(x86_job *job, LLVMTargetMachineRef machine)
 
 static bool generate(x86_job *job, LLVMTargetMachineRef machine)
 {
-    return verify(job) && optimize(job, machine) && emit_code(job, machine) && !job->error[0];
+    if (!verify(job) || !optimize(job, machine)) return false;
+    store_single_lanes(job);
+    return emit_code(job, machine) && !job->error[0];
 }
 
 bool x86_job_generate(x86_job *job)

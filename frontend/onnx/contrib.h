@@ -14,8 +14,6 @@ bool adze_onnx_contrib_fused_conv(adze_onnx_node *node);
 bool adze_onnx_contrib_fused_gemm(adze_onnx_node *node);
 /* x through the activation that the attribute `activation` names, with these parameters; x without one. */
 term *compose_activation(adze_onnx_node *node, term *x, const double *params, size_t n_params);
-/* Values of a list of floats, at most `max` of them; *out_count 0 without the attribute. */
-bool compose_floats(adze_onnx_node *node, const char *name, double *out, size_t max, size_t *out_count);
 
 /* contrib_norm.c */
 bool adze_onnx_contrib_skip_norm(adze_onnx_node *node);

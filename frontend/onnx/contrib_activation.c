@@ -1,5 +1,6 @@
 /* com.microsoft: activations, with a bias before them or behind an op that makes what they take. */
 #include "contrib.h"
+#include "ml.h"
 
 #include <string.h>
 
@@ -66,20 +67,6 @@ bool adze_onnx_contrib_quick_gelu(adze_onnx_node *node)
 
 /* ---- Activations by name ---- */
 
-bool compose_floats(adze_onnx_node *node, const char *name, double *out, size_t max, size_t *out_count)
-{
-    enum { IS_FLOATS = 6 };
-    const Pb__Attribute *attr = adze_onnx_attr(node, name);
-    *out_count = attr ? attr->n_floats : 0;
-    if (attr && attr->type && attr->type != IS_FLOATS)
-        return adze_onnx_invalid(node, "attribute '%s' is no list of floats", name);
-    if (*out_count > max)
-        return adze_onnx_invalid(node, "attribute '%s' has %zu entries; at most %zu are expected", name, *out_count,
-                                 max);
-    for (size_t i = 0; i < *out_count; i++) out[i] = (double)attr->floats[i];
-    return true;
-}
-
 /* Parameters come in this order; those that are not given have the op's own defaults. */
 static const struct activation {
     const char *name, *op, *params[2];
@@ -123,12 +110,16 @@ term *compose_activation(adze_onnx_node *node, term *x, const double *params, si
 bool adze_onnx_contrib_fused_conv(adze_onnx_node *node)
 {
     double params[2];
+    const float *given;
     size_t n_params;
     const char *name = "";
     term *residual = adze_onnx_operand(node, 3);
-    if (!compose_floats(node, "activation_params", params, 2, &n_params) ||
+    if (!adze_onnx_attr_floats(node, "activation_params", &given, &n_params) ||
         !adze_onnx_attr_str(node, "activation", &name))
         return false;
+    if (n_params > 2)
+        return adze_onnx_invalid(node, "attribute 'activation_params' has %zu entries; at most 2 are expected", n_params);
+    for (size_t i = 0; i < n_params; i++) params[i] = (double)given[i];
     if (node->n_in > 3) node->n_in = node->in[2] ? 3 : 2;
     if (!adze_onnx_finish(node, "conv", NULL, 0)) return false;
     term *y = node->out[0];
