@@ -12,6 +12,15 @@ static int64_t row_start(const rows *r, int64_t i)
     return i / r->step * r->n * r->step + i % r->step;
 }
 
+/* The number as a half-precision type holds it; other types leave it as it is. */
+static double rounded(uint32_t dtype, double x)
+{
+    bool half = dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16;
+    const ev_format *format = ev_small_float(dtype);
+    return half ? ev_decode(format, ev_encode(format, x, false)) : x;
+}
+
+/* In half precision each step rounds: ONNX says Softmax with other operators, all over its own element type. */
 static adze_status softmax_rows(const adze_env *env, const adze_value *in, adze_value *out,
                                 const rows *r, bool log)
 {
@@ -26,11 +35,12 @@ static adze_status softmax_rows(const adze_env *env, const adze_value *in, adze_
         ev_load_f64(in->dtype, in->data, first, r->step, r->n, x);
         for (int64_t i = 0; i < r->n; i++) max = x[i] > max || x[i] != x[i] ? x[i] : max;
         for (int64_t i = 0; i < r->n; i++) {
-            double shifted = x[i] - max, e = adze_body_exp_f64(shifted);
+            double shifted = rounded(in->dtype, x[i] - max), e = rounded(in->dtype, adze_body_exp_f64(shifted));
             x[i] = log ? shifted : e;
             sum += e;
         }
-        double log_sum = log ? adze_body_log_f64(sum) : 0;
+        sum = rounded(in->dtype, sum);
+        double log_sum = log ? rounded(in->dtype, adze_body_log_f64(sum)) : 0;
         for (int64_t i = 0; i < r->n; i++) x[i] = log ? x[i] - log_sum : x[i] / sum;
         ev_store_f64(out->dtype, out->data, first, r->step, r->n, x);
     }
