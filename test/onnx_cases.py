@@ -1,0 +1,130 @@
+"""What onnx_opsets.py and onnx_versions.py share: a list of cases, what they should give, case folders, the runner."""
+import os
+import shutil
+import subprocess
+import sys
+
+try:
+    import numpy as np
+    import onnx
+    import onnx.parser
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+    from onnx.reference import ReferenceEvaluator
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+BUILD = os.environ.get("ADZE_BUILD_DIR", "build/release")
+FOLDER = os.path.join(BUILD, "test", "onnx_opsets")
+RUNNER = os.path.join(BUILD, "test", "conformance", "onnx_node")
+random = np.random.default_rng(7)
+ort.set_default_logger_severity(4)
+
+
+def floats(*dims):
+    return random.standard_normal(dims).astype(np.float32)
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+CASES = []  # name, model, inputs, results or None: what ONNX Runtime gives for `oracle`, a model that means the same
+
+
+def case(opset, op, inputs, constants=(), outputs=1, name="", want=None, as_of=None, **attributes):
+    """One node. `inputs` are arguments, `constants` initializers; None is an absent operand. `want`: the results;
+    `as_of`: what the form of another opset gives (that opset, attributes that it lacks)."""
+    model = build(opset, op, inputs, constants, outputs, attributes)
+    oracle = model
+    if as_of:
+        known, lost = as_of
+        oracle = build(known, op, inputs, constants, outputs, {k: v for k, v in attributes.items() if k not in lost})
+    CASES.append((f"{op.lower()}_{opset}{name}", model, [np.asarray(value) for value in inputs], want, oracle))
+
+
+def graph_case(name, opset, text, inputs=(), want=None):
+    """A graph in ONNX's own text."""
+    model = onnx.parser.parse_model(f'<ir_version: {min(10, max(4, opset))}, opset_import: ["" : {opset}]> {text}')
+    CASES.append((f"{name}_{opset}", model, [np.asarray(value) for value in inputs], want, model))
+
+
+def build(opset, op, inputs, constants, outputs, attributes):
+    names, arguments, initializers = [], [], []
+    for i, value in enumerate(inputs):
+        value = np.asarray(value)
+        names.append(f"x{i}")
+        kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+        arguments.append(helper.make_tensor_value_info(names[-1], kind, value.shape))
+    for i, value in enumerate(constants):
+        names.append("" if value is None else f"c{i}")
+        if value is not None:
+            initializers.append(numpy_helper.from_array(np.asarray(value), names[-1]))
+    results = [f"y{i}" for i in range(outputs)]
+    node = helper.make_node(op, names, results, name=op, **attributes)
+    graph = helper.make_graph([node], op, arguments,
+                              [onnx.ValueInfoProto(name=name) for name in results], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)],
+                             ir_version=min(10, max(4, opset)))
+
+
+def evaluate(model, feeds):
+    """What ONNX Runtime computes, or where it does not have this form ONNX's own evaluator; raises where neither does."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        return ort.InferenceSession(model.SerializeToString(), options).run(None, feeds)
+    except Exception:  # the runtime's own classes are not public
+        return ReferenceEvaluator(model).run(None, feeds)
+
+
+def write(folder, name, model, inputs, want, oracle):
+    """Writes the case; False where nobody but us has this form."""
+    feeds = {info.name: value for info, value in zip(model.graph.input, inputs, strict=True)}
+    try:
+        results = want if want is not None else evaluate(oracle, feeds)
+    except Exception as error:
+        print(f"skipped {name}: {str(error).splitlines()[0][:120]}")
+        return False
+    folder = os.path.join(folder, name)
+    os.makedirs(os.path.join(folder, "test_data_set_0"))
+    # Outputs without a type: what the import infers is what is compared.
+    onnx.save(model, os.path.join(folder, "model.onnx"))
+    for kind, values in (("input", feeds.values()), ("output", results)):
+        for i, value in enumerate(values):
+            path = os.path.join(folder, "test_data_set_0", f"{kind}_{i}.pb")
+            with open(path, "wb") as file:
+                file.write(numpy_helper.from_array(np.asarray(value)).SerializeToString())
+    return True
+
+
+def option(name):
+    return next((flag[len(name) + 3:] for flag in sys.argv if flag.startswith(f"--{name}=")), None)
+
+
+def main(n_forms):
+    """`n_forms` of the cases come first, which only the reference runs here."""
+    if option("write"):
+        return 0 if all([write(option("write"), *row) for row in CASES]) else 1
+    if not os.path.exists(RUNNER):
+        print(f"skipped: no {RUNNER}")
+        return 77
+    target = option("target")
+    folder = FOLDER + (f"_{target.partition(':')[0]}" if target else "")
+    shutil.rmtree(folder, ignore_errors=True)
+    written = [write(folder, *row) for row in CASES[n_forms if target else 0:]]
+    flags = [f"--target={target}"] if target else []
+    done = subprocess.run([RUNNER, "-v", "--atol=1e-5", *flags, folder], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    print("\n".join(lines[:-1]))
+    if done.returncode not in (0, 1) or not lines:
+        print(f"onnx_node ended with {done.returncode}\n{done.stderr}")
+        return 1
+    passed, failed, skipped = (int(part.split()[0]) for part in lines[-1].split(", "))
+    # Everything written here is to be understood.
+    print(f"{passed} passed, {failed + skipped} failed, {written.count(False)} skipped")
+    if "--keep" not in sys.argv:
+        shutil.rmtree(folder)
+    return 1 if failed + skipped or not passed else 0
