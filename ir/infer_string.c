@@ -1,8 +1,9 @@
 /* Result types of ops over strings. */
 #include "ir/infer.h"
+#include "ir/ir_private.h"
 #include "ir/rows.h"
 
-#include "ir/regex.h"
+#include "ir/eval/regex.h"
 
 static bool strings(const adze_op *op, uint32_t index, inferred *out)
 {
@@ -48,9 +49,11 @@ bool infer_regex_full_match(adze_op *op, const adze_type **out_types)
     const char *why;
     if (!strings(op, 0, &x)) return false;
     const adze_string pattern = adze_op_attrs(op)[1 + adze_row_attr_index(adze_op_get_row(op), "pattern")].s;
-    adze_regex *regex = adze_regex_create(pattern, &why);
-    if (!regex) return adze_error(adze_op_loc(op), "the pattern of %s has %s", adze_op_name(op), why);
-    adze_regex_destroy(regex);
+    adze_host host;
+    adze_host_init(&host, adze_op_loc(op));
+    bool ok = adze_regex_create(&host.env, pattern, &why) != NULL;
+    adze_host_free(&host);
+    if (!ok) return adze_error(adze_op_loc(op), "the pattern of %s has %s", adze_op_name(op), why);
     x.dtype = ADZE_DTYPE_bool;
     return infer_result(op, out_types, 0, &x);
 }

@@ -439,6 +439,15 @@ static bool run_dims(adze_interp *interp, const adze_op *op, const adze_value *i
 
 /* ---- Ops ---- */
 
+/* Memory of its own for what an evaluation gave. */
+static bool keep(adze_interp *interp, adze_loc loc, adze_value *value)
+{
+    if (value->kind == ADZE_VALUE_TENSOR || value->kind == ADZE_VALUE_ABSENT) return adze_interp_own(interp, loc, value);
+    adze_value given = *value;
+    *value = (adze_value){0};
+    return adze_interp_copy(interp, loc, &given, value);
+}
+
 static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
 {
     const adze_op_row *row = op->row;
@@ -456,7 +465,10 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
     uint64_t errors = interp->context->errors;
     adze_status status = adze_row_evaluate(row, &host.env, in, op->n_operands, out, op->n_results, op->attrs);
     bool owned = status == ADZE_OK;
-    for (uint32_t i = 0; owned && i < op->n_results; i++) owned = adze_interp_own(interp, loc, &out[i]);
+    for (uint32_t i = 0; i < op->n_results; i++) {
+        if (owned) owned = keep(interp, loc, &out[i]);
+        else if (out[i].kind != ADZE_VALUE_TENSOR) out[i] = (adze_value){0}; /* its items are not its own */
+    }
     adze_host_free(&host);
     if (row->traits & ADZE_DATA_DEPENDENT)
         for (uint32_t i = 0; i < op->n_results; i++)
@@ -479,10 +491,10 @@ static bool run_special(adze_interp *interp, const adze_op *op, const adze_value
         bool (*run)(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
     } special[] = {
         {"dims", run_dims}, {"if", run_if}, {"kernel", run_kernel}, {"launch", adze_interp_launch},
-        {"loop", adze_interp_repeat}, {"named", run_named}};
+        {"loop", adze_interp_repeat}, {"map_entries", adze_interp_map}, {"named", run_named}, {"zip_map", adze_interp_map}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(op->row->name, special[i].name) == 0) return special[i].run(interp, op, in, out);
-    if (!adze_row_has_meaning(op->row)) return adze_interp_sequence(interp, op, in, out);
+    if (!adze_row_has_meaning(op->row)) return adze_error(adze_op_loc(op), "%s cannot run here", op->row->name);
     if (adze_op_is(op, "identity") && in[0].kind != ADZE_VALUE_TENSOR)
         return adze_interp_copy(interp, adze_op_loc(op), &in[0], out);
     return run_eval(interp, op, in, out);

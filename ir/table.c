@@ -16,9 +16,6 @@
 #define VALUE(name, onnx, imin, imax, omin, omax, traits, infer, help, attrs) LIST(name, attrs)
 #define ATTR(name, kind, fallback) {#name, ADZE_ATTR_##kind, fallback},
 #include <adze/ops.def>
-#define VALUE(name, onnx, imin, imax, omin, omax, traits, infer, help, attrs) LIST(name, attrs)
-#define ATTR(name, kind, fallback) {#name, ADZE_ATTR_##kind, fallback},
-#include <adze/strings.def>
 
 /* ---- Rows ---- */
 
@@ -60,9 +57,5 @@ enum {
 
 const adze_op_row adze_builtin_rows[] = {
 #include <adze/ops.def>
-#define VALUE(name, onnx, imin, imax, omin, omax, traits, infer, help, attrs)                                \
-    ROW(name, onnx, imin, imax, omin, omax, 0, 0, traits, NULL, infer_##infer, help, NULL)
-#define ATTR(name, kind, fallback)
-#include <adze/strings.def>
 };
 const uint32_t adze_n_builtin_rows = sizeof adze_builtin_rows / sizeof *adze_builtin_rows;

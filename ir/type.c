@@ -191,7 +191,7 @@ const adze_dim *adze_type_count(const adze_type *type)
 
 bool adze_type_is_open(const adze_type *type)
 {
-    if (type->kind != ADZE_TYPE_TENSOR || !type->ranked) return true;
+    if (type->kind != ADZE_TYPE_TENSOR || !type->ranked || type->dtype == ADZE_DTYPE_str) return true;
     for (uint32_t i = 0; i < type->rank; i++)
         if (adze_dim_is_unknown(type->dims[i])) return true;
     return false;

@@ -61,8 +61,10 @@ static const adze_dim *fresh(namer *n)
 
 static bool has_unknown(const adze_type *type)
 {
-    return adze_type_is_tensor(type) && adze_type_is_ranked(type) && !adze_type_has_layout(type) &&
-           adze_type_is_open(type);
+    bool found = false;
+    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_has_layout(type)) return false;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) found |= adze_dim_is_unknown(adze_type_dim(type, i));
+    return found;
 }
 
 static bool is_named(const adze_ir_value *value)

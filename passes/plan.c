@@ -95,11 +95,9 @@ static const adze_dim *see_symbol(void *self, const char *name)
 
 static bool is_late(plan *p, const adze_type *type)
 {
-    search s = {p->given, !adze_type_is_tensor(type) || !adze_type_is_ranked(type)};
-    for (uint32_t i = 0; !s.late && i < adze_type_rank(type); i++) {
-        s.late |= adze_dim_is_unknown(adze_type_dim(type, i));
-        if (!s.late) adze_dim_substitute(p->context, adze_type_dim(type, i), NULL, 0, see_symbol, &s);
-    }
+    search s = {p->given, adze_type_is_open(type)};
+    for (uint32_t i = 0; !s.late && i < adze_type_rank(type); i++)
+        adze_dim_substitute(p->context, adze_type_dim(type, i), NULL, 0, see_symbol, &s);
     return s.late;
 }
 

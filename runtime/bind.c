@@ -214,8 +214,10 @@ adze_status adze_session_bind(adze_session *s)
     if (!status) status = take_outputs(s);
     if (status) return status;
     const adze_artifact *a = s->model->artifact;
-    for (uint32_t i = 0; i < a->n_inputs + a->n_outputs; i++)
-        s->io[i] = s->slots[i].is_late ? NULL : s->slots[i].data;
+    for (uint32_t i = 0; i < a->n_inputs + a->n_outputs; i++) {
+        slot *k = &s->slots[i];
+        s->io[i] = k->is_late ? NULL : k->type ? &k->value : k->data;
+    }
     s->frame.arena = arena;
     s->frame.scratch = arena + align64((uint64_t)s->dims[a->arena_bytes]);
     s->frame.scratch_bytes = align64((uint64_t)s->dims[a->scratch_bytes]);

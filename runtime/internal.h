@@ -41,9 +41,11 @@ typedef struct slot {
     const uint32_t *dim_index; /* indices into session.dims */
     int64_t dims[ADZE_MAX_RANK];
     void *data;
-    uint64_t bytes; /* of the tensor, known once bound */
+    const uint32_t *type; /* as in adze_artifact.io_types */
+    adze_value value;     /* where `type` is set */
+    uint64_t bytes;       /* of the tensor, known once bound */
     bool is_set;    /* the caller gave it */
-    bool is_late;   /* an output whose dims a run computes */
+    bool is_late;   /* an output whose dims or items a run computes */
     bool is_ready;  /* late and handed over by the last run */
     uint32_t rank;  /* of `dims` */
     void *owned;    /* an output's memory when the caller gave none */
@@ -154,6 +156,11 @@ adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *alloca
 /* bind.c */
 adze_status adze_rt_session_shapes(adze_session *s);
 uint64_t adze_rt_session_arena_bytes(const adze_session *s); /* UINT64_MAX if it is absurd */
+
+/* nested.c: the value has that type, as adze_artifact.io_types says it; else *out_why tells what is wrong. */
+bool adze_rt_is_of_type(const adze_value *value, const uint32_t *type, const char **out_why);
+/* A copy with all items and the bytes of all strings in one block; NULL if there is no memory or it is absurd. */
+block *adze_rt_copy(adze_session *s, const adze_value *from, adze_value *out);
 
 /* late.c */
 void adze_rt_late_init(adze_session *s);

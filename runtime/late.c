@@ -65,12 +65,29 @@ static void set_form(adze_session *s, uint32_t index, uint32_t dtype, uint32_t r
     s->late_values[index] = adze_value_tensor((adze_dtype)dtype, rank, l->dims, data);
 }
 
+/* The late value becomes a copy of one that holds others, or strings. */
+static adze_status assign_nested(adze_session *s, uint32_t index, const adze_value *value)
+{
+    late *l = &s->late[index];
+    adze_value copy, *was = &s->late_values[index];
+    if (value->kind == was->kind && l->memory && was->data == value->data && was->items == value->items) return ADZE_OK;
+    block *b = adze_rt_copy(s, value, &copy);
+    if (!b) return fail(s, ADZE_ERR_NO_MEMORY, "no memory for a value whose size the run gives");
+    b->next = NULL;
+    adze_rt_block_list_free(s, &l->memory);
+    l->memory = b;
+    l->room = 0;
+    *was = copy;
+    return ADZE_OK;
+}
+
 static adze_status assign(const adze_frame *frame, uint32_t index, const adze_value *value)
 {
     adze_session *s = session_of(frame);
     uint64_t bytes;
-    if (!is_index(s, index) || value->kind != ADZE_VALUE_TENSOR || value->rank > ADZE_MAX_RANK)
-        return fail(s, ADZE_ERR_UNSUPPORTED, "a value that is no tensor");
+    if (!is_index(s, index)) return fail(s, ADZE_ERR_ARGUMENT, "no such value");
+    if (value->kind != ADZE_VALUE_TENSOR || value->dtype == ADZE_DTYPE_str) return assign_nested(s, index, value);
+    if (value->rank > ADZE_MAX_RANK) return fail(s, ADZE_ERR_UNSUPPORTED, "a value of too many dims");
     if (!adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
         return fail(s, ADZE_ERR_DIM, "a value of absurd size");
     if (s->late_values[index].data != value->data || !s->late[index].memory) {
@@ -96,6 +113,19 @@ static bool is_whole(const adze_value *value)
     return bits % 8 == 0;
 }
 
+/* Strings take their bytes with them, so the whole stack is copied. */
+static adze_status push_strings(const adze_frame *frame, uint32_t index, const adze_value *value, int64_t *dims,
+                                uint64_t before, uint64_t bytes)
+{
+    adze_session *s = session_of(frame);
+    adze_string *all = s->env.scratch(&s->env, before + bytes);
+    if (!all) return fail(s, ADZE_ERR_NO_MEMORY, "no memory for a stack of strings");
+    if (before) memcpy(all, s->late_values[index].data, before);
+    if (bytes) memcpy((char *)all + before, value->data, bytes);
+    adze_value stack = adze_value_tensor(ADZE_DTYPE_str, value->rank + 1, dims, all);
+    return assign_nested(s, index, &stack);
+}
+
 static adze_status push(const adze_frame *frame, uint32_t index, const adze_value *value, int64_t number)
 {
     adze_session *s = session_of(frame);
@@ -115,6 +145,8 @@ static adze_status push(const adze_frame *frame, uint32_t index, const adze_valu
     if (number > 0 && !is_whole(value))
         return fail(s, ADZE_ERR_UNSUPPORTED, "parts of a byte cannot be stacked");
     uint64_t before = number < 0 ? 0 : all - bytes;
+    if (value->dtype == ADZE_DTYPE_str)
+        return push_strings(frame, index, value, dims, before, number < 0 ? 0 : bytes);
     adze_status status = reserve(frame, index, (int64_t)all, (int64_t)before);
     if (status) return status;
     if (number >= 0 && bytes) memcpy((char *)s->late_values[index].data + before, value->data, bytes);

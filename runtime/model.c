@@ -163,6 +163,18 @@ adze_status adze_model_output(const adze_model *model, uint32_t index, adze_io_i
     return ADZE_OK;
 }
 
+const uint32_t *adze_model_input_type(const adze_model *model, uint32_t index)
+{
+    bool known = index < adze_model_num_inputs(model) && model->artifact->io_types;
+    return known ? model->artifact->io_types[index] : NULL;
+}
+
+const uint32_t *adze_model_output_type(const adze_model *model, uint32_t index)
+{
+    bool known = index < adze_model_num_outputs(model) && model->artifact->io_types;
+    return known ? model->artifact->io_types[model->artifact->n_inputs + index] : NULL;
+}
+
 static int64_t find(const adze_artifact_io *io, uint32_t n, const char *name)
 {
     for (uint32_t i = 0; name && i < n; i++)

@@ -44,6 +44,14 @@ static adze_status set_output(const adze_frame *frame, uint32_t index, const adz
     if (index >= a->n_outputs || !value)
         return s->env.error(&s->env, ADZE_ERR_ARGUMENT, "set_output: no such output");
     slot *k = &s->slots[a->n_inputs + index];
+    const char *why = "";
+    if (k->type && !adze_rt_is_of_type(value, k->type, &why))
+        return s->env.error(&s->env, ADZE_ERR_DTYPE, "set_output: not what the output can be");
+    if (k->type) k->value = *value;
+    if (k->type && !k->rank) {
+        k->is_ready = true;
+        return ADZE_OK;
+    }
     if (!k->is_late || value->kind != ADZE_VALUE_TENSOR || value->dtype != k->info->dtype ||
         value->rank != k->rank ||
         !adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
@@ -148,6 +156,6 @@ adze_status adze_session_output(adze_session *s, uint32_t index, adze_value *out
     if (!s->is_bound || (k->is_late && !s->has_run))
         return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "output '%s' is not known before %s",
                             k->info->name, k->is_late ? "a run" : "bind");
-    *out_value = adze_value_tensor(k->info->dtype, k->rank, k->dims, k->data);
+    *out_value = k->type ? k->value : adze_value_tensor(k->info->dtype, k->rank, k->dims, k->data);
     return ADZE_OK;
 }

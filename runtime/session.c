@@ -37,6 +37,8 @@ static void lay_out(adze_session *s)
         k->info = &s->model->io[i];
         k->dim_index = is_input ? a->inputs[i].dims : a->outputs[i - a->n_inputs].dims;
         k->rank = k->info->rank;
+        k->type = a->io_types ? a->io_types[i] : NULL;
+        k->is_late = k->type && !is_input;
         for (uint32_t d = 0; d < k->rank; d++) k->is_late |= k->dim_index[d] == ADZE_ARTIFACT_DIM_UNKNOWN;
     }
 }
@@ -132,6 +134,10 @@ static adze_status check_value(adze_session *s, const slot *k, const adze_value 
 {
     const adze_io_info *info = k->info;
     uint64_t bytes;
+    const char *why = "";
+    if (k->type && !adze_rt_is_of_type(v, k->type, &why))
+        return adze_rt_fail(s->error, ADZE_ERR_DTYPE, "%s '%s': %s", what, info->name, why);
+    if (k->type && !k->rank) return ADZE_OK;
     if (v->kind != ADZE_VALUE_TENSOR)
         return adze_rt_fail(s->error, ADZE_ERR_DTYPE, "%s '%s' must be a tensor", what, info->name);
     if (v->dtype != info->dtype)
@@ -166,10 +172,13 @@ static adze_status check_value(adze_session *s, const slot *k, const adze_value 
 
 static void take_value(slot *k, const adze_value *v)
 {
+    k->value = *v;
+    k->is_set = true;
+    if (k->type && !k->rank) return;
     if (v->rank) memcpy(k->dims, v->dims, v->rank * sizeof *v->dims);
     adze_rt_tensor_bytes(v->dtype, v->rank, v->dims, &k->bytes);
     k->data = v->data;
-    k->is_set = true;
+    k->value.dims = k->dims;
 }
 
 adze_status adze_session_set_input(adze_session *s, uint32_t index, const adze_value *value)
@@ -202,7 +211,7 @@ adze_status adze_session_set_output(adze_session *s, uint32_t index, const adze_
     if (k->is_late)
         return adze_rt_fail(
             s->error, ADZE_ERR_ARGUMENT,
-            "output '%s' has dims that only a run knows, so no memory can be given for it",
+            "output '%s' has a size that only a run knows, so no memory can be given for it",
             k->info->name);
     adze_status status = check_value(s, k, value, "output");
     if (!status) take_value(k, value);

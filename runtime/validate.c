@@ -27,6 +27,28 @@ static adze_status check_io(const adze_artifact *a, bool is_output, char error[E
     return ADZE_OK;
 }
 
+static bool is_type(const uint32_t *t)
+{
+    for (int depth = 0; depth <= ADZE_ARTIFACT_MAX_NESTED; depth++, t++) {
+        if (*t == ADZE_VALUE_SEQUENCE || *t == ADZE_VALUE_OPTIONAL) continue;
+        return *t == ADZE_VALUE_TENSOR && t[1] != ADZE_DTYPE_NONE && t[1] < ADZE_DTYPE_COUNT &&
+               (t[2] <= ADZE_MAX_RANK || t[2] == ADZE_ARTIFACT_RANK_ANY);
+    }
+    return false;
+}
+
+static adze_status check_types(const adze_artifact *a, char error[ERROR_SIZE])
+{
+    for (uint32_t i = 0; a->io_types && i < a->n_inputs + a->n_outputs; i++) {
+        const uint32_t *t = a->io_types[i];
+        const adze_artifact_io *io = i < a->n_inputs ? &a->inputs[i] : &a->outputs[i - a->n_inputs];
+        if (t && (!is_type(t) || (t[0] == ADZE_VALUE_TENSOR && t[1] != io->dtype) ||
+                  (io->rank && (t[0] != ADZE_VALUE_TENSOR || t[2] != io->rank))))
+            return adze_rt_fail(error, ADZE_ERR_FORMAT, "artifact: '%s' has a malformed type", io->name);
+    }
+    return ADZE_OK;
+}
+
 static adze_status check_dims(const adze_artifact *a, char error[ERROR_SIZE])
 {
     if (!a->dims || a->arena_bytes >= a->n_dims || a->scratch_bytes >= a->n_dims)
@@ -101,6 +123,7 @@ adze_status adze_rt_artifact_check(const adze_artifact *a, char error[ERROR_SIZE
                             a->struct_size, sizeof *a);
     adze_status status = check_io(a, false, error);
     if (!status) status = check_io(a, true, error);
+    if (!status) status = check_types(a, error);
     if (!status) status = check_dims(a, error);
     if (!status) status = check_code(a, error);
     if (!status) status = check_weights(a, error);

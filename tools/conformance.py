@@ -1,8 +1,9 @@
 """tools/conformance [FLAG...]: does Adze mean what ONNX means? Runs the whole suite of the pinned onnx package.
 
-The suite is generated from the package into build/data/conformance, a folder a kind: node, simple, light, and the two
-that came of PyTorch. Every case runs on the reference and compiled for this machine; then a table by kind, the cases
-that do not pass with their reasons, and which versions of operators have a case.
+The suite is generated from the package into build/data/conformance, a folder a kind: node, simple, light, the two that
+came of PyTorch, and versions: the cases of test/onnx_opsets.py, for versions of operators that the package has none of.
+Every case runs on the reference and compiled for this machine; then a table by kind, the cases that do not pass with
+their reasons, and which versions of operators have a case.
 
   --device=reference|x86|all   what runs them (default: all)
   --kind=NAME                  only cases of that kind; repeatable
@@ -12,6 +13,7 @@ that do not pass with their reasons, and which versions of operators have a case
 """
 import argparse
 import collections
+import hashlib
 import os
 import shutil
 import subprocess
@@ -27,7 +29,9 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("ADZE_BUILD_DIR", ROOT / "build/release"))
 SUITE = ROOT / "build/data/conformance"
 STAMP = SUITE / f"onnx-{onnx.__version__}"
-KINDS = ("node", "simple", "light", "pytorch-converted", "pytorch-operator")
+CASES = [ROOT / "test" / name for name in ("onnx_cases.py", "onnx_opsets.py", "onnx_versions.py")]
+ABSOLUTE = {"versions": "1e-5"}  # ONNX Runtime, which says what these give, computes in f32
+KINDS = ("node", "simple", "light", "pytorch-converted", "pytorch-operator", "versions")
 TARGETS = {"reference": [], "x86": ["--target=x86:host"]}
 
 
@@ -73,7 +77,23 @@ def write_light(folder, path):
     write_case(folder, model, [(inputs, outputs)])
 
 
+def generate_versions():
+    """The cases of test/onnx_opsets.py; again where its files changed."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in CASES)).hexdigest()
+    stamp = SUITE / "versions.sha256"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    shutil.rmtree(SUITE / "versions", ignore_errors=True)
+    subprocess.run([sys.executable, CASES[1], f"--write={SUITE / 'versions'}"], check=True)
+    stamp.write_text(digest)
+
+
 def generate():
+    generate_package()
+    generate_versions()
+
+
+def generate_package():
     if STAMP.exists():
         return
     print(f"generating the suite of onnx {onnx.__version__}", file=sys.stderr)
@@ -98,6 +118,8 @@ def run(device, kind):
     folder = SUITE / kind
     parts = 1 if device == "reference" else os.cpu_count() or 1
     command = [str(BUILD / "test/conformance/onnx_node"), "-v", *TARGETS[device]]
+    if kind in ABSOLUTE:
+        command.append(f"--atol={ABSOLUTE[kind]}")
     running = [subprocess.Popen([*command, f"--part={i}/{parts}", str(folder)], stdout=subprocess.PIPE, text=True)
                for i in range(parts)]
     results = {case.name: "" for case in folder.iterdir()}

@@ -108,9 +108,22 @@ static const adze_dim *read_dim(adze_context *context, const adze_artifact *arti
     return n == 1 ? stack[0] : adze_dim_unknown(context);
 }
 
-static adze_port read_port(adze_context *context, const adze_artifact *artifact, const adze_artifact_io *io)
+/* A type as the descriptor's io_types says it. */
+static const adze_type *read_type(adze_context *context, const uint32_t *words)
+{
+    if (words[0] == ADZE_VALUE_SEQUENCE) return adze_type_sequence(context, read_type(context, words + 1));
+    if (words[0] == ADZE_VALUE_OPTIONAL) return adze_type_optional(context, read_type(context, words + 1));
+    if (words[2] == ADZE_ARTIFACT_RANK_ANY) return adze_type_unranked(context, (adze_dtype)words[1]);
+    const adze_dim *dims[ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < words[2]; i++) dims[i] = adze_dim_unknown(context);
+    return adze_type_tensor(context, (adze_dtype)words[1], words[2], dims, NULL);
+}
+
+static adze_port read_port(adze_context *context, const adze_artifact *artifact, const adze_artifact_io *io,
+                           const uint32_t *words)
 {
     const adze_dim *dims[ADZE_MAX_RANK];
+    if (words && !io->rank) return (adze_port){adze_intern_z(context, io->name), read_type(context, words)};
     for (uint32_t k = 0; k < io->rank; k++) dims[k] = read_dim(context, artifact, io->dims[k]);
     return (adze_port){adze_intern_z(context, io->name),
                        adze_type_tensor(context, (adze_dtype)io->dtype, io->rank, dims, NULL)};
@@ -146,9 +159,10 @@ static bool open_model(adze_device *d, const adze_common *common, adze_model *mo
     if (adze_is_artifact(d->path) && !check_dims(d, common, artifact)) return false;
     if (!make_ports(d, artifact->n_inputs, artifact->n_outputs)) return false;
     for (uint32_t i = 0; i < d->n_inputs; i++)
-        d->inputs[i] = read_port(d->work->context, artifact, &artifact->inputs[i]);
+        d->inputs[i] = read_port(d->work->context, artifact, &artifact->inputs[i], adze_model_input_type(d->model, i));
     for (uint32_t i = 0; i < d->n_outputs; i++)
-        d->outputs[i] = read_port(d->work->context, artifact, &artifact->outputs[i]);
+        d->outputs[i] = read_port(d->work->context, artifact, &artifact->outputs[i],
+                                  adze_model_output_type(d->model, i));
     if (!*adze_model_level(d->model)) return true; /* to look at only */
     adze_status status = ADZE_OK;
     if (common->threads != 1) status = adze_pool_create((uint32_t)common->threads, &d->pool);

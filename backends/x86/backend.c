@@ -51,7 +51,7 @@ static bool in_kernel(const adze_op *op)
 /* Evaluations take any elements, loops those that there are registers for. */
 static bool type_fits(const adze_type *type, bool loops, char *why, size_t why_size)
 {
-    if (!adze_type_is_tensor(type)) return snprintf(why, why_size, "only tensors are compiled"), false;
+    if (loops && !adze_type_is_tensor(type)) return snprintf(why, why_size, "loops run over tensors"), false;
     if (loops && !adze_dtype_in_loops(adze_type_dtype(type)))
         return snprintf(why, why_size, "there are no loops over elements of type %s",
                         adze_dtype_name(adze_type_dtype(type))),
@@ -73,24 +73,9 @@ static bool is_stored(const adze_op *op, uint32_t operand)
            adze_op_has_trait(adze_use_op(use), ADZE_CONTRACTION);
 }
 
-static bool has_items(const adze_ir_value *value) { return value && adze_type_element(adze_value_type(value)); }
-
-/* Does the op take or give a sequence, an optional or a map, or is it one of the interpreter's over strings? */
-static bool is_interpreted(const adze_op *op)
-{
-    const adze_ir_value *first = adze_op_operand(op, 0);
-    for (uint32_t i = 0; i < adze_op_num_results(op); i++)
-        if (has_items(adze_op_result(op, i))) return true;
-    for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
-        if (has_items(adze_op_operand(op, i))) return true;
-    return !is_known(op) && first && adze_type_dtype(adze_value_type(first)) == ADZE_DTYPE_str;
-}
-
 static bool supports(const adze_op *op, char *why, size_t why_size)
 {
     const adze_op_row *row = adze_op_get_row(op);
-    if (is_interpreted(op))
-        return snprintf(why, why_size, "sequences, optionals and strings run on the reference only"), false;
     if (!is_known(op) && !has_code(op))
         return snprintf(why, why_size,
                         "it is a plug-in's op without code for x86; the plug-in has to bring some, or a rule or a "

@@ -118,15 +118,32 @@ static LLVMValueRef io_table(tables *t, const x86_io *io, uint32_t n)
 {
     LLVMValueRef *items = ADZE_NEW_ARRAY(&t->arena, LLVMValueRef, n);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t rank = adze_type_rank(io[i].type);
+        uint32_t rank = io[i].rank;
+        uint32_t dtype = io[i].words ? io[i].words[io[i].n_words - 2] : (uint32_t)adze_type_dtype(io[i].type);
         LLVMValueRef dims[ADZE_MAX_RANK];
         for (uint32_t k = 0; k < rank; k++) dims[k] = half(t, io[i].dims[k]);
-        LLVMValueRef fields[] = {string(t, io[i].name),
-                                 half(t, (uint32_t)adze_type_dtype(io[i].type)), half(t, rank),
+        LLVMValueRef fields[] = {string(t, io[i].name), half(t, dtype), half(t, rank),
                                  array(t, dims, rank)};
         items[i] = record(t, fields, 4);
     }
     return array(t, items, n);
+}
+
+/* Types of the inputs and outputs that are no tensors of numbers; NULL where there are none. */
+static LLVMValueRef type_table(tables *t)
+{
+    const x86_program *p = t->p;
+    uint32_t n = p->n_inputs + p->n_outputs;
+    LLVMValueRef *items = ADZE_NEW_ARRAY(&t->arena, LLVMValueRef, n);
+    bool any = false;
+    for (uint32_t i = 0; i < n; i++) {
+        const x86_io *io = i < p->n_inputs ? &p->inputs[i] : &p->outputs[i - p->n_inputs];
+        LLVMValueRef words[ADZE_ARTIFACT_MAX_NESTED + 3];
+        for (uint32_t k = 0; k < io->n_words; k++) words[k] = half(t, io->words[k]);
+        items[i] = array(t, words, io->n_words);
+        any |= io->n_words != 0;
+    }
+    return any ? array(t, items, n) : LLVMConstNull(t->ptr);
 }
 
 static LLVMValueRef symbol_table(tables *t)
@@ -227,6 +244,7 @@ bool x86_build_descriptor(x86_job *job, const char *symbol, const char *model,
         LLVMConstNull(t.ptr), /* weights_file */
         half(&t, precision == ADZE_PRECISION_STRICT ? ADZE_ARTIFACT_STRICT : 0),
         half(&t, p->n_late),
+        type_table(&t),
     };
     LLVMValueRef init = record(&t, fields, sizeof fields / sizeof fields[0]);
     LLVMValueRef g = LLVMAddGlobal(t.module, LLVMTypeOf(init), symbol);

@@ -12,6 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An array of texts with a zero byte behind, and NULL behind the last one. */
+static LLVMValueRef text_list(x86_builder *s, const char *const *texts)
+{
+    uint64_t n = 0;
+    while (texts[n]) n++;
+    LLVMValueRef *items = adze_malloc((n + 1) * sizeof *items);
+    for (uint64_t i = 0; i < n; i++)
+        items[i] = x86_data(s, LLVMConstStringInContext2(s->c, texts[i], strlen(texts[i]), false), 1);
+    items[n] = LLVMConstNull(s->ptr);
+    LLVMValueRef list = x86_data(s, LLVMConstArray2(s->ptr, items, n + 1), 8);
+    free(items);
+    return list;
+}
+
 /* A slot as two words; what it points to becomes data of the module. */
 static LLVMValueRef slot_constant(x86_builder *s, adze_attr_kind kind, const adze_slot *slot)
 {
@@ -21,9 +35,10 @@ static LLVMValueRef slot_constant(x86_builder *s, adze_attr_kind kind, const adz
     if (kind == ADZE_ATTR_STR || kind == ADZE_ATTR_SYM) bytes = slot->s.data, count = slot->s.size;
     if (kind == ADZE_ATTR_INTS || kind == ADZE_ATTR_FLOATS)
         bytes = slot->ints.data, count = slot->ints.count;
+    const char *const *texts = kind == ADZE_ATTR_STRS ? slot->object : NULL;
     bool inline_word = kind == ADZE_ATTR_INT || kind == ADZE_ATTR_BOOL || kind == ADZE_ATTR_TYPE ||
                        kind == ADZE_ATTR_FLOAT;
-    if (!inline_word) words[0] = LLVMConstNull(s->ptr);
+    if (!inline_word) words[0] = texts ? text_list(s, texts) : LLVMConstNull(s->ptr);
     if (bytes) {
         words[1] = x86_i64(s, (int64_t)count);
         if (kind == ADZE_ATTR_STR || kind == ADZE_ATTR_SYM) {

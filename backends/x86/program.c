@@ -99,6 +99,12 @@ static bool place_const(x86_reader *r, const adze_ir_value *value, x86_place *ou
     adze_const *c = adze_value_const(value);
     const adze_type *type = adze_const_type(c);
     int64_t origin;
+    if (adze_type_dtype(type) == ADZE_DTYPE_str) {
+        *out = (x86_place){.kind = X86_STRINGS, .at = {.is_const = true}};
+        out->strings = adze_data_load(adze_const_data(c));
+        if (out->strings) x86_put_place(r, value, *out);
+        return out->strings != NULL;
+    }
     if (!adze_dim_is_const(origin_bytes(p->context, type), &origin))
         return adze_error(adze_loc_unknown(p->context), "constant @%s has dims that are not fixed",
                           adze_const_name(c));
@@ -119,7 +125,7 @@ static bool place_const(x86_reader *r, const adze_ir_value *value, x86_place *ou
  * constants. */
 bool x86_find_place(x86_reader *r, const adze_ir_value *value, x86_place *out)
 {
-    *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
+    *out = (x86_place){.kind = X86_ABSENT, .at = {.is_const = true}};
     if (!value) return true;
     const x86_place *known = adze_table_get(&r->places, value);
     if (known) {
@@ -134,7 +140,7 @@ bool x86_place_value(x86_reader *r, adze_op *op, const adze_ir_value *value, x86
     x86_program *p = r->p;
     const adze_dim *offset = adze_table_get(&r->offsets, value);
     uintptr_t slot = (uintptr_t)adze_table_get(&r->slots, value);
-    *out = (x86_place){X86_ABSENT, 0, {true, 0, 0}};
+    *out = (x86_place){.kind = X86_ABSENT, .at = {.is_const = true}};
     if (slot) {
         out->kind = X86_LATE;
         out->io = (uint32_t)(slot - 1);
@@ -201,10 +207,11 @@ bool x86_fill_typed(x86_reader *r, adze_op *op, const adze_type *type, const x86
     out->place = *place;
     out->dtype = adze_type_is_tensor(type) ? adze_type_dtype(type) : ADZE_DTYPE_NONE;
     out->is_open = adze_type_is_open(type);
-    if (out->is_open && place->kind != X86_LATE)
+    bool is_input = place->kind == X86_IO && place->io < p->n_inputs;
+    if (out->is_open && place->kind != X86_LATE && place->kind != X86_STRINGS && !is_input)
         return adze_error(adze_op_loc(op), "'%s': a value of unknown dims has no memory: the module is not planned",
                           adze_op_name(op));
-    if (out->is_open) return true;
+    if (out->is_open && place->kind != X86_STRINGS) return true;
     out->rank = adze_type_rank(type);
     x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, out->rank);
     for (uint32_t i = 0; i < out->rank; i++) {
@@ -398,9 +405,9 @@ bool x86_read_ops(x86_reader *r, const adze_region *region)
 
 static bool is_late_output(const x86_io *io)
 {
-    for (uint32_t i = 0; i < adze_type_rank(io->type); i++)
+    for (uint32_t i = 0; i < io->rank; i++)
         if (io->dims[i] == ADZE_ARTIFACT_DIM_UNKNOWN) return true;
-    return false;
+    return io->words != NULL;
 }
 
 /* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end.
@@ -410,7 +417,7 @@ static bool read_return(x86_reader *r, adze_op *op)
     bool ok = true;
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
         const adze_ir_value *value = adze_op_operand(op, i);
-        x86_place to = {X86_IO, r->p->n_inputs + i, {true, 0, 0}};
+        x86_place to = {.kind = X86_IO, .io = r->p->n_inputs + i, .at = {.is_const = true}};
         ok = (is_late_output(&r->p->outputs[i]) ? x86_add_output(r, op, value, i)
                                                 : x86_add_copy(r, op, value, r->p->outputs[i].type, &to)) &&
              ok;
@@ -418,22 +425,48 @@ static bool read_return(x86_reader *r, adze_op *op)
     return ok;
 }
 
+/* The type as an entry of io_types; false where it is none that artifacts hold. */
+static bool add_words(x86_program *p, x86_io *io)
+{
+    const adze_type *type = io->type;
+    io->words = ADZE_NEW_ARRAY(&p->arena, uint32_t, ADZE_ARTIFACT_MAX_NESTED + 3);
+    for (; !adze_type_is_tensor(type); type = adze_type_element(type)) {
+        adze_type_kind kind = adze_type_get_kind(type);
+        if ((kind != ADZE_TYPE_SEQUENCE && kind != ADZE_TYPE_OPTIONAL) || io->n_words == ADZE_ARTIFACT_MAX_NESTED)
+            return adze_error(adze_loc_unknown(p->context), "'%s': no input or output can be of that type", io->name);
+        io->words[io->n_words++] = kind == ADZE_TYPE_SEQUENCE ? ADZE_VALUE_SEQUENCE : ADZE_VALUE_OPTIONAL;
+    }
+    io->words[io->n_words++] = ADZE_VALUE_TENSOR;
+    io->words[io->n_words++] = (uint32_t)adze_type_dtype(type);
+    io->words[io->n_words++] = adze_type_is_ranked(type) ? adze_type_rank(type) : ADZE_ARTIFACT_RANK_ANY;
+    return true;
+}
+
+static bool has_unknown_dim(const adze_type *type)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) found |= adze_dim_is_unknown(adze_type_dim(type, i));
+    return found;
+}
+
 static bool read_io(x86_reader *r, x86_io *io, const char *name, const adze_type *type, bool is_output)
 {
     x86_program *p = r->p;
-    if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_has_layout(type))
-        return adze_error(adze_loc_unknown(p->context),
-                          "'%s': inputs and outputs must be dense tensors of known rank", name);
-    uint32_t rank = adze_type_rank(type);
-    uint32_t *dims = ADZE_NEW_ARRAY(&p->arena, uint32_t, rank);
-    for (uint32_t i = 0; i < rank; i++) {
+    bool ranked = adze_type_is_tensor(type) && adze_type_is_ranked(type);
+    *io = (x86_io){.name = name, .type = type};
+    if (ranked && adze_type_has_layout(type))
+        return adze_error(adze_loc_unknown(p->context), "'%s': inputs and outputs must be dense tensors", name);
+    if (adze_type_is_open(type) && !(ranked && is_output && adze_type_dtype(type) != ADZE_DTYPE_str) && !add_words(p, io))
+        return false;
+    if (!ranked || (!is_output && has_unknown_dim(type))) return true;
+    uint32_t *dims = ADZE_NEW_ARRAY(&p->arena, uint32_t, adze_type_rank(type));
+    io->rank = adze_type_rank(type);
+    for (uint32_t i = 0; i < io->rank; i++) {
         const adze_dim *dim = adze_type_dim(type, i);
-        if (!is_output && adze_dim_is_unknown(dim))
-            return adze_error(adze_loc_unknown(p->context), "'%s': dim %u is unknown", name, i);
         bool late = is_output && !x86_is_given(r, dim);
         dims[i] = late ? ADZE_ARTIFACT_DIM_UNKNOWN : x86_dims_add(&p->dims, dim);
     }
-    *io = (x86_io){name, type, dims};
+    io->dims = dims;
     return true;
 }
 
@@ -451,10 +484,10 @@ static bool read_signature(x86_reader *r)
         if (!name) name = adze_internf(p->context, "input%u", i);
         const adze_type *type = adze_value_type(arg);
         if (!read_io(r, &p->inputs[i], name, type, false)) return false;
-        for (uint32_t k = 0; k < adze_type_rank(type); k++)
+        for (uint32_t k = 0; k < p->inputs[i].rank; k++)
             if (adze_dim_get_kind(adze_type_dim(type, k)) == ADZE_DIM_SYMBOL)
                 adze_table_put(&r->given, adze_dim_symbol_name(adze_type_dim(type, k)), p);
-        x86_put_place(r, arg, (x86_place){X86_IO, i, {true, 0, 0}});
+        x86_put_place(r, arg, (x86_place){.kind = X86_IO, .io = i, .at = {.is_const = true}});
     }
     for (uint32_t i = 0; i < p->n_outputs; i++) {
         const char *name = adze_func_result_name(p->main, i);
@@ -519,7 +552,7 @@ static bool add_symbols(x86_program *p, const adze_dim *dim)
     for (uint32_t i = 0; i < p->n_symbols; i++)
         if (!strcmp(p->symbols[i].name, name)) return true;
     for (uint32_t i = 0; i < p->n_inputs; i++)
-        for (uint32_t k = 0; k < adze_type_rank(p->inputs[i].type); k++)
+        for (uint32_t k = 0; k < p->inputs[i].rank; k++)
             if (adze_type_dim(p->inputs[i].type, k) == dim) {
                 p->symbols = adze_arena_grow(&p->arena, p->symbols, p->n_symbols,
                                              &p->symbols_capacity, sizeof *p->symbols);

@@ -35,7 +35,8 @@ typedef enum x86_place_kind {
     X86_ARENA,   /* frame->arena + at */
     X86_WEIGHTS, /* frame->weights + at */
     X86_IO,      /* frame->io[io] + at */
-    X86_LATE     /* frame->late[io].data + at: only a run knows the size */
+    X86_LATE,    /* frame->late[io].data + at: only a run knows the size */
+    X86_STRINGS  /* a constant of strings, in the code itself */
 } x86_place_kind;
 
 /* Where a value of `main` lies; `at` is in bytes, of the first interior element. */
@@ -43,6 +44,7 @@ typedef struct x86_place {
     x86_place_kind kind;
     uint32_t io;
     x86_size at;
+    const adze_string *strings; /* STRINGS: the elements */
 } x86_place;
 
 /* One operand of a step. */
@@ -51,7 +53,7 @@ typedef struct x86_operand {
     adze_dtype dtype;
     uint32_t rank;
     const x86_size *dims;
-    bool is_open;   /* dims are those of the late value, not these */
+    bool is_open;   /* a whole adze_value that a run finds: a late one, an input of a type in io_types, strings */
     x86_size bytes; /* of a late value that is no open one */
 } x86_operand;
 
@@ -110,6 +112,9 @@ typedef struct x86_io {
     const char *name;
     const adze_type *type;
     const uint32_t *dims; /* rank entries */
+    uint32_t rank;
+    uint32_t *words; /* its entry in io_types; NULL: none */
+    uint32_t n_words;
 } x86_io;
 
 typedef struct x86_symbol {

@@ -28,10 +28,17 @@ LLVMValueRef x86_size_value(x86_builder *s, x86_size size)
     return LLVMBuildLoad2(s->b, s->i64, x86_offset(s, s->dims, x86_i64(s, (int64_t)size.dim * 8)), "");
 }
 
-LLVMValueRef x86_late(x86_builder *s, const x86_place *place, size_t at)
+/* The field at that offset of a late value's adze_value. */
+static LLVMValueRef late_field(x86_builder *s, const x86_place *place, size_t at)
 {
     LLVMValueRef late = x86_field(s, s->ptr, offsetof(adze_frame, late));
     return x86_offset(s, late, x86_i64(s, (int64_t)(place->io * sizeof(adze_value) + at)));
+}
+
+static LLVMValueRef io_pointer(x86_builder *s, const x86_place *place)
+{
+    LLVMValueRef io = x86_field(s, s->ptr, offsetof(adze_frame, io));
+    return LLVMBuildLoad2(s->b, s->ptr, x86_offset(s, io, x86_i64(s, (int64_t)place->io * 8)), "");
 }
 
 LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place)
@@ -45,11 +52,10 @@ LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place)
         base = x86_field(s, s->ptr, offsetof(adze_frame, weights));
         break;
     case X86_IO:
-        base = x86_field(s, s->ptr, offsetof(adze_frame, io));
-        base = LLVMBuildLoad2(s->b, s->ptr, x86_offset(s, base, x86_i64(s, (int64_t)place->io * 8)), "");
+        base = io_pointer(s, place);
         break;
     case X86_LATE:
-        base = LLVMBuildLoad2(s->b, s->ptr, x86_late(s, place, offsetof(adze_value, data)), "");
+        base = LLVMBuildLoad2(s->b, s->ptr, late_field(s, place, offsetof(adze_value, data)), "");
         break;
     default:
         return LLVMConstNull(s->ptr);
@@ -66,6 +72,45 @@ LLVMValueRef x86_data(x86_builder *s, LLVMValueRef init, unsigned align)
     LLVMSetUnnamedAddress(g, LLVMGlobalUnnamedAddr);
     LLVMSetAlignment(g, align);
     return g;
+}
+
+/* A constant of strings as an adze_value. */
+static LLVMValueRef string_value(x86_builder *s, const x86_operand *operand)
+{
+    uint64_t count = 1;
+    LLVMValueRef dims[ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < operand->rank; i++) {
+        count *= (uint64_t)operand->dims[i].value;
+        dims[i] = x86_i64(s, operand->dims[i].value);
+    }
+    LLVMValueRef *items = adze_malloc((count + 1) * sizeof *items);
+    for (uint64_t i = 0; i < count; i++) {
+        adze_string text = operand->place.strings[i];
+        LLVMValueRef bytes = x86_data(s, LLVMConstStringInContext2(s->c, text.data, text.size, false), 1);
+        LLVMValueRef words[] = {bytes, x86_i64(s, (int64_t)text.size)};
+        items[i] = LLVMConstStructInContext(s->c, words, 2, false);
+    }
+    LLVMTypeRef word[] = {s->ptr, s->i64};
+    LLVMTypeRef item = LLVMStructTypeInContext(s->c, word, 2, false);
+    LLVMValueRef null = LLVMConstNull(s->ptr);
+    LLVMValueRef fields[] = {x86_i32(s, ADZE_VALUE_TENSOR),
+                             x86_i32(s, ADZE_DTYPE_str),
+                             x86_i32(s, operand->rank),
+                             x86_i32(s, 0),
+                             x86_data(s, LLVMConstArray2(s->i64, dims, operand->rank), 8),
+                             x86_data(s, LLVMConstArray2(item, items, count), 8),
+                             null,
+                             x86_i64(s, 0)};
+    free(items);
+    return x86_data(s, LLVMConstStructInContext(s->c, fields, 8, false), 8);
+}
+
+LLVMValueRef x86_open(x86_builder *s, const x86_operand *operand, size_t at)
+{
+    const x86_place *place = &operand->place;
+    if (place->kind == X86_LATE) return late_field(s, place, at);
+    LLVMValueRef value = place->kind == X86_IO ? io_pointer(s, place) : string_value(s, operand);
+    return x86_offset(s, value, x86_i64(s, (int64_t)at));
 }
 
 /* ---- Values ---- */
@@ -102,7 +147,7 @@ LLVMValueRef x86_value_array(x86_builder *s, const x86_operand *operands, const 
         const x86_operand *operand = &operands[i];
         size_t at = i * sizeof(adze_value);
         if (operand->is_open && !outputs) {
-            LLVMValueRef late = pointers ? pointers[i] : x86_late(s, &operand->place, 0);
+            LLVMValueRef late = pointers ? pointers[i] : x86_open(s, operand, 0);
             LLVMBuildMemCpy(s->b, x86_offset(s, bytes, x86_i64(s, (int64_t)at)), 8, late, 8,
                             x86_i64(s, sizeof(adze_value)));
             continue;
@@ -175,7 +220,7 @@ static void build_floor(x86_builder *s, const x86_step *step, const char *name, 
         if (!operand->is_open)
             args[i + 1] = x86_pointer(s, &operand->place);
         else if (i < step->n_inputs)
-            args[i + 1] = x86_late(s, &operand->place, 0);
+            args[i + 1] = x86_open(s, operand, 0);
         else
             args[i + 1] = x86_offset(s, values, x86_i64(s, (int64_t)((i - step->n_inputs) * sizeof(adze_value))));
     }

@@ -22,8 +22,8 @@ LLVMValueRef x86_offset(x86_builder *s, LLVMValueRef base, LLVMValueRef bytes);
 /* The frame's field at that offset. */
 LLVMValueRef x86_field(x86_builder *s, LLVMTypeRef type, size_t at);
 LLVMValueRef x86_size_value(x86_builder *s, x86_size size);
-/* Where the field at that offset of a late value's adze_value lies. */
-LLVMValueRef x86_late(x86_builder *s, const x86_place *place, size_t at);
+/* Where the field at that offset of the adze_value of an open operand lies. */
+LLVMValueRef x86_open(x86_builder *s, const x86_operand *operand, size_t at);
 LLVMValueRef x86_pointer(x86_builder *s, const x86_place *place);
 /* Read-only data without a name. */
 LLVMValueRef x86_data(x86_builder *s, LLVMValueRef init, unsigned align);

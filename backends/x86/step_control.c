@@ -128,7 +128,7 @@ static void build_push(x86_builder *s, const x86_step *step)
 static LLVMValueRef dim_of(x86_builder *s, const x86_operand *operand, uint32_t i)
 {
     if (!operand->is_open) return x86_size_value(s, operand->dims[i]);
-    LLVMValueRef dims = LLVMBuildLoad2(s->b, s->ptr, x86_late(s, &operand->place, offsetof(adze_value, dims)), "");
+    LLVMValueRef dims = LLVMBuildLoad2(s->b, s->ptr, x86_open(s, operand, offsetof(adze_value, dims)), "");
     return LLVMBuildLoad2(s->b, s->i64, x86_offset(s, dims, x86_i64(s, (int64_t)i * 8)), "");
 }
 
@@ -144,7 +144,7 @@ static void build_names(x86_builder *s, const x86_step *step)
     LLVMValueRef symbols[ADZE_MAX_RANK], values[ADZE_MAX_RANK];
     uint32_t n = 0;
     if (operand->is_open) {
-        LLVMValueRef at = x86_late(s, &operand->place, offsetof(adze_value, rank));
+        LLVMValueRef at = x86_open(s, operand, offsetof(adze_value, rank));
         LLVMValueRef rank = LLVMBuildLoad2(s->b, s->i32, at, "");
         want_equal(s, rank, x86_i32(s, step->n_dims), ADZE_ERR_RANK);
     }

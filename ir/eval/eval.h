@@ -4,6 +4,10 @@
  * because the same source runs in the compiler and, as bitcode, in artifacts. It works out the dims
  * of its results itself: storage that arrives allocated is checked against them, storage that does
  * not (kind ABSENT: the compiler could not know the dims) is asked for.
+ *
+ * A sequence or an optional that an evaluation gives is no more than an array of items in scratch, and an item may be an
+ * operand's; bytes of strings that it gives may be scratch or an operand's too. The caller copies them before either
+ * goes.
  */
 #ifndef ADZE_EVAL_H
 #define ADZE_EVAL_H
@@ -85,6 +89,19 @@ static inline adze_status ev_result_like(const adze_env *env, adze_value *out,
                                            const adze_value *like)
 {
     return ev_result(env, out, like->dtype, like->rank, like->dims);
+}
+
+/* `out` becomes the value: a tensor is copied, of anything else the items stay where they are. */
+static inline adze_status ev_give(const adze_env *env, const adze_value *value, adze_value *out)
+{
+    if (value->kind != ADZE_VALUE_TENSOR) {
+        *out = *value;
+        return ADZE_OK;
+    }
+    adze_status status = ev_result_like(env, out, value);
+    uint64_t bytes = status ? 0 : adze_dtype_bytes((adze_dtype)value->dtype, adze_value_count(value));
+    if (bytes) memcpy(out->data, value->data, bytes);
+    return status;
 }
 
 static inline uint64_t ev_bytes(const adze_value *v)

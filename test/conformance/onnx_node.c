@@ -233,36 +233,11 @@ static double tolerance_of(const char *name)
 
 static const char *target; /* NULL: the reference */
 
-static bool is_tensor(const adze_ir_value *value)
-{
-    return !value || (adze_type_is_tensor(adze_value_type(value)) &&
-                      adze_type_dtype(adze_value_type(value)) != ADZE_DTYPE_str);
-}
-
-/* Compiled code holds tensors, of anything but strings. */
-static bool only_tensors(const adze_func *func)
-{
-    bool ok = true;
-    for (adze_region *block = adze_func_body(func); block && ok; block = adze_block_next(block)) {
-        for (uint32_t i = 0; i < adze_region_num_args(block); i++) ok &= is_tensor(adze_region_arg(block, i));
-        for (const adze_op *op = adze_region_first(block); op; op = adze_op_next(op)) {
-            ok &= strncmp(adze_op_name(op), "optional", 8) != 0; /* some of them read tensors alone */
-            for (uint32_t i = 0; i < adze_op_num_operands(op); i++) ok &= is_tensor(adze_op_operand(op, i));
-            for (uint32_t i = 0; i < adze_op_num_results(op); i++) ok &= is_tensor(adze_op_result(op, i));
-        }
-    }
-    return ok;
-}
-
 static int run_sets(adze_context *context, adze_module *module, const char *folder, const char *name, char *why,
                     size_t size)
 {
     const adze_func *func = adze_module_main(module);
     compiled code = {0};
-    if (target && !only_tensors(func)) {
-        say(why, size, "values that are no tensors of numbers are not compiled");
-        return SKIPPED;
-    }
     bool ok = !target || compiled_open(&code, module, target) || say(why, size, "%s", code.error ? code.error : "");
     int set = 0;
     for (; ok; set++) {

@@ -97,8 +97,7 @@ def op_row(form, args):
 
 def ops_page(listed):
     table = (ROOT / "ir/include/adze/ops.def").read_text()
-    strings = (ROOT / "ir/include/adze/strings.def").read_text()
-    table = table[table.index("#endif"):] + strings[strings.index("/* ---- "):]
+    table = table[table.index("#endif"):]
     page, names = NOTE + "# Ops\n\n", []
     page += "From [ir/include/adze/ops.def](../ir/include/adze/ops.def); what an op means is its evaluation in\n"
     page += "[ir/eval](../ir/eval/README.md). In the column of ONNX ops, forms are those of opset 28; the importer\n"

@@ -13,6 +13,7 @@ typedef adze_ints adze_member_INTS;
 typedef adze_floats adze_member_FLOATS;
 typedef const void *adze_member_DIM;
 typedef const void *adze_member_DIMS;
+typedef const char *const *adze_member_STRS; /* NULL-ended */
 typedef adze_string adze_member_SYM;
 
 #define ATTR(name, kind, fallback) alignas(16) adze_member_##kind name;

@@ -81,7 +81,7 @@ ADZE_API const adze_type *adze_type_with_dims(const adze_type *type, uint32_t ra
                                               const adze_dim *const *dims);
 /* All dims constant. */
 ADZE_API bool adze_type_is_static(const adze_type *type);
-/* No tensor, one of unknown rank, or one with an unknown dim. */
+/* No tensor, one of unknown rank, with an unknown dim, or of strings, whose bytes no type tells. */
 ADZE_API bool adze_type_is_open(const adze_type *type);
 /* Number of elements: the product of the dims; unknown if any is, or if unranked. */
 ADZE_API const adze_dim *adze_type_count(const adze_type *type);

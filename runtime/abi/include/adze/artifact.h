@@ -57,6 +57,11 @@ typedef struct adze_artifact_io {
 
 #define ADZE_ARTIFACT_DIM_UNKNOWN UINT32_MAX
 
+/* What an input or output holds that a row of dims cannot say: ADZE_VALUE_SEQUENCE or ADZE_VALUE_OPTIONAL, each followed
+ * by what it holds, at the end ADZE_VALUE_TENSOR, its adze_dtype and its rank, or ADZE_ARTIFACT_RANK_ANY. */
+enum { ADZE_ARTIFACT_MAX_NESTED = 8 };
+#define ADZE_ARTIFACT_RANK_ANY UINT32_MAX
+
 /* Parallel work: calls `chunk(arg, i, worker)` for every i in [0, n) in any order, on any of the
  * workers 0 .. n_workers-1, and returns when all are done. */
 typedef void adze_chunk_fn(void *arg, int64_t chunk, int64_t worker);
@@ -71,7 +76,8 @@ typedef struct adze_frame {
     uint64_t scratch_bytes; /* of one worker, a multiple of 64: worker w's is scratch + w *
                                scratch_bytes */
     const char *weights;    /* 64-byte aligned */
-    void *const *io;        /* data of the inputs, then of the outputs */
+    void *const *io;        /* data of the inputs, then of the outputs; of an input with an entry in io_types its
+                               adze_value */
     const int64_t *dims;    /* values of adze_artifact.dims, in order */
     adze_parallel_for_fn *parallel_for;
     void *pool;
@@ -80,8 +86,8 @@ typedef struct adze_frame {
      * step, memory from `output` to the end of the session's next run. Only for the thread that
      * runs the steps; `error` may be called from chunks too. */
     const adze_env *env;
-    /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_ARTIFACT_DIM_UNKNOWN.
-     * `value` is a tensor; its memory came from env->output, a late value, the arena or the weights. */
+    /* Hands over output `index` whose io pointer is NULL because a dim of it is ADZE_ARTIFACT_DIM_UNKNOWN or it has an
+     * entry in io_types. The value's memory came from env->output, a late value, the arena, the weights or an input. */
     adze_status (*set_output)(const struct adze_frame *frame, uint32_t index,
                               const adze_value *value);
     /* Number of the step that runs next, which a step of control flow may change; n_steps ends the run. */
@@ -91,7 +97,8 @@ typedef struct adze_frame {
     adze_value *late;
     /* Gives late value `index` memory for `bytes`, of which those before `keep` stay what they are. */
     adze_status (*reserve)(const struct adze_frame *frame, uint32_t index, int64_t bytes, int64_t keep);
-    /* Late value `index` becomes `value`: memory from env->output in this step changes hands, other is copied. */
+    /* Late value `index` becomes `value`: a tensor's memory from env->output in this step changes hands, other is copied,
+     * with all items and the bytes of all strings. */
     adze_status (*assign)(const struct adze_frame *frame, uint32_t index, const adze_value *value);
     /* `value` becomes entry `number`, the last one, of a stack along a new first axis; negative: the stack is empty. */
     adze_status (*push)(const struct adze_frame *frame, uint32_t index, const adze_value *value, int64_t number);
@@ -156,6 +163,9 @@ typedef struct adze_artifact {
     const char *weights_file; /* file name beside the artifact, or NULL */
     uint32_t flags;           /* ADZE_ARTIFACT_* */
     uint32_t n_late;          /* values of adze_frame.late */
+    /* Of the inputs, then of the outputs: NULL for a tensor as its row says, else its type (above). The table itself is
+     * NULL where all are such tensors. A type that is a tensor of known rank has dims in its row, others have none. */
+    const uint32_t *const *io_types;
 } adze_artifact;
 
 /* STRICT: --precision=strict; FTZ and DAZ are off in a run, and evaluations get ADZE_ENV_STRICT. */

@@ -1,8 +1,5 @@
 /* Regular expressions: trees become automata, which run through the text once with all their states (Thompson 1968). */
-#include "ir/regex_private.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "regex_private.h"
 
 enum { MAX_STATES = 1 << 17 };
 
@@ -18,6 +15,8 @@ struct adze_regex {
     regex_tree tree;
     state *states;
     uint32_t n_states, capacity, begin;
+    uint64_t *seen;  /* for matching: per state 1 + the place where it was entered last */
+    uint32_t *lists; /* for matching: 4 n_states + 1 */
 };
 
 bool regex_is_word(uint32_t c)
@@ -51,8 +50,7 @@ static bool new_state(adze_regex *r, state s, uint32_t *out)
 {
     if (r->n_states == MAX_STATES) return r->tree.why = "an expression that is too large", false;
     if (r->n_states == r->capacity) {
-        r->capacity = r->capacity ? 2 * r->capacity : 64;
-        state *states = realloc(r->states, r->capacity * sizeof *states);
+        state *states = regex_grow(r->tree.env, r->states, r->n_states, &r->capacity, sizeof *states);
         if (!states) return r->tree.why = "memory is out", false;
         r->states = states;
     }
@@ -107,26 +105,21 @@ static bool compile(adze_regex *r, int32_t node, uint32_t next, uint32_t *out)
     return compile(r, node, next, &one) && new_state(r, (state){.kind = SPLIT, .next = one, .other = other}, out);
 }
 
-adze_regex *adze_regex_create(adze_string pattern, const char **out_why)
+adze_regex *adze_regex_create(const adze_env *env, adze_string pattern, const char **out_why)
 {
-    adze_regex *r = calloc(1, sizeof *r);
+    adze_regex *r = ev_scratch(env, 1, sizeof *r);
     uint32_t match;
     *out_why = "memory is out";
     if (!r) return NULL;
+    *r = (adze_regex){.tree = {.env = env}};
     int32_t root = regex_parse(&r->tree, pattern);
-    if (root >= 0 && new_state(r, (state){.kind = MATCH}, &match) && compile(r, root, match, &r->begin)) return r;
-    *out_why = r->tree.why;
-    adze_regex_destroy(r);
-    return NULL;
-}
-
-void adze_regex_destroy(adze_regex *r)
-{
-    if (!r) return;
-    free(r->tree.nodes);
-    free(r->tree.ranges);
-    free(r->states);
-    free(r);
+    if (root < 0 || !new_state(r, (state){.kind = MATCH}, &match) || !compile(r, root, match, &r->begin)) {
+        *out_why = r->tree.why;
+        return NULL;
+    }
+    r->seen = ev_scratch(env, r->n_states, sizeof *r->seen);
+    r->lists = ev_scratch(env, 4 * (uint64_t)r->n_states + 1, sizeof *r->lists);
+    return r->seen && r->lists ? r : NULL;
 }
 
 /* ---- Matching ---- */
@@ -135,7 +128,7 @@ typedef struct run {
     const adze_regex *regex;
     adze_string text;
     uint64_t at;
-    uint64_t *seen; /* per state: 1 + the place where it was entered last */
+    uint64_t *seen;
     uint32_t *stack, *now, *then;
     uint32_t n_now, n_then;
 } run;
@@ -194,20 +187,12 @@ static bool match(run *m)
     return m->n_now && m->seen[0] == m->text.size + 1;
 }
 
-bool adze_regex_matches(const adze_regex *regex, adze_string text, bool *out_failed)
+bool adze_regex_matches(adze_regex *regex, adze_string text)
 {
-    uint32_t n = regex->n_states;
-    run m = {.regex = regex, .text = text, .seen = calloc(n, sizeof *m.seen)};
-    uint32_t *lists = malloc((size_t)n * 4 * sizeof *lists + sizeof *lists);
-    *out_failed = !m.seen || !lists;
-    bool ok = false;
-    if (!*out_failed) {
-        m.stack = lists;
-        m.now = lists + 2 * (size_t)n + 1; /* a state waits at most twice */
-        m.then = m.now + n;
-        ok = match(&m);
-    }
-    free(m.seen);
-    free(lists);
-    return ok;
+    size_t n = regex->n_states;
+    run m = {.regex = regex, .text = text, .seen = regex->seen, .stack = regex->lists};
+    memset(m.seen, 0, n * sizeof *m.seen);
+    m.now = m.stack + 2 * n + 1; /* a state waits at most twice */
+    m.then = m.now + n;
+    return match(&m);
 }

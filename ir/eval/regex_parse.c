@@ -1,9 +1,6 @@
 /* Regular expressions as trees. Source: RE2's syntax; groups capture nothing, since only whole matches are asked for.
  */
-#include "ir/regex_private.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "regex_private.h"
 
 enum { MAX_DEPTH = 200, MAX_REPEAT = 1000, MAX_PATTERN = 1 << 16, LAST = 0x10FFFF };
 
@@ -26,9 +23,17 @@ static int32_t fail(parser *p, const char *why)
 static bool more(const parser *p) { return p->at < p->text.size; }
 static char peek(const parser *p) { return more(p) ? p->text.data[p->at] : 0; }
 
+/* Where the letter stands; NULL: nowhere. */
+static const char *find(const char *letters, char c)
+{
+    while (*letters && *letters != c) letters++;
+    return *letters ? letters : NULL;
+}
+
 static bool take(parser *p, const char *word)
 {
-    size_t n = strlen(word);
+    size_t n = 0;
+    while (word[n]) n++;
     if (p->text.size - p->at < n || memcmp(p->text.data + p->at, word, n) != 0) return false;
     p->at += n;
     return true;
@@ -38,8 +43,7 @@ static int32_t new_node(parser *p, regex_node node)
 {
     regex_tree *t = p->tree;
     if (t->n_nodes == t->nodes_capacity) {
-        t->nodes_capacity = t->nodes_capacity ? 2 * t->nodes_capacity : 64;
-        regex_node *nodes = realloc(t->nodes, t->nodes_capacity * sizeof *nodes);
+        regex_node *nodes = regex_grow(t->env, t->nodes, t->n_nodes, &t->nodes_capacity, sizeof *nodes);
         if (!nodes) return fail(p, "memory is out");
         t->nodes = nodes;
     }
@@ -53,8 +57,7 @@ static bool add_range(parser *p, uint32_t low, uint32_t high)
 {
     regex_tree *t = p->tree;
     if (t->n_ranges == t->ranges_capacity) {
-        t->ranges_capacity = t->ranges_capacity ? 2 * t->ranges_capacity : 64;
-        regex_range *ranges = realloc(t->ranges, t->ranges_capacity * sizeof *ranges);
+        regex_range *ranges = regex_grow(t->env, t->ranges, t->n_ranges, &t->ranges_capacity, sizeof *ranges);
         if (!ranges) return fail(p, "memory is out") >= 0;
         t->ranges = ranges;
     }
@@ -101,7 +104,7 @@ static bool class_escape(parser *p, char c)
     }
 }
 
-static bool is_class(char c) { return c && strchr("dDwWsS", c); }
+static bool is_class(char c) { return find("dDwWsS", c) != NULL; }
 
 static bool named_class(parser *p)
 {
@@ -142,7 +145,7 @@ static bool escape(parser *p, uint32_t *out)
     static const char letters[] = "tnrfva", values[] = "\t\n\r\f\v\a";
     if (!more(p)) return fail(p, "a backslash at the end") >= 0;
     char c = p->text.data[p->at++];
-    const char *known = c ? strchr(letters, c) : NULL;
+    const char *known = find(letters, c);
     if (c == 'x') return hex_escape(p, out);
     *out = (uint8_t)(known ? values[known - letters] : c);
     bool plain = c > ' ' && c < 127 && !regex_is_word((uint32_t)c);
@@ -254,7 +257,7 @@ static int32_t parse_atom(parser *p)
     if (take(p, "\\")) return parse_escape(p);
     if (take(p, "^")) return assertion(p, REGEX_BEGIN);
     if (take(p, "$")) return assertion(p, REGEX_END);
-    if (strchr("*+?", peek(p))) return fail(p, "a repetition of nothing");
+    if (find("*+?", peek(p))) return fail(p, "a repetition of nothing");
     if (take(p, ".")) {
         bool ok = p->dot_all ? add_range(p, 0, LAST) : add_range(p, 0, '\n' - 1) && add_range(p, '\n' + 1, LAST);
         return ok ? end_set(p, first, false) : -1;
@@ -298,7 +301,7 @@ static int32_t parse_repeat(parser *p)
         take(p, "?"); /* the shortest match first: all of the text matches or not, either way */
         if (p->depth == MAX_DEPTH) return fail(p, "repetitions that are nested too deep");
         atom = new_node(p, (regex_node){.kind = REGEX_REPEAT, .a = atom, .min = min, .max = max});
-        if (more(p) && strchr("*+", peek(p))) return fail(p, "a repetition of a repetition");
+        if (find("*+", peek(p))) return fail(p, "a repetition of a repetition");
     }
     return atom;
 }

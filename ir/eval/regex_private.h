@@ -2,7 +2,8 @@
 #ifndef ADZE_REGEX_PRIVATE_H
 #define ADZE_REGEX_PRIVATE_H
 
-#include "ir/regex.h"
+#include "eval.h"
+#include "regex.h"
 
 typedef enum regex_kind {
     REGEX_EMPTY,
@@ -28,13 +29,25 @@ typedef struct regex_range {
 } regex_range;
 
 typedef struct regex_tree {
+    const adze_env *env;
     regex_node *nodes;
     regex_range *ranges;
     uint32_t n_nodes, n_ranges, nodes_capacity, ranges_capacity;
     const char *why; /* what is wrong; NULL = nothing */
 } regex_tree;
 
-/* The root, or -1 and tree->why. The caller frees both arrays. */
+/* An array of `count` elements of `size` bytes that is full, with twice its room; NULL if memory is out. */
+static inline void *regex_grow(const adze_env *env, const void *old, uint32_t count, uint32_t *capacity, size_t size)
+{
+    uint32_t room = count ? 2 * count : 64;
+    void *grown = ev_scratch(env, room, size);
+    if (!grown) return NULL;
+    if (count) memcpy(grown, old, count * size);
+    *capacity = room;
+    return grown;
+}
+
+/* The root, or -1 and tree->why. */
 int32_t regex_parse(regex_tree *tree, adze_string pattern);
 /* The next character of UTF-8, and its bytes; a byte that is none stands for U+FFFD. */
 uint32_t regex_decode(adze_string text, uint64_t at, uint32_t *out_bytes);
