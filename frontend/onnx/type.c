@@ -143,18 +143,18 @@ static const adze_type *tensor_type(adze_onnx_import *import, const Pb__TensorTy
     return adze_type_tensor(import->context, dtype, rank, dims, NULL);
 }
 
-/* Recursion is as deep as the scanner allows. */
+/* Recursion is as deep as the scanner allows. Items of a sequence may differ in dims that have only names there. */
 const adze_type *adze_onnx_type(adze_onnx_import *import, const Pb__Type *type, const char *value,
                                 adze_onnx_dims mode)
 {
     const adze_type *inner;
     if (type && type->tensor_type) return tensor_type(import, type->tensor_type, value, mode);
     if (type && type->sequence_type) {
-        inner = adze_onnx_type(import, type->sequence_type->elem_type, value, mode);
+        inner = adze_onnx_type(import, type->sequence_type->elem_type, value, ADZE_ONNX_KNOWN_SYMBOLS);
         return inner ? adze_type_sequence(import->context, inner) : NULL;
     }
     if (type && type->optional_type) {
-        inner = adze_onnx_type(import, type->optional_type->elem_type, value, mode);
+        inner = adze_onnx_type(import, type->optional_type->elem_type, value, ADZE_ONNX_KNOWN_SYMBOLS);
         return inner ? adze_type_optional(import->context, inner) : NULL;
     }
     if (type && type->map_type) {
