@@ -15,6 +15,20 @@ static adze_status make(const adze_env *env, adze_value *out, adze_value_kind ki
 
 static void push(adze_value *out, const adze_value *item) { out->items[out->n_items++] = *item; }
 
+/* An operand as an item. Its dims may lie on the stack of who called the evaluation, so they are copied. */
+static adze_status push_operand(const adze_env *env, adze_value *out, const adze_value *operand)
+{
+    adze_value item = *operand;
+    if (item.kind == ADZE_VALUE_TENSOR && item.rank) {
+        int64_t *dims = ev_scratch(env, item.rank, sizeof *dims);
+        if (!dims) return ev_no_memory(env);
+        memcpy(dims, item.dims, item.rank * sizeof *dims);
+        item.dims = dims;
+    }
+    push(out, &item);
+    return ADZE_OK;
+}
+
 /* The position that operand `index` gives, counted from the front and below `end`. */
 static adze_status position(const adze_env *env, const adze_value *given, int64_t count, int64_t end, int64_t *out)
 {
@@ -31,7 +45,7 @@ EVAL(sequence_construct)
 {
     (void)n_out, (void)attrs;
     adze_status status = make(env, out, ADZE_VALUE_SEQUENCE, n_in);
-    for (uint32_t i = 0; !status && i < n_in; i++) push(out, &in[i]);
+    for (uint32_t i = 0; !status && i < n_in; i++) status = push_operand(env, out, &in[i]);
     return status;
 }
 
@@ -55,7 +69,10 @@ EVAL(sequence_insert)
     int64_t n = (int64_t)in->n_items, at = n;
     adze_status status = ev_has(in, n_in, 2) ? position(env, &in[2], n, n + 1, &at) : ADZE_OK;
     if (!status) status = make(env, out, ADZE_VALUE_SEQUENCE, (uint64_t)n + 1);
-    for (int64_t i = 0; !status && i <= n; i++) push(out, i == at ? &in[1] : &in->items[i - (i > at)]);
+    for (int64_t i = 0; !status && i <= n; i++) {
+        if (i == at) status = push_operand(env, out, &in[1]);
+        else push(out, &in->items[i - (i > at)]);
+    }
     return status;
 }
 
@@ -199,8 +216,7 @@ EVAL(optional)
 {
     (void)n_out, (void)attrs;
     adze_status status = make(env, out, ADZE_VALUE_OPTIONAL, 1);
-    if (!status && ev_has(in, n_in, 0)) push(out, in);
-    return status;
+    return !status && ev_has(in, n_in, 0) ? push_operand(env, out, in) : status;
 }
 
 EVAL(optional_get_element)
