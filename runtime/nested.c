@@ -10,14 +10,14 @@ static bool is_tensor(const adze_value *v, const uint32_t *type, const char **ou
 {
     uint64_t bytes;
     if (v->kind != ADZE_VALUE_TENSOR) return say(out_why, "a tensor is expected");
-    if (v->dtype != type[1]) return say(out_why, "a tensor of another element type");
+    if (v->dtype != type[1]) return say(out_why, "another element type");
     if (v->rank > ADZE_MAX_RANK || (type[2] != ADZE_ARTIFACT_RANK_ANY && v->rank != type[2]))
-        return say(out_why, "a tensor of another rank");
-    if (v->rank && !v->dims) return say(out_why, "a tensor without dims");
-    if (!adze_rt_tensor_bytes(v->dtype, v->rank, v->dims, &bytes)) return say(out_why, "a tensor of absurd dims");
-    if (bytes && !v->data) return say(out_why, "a tensor without data");
+        return say(out_why, "another rank");
+    if (v->rank && !v->dims) return say(out_why, "no dims");
+    if (!adze_rt_tensor_bytes(v->dtype, v->rank, v->dims, &bytes)) return say(out_why, "absurd dims");
+    if (bytes && !v->data) return say(out_why, "no data");
     uint32_t bits = adze_dtype_bits((adze_dtype)v->dtype), align = bits < 8 ? 1 : bits / 8 < 8 ? bits / 8 : 8;
-    return (uintptr_t)v->data % align == 0 || say(out_why, "a tensor that is not aligned to its element");
+    return (uintptr_t)v->data % align == 0 || say(out_why, "data that is not aligned");
 }
 
 /* Recursion follows `type`, whose depth is bounded. */

@@ -31,7 +31,7 @@ HEAD = """\
 
 
 def op_names():
-    text = "".join(open(os.path.join(SOURCE, f"ir/include/adze/{part}.def")).read() for part in ("ops", "strings"))
+    text = open(os.path.join(SOURCE, "ir/include/adze/ops.def")).read()
     names = set(re.findall(r'^(?:OP|BODY|VALUE)\(\w+, "(\w+)"', text, re.M))
     return sorted(names | {"BitShift", "If", "Loop", "Max", "Min", "Optional", "SequenceEmpty"})
 

@@ -168,6 +168,10 @@ def step_onnx(folder, inputs, outputs):
             raise Failed(f"{info.name}: {why}")
 
 
+def holds_maps(value):
+    return isinstance(value, dict) or isinstance(value, list) and any(map(holds_maps, value))
+
+
 def write_case(model, folder, inputs, outputs):
     """A folder as the runner of conformance cases takes it."""
     case = folder / "case"
@@ -233,6 +237,8 @@ def steps(path, folder, target):
         if values:
             if written:
                 step("onnx", step_onnx, folder, *values)
+            if any(holds_maps(value) for value in values[1]):
+                return result  # onnx writes no maps of strings
             write_case(path, folder, *values)
             step("reference", step_run, folder, None, values[1])
             if target != "none":

@@ -238,11 +238,12 @@ static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char
         return true;
     }
     adze_op *op = adze_value_op(value);
-    if (!op || adze_op_has_trait(op, ADZE_DATA_DEPENDENT)) return true;
-    if (!adze_type_is_ranked(type)) {
+    if (!op) return true;
+    if (!adze_type_is_ranked(type)) { /* items of a sequence: a run holds them against it */
         adze_value_set_type(value, declared);
         return true;
     }
+    if (adze_op_has_trait(op, ADZE_DATA_DEPENDENT)) return true;
     const adze_dim *dims[ADZE_MAX_RANK];
     uint32_t rank = adze_type_rank(type);
     bool better = false;

@@ -1,7 +1,7 @@
 /* Trees in any order into tables in which children stand behind their nodes. */
 #include "trees.h"
 
-#include "ir/eval/convert.h"
+#include <adze/interp.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +103,8 @@ static term *reals(adze_onnx_node *node, const char *what, term *x, int64_t coun
     adze_dtype dtype = compose_dtype(x);
     uint8_t *narrow = calloc((size_t)count + 1, sizeof *values);
     if (!narrow) return adze_onnx_invalid(node, "out of memory"), NULL;
-    ev_store_f64(dtype, narrow, 0, 1, count, values);
+    adze_value list = {.kind = ADZE_VALUE_TENSOR, .dtype = dtype, .rank = 1, .dims = &count, .data = narrow};
+    for (int64_t i = 0; i < count; i++) adze_value_set_real(&list, (uint64_t)i, values[i]);
     term *made = constant(node, what, dtype, count, 0, narrow);
     free(narrow);
     return made;

@@ -138,7 +138,7 @@ TEST(moves)
           "[$0,mod($1, 3),2*$2+floordiv($1, 6),2*$3+mod(floordiv($1, 3), 2)]");
     check("", "%x: f32[N,3,4,6]", "space_to_depth(%x) {blocksize = 2, mode = \"CRD\"}",
           "p N, p 12, p 2, p 3; [$0,$1,$2,$3] = copy "
-          "[$0,floordiv($1, 4),2*$2+floordiv(mod($1, 4), 2),2*$3+mod($1, 2)]");
+          "[$0,floordiv($1, 4),2*$2+floordiv(mod($1, 4), 2),2*$3+mod(mod($1, 4), 2)]");
 }
 
 TEST(resizes)
