@@ -675,6 +675,11 @@ def has_form(name):
                 name.startswith("treeensembleclassifier") and name.endswith(("_f64", "_i64", "_i32")))
 
 
+def has_maps(name):
+    """Is an input or output a map, or a sequence of such? Artifacts hold none."""
+    return name.startswith(("castmap_", "dictvectorizer_", "zipmap_"))
+
+
 def without_case():
     """Versions of operators that no case is for; those that are deprecated have one too."""
     have = {row for _, row, *_ in CASES}
@@ -694,7 +699,9 @@ def main():
     cases = os.path.join(FOLDER, "cases")
     failed = 0
     base, FOLDER = FOLDER, cases
-    failed += sum(not write(*row) for row in CASES if "--export" not in flags or has_form(row[0]))
+    compiled = any(flag.startswith("--target") for flag in flags)
+    failed += sum(not write(*row) for row in CASES
+                  if ("--export" not in flags or has_form(row[0])) and not (compiled and has_maps(row[0])))
     FOLDER = base
     for row in without_case():
         print(f"FAILED no case for {row}")
