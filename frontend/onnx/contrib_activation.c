@@ -118,7 +118,8 @@ bool adze_onnx_contrib_fused_conv(adze_onnx_node *node)
         !adze_onnx_attr_str(node, "activation", &name))
         return false;
     if (n_params > 2)
-        return adze_onnx_invalid(node, "attribute 'activation_params' has %zu entries; at most 2 are expected", n_params);
+        return adze_onnx_invalid(node, "attribute 'activation_params' has %zu entries; at most 2 are expected",
+                                 n_params);
     for (size_t i = 0; i < n_params; i++) params[i] = (double)given[i];
     if (node->n_in > 3) node->n_in = node->in[2] ? 3 : 2;
     if (!adze_onnx_finish(node, "conv", NULL, 0)) return false;

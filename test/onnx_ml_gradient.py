@@ -1,0 +1,139 @@
+"""Cases of Gradient, for onnx_ml.py: derivatives against differences of the function in f64, or closed forms."""
+import math
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from onnx_ml_cases import *  # noqa: F403
+
+
+def differences(model, inputs, which, step=1e-6):
+    """The derivative of the sum of the first output by one input, in f64."""
+    runner = ReferenceEvaluator(model)
+    base = [value.astype(F64) if value.dtype == F32 else value for value in inputs]
+
+    def total(value):
+        feeds = {f"x{i}": value if i == which else other for i, other in enumerate(base)}
+        return np.sum(runner.run(None, feeds)[0])
+
+    out = np.zeros(base[which].shape)
+    for index in np.ndindex(out.shape):
+        moved = base[which].copy()
+        moved[index] += step
+        up = total(moved)
+        moved[index] -= 2 * step
+        out[index] = (up - total(moved)) / (2 * step)
+    return out.astype(F32)
+
+
+def gradient(nodes, inputs, constants=(), name="", asked=None, opset=18):
+    """Nodes from x0, x1, … to y, in f32; `asked` inputs are differentiated by."""
+    asked = [i for i, value in enumerate(inputs) if value.dtype == F32] if asked is None else asked
+    xs = [f"x{i}" for i in asked]
+    rest = [f"x{i}" for i in range(len(inputs)) if i not in asked]
+
+    def model(dtype, with_gradient):
+        ends = [info(f"x{i}", value.astype(dtype) if value.dtype == F32 else value) for i, value in enumerate(inputs)]
+        given = [numpy_helper.from_array(value.astype(dtype) if value.dtype == F32 else value, f"c{i}")
+                 for i, value in enumerate(constants)]
+        more, outputs = [], ["y"]
+        if with_gradient:
+            outputs = [f"d{i}" for i in asked]
+            more = [helper.make_node("Gradient", xs + rest, outputs, domain=TRAINING, xs=xs, y="y",
+                                     **({"zs": rest} if rest else {}))]
+        graph = helper.make_graph(nodes + more, "g", ends, [onnx.ValueInfoProto(name=n) for n in outputs], given)
+        imports = [helper.make_opsetid("", opset)] + [helper.make_opsetid(TRAINING, 1)] * with_gradient
+        return helper.make_model(graph, opset_imports=imports, ir_version=9)
+
+    want = [differences(model(F64, False), inputs, i) for i in asked]
+    CASES.append((f"gradient_1_{name}", (TRAINING, "Gradient", 1), model(F32, True), inputs, want))
+
+
+def of_node(op, inputs, constants=(), name="", asked=None, opset=18, **attributes):
+    operands = [f"x{i}" for i in range(len(inputs))] + [f"c{i}" for i in range(len(constants))]
+    weigh = [helper.make_node(op, operands, ["z"], **attributes),
+             helper.make_node("Mul", ["z", "z"], ["y"])]  # so that what comes back is no 1
+    gradient(weigh, inputs, constants, op.lower() + name, asked, opset)
+
+
+away = np.sign(floats(2, 3)) * (abs(floats(2, 3)) + 0.2)  # from kinks and poles
+near = away / (2 * abs(away).max())
+for op in ("Abs", "Exp", "Neg", "Sin", "Cos", "Tanh", "Sinh", "Cosh", "Asinh", "Atan", "Sigmoid", "Relu",
+           "LeakyRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid", "Identity"):  # Erf: below
+    of_node(op, [away])
+for op in ("Tan", "Asin", "Acos", "Atanh"):
+    of_node(op, [near])
+for op in ("Log", "Sqrt", "Reciprocal"):
+    of_node(op, [abs(away)])
+of_node("Acosh", [abs(away) + 1])
+of_node("ThresholdedRelu", [away], alpha=0.1)
+of_node("Clip", [away], [F32(-0.5), F32(0.5)])
+for op in ("Add", "Sub", "Mul", "Div", "Max", "Min"):
+    of_node(op, [away, floats(2, 1) + 3 * (op == "Div")])
+    of_node(op, [floats(3) + 3 * (op == "Div"), away], name="_added")
+of_node("Sum", [floats(2, 3), floats(3), floats(1)])
+of_node("Pow", [abs(away), floats(3)])
+of_node("PRelu", [away, floats(3)])
+of_node("Where", [np.array([[True, False, True]]), floats(2, 3), floats(1)])
+for a, b in (((2, 3), (3, 4)), ((3,), (3, 4)), ((2, 3), (3,)), ((3,), (3,)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)),
+             ((3,), (5, 3, 4))):
+    of_node("MatMul", [floats(*a), floats(*b)], name="_" + "x".join(map(str, a + b)))
+for ta in (0, 1):
+    for tb in (0, 1):
+        of_node("Gemm", [floats(*((3, 2) if ta else (2, 3))), floats(*((4, 3) if tb else (3, 4))), floats(4)],
+                name=f"_{ta}{tb}", alpha=0.5, beta=2.0, transA=ta, transB=tb)
+for op in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+           "ReduceLogSumExp"):
+    of_node(op, [away], [np.array([1], I64)], name="_one")
+    of_node(op, [away], [np.array([-1], I64)], name="_dropped", keepdims=0)
+    of_node(op, [away], name="_all", keepdims=0)
+of_node("ReduceLogSum", [abs(away)], [np.array([1], I64)])
+of_node("GlobalAveragePool", [floats(1, 2, 3, 4)])
+for axis in (0, -1):
+    of_node("Softmax", [floats(2, 3)], name=f"_{axis}", axis=axis)
+    of_node("LogSoftmax", [floats(2, 3)], name=f"_{axis}", axis=axis)
+of_node("Reshape", [floats(2, 3)], [np.array([3, -1], I64)])
+of_node("Flatten", [floats(2, 3, 2)], axis=2)
+of_node("Squeeze", [floats(2, 1, 3)], [np.array([1], I64)])
+of_node("Unsqueeze", [floats(2, 3)], [np.array([0], I64)])
+of_node("Expand", [floats(2, 1)], [np.array([4, 2, 3], I64)])
+of_node("Transpose", [floats(2, 3, 4)], perm=[2, 0, 1])
+of_node("Concat", [floats(2, 3), floats(2, 2)], axis=1)
+of_node("Slice", [floats(4, 5)], [np.array([3, 0], I64), np.array([0, 5], I64), np.array([0, 1], I64),
+                                  np.array([-2, 3], I64)])
+of_node("Gather", [floats(3, 4, 2)], [np.array([[2, 0], [2, -4]], I64)], axis=1, name="_axis")
+of_node("Gather", [floats(3, 4)], [np.array(1, I64)], name="_one")
+node = helper.make_node
+gradient([node("MatMul", ["x0", "x1"], ["h"]), node("Relu", ["h"], ["r"]), node("MatMul", ["r", "x2"], ["o"]),
+          node("ReduceMean", ["o"], ["y"], keepdims=0)], [floats(4, 3), floats(3, 5), floats(5, 2)], name="network")
+gradient([node("Split", ["x0"], ["a", "b"], axis=1, num_outputs=2), node("Mul", ["a", "b"], ["y"])],
+         [floats(2, 4)], name="split")
+gradient([node("Mul", ["x0", "x1"], ["y"])], [floats(2, 3), floats(3)], name="one_of_two", asked=[1])
+
+
+def special(name, nodes, inputs, outputs, want, opset=18):
+    graph = helper.make_graph(nodes, name, [info(n, value) for n, value in inputs.items()],
+                              [onnx.ValueInfoProto(name=n) for n in outputs])
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid(TRAINING, 1)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=9)
+    CASES.append((f"gradient_1_{name}", (TRAINING, "Gradient", 1), model, list(inputs.values()), want))
+
+
+a, b = floats(3), floats(3)
+d = lambda inputs, outputs, **more: node("Gradient", inputs, outputs, domain=TRAINING, **more)
+special("erf", [node("Erf", ["a"], ["y"]), d(["a"], ["g"], xs=["a"], y="y")], {"a": away}, ["g"],
+        [(2 / np.sqrt(np.pi) * np.exp(-away.astype(F64) ** 2)).astype(F32)])
+normal = (1 + np.vectorize(math.erf)(away.astype(F64) / np.sqrt(2))) / 2
+special("gelu", [node("Gelu", ["a"], ["y"]), d(["a"], ["g"], xs=["a"], y="y")], {"a": away}, ["g"],
+        [(normal + away * np.exp(-away.astype(F64) ** 2 / 2) / np.sqrt(2 * np.pi)).astype(F32)], opset=20)
+special("elsewhere", [node("Mul", ["a", "a"], ["s"]), node("Exp", ["s"], ["y"]), d(["b"], ["g"], xs=["a"], y="y")],
+        {"a": a, "b": b}, ["y", "g"], [np.exp(a * a), 2 * b * np.exp(b * b)])
+special("between", [node("Mul", ["a", "a"], ["s"]), node("Sin", ["s"], ["y"]), d(["s"], ["g"], xs=["s"], y="y")],
+        {"a": a}, ["g"], [np.cos(a * a)])
+special("second", [node("Mul", ["a", "a"], ["s"]), node("Mul", ["s", "a"], ["y"]), d(["a"], ["g"], xs=["a"], y="y"),
+                   d(["a"], ["h"], xs=["a"], y="g")], {"a": a}, ["g", "h"], [3 * a * a, 6 * a])
+special("nothing", [node("Sin", ["b"], ["y"]), d(["a", "b"], ["g", "h"], xs=["a", "b"], y="y")],
+        {"a": a, "b": b}, ["g", "h"], [0 * a, np.cos(b)])
+special("before", [d(["a"], ["g"], xs=["a"], y="y"), node("Sin", ["a"], ["y"])], {"a": a}, ["g"], [np.cos(a)])
