@@ -44,7 +44,7 @@ typedef struct place {
 static bool whole(const adze_ir_value *value, int64_t *out)
 {
     double x;
-    if (!adze_value_as_splat(value, &x) || x != floor(x) || fabs(x) > FAR) return false;
+    if (!adze_value_as_splat(value, &x) || x != floor(x) || fabs(x) > (double)FAR) return false;
     *out = (int64_t)x;
     return true;
 }

@@ -217,7 +217,7 @@ typedef struct head {
     x86_hash sum; /* of the bytes */
 } head;
 
-static const char magic[8] = "adzecode";
+static const char magic[8] = {'a', 'd', 'z', 'e', 'c', 'o', 'd', 'e'};
 
 /* Name of the key's file, `suffix` behind it; NULL where the path is too long. */
 static char *file_path(const x86_cache *cache, x86_hash key, const char *suffix)

@@ -154,9 +154,9 @@ static term *scores_of(adze_onnx_node *node, const attention *a, term *keys)
     int64_t size = 1;
     adze_dtype dtype = compose_dtype(a->q);
     double scale = a->scale;
-    if (!scale && !adze_dim_is_const(compose_dim(a->q, 3), &size))
+    if (scale == 0 && !adze_dim_is_const(compose_dim(a->q, 3), &size))
         return adze_onnx_unsupported(node, "heads of unknown size"), NULL;
-    if (!scale) scale = 1 / sqrt((double)size);
+    if (scale == 0) scale = 1 / sqrt((double)size);
     bool half = dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16;
     term *q = a->q, *k = compose_transpose(node, keys, perm, 4), *root = compose_number(node, dtype, sqrt(scale));
     if (half) {

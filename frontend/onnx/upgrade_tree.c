@@ -393,7 +393,7 @@ static bool place_branches(adze_onnx_node *node, const placed *p, adze_onnx_tree
                               .missing = p->missing && p->missing[i]};
         b.child[0] = child_of(p->first, p->first_leaf, i);
         b.child[1] = child_of(p->second, p->second_leaf, i);
-        if (!(p->modes[i] >= LESS_EQUAL && p->modes[i] <= MEMBER))
+        if (!(p->modes[i] >= (double)LESS_EQUAL && p->modes[i] <= (double)MEMBER))
             return adze_onnx_invalid(node, "mode %g of a node is not known", p->modes[i]);
         t->branches[i] = b;
         if (b.mode == MEMBER && !place_members(node, p, t, b, i, &next)) return false;
