@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { X, SCALES = 2, SIZES = 3, MAX_TAPS = 16, MAX_TABLE = 1 << 22 };
+enum { X, SCALES = 2, SIZES = 3, MAX_TAPS = 16, MAX_TABLE = 1 << 21 };
 
 typedef struct axis {
     int64_t in, out;
@@ -107,7 +107,7 @@ static adze_op *resize_rows(adze_builder *b, const adze_op *op, const axis *a)
 }
 
 /* The weights of a row lie beside each other. *out_many: more of them than the pass writes down. */
-static bool read_taps(const double *rows, axis *a, bool *out_many)
+static void read_taps(const double *rows, axis *a, bool *out_many)
 {
     int64_t *first = adze_malloc((size_t)a->out * sizeof *first);
     for (int64_t i = 0; i < a->out; i++) {
@@ -128,24 +128,27 @@ static bool read_taps(const double *rows, axis *a, bool *out_many)
         a->weight[k] = at < a->in ? (float)rows[i * a->in + at] : 0;
     }
     free(first);
-    return true;
 }
 
-static bool make_table(adze_builder *b, const adze_op *op, axis *a, bool *out_many)
+/* In a module of its own, of which nothing stays. */
+static bool make_table(const adze_op *op, axis *a, bool *out_many)
 {
-    adze_op *probe = resize_rows(b, op, a);
-    if (!probe) return false;
+    adze_module *scratch = adze_module_create(adze_op_context(op), "table");
+    adze_builder b = adze_builder_at_end(scratch, adze_func_body(adze_module_add_func(scratch, "main")));
+    b.loc = adze_op_loc(op);
+    adze_op *probe = resize_rows(&b, op, a);
     adze_const *inputs[4] = {NULL};
-    uint32_t n = adze_op_num_operands(probe);
+    uint32_t n = probe ? adze_op_num_operands(probe) : 0;
     for (uint32_t i = 0; i < n; i++)
         if (adze_op_operand(probe, i)) inputs[i] = adze_value_const(adze_op_operand(probe, i));
-    adze_data *data = adze_data_derived(adze_op_context(op), adze_op_get_row(probe), adze_op_attrs(probe), inputs, n,
-                                        adze_value_type(adze_op_result(probe, 0)));
+    adze_data *data = probe ? adze_data_derived(adze_op_context(op), adze_op_get_row(probe), adze_op_attrs(probe), inputs,
+                                                n, adze_value_type(adze_op_result(probe, 0)))
+                            : NULL;
     const double *rows = data ? adze_data_load(data) : NULL;
-    bool ok = rows && read_taps(rows, a, out_many);
+    if (rows) read_taps(rows, a, out_many);
     adze_data_release(data);
-    adze_op_erase(probe);
-    return ok;
+    adze_module_destroy(scratch);
+    return rows;
 }
 
 /* ---- Sums ---- */
@@ -178,7 +181,7 @@ static adze_outcome lower(adze_op *op, axis axes[ADZE_MAX_RANK], adze_pass_run *
     adze_builder b = adze_builder_before(op);
     bool many = false, ok = true;
     for (uint32_t i = 0; ok && !many && i < rank; i++)
-        if (axes[i].in) ok = make_table(&b, op, &axes[i], &many);
+        if (axes[i].in) ok = make_table(op, &axes[i], &many);
     if (!ok) return ADZE_FAILED;
     if (many || !adze_rewrite(self, op, "taps")) return ADZE_UNCHANGED;
     for (uint32_t i = 0; x && i < rank; i++)

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MASK = 3, WINDOW = 4, MAX_DEPTH = 16, FAR = 1 << 30 };
+enum { MASK = 3, WINDOW = 4, MAX_DEPTH = 16, MAX_OFFSET = 1 << 22 };
 
 /* f32 exponentials are 0 from -104 on; scores that would make up for this are none. */
 static const double HIDES = -1e4;
@@ -44,7 +44,7 @@ typedef struct place {
 static bool whole(const adze_ir_value *value, int64_t *out)
 {
     double x;
-    if (!adze_value_as_splat(value, &x) || x != floor(x) || fabs(x) > (double)FAR) return false;
+    if (!adze_value_as_splat(value, &x) || x != floor(x) || fabs(x) > (double)MAX_OFFSET) return false;
     *out = (int64_t)x;
     return true;
 }
@@ -62,18 +62,31 @@ static bool only_axis(const adze_type *type, place *out)
     return n == 1;
 }
 
+/* Are places exact in this element type, and those below 0? */
+static bool holds_places(const adze_type *type)
+{
+    adze_dtype dtype = adze_type_dtype(type);
+    int64_t count;
+    if (dtype == ADZE_DTYPE_i64 || dtype == ADZE_DTYPE_f64 || dtype == ADZE_DTYPE_i32) return true;
+    return dtype == ADZE_DTYPE_f32 && adze_dim_is_const(adze_type_count(type), &count) && count <= 1 << 22;
+}
+
 static bool find_place(const adze_ir_value *value, int depth, place *out)
 {
     const adze_op *op = value ? adze_value_op(value) : NULL;
     if (!op || !depth || !adze_type_is_ranked(adze_value_type(value))) return false;
+    if (!holds_places(adze_value_type(value))) return false;
     if (adze_op_is(op, "iota")) {
         int64_t start = adze_op_attr_int(op, "start");
         *out = (place){1, start, adze_type_dim(adze_value_type(value), 0)};
-        return adze_type_rank(adze_value_type(value)) == 1 && adze_op_attr_int(op, "step") == 1 && start >= -FAR &&
-               start <= FAR;
+        return adze_type_rank(adze_value_type(value)) == 1 && adze_op_attr_int(op, "step") == 1 && start >= -MAX_OFFSET &&
+               start <= MAX_OFFSET;
     }
-    if (adze_op_is(op, "reshape"))
-        return find_place(adze_op_operand(op, 0), depth - 1, out) && only_axis(adze_value_type(value), out);
+    if (adze_op_is(op, "reshape")) { /* of all places, and of nothing that was broadcast */
+        const adze_ir_value *from = adze_op_operand(op, 0);
+        return find_place(from, depth - 1, out) && adze_dim_equal(adze_type_count(adze_value_type(from)), out->extent) &&
+               only_axis(adze_value_type(value), out);
+    }
     if (adze_op_is(op, "cast")) return find_place(adze_op_operand(op, 0), depth - 1, out);
     bool add = adze_op_is(op, "add"), sub = adze_op_is(op, "sub");
     if (!add && !sub) return false;
@@ -133,23 +146,27 @@ static bool find_condition(const adze_ir_value *value, bool sense, const adze_di
 
 static bool is_bool(const adze_ir_value *value) { return adze_type_dtype(adze_value_type(value)) == ADZE_DTYPE_bool; }
 
-/* A mask that is computed: *rest is what it does besides, NULL = nothing. */
-static bool find_computed(adze_ir_value *mask, const adze_dim *length, band *out, adze_ir_value **rest)
+/* A mask that is computed: *rest is what it does besides, NULL = nothing. Where another mask hides too, it may be all that
+ * a query sees: then finite numbers that hide still tell its keys apart, and only what is infinite hides by itself. */
+static bool find_computed(adze_ir_value *mask, const adze_dim *length, band *out, adze_ir_value **rest, bool *infinite)
 {
     const adze_op *op = adze_value_op(mask);
     double yes, no;
     *rest = NULL;
+    *infinite = true;
     if (is_bool(mask)) return find_condition(mask, true, length, MAX_DEPTH, out);
     if (!op || !adze_op_is(op, "where")) return false;
     adze_ir_value *condition = adze_op_operand(op, 0), *then = adze_op_operand(op, 1), *other = adze_op_operand(op, 2);
     bool some = adze_value_as_splat(then, &yes), any = adze_value_as_splat(other, &no);
     if (any && no <= HIDES && find_condition(condition, true, length, MAX_DEPTH, out)) {
         *rest = some && yes == 0 ? NULL : then;
-        return true;
+        *infinite = isinf(no);
+        return *infinite || !*rest;
     }
     if (!some || !(yes <= HIDES) || !find_condition(condition, false, length, MAX_DEPTH, out)) return false;
     *rest = any && no == 0 ? NULL : other;
-    return true;
+    *infinite = isinf(yes);
+    return *infinite || !*rest;
 }
 
 /* ---- Constants ---- */
@@ -160,18 +177,20 @@ typedef struct table {
     const void *data;
     adze_dtype dtype;
     int64_t heads, length;
+    bool finite; /* what hides, somewhere */
 } table;
 
 /* 1 seen, 0 hidden, -1 neither. */
-static int sees(const table *t, int64_t at)
+static int sees(table *t, int64_t at)
 {
     if (t->dtype == ADZE_DTYPE_bool) return ((const uint8_t *)t->data)[at] != 0;
     float x = ((const float *)t->data)[at];
+    if ((double)x <= HIDES && !isinf(x)) t->finite = true;
     return x == 0 ? 1 : (double)x <= HIDES ? 0 : -1;
 }
 
 /* The band of one head; rows need not reach to its ends where the table ends. */
-static bool find_rows(const table *t, int64_t head, band *out)
+static bool find_rows(table *t, int64_t head, band *out)
 {
     int64_t n = t->length, left = 0, right = 0;
     const int64_t first = head * n * n;
@@ -191,7 +210,7 @@ static bool find_rows(const table *t, int64_t head, band *out)
 }
 
 /* As many bands as the mask has heads. */
-static bool find_constant(const adze_ir_value *mask, int64_t length, band **out, int64_t *out_heads)
+static bool find_constant(const adze_ir_value *mask, int64_t length, band **out, int64_t *out_heads, bool *infinite)
 {
     adze_const *c = adze_value_const(mask);
     const adze_type *type = adze_value_type(mask);
@@ -210,6 +229,7 @@ static bool find_constant(const adze_ir_value *mask, int64_t length, band **out,
     *out = adze_malloc((size_t)t.heads * sizeof **out);
     bool ok = true;
     for (int64_t h = 0; ok && h < t.heads; h++) ok = find_rows(&t, h, &(*out)[h]);
+    *infinite = !t.finite;
     if (!ok) free(*out);
     return ok;
 }
@@ -236,15 +256,15 @@ static bool replace(adze_op *op, const band *bands, int64_t heads, adze_ir_value
 }
 
 /* Its bands, to be freed; NULL: it is none. */
-static band *find(adze_ir_value *mask, const adze_type *q, int64_t *heads, adze_ir_value **rest)
+static band *find(adze_ir_value *mask, const adze_type *q, int64_t *heads, adze_ir_value **rest, bool *infinite)
 {
     int64_t length;
     band one, *bands = NULL;
     *heads = 1;
     *rest = NULL;
     bool known = adze_dim_is_const(adze_type_dim(q, 2), &length);
-    if (known && find_constant(mask, length, &bands, heads)) return bands;
-    if (!find_computed(mask, adze_type_dim(q, 2), &one, rest)) return NULL;
+    if (known && find_constant(mask, length, &bands, heads, infinite)) return bands;
+    if (!find_computed(mask, adze_type_dim(q, 2), &one, rest, infinite)) return NULL;
     bands = adze_malloc(sizeof *bands);
     *bands = one;
     return bands;
@@ -260,11 +280,14 @@ static adze_outcome visit(adze_op *op, adze_pass_run *self)
     adze_ir_value *mask = adze_op_operand(op, MASK), *other = NULL, *rest;
     const adze_op *sum = adze_value_op(mask);
     int64_t heads;
-    band *bands = find(mask, q, &heads, &rest);
+    bool infinite;
+    band *bands = find(mask, q, &heads, &rest, &infinite);
     for (uint32_t i = 0; !bands && sum && adze_op_is(sum, "add") && i < 2; i++) { /* of several masks */
-        bands = find(adze_op_operand(sum, i), q, &heads, &rest);
+        bands = find(adze_op_operand(sum, i), q, &heads, &rest, &infinite);
         other = adze_op_operand(sum, 1 - i);
-        if (bands && rest) free(bands), bands = NULL;
+        if (!bands || (!rest && infinite)) continue;
+        free(bands);
+        bands = NULL;
     }
     bool fits = bands;
     for (int64_t h = 0; fits && h < heads; h++) fits = bands[h].lo <= 0 && bands[h].hi >= 0;

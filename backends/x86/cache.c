@@ -115,10 +115,10 @@ static const char *find_folder(adze_arena *arena)
     const char *given = getenv("ADZE_CODE_CACHE"), *root = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (given && *given) {
         if (!strcmp(given, "none")) return NULL;
-        mkdir(given, 0777);
+        mkdir(given, 0700);
         return join(arena, given, "");
     }
-    if (!root || !*root) root = home && *home ? join(arena, home, "/.cache") : NULL;
+    if (!root || *root != '/') root = home && *home ? join(arena, home, "/.cache") : NULL;
     if (!root) return NULL;
     const char *folder = join(arena, root, "/adze"), *code = join(arena, folder, "/code");
     mkdir(root, 0777);
@@ -190,20 +190,28 @@ static void bound_at_times(const char *folder, adze_arena *arena)
     const char *mark = join(arena, folder, "/checked");
     struct stat info;
     enum { EVERY_SECONDS = 60 };
-    if (!stat(mark, &info) && info.st_mtim.tv_sec + EVERY_SECONDS > time(NULL) && info.st_mtim.tv_sec <= time(NULL))
+    if (!lstat(mark, &info) && info.st_mtim.tv_sec + EVERY_SECONDS > time(NULL) && info.st_mtim.tv_sec <= time(NULL))
         return;
-    int handle = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    int handle = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (handle < 0) return;
     futimens(handle, NULL);
     close(handle);
     bound(folder);
 }
 
+/* What lies in it is code that runs: nobody else may put any there. */
+static bool is_private(const char *folder)
+{
+    struct stat info;
+    return !lstat(folder, &info) && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
+           !(info.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 void x86_cache_open(x86_cache *cache, adze_arena *arena)
 {
     memset(cache, 0, sizeof *cache);
     const char *folder = find_folder(arena);
-    if (!folder || access(folder, R_OK | W_OK | X_OK) || !find_build(&cache->build)) return;
+    if (!folder || !is_private(folder) || access(folder, R_OK | W_OK | X_OK) || !find_build(&cache->build)) return;
     cache->folder = folder;
     bound_at_times(folder, arena);
 }

@@ -212,6 +212,21 @@ typedef struct attending {
     double *scores;
 } attending;
 
+/* Rows of scores times the values of the keys that each looks at: others are not read, whatever they hold. */
+static void mix_near(const attending *at, adze_value *out, int64_t head)
+{
+    const adze_value *v = &at->in[2];
+    int64_t rows = at->in[0].dims[2], keys = v->dims[2], width = v->dims[3];
+    const int64_t *window = at->window + head % at->in[0].dims[1] * at->window_step;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < width; c++) {
+            double sum = 0;
+            for (int64_t j = i > window[0] ? i - window[0] : 0; j < keys && j - i <= window[1]; j++)
+                sum += at->scores[i * keys + j] * ev_get_f64(v, (head * keys + j) * width + c);
+            ev_store_f64(out->dtype, out->data, (head * rows + i) * width + c, 1, 1, &sum);
+        }
+}
+
 /* One head: scores in double, between the two products. */
 static void attend(const adze_env *env, const attending *at, adze_value *out, const ev_blocks *blocks, int64_t head)
 {
@@ -231,6 +246,10 @@ static void attend(const adze_env *env, const attending *at, adze_value *out, co
                      scores + i * keys);
         if (at->window) forbid_far(at->window + head % heads * at->window_step, i, keys, scores + i * keys);
         softmax(scores + i * keys, keys);
+    }
+    if (at->window) {
+        mix_near(at, out, head);
+        return;
     }
     x = (matrices){.a = &s, .b = v, .out = out, .a_m = keys, .a_k = 1, .b0 = head * keys * width, .b_k = width,
                    .b_n = 1, .out0 = head * rows * width, .out_m = width, .out_n = 1, .alpha = 1};

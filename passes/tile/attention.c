@@ -247,6 +247,27 @@ static void find_reach(tile *t, attention *a, int64_t mr)
     }
 }
 
+/* The product with the values of the keys that the tile looks at. Of some keys it goes a panel at a time: for two the
+ * micro-kernel finds the second behind as many steps as it is to take of the first. */
+static void mix_values(tile *t, attention *a, int64_t mr)
+{
+    int64_t nr = a->nr;
+    adze_ir_value *acc = a->acc;
+    if (a->side[0] || a->side[1]) {
+        const adze_dim *dims[] = {tile_dim(t, mr), tile_dim(t, TILE_PANEL)};
+        a->nr = TILE_PANEL;
+        if (nr != a->nr) a->acc = tile_scratch(t, ADZE_DTYPE_f32, 2, dims);
+    }
+    tile_loop loop = for_blocks(t, a, tile_dim(t, 0), tile_dim(t, a->value_depth));
+    const adze_dim *from[] = {tile_dim(t, 0), a->from};
+    adze_ir_value *rows = tile_view(t, a->scores, from);
+    product(t, a, rows, a->key_stride, a->values, a->from, adze_dim_sub(t->context, a->to, a->from), mr);
+    for_acc(t, a, mr, put_values);
+    tile_end(t, &loop, NULL, 0);
+    a->nr = nr;
+    a->acc = acc;
+}
+
 static void queries(tile *t, attention *a, const adze_dim *first, int64_t mr)
 {
     const adze_dim *strides[ADZE_MAX_RANK];
@@ -264,12 +285,7 @@ static void queries(tile *t, attention *a, const adze_dim *first, int64_t mr)
     for_acc(t, a, mr, put_scores);
     tile_end(t, &loop, NULL, 0);
     softmax_rows(t, a, mr);
-    loop = for_blocks(t, a, tile_dim(t, 0), tile_dim(t, a->value_depth));
-    const adze_dim *from[] = {tile_dim(t, 0), a->from};
-    rows = tile_view(t, a->scores, from);
-    product(t, a, rows, a->key_stride, a->values, a->from, adze_dim_sub(t->context, a->to, a->from), mr);
-    for_acc(t, a, mr, put_values);
-    tile_end(t, &loop, NULL, 0);
+    mix_values(t, a, mr);
 }
 
 /* Queries in tiles of mr, then fours, then ones; nothing is emitted for sizes that cannot occur. */
@@ -335,7 +351,8 @@ static bool describe(tile *t, attention *a)
     const adze_dim *strides[ADZE_MAX_RANK];
     adze_layout_strides(a->q, strides);
     return adze_dim_is_value(strides[3], 1) && adze_dim_is_const(adze_type_dim(a->q, 3), &a->depth) &&
-           adze_dim_is_const(adze_type_dim(a->v, 3), &a->value_depth);
+           adze_dim_is_const(adze_type_dim(a->v, 3), &a->value_depth) &&
+           !adze_dim_is_value(adze_type_count(a->y), 0);
 }
 
 bool tile_attention(tile *t)

@@ -135,7 +135,11 @@ static adze_ir_value *reduce_extremes(tile *t, reduction *r, const adze_dim *ext
     }
     t->lane = -1;
     tile_end(t, &loop, best, WAYS);
-    for (int64_t i = 1; i < WAYS; i++) best[0] = tile_combine(t, r->access.combine, best[0], best[i]);
+    for (int64_t i = 1; i < WAYS && best[0]; i++) best[0] = tile_combine(t, r->access.combine, best[0], best[i]);
+    if (!best[0]) {
+        t->failed = true;
+        return acc;
+    }
     r->first = whole;
     if (!adze_dim_equal(whole, extent))
         tile_lanes(t, adze_dim_sub(t->context, extent, whole), reduce_lane, r, &best[0], 1);
@@ -188,11 +192,11 @@ static void count_inside(tile *t, reduction *r)
 adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at)
 {
     reduction r;
-    if (t->flat || !reduction_begin(op, at, &r)) {
+    adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    if (t->flat || dtype == ADZE_DTYPE_bool || !reduction_begin(op, at, &r)) { /* bools have no largest one in loops */
         t->failed = true;
         return NULL;
     }
-    adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
     bool four = r.access.four_sums && dtype == ADZE_DTYPE_f32;
     /* f32 is added up in f64, as on the reference. The mean of integers divides their sum in 64 bits; all else
      * that wraps may wrap early. */
