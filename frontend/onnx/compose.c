@@ -39,7 +39,12 @@ int compose_rank(const term *x)
     return type && adze_type_is_tensor(type) && adze_type_is_ranked(type) ? (int)adze_type_rank(type) : -1;
 }
 
-const adze_dim *compose_dim(const term *x, uint32_t axis) { return adze_type_dim(adze_value_type(x), axis); }
+const adze_dim *compose_dim(const term *x, uint32_t axis)
+{
+    const adze_type *type = adze_value_type(x);
+    if (compose_rank(x) <= (int64_t)axis) return adze_dim_unknown(adze_type_context(type));
+    return adze_type_dim(type, axis);
+}
 
 bool compose_operand(adze_onnx_node *node, uint32_t index, int least, term **out, uint32_t *out_rank)
 {
@@ -116,7 +121,7 @@ static term *to_dims(adze_onnx_node *node, const char *name, term *x, const adze
 {
     if (!x) return NULL;
     for (uint32_t i = 0; i < rank; i++)
-        if (adze_dim_is_unknown(dims[i]))
+        if (!dims || adze_dim_is_unknown(dims[i])) /* dims: of what has no known rank */
             return adze_onnx_unsupported(node, "with dims that are not known before it runs"), NULL;
     adze_context *context = node->import->context;
     const adze_type *type = adze_type_tensor(context, compose_dtype(x), rank, dims, NULL);

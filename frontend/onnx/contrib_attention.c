@@ -209,6 +209,7 @@ static bool read_operands(adze_onnx_node *node, attention *a, bool *out_cached)
 /* A cache with room for more: what comes at `start`, the one element of a list, in the place of what is there. */
 static term *put(adze_onnx_node *node, term *cache, term *x, term *start)
 {
+    if (!cache || !x || !start) return NULL;
     term *key = compose_positions(node, cache, 2, 4, 2), *from = compose_cast(node, start, ADZE_DTYPE_i64);
     term *behind = compose2(node, "sub", key, from), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
     term *count = compose_scalar(node, compose_size(node, x, 2));
@@ -247,6 +248,8 @@ static bool append(adze_onnx_node *node, attention *a, term *length, term *beams
     *out_bias = NULL;
     if (!a->past_k != !a->past_v) return adze_onnx_invalid(node, "has one of past_key and past_value");
     if (!a->past_k) return true;
+    if (compose_rank(a->past_k) != 4 || compose_rank(a->past_v) != 4)
+        return adze_onnx_unsupported(node, "a cache of another rank than 4");
     if (!length) {
         a->k = compose_concat(node, (term *[]){a->past_k, a->k}, 2, 2);
         a->v = compose_concat(node, (term *[]){a->past_v, a->v}, 2, 2);

@@ -19,8 +19,12 @@ static term *angles(adze_onnx_node *node, term *table, term *positions, uint32_t
 static term *positions_of(adze_onnx_node *node, term *x, uint32_t time_axis)
 {
     term *ids = adze_onnx_operand(node, 1);
+    if (!ids) return adze_onnx_invalid(node, "has no positions"), NULL;
+    if (compose_rank(ids) < 0) return adze_onnx_unsupported(node, "positions of unknown rank"), NULL;
     if (compose_rank(ids) == 2) return ids;
-    if (compose_rank(ids) > 1) return adze_onnx_invalid(node, "positions of rank %d", compose_rank(ids)), NULL;
+    bool one = compose_rank(ids) == 0 || adze_dim_is_value(compose_dim(ids, 0), 1);
+    if (compose_rank(ids) > 1 || !one)
+        return adze_onnx_invalid(node, "positions are neither one number nor [batch, time]"), NULL;
     term *first = compose_cast(node, compose_one(node, ids), ADZE_DTYPE_i64);
     return compose2(node, "add", compose_positions(node, x, time_axis, 2, 1), first);
 }
@@ -47,7 +51,7 @@ bool adze_onnx_contrib_rotary(adze_onnx_node *node)
     if (!r.turned) r.turned = 2 * half;
     int64_t width = r.size;
     if (rank == 3) r.size = heads ? width / heads : 2 * half;
-    if (r.size < r.turned || r.turned != 2 * half || width % r.size)
+    if (r.size < 1 || r.size < r.turned || r.turned != 2 * half || width % r.size)
         return adze_onnx_invalid(node, "%lld of %lld elements are turned", (long long)r.turned, (long long)r.size);
     const adze_dim *dims[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(context, width / r.size),
                               adze_dim_const(context, r.size)};
@@ -122,6 +126,9 @@ static bool read_projections(adze_onnx_node *node, attention *a)
     a->v = adze_onnx_split_heads(node, v, a->kv_heads);
     a->past_k = adze_onnx_operand(node, 3);
     a->past_v = adze_onnx_operand(node, 4);
+    if (!a->past_k != !a->past_v) return adze_onnx_invalid(node, "has one of past_key and past_value");
+    if (a->past_k && (compose_rank(a->past_k) != 4 || compose_rank(a->past_v) != 4))
+        return adze_onnx_unsupported(node, "a cache of another rank than 4");
     if (a->past_k && adze_dim_is_value(compose_dim(a->past_k, 2), 0)) a->past_k = a->past_v = NULL;
     return a->q && a->k && a->v;
 }

@@ -298,8 +298,11 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
             adze_onnx_invalid(&node, "the node has no op type");
         else if (proto->n_output == 0)
             adze_onnx_invalid(&node, "the node has no outputs");
-        else if (find_version(&node) && find_inputs(&node, &poisoned))
-            import_op(&node, poisoned);
+        else if (find_version(&node) && find_inputs(&node, &poisoned)) {
+            uint64_t errors = adze_context_errors(import->context);
+            bool done = import_op(&node, poisoned), told = adze_context_errors(import->context) > errors;
+            if (!done && !told) adze_onnx_unsupported(&node, "with operands of unknown rank or dims");
+        }
         bind_outputs(&node);
     } else {
         fail(self, "out of memory");
