@@ -305,6 +305,13 @@ REFUSED = [
     ("QLinearConcat", [Constant(f32(1)), Constant(u8(0)), qx], {"axis": 0}, "has 3 inputs"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),
+    ("RotaryEmbedding", [floats(1, 2, 8), None, floats(4, 4), floats(4, 4)], {}, "has no positions"),
+    ("RotaryEmbedding", [floats(1, 2, 8), ints(1, 2, 3), floats(4, 4), floats(4, 4)], {}, "positions are neither one"),
+    ("RotaryEmbedding", [floats(1, 2, 8), ints(0), floats(4, 0), floats(4, 0)], {}, "of 0 elements are turned"),
+    ("GroupQueryAttention", [gq, gk, gv, floats(2, 2, 3, 8), None, Constant(ints(3, 3)), Constant(ints(3))],
+     {"num_heads": 4, "kv_num_heads": 2}, "has one of past_key and past_value"),
+    ("GroupQueryAttention", [gq, gk, gv, floats(3), floats(3), Constant(ints(3, 3)), Constant(ints(3))],
+     {"num_heads": 4, "kv_num_heads": 2}, "a cache of another rank than 4"),
 ]
 
 
