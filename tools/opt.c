@@ -181,6 +181,7 @@ static bool process(job *j, adze_module *module, const char *path)
     if (o->certify.bisect) ok = ok && !adze_bisect(j->session, j->pipeline, module, &run, &certifying.options);
     else ok = ok && adze_pipeline_run(j->pipeline, module, &run);
     adze_progress_end(j->progress);
+    j->progress = NULL;
     adze_crash_end();
     adze_certifying_end(&certifying);
     adze_calibration_close(&calibration);

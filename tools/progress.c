@@ -83,6 +83,8 @@ void adze_progress_update(adze_progress *progress, double part, const char *deta
     pthread_mutex_lock(&progress->lock);
     progress->part = part;
     snprintf(progress->detail, sizeof progress->detail, "%s", detail ? detail : "");
+    for (char *c = progress->detail; *c; c++) /* names of a model may hold what steers a terminal */
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
     pthread_mutex_unlock(&progress->lock);
 }
 

@@ -54,7 +54,7 @@ typedef struct build {
 
 static bool add_note(build *b, const char *at, const char *end)
 {
-    while ((size_t)(end - at) > sizeof(ElfW(Nhdr))) {
+    while (end - at > (ptrdiff_t)sizeof(ElfW(Nhdr))) { /* sizes in the last note may lead beyond the end */
         const ElfW(Nhdr) *head = (const ElfW(Nhdr) *)(const void *)at;
         const char *name = at + sizeof *head, *content = name + ((head->n_namesz + 3u) & ~3u);
         if (head->n_type == NT_GNU_BUILD_ID && head->n_namesz == 4 && !memcmp(name, "GNU", 4)) {

@@ -87,6 +87,7 @@ typedef struct x86_job {
     char symbol[64];           /* KERNEL: the name that its function gets; FLOOR: what the names of its functions
                                   begin with. Made of the key */
     const x86_cache *cache;    /* where the code goes; NULL: nowhere */
+    bool exact;                /* a kernel of it keeps the roundings of its float ops */
     int opt;                   /* LLVM's -O level */
     x86_output output;
     x86_contexts *contexts; /* where `mlir` comes from */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Predicates as arith numbers them. */
-enum { CMP_SLT = 2, CMP_SGT = 4, CMP_ULT = 6, CMP_UGT = 8, OGT = 2, OLT = 4, UNO = 14 };
+enum { CMP_SLT = 2, CMP_SGT = 4, CMP_ULT = 6, CMP_UGT = 8, OGE = 3, OLE = 5, UNO = 14 };
 
 /* Compares 32-bit lane numbers, the cheapest on every level, with n held to 0 … 16. */
 bool x86_emit_mask(x86_emit *e, const adze_op *op)
@@ -58,10 +58,10 @@ static MlirValue extremum(x86_emit *e, bool max, MlirValue a, MlirValue b, bool 
                           bool unsigned_)
 {
     MlirValue first;
-    if (is_float) {
-        MlirValue nan = compare_float(e, UNO, a, a);
-        first = compare_float(e, max ? OGT : OLT, a, b);
-        first = mb_op2(&e->b, "arith.ori", first, nan, mlirValueGetType(first));
+    if (is_float) { /* a is what was carried so far as a rule: one comparison waits for it, not two */
+        MlirValue nan = compare_float(e, UNO, b, b);
+        MlirValue second = compare_float(e, max ? OGE : OLE, b, a);
+        return mb_select(&e->b, mb_op2(&e->b, "arith.ori", second, nan, mlirValueGetType(nan)), b, a);
     } else if (unsigned_) {
         first = mb_cmpi(&e->b, max ? CMP_UGT : CMP_ULT, a, b);
     } else {

@@ -332,12 +332,22 @@ static bool is_entry(x86_job *job, LLVMValueRef f)
     return true;
 }
 
+/* Bodies are compiled so that a product and a sum may become one FMA; not so in kernels that keep their roundings. */
+static void keep_roundings(LLVMValueRef f)
+{
+    for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(f); block; block = LLVMGetNextBasicBlock(block))
+        for (LLVMValueRef i = LLVMGetFirstInstruction(block); i; i = LLVMGetNextInstruction(i))
+            if (LLVMCanValueUseFastMathFlags(i))
+                LLVMSetFastMathFlags(i, LLVMGetFastMathFlags(i) & ~(unsigned)LLVMFastMathAllowContract);
+}
+
 static void finish_functions(x86_job *job)
 {
     LLVMContextRef c = job->context;
     for (LLVMValueRef f = LLVMGetFirstFunction(job->llvm); f; f = LLVMGetNextFunction(f)) {
         if (LLVMIsDeclaration(f)) continue;
         set_target(job, f);
+        if (job->exact && starts_with(LLVMGetValueName(f), "adze_body_")) keep_roundings(f);
         if (is_entry(job, f)) {
             LLVMSetVisibility(f, LLVMHiddenVisibility);
             continue;

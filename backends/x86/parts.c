@@ -55,7 +55,7 @@ static void find_key(x86_job *job)
     } else {
         print_mlir(job, &text);
     }
-    adze_text_append(&text, "%s -O%d", job->level->name, job->opt);
+    adze_text_append(&text, "%s -O%d%s", job->level->name, job->opt, job->exact ? " exact" : "");
     job->key = x86_hash_bytes(text.data, text.size);
     adze_text_free(&text);
     const char *what = job->content == X86_CONTENT_KERNEL ? "adze_kernel" : "adze_eval";
@@ -100,6 +100,7 @@ static bool add_kernel(x86_compile *c, uint32_t level, const x86_kernel *kernel,
     x86_emit e;
     x86_emit_init(&e, &c->program, job->mlir, job->module, c->options->precision != ADZE_PRECISION_STRICT);
     bool ok = x86_emit_kernel(&e, kernel, job->variant, X86_KERNEL_PART);
+    job->exact = !e.contract;
     x86_emit_free(&e);
     if (!ok || !submit(c, job, seen)) return false;
     *out_symbol = adze_arena_text(&c->program.arena, job->symbol, strlen(job->symbol));
@@ -165,8 +166,10 @@ static bool add_text(x86_compile *c, x86_output output)
     x86_emit e;
     x86_emit_init(&e, p, job->mlir, job->module, c->options->precision != ADZE_PRECISION_STRICT);
     bool ok = true;
-    for (uint32_t i = 0; ok && i < p->n_kernels; i++)
+    for (uint32_t i = 0; ok && i < p->n_kernels; i++) {
         ok = x86_emit_kernel(&e, &p->kernels[i], job->variant, x86_kernel_symbol(&p->arena, p->kernels[i].name));
+        job->exact = job->exact || !e.contract;
+    }
     x86_emit_free(&e);
     return ok && start(c, job);
 }

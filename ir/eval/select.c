@@ -109,6 +109,34 @@ static void sort(const order *o, int64_t *items, int64_t *spare, int64_t count)
 
 /* ---- Where something holds ---- */
 
+/* Copies those of n runs that `holds` names to `dst`, up to `end`: without a jump for each, since nobody can tell which. */
+static inline uint8_t *take_held(uint8_t *dst, const uint8_t *end, const uint8_t *src, const uint8_t *holds, int64_t n,
+                                 size_t run)
+{
+    for (int64_t i = 0; i < n && dst < end; i++) {
+        memcpy(dst, src + (size_t)i * run, run);
+        dst += holds[i] ? run : 0;
+    }
+    return dst;
+}
+
+static uint8_t *take_rows(uint8_t *dst, const uint8_t *end, const uint8_t *src, const uint8_t *holds, int64_t n,
+                          size_t run)
+{
+    switch (run) { /* sizes that are one instruction */
+    case 1: return take_held(dst, end, src, holds, n, 1);
+    case 2: return take_held(dst, end, src, holds, n, 2);
+    case 4: return take_held(dst, end, src, holds, n, 4);
+    case 8: return take_held(dst, end, src, holds, n, 8);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (!holds[i]) continue;
+        memcpy(dst, src + (size_t)i * run, run);
+        dst += run;
+    }
+    return dst;
+}
+
 adze_status eval_compress(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
                           const void *attrs)
 {
@@ -136,13 +164,9 @@ adze_status eval_compress(const adze_env *env, const adze_value *in, uint32_t n_
     if (status != ADZE_OK) return status;
     int64_t outer = flat ? 1 : ev_product(in->dims, 0, axis);
     size_t run = (size_t)(flat ? 1 : ev_product(in->dims, axis + 1, in->rank)) * ev_size(in->dtype);
-    uint8_t *dst = to.data;
+    uint8_t *dst = to.data, *end = dst + (size_t)(outer * kept) * run;
     for (int64_t o = 0; o < outer; o++)
-        for (int64_t i = 0; i < ev_min(n, extent); i++) {
-            if (!holds[i]) continue;
-            memcpy(dst, (const uint8_t *)from.data + (size_t)(o * extent + i) * run, run);
-            dst += run;
-        }
+        dst = take_rows(dst, end, (const uint8_t *)from.data + (size_t)(o * extent) * run, holds, ev_min(n, extent), run);
     return ev_pack(&to, out);
 }
 

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MASK = 3, WINDOW = 4, MAX_SITES = 256 };
+enum { MASK = 3, WINDOW = 4 };
 
 typedef struct options {
     double mass, most;
@@ -37,8 +37,8 @@ typedef struct windows {
     const options *options;
     adze_pass_run *run;
     adze_module *module;
-    site sites[MAX_SITES];
-    uint32_t n;
+    site *sites;
+    uint32_t n, room;
 } windows;
 
 /* ---- Sites ---- */
@@ -86,7 +86,7 @@ static bool find_sites(windows *w)
     const adze_func *main = adze_module_main(w->module);
     for (adze_op *op = main ? adze_region_first(adze_func_body(main)) : NULL; op; op = adze_op_next(op)) {
         site one;
-        if (!adze_op_is(op, "attention") || w->n == MAX_SITES) continue;
+        if (!adze_op_is(op, "attention")) continue;
         if (!describe(op, &one)) {
             adze_note(adze_op_loc(op), "attention-window: this one stays: its queries and keys are not as many, known "
                                        "in number and f32, or too many");
@@ -97,6 +97,7 @@ static bool find_sites(windows *w)
         memset(one.mass, 0, count * sizeof *one.mass);
         one.rows = one.mass + one.heads * one.length;
         one.sides = adze_malloc((2 * one.heads + 2) * sizeof *one.sides);
+        if (w->n == w->room) w->sites = adze_realloc(w->sites, (w->room = 2 * w->room + 8) * sizeof *w->sites);
         w->sites[w->n++] = one;
         if (!read_sides(&one)) return false;
     }
@@ -156,8 +157,8 @@ static void tap(const windows *w, adze_module *copy)
 {
     adze_func *func = adze_module_main(copy);
     adze_op *end = adze_func_return(func);
-    const adze_type *types[3 * MAX_SITES];
-    const char *names[3 * MAX_SITES];
+    const adze_type **types = adze_malloc(3 * w->n * sizeof *types);
+    const char **names = adze_malloc(3 * w->n * sizeof *names);
     uint32_t n = 0;
     while (adze_op_num_operands(end)) adze_op_remove_operand(end, 0);
     for (uint32_t i = 0; i < w->n; i++)
@@ -169,6 +170,8 @@ static void tap(const windows *w, adze_module *copy)
             adze_op_insert_operand(end, n++, value);
         }
     adze_func_set_results(func, types, names, n);
+    free(names);
+    free(types);
 }
 
 static bool collect(windows *w)
@@ -297,6 +300,7 @@ static adze_outcome run(adze_module *module, const void *opaque, adze_pass_run *
         free(w->sites[i].mass);
         free(w->sites[i].sides);
     }
+    free(w->sites);
     free(w);
     return all;
 }

@@ -119,30 +119,37 @@ static void reduce_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carr
     carried[0] = tile_combine_masked(t, r->access.combine, carried[0], element(t, r));
 }
 
-/* The largest or smallest of a row: what one vector is compared with waits for the one before, so four take turns. */
-static adze_ir_value *reduce_extremes(tile *t, reduction *r, const adze_dim *extent, adze_ir_value *acc)
+/* Lanes along a row for its largest or smallest: what one vector is compared with waits for the one before, so four
+ * take turns. `first` is added to the axis by the body. */
+static adze_ir_value *row_extreme(tile *t, adze_combine combine, const adze_dim *extent, tile_body *body, void *self,
+                                  const adze_dim **first, adze_ir_value *acc)
 {
     const int64_t step = WAYS * ADZE_LANES;
-    const adze_dim *rounds = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, extent, tile_dim(t, step));
-    const adze_dim *whole = adze_dim_mul_const(t->context, rounds, step);
+    int64_t known;
+    *first = tile_dim(t, 0);
+    if (t->scalar || !adze_dim_is_const(extent, &known) || known < step) {
+        tile_lanes(t, extent, body, self, &acc, 1);
+        return acc;
+    }
+    const adze_dim *whole = tile_dim(t, known / step * step);
     adze_ir_value *best[WAYS] = {acc, acc, acc, acc}, *zero = adze_build_index(&t->b, 0);
     tile_loop loop = tile_for(t, zero, tile_index(t, whole), step, false, best, WAYS);
     t->extents[loop.axis] = extent;
     t->lane = (int)loop.axis;
     for (int64_t i = 0; i < WAYS && !t->failed; i++) {
-        r->first = tile_dim(t, i * ADZE_LANES);
-        reduce_lane(t, r, loop.axis, &best[i]);
+        *first = tile_dim(t, i * ADZE_LANES);
+        body(t, self, loop.axis, &best[i]);
     }
     t->lane = -1;
     tile_end(t, &loop, best, WAYS);
-    for (int64_t i = 1; i < WAYS && best[0]; i++) best[0] = tile_combine(t, r->access.combine, best[0], best[i]);
+    for (int64_t i = 1; i < WAYS && best[0]; i++) best[0] = tile_combine(t, combine, best[0], best[i]);
     if (!best[0]) {
         t->failed = true;
         return acc;
     }
-    r->first = whole;
-    if (!adze_dim_equal(whole, extent))
-        tile_lanes(t, adze_dim_sub(t->context, extent, whole), reduce_lane, r, &best[0], 1);
+    *first = whole;
+    if (known % step) tile_lanes(t, tile_dim(t, known % step), body, self, &best[0], 1);
+    *first = tile_dim(t, 0);
     return best[0];
 }
 
@@ -157,10 +164,8 @@ static adze_ir_value *reduce_axes(tile *t, reduction *r, uint32_t i, bool lanes,
         return acc;
     }
     if (lanes && i + 1 == r->n) {
-        int64_t extent;
-        bool extremes = r->access.combine == ADZE_COMBINE_MAX || r->access.combine == ADZE_COMBINE_MIN;
-        if (extremes && adze_dim_is_const(hi, &extent) && extent >= WAYS * ADZE_LANES)
-            return reduce_extremes(t, r, hi, acc);
+        if (r->access.combine == ADZE_COMBINE_MAX || r->access.combine == ADZE_COMBINE_MIN)
+            return row_extreme(t, r->access.combine, hi, reduce_lane, r, &r->first, acc);
         r->first = tile_dim(t, 0);
         tile_lanes(t, hi, reduce_lane, r, &acc, 1);
         return acc;
@@ -241,26 +246,32 @@ typedef struct row {
     uint32_t axis;
     adze_ir_value *buffer;
     const adze_type *type; /* of the row as a tensor */
+    const adze_dim *first; /* where lanes begin */
     adze_ir_value *shift;
     bool square;
 } row;
 
+static const adze_dim *place_in_row(tile *t, const row *r, uint32_t axis)
+{
+    return adze_dim_add(t->context, r->first, adze_dim_axis(t->context, axis));
+}
+
 static adze_ir_value *row_load(tile *t, const row *r, uint32_t axis)
 {
-    tile_point point = {.rank = 1, .at = {adze_dim_axis(t->context, axis)}};
+    tile_point point = {.rank = 1, .at = {place_in_row(t, r, axis)}};
     return tile_load(t, r->buffer, r->type, &point);
 }
 
 static void row_store(tile *t, const row *r, uint32_t axis, adze_ir_value *value)
 {
-    tile_point point = {.rank = 1, .at = {adze_dim_axis(t->context, axis)}};
+    tile_point point = {.rank = 1, .at = {place_in_row(t, r, axis)}};
     tile_store(t, value, r->buffer, r->type, &point);
 }
 
 static adze_ir_value *row_input(tile *t, row *r, uint32_t axis)
 {
     tile_point point = r->at;
-    point.at[r->axis] = adze_dim_axis(t->context, axis);
+    point.at[r->axis] = place_in_row(t, r, axis);
     adze_ir_value *value = tile_value(t, adze_op_operand(r->op, 0), &point);
     if (value && t->lane >= 0) value = tile_splat(t, value);
     return value;
@@ -305,7 +316,11 @@ static adze_ir_value *row_pass(tile *t, row *r, tile_body *body, adze_combine co
     adze_dtype dtype = adze_type_dtype(r->type);
     adze_ir_value *acc = tile_identity(t, combine, dtype);
     if (!t->scalar) acc = tile_splat(t, acc);
-    tile_lanes(t, adze_type_dim(r->type, 0), body, r, &acc, 1);
+    r->first = tile_dim(t, 0);
+    if (combine == ADZE_COMBINE_MAX)
+        acc = row_extreme(t, combine, adze_type_dim(r->type, 0), body, r, &r->first, acc);
+    else
+        tile_lanes(t, adze_type_dim(r->type, 0), body, r, &acc, 1);
     return tile_reduce_lanes(t, combine, acc);
 }
 

@@ -168,6 +168,10 @@ TEST(remainders)
         double b = (uniform(&state) - 0.5) * pow(10, 60 * uniform(&state) - 30);
         CHECK(adze_body_mod_f64(a, b, 1) == fmod(a, b));
         CHECK(adze_body_mod_f32((float)a, (float)b, 1) == fmodf((float)a, (float)b));
+        /* next to a multiple, up to quotients that a division of doubles no longer settles */
+        float d = (float)(0.5 + uniform(&state)), m = (float)floor(exp2(30 * uniform(&state))) * d;
+        float near[] = {m, nextafterf(m, 0), nextafterf(m, INFINITY)};
+        for (int i = 0; i < 3; i++) CHECK(adze_body_mod_f32(near[i], d, 1) == fmodf(near[i], d));
     }
     CHECK(adze_body_mod_f64(-5.5, 2, 0) == 0.5);
     CHECK(adze_body_mod_f64(5.5, -2, 0) == -0.5);

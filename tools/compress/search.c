@@ -143,11 +143,6 @@ static void mix_method(compress_job *job, compress_method_kind method, bool whol
     for (uint32_t k = 0; k < job->n_levels; k++) adze_mixes_free(&levels[k]);
 }
 
-static void mix(compress_job *job, adze_cost cost, double max_other, adze_mixes *out)
-{
-    mix_method(job, COMPRESS_ALL, true, cost, max_other, out);
-}
-
 /* ---- Trials ---- */
 
 /* One line on stderr, where somebody watches. */
@@ -300,12 +295,12 @@ static bool bisect(compress_job *job, const adze_mixes *mixes, bool *out_refused
     return high == n || look_below(job, mixes, steps, high);
 }
 
-static bool restore(compress_job *job)
+static bool restore(compress_job *job, compress_method_kind method)
 {
     bool by_time = job->options->minimize && !strcmp(job->options->minimize, "time"), ok = true, refused = true;
     for (uint32_t round = 0; ok && refused && round < ROUNDS; round++) {
         adze_mixes mixes;
-        mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &mixes);
+        mix_method(job, method, true, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &mixes);
         ok = bisect(job, &mixes, &refused);
         adze_mixes_free(&mixes);
     }
@@ -339,23 +334,24 @@ static bounds first_bounds(const compress_job *job)
     return b;
 }
 
-/* The least loss within the bounds, where there is a way; else the cheapest way that there is. */
-static bool choose(compress_job *job, bounds b, uint32_t *out)
+/* The least loss within the bounds by one method, where there is a way; else, of all together, the cheapest way that
+ * there is. */
+static bool choose(compress_job *job, compress_method_kind method, bounds b, uint32_t *out)
 {
     adze_mixes mixes;
-    bool by_time = !isfinite(b.bytes);
-    mix(job, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, by_time ? INFINITY : b.seconds, &mixes);
-    if (!mixes.count) { /* nothing is as fast: the fastest */
+    bool by_time = !isfinite(b.bytes), all = method == COMPRESS_ALL;
+    mix_method(job, method, true, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, by_time ? INFINITY : b.seconds, &mixes);
+    if (!mixes.count && all) { /* nothing is as fast: the fastest */
         adze_mixes_free(&mixes);
-        mix(job, ADZE_COST_SECONDS, INFINITY, &mixes);
+        mix_method(job, method, true, ADZE_COST_SECONDS, INFINITY, &mixes);
         by_time = true;
     }
-    uint32_t at = 0;
+    uint32_t at = all ? 0 : mixes.count;
     for (uint32_t i = 0; i < mixes.count; i++)
         if ((by_time ? mixes.items[i].seconds : (double)mixes.items[i].bytes) <= (by_time ? b.seconds : b.bytes))
             at = i;
-    if (mixes.count) memcpy(out, mixes.items[at].chosen, (job->n_layers + 1u) * sizeof *out);
-    bool any = mixes.count;
+    bool any = at < mixes.count;
+    if (any) memcpy(out, mixes.items[at].chosen, (job->n_layers + 1u) * sizeof *out);
     adze_mixes_free(&mixes);
     return any;
 }
@@ -383,7 +379,7 @@ static bool tighten(const compress_job *job, const compress_trial *trial, bounds
     return moved;
 }
 
-static bool fit(compress_job *job)
+static bool fit(compress_job *job, compress_method_kind method)
 {
     bounds b = first_bounds(job);
     uint32_t *chosen = adze_malloc((job->n_layers + 1u) * sizeof *chosen);
@@ -391,7 +387,7 @@ static bool fit(compress_job *job)
     for (uint32_t round = 0; ok && round < ROUNDS && (ok = !compress_stopped()); round++) {
         uint32_t before = job->n_trials;
         const compress_trial *trial;
-        if (!choose(job, b, chosen)) break;
+        if (!choose(job, method, b, chosen)) break;
         ok = compress_attempt(job, chosen, &trial);
         bool new = job->n_trials > before;
         if (ok && !trial)
@@ -403,6 +399,18 @@ static bool fit(compress_job *job)
     return ok;
 }
 
+/* All methods together come first. Then each alone, where it reaches the bounds: losses of several structures in one
+ * layer are sums, which whole models may exceed, so that what looks worse may measure better. */
+static bool fit_each(compress_job *job)
+{
+    bool ok = true;
+    for (compress_method_kind method = 0; ok && method < COMPRESS_METHODS; method++) ok = fit(job, method);
+    return ok;
+}
+
+/* As above; but a bisection takes many trials, and within a small loss it is bits alone that come near all together. */
+static bool restore_each(compress_job *job) { return restore(job, COMPRESS_ALL) && restore(job, COMPRESS_BITS); }
+
 bool compress_search(compress_job *job)
 {
     if (!compress_state_open(job) || !probe(job)) return false;
@@ -411,7 +419,7 @@ bool compress_search(compress_job *job)
         mix_method(job, method, false, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, INFINITY, &job->fronts[method]);
     bool costs = compress_goals_find(&job->goals, COMPRESS_SIZE) ||
                  compress_goals_find(&job->goals, COMPRESS_WEIGHTS) || compress_goals_find(&job->goals, COMPRESS_TIME);
-    bool ok = costs ? fit(job) : restore(job);
+    bool ok = costs ? fit_each(job) : restore_each(job);
     if (ok && !job->n_trials && job->n_refused)
         return adze_error(adze_loc_unknown(job->work->context),
                           "%s: passes refuse every choice that was tried, the last one: %s", job->input,
