@@ -372,7 +372,7 @@ static void emit_value(tile *t, nest *n)
         t->flat = false;
         return;
     }
-    emit_nest(t, n);
+    if (!tile_transpose(t, n->value, n->buffer, n->tensor)) emit_nest(t, n);
 }
 
 bool tile_nest(tile *t)

@@ -306,6 +306,11 @@ static void copy_rows(tile *t, const chain *ch, const stage *s, const adze_dim *
     tile_loop rows, others;
     if (!tile_open(t, lo, hi, &rows)) return;
     c.at.at[2] = adze_dim_axis(t->context, rows.axis);
+    const adze_dim *shift[4] = {c.at.at[0], NULL, s->first, NULL};
+    if (tile_transpose_at(t, s->value, c.image, c.type, &c.at, shift)) {
+        tile_end(t, &rows, NULL, 0);
+        return;
+    }
     const adze_dim *extent = tile_dim(t, over_channels ? s->width : s->channels);
     others = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, extent), 1, false, NULL, 0);
     t->extents[others.axis] = extent;

@@ -157,6 +157,16 @@ int tile_row_axis(const adze_op *op);
 /* Computes ahead what the values below `value` need once a row (everything that does not vary over `lane`). */
 void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t lane);
 
+/* ---- transpose.c ---- */
+
+/* Writes a value that only moves an argument's elements, contiguous there along another axis than in `tensor`, 16 x 16
+ * at a time. False, with nothing written, where it is none. */
+bool tile_transpose(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_type *tensor);
+/* The same for both of these axes alone: `at` is where along the others. Element `at` of the value goes to `at` less
+ * `shift` of the buffer; entries that are NULL are 0. */
+bool tile_transpose_at(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_type *tensor,
+                       const tile_point *at, const adze_dim *const *shift);
+
 /* ---- gather.c: positions that are loaded ---- */
 
 /* The result of an op whose access has axes of kind INDEX, at a position. */
