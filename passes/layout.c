@@ -205,6 +205,16 @@ static bool choose(adze_op *kernel, adze_pass_run *self)
 
 /* ---- Meeting points ---- */
 
+/* A pool of an image reads each element several times: 16 channels at once are worth a copy that turns the image. */
+static bool is_pooled(const adze_type *type, const adze_use *use)
+{
+    const adze_op *pool = find_trait(adze_use_op(use), ADZE_WINDOW);
+    int64_t channels;
+    return is_image(type) && is_data_of_use(use, pool) && !adze_type_has_layout(type) &&
+           adze_dtype_bits(adze_type_dtype(type)) == 32 && adze_dim_is_const(adze_type_dim(type, 1), &channels) &&
+           channels >= ADZE_LANES;
+}
+
 /* The type in which this use wants the value; the value's own where it does not matter. */
 static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
 {
@@ -221,6 +231,10 @@ static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
         bool fits = adze_dim_is_value(strides[1], 1);
         for (uint32_t i = 2; i < adze_type_rank(type); i++) fits &= have->halo[i] >= need.halo[i];
         return fits ? type : adze_type_with_layout(type, &need);
+    }
+    if (is_pooled(type, use)) {
+        adze_layout need = channels_last(adze_type_rank(type));
+        return adze_type_with_layout(type, &need);
     }
     if (is_data_of_use(use, root)) {
         const adze_dim *strides[ADZE_MAX_RANK];

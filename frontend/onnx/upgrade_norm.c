@@ -24,26 +24,32 @@ static term *centre(adze_onnx_node *node, term *x, const int64_t *axes, size_t n
     return centred;
 }
 
-/* (x - mean) / sqrt(variance + epsilon) over some axes. */
-static term *normalize(adze_onnx_node *node, term *x, const int64_t *axes, size_t n, double epsilon)
+/* (x - mean) / sqrt(variance + epsilon) over all axes from the third on, which become one: kernels of such rows are
+ * those of layer_norm. */
+static term *normalize(adze_onnx_node *node, term *x, double epsilon)
 {
-    term *variance, *centred = centre(node, x, axes, n, &variance);
+    static const int64_t last = 2;
+    const adze_type *type = adze_value_type(x);
+    uint32_t rank = adze_type_rank(type);
+    const adze_dim *row[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(node->import->context, 1)};
+    for (uint32_t i = 2; i < rank; i++) row[2] = adze_dim_mul(node->import->context, row[2], compose_dim(x, i));
+    if (rank != 3) x = compose_reshape(node, x, row, 3);
+    term *variance, *centred = centre(node, x, &last, 1, &variance);
     term *deviation = compose1(node, "sqrt", compose2(node, "add", variance, compose_like(node, x, epsilon)));
-    return compose2(node, "div", centred, deviation);
+    term *y = compose2(node, "div", centred, deviation);
+    return rank == 3 ? y : compose_reshape(node, y, adze_type_dims(type), rank);
 }
 
 bool adze_onnx_upgrade_instance_norm(adze_onnx_node *node)
 {
     term *x, *scale, *bias;
     uint32_t rank, unused;
-    int64_t axes[ADZE_MAX_RANK];
     double epsilon = 1e-5;
     if (!adze_onnx_attr_float(node, "epsilon", &epsilon) || !compose_operand(node, 0, 3, &x, &rank) ||
         !compose_operand(node, 1, 1, &scale, &unused) || !compose_operand(node, 2, 1, &bias, &unused))
         return false;
     adze_dtype dtype = compose_dtype(x), wide = wide_of(dtype);
-    size_t n = axes_from(2, rank, axes);
-    term *y = normalize(node, compose_cast(node, x, wide), axes, n, epsilon);
+    term *y = normalize(node, compose_cast(node, x, wide), epsilon);
     y = compose2(node, "mul", y, compose_channels(node, compose_cast(node, scale, wide), rank));
     y = compose2(node, "add", y, compose_channels(node, compose_cast(node, bias, wide), rank));
     return compose_end(node, compose_cast(node, y, dtype));
@@ -54,7 +60,7 @@ bool adze_onnx_upgrade_group_norm(adze_onnx_node *node)
 {
     term *x, *scale, *bias;
     uint32_t rank, unused;
-    int64_t axes[ADZE_MAX_RANK], groups = 0, stash = 1;
+    int64_t groups = 0, stash = 1;
     double epsilon = 1e-5;
     adze_context *context = node->import->context;
     const adze_dim *dims[ADZE_MAX_RANK];
@@ -75,7 +81,7 @@ bool adze_onnx_upgrade_group_norm(adze_onnx_node *node)
     if (dtype == ADZE_DTYPE_f64) wide = dtype;
     bool each = node->version >= 21;
     term *y = compose_reshape(node, compose_cast(node, x, wide), dims, rank + 1);
-    y = compose_cast(node, normalize(node, y, axes, axes_from(2, rank + 1, axes), epsilon), dtype);
+    y = compose_cast(node, normalize(node, y, epsilon), dtype);
     uint32_t n = each ? rank : rank + 1;
     if (each) y = compose_reshape(node, y, adze_type_dims(adze_value_type(x)), rank);
     y = compose2(node, "mul", y, compose_channels(node, scale, n));

@@ -242,11 +242,34 @@ REDUCTION(reduce_log_sum, LOG_SUM)
 REDUCTION(reduce_log_sum_exp, LOG_SUM_EXP)
 #undef REDUCTION
 
+/* Integers in the order of the numbers, NaN above all; of their negatives for the least. */
+static inline int32_t order_of(float v, float sign)
+{
+    float signed_v = v * sign + 0.0f; /* -0 is 0 */
+    int32_t b = (int32_t)adze_bits_f32(signed_v);
+    return v != v ? INT32_MAX : b ^ (b >> 31 & INT32_MAX);
+}
+
+/* The largest first, for which vectors do, then where it lies. */
+static int64_t extreme_f32(const float *x, int64_t step, int64_t n, bool least, bool last)
+{
+    float sign = least ? -1.0f : 1.0f;
+    int32_t best = INT32_MIN;
+    for (int64_t i = 0; i < n; i++) {
+        int32_t order = order_of(x[i * step], sign);
+        best = order > best ? order : best;
+    }
+    int64_t at = last ? n - 1 : 0;
+    while (order_of(x[at * step], sign) != best) at += last ? -1 : 1;
+    return at;
+}
+
 /* Index of the extreme of n elements from `first` on. */
 static int64_t extreme(const adze_value *in, int64_t first, int64_t step, int64_t n, bool least,
                        bool last)
 {
     int64_t at = 0;
+    if (in->dtype == ADZE_DTYPE_f32) return extreme_f32((const float *)in->data + first, step, n, least, last);
     if (ev_is_int(in->dtype)) {
         uint64_t flip = ev_is_unsigned(in->dtype) ? 0 : UINT64_C(1) << 63, best = 0;
         if (least) flip = ~flip;
@@ -328,6 +351,21 @@ static void run_line(const adze_value *in, adze_value *out, int64_t first, int64
     }
 }
 
+enum { COLUMNS = 64 };
+
+/* The same of f32, for up to COLUMNS lines that lie beside each other: added up together. */
+static void run_columns(const float *x, float *y, int64_t step, int64_t n, int64_t width, bool exclusive, bool product)
+{
+    double so_far[COLUMNS];
+    for (int64_t j = 0; j < width; j++) so_far[j] = product ? 1 : 0;
+    for (int64_t i = 0; i < n; i++, x += step, y += step)
+        for (int64_t j = 0; j < width; j++) {
+            double before = so_far[j];
+            so_far[j] = product ? before * (double)x[j] : before + (double)x[j];
+            y[j] = (float)(exclusive ? before : so_far[j]);
+        }
+}
+
 static adze_status cumulate(const adze_env *env, const adze_value *in, adze_value *out, bool exclusive, bool reverse,
                             bool product)
 {
@@ -338,8 +376,15 @@ static adze_status cumulate(const adze_env *env, const adze_value *in, adze_valu
     adze_status status = ev_result_like(env, out, in);
     if (status != ADZE_OK || adze_value_count(in) == 0) return status;
     int64_t inner = ev_product(in->dims, axis + 1, in->rank), n = in->dims[axis];
-    int64_t lines = (int64_t)adze_value_count(in) / n;
-    for (int64_t i = 0; i < lines; i++) {
+    int64_t lines = (int64_t)adze_value_count(in) / n, width = in->dtype == ADZE_DTYPE_f32 ? COLUMNS : 1;
+    if (width > inner) width = inner;
+    for (int64_t i = 0; width > 1 && i < lines / inner; i++)
+        for (int64_t j = 0; j < inner; j += width) {
+            int64_t first = i * n * inner + j + (reverse ? (n - 1) * inner : 0);
+            run_columns((const float *)in->data + first, (float *)out->data + first, reverse ? -inner : inner, n,
+                        ev_min(width, inner - j), exclusive, product);
+        }
+    for (int64_t i = 0; width == 1 && i < lines; i++) {
         int64_t first = i / inner * n * inner + i % inner;
         if (reverse)
             run_line(in, out, first + (n - 1) * inner, -inner, n, exclusive, product);
