@@ -68,6 +68,9 @@ static bool describe(const adze_op *op, axis axes[ADZE_MAX_RANK])
         axis *a = &axes[at];
         if (!adze_dim_is_const(in, &a->in) || !adze_dim_is_const(out, &a->out)) return false;
         if (a->in < 1 || a->out < 1 || a->in > MAX_TABLE / a->out || a->in > MAX_TABLE / a->in) return false;
+        /* what is taken while the table is made: identity, its result, and what the evaluation needs */
+        uint64_t bound = adze_context_max_memory(adze_op_context(op)), table = (uint64_t)(a->in * (a->in + a->out));
+        if (bound && 2 * sizeof(double) * table > bound / 4) return false;
         a->scale = by_size ? 0 : (double)scales[i];
     }
     return true;

@@ -94,6 +94,35 @@ bool adze_onnx_attr_int(adze_onnx_node *node, const char *name, int64_t *out)
     return true;
 }
 
+/* Is `name` one of the words of `more`, each of which stands between spaces? */
+static bool has_word(const char *more, const char *name)
+{
+    char word[80];
+    int n = snprintf(word, sizeof word, " %s ", name);
+    return more && n > 0 && (size_t)n < sizeof word && strstr(more, word);
+}
+
+/* Flags of which the standard says what 0 and 1 mean: any other value is an error. */
+static const char strict_flags[] =
+    " allowzero antialias causal center_point_box channels_last do_rotary exclude_outside exclusive fmod input_forget "
+    "interleaved is_causal is_packed_batching is_test keepdims layout noop_with_empty_axes one_class output_qk "
+    "past_present_share_buffer reverse rotary_interleaved select_last_index sliding_window_cache sorted "
+    "storage_order training_mode unidirectional ";
+/* Flags that are asked for whether they are set: everything but 0 is 1, as in ONNX Runtime. */
+static const char loose_flags[] =
+    " align_corners ceil_mode count_include_pad detect_negative detect_positive inverse is_case_sensitive largest "
+    "linear_before_reset onesided periodic saturate transA transB transBatchA transBatchB upper zeros ";
+
+bool adze_onnx_attr_flag(adze_onnx_node *node, const char *name, int64_t *out)
+{
+    int64_t value = *out;
+    if (!adze_onnx_attr_int(node, name, &value)) return false;
+    if (value != 0 && value != 1 && !has_word(loose_flags, name))
+        return adze_onnx_invalid(node, "attribute '%s' is %lld; 0 and 1 are known", name, (long long)value);
+    *out = value != 0;
+    return true;
+}
+
 /* The decimal with the fewest digits that is this f32: 0.1f is 0.1, not 0.100000001. */
 static double widen(float value)
 {
@@ -118,6 +147,11 @@ static bool text_of(const adze_onnx_node *node, const char *name, ProtobufCBinar
 {
     if (bytes.len && memchr(bytes.data, 0, bytes.len))
         return adze_onnx_invalid(node, "attribute '%s' holds a zero byte", name);
+    for (const char *at = (const char *)bytes.data, *end = at + bytes.len; bytes.len && at < end;) {
+        size_t n = adze_utf8_length(at, end);
+        if (!n) return adze_onnx_invalid(node, "attribute '%s' is not UTF-8", name);
+        at += n;
+    }
     *out = adze_intern(node->import->context, bytes.len ? (const char *)bytes.data : "", bytes.len);
     return true;
 }
@@ -158,14 +192,6 @@ static const adze_attr_row *row_attr(const adze_op_row *row, const char *name)
     for (uint32_t i = 0; i < row->n_attrs; i++)
         if (strcmp(row->attrs[i].name, name) == 0) return &row->attrs[i];
     return NULL;
-}
-
-/* Is `name` one of the words of `more`, each of which stands between spaces? */
-static bool has_word(const char *more, const char *name)
-{
-    char word[80];
-    int n = snprintf(word, sizeof word, " %s ", name);
-    return more && n > 0 && (size_t)n < sizeof word && strstr(more, word);
 }
 
 /* Is it an op of the default domain from before the standard had it? ONNX Runtime reads some, and holds their
@@ -256,7 +282,9 @@ static bool convert(adze_onnx_node *node, const adze_attr_row *row, adze_attr *o
     switch (row->kind) {
     case ADZE_ATTR_INT:
     case ADZE_ATTR_BOOL:
-        ok = adze_onnx_attr_int(node, row->name, &i);
+        ok = has_word(strict_flags, row->name) || has_word(loose_flags, row->name)
+                 ? adze_onnx_attr_flag(node, row->name, &i)
+                 : adze_onnx_attr_int(node, row->name, &i);
         *out = adze_attr_int(row->name, i);
         return ok;
     case ADZE_ATTR_FLOAT:

@@ -13,8 +13,8 @@ static bool read_heads(adze_onnx_node *node, attention *a, double *out_filter)
     *a = (attention){.left = -1, .right = -1};
     *out_filter = -10000;
     if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) ||
-        !adze_onnx_attr_int(node, "unidirectional", &a->causal) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
-        !adze_onnx_attr_int(node, "do_rotary", &turns) ||
+        !adze_onnx_attr_flag(node, "unidirectional", &a->causal) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
+        !adze_onnx_attr_flag(node, "do_rotary", &turns) ||
         !adze_onnx_attr_float(node, "mask_filter_value", out_filter))
         return false;
     if (a->q_heads < 1) return adze_onnx_invalid(node, "attribute 'num_heads' is %lld", (long long)a->q_heads);
@@ -105,7 +105,8 @@ static bool split_projection(adze_onnx_node *node, attention *a, term *all)
     if (!all || !adze_onnx_attr_ints(node, "qkv_hidden_sizes", &sizes, &n)) return false;
     if (!adze_dim_is_const(compose_dim(all, 2), &width)) return adze_onnx_unsupported(node, "weights of unknown dims");
     for (int i = 0; i < 3; i++) part[i] = n == 3 ? sizes[i] : width / 3;
-    if ((n && n != 3) || part[0] < 1 || part[1] != part[0] || part[2] < 1 || part[0] + part[1] + part[2] != width ||
+    if ((n && n != 3) || part[0] < 1 || part[0] > width / 2 || part[1] != part[0] || part[2] < 1 ||
+        part[2] != width - 2 * part[0] ||
         part[0] % a->q_heads || part[2] % a->q_heads)
         return adze_onnx_invalid(node, "weights of %lld columns for %lld heads", (long long)width,
                                  (long long)a->q_heads);
@@ -124,7 +125,7 @@ bool adze_onnx_contrib_attention(adze_onnx_node *node)
     double filter;
     int64_t shared = 0;
     term *bias, *scores[N_SCORES], *past = adze_onnx_operand(node, at.past);
-    if (!adze_onnx_attr_int(node, "past_present_share_buffer", &shared) || !read_heads(node, &a, &filter)) return false;
+    if (!adze_onnx_attr_flag(node, "past_present_share_buffer", &shared) || !read_heads(node, &a, &filter)) return false;
     if (shared || (at.length && adze_onnx_operand(node, at.length)))
         return adze_onnx_unsupported(node, "past_present_share_buffer");
     if (!split_projection(node, &a, projection(node, quantized))) return false;
@@ -311,8 +312,8 @@ bool adze_onnx_contrib_decoder(adze_onnx_node *node)
     attention a;
     double filter;
     int64_t shows = 0, shared = 0;
-    if (!adze_onnx_attr_int(node, "output_qk", &shows) ||
-        !adze_onnx_attr_int(node, "past_present_share_buffer", &shared) || !read_heads(node, &a, &filter))
+    if (!adze_onnx_attr_flag(node, "output_qk", &shows) ||
+        !adze_onnx_attr_flag(node, "past_present_share_buffer", &shared) || !read_heads(node, &a, &filter))
         return false;
     bool cross = compose_rank(adze_onnx_operand(node, 1)) == 4;
     a.past_k = cross ? NULL : adze_onnx_operand(node, 5);

@@ -29,15 +29,17 @@ static term *codes_of(adze_onnx_node *node, term *bytes, int64_t bits, int64_t r
 {
     adze_const *constant = bytes ? adze_value_const(bytes) : NULL;
     const int64_t dims[] = {rows, columns};
-    const adze_type *type = adze_type_tensor_const(node->import->context, code_type(bits), 2, dims);
+    uint64_t size;
     if (!constant || compose_dtype(bytes) != ADZE_DTYPE_u8)
         return adze_onnx_unsupported(node, "packed weights that are no constant of bytes"), NULL;
     adze_data *data = adze_const_data(constant);
-    if (rows < 1 || columns < 1 || adze_data_size(data) != (uint64_t)rows * (uint64_t)columns * (uint64_t)bits / 8)
+    if (rows < 1 || columns < 1 || __builtin_mul_overflow((uint64_t)rows, (uint64_t)columns, &size) ||
+        __builtin_mul_overflow(size, (uint64_t)bits, &size) || adze_data_size(data) != size / 8)
         return adze_onnx_invalid(node, "packed weights of %llu bytes; %lld x %lld codes of %lld bits are expected",
                                  (unsigned long long)adze_data_size(data), (long long)rows, (long long)columns,
                                  (long long)bits),
                NULL;
+    const adze_type *type = adze_type_tensor_const(node->import->context, code_type(bits), 2, dims);
     const char *name = adze_internf(node->import->context, "%s.codes", adze_const_name(constant));
     adze_const *made = adze_module_add_const(node->import->module, name, type, adze_data_retain(data));
     return made ? adze_const_value(made) : NULL;
@@ -98,7 +100,8 @@ bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node)
         return false;
     if (prepacked) return adze_onnx_unsupported(node, "weights in the order of another device");
     if (adze_onnx_operand(node, 4)) return adze_onnx_unsupported(node, "g_idx");
-    if (k < 1 || n < 1) return adze_onnx_invalid(node, "a weight of %lld x %lld", (long long)k, (long long)n);
+    if (k < 1 || n < 1 || k > INT32_MAX || n > INT32_MAX)
+        return adze_onnx_invalid(node, "a weight of %lld x %lld", (long long)k, (long long)n);
     p.codes = adze_onnx_operand(node, 1);
     p.scales = adze_onnx_operand(node, 2);
     p.zeros = adze_onnx_operand(node, 3);

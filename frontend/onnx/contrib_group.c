@@ -38,9 +38,9 @@ bool adze_onnx_contrib_rotary(adze_onnx_node *node)
     int64_t heads = 0, packed = 0, half;
     double scale = 1;
     adze_context *context = node->import->context;
-    if (!adze_onnx_attr_int(node, "interleaved", &r.interleaved) || !adze_onnx_attr_int(node, "num_heads", &heads) ||
+    if (!adze_onnx_attr_flag(node, "interleaved", &r.interleaved) || !adze_onnx_attr_int(node, "num_heads", &heads) ||
         !adze_onnx_attr_int(node, "rotary_embedding_dim", &r.turned) || !adze_onnx_attr_float(node, "scale", &scale) ||
-        !adze_onnx_attr_int(node, "is_packed_batching", &packed) || !compose_operand(node, 0, 3, &x, &rank) ||
+        !adze_onnx_attr_flag(node, "is_packed_batching", &packed) || !compose_operand(node, 0, 3, &x, &rank) ||
         !compose_operand(node, 2, 2, &cos, &other) || !compose_operand(node, 3, 2, &sin, &other))
         return false;
     if (rank > 4) return adze_onnx_invalid(node, "an input of rank %u", rank);
@@ -83,16 +83,18 @@ static bool read_group(adze_onnx_node *node, group *g)
     if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) ||
         !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
         !adze_onnx_attr_float(node, "softcap", &a->softcap) ||
-        !adze_onnx_attr_int(node, "causal", &a->causal) || !adze_onnx_attr_int(node, "local_window_size", &a->left) ||
-        !adze_onnx_attr_int(node, "do_rotary", &g->rotary) || !adze_onnx_attr_int(node, "smooth_softmax", &g->smooth) ||
-        !adze_onnx_attr_int(node, "rotary_interleaved", &g->interleaved) ||
+        !adze_onnx_attr_flag(node, "causal", &a->causal) || !adze_onnx_attr_int(node, "local_window_size", &a->left) ||
+        !adze_onnx_attr_flag(node, "do_rotary", &g->rotary) || !adze_onnx_attr_int(node, "smooth_softmax", &g->smooth) ||
+        !adze_onnx_attr_flag(node, "rotary_interleaved", &g->interleaved) ||
         !adze_onnx_attr_int(node, "qk_output", &shows) || !adze_onnx_attr_str(node, "k_quant_type", &kinds[0]) ||
-        !adze_onnx_attr_int(node, "sliding_window_cache", &window_cache) ||
+        !adze_onnx_attr_flag(node, "sliding_window_cache", &window_cache) ||
         !adze_onnx_attr_str(node, "v_quant_type", &kinds[1]))
         return false;
     if (a->q_heads < 1 || a->kv_heads < 1 || a->q_heads % a->kv_heads)
         return adze_onnx_invalid(node, "%lld heads of queries to %lld of keys", (long long)a->q_heads,
                                  (long long)a->kv_heads);
+    if (g->smooth < -1 || g->smooth > 1) /* -1: not said */
+        return adze_onnx_invalid(node, "attribute 'smooth_softmax' is %lld; -1, 0 and 1 are known", (long long)g->smooth);
     if (strcmp(kinds[0], "NONE") || strcmp(kinds[1], "NONE")) return adze_onnx_unsupported(node, "a quantized cache");
     if (window_cache) return adze_onnx_unsupported(node, "sliding_window_cache");
     if (shows || node->n_out > 3) return adze_onnx_unsupported(node, "qk_output");
@@ -176,21 +178,34 @@ static bool turn_both(adze_onnx_node *node, group *g)
     return true;
 }
 
-/* Is the cache that comes out as long as the one that goes in? It is where it has room: by what the model declares. */
-static bool has_room(const adze_onnx_node *node, const attention *a)
+/* Is the cache that comes out as long as the one that goes in? It is where it has room: by what the model declares.
+ * *out_known: it does declare that. */
+static bool has_room(const adze_onnx_node *node, const attention *a, bool *out_known)
 {
     int64_t most, past;
     term *total = adze_onnx_operand(node, 6);
+    *out_known = true;
     if (adze_value_as_ints(total, &most, 1) >= 0 && adze_dim_is_const(compose_dim(a->past_k, 2), &past))
         return most <= past;
     for (size_t i = 1; i < 3 && i < node->proto->n_output; i++) {
         const char *name = adze_intern_z(node->import->context, node->proto->output[i]);
         const adze_type *type = *name ? adze_map_get(node->import->declared, name) : NULL;
-        if (type && adze_type_is_tensor(type) && adze_type_is_ranked(type) && adze_type_rank(type) == 4 &&
-            adze_dim_equal(adze_type_dim(type, 2), compose_dim(a->past_k, 2)))
-            return true;
+        if (!type || !adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_rank(type) != 4) continue;
+        return adze_dim_equal(adze_type_dim(type, 2), compose_dim(a->past_k, 2));
     }
+    *out_known = false;
     return false;
+}
+
+/* The past with zeros up to the length that operand 6 says: as long as what comes out, which has room then. */
+static term *lengthened(adze_onnx_node *node, term *past)
+{
+    static const int64_t zeros[6];
+    term *most = compose_cast(node, compose_one(node, adze_onnx_operand(node, 6)), ADZE_DTYPE_i64);
+    term *missing = compose2(node, "sub", most, compose_size(node, past, 2));
+    term *parts[] = {compose_ints(node, zeros, 6), compose2(node, "max", missing, compose_int(node, 0)),
+                     compose_int(node, 0)};
+    return compose2(node, "pad", past, compose_concat(node, parts, 3, 0));
 }
 
 /* The new keys, or values, of each of the batch behind what it has, and zeros behind them. */
@@ -206,7 +221,7 @@ static term *cached(adze_onnx_node *node, const group *g, term *past, term *x, b
     term *fits = compose2(node, "and", compose2(node, "greater_equal", behind, zero),
                           compose2(node, "less_equal", behind, last));
     term *index = compose3(node, "clip", behind, zero, last);
-    index = compose_expand(node, index, adze_type_dims(adze_value_type(all)), 4);
+    index = compose2(node, "expand", index, compose1(node, "shape", all));
     adze_attr axis = adze_attr_int("axis", 2);
     term *new = compose_all(node, "gather_elements", (term *[]){x, index}, 2, 2, &axis, 1);
     term *old = compose3(node, "where", compose2(node, "less", behind, zero), all, compose_like(node, all, 0));
@@ -238,7 +253,12 @@ bool adze_onnx_contrib_group_query(adze_onnx_node *node)
     if (!read_group(node, &g) || !read_projections(node, a) || !count_keys(node, &g) || !turn_both(node, &g))
         return false;
     if (a->past_k) {
-        bool room = has_room(node, a);
+        bool known, room = has_room(node, a, &known);
+        if (!known) {
+            a->past_k = lengthened(node, a->past_k);
+            a->past_v = lengthened(node, a->past_v);
+            room = true;
+        }
         a->k = cached(node, &g, a->past_k, a->k, room);
         a->v = cached(node, &g, a->past_v, a->v, room);
         if (!a->k || !a->v) return false;

@@ -33,9 +33,9 @@ bool adze_onnx_contrib_fused_matmul(adze_onnx_node *node)
     int64_t turns[4] = {0}, axis = -1;
     double alpha = 1, params[3];
     size_t n = 0;
-    if (!adze_onnx_attr_float(node, "alpha", &alpha) || !adze_onnx_attr_int(node, "transA", &turns[0]) ||
-        !adze_onnx_attr_int(node, "transB", &turns[1]) || !adze_onnx_attr_int(node, "transBatchA", &turns[2]) ||
-        !adze_onnx_attr_int(node, "transBatchB", &turns[3]) || !adze_onnx_attr_int(node, "activation_axis", &axis) ||
+    if (!adze_onnx_attr_float(node, "alpha", &alpha) || !adze_onnx_attr_flag(node, "transA", &turns[0]) ||
+        !adze_onnx_attr_flag(node, "transB", &turns[1]) || !adze_onnx_attr_flag(node, "transBatchA", &turns[2]) ||
+        !adze_onnx_attr_flag(node, "transBatchB", &turns[3]) || !adze_onnx_attr_int(node, "activation_axis", &axis) ||
         !compose_operand(node, 0, 1, &a, &a_rank) || !compose_operand(node, 1, 1, &b, &b_rank))
         return false;
     for (size_t i = 0; i < 3; i++) {
@@ -126,7 +126,7 @@ bool adze_onnx_contrib_qgemm(adze_onnx_node *node)
     double alpha = 1;
     term *a, *b, *scale = adze_onnx_operand(node, 7), *c = adze_onnx_operand(node, 6);
     uint32_t a_rank, b_rank;
-    if (!adze_onnx_attr_int(node, "transA", &turn_a) || !adze_onnx_attr_int(node, "transB", &turn_b) ||
+    if (!adze_onnx_attr_flag(node, "transA", &turn_a) || !adze_onnx_attr_flag(node, "transB", &turn_b) ||
         !adze_onnx_attr_float(node, "alpha", &alpha) || !need(node, 6) || !compose_operand(node, 0, 2, &a, &a_rank) ||
         !compose_operand(node, 3, 2, &b, &b_rank))
         return false;

@@ -65,7 +65,7 @@ bool adze_onnx_contrib_nhwc_pool(adze_onnx_node *node) { return with_channels_la
 bool adze_onnx_contrib_qlinear_conv(adze_onnx_node *node)
 {
     int64_t last = 0;
-    if (!adze_onnx_attr_int(node, "channels_last", &last)) return false;
+    if (!adze_onnx_attr_flag(node, "channels_last", &last)) return false;
     return last ? with_channels_last(node, adze_onnx_upgrade_qlinear_conv) : adze_onnx_upgrade_qlinear_conv(node);
 }
 
@@ -106,7 +106,7 @@ static bool qlinear(adze_onnx_node *node)
 bool adze_onnx_contrib_qlinear(adze_onnx_node *node)
 {
     int64_t last = 0;
-    if (!adze_onnx_attr_int(node, "channels_last", &last)) return false;
+    if (!adze_onnx_attr_flag(node, "channels_last", &last)) return false;
     return last ? with_channels_last(node, qlinear) : qlinear(node);
 }
 

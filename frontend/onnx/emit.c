@@ -13,6 +13,7 @@ static adze_op *build(adze_onnx_node *node, const char *op, adze_ir_value *const
                       uint32_t n_results)
 {
     adze_onnx_import *import = node->import;
+    if (adze_onnx_told(node)) return NULL;
     import->builder.loc = node->loc;
     adze_op *result =
         adze_build(&import->builder, op, operands, n_operands, attrs, n_attrs, NULL, n_results);
@@ -34,6 +35,7 @@ adze_ir_value *adze_onnx_emit_typed(adze_onnx_node *node, const char *op, adze_i
                                     uint32_t n_operands, const adze_type *type)
 {
     adze_onnx_import *import = node->import;
+    if (adze_onnx_told(node)) return NULL;
     import->builder.loc = node->loc;
     adze_op *made = adze_build(&import->builder, op, operands, n_operands, NULL, 0, &type, 1);
     if (!made) return NULL;

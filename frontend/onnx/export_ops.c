@@ -73,7 +73,7 @@ enum { GRAPH = 6, IS_GRAPH = 5 };
 static bool say_if(adze_onnx_export *x)
 {
     if (adze_op_num_regions(x->op) != 2 || !adze_op_num_results(x->op))
-        return adze_onnx_refuse(x, "without results or a second region");
+        return adze_onnx_refuse(x, "ONNX has no If without results or without an else");
     adze_onnx_bytes graphs[2] = {{0}, {0}};
     for (uint32_t i = 0; i < 2; i++) adze_onnx_put_subgraph(x, adze_op_region(x->op, i), false, &graphs[i]);
     adze_onnx_begin(x, "If");
@@ -89,7 +89,7 @@ static bool say_if(adze_onnx_export *x)
 static bool say_loop(adze_onnx_export *x)
 {
     adze_onnx_bytes graph = {0};
-    if (!adze_op_num_results(x->op)) return adze_onnx_refuse(x, "without results");
+    if (!adze_op_num_results(x->op)) return adze_onnx_refuse(x, "ONNX has no Loop without results");
     adze_onnx_put_subgraph(x, adze_op_region(x->op, 0), true, &graph);
     adze_onnx_begin(x, "Loop");
     for (uint32_t i = 0; i < adze_op_num_operands(x->op); i++) adze_onnx_in(x, adze_onnx_argument(x, i));
@@ -110,6 +110,7 @@ bool adze_onnx_say_op(adze_onnx_export *x)
     if (speaker) return speaker(x);
     if (adze_op_is(x->op, "if")) return say_if(x);
     if (adze_op_is(x->op, "loop")) return say_loop(x);
+    if (adze_op_is(x->op, "named")) return adze_onnx_refuse(x, "ONNX has no names for dims that only a run knows");
     if (row->onnx) return adze_onnx_say_as(x, row->onnx);
     return adze_onnx_refuse(x, "it has no form in ONNX");
 }

@@ -1,8 +1,7 @@
 /* Model-local functions: a node that calls one is replaced by the function's body.
  *
  * A body has its own names and its own opset versions; its attributes may refer to the call's.
- * Calls inside calls recurse here, bounded by ADZE_ONNX_MAX_NEST, so a function that calls itself is an
- * error.
+ * Calls inside calls recurse here, bounded by ADZE_ONNX_MAX_NEST; a function that calls itself is an error.
  */
 #include "import.h"
 
@@ -29,6 +28,8 @@ static bool list_functions(adze_onnx_import *import)
             continue;
         }
         const char *key = key_of(import->context, head->domain, head->name, head->overload);
+        if (adze_map_get(import->functions, key))
+            adze_error(adze_onnx_source_loc(&import->source), "function '%s' is given twice", key);
         adze_map_set(import->functions, key, (void *)(uintptr_t)(i + 1));
     }
     adze_onnx_piece_free(&piece);
@@ -54,8 +55,10 @@ static bool bind_names(adze_onnx_node *node, const adze_onnx_scope *scope,
                                  head->n_input);
     for (uint32_t i = 0; i < head->n_input; i++) {
         adze_ir_value *value = adze_onnx_operand(node, i);
-        adze_map_set(scope->values, adze_intern_z(node->import->context, head->input[i]),
-                     value ? value : adze_onnx_absent());
+        const char *name = adze_intern_z(node->import->context, head->input[i]);
+        if (adze_map_get(scope->values, name))
+            return adze_onnx_invalid(node, "the function has the input '%s' twice", name);
+        adze_map_set(scope->values, name, value ? value : adze_onnx_absent());
     }
     for (uint32_t i = 0; i < head->n_output; i++)
         adze_map_set(scope->used, adze_intern_z(node->import->context, head->output[i]), node);
@@ -78,10 +81,27 @@ static bool take_outputs(adze_onnx_node *node, const adze_onnx_scope *scope,
     return true;
 }
 
+static bool check_head(adze_onnx_node *node, const Pb__FunctionHead *head)
+{
+    if (head->n_opset_import > ADZE_ONNX_MAX_LIST || head->n_attribute_proto > ADZE_ONNX_MAX_LIST)
+        return adze_onnx_invalid(node, "the function has %zu opsets and %zu attributes; at most %d are supported",
+                                 head->n_opset_import, head->n_attribute_proto, ADZE_ONNX_MAX_LIST);
+    return true;
+}
+
+/* Is the function being inlined already? */
+static bool is_open(const adze_onnx_scope *scope, const adze_onnx_function_index *function)
+{
+    for (; scope; scope = scope->call ? scope->call->scope : NULL)
+        if (scope->function == function) return true;
+    return false;
+}
+
 /* A value that a function hands through keeps the name it has. */
 bool adze_onnx_function_inline(adze_onnx_node *node, const adze_onnx_function_index *function)
 {
     adze_onnx_import *import = node->import;
+    if (is_open(node->scope, function)) return adze_onnx_invalid(node, "the function calls itself");
     if (node->scope->depth == ADZE_ONNX_MAX_NEST)
         return adze_onnx_invalid(node, "functions call each other more than %d deep", ADZE_ONNX_MAX_NEST);
     adze_onnx_nodes nodes = {.ranges = function->nodes.items, .count = function->nodes.count};
@@ -93,8 +113,9 @@ bool adze_onnx_function_inline(adze_onnx_node *node, const adze_onnx_function_in
                              .depth = node->scope->depth + 1,
                              .values = adze_map_create(),
                              .used = adze_map_create(),
-                             .call = node};
-    bool ok = head && scope.values && scope.used;
+                             .call = node,
+                             .function = function};
+    bool ok = head && scope.values && scope.used && check_head(node, head);
     if (ok) {
         scope.opsets = head->opset_import;
         scope.n_opsets = head->n_opset_import;

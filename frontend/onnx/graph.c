@@ -277,13 +277,17 @@ static void bind_outputs(adze_onnx_node *node)
 static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
 {
     adze_onnx_import *import = self->import;
-    if ((self->scope->outer || self->scope->parent) && !adze_onnx_count(import, 1)) return false;
+    /* names inside begin with those of the calls around: their bytes count too */
+    enum { NAME_BYTES = 1024 };
+    size_t weight = 1 + strlen(self->scope->prefix) / NAME_BYTES;
+    if ((self->scope->outer || self->scope->parent) && !adze_onnx_count(import, weight)) return false;
     adze_onnx_node node = {.import = import, .scope = self->scope, .proto = proto};
     node.op_type = intern(self, proto->op_type ? proto->op_type : "");
     node.domain = intern(self, proto->domain ? proto->domain : "");
     if (strcmp(node.domain, "ai.onnx") == 0) node.domain = intern(self, "");
     node.name = node_name(self, proto->name, node.op_type, index);
     node.loc = node_loc(self, node.name, node.op_type);
+    node.errors_before = adze_context_errors(import->context);
     enum { EXTRA = 4 }; /* operands that upgrades add */
     node.in_capacity = (uint32_t)proto->n_input + EXTRA;
     node.in = calloc(node.in_capacity, sizeof *node.in);
@@ -298,6 +302,9 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
             adze_onnx_invalid(&node, "the node has no op type");
         else if (proto->n_output == 0)
             adze_onnx_invalid(&node, "the node has no outputs");
+        else if (proto->n_attribute > ADZE_ONNX_MAX_LIST)
+            adze_onnx_invalid(&node, "the node has %zu attributes; at most %d are supported", proto->n_attribute,
+                              ADZE_ONNX_MAX_LIST);
         else if (find_version(&node) && find_inputs(&node, &poisoned)) {
             uint64_t errors = adze_context_errors(import->context);
             bool done = import_op(&node, poisoned), told = adze_context_errors(import->context) > errors;

@@ -16,9 +16,15 @@ adze_ir_value *adze_onnx_poison(void) { return (adze_ir_value *)(uintptr_t)&pois
 
 adze_ir_value *adze_onnx_absent(void) { return (adze_ir_value *)(uintptr_t)&absent; }
 
+bool adze_onnx_told(const adze_onnx_node *node)
+{
+    return adze_context_errors(node->import->context) != node->errors_before;
+}
+
 bool adze_onnx_invalid(const adze_onnx_node *node, const char *format, ...)
 {
     char message[512];
+    if (adze_onnx_told(node)) return false;
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
@@ -29,6 +35,7 @@ bool adze_onnx_invalid(const adze_onnx_node *node, const char *format, ...)
 bool adze_onnx_unsupported(const adze_onnx_node *node, const char *format, ...)
 {
     char message[512];
+    if (adze_onnx_told(node)) return false;
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
@@ -150,8 +157,9 @@ static bool finish(adze_onnx_import *import, const adze_onnx_scope *scope, adze_
     adze_ir_value **values = calloc((size_t)count + 1, sizeof(adze_ir_value *));
     const char **names = calloc((size_t)count + 1, sizeof(const char *));
     const adze_type **types = calloc((size_t)count + 1, sizeof(const adze_type *));
+    adze_map *listed = adze_map_create();
     adze_onnx_piece piece = {0};
-    bool ok = (values && names && types) || fail(import, "out of memory");
+    bool ok = (values && names && types && listed) || fail(import, "out of memory");
     for (uint32_t i = 0; ok && i < count; i++) {
         Pb__ValueInfo *info = adze_onnx_piece_unpack(&piece, &import->source, list->items[i],
                                                      &pb__value_info__descriptor);
@@ -161,12 +169,15 @@ static bool finish(adze_onnx_import *import, const adze_onnx_scope *scope, adze_
         }
         names[i] = adze_intern_z(import->context, info->name ? info->name : "");
         values[i] = adze_map_get(scope->values, names[i]);
-        if (!values[i]) {
+        if (adze_map_get(listed, names[i])) {
+            adze_error(adze_onnx_source_loc(&import->source), "output '%s' is given twice", names[i]);
+        } else if (!values[i]) {
             adze_error(adze_onnx_source_loc(&import->source), "output '%s' is defined nowhere",
                        names[i]);
         } else if (values[i] != adze_onnx_poison()) {
             types[i] = adze_value_type(values[i]);
         }
+        adze_map_set(listed, names[i], import);
     }
     ok = ok && (count > 0 || fail(import, "the graph has no outputs"));
     if (ok && is_clean(import)) {
@@ -177,6 +188,7 @@ static bool finish(adze_onnx_import *import, const adze_onnx_scope *scope, adze_
     free(values);
     free(names);
     free(types);
+    if (listed) adze_map_destroy(listed);
     adze_onnx_piece_free(&piece);
     return ok;
 }
@@ -224,6 +236,9 @@ static int64_t default_opset(const Pb__ModelHead *head)
 static bool check_opset(adze_onnx_import *import, const Pb__ModelHead *head)
 {
     int64_t opset = default_opset(head);
+    if (head->n_opset_import > ADZE_ONNX_MAX_LIST)
+        return adze_error(adze_onnx_source_loc(&import->source), "%zu opsets; at most %d are supported",
+                          head->n_opset_import, ADZE_ONNX_MAX_LIST);
     if (!opset || (opset >= ADZE_ONNX_OPSET_MIN && opset <= ADZE_ONNX_OPSET_MAX)) return true;
     return adze_error(adze_onnx_source_loc(&import->source),
                       "not supported (opset %lld): opsets %d to %d are read", (long long)opset,
@@ -269,8 +284,10 @@ static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
 /* The text so far and a symbol, if it is not there yet; returns NULL: the dim stays what it is. */
 static const adze_dim *list_symbol(void *self, const char *name)
 {
+    enum { ENOUGH = 4096 };
     adze_text *list = self;
     char item[128];
+    if (list->size > ENOUGH) return NULL;
     snprintf(item, sizeof item, " %.100s,", name);
     adze_text_write(list, "", 1);
     list->size--;

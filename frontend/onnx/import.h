@@ -6,6 +6,9 @@
 #include "piece.h"
 #include <adze/onnx.h>
 
+/* Functions and graphs inside each other; attributes of a node, opsets: lists that are walked again and again. */
+enum { ADZE_ONNX_MAX_NEST = 32, ADZE_ONNX_MAX_LIST = 4096 };
+
 typedef struct adze_onnx_import {
     adze_context *context;
     adze_module *module;
@@ -15,12 +18,13 @@ typedef struct adze_onnx_import {
     const char *folder; /* external data lies under it; NULL = not allowed */
     adze_builder builder;
     adze_map *symbols;      /* interned dim_param -> adze_dim */
-    adze_map *taken;        /* interned symbol -> anything: names in use */
+    adze_map *taken;        /* interned symbol in use -> the last number that was put behind it, or 1 */
     adze_map *declared;     /* interned value name -> adze_type, from value_info and outputs */
     bool *dim_used;         /* per entry of options.dims */
     uint32_t n_inlined;     /* nodes of functions and of graphs inside nodes imported so far */
     adze_const *last_const; /* the last constant of the module that was seen, or an earlier one */
     uint64_t errors_before; /* of the context */
+    uint64_t dense_bytes;   /* of sparse tensors, made dense */
     adze_map *functions;    /* interned "domain:name:overload" -> index + 1 */
 } adze_onnx_import;
 
@@ -36,6 +40,7 @@ typedef struct adze_onnx_scope {
     size_t n_opsets;
     /* What ref_attr_name in a function body refers to: the call's attributes, then the defaults. */
     const struct adze_onnx_node *call;
+    const adze_onnx_function_index *function; /* NULL: not of a function */
     Pb__Attribute **defaults;
     size_t n_defaults;
 } adze_onnx_scope;
@@ -56,6 +61,7 @@ typedef struct adze_onnx_node {
     const char *domain; /* "" = the default one */
     int64_t version;    /* of the domain's opset */
     adze_loc loc;
+    uint64_t errors_before; /* of the context: a node has one error */
     adze_ir_value **in; /* absent ones NULL, no absent ones at the end */
     uint32_t n_in, in_capacity;
     adze_ir_value **out; /* to be filled in; room for all outputs of the node */
@@ -70,6 +76,8 @@ typedef struct adze_onnx_node {
 /* Both return false. An error in the model, and a thing that Adze does not know. */
 bool adze_onnx_invalid(const adze_onnx_node *node, const char *format, ...) ADZE_PRINTF(2, 3);
 bool adze_onnx_unsupported(const adze_onnx_node *node, const char *format, ...) ADZE_PRINTF(2, 3);
+/* Does the node have an error already? Further ones of the same node are not reported. */
+bool adze_onnx_told(const adze_onnx_node *node);
 /* False, and reported, once so many errors were found that the rest is not worth reading. */
 bool adze_onnx_may_report(adze_onnx_import *import);
 
@@ -141,6 +149,8 @@ bool adze_onnx_read_sparse(adze_onnx_import *import, const adze_onnx_scope *scop
 const Pb__Attribute *adze_onnx_attr(adze_onnx_node *node, const char *name);
 /* False after an error (wrong kind); `out` keeps its value if the attribute is absent. */
 bool adze_onnx_attr_int(adze_onnx_node *node, const char *name, int64_t *out);
+/* An int that is a flag, as 0 or 1; an error where the standard knows no other value and it has one (attr.c). */
+bool adze_onnx_attr_flag(adze_onnx_node *node, const char *name, int64_t *out);
 bool adze_onnx_attr_float(adze_onnx_node *node, const char *name, double *out);
 bool adze_onnx_attr_str(adze_onnx_node *node, const char *name, const char **out);
 bool adze_onnx_attr_ints(adze_onnx_node *node, const char *name, const int64_t **out,
@@ -194,8 +204,6 @@ const adze_onnx_upgrade *adze_onnx_contrib_find(const char *op_type);
 
 /* ---- Graphs inside nodes (subgraph.c) ---- */
 
-/* Functions and graphs inside each other. */
-enum { ADZE_ONNX_MAX_NEST = 32 };
 
 typedef bool adze_onnx_visit(void *self, const char *name);
 /* The names that a node reads: its inputs, and what graphs inside it take from around. False as soon as `visit` is. */

@@ -170,6 +170,30 @@ static bool end_message(adze_onnx_piece *piece, const ProtobufCMessageDescriptor
            put_number(piece, 1005, body.size);
 }
 
+/* Names are joined to longer ones, so that long ones would take memory again and again. */
+enum { MAX_NAME = 1 << 16 };
+
+static bool check_text(const adze_onnx_scanner *scanner, const uint8_t *text)
+{
+    const char *name = scanner->field->name, *at = (const char *)text, *end = at + scanner->range.size;
+    bool is_name = strcmp(name, "doc_string") && strcmp(name, "value") && strcmp(name, "key");
+    if (memchr(text, 0, scanner->range.size)) {
+        adze_onnx_scan_error(scanner, "'%s' holds a zero byte", name);
+        return false;
+    }
+    if (is_name && scanner->range.size > MAX_NAME) {
+        adze_onnx_scan_error(scanner, "'%s' has %llu bytes; a name has at most %d", name,
+                             (unsigned long long)scanner->range.size, MAX_NAME);
+        return false;
+    }
+    for (size_t n; at < end; at += n)
+        if (!(n = adze_utf8_length(at, end))) {
+            adze_onnx_scan_error(scanner, "'%s' is not UTF-8", name);
+            return false;
+        }
+    return true;
+}
+
 /* Copies one leaf field as it stands, key included. */
 static bool copy_field(adze_onnx_piece *piece, adze_onnx_scanner *scanner)
 {
@@ -182,12 +206,7 @@ static bool copy_field(adze_onnx_piece *piece, adze_onnx_scanner *scanner)
     if (!adze_onnx_source_read(scanner->source, scanner->key_offset, to,
                                head + scanner->range.size))
         return false;
-    if (scanner->field->type == PROTOBUF_C_TYPE_STRING &&
-        memchr(to + head, 0, scanner->range.size)) {
-        adze_onnx_scan_error(scanner, "'%s' holds a zero byte", scanner->field->name);
-        return false;
-    }
-    return true;
+    return scanner->field->type != PROTOBUF_C_TYPE_STRING || check_text(scanner, to + head);
 }
 
 static bool begin_message(adze_onnx_piece *piece, const adze_onnx_scanner *scanner, copied *self)

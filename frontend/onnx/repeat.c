@@ -112,7 +112,8 @@ static bool settle(adze_onnx_repeat *self, adze_region *region)
     adze_onnx_import *import = self->node->import;
     adze_const *last = adze_onnx_last_const(import);
     for (uint32_t round = 1;; round++) {
-        bool changed, ok = read_once(self, region) && widen(self, region, round, &changed);
+        bool changed, ok = read_once(self, region) && !adze_onnx_told(self->node) &&
+                           widen(self, region, round, &changed);
         if (ok && !changed) {
             adze_onnx_drop_consts(import, last);
             return true;

@@ -285,6 +285,10 @@ adze_data *adze_onnx_tensor_data(adze_onnx_import *import, const Pb__Tensor *ten
                                  const adze_onnx_shape *shape, adze_loc loc)
 {
     enum { EXTERNAL = 1 };
+    if (tensor->data_location != EXTERNAL && tensor->data_location != 0) {
+        adze_error(loc, "tensor '%s': data_location is %d", tensor->name ? tensor->name : "", tensor->data_location);
+        return NULL;
+    }
     if (tensor->data_location == EXTERNAL)
         return adze_onnx_external_data(import->context, import->folder, tensor, shape->bytes, loc);
     if (!check_payload(tensor, shape, loc)) return NULL;

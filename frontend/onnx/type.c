@@ -58,10 +58,12 @@ static const char *fresh_symbol(adze_onnx_import *import, const char *text)
     if ((text[0] >= '0' && text[0] <= '9') || text[0] == 0) word[n++] = 'd';
     for (; *text && n + 1 < sizeof word; text++) word[n++] = is_word(*text) ? *text : '_';
     word[n] = 0;
-    const char *name = adze_intern_z(import->context, word);
-    for (uint32_t i = 2; is_reserved(name) || adze_map_get(import->taken, name); i++)
-        name = adze_internf(import->context, "%s_%u", word, i);
-    adze_map_set(import->taken, name, import);
+    const char *base = adze_intern_z(import->context, word), *name = base;
+    uintptr_t next = (uintptr_t)adze_map_get(import->taken, base); /* of the numbers behind that name */
+    while (is_reserved(name) || adze_map_get(import->taken, name))
+        name = adze_internf(import->context, "%s_%zu", word, (size_t)(next = next < 2 ? 2 : next + 1));
+    if (name != base) adze_map_set(import->taken, base, (void *)next);
+    adze_map_set(import->taken, name, (void *)(uintptr_t)1);
     return name;
 }
 
@@ -159,6 +161,12 @@ const adze_type *adze_onnx_type(adze_onnx_import *import, const Pb__Type *type, 
     }
     if (type && type->map_type) {
         adze_dtype key = adze_onnx_dtype(type->map_type->key_type);
+        if (key != ADZE_DTYPE_str && adze_dtype_get_kind(key) != ADZE_KIND_INT &&
+            adze_dtype_get_kind(key) != ADZE_KIND_UINT) {
+            adze_error(adze_onnx_source_loc(&import->source), "value '%s': keys of a map are of type %d", value,
+                       type->map_type->key_type);
+            return NULL;
+        }
         inner = adze_onnx_type(import, type->map_type->value_type, value, mode);
         return inner ? adze_type_map(import->context, key, inner) : NULL;
     }

@@ -32,7 +32,7 @@ static bool read_attention(adze_onnx_node *node, attention *a)
 {
     uint32_t rank, k_rank, v_rank;
     *a = (attention){.left = -1, .right = -1};
-    if (!adze_onnx_attr_int(node, "is_causal", &a->causal) || !adze_onnx_attr_int(node, "q_num_heads", &a->q_heads) ||
+    if (!adze_onnx_attr_flag(node, "is_causal", &a->causal) || !adze_onnx_attr_int(node, "q_num_heads", &a->q_heads) ||
         !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
         !adze_onnx_attr_float(node, "softcap", &a->softcap) ||
         !adze_onnx_attr_int(node, "softmax_precision", &a->precision) ||
@@ -281,7 +281,7 @@ bool adze_onnx_upgrade_rotary_embedding(adze_onnx_node *node)
     term *x, *unused;
     uint32_t rank, other;
     int64_t heads = 0;
-    if (!adze_onnx_attr_int(node, "interleaved", &r.interleaved) ||
+    if (!adze_onnx_attr_flag(node, "interleaved", &r.interleaved) ||
         !adze_onnx_attr_int(node, "rotary_embedding_dim", &r.turned) ||
         !adze_onnx_attr_int(node, "num_heads", &heads) || !compose_operand(node, 0, 3, &x, &rank) ||
         !compose_operand(node, 1, 2, &unused, &other) || !compose_operand(node, 2, 2, &unused, &other))

@@ -52,6 +52,9 @@ static bool read_turned(adze_onnx_node *node, term *w, uint32_t rank, turned *t)
                                      (long long)t->kernel[i]);
         if ((t->strides && t->strides[i] < 1) || (t->dilations && t->dilations[i] < 1) || t->kernel[i] < 1)
             return adze_onnx_invalid(node, "a stride, dilation or window of 0");
+        if (t->kernel[i] > INT32_MAX) return adze_onnx_unsupported(node, "a window of %lld", (long long)t->kernel[i]);
+        if (t->shape && (t->shape[i] < 0 || t->shape[i] > INT32_MAX))
+            return adze_onnx_invalid(node, "attribute 'output_shape' has the entry %lld", (long long)t->shape[i]);
     }
     return true;
 }
@@ -73,7 +76,7 @@ static bool find_pads(adze_onnx_node *node, term *x, turned *t)
             after = t->pads && !valid ? t->pads[t->axes + i] : 0;
         } else {
             /* s (in - 1) + 1 + reach + extra - out; out is s in for SAME */
-            if (t->shape && !adze_dim_is_const(compose_dim(x, 2 + i), &size))
+            if (t->shape && (!adze_dim_is_const(compose_dim(x, 2 + i), &size) || size > INT32_MAX))
                 return adze_onnx_unsupported(node, "output_shape of dims that are not known before it runs");
             total = t->shape ? stride * (size - 1) + 1 + reach + extra - t->shape[i] : 1 + reach + extra - stride;
             before = total < 0 ? 0 : upper ? total / 2 : total - total / 2; /* too few: zeros at the end */

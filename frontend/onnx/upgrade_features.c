@@ -158,7 +158,7 @@ bool adze_onnx_ml_one_hot_encoder(adze_onnx_node *node)
     term *x, *cats;
     uint32_t rank;
     int64_t zeros = 1;
-    if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_int(node, "zeros", &zeros)) return false;
+    if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_flag(node, "zeros", &zeros)) return false;
     bool text = compose_dtype(x) == ADZE_DTYPE_str;
     const char *name = text ? "cats_strings" : "cats_int64s";
     if (!adze_onnx_attr_list(node, name, &cats)) return false;

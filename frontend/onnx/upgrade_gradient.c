@@ -192,6 +192,10 @@ static bool bind(gradient *g, names *n, adze_map *map)
         if (!value) return false;
         if (!node->in[i] || !adze_type_compatible(adze_value_type(value), adze_value_type(node->in[i])))
             return adze_onnx_invalid(node, "input %zu is not of the type of what it stands for", i);
+        if (adze_map_get(map, value)) {
+            ProtobufCBinaryData name = i < n_xs ? n->xs->strings[i] : n->zs->strings[i - n_xs];
+            return adze_onnx_invalid(node, "xs and zs name '%.*s' twice", (int)name.len, (const char *)name.data);
+        }
         adze_map_set(g->leaves, value, g);
         adze_map_set(g->leaves, node->in[i], g);
         adze_map_set(map, value, node->in[i]);

@@ -9,7 +9,7 @@ bool adze_onnx_upgrade_trilu(adze_onnx_node *node)
     term *x, *k = adze_onnx_operand(node, 1);
     uint32_t rank;
     int64_t upper = 1;
-    if (!adze_onnx_attr_int(node, "upper", &upper) || !compose_operand(node, 0, 2, &x, &rank)) return false;
+    if (!adze_onnx_attr_flag(node, "upper", &upper) || !compose_operand(node, 0, 2, &x, &rank)) return false;
     term *row = compose_positions(node, x, rank - 2, 2, 0), *column = compose_positions(node, x, rank - 1, 2, 1);
     if (k) row = compose2(node, "add", row, k);
     term *keeps = compose2(node, upper ? "less_equal" : "greater_equal", row, column);

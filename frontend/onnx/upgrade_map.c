@@ -30,12 +30,12 @@ static bool entries(adze_onnx_node *node, term **keys, term **values)
     return true;
 }
 
-/* The elements of a list by the map, zeros or "" for what it has not, as one row. */
+/* The elements of a row by the map, zeros or "" for what it has not. */
 static term *look_up(adze_onnx_node *node, term *x, term *keys, term *values)
 {
     bool text = compose_dtype(values) == ADZE_DTYPE_str;
     term *rest = text ? adze_onnx_text(node, "") : compose_like(node, values, 0);
-    return compose_all(node, "lookup", (term *[]){compose_one_row(node, x), keys, values, rest}, 4, 4, NULL, 0);
+    return compose_all(node, "lookup", (term *[]){x, keys, values, rest}, 4, 4, NULL, 0);
 }
 
 bool adze_onnx_ml_dict_vectorizer(adze_onnx_node *node)
@@ -44,7 +44,15 @@ bool adze_onnx_ml_dict_vectorizer(adze_onnx_node *node)
     term *words, *keys, *values;
     if (!adze_onnx_attr_list_of(node, names, &words) || !entries(node, &keys, &values)) return false;
     if (!words) return adze_onnx_invalid(node, "has no vocabulary");
-    return compose_end(node, look_up(node, words, keys, values));
+    return compose_end(node, look_up(node, compose_one_row(node, words), keys, values));
+}
+
+/* 0 … count - 1 as one row: a constant, or where that is long made by a run. */
+static term *places(adze_onnx_node *node, int64_t count)
+{
+    enum { LISTED = 4096 };
+    if (count <= LISTED) return compose_one_row(node, compose_count_up(node, count));
+    return compose_iota(node, adze_dim_const(node->import->context, count), 2, 1);
 }
 
 /* The values of a map in the order of its keys, or each at the place that its key says. */
@@ -70,6 +78,6 @@ bool adze_onnx_ml_cast_map(adze_onnx_node *node)
     if (!entries(node, &keys, &values)) return false;
     if (compose_dtype(keys) != ADZE_DTYPE_i64) return adze_onnx_invalid(node, "the keys of its map are no int64");
     term *row =
-        sparse ? look_up(node, compose_count_up(node, most), keys, values) : compose_unsqueeze(node, values, 0, 1);
+        sparse ? look_up(node, places(node, most), keys, values) : compose_unsqueeze(node, values, 0, 1);
     return compose_end(node, compose_cast(node, row, dtype));
 }

@@ -39,7 +39,7 @@ bool adze_onnx_upgrade_dropout(adze_onnx_node *node)
     adze_ir_value *training = adze_onnx_operand(node, 2);
     double ratio = 0.5;
     int64_t is_test = 0;
-    if (!adze_onnx_attr_float(node, "ratio", &ratio) || !adze_onnx_attr_int(node, "is_test", &is_test)) return false;
+    if (!adze_onnx_attr_float(node, "ratio", &ratio) || !adze_onnx_attr_flag(node, "is_test", &is_test)) return false;
     if ((training && !is_false(training)) || (node->version < 7 && !is_test))
         return adze_onnx_dropout_training(node, ratio);
     if (node->n_out > 1 && node->version < 10)
@@ -91,8 +91,8 @@ bool adze_onnx_upgrade_softmax(adze_onnx_node *node)
 bool adze_onnx_upgrade_batch_norm(adze_onnx_node *node)
 {
     int64_t spatial = 1, training = 0, is_test = 0;
-    if (!adze_onnx_attr_int(node, "is_test", &is_test) || !adze_onnx_attr_int(node, "spatial", &spatial) ||
-        !adze_onnx_attr_int(node, "training_mode", &training))
+    if (!adze_onnx_attr_flag(node, "is_test", &is_test) || !adze_onnx_attr_int(node, "spatial", &spatial) ||
+        !adze_onnx_attr_flag(node, "training_mode", &training))
         return false;
     if (spatial != 1) return adze_onnx_unsupported(node, "spatial = %lld", (long long)spatial);
     bool trains = node->version < 7 ? !is_test : node->version < 14 ? node->n_out > 1 : training != 0;

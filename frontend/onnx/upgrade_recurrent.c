@@ -35,7 +35,7 @@ bool adze_onnx_upgrade_recurrent(adze_onnx_node *node)
     int64_t layout = 0, sequence = 0;
     const char *activations = join(node, "activations");
     const char *op = !strcmp(node->op_type, "LSTM") ? "lstm" : !strcmp(node->op_type, "GRU") ? "gru" : "rnn";
-    if (!activations || !adze_onnx_attr_int(node, "layout", &layout) ||
+    if (!activations || !adze_onnx_attr_flag(node, "layout", &layout) ||
         !adze_onnx_attr_int(node, "output_sequence", &sequence)) /* opset 1: results are optional by themselves */
         return false;
     for (uint32_t i = 0; layout && i <= FIRST_C; i++)

@@ -147,6 +147,36 @@ static adze_ir_value *entry(adze_onnx_node *node, adze_ir_value *all, adze_ir_va
     return adze_onnx_emit(node, "gather", operands, 2, NULL, 0);
 }
 
+/* The length, which must be from 0 to that of the axis: a look into the list of those that are possible. */
+static term *checked(adze_onnx_node *node, term *length, term *most)
+{
+    term *zero = compose_number(node, ADZE_DTYPE_i64, 0), *one = compose_number(node, ADZE_DTYPE_i64, 1);
+    term *end = compose2(node, "add", compose_scalar(node, most), one);
+    term *index = compose3(node, "where", compose2(node, "less", length, zero), end, length);
+    return compose2(node, "gather", compose3(node, "range", zero, end, one), index);
+}
+
+/* Lengths that are constants, and how many there are. */
+static bool check_constants(const scan *s)
+{
+    adze_onnx_node *node = s->node;
+    const adze_dim *batch = compose_dim(s->inputs[0], 0), *count = compose_dim(s->lengths, 0);
+    int64_t most, lengths[64];
+    if (!adze_dim_compatible(batch, count)) {
+        int64_t have = 0, want = 0;
+        adze_dim_is_const(count, &have);
+        adze_dim_is_const(batch, &want);
+        return adze_onnx_invalid(node, "%lld sequence_lens for a batch of %lld", (long long)have, (long long)want);
+    }
+    int n = adze_value_as_ints(s->lengths, lengths, 64);
+    if (n < 0 || !adze_dim_is_const(compose_dim(s->inputs[0], 1), &most)) return true;
+    for (int i = 0; i < n; i++)
+        if (lengths[i] < 0 || lengths[i] > most)
+            return adze_onnx_invalid(node, "entry %d of sequence_lens is %lld; sequences have %lld", i,
+                                     (long long)lengths[i], (long long)most);
+    return true;
+}
+
 /* Cuts the inputs of one entry to its length; *out: how long they were, as a list of one. */
 static bool shorten(scan *one, adze_ir_value *index, adze_ir_value **out)
 {
@@ -154,8 +184,8 @@ static bool shorten(scan *one, adze_ir_value *index, adze_ir_value **out)
     adze_ir_value *zero = compose_int(node, 0);
     term *at = compose_unsqueeze(node, index, 0, 1);
     term *length = compose_cast(node, compose2(node, "gather", one->lengths, at), ADZE_DTYPE_i64);
-    length = compose2(node, "max", length, zero);
     *out = compose_size(node, one->inputs[0], 0);
+    length = checked(node, length, *out);
     for (uint32_t i = 0; i < one->n_inputs && *out; i++) {
         term *parts[] = {one->inputs[i], zero, length, zero};
         one->inputs[i] = compose_all(node, "slice", parts, 4, 4, NULL, 0);
@@ -308,7 +338,8 @@ static bool import_scan(scan *s, adze_ir_value **out)
     if (s->lengths &&
         (compose_rank(s->lengths) != 1 || adze_dtype_get_kind(compose_dtype(s->lengths)) != ADZE_KIND_INT))
         return adze_onnx_invalid(node, "its sequence_lens are no list of integers");
-    return read_list(node, "directions", s->n_inputs, true, &s->reversed) && find_axes(s, NULL) && run_batch(s, out);
+    return read_list(node, "directions", s->n_inputs, true, &s->reversed) && find_axes(s, NULL) &&
+           (!s->lengths || check_constants(s)) && run_batch(s, out);
 }
 
 bool adze_onnx_upgrade_scan(adze_onnx_node *node)

@@ -11,7 +11,7 @@ static bool window(adze_onnx_node *node, double constant, const double *factors,
     static const double turn = 6.283185307179586;
     term *size = adze_onnx_operand(node, 0);
     int64_t number = 1, periodic = 1;
-    if (!adze_onnx_attr_int(node, "output_datatype", &number) || !adze_onnx_attr_int(node, "periodic", &periodic))
+    if (!adze_onnx_attr_int(node, "output_datatype", &number) || !adze_onnx_attr_flag(node, "periodic", &periodic))
         return false;
     adze_dtype dtype = adze_onnx_dtype(number), wide = dtype == ADZE_DTYPE_f64 ? dtype : ADZE_DTYPE_f32;
     if (!size) return adze_onnx_invalid(node, "has no input");
@@ -124,7 +124,7 @@ bool adze_onnx_upgrade_affine_grid(adze_onnx_node *node)
     term *theta, *size, *sum = NULL;
     uint32_t rank, unused;
     int64_t aligned = 0, entries;
-    if (!adze_onnx_attr_int(node, "align_corners", &aligned) || !compose_operand(node, 0, 3, &theta, &rank) ||
+    if (!adze_onnx_attr_flag(node, "align_corners", &aligned) || !compose_operand(node, 0, 3, &theta, &rank) ||
         !compose_operand(node, 1, 1, &size, &unused))
         return false;
     if (!adze_dim_is_const(compose_dim(size, 0), &entries) || (entries != 4 && entries != 5))

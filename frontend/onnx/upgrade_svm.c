@@ -90,7 +90,7 @@ bool adze_onnx_ml_svm_regressor(adze_onnx_node *node)
     term *x, *y;
     int64_t supports = 0, one_class = 0, columns;
     if (!read_svm(node, &s) || !adze_onnx_attr_int(node, "n_supports", &supports) ||
-        !adze_onnx_attr_int(node, "one_class", &one_class))
+        !adze_onnx_attr_flag(node, "one_class", &one_class))
         return false;
     if (supports < 0 || (supports && s.n_coefficients != (uint64_t)supports))
         return adze_onnx_invalid(node, "%zu coefficients for %lld support vectors", s.n_coefficients,
@@ -112,10 +112,13 @@ bool adze_onnx_ml_svm_regressor(adze_onnx_node *node)
 
 /* ---- Classes ---- */
 
+/* Bound on the matrix of coefficients, which has a row for each pair: n / 2 times what the node has. */
+enum { MAX_WEIGHTS = 1 << 26 };
+
 typedef struct classes {
     int64_t n, pairs, vectors;
     const int64_t *counts; /* of the vectors of each class */
-    float *weights, *wins; /* [pairs, vectors]; [2 pairs, n]: who wins by a decision above 0, then by any other */
+    float *weights; /* [pairs, vectors] */
 } classes;
 
 static void fill(const svm *s, classes *c)
@@ -129,8 +132,6 @@ static void fill(const svm *s, classes *c)
                 row[first_i + k] = s->coefficients[(j - 1) * c->vectors + first_i + k];
             for (int64_t k = 0; k < c->counts[j]; k++)
                 row[first_j + k] = s->coefficients[i * c->vectors + first_j + k];
-            c->wins[pair * c->n + i] = 1;
-            c->wins[(c->pairs + pair) * c->n + j] = 1;
         }
     }
 }
@@ -152,25 +153,19 @@ static bool read_classes(adze_onnx_node *node, const svm *s, term *labels, class
         return adze_onnx_invalid(
             node, "%lld class labels, %zu coefficients and %zu rho for %lld vectors of %lld classes",
             (long long)compose_count(labels), s->n_coefficients, s->n_rho, (long long)c->vectors, (long long)c->n);
+    if (c->vectors > MAX_WEIGHTS / c->pairs)
+        return adze_onnx_unsupported(node, "%lld vectors of %lld classes: %lld pairs of them take more than %d MB",
+                                     (long long)c->vectors, (long long)c->n, (long long)c->pairs,
+                                     MAX_WEIGHTS / (1 << 18));
     c->weights = calloc((size_t)(c->pairs * c->vectors) + 1, sizeof *c->weights);
-    c->wins = calloc((size_t)(2 * c->pairs * c->n) + 1, sizeof *c->wins);
-    if (!c->weights || !c->wins) return adze_onnx_invalid(node, "out of memory");
+    if (!c->weights) return adze_onnx_invalid(node, "out of memory");
     fill(s, c);
     return true;
 }
 
-/* Which class wins most pairs. */
-static term *winner(adze_onnx_node *node, const classes *c, term *decided)
-{
-    term *above = compose2(node, "greater", decided, number(node, 0));
-    term *both[] = {compose_cast(node, above, ADZE_DTYPE_f32),
-                    compose_cast(node, compose1(node, "not", above), ADZE_DTYPE_f32)};
-    term *wins = compose_floats(node, c->wins, 2 * c->pairs * c->n, c->n);
-    return ml_best(node, compose2(node, "matmul", compose_concat(node, both, 2, 1), wins));
-}
-
-/* Probabilities of the classes: of pairs by Platt's logistic function of what is decided, then coupled. */
-static term *couple(adze_onnx_node *node, const classes *c, const float *a, const float *b, term *decided)
+/* What is there for each pair, [rows, 2 pairs] (for its first class, then for its second), as [rows, n, n]: of class i
+ * against class j. On the diagonal stands that of the first pair. */
+static term *by_classes(adze_onnx_node *node, const classes *c, term *pairs)
 {
     adze_context *context = node->import->context;
     int64_t *places = calloc((size_t)(c->n * c->n), sizeof *places);
@@ -181,17 +176,35 @@ static term *couple(adze_onnx_node *node, const classes *c, const float *a, cons
             places[i * c->n + j] = pair;
             places[j * c->n + i] = c->pairs + pair;
         }
+    adze_attr axis = adze_attr_int("axis", 1);
+    term *list = compose_ints(node, places, (size_t)(c->n * c->n));
+    free(places);
+    term *all = compose_all(node, "gather", (term *[]){pairs, list}, 2, 2, &axis, 1);
+    if (!all) return NULL;
+    const adze_dim *n = adze_dim_const(context, c->n), *dims[] = {compose_dim(all, 0), n, n};
+    return compose_reshape(node, all, dims, 3);
+}
+
+/* Which class wins most pairs. The diagonal gives all of them the same. */
+static term *winner(adze_onnx_node *node, const classes *c, term *decided)
+{
+    int64_t axis = 2;
+    term *above = compose2(node, "greater", decided, number(node, 0));
+    term *both[] = {compose_cast(node, above, ADZE_DTYPE_f32),
+                    compose_cast(node, compose1(node, "not", above), ADZE_DTYPE_f32)};
+    term *wins = by_classes(node, c, compose_concat(node, both, 2, 1));
+    return ml_best(node, compose_reduce(node, "reduce_sum", wins, &axis, 1, false));
+}
+
+/* Probabilities of the classes: of pairs by Platt's logistic function of what is decided, then coupled. */
+static term *couple(adze_onnx_node *node, const classes *c, const float *a, const float *b, term *decided)
+{
     term *steep = compose_floats(node, a, c->pairs, 0), *moved = compose_floats(node, b, c->pairs, 0);
     term *x = compose2(node, "add", compose2(node, "mul", decided, steep), moved);
     term *p = compose1(node, "sigmoid", compose1(node, "neg", x));
     p = compose_all(node, "clip", (term *[]){p, number(node, 1e-7f), number(node, 1 - 1e-7f)}, 3, 3, NULL, 0);
     p = compose_concat(node, (term *[]){p, compose2(node, "sub", number(node, 1), p)}, 2, 1);
-    adze_attr axis = adze_attr_int("axis", 1);
-    p = compose_all(node, "gather", (term *[]){p, compose_ints(node, places, (size_t)(c->n * c->n))}, 2, 2, &axis, 1);
-    free(places);
-    if (!p) return NULL;
-    const adze_dim *n = adze_dim_const(context, c->n), *dims[] = {compose_dim(p, 0), n, n};
-    return compose1(node, "couple_probabilities", compose_reshape(node, p, dims, 3));
+    return compose1(node, "couple_probabilities", by_classes(node, c, p));
 }
 
 static bool say_classes(adze_onnx_node *node, const svm *s, const classes *c, term *labels, term *decided)
@@ -246,6 +259,5 @@ bool adze_onnx_ml_svm_classifier(adze_onnx_node *node)
         ok = say_classes(node, &s, &c, labels, decided);
     }
     free(c.weights);
-    free(c.wins);
     return ok;
 }

@@ -389,12 +389,12 @@ static bool place_branches(adze_onnx_node *node, const placed *p, adze_onnx_tree
     t->n_branches = (int64_t)p->n;
     size_t next = 0;
     for (size_t i = 0; i < p->n; i++) {
+        if (!(p->modes[i] >= (double)LESS_EQUAL && p->modes[i] <= (double)MEMBER))
+            return adze_onnx_invalid(node, "mode %g of a node is not known", p->modes[i]);
         adze_onnx_branch b = {.feature = p->features[i], .mode = (int64_t)p->modes[i], .split = p->splits[i],
                               .missing = p->missing && p->missing[i]};
         b.child[0] = child_of(p->first, p->first_leaf, i);
         b.child[1] = child_of(p->second, p->second_leaf, i);
-        if (!(p->modes[i] >= (double)LESS_EQUAL && p->modes[i] <= (double)MEMBER))
-            return adze_onnx_invalid(node, "mode %g of a node is not known", p->modes[i]);
         t->branches[i] = b;
         if (b.mode == MEMBER && !place_members(node, p, t, b, i, &next)) return false;
     }

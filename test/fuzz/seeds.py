@@ -4,12 +4,15 @@
 """
 import argparse
 import json
+import os
 import re
 import runpy
 import shutil
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+LARGEST_MODEL = 1000  # bytes
 
 
 def texts(*patterns):
@@ -79,6 +82,30 @@ def kept_seeds(name):
     return [path.read_bytes() for path in sorted((ROOT / "test/fuzz/seeds" / name).glob("*"))]
 
 
+def onnx_seeds():
+    """Models of the drivers' cases that are small: one node each, and graphs inside nodes. Without the packages that make
+    them, the one model of the tree."""
+    yield (ROOT / "tools/models/digits.onnx").read_bytes()
+    os.environ.setdefault("ADZE_BUILD_DIR", str(ROOT / "build/release"))
+    sys.path.insert(0, str(ROOT / "test"))
+    try:
+        import onnx_contrib
+        import onnx_control
+        import onnx_ml_gradient  # noqa: F401  adds its cases to those of onnx_ml_cases
+        import onnx_ml_cases
+        import onnx_opsets
+        import onnx.parser
+    except SystemExit:
+        return
+    models = [model for _, model, *_ in onnx_opsets.CASES]
+    models += [onnx_contrib.build(*case[1:])[0] for case in onnx_contrib.CASES]
+    models += [model for _, _, model, *_ in onnx_ml_cases.CASES]
+    models += [onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]> {graph}')
+               for _, opset, graph, _ in onnx_control.CASES]
+    yield from (data for data in (model.SerializeToString(deterministic=True) for model in models)
+                if len(data) < LARGEST_MODEL)
+
+
 def write(folder, seeds):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -95,7 +122,7 @@ def main():
     given = parser.parse_args()
     found = {"ir": ir_seeds, "json": json_seeds, "pipeline": pipeline_seeds, "report": report_seeds,
              "rules": rule_seeds, "plugin": lambda: [path.read_bytes() for path in sorted(given.plugins.glob("*.so"))],
-             "onnx": lambda: [(ROOT / "tools/models/digits.onnx").read_bytes()]}
+             "onnx": onnx_seeds}
     for name, seeds in found.items():
         write(given.out / name, [*seeds(), *kept_seeds(name)])
 
