@@ -71,8 +71,11 @@ static bool compile_repeat(adze_regex *r, const regex_node *n, uint32_t next, ui
     for (int32_t i = n->min; i < n->max; i++)
         if (!compile(r, n->a, tail, &body) || !new_state(r, (state){.kind = SPLIT, .next = body, .other = next}, &tail))
             return false;
-    for (int32_t i = 0; i < n->min; i++)
-        if (!compile(r, n->a, tail, &tail)) return false;
+    for (int32_t i = 0; i < n->min; i++) {
+        if (!compile(r, n->a, tail, &body)) return false;
+        if (body == tail) break; /* of nothing once is as often as wanted; repetitions of it in each other multiply */
+        tail = body;
+    }
     *out = tail;
     return true;
 }

@@ -150,6 +150,8 @@ EVAL(split_to_sequence)
     if (status) return status;
     bool given = ev_has(in, n_in, 1), keep = given || a->keepdims, listed = given && in[1].rank == 1;
     if (given && !ev_is_int(in[1].dtype)) return ev_bad_dtype(env);
+    if (given && !listed && adze_value_count(&in[1]) != 1)
+        return ev_fail(env, ADZE_ERR_VALUE, "split_to_sequence: the size of parts must be one number");
     int64_t part = given && !listed ? ev_get_i64(&in[1], 0) : 1;
     uint64_t n = listed ? adze_value_count(&in[1]) : 0, from = 0;
     if (part < 1) return ev_fail(env, ADZE_ERR_VALUE, "split_to_sequence: parts must have at least one row");
@@ -185,7 +187,8 @@ static adze_status whole_dims(const adze_env *env, const adze_value *in, int64_t
         for (uint32_t i = 0; i < items[0].rank; i++)
             if ((added || i != *out_axis) && items[k].dims[i] != items[0].dims[i])
                 return ev_fail(env, ADZE_ERR_DIM, "concat_from_sequence: items of other dims");
-        if (!added) dims[*out_axis] += items[k].dims[*out_axis];
+        if (!added && __builtin_add_overflow(dims[*out_axis], items[k].dims[*out_axis], &dims[*out_axis]))
+            return ev_fail(env, ADZE_ERR_DIM, "concat_from_sequence: too many rows");
     }
     return ADZE_OK;
 }

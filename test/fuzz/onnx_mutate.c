@@ -143,8 +143,8 @@ static int64_t pick_int(mutator *m, const ProtobufCFieldDescriptor *field, int64
     bool type = is(field, "data_type") || is(field, "elem_type") || is(field, "type") || is(field, "version");
     if (type && below(m, 8)) return (int64_t)below(m, 29);
     switch (below(m, 4)) {
-    case 0: return old + 1;
-    case 1: return old - 1;
+    case 0: return (int64_t)((uint64_t)old + 1);
+    case 1: return (int64_t)((uint64_t)old - 1);
     case 2: return (int64_t)below(m, 6) - 1;
     default: return special[below(m, sizeof special / sizeof *special)];
     }

@@ -106,11 +106,20 @@ TEST(deep_groups)
     free(pattern);
 }
 
+/* Repetitions of nothing do not multiply. */
+TEST(nothing_again_and_again)
+{
+    CHECK_INT(matches("((((((){1000}){1000}){1000}){1000}){1000}){1000}", ""), 1);
+    CHECK_INT(matches("((((((){1000}){1000}){1000}){1000}){1000}){1000}a{3}", "aaa"), 1);
+    CHECK_INT(matches("((((((){1000}){1000}){1000}){1000}){1000}){1000}a{3}", "aa"), 0);
+}
+
 int main(void)
 {
     RUN(whole_texts);
     RUN(no_patterns);
     RUN(linear_time);
     RUN(deep_groups);
+    RUN(nothing_again_and_again);
     return unit_end();
 }
