@@ -149,6 +149,21 @@ TEST(tensors_in_no_known_place)
     refused(m_model(graph, 13), "tensor 'w': data_location is 7");
 }
 
+/* Refused while the file is walked: nothing of the nodes is kept but where they lie. */
+TEST(ten_million_nodes)
+{
+    enum { NODES = 10000000 };
+    wire graph = {0};
+    graph.size = graph.capacity = 2 * (size_t)NODES;
+    graph.bytes = malloc(graph.capacity);
+    REQUIRE(graph.bytes);
+    for (size_t i = 0; i < NODES; i++) {
+        graph.bytes[2 * i] = NODE << 3 | 2;
+        graph.bytes[2 * i + 1] = 0;
+    }
+    refused(m_model(graph, 13), "more than 4194304 nodes, tensors and values");
+}
+
 /* ---- Functions ---- */
 
 static wire function(const char *name, wire node)
@@ -353,6 +368,7 @@ int main(void)
     RUN(lists_without_bounds);
     RUN(symbols_that_look_alike);
     RUN(tensors_in_no_known_place);
+    RUN(ten_million_nodes);
     RUN(functions);
     RUN(sparse_tensors);
     RUN(sparse_tensors_together);
