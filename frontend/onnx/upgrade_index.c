@@ -11,6 +11,8 @@ bool adze_onnx_upgrade_trilu(adze_onnx_node *node)
     int64_t upper = 1;
     if (!adze_onnx_attr_flag(node, "upper", &upper) || !compose_operand(node, 0, 2, &x, &rank)) return false;
     term *row = compose_positions(node, x, rank - 2, 2, 0), *column = compose_positions(node, x, rank - 1, 2, 1);
+    if (compose_rank(k) > 0 && compose_rank(k = compose_one(node, k)) > 0)
+        return adze_onnx_invalid(node, "input 1 is no single number");
     if (k) row = compose2(node, "add", row, k);
     term *keeps = compose2(node, upper ? "less_equal" : "greater_equal", row, column);
     return compose_end(node, compose3(node, "where", keeps, x, compose_like(node, x, 0)));
