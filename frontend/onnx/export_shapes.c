@@ -159,6 +159,27 @@ static const char *say_scalar(adze_onnx_export *x, const adze_dim *dim)
     return made ? adze_onnx_say(x, "Squeeze", &made, 1, ADZE_DTYPE_i64, NULL) : NULL;
 }
 
+/* A line of numbers in the result's dims. A dim of 0 is meant so, and not as that of the line; what it may be at opset 13
+ * cannot be said. */
+static const char *say_shaped(adze_onnx_export *x, const char *line, const char *dims, const char *out)
+{
+    enum { ALLOWS_ZERO = 14 };
+    const adze_type *type = adze_value_type(adze_op_result(x->op, 0));
+    bool zero = false, open = false;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) {
+        zero |= adze_dim_is_value(adze_type_dim(type, i), 0);
+        open |= !adze_dim_is_const(adze_type_dim(type, i), NULL);
+    }
+    if (!out) out = adze_onnx_fresh(x, ADZE_DTYPE_i64);
+    adze_onnx_begin(x, "Reshape");
+    adze_onnx_in(x, line);
+    adze_onnx_in(x, dims);
+    adze_onnx_out(x, out);
+    if (zero || (open && x->opset >= ALLOWS_ZERO)) adze_onnx_int(x, "allowzero", 1);
+    adze_onnx_end(x);
+    return out;
+}
+
 /* Range in i64, then the element type and the dims. */
 static bool say_iota(adze_onnx_export *x)
 {
@@ -179,9 +200,9 @@ static bool say_iota(adze_onnx_export *x)
                         adze_onnx_new_scalar(x, ADZE_DTYPE_i64, (double)step)};
     const char *values = adze_onnx_say(x, "Range", in, 3, ADZE_DTYPE_i64, casts || reshapes ? NULL : out);
     if (reshapes) {
-        const char *dims = say_result_dims(x), *flat[] = {values, dims};
+        const char *dims = say_result_dims(x);
         if (!dims) return false;
-        values = adze_onnx_say(x, "Reshape", flat, 2, ADZE_DTYPE_i64, casts ? NULL : out);
+        values = say_shaped(x, values, dims, casts ? NULL : out);
     }
     if (!casts) return true;
     adze_onnx_begin(x, "Cast");
