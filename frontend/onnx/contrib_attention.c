@@ -125,7 +125,8 @@ bool adze_onnx_contrib_attention(adze_onnx_node *node)
     double filter;
     int64_t shared = 0;
     term *bias, *scores[N_SCORES], *past = adze_onnx_operand(node, at.past);
-    if (!adze_onnx_attr_flag(node, "past_present_share_buffer", &shared) || !read_heads(node, &a, &filter)) return false;
+    if (!adze_onnx_attr_flag(node, "past_present_share_buffer", &shared) || !read_heads(node, &a, &filter))
+        return false;
     if (shared || (at.length && adze_onnx_operand(node, at.length)))
         return adze_onnx_unsupported(node, "past_present_share_buffer");
     if (!split_projection(node, &a, projection(node, quantized))) return false;

@@ -84,7 +84,8 @@ static bool read_group(adze_onnx_node *node, group *g)
         !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
         !adze_onnx_attr_float(node, "softcap", &a->softcap) ||
         !adze_onnx_attr_flag(node, "causal", &a->causal) || !adze_onnx_attr_int(node, "local_window_size", &a->left) ||
-        !adze_onnx_attr_flag(node, "do_rotary", &g->rotary) || !adze_onnx_attr_int(node, "smooth_softmax", &g->smooth) ||
+        !adze_onnx_attr_flag(node, "do_rotary", &g->rotary) ||
+        !adze_onnx_attr_int(node, "smooth_softmax", &g->smooth) ||
         !adze_onnx_attr_flag(node, "rotary_interleaved", &g->interleaved) ||
         !adze_onnx_attr_int(node, "qk_output", &shows) || !adze_onnx_attr_str(node, "k_quant_type", &kinds[0]) ||
         !adze_onnx_attr_flag(node, "sliding_window_cache", &window_cache) ||
@@ -94,7 +95,8 @@ static bool read_group(adze_onnx_node *node, group *g)
         return adze_onnx_invalid(node, "%lld heads of queries to %lld of keys", (long long)a->q_heads,
                                  (long long)a->kv_heads);
     if (g->smooth < -1 || g->smooth > 1) /* -1: not said */
-        return adze_onnx_invalid(node, "attribute 'smooth_softmax' is %lld; -1, 0 and 1 are known", (long long)g->smooth);
+        return adze_onnx_invalid(node, "attribute 'smooth_softmax' is %lld; -1, 0 and 1 are known",
+                                 (long long)g->smooth);
     if (strcmp(kinds[0], "NONE") || strcmp(kinds[1], "NONE")) return adze_onnx_unsupported(node, "a quantized cache");
     if (window_cache) return adze_onnx_unsupported(node, "sliding_window_cache");
     if (shows || node->n_out > 3) return adze_onnx_unsupported(node, "qk_output");

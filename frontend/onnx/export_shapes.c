@@ -159,8 +159,8 @@ static const char *say_scalar(adze_onnx_export *x, const adze_dim *dim)
     return made ? adze_onnx_say(x, "Squeeze", &made, 1, ADZE_DTYPE_i64, NULL) : NULL;
 }
 
-/* A line of numbers in the result's dims. A dim of 0 is meant so, and not as that of the line; what it may be at opset 13
- * cannot be said. */
+/* A line of numbers in the result's dims. A dim of 0 is meant so, and not as that of the line; of one that a run may
+ * find to be 0, opset 13 cannot say that. */
 static const char *say_shaped(adze_onnx_export *x, const char *line, const char *dims, const char *out)
 {
     enum { ALLOWS_ZERO = 14 };

@@ -42,7 +42,8 @@ static bool make_input(const adze_type *type, adze_value *out)
     }
     size_t size = adze_dtype_bytes(adze_type_dtype(type), (uint64_t)count);
     *out = (adze_value){.kind = ADZE_VALUE_TENSOR, .dtype = adze_type_dtype(type), .rank = adze_type_rank(type),
-                        .dims = adze_type_rank(type) ? dims : none, .data = aligned_alloc(64, (size + 127) & ~(size_t)63)};
+                        .dims = adze_type_rank(type) ? dims : none,
+                        .data = aligned_alloc(64, (size + 127) & ~(size_t)63)};
     uint8_t *bytes = out->data;
     if (!bytes) abort();
     bool plain = adze_type_dtype(type) != ADZE_DTYPE_str && adze_type_dtype(type) != ADZE_DTYPE_bool;

@@ -2,8 +2,8 @@
  * packs it again. What must not be packed any more (cut lengths, wrong wire types) is left to blind changes of bytes,
  * which come now and then.
  *
- * Everything unpacked lies in one arena that is freed whole, so that fields can be overwritten freely. Parts are moved by
- * packing and unpacking them, so that no message ever holds itself.
+ * Everything unpacked lies in one arena that is freed whole, so that fields can be overwritten freely. Parts are moved
+ * by packing and unpacking them, so that no message ever holds itself.
  */
 #include "fuzz.h"
 
@@ -165,8 +165,8 @@ static const char *pick_op(mutator *m, adze_context *context)
     static const char *const more[] = {
         "AffineGrid", "Attention", "Bernoulli", "BitShift", "CastLike", "CausalConvWithState", "CenterCropPad",
         "Constant", "ConstantOfShape", "ConvTranspose", "DynamicQuantizeLinear", "Einsum", "EyeLike", "Gradient",
-        "GroupNormalization", "Hardmax", "If", "InstanceNormalization", "LRN", "Loop", "LpNormalization", "LpPool", "Max",
-        "Mean", "NegativeLogLikelihoodLoss", "OneHot", "QLinearConv", "QLinearMatMul", "RotaryEmbedding", "Scan",
+        "GroupNormalization", "Hardmax", "If", "InstanceNormalization", "LRN", "Loop", "LpNormalization", "LpPool",
+        "Max", "Mean", "NegativeLogLikelihoodLoss", "OneHot", "QLinearConv", "QLinearMatMul", "RotaryEmbedding", "Scan",
         "Scatter", "SequenceEmpty", "SequenceMap", "Shrink", "SoftmaxCrossEntropyLoss", "Sum", "TensorScatter", "Trilu",
         "Upsample", "GroupQueryAttention", "MultiHeadAttention", "MatMulNBits", "FusedMatMul", "TreeEnsemble",
         "SVMClassifier", "LinearClassifier", "CastMap", "ZipMap", "LabelEncoder", "FeatureVectorizer"};

@@ -3,7 +3,8 @@
 #include "onnx_wire.h"
 #include "unit.h"
 
-enum { F32 = 1, U8 = 2, I64 = 7, GRAPH = 7, NODE = 1, INITIALIZER = 5, INPUT = 11, OUTPUT = 12, SPARSE = 15, FUNCTION = 25 };
+enum { F32 = 1, U8 = 2, I64 = 7 };
+enum { NODE = 1, INITIALIZER = 5, INPUT = 11, OUTPUT = 12, SPARSE = 15, FUNCTION = 25 }; /* fields */
 
 static int lines(const reader *r)
 {
@@ -121,7 +122,7 @@ TEST(lists_without_bounds)
     refused(model, "5001 opsets; at most 4096 are supported");
 }
 
-/* A thousand inputs whose dims have names that differ behind their first 63 bytes. */
+/* Twenty thousand inputs whose dims have names that differ behind their first 63 bytes. */
 TEST(symbols_that_look_alike)
 {
     enum { INPUTS = 20000 };
@@ -179,7 +180,10 @@ static wire function(const char *name, wire node)
     return f;
 }
 
-static wire calling(const char *name) { return with_domain(around(of_domain(m_node(name, "call", "x", "y"), "my"), "2", 13), "my"); }
+static wire calling(const char *name)
+{
+    return with_domain(around(of_domain(m_node(name, "call", "x", "y"), "my"), "2", 13), "my");
+}
 
 TEST(functions)
 {
