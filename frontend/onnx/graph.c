@@ -309,6 +309,9 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
             uint64_t errors = adze_context_errors(import->context);
             bool done = import_op(&node, poisoned), told = adze_context_errors(import->context) > errors;
             if (!done && !told) adze_onnx_unsupported(&node, "with operands of unknown rank or dims");
+            for (uint32_t i = 0; done && !poisoned && i < node.n_out && i < proto->n_output; i++)
+                if (proto->output[i][0] && !node.out[i])
+                    adze_onnx_unsupported(&node, "output %u ('%s') is not known", i, proto->output[i]);
         }
         bind_outputs(&node);
     } else {

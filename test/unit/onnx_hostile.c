@@ -112,6 +112,17 @@ TEST(outputs_twice)
     refused(m_model(graph, 13), "output 'y' is given twice");
 }
 
+/* An output that the op does not have, where the op is said with others. */
+TEST(outputs_too_many)
+{
+    wire graph = {0};
+    w_msg(&graph, NODE, m_node("Trilu", "n", "x", "y z"));
+    w_msg(&graph, INPUT, value("x", F32, "2 2"));
+    w_msg(&graph, OUTPUT, value("y", F32, "2 2"));
+    w_msg(&graph, OUTPUT, value("z", F32, "2 2"));
+    refused(m_model(graph, 14), "output 1 ('z') is not known");
+}
+
 TEST(lists_without_bounds)
 {
     wire node = m_node("Relu", "n", "x", "y");
@@ -369,6 +380,7 @@ int main(void)
     RUN(flags);
     RUN(names);
     RUN(outputs_twice);
+    RUN(outputs_too_many);
     RUN(lists_without_bounds);
     RUN(symbols_that_look_alike);
     RUN(tensors_in_no_known_place);
