@@ -40,6 +40,12 @@ void adze_context_set_sink(adze_context *context, adze_sink *sink, void *self)
     context->sink_self = self;
 }
 
+adze_sink *adze_context_sink(const adze_context *context, void **out_self)
+{
+    *out_self = context->sink_self;
+    return context->sink;
+}
+
 uint64_t adze_context_errors(const adze_context *context) { return context->errors; }
 
 void adze_context_set_strict(adze_context *context, bool strict) { context->strict = strict; }

@@ -52,7 +52,7 @@ bool compose_operand(adze_onnx_node *node, uint32_t index, int least, term **out
     if (!*out) return adze_onnx_invalid(node, "has no input %u", index);
     if (!adze_type_is_tensor(adze_value_type(*out))) return adze_onnx_invalid(node, "input %u is no tensor", index);
     int rank = compose_rank(*out);
-    if (rank < 0) return adze_onnx_unsupported(node, "input %u is of unknown rank", index);
+    if (rank < 0) return adze_onnx_undetermined(node, "input %u is of unknown rank", index);
     if (rank < least)
         return adze_onnx_invalid(node, "input %u has rank %d; at least %d is expected", index, rank, least);
     *out_rank = (uint32_t)rank;
@@ -122,7 +122,7 @@ static term *to_dims(adze_onnx_node *node, const char *name, term *x, const adze
     if (!x) return NULL;
     for (uint32_t i = 0; i < rank; i++)
         if (!dims || adze_dim_is_unknown(dims[i])) /* dims: of what has no known rank */
-            return adze_onnx_unsupported(node, "with dims that are not known before it runs"), NULL;
+            return adze_onnx_undetermined(node, "with dims that are not known before it runs"), NULL;
     adze_context *context = node->import->context;
     const adze_type *type = adze_type_tensor(context, compose_dtype(x), rank, dims, NULL);
     return adze_onnx_emit_typed(node, name, (term *[]){x, NULL}, 1, type);

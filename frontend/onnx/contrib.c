@@ -1,9 +1,6 @@
 /* The table of com.microsoft. A model's own function of that name, or a plug-in's row, goes before it. */
 #include "contrib.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static const adze_onnx_upgrade rows[] = {
     {"Attention",
      " do_rotary mask_filter_value num_heads past_present_share_buffer qkv_hidden_sizes rotary_embedding_dim scale "
@@ -76,12 +73,4 @@ static const adze_onnx_upgrade rows[] = {
     {"Unique", NULL, adze_onnx_contrib_unique},
 };
 
-static int compare(const void *key, const void *row)
-{
-    return strcmp(key, ((const adze_onnx_upgrade *)row)->op_type);
-}
-
-const adze_onnx_upgrade *adze_onnx_contrib_find(const char *op_type)
-{
-    return bsearch(op_type, rows, sizeof rows / sizeof *rows, sizeof *rows, compare);
-}
+const adze_onnx_upgrades adze_onnx_contrib = {"com.microsoft", 0, rows, sizeof rows / sizeof *rows};

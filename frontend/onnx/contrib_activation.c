@@ -36,7 +36,7 @@ bool adze_onnx_contrib_gelu(adze_onnx_node *node)
     if (row->residual) y = compose2(node, "add", y, compose_cast(node, adze_onnx_operand(node, 2), wide));
     if (row->split) {
         if (rank == 0 || !adze_dim_is_const(compose_dim(x, rank - 1), &size) || size % 2)
-            return adze_onnx_unsupported(node, "halves of a size that is unknown or odd");
+            return adze_onnx_undetermined(node, "halves of a size that is unknown or odd");
         term *left = compose_slice(node, y, -1, 0, size / 2, 1), *right = compose_slice(node, y, -1, size / 2, size, 1);
         y = compose2(node, "mul", left, compose1(node, row->op, right));
     } else if (row->op) {

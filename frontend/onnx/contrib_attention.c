@@ -41,7 +41,7 @@ static term *seen(adze_onnx_node *node, const attention *a, term *mask)
     if (rank != 1) return adze_onnx_unsupported(node, "a mask of rank %d", rank), NULL;
     if (adze_dim_equal(compose_dim(mask, 0), compose_dim(a->k, 0))) return compare_keys(node, a, "less", mask);
     if (!adze_dim_is_const(compose_dim(a->k, 0), &batch) || !adze_dim_is_const(compose_dim(mask, 0), &count))
-        return adze_onnx_unsupported(node, "a list of ends for a batch of unknown size"), NULL;
+        return adze_onnx_undetermined(node, "a list of ends for a batch of unknown size"), NULL;
     term *before = compare_keys(node, a, "less", compose_slice(node, mask, 0, 0, batch, 1));
     if (count == 3 * batch + 2) return before; /* behind them come offsets, which say the same */
     if (count != 2 * batch)
@@ -103,7 +103,7 @@ static bool split_projection(adze_onnx_node *node, attention *a, term *all)
     size_t n = 0;
     int64_t width, part[3];
     if (!all || !adze_onnx_attr_ints(node, "qkv_hidden_sizes", &sizes, &n)) return false;
-    if (!adze_dim_is_const(compose_dim(all, 2), &width)) return adze_onnx_unsupported(node, "weights of unknown dims");
+    if (!adze_dim_is_const(compose_dim(all, 2), &width)) return adze_onnx_undetermined(node, "weights of unknown dims");
     for (int i = 0; i < 3; i++) part[i] = n == 3 ? sizes[i] : width / 3;
     if ((n && n != 3) || part[0] < 1 || part[0] > width / 2 || part[1] != part[0] || part[2] < 1 ||
         part[2] != width - 2 * part[0] ||
@@ -161,7 +161,7 @@ static term *bias_part(adze_onnx_node *node, term *bias, const term *like, int64
     int64_t heads, size;
     if (!bias || !like) return NULL;
     if (!adze_dim_is_const(compose_dim(like, 1), &heads) || !adze_dim_is_const(compose_dim(like, 3), &size))
-        return adze_onnx_unsupported(node, "a bias for heads of unknown size"), NULL;
+        return adze_onnx_undetermined(node, "a bias for heads of unknown size"), NULL;
     *out_end = start + heads * size;
     adze_context *context = node->import->context;
     const adze_dim *one = adze_dim_const(context, 1), *dims[] = {one, compose_dim(like, 1), one, compose_dim(like, 3)};

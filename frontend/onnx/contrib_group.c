@@ -20,7 +20,7 @@ static term *positions_of(adze_onnx_node *node, term *x, uint32_t time_axis)
 {
     term *ids = adze_onnx_operand(node, 1);
     if (!ids) return adze_onnx_invalid(node, "has no positions"), NULL;
-    if (compose_rank(ids) < 0) return adze_onnx_unsupported(node, "positions of unknown rank"), NULL;
+    if (compose_rank(ids) < 0) return adze_onnx_undetermined(node, "positions of unknown rank"), NULL;
     if (compose_rank(ids) == 2) return ids;
     bool one = compose_rank(ids) == 0 || adze_dim_is_value(compose_dim(ids, 0), 1);
     if (compose_rank(ids) > 1 || !one)
@@ -47,7 +47,7 @@ bool adze_onnx_contrib_rotary(adze_onnx_node *node)
     if (scale != 1) return adze_onnx_unsupported(node, "scale = %g", scale);
     if (packed) return adze_onnx_unsupported(node, "is_packed_batching");
     if (!adze_dim_is_const(compose_dim(cos, 1), &half) || !adze_dim_is_const(compose_dim(x, rank - 1), &r.size))
-        return adze_onnx_unsupported(node, "heads of unknown size");
+        return adze_onnx_undetermined(node, "heads of unknown size");
     if (!r.turned) r.turned = 2 * half;
     int64_t width = r.size;
     if (rank == 3) r.size = heads ? width / heads : 2 * half;
@@ -113,7 +113,7 @@ static bool read_projections(adze_onnx_node *node, attention *a)
     int64_t width;
     if (!compose_operand(node, 0, 3, &q, &rank)) return false;
     if (rank != 3 || !adze_dim_is_const(compose_dim(q, 2), &width))
-        return adze_onnx_unsupported(node, "queries of unknown size");
+        return adze_onnx_undetermined(node, "queries of unknown size");
     if (!k) {
         int64_t size = width / (a->q_heads + 2 * a->kv_heads), at = size * a->q_heads, next = at + size * a->kv_heads;
         if (size * (a->q_heads + 2 * a->kv_heads) != width)
@@ -163,7 +163,7 @@ static bool turn_both(adze_onnx_node *node, group *g)
     if (!cos || !sin) return adze_onnx_invalid(node, "has no input %d", cos ? 8 : 7);
     if (!adze_dim_is_const(compose_dim(g->a.q, 3), &r.size) || compose_rank(cos) != 2 ||
         !adze_dim_is_const(compose_dim(cos, 1), &r.turned))
-        return adze_onnx_unsupported(node, "heads of unknown size");
+        return adze_onnx_undetermined(node, "heads of unknown size");
     r.turned *= 2;
     if (r.turned > r.size) return adze_onnx_invalid(node, "angles for heads of %lld", (long long)r.turned);
     if (!positions) {

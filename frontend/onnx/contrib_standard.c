@@ -8,7 +8,7 @@ bool adze_onnx_contrib_standard(adze_onnx_node *node)
 {
     node->domain = "";
     node->version = ADZE_ONNX_OPSET_MAX;
-    const adze_onnx_upgrade *upgrade = adze_onnx_upgrade_find(node->op_type);
+    const adze_onnx_upgrade *upgrade = adze_onnx_upgrade_find("", node->op_type);
     if (!strcmp(node->op_type, "Range") && node->n_in == 2) /* by 1 */
         node->in[node->n_in++] = compose_like(node, node->in[0], 1);
     return upgrade ? upgrade->run(node) : adze_onnx_finish_row(node);

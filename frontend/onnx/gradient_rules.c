@@ -206,7 +206,7 @@ static bool matmul(gradient *g, const adze_op *op, term *d)
 {
     term *a = in(op, 0), *b = in(op, 1);
     int a_rank = compose_rank(a), b_rank = compose_rank(b);
-    if (a_rank < 1 || b_rank < 1) return adze_onnx_unsupported(g->node, "the derivative of a product of unknown rank");
+    if (a_rank < 1 || b_rank < 1) return adze_onnx_undetermined(g->node, "the derivative of a product of unknown rank");
     if (a_rank == 1) {
         a = compose_unsqueeze(g->node, a, 0, 1);
         d = compose_unsqueeze(g->node, d, (uint32_t)compose_rank(d) - (b_rank > 1),
@@ -322,7 +322,7 @@ static bool transpose(gradient *g, const adze_op *op, term *d)
     adze_ints perm = adze_op_attr_ints(op, "perm");
     int64_t back[ADZE_MAX_RANK];
     int rank = compose_rank(d);
-    if (rank < 0) return adze_onnx_unsupported(g->node, "the derivative of a transpose of unknown rank");
+    if (rank < 0) return adze_onnx_undetermined(g->node, "the derivative of a transpose of unknown rank");
     for (int64_t i = 0; i < rank; i++) {
         if (perm.count) back[perm.data[i]] = i;
         else back[i] = rank - 1 - i;
@@ -365,7 +365,7 @@ static bool gather(gradient *g, const adze_op *op, term *d)
     term *x = in(op, 0), *index = in(op, 1), *zeros = derive_full(g->node, x, 0);
     int rank = compose_rank(x), more = compose_rank(index);
     uint32_t axis;
-    if (rank < 1 || more < 0) return adze_onnx_unsupported(g->node, "the derivative of a gather of unknown rank");
+    if (rank < 1 || more < 0) return adze_onnx_undetermined(g->node, "the derivative of a gather of unknown rank");
     if (!compose_axis(g->node, adze_op_attr_int(op, "axis"), (uint32_t)rank, &axis)) return false;
     /* The rows along axis 0, all indices as one axis, and back. */
     int64_t there[ADZE_MAX_RANK], back[ADZE_MAX_RANK];

@@ -97,8 +97,10 @@ static bool find_makers(body *self)
             const char *value = intern(self, head->output[k]);
             if (adze_map_get(self->makers, value) || adze_map_get(self->scope->values, value)) {
                 const char *op_type = intern(self, head->op_type ? head->op_type : "");
-                return adze_error(node_loc(self, node_name(self, head->name, op_type, i), op_type),
-                                  "output '%s' has the name of another value", value);
+                adze_error(node_loc(self, node_name(self, head->name, op_type, i), op_type),
+                           "output '%s' has the name of another value", value);
+                if (!adze_onnx_may_report(self->import)) return false;
+                continue;
             }
             adze_map_set(self->makers, value, (void *)(uintptr_t)(i + 1));
         }
@@ -135,8 +137,10 @@ static bool push_maker(void *given, const char *value)
     if (maker == 0) return true;
     if (self->state[maker - 1] == WAITING) {
         const char *op_type = intern(self, w->proto->op_type ? w->proto->op_type : "");
-        return adze_error(node_loc(self, node_name(self, w->proto->name, op_type, w->index), op_type),
-                          "the graph has a cycle: input '%s' depends on this node", value);
+        adze_error(node_loc(self, node_name(self, w->proto->name, op_type, w->index), op_type),
+                   "the graph has a cycle: input '%s' depends on this node", value);
+        adze_map_set(self->scope->values, value, adze_onnx_poison());
+        return true;
     }
     return self->state[maker - 1] != UNSEEN || push(self, (uint32_t)maker - 1);
 }
@@ -161,7 +165,8 @@ static bool find_version(adze_onnx_node *node)
         }
     }
     /* Other domains have one version in practice, and some exporters leave it out: 0. */
-    return *node->domain || adze_onnx_invalid(node, "the model does not say which opset it uses");
+    return *node->domain || adze_onnx_of_model(node, "an entry of opset_import for ONNX's own domain",
+                                               "the model does not say which opset it uses");
 }
 
 static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
@@ -179,14 +184,6 @@ static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
     return true;
 }
 
-/* How an op is said that is not its row. */
-static const adze_onnx_upgrade *find_upgrade(const adze_onnx_node *node)
-{
-    if (*node->domain == 0) return adze_onnx_upgrade_find(node->op_type);
-    if (strcmp(node->domain, "com.microsoft") == 0) return adze_onnx_contrib_find(node->op_type);
-    return adze_onnx_upgrade_find_in(node->domain, node->op_type);
-}
-
 /* The op's row, form or function, and the import itself. Of other domains a plug-in's row goes first, then a function
  * that the model has itself. */
 static bool import_op(adze_onnx_node *node, bool poisoned)
@@ -194,20 +191,22 @@ static bool import_op(adze_onnx_node *node, bool poisoned)
     bool standard = *node->domain == 0;
     const adze_op_row *row =
         adze_row_find_onnx(node->import->context, standard ? NULL : node->domain, node->op_type);
-    const adze_onnx_upgrade *upgrade = row && !standard ? NULL : find_upgrade(node);
+    const adze_onnx_upgrade *upgrade =
+        row && !standard ? NULL : adze_onnx_upgrade_find(node->domain, node->op_type);
     if (!row && !(standard && upgrade)) {
         const adze_onnx_function_index *function = adze_onnx_function_find(node->import, node);
         if (function) return poisoned || adze_onnx_function_inline(node, function);
-        if (!upgrade)
-            return adze_onnx_unsupported(node, "the op is not known%s%s",
-                                         standard ? "" : " in domain ", node->domain);
+        if (!upgrade) return adze_onnx_unknown_op(node);
     }
     if (standard && (node->version < ADZE_ONNX_OPSET_MIN || node->version > ADZE_ONNX_OPSET_MAX))
         return adze_onnx_unsupported(node, "opsets %d to %d are read", ADZE_ONNX_OPSET_MIN,
                                      ADZE_ONNX_OPSET_MAX);
-    int64_t newest = upgrade && !standard ? adze_onnx_domain_version(node->domain) : 0;
+    int64_t newest = upgrade ? adze_onnx_upgrades_of(node->domain)->newest : 0;
     if (newest && node->version > newest)
-        return adze_onnx_unsupported(node, "versions 1 to %lld of %s are read", (long long)newest, node->domain);
+        return adze_onnx_of_model(node, adze_internf(node->import->context, "the model at version %lld of it",
+                                                     (long long)newest),
+                                  "not supported (opset %lld): versions 1 to %lld of %s are read",
+                                  (long long)node->version, (long long)newest, node->domain);
     if (!adze_onnx_attr_check(node, row, upgrade ? upgrade->attrs : NULL)) return false;
     if (poisoned) return true;
     if (standard && node->version < LEGACY) {
@@ -273,6 +272,9 @@ static void bind_outputs(adze_onnx_node *node)
     }
 }
 
+/* False where the name stands for poison. */
+static bool is_sound(void *self, const char *name) { return adze_onnx_find(self, name) != adze_onnx_poison(); }
+
 /* Reports go to the context; false only if the import cannot go on. */
 static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
 {
@@ -281,7 +283,8 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
     enum { NAME_BYTES = 1024 };
     size_t weight = 1 + strlen(self->scope->prefix) / NAME_BYTES;
     if ((self->scope->outer || self->scope->parent) && !adze_onnx_count(import, weight)) return false;
-    adze_onnx_node node = {.import = import, .scope = self->scope, .proto = proto};
+    adze_onnx_node node = {.import = import, .scope = self->scope, .proto = proto, .serial = ++import->n_seen};
+    adze_onnx_node *around = import->current;
     node.op_type = intern(self, proto->op_type ? proto->op_type : "");
     node.domain = intern(self, proto->domain ? proto->domain : "");
     if (strcmp(node.domain, "ai.onnx") == 0) node.domain = intern(self, "");
@@ -294,6 +297,7 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
     node.out = calloc(proto->n_output + 1, sizeof *node.out);
     node.used = calloc(proto->n_attribute + 1, sizeof *node.used);
     bool ok = node.in && node.out && node.used, poisoned = false;
+    import->current = &node;
     if (ok) {
         node.n_out = 1;
         for (uint32_t i = 1; i < proto->n_output; i++)
@@ -308,7 +312,9 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
         else if (find_version(&node) && find_inputs(&node, &poisoned)) {
             uint64_t errors = adze_context_errors(import->context);
             bool done = import_op(&node, poisoned), told = adze_context_errors(import->context) > errors;
-            if (!done && !told) adze_onnx_unsupported(&node, "with operands of unknown rank or dims");
+            /* A graph inside may read poison, too. */
+            if (!done && !told && adze_onnx_reads(import->context, proto, is_sound, self->scope))
+                adze_onnx_undetermined(&node, "with operands of unknown rank or dims");
             for (uint32_t i = 0; done && !poisoned && i < node.n_out && i < proto->n_output; i++)
                 if (proto->output[i][0] && !node.out[i])
                     adze_onnx_unsupported(&node, "output %u ('%s') is not known", i, proto->output[i]);
@@ -317,6 +323,7 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
     } else {
         fail(self, "out of memory");
     }
+    import->current = around;
     free(node.in);
     free(node.out);
     free(node.used);

@@ -1,13 +1,9 @@
 /* Reading a model: the entry points, the head of the file, inputs, initializers, outputs. */
 #include "import.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Errors after which the rest is not worth reading. */
-enum { MAX_ERRORS = 1000 };
 
 /* The marks are never read through, only compared. */
 static const char poison, absent;
@@ -19,35 +15,6 @@ adze_ir_value *adze_onnx_absent(void) { return (adze_ir_value *)(uintptr_t)&abse
 bool adze_onnx_told(const adze_onnx_node *node)
 {
     return adze_context_errors(node->import->context) != node->errors_before;
-}
-
-bool adze_onnx_invalid(const adze_onnx_node *node, const char *format, ...)
-{
-    char message[512];
-    if (adze_onnx_told(node)) return false;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    return adze_error(node->loc, "%s", message);
-}
-
-bool adze_onnx_unsupported(const adze_onnx_node *node, const char *format, ...)
-{
-    char message[512];
-    if (adze_onnx_told(node)) return false;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    return adze_error(node->loc, "not supported (opset %lld): %s", (long long)node->version,
-                      message);
-}
-
-bool adze_onnx_may_report(adze_onnx_import *import)
-{
-    if (adze_context_errors(import->context) - import->errors_before < MAX_ERRORS) return true;
-    return adze_error(adze_onnx_source_loc(&import->source), "too many errors");
 }
 
 static bool is_clean(const adze_onnx_import *import)
@@ -88,7 +55,7 @@ static bool read_declared(adze_onnx_import *import, const adze_onnx_scope *scope
     const char *name = adze_intern_z(import->context, info->name);
     const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_KNOWN_SYMBOLS);
     if (type) adze_map_set(import->declared, name, (void *)(uintptr_t)type);
-    return type != NULL;
+    return adze_onnx_may_report(import);
 }
 
 /* Of a tensor, or where `sparse` is there of that. */
@@ -295,8 +262,7 @@ static const adze_dim *list_symbol(void *self, const char *name)
     return NULL;
 }
 
-/* " N, M," of the symbols that the inputs leave open. */
-static void list_symbols(const adze_onnx_import *import, adze_text *list)
+void adze_onnx_list_symbols(const adze_onnx_import *import, adze_text *list)
 {
     const adze_region *body = adze_func_body(adze_module_main(import->module));
     for (uint32_t i = 0; i < adze_region_num_args(body); i++) {
@@ -312,7 +278,7 @@ static bool check_dims_used(const adze_onnx_import *import)
     for (uint32_t i = 0; i < import->options.n_dims; i++) {
         if (import->dim_used[i]) continue;
         adze_text list = {0};
-        list_symbols(import, &list);
+        adze_onnx_list_symbols(import, &list);
         ok = adze_error(adze_onnx_source_loc(&import->source),
                         "no input has a symbolic dim '%s'; %s%.*s", import->options.dims[i].name,
                         list.size ? "there are" : "there is none",
@@ -366,6 +332,7 @@ static bool begin(adze_onnx_import *import, const adze_onnx_options *options)
         memcpy(&import->options, options, size);
     }
     import->errors_before = adze_context_errors(import->context);
+    adze_onnx_problems_begin(import);
     if (import->options.data_folder) import->folder = import->options.data_folder;
     import->symbols = adze_map_create();
     import->taken = adze_map_create();
@@ -385,6 +352,7 @@ static void end(adze_onnx_import *import)
     adze_map *const maps[] = {import->symbols, import->taken, import->declared, import->functions};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         if (maps[i]) adze_map_destroy(maps[i]);
+    adze_onnx_problems_end(import);
     free(import->dim_used);
     adze_onnx_index_free(&import->index);
     adze_onnx_source_close(&import->source);
@@ -393,8 +361,8 @@ static void end(adze_onnx_import *import)
 static adze_module *run(adze_onnx_import *import, const adze_onnx_options *options)
 {
     bool ok = begin(import, options) && read_model(import);
-    if (!ok && import->module) adze_module_destroy(import->module);
     end(import);
+    if (!ok && import->module) adze_module_destroy(import->module);
     return ok ? import->module : NULL;
 }
 

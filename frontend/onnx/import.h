@@ -26,6 +26,9 @@ typedef struct adze_onnx_import {
     uint64_t errors_before; /* of the context */
     uint64_t dense_bytes;   /* of sparse tensors, made dense */
     adze_map *functions;    /* interned "domain:name:overload" -> index + 1 */
+    struct adze_onnx_problems *problems;
+    struct adze_onnx_node *current; /* the node that is imported, the innermost one; NULL: none */
+    uint32_t n_seen;                /* nodes whose import has begun */
 } adze_onnx_import;
 
 /* A graph's or function body's names and versions. */
@@ -69,17 +72,30 @@ typedef struct adze_onnx_node {
     bool *used;          /* per attribute: read already */
     double *floats;      /* values of lists of floats, until the node is built */
     size_t n_floats;
+    uint32_t serial; /* its place among all nodes that were imported */
+    bool faulty;     /* something was reported of it */
 } adze_onnx_node;
 
-/* ---- Errors (import.c) ---- */
+/* ---- Problems (problems.c) ---- */
 
-/* Both return false. An error in the model, and a thing that Adze does not know. */
+/* All return false. An error in the model; a thing that Adze does not know; one that it knows only where dims are known
+ * that are not; one that is the model's as a whole, though a node shows it. */
 bool adze_onnx_invalid(const adze_onnx_node *node, const char *format, ...) ADZE_PRINTF(2, 3);
 bool adze_onnx_unsupported(const adze_onnx_node *node, const char *format, ...) ADZE_PRINTF(2, 3);
 /* Does the node have an error already? Further ones of the same node are not reported. */
 bool adze_onnx_told(const adze_onnx_node *node);
-/* False, and reported, once so many errors were found that the rest is not worth reading. */
+bool adze_onnx_undetermined(const adze_onnx_node *node, const char *format, ...) ADZE_PRINTF(2, 3);
+bool adze_onnx_of_model(const adze_onnx_node *node, const char *needed, const char *format, ...) ADZE_PRINTF(3, 4);
+/* The op has no row and no form. */
+bool adze_onnx_unknown_op(const adze_onnx_node *node);
+/* From begin to end errors and warnings of the context are held; end hands them on, those that say the same of several
+ * nodes as one, sorted by operator, with what would be needed, and no more than a screenful. */
+void adze_onnx_problems_begin(adze_onnx_import *import);
+void adze_onnx_problems_end(adze_onnx_import *import);
+/* False, and reported, once so many different errors were found that the rest is not worth reading. */
 bool adze_onnx_may_report(adze_onnx_import *import);
+/* " N, M," of the symbols that the inputs leave open (import.c). */
+void adze_onnx_list_symbols(const adze_onnx_import *import, adze_text *list);
 
 /* ---- Types and symbols (type.c) ---- */
 
@@ -193,14 +209,21 @@ typedef struct adze_onnx_upgrade {
     bool (*run)(adze_onnx_node *node);
 } adze_onnx_upgrade;
 
-/* NULL: the op's row says everything. Default domain only. */
-const adze_onnx_upgrade *adze_onnx_upgrade_find(const char *op_type);
-/* Of another domain (upgrade_domains.c); NULL: not known. */
-const adze_onnx_upgrade *adze_onnx_upgrade_find_in(const char *domain, const char *op_type);
-/* The newest version of another domain that is read; 0: none of ONNX's own. */
-int64_t adze_onnx_domain_version(const char *domain);
-/* Of the domain com.microsoft (contrib.c). */
-const adze_onnx_upgrade *adze_onnx_contrib_find(const char *op_type);
+/* The forms of one domain. */
+typedef struct adze_onnx_upgrades {
+    const char *domain; /* "" = the default one */
+    int64_t newest;     /* the newest version that is read; 0: of any */
+    const adze_onnx_upgrade *rows; /* sorted by op_type */
+    uint32_t count;
+} adze_onnx_upgrades;
+
+extern const adze_onnx_upgrades adze_onnx_upgrades_standard; /* upgrade.c */
+extern const adze_onnx_upgrades adze_onnx_contrib;           /* contrib.c: com.microsoft */
+/* All tables one by one, and that of a domain (upgrade_domains.c); NULL: none. */
+const adze_onnx_upgrades *adze_onnx_upgrades_get(uint32_t index);
+const adze_onnx_upgrades *adze_onnx_upgrades_of(const char *domain);
+/* NULL: the op's row says everything, or nobody knows it. */
+const adze_onnx_upgrade *adze_onnx_upgrade_find(const char *domain, const char *op_type);
 
 /* ---- Graphs inside nodes (subgraph.c) ---- */
 

@@ -6,9 +6,6 @@
  */
 #include "contrib.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 static const adze_onnx_upgrade rows[] = {
     {"AffineGrid", " align_corners ", adze_onnx_upgrade_affine_grid},
     {"Attention",
@@ -97,15 +94,7 @@ static const adze_onnx_upgrade rows[] = {
     {"Upsample", " mode scales ", adze_onnx_upgrade_upsample},
 };
 
-static int compare(const void *key, const void *row)
-{
-    return strcmp(key, ((const adze_onnx_upgrade *)row)->op_type);
-}
-
-const adze_onnx_upgrade *adze_onnx_upgrade_find(const char *op_type)
-{
-    return bsearch(op_type, rows, sizeof rows / sizeof *rows, sizeof *rows, compare);
-}
+const adze_onnx_upgrades adze_onnx_upgrades_standard = {"", 0, rows, sizeof rows / sizeof *rows};
 
 bool adze_onnx_ints_to_operand(adze_onnx_node *node, const char *name, uint32_t index)
 {

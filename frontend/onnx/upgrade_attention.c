@@ -54,7 +54,7 @@ static bool read_attention(adze_onnx_node *node, attention *a)
         return adze_onnx_invalid(node, "inputs of rank 3 need q_num_heads and kv_num_heads");
     if (!a->flat && (!adze_dim_is_const(compose_dim(a->q, 1), &a->q_heads) ||
                      !adze_dim_is_const(compose_dim(a->k, 1), &a->kv_heads)))
-        return adze_onnx_unsupported(node, "heads of unknown number");
+        return adze_onnx_undetermined(node, "heads of unknown number");
     if (a->kv_heads < 1 || a->q_heads % a->kv_heads)
         return adze_onnx_invalid(node, "%lld heads of queries to %lld of keys", (long long)a->q_heads,
                                  (long long)a->kv_heads);
@@ -110,7 +110,7 @@ static term *widen_mask(adze_onnx_node *node, const attention *a, bool is_bool)
 {
     int rank = compose_rank(a->mask);
     int64_t have, want, pads[2 * ADZE_MAX_RANK] = {0};
-    if (rank < 1) return adze_onnx_unsupported(node, "a mask of unknown rank"), NULL;
+    if (rank < 1) return adze_onnx_undetermined(node, "a mask of unknown rank"), NULL;
     const adze_dim *keys = compose_dim(a->mask, (uint32_t)rank - 1);
     if (adze_dim_equal(keys, compose_dim(a->k, 2))) return a->mask;
     if (!adze_dim_is_const(keys, &have) || !adze_dim_is_const(compose_dim(a->k, 2), &want) || have >= want || have == 1)
@@ -155,7 +155,7 @@ static term *scores_of(adze_onnx_node *node, const attention *a, term *keys)
     adze_dtype dtype = compose_dtype(a->q);
     double scale = a->scale;
     if (scale == 0 && !adze_dim_is_const(compose_dim(a->q, 3), &size))
-        return adze_onnx_unsupported(node, "heads of unknown size"), NULL;
+        return adze_onnx_undetermined(node, "heads of unknown size"), NULL;
     if (scale == 0) scale = 1 / sqrt((double)size);
     bool half = dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16;
     term *q = a->q, *k = compose_transpose(node, keys, perm, 4), *root = compose_number(node, dtype, sqrt(scale));
@@ -288,7 +288,7 @@ bool adze_onnx_upgrade_rotary_embedding(adze_onnx_node *node)
         return false;
     if (rank > 4 || (rank == 3 && heads < 1)) return adze_onnx_invalid(node, "an input of rank %u without heads", rank);
     if (!adze_dim_is_const(compose_dim(x, rank - 1), &r.size))
-        return adze_onnx_unsupported(node, "heads of unknown size");
+        return adze_onnx_undetermined(node, "heads of unknown size");
     r.x = x;
     if (rank == 3) {
         r.size /= heads;

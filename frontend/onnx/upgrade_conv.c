@@ -46,7 +46,7 @@ static bool read_turned(adze_onnx_node *node, term *w, uint32_t rank, turned *t)
     t->shape = n == 0 ? NULL : t->shape + (n == rank ? 2 : 0); /* at opset 1 with batch and channels */
     for (uint32_t i = 0; i < axes; i++) {
         if (!adze_dim_is_const(compose_dim(w, 2 + i), &t->kernel[i]))
-            return adze_onnx_unsupported(node, "a window of unknown dims");
+            return adze_onnx_undetermined(node, "a window of unknown dims");
         if (shape && shape[i] != t->kernel[i])
             return adze_onnx_invalid(node, "kernel_shape says %lld but the weight has %lld", (long long)shape[i],
                                      (long long)t->kernel[i]);
@@ -77,7 +77,7 @@ static bool find_pads(adze_onnx_node *node, term *x, turned *t)
         } else {
             /* s (in - 1) + 1 + reach + extra - out; out is s in for SAME */
             if (t->shape && (!adze_dim_is_const(compose_dim(x, 2 + i), &size) || size > INT32_MAX))
-                return adze_onnx_unsupported(node, "output_shape of dims that are not known before it runs");
+                return adze_onnx_undetermined(node, "output_shape of dims that are not known before it runs");
             total = t->shape ? stride * (size - 1) + 1 + reach + extra - t->shape[i] : 1 + reach + extra - stride;
             before = total < 0 ? 0 : upper ? total / 2 : total - total / 2; /* too few: zeros at the end */
             after = total - before;
@@ -119,7 +119,7 @@ static term *turn_weight(adze_onnx_node *node, term *w, const turned *t)
     const adze_dim *split[ADZE_MAX_RANK], *dims[ADZE_MAX_RANK];
     uint32_t rank = t->axes + 2;
     if (!adze_dim_is_const(compose_dim(w, 0), &in) || !adze_dim_is_const(compose_dim(w, 1), &each))
-        return adze_onnx_unsupported(node, "a weight of unknown dims"), NULL;
+        return adze_onnx_undetermined(node, "a weight of unknown dims"), NULL;
     if (t->group < 1 || in % t->group || rank == ADZE_MAX_RANK)
         return adze_onnx_invalid(node, "%lld channels in %lld groups", (long long)in, (long long)t->group), NULL;
     split[0] = adze_dim_const(context, t->group);
@@ -185,7 +185,7 @@ bool adze_onnx_upgrade_causal_conv(adze_onnx_node *node)
     if (!gated && strcmp(activation, "none"))
         return adze_onnx_invalid(node, "attribute 'activation' is '%s'", activation);
     if (!adze_dim_is_const(compose_dim(w, 0), &channels) || !adze_dim_is_const(compose_dim(w, 2), &k) || k < 1)
-        return adze_onnx_unsupported(node, "a weight of unknown dims");
+        return adze_onnx_undetermined(node, "a weight of unknown dims");
     int64_t pads[6] = {0, 0, k - 1, 0, 0, 0};
     term *all = past ? compose_concat(node, (term *[]){past, x}, 2, 2)
                      : compose2(node, "pad", x, compose_ints(node, pads, 6));

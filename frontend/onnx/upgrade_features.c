@@ -118,7 +118,7 @@ static term *feature(adze_onnx_node *node, uint32_t index, int64_t wanted)
     int64_t columns;
     if (!x || wanted < 0) return x;
     if (!adze_dim_is_const(compose_dim(x, 1), &columns))
-        return adze_onnx_unsupported(node, "input %u has an unknown number of columns", index), NULL;
+        return adze_onnx_undetermined(node, "input %u has an unknown number of columns", index), NULL;
     if (columns > wanted) return compose_slice(node, x, 1, 0, wanted, 1);
     if (columns == wanted) return x;
     int64_t pads[] = {0, 0, 0, wanted - columns};

@@ -38,12 +38,12 @@ bool adze_onnx_flex_attention(adze_onnx_node *node)
         return adze_onnx_invalid(node, "inputs that are not of rank 4");
     if (!adze_dim_is_const(compose_dim(q, 1), &heads) || !adze_dim_is_const(compose_dim(k, 1), &kv_heads) ||
         !adze_dim_is_const(compose_dim(v, 1), &v_heads))
-        return adze_onnx_unsupported(node, "heads of unknown number");
+        return adze_onnx_undetermined(node, "heads of unknown number");
     if (kv_heads < 1 || v_heads != kv_heads || heads % kv_heads)
         return adze_onnx_invalid(node, "%lld heads of queries to %lld of keys and %lld of values", (long long)heads,
                                  (long long)kv_heads, (long long)v_heads);
     if (!adze_onnx_attr(node, "scale")) {
-        if (!adze_dim_is_const(compose_dim(q, 3), &size)) return adze_onnx_unsupported(node, "heads of unknown size");
+        if (!adze_dim_is_const(compose_dim(q, 3), &size)) return adze_onnx_undetermined(node, "heads of unknown size");
         scale = 1 / sqrt((double)size);
     }
     adze_dtype dtype = compose_dtype(q);

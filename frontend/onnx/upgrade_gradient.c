@@ -42,7 +42,7 @@ static term *unbroadcast(gradient *g, term *part, term *operand)
     int64_t axes[ADZE_MAX_RANK];
     size_t n = 0;
     if (!part || rank < 0 || have < rank)
-        return part ? (adze_onnx_unsupported(g->node, "the derivative of %s with values of unknown rank",
+        return part ? (adze_onnx_undetermined(g->node, "the derivative of %s with values of unknown rank",
                                              adze_op_name(g->op)), NULL)
                     : NULL;
     for (int i = 0; i < have; i++) {

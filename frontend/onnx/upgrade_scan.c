@@ -94,7 +94,7 @@ static adze_ir_value *place(adze_onnx_node *node, adze_ir_value *stack, int64_t 
     int64_t perm[ADZE_MAX_RANK];
     if (axis == 0) return stack;
     if (!adze_type_is_ranked(type)) {
-        adze_onnx_unsupported(node, "a scanned output of unknown rank along axis %lld", (long long)axis);
+        adze_onnx_undetermined(node, "a scanned output of unknown rank along axis %lld", (long long)axis);
         return NULL;
     }
     int64_t rank = adze_type_rank(type), to = axis < 0 ? axis + rank : axis;
@@ -199,7 +199,7 @@ static adze_ir_value *lengthen(adze_onnx_node *node, adze_ir_value *stack, adze_
 {
     int rank = compose_rank(stack);
     int64_t zeros[ADZE_MAX_RANK] = {0};
-    if (rank < 1) return adze_onnx_unsupported(node, "a stack of unknown rank with sequence_lens"), NULL;
+    if (rank < 1) return adze_onnx_undetermined(node, "a stack of unknown rank with sequence_lens"), NULL;
     term *parts[] = {compose_ints(node, zeros, (size_t)rank),
                      compose2(node, "sub", length, compose_size(node, stack, 0)),
                      rank > 1 ? compose_ints(node, zeros, (size_t)rank - 1) : NULL};
@@ -287,7 +287,7 @@ static bool find_axes(scan *s, const int64_t *given)
         int64_t axis = given ? given[i] : 0;
         if (!adze_type_is_tensor(type)) return adze_onnx_invalid(s->node, "scanned input %u is no tensor", i);
         if (!adze_type_is_ranked(type) && axis < 0)
-            return adze_onnx_unsupported(s->node, "axis %lld of an input of unknown rank", (long long)axis);
+            return adze_onnx_undetermined(s->node, "axis %lld of an input of unknown rank", (long long)axis);
         int64_t rank = adze_type_is_ranked(type) ? adze_type_rank(type) : ADZE_MAX_RANK;
         s->axes[i] = axis < 0 ? axis + rank : axis;
         if (s->axes[i] < 0 || s->axes[i] >= rank)

@@ -70,6 +70,8 @@ ADZE_API adze_context *adze_context_create(void); /* NULL where memory is out */
 ADZE_API void adze_context_destroy(adze_context *context);
 /* Diagnostics go to `sink` from now on, with `self`, which it borrows; NULL = nowhere. */
 ADZE_API void adze_context_set_sink(adze_context *context, adze_sink *sink, void *self);
+/* The sink and its `self`, to put them back; NULL: none. */
+ADZE_API adze_sink *adze_context_sink(const adze_context *context, void **out_self);
 /* Errors reported so far. */
 ADZE_API uint64_t adze_context_errors(const adze_context *context);
 /* Evaluations in this context sum f32 contractions in f32, in the order of k (default: in double). */
