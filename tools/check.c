@@ -37,7 +37,7 @@ static const char usage[] =
     "every output with the reference, --expect or --data-set (there --rtol is 1e-3). On a difference, names the\n"
     "first op that differs, with its ONNX node. Where a pass may change results, as quantize-fuse does, the reference\n"
     "runs what it left, and a line says how far that is from the model as written; --precision=strict runs no such\n"
-    "pass. --target=reference checks the reference itself.\n\n"
+    "pass. --target=reference checks the reference itself; with --passes or -O, what these make of IN there.\n\n"
     "Example: adze check model.onnx --target=x86:x86-64-v3 --inputs=x.npz\n";
 
 static bool fail(const adze_check *c, const char *path, const char *what)
@@ -45,14 +45,14 @@ static bool fail(const adze_check *c, const char *path, const char *what)
     return adze_error(adze_loc_unknown(c->work->context), "%s: %s", path, what);
 }
 
-/* Prints a line for each output; the number of those that differ. */
+/* Prints a line for each output and marks those that differ; their number. */
 static uint32_t compare_outputs(const adze_check *c, const adze_device *device, const adze_value *got,
-                                const adze_value *wanted)
+                                const adze_value *wanted, bool *differ)
 {
     uint32_t bad = 0;
     for (uint32_t i = 0; i < device->n_outputs; i++) {
         adze_difference d;
-        char at[128] = "";
+        char at[160];
         bool same = adze_values_compare(&got[i], &wanted[i], c->tolerance, &d);
         if (same) {
             printf("%s: ok, difference %.3g of the largest magnitude\n", device->outputs[i].name,
@@ -60,7 +60,8 @@ static uint32_t compare_outputs(const adze_check *c, const adze_device *device, 
             continue;
         }
         bad++;
-        if (wanted[i].kind == ADZE_VALUE_TENSOR && !*d.why) adze_index_print(&wanted[i], d.where, at, sizeof at);
+        differ[i] = true;
+        adze_difference_place(&d, at, sizeof at);
         if (*d.why)
             printf("%s: DIFFERS: %s\n", device->outputs[i].name, d.why);
         else
@@ -83,16 +84,18 @@ static bool same_dims(const adze_value *a, const adze_value *b)
 static bool conclude(const adze_check *c, const adze_device *device, const adze_value *inputs, const adze_value *got,
                      const adze_value *wanted)
 {
-    uint32_t other_dims = 0, bad = compare_outputs(c, device, got, wanted);
+    bool *differ = calloc(device->n_outputs + 1u, sizeof *differ);
+    if (!differ) return fail(c, c->path, "out of memory");
+    uint32_t other_dims = 0, bad = compare_outputs(c, device, got, wanted, differ);
     for (uint32_t i = 0; i < device->n_outputs; i++) other_dims += !same_dims(&got[i], &wanted[i]);
-    if (!bad) return true;
     fflush(stdout);
     adze_loc loc = adze_loc_unknown(c->work->context);
+    if (bad && !other_dims && !adze_is_artifact(c->path)) adze_check_first(c, inputs, differ);
+    free(differ);
     if (other_dims)
         return adze_error(loc, "%s: the dims of %u of %u outputs differ from the expected ones%s", c->path, other_dims,
                           device->n_outputs, c->made_inputs ? "; the inputs were made up, give --inputs" : "");
-    if (!c->reference && !adze_is_artifact(c->path)) adze_check_first(c, inputs);
-    return adze_error(loc, "%s: %u of %u outputs differ", c->path, bad, device->n_outputs);
+    return !bad || adze_error(loc, "%s: %u of %u outputs differ", c->path, bad, device->n_outputs);
 }
 
 /* ---- Against the reference ---- */
@@ -124,7 +127,7 @@ static bool check_reference(const adze_check *c, adze_device *device, const adze
 {
     const adze_value *got, *wanted;
     adze_device reference = {0};
-    if (c->reference || adze_is_artifact(c->path))
+    if (c->kind == ADZE_DEVICE_REFERENCE || adze_is_artifact(c->path))
         return fail(c, c->path, "there is nothing to compare with; give --expect or --data-set");
     bool ok = adze_device_open(&reference, c->work, c->common, c->path, ADZE_DEVICE_MEANT) &&
               adze_device_run(&reference, feed->values, &wanted) && adze_device_run(device, feed->values, &got);
@@ -233,9 +236,7 @@ static bool check_set(const adze_check *c, adze_device *device, const char *fold
 
 static bool run_check(const options *o, const adze_check *c, adze_device *device)
 {
-    if (!adze_device_open(device, c->work, c->common, c->path,
-                          c->reference ? ADZE_DEVICE_REFERENCE : ADZE_DEVICE_COMPILED))
-        return false;
+    if (!adze_device_open(device, c->work, c->common, c->path, c->kind)) return false;
     bool ok = true;
     for (uint32_t i = 0; i < o->sets.count; i++) ok &= check_set(c, device, o->sets.items[i]);
     if (o->sets.count) return ok;
@@ -258,7 +259,9 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
                         .path = files[0],
                         .tolerance = {o->rtol, atol, usual},
                         .made_inputs = !o->sets.count && !o->feed.inputs && !o->feed.singles.count,
-                        .reference = o->common.target && adze_common_is_reference(&o->common)};
+                        .expected = o->sets.count || o->expect,
+                        .kind = ADZE_DEVICE_COMPILED};
+    if (o->common.target) check.kind = adze_device_choose(&o->common, files[0]);
     adze_device device = {0};
     bool ok = run_check(o, &check, &device);
     adze_device_close(&device);

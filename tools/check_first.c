@@ -1,7 +1,10 @@
 /* Which op differs first: compiles the model cut off behind an op, again and again (check.h).
  *
  * Cutting keeps what the passes make of all that stands before the op, where asking for every intermediate
- * value at once would keep kernels from forming. Errors grow downwards, so a binary search finds the op.
+ * value at once would keep kernels from forming. Only ops that an output that differs depends on are looked at. Errors
+ * grow downwards, so a binary search finds an op that differs; where one of those that it reads differs as well, the
+ * search goes on above that one. Passes that look at what comes behind an op do another thing where the model is cut:
+ * where nothing differs then, the values are asked for one by one behind the whole model.
  */
 #include "check.h"
 
@@ -9,72 +12,168 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Results of the ops of the main function's body, as the reference has them. */
-typedef struct results {
-    const adze_region *body;
-    adze_module *module; /* what the reference ran */
-    adze_value *values; /* the first result of each op that has tensors of numbers */
-    uint32_t *positions; /* of the op in the body */
-    uint32_t count, capacity, next;
-    bool out_of_memory;
-} results;
+/* An op of the main function's body, as the reference has it. */
+typedef struct candidate {
+    adze_op *op;         /* of the module below */
+    adze_value *results; /* copies; ABSENT: not to be compared */
+    uint32_t n_results;
+    bool wanted;         /* a value that differs depends on it */
+    int answer;          /* 1: it differs, 0: it does not, -1: not asked */
+} candidate;
 
-static bool copy_tensor(const adze_value *from, adze_value *out)
+typedef struct search {
+    const adze_check *check;
+    const adze_value *inputs;
+    adze_module *module; /* what the reference ran */
+    const adze_region *body;
+    candidate *ops; /* in the order of the body */
+    uint32_t count, next;
+    bool whole; /* nothing is cut off */
+    bool failed;
+    adze_difference difference; /* of the last op that differed */
+    uint32_t result;            /* its result that did */
+} search;
+
+/* ---- What the reference has ---- */
+
+static bool is_compared(const adze_value *v)
 {
-    size_t bytes = adze_dtype_bytes((adze_dtype)from->dtype, adze_value_count(from));
-    int64_t *dims = calloc(from->rank + 1u, sizeof *dims);
-    void *data = malloc(bytes + 1);
-    *out = *from;
-    out->dims = dims;
-    out->data = data;
-    if (!dims || !data) {
-        free(dims);
-        free(data);
-        return false;
-    }
-    if (from->rank) memcpy(dims, from->dims, from->rank * sizeof *dims);
-    if (bytes) memcpy(data, from->data, bytes);
+    if (v->kind == ADZE_VALUE_MAP || v->kind == ADZE_VALUE_ABSENT) return false; /* artifacts give no maps */
+    for (uint64_t i = 0; v->kind != ADZE_VALUE_TENSOR && i < v->n_items; i++)
+        if (!is_compared(&v->items[i])) return false;
     return true;
+}
+
+static void free_value(adze_value *v)
+{
+    for (uint64_t i = 0; v->items && i < v->n_items; i++) free_value(&v->items[i]);
+    free((void *)(uintptr_t)v->dims);
+    free(v->items);
+    free(v->data);
+    *v = (adze_value){0};
+}
+
+/* Elements in memory of their own; the bytes of strings lie behind them. */
+static void *copy_elements(const adze_value *from)
+{
+    uint64_t count = adze_value_count(from), bytes = 0;
+    if (from->dtype != ADZE_DTYPE_str) {
+        bytes = adze_dtype_bytes((adze_dtype)from->dtype, count);
+        void *data = malloc(bytes + 1);
+        if (data && bytes) memcpy(data, from->data, bytes);
+        return data;
+    }
+    const adze_string *strings = from->data;
+    for (uint64_t i = 0; i < count; i++) bytes += strings[i].size;
+    adze_string *copies = malloc(count * sizeof *copies + bytes + 1);
+    char *at = copies ? (char *)(copies + count) : NULL;
+    for (uint64_t i = 0; copies && i < count; at += strings[i].size, i++) {
+        copies[i] = (adze_string){at, strings[i].size};
+        if (strings[i].size) memcpy(at, strings[i].data, strings[i].size);
+    }
+    return copies;
+}
+
+static bool copy_value(const adze_value *from, adze_value *out)
+{
+    *out = (adze_value){.kind = from->kind, .dtype = from->dtype, .rank = from->rank};
+    if (from->kind != ADZE_VALUE_TENSOR) {
+        out->items = calloc(from->n_items + 1, sizeof *out->items);
+        for (; out->items && out->n_items < from->n_items; out->n_items++)
+            if (!copy_value(&from->items[out->n_items], &out->items[out->n_items])) return false;
+        return out->items != NULL;
+    }
+    int64_t *dims = calloc(from->rank + 1u, sizeof *dims);
+    out->dims = dims;
+    out->data = copy_elements(from);
+    if (dims && from->rank) memcpy(dims, from->dims, from->rank * sizeof *dims);
+    return dims && out->data;
 }
 
 static void observe(void *self, const adze_op *op, const adze_value *values, uint32_t n)
 {
-    results *r = self;
-    if (adze_op_parent(op) != r->body) return;
-    uint32_t position = r->next++;
-    if (!n || values[0].kind != ADZE_VALUE_TENSOR || r->out_of_memory) return;
-    if (!adze_dtype_is_number((adze_dtype)values[0].dtype)) return;
-    if (r->count == r->capacity) {
-        uint32_t capacity = r->capacity ? 2 * r->capacity : 64;
-        adze_value *more = realloc(r->values, capacity * sizeof *more);
-        if (more) r->values = more;
-        uint32_t *positions = realloc(r->positions, capacity * sizeof *positions);
-        if (positions) r->positions = positions;
-        r->out_of_memory = !more || !positions;
-        if (r->out_of_memory) return;
-        r->capacity = capacity;
-    }
-    r->out_of_memory = !copy_tensor(&values[0], &r->values[r->count]);
-    if (!r->out_of_memory) r->positions[r->count++] = position;
+    search *s = self;
+    if (adze_op_parent(op) != s->body) return;
+    candidate *c = s->next < s->count ? &s->ops[s->next++] : NULL;
+    if (!c || !n || s->failed) return;
+    c->results = calloc(n, sizeof *c->results);
+    c->n_results = c->results ? n : 0;
+    s->failed = !c->results;
+    for (uint32_t i = 0; i < c->n_results && !s->failed; i++)
+        if (is_compared(&values[i])) s->failed = !copy_value(&values[i], &c->results[i]);
+        else c->results[i].kind = ADZE_VALUE_ABSENT;
 }
 
-static bool run_reference(const adze_check *c, const adze_value *inputs, results *r)
+static bool run_reference(search *s)
 {
+    const adze_check *c = s->check;
     adze_device device = {0};
     const adze_value *outputs;
-    bool ok = adze_device_open(&device, c->work, c->common, c->path, ADZE_DEVICE_MEANT);
+    bool ok = adze_device_open(&device, c->work, c->common, c->path,
+                               c->kind == ADZE_DEVICE_REFERENCE ? ADZE_DEVICE_REFERENCE : ADZE_DEVICE_MEANT);
     if (ok) {
-        r->body = adze_func_body(adze_module_main(device.module));
+        s->module = adze_module_clone(device.module);
+        s->body = adze_func_body(adze_module_main(device.module));
+        for (adze_op *op = adze_region_first(s->body); op; op = adze_op_next(op)) s->count++;
+        s->ops = calloc(s->count + 1u, sizeof *s->ops);
+        s->failed = !s->ops;
+        uint32_t i = 0;
+        for (adze_op *op = adze_region_first(adze_func_body(adze_module_main(s->module))); op && s->ops;
+             op = adze_op_next(op))
+            s->ops[i++] = (candidate){.op = op, .answer = -1};
         device.observe = observe;
-        device.observe_self = r;
-        ok = adze_device_run(&device, inputs, &outputs);
-        r->module = adze_module_clone(device.module);
+        device.observe_self = s;
+        ok = !s->failed && adze_device_run(&device, s->inputs, &outputs);
     }
     adze_device_close(&device);
-    if (r->out_of_memory)
-        adze_error(adze_loc_unknown(c->work->context), "%s: out of memory for intermediate values", c->path);
-    return ok && !r->out_of_memory;
+    if (s->failed) adze_error(adze_loc_unknown(c->work->context), "%s: out of memory for intermediate values", c->path);
+    return ok && !s->failed;
 }
+
+/* ---- What a value depends on ---- */
+
+static candidate *find(const search *s, const adze_op *op)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->ops[i].op == op) return &s->ops[i];
+    return NULL;
+}
+
+/* Calls for the ops of the body that `op` reads, and those that stand in its regions read. */
+static void for_each_read(search *s, const adze_op *op, void (*visit)(search *s, candidate *c))
+{
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+        const adze_ir_value *value = adze_op_operand(op, i);
+        const adze_op *maker = value ? adze_value_op(value) : NULL;
+        candidate *c = maker ? find(s, maker) : NULL;
+        if (c) visit(s, c);
+    }
+    for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
+        for (const adze_op *inner = adze_region_first(adze_op_region(op, i)); inner; inner = adze_op_next(inner))
+            for_each_read(s, inner, visit);
+}
+
+static void want(search *s, candidate *c)
+{
+    (void)s;
+    c->wanted = true;
+}
+
+/* Wants all that the wanted ops depend on, and those themselves. */
+static void close_wanted(search *s)
+{
+    for (uint32_t i = s->count; i-- > 0;)
+        if (s->ops[i].wanted) for_each_read(s, s->ops[i].op, want);
+}
+
+static void want_only(search *s, candidate *c)
+{
+    for (uint32_t i = 0; i < s->count; i++) s->ops[i].wanted = false;
+    c->wanted = true;
+    close_wanted(s);
+}
+
+/* ---- What the device has ---- */
 
 static adze_op *op_at(const adze_module *module, uint32_t position)
 {
@@ -83,83 +182,248 @@ static adze_op *op_at(const adze_module *module, uint32_t position)
     return op;
 }
 
-/* Makes the first result of the op the function's only result and drops what stands below. */
-static void cut_behind(adze_module *module, adze_op *op)
+/* Makes the op's results that are compared the function's only ones, and drops what stands below unless `whole`, when
+ * they come before the function's own. */
+static void ask_for(adze_module *module, adze_op *op, const candidate *c, bool whole)
 {
     adze_func *func = adze_module_main(module);
     adze_op *end = adze_func_return(func);
-    const adze_type *type = adze_value_type(adze_op_result(op, 0));
-    const char *name = "value";
-    while (adze_op_num_operands(end) > 1) adze_op_remove_operand(end, adze_op_num_operands(end) - 1);
-    if (adze_op_num_operands(end))
-        adze_op_set_operand(end, 0, adze_op_result(op, 0));
-    else
-        adze_op_insert_operand(end, 0, adze_op_result(op, 0));
-    adze_func_set_results(func, &type, &name, 1);
-    for (adze_op *last; (last = adze_op_prev(end)) != op;) adze_op_erase(last);
+    uint32_t own = whole ? adze_op_num_operands(end) : 0, n = 0;
+    const adze_type **types = calloc(c->n_results + own + 1u, sizeof *types);
+    const char **names = calloc(c->n_results + own + 1u, sizeof *names);
+    if (!types || !names) abort();
+    while (!whole && adze_op_num_operands(end)) adze_op_remove_operand(end, adze_op_num_operands(end) - 1);
+    for (uint32_t i = 0; i < c->n_results; i++) {
+        if (c->results[i].kind == ADZE_VALUE_ABSENT) continue;
+        adze_op_insert_operand(end, n++, adze_op_result(op, i));
+    }
+    for (uint32_t i = 0; i < n + own; i++) {
+        types[i] = adze_value_type(adze_op_operand(end, i));
+        names[i] = adze_internf(adze_module_context(module), "value%u", i);
+    }
+    adze_func_set_results(func, types, names, n + own);
+    for (adze_op *last; !whole && (last = adze_op_prev(end)) != op;) adze_op_erase(last);
+    free(types);
+    free(names);
 }
 
-/* 1: the device's value of candidate `index` differs from the reference's; 0: it does not; -1 after an error. */
-static int differs(const adze_check *c, const results *r, uint32_t index, const adze_value *inputs,
-                   adze_difference *out)
+/* Does what the device has of the op differ? Asked once; false after an error. */
+static bool differs(search *s, candidate *c)
 {
-    adze_module *module = adze_module_clone(r->module);
-    cut_behind(module, op_at(module, r->positions[index]));
+    const adze_check *check = s->check;
+    if (c->answer >= 0 || s->failed) return c->answer > 0;
+    adze_module *module = adze_module_clone(s->module);
+    ask_for(module, op_at(module, (uint32_t)(c - s->ops)), c, s->whole);
     adze_device device = {0};
     const adze_value *outputs;
-    bool ok = adze_device_open_module(&device, c->work, c->common, module, c->path, ADZE_DEVICE_COMPILED) &&
-              adze_device_run(&device, inputs, &outputs);
-    int answer = ok ? !adze_values_compare(&outputs[0], &r->values[index], c->tolerance, out) : -1;
+    s->failed = !adze_device_open_module(&device, check->work, check->common, module, check->path, check->kind) ||
+                !adze_device_run(&device, s->inputs, &outputs);
+    c->answer = 0;
+    for (uint32_t i = 0, k = 0; i < c->n_results && !s->failed && !c->answer; i++) {
+        adze_difference d;
+        if (c->results[i].kind == ADZE_VALUE_ABSENT) continue;
+        if (adze_values_compare(&outputs[k++], &c->results[i], check->tolerance, &d)) continue;
+        c->answer = 1;
+        s->difference = d;
+        s->result = i;
+    }
     adze_device_close(&device);
-    return answer;
+    return c->answer > 0;
 }
 
-static void report(const results *r, uint32_t index, const adze_difference *d)
+static bool can_ask(const candidate *c)
 {
-    char at[128], type[256];
-    const adze_op *op = op_at(r->module, r->positions[index]);
-    const adze_ir_value *value = adze_op_result(op, 0);
-    adze_index_print(&r->values[index], d->where, at, sizeof at);
+    for (uint32_t i = 0; i < c->n_results; i++)
+        if (c->results[i].kind != ADZE_VALUE_ABSENT) return true;
+    return false;
+}
+
+/* ---- The search ---- */
+
+/* An op that differs, found by halves, though not each before it may be right; NULL: none. */
+static candidate *halve(search *s)
+{
+    uint32_t n = 0;
+    candidate **list = calloc(s->count + 1u, sizeof(candidate *));
+    if (!list) abort();
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->ops[i].wanted && can_ask(&s->ops[i])) list[n++] = &s->ops[i];
+    uint32_t low = 0, high = n;
+    while (low < high && !s->failed) {
+        uint32_t middle = (low + high) / 2;
+        if (differs(s, list[middle])) high = middle;
+        else low = middle + 1;
+    }
+    candidate *found = high < n ? list[high] : NULL;
+    free(list);
+    return s->failed ? NULL : found;
+}
+
+/* The first wanted op before `c` that `c` reads, however many that cannot be asked stand between, and that differs. */
+static candidate *wrong_read(search *s, const candidate *c)
+{
+    for (uint32_t i = 0; i < s->count; i++) s->ops[i].wanted = false;
+    for_each_read(s, c->op, want);
+    for (uint32_t i = (uint32_t)(c - s->ops); i-- > 0;)
+        if (s->ops[i].wanted && !can_ask(&s->ops[i])) for_each_read(s, s->ops[i].op, want);
+    for (uint32_t i = 0; i < s->count; i++)
+        if (s->ops[i].wanted && can_ask(&s->ops[i]) && differs(s, &s->ops[i])) return &s->ops[i];
+    return NULL;
+}
+
+static candidate *find_first(search *s, const bool *outputs)
+{
+    const adze_op *end = adze_func_return(adze_module_main(s->module));
+    for (uint32_t i = 0; i < s->count; i++) s->ops[i].wanted = false, s->ops[i].answer = -1;
+    for (uint32_t i = 0; i < adze_op_num_operands(end); i++) {
+        const adze_op *maker = outputs[i] ? adze_value_op(adze_op_operand(end, i)) : NULL;
+        candidate *c = maker ? find(s, maker) : NULL;
+        if (c) c->wanted = true;
+    }
+    close_wanted(s);
+    candidate *found = halve(s);
+    for (candidate *above; found && (above = wrong_read(s, found)) != NULL;) {
+        want_only(s, above);
+        found = halve(s);
+        if (!found) found = above;
+    }
+    if (found) { /* what is known of its difference is that of another op by now */
+        found->answer = -1;
+        if (!differs(s, found)) found = NULL;
+    }
+    return s->failed ? NULL : found;
+}
+
+/* ---- What is told ---- */
+
+/* Appends the names of ONNX nodes of ops inside regions. */
+static void write_inside(const adze_op *op, adze_text *out)
+{
+    for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
+        for (const adze_op *inner = adze_region_first(adze_op_region(op, i)); inner; inner = adze_op_next(inner)) {
+            adze_loc loc = adze_op_loc(inner);
+            if (loc.node && loc.node != adze_op_loc(op).node && out->size < 300)
+                adze_text_append(out, "%s'%s' (%s)", out->size ? ", " : "", loc.node, loc.op_type ? loc.op_type : "?");
+            write_inside(inner, out);
+        }
+}
+
+/* Appends the names of what an op reads or makes, as ONNX has them. */
+static void write_names(const adze_op *op, bool results, adze_text *out)
+{
+    uint32_t n = results ? adze_op_num_results(op) : adze_op_num_operands(op);
+    for (uint32_t i = 0; i < n; i++) {
+        const adze_ir_value *value = results ? adze_op_result(op, i) : adze_op_operand(op, i);
+        const char *name = value ? adze_value_name(value) : NULL;
+        if (value && adze_value_def(value) == ADZE_DEF_CONST) name = adze_const_name(adze_value_const(value));
+        if (name) adze_text_append(out, "%s'%s'", out->size ? ", " : "", name);
+    }
+}
+
+static bool has_line(const char *lines, const char *line)
+{
+    size_t n = strlen(line);
+    for (const char *at = lines; at && *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strcspn(at, "\n") == n && !memcmp(at, line, n)) return true;
+    return false;
+}
+
+/* A note about the kernels of the whole model that the op became part of, with all nodes that they stem from. */
+static void note_kernels(const search *s, const candidate *c)
+{
+    const adze_check *check = s->check;
+    const char *node = adze_op_loc(c->op).node;
+    adze_device device = {0};
+    if (!node || check->kind != ADZE_DEVICE_COMPILED) return;
+    bool ok = adze_device_open(&device, check->work, check->common, check->path, ADZE_DEVICE_COMPILED);
+    const adze_artifact *a = ok ? adze_model_artifact(device.model) : NULL;
+    for (uint32_t i = 0; a && i < a->n_steps; i++) {
+        const char *nodes = a->steps[i].nodes;
+        if (!has_line(nodes, node) || !strchr(nodes, '\n')) continue;
+        adze_text text = {0};
+        for (const char *at = nodes; *at; at += strcspn(at, "\n"), at += *at == '\n')
+            adze_text_append(&text, "%s'%.*s'", text.size ? ", " : "", (int)strcspn(at, "\n"), at);
+        adze_note(adze_op_loc(c->op), "it is part of the kernel '%s', of the nodes %s", a->steps[i].name, text.data);
+        adze_text_free(&text);
+    }
+    adze_device_close(&device);
+}
+
+static void report(const search *s, const candidate *c)
+{
+    char at[160], type[256], number[24] = "";
+    const adze_difference *d = &s->difference;
+    const adze_ir_value *value = adze_op_result(c->op, s->result);
+    adze_text more = {0};
+    adze_difference_place(d, at, sizeof at);
     adze_type_print(adze_value_type(value), type, sizeof type);
+    if (s->result) snprintf(number, sizeof number, " (result %u)", s->result);
     const char *name = adze_value_name(value); /* NULL where a pass has made the value */
     const char *sign = name ? "%" : "", *equals = name ? " = " : "";
     if (!name) name = "";
     if (*d->why)
-        adze_error(adze_op_loc(op), "%s%s%s%s is the first op that differs: %s", sign, name, equals, adze_op_name(op),
-                   d->why);
+        adze_error(adze_op_loc(c->op), "%s%s%s%s%s : %s is the first op that differs: %s", sign, name, equals,
+                   adze_op_name(c->op), number, type, d->why);
     else
-        adze_error(adze_op_loc(op),
-                   "%s%s%s%s : %s is the first op that differs: %.9g, not %.9g, at %s; %llu of %llu elements are off, "
-                   "the largest difference is %.3g of the largest magnitude",
-                   sign, name, equals, adze_op_name(op), type, d->got, d->wanted, at, (unsigned long long)d->n_over,
-                   (unsigned long long)d->count, d->largest / d->scale);
+        adze_error(adze_op_loc(c->op),
+                   "%s%s%s%s%s : %s is the first op that differs: %.9g, not %.9g, at %s; %llu of %llu elements are "
+                   "off, the largest difference is %.3g of the largest magnitude",
+                   sign, name, equals, adze_op_name(c->op), number, type, d->got, d->wanted, at,
+                   (unsigned long long)d->n_over, (unsigned long long)d->count,
+                   d->scale > 0 ? d->largest / d->scale : d->largest);
+    adze_text reads = {0}, makes = {0};
+    write_names(c->op, false, &reads);
+    write_names(c->op, true, &makes);
+    if (reads.size || makes.size)
+        adze_note(adze_op_loc(c->op), "it reads %s and makes %s", reads.size ? reads.data : "nothing with a name",
+                  makes.size ? makes.data : "nothing with a name");
+    write_inside(c->op, &more);
+    if (more.size) adze_note(adze_op_loc(c->op), "inside it stand the nodes %s", more.data);
+    adze_text_free(&more);
+    adze_text_free(&reads);
+    adze_text_free(&makes);
+    note_kernels(s, c);
 }
 
-void adze_check_first(const adze_check *check, const adze_value *inputs)
+/* No op differs: the makers of the outputs that do, for somebody expects other values of them. */
+static void report_makers(const search *s, const bool *outputs)
 {
-    results r = {0};
-    adze_difference found = {0}, d;
-    bool ok = run_reference(check, inputs, &r);
-    uint32_t low = 0, high = r.count; /* the first that differs lies in [low, high] */
+    adze_func *func = adze_module_main(s->module);
+    const adze_op *end = adze_func_return(func);
+    for (uint32_t i = 0; i < adze_op_num_operands(end); i++) {
+        const adze_op *maker = outputs[i] ? adze_value_op(adze_op_operand(end, i)) : NULL;
+        const char *name = adze_func_result_name(func, i);
+        if (maker && s->check->expected)
+            adze_note(adze_op_loc(maker), "%s makes output '%s', and %s: what is expected is another value",
+                      adze_op_name(maker), name ? name : "?",
+                      s->check->kind == ADZE_DEVICE_REFERENCE ? "the reference defines it" :
+                                                                "no op differs from the reference");
+    }
+    if (!s->check->expected)
+        adze_note(adze_loc_unknown(s->check->work->context),
+                  "%s: no op differs when it is asked for by itself; adze opt --certify looks at the passes",
+                  s->check->path);
+}
+
+void adze_check_first(const adze_check *check, const adze_value *inputs, const bool *outputs)
+{
+    search s = {.check = check, .inputs = inputs};
+    bool ok = run_reference(&s), asks = check->kind != ADZE_DEVICE_REFERENCE;
     adze_progress *progress = adze_progress_begin(check->work, "first op that differs");
-    while (ok && low < high) {
-        uint32_t middle = (low + high) / 2;
-        int answer = differs(check, &r, middle, inputs, &d);
-        ok = answer >= 0;
-        if (answer > 0) high = middle, found = d;
-        else low = middle + 1;
+    candidate *found = ok && asks ? find_first(&s, outputs) : NULL;
+    if (ok && asks && !found && !s.failed && !check->expected) {
+        s.whole = true;
+        found = find_first(&s, outputs);
     }
     adze_progress_end(progress);
-    if (ok && high < r.count)
-        report(&r, high, &found);
-    else if (ok)
-        adze_note(adze_loc_unknown(check->work->context), "%s: no op differs when the model is cut off behind it",
-                  check->path);
-    for (uint32_t i = 0; i < r.count; i++) {
-        free((void *)(uintptr_t)r.values[i].dims);
-        free(r.values[i].data);
+    if (found)
+        report(&s, found);
+    else if (ok && !s.failed)
+        report_makers(&s, outputs);
+    for (uint32_t i = 0; i < s.count; i++) {
+        for (uint32_t k = 0; k < s.ops[i].n_results; k++) free_value(&s.ops[i].results[k]);
+        free(s.ops[i].results);
     }
-    adze_module_destroy(r.module);
-    free(r.values);
-    free(r.positions);
+    free(s.ops);
+    adze_module_destroy(s.module);
 }

@@ -27,6 +27,16 @@ void adze_index_print(const adze_value *value, uint64_t index, char *out, size_t
     if (n < size) snprintf(out + n, size - n, "]");
 }
 
+void adze_difference_place(const adze_difference *difference, char *out, size_t size)
+{
+    size_t n = 0;
+    *out = 0;
+    if (*difference->why || !difference->tensor) return;
+    if (difference->item)
+        n = (size_t)snprintf(out, size, "item %llu, ", (unsigned long long)difference->item);
+    if (n < size) adze_index_print(difference->tensor, difference->where, out + n, size - n);
+}
+
 /* A step of the last place of small floats: two roundings may fall on different sides. */
 static double default_rtol(adze_dtype dtype, double usual)
 {
@@ -114,13 +124,20 @@ bool adze_values_compare(const adze_value *got, const adze_value *wanted, adze_t
 {
     *out = (adze_difference){0};
     if (got->kind != wanted->kind) return snprintf(out->why, sizeof out->why, "it is a value of another kind"), false;
-    if (got->kind == ADZE_VALUE_TENSOR) return compare_tensors(got, wanted, tolerance, out);
+    if (got->kind == ADZE_VALUE_TENSOR) {
+        bool same = compare_tensors(got, wanted, tolerance, out);
+        out->tensor = wanted;
+        return same;
+    }
     if (got->n_items != wanted->n_items) {
         snprintf(out->why, sizeof out->why, "it has %llu items, not %llu", (unsigned long long)got->n_items,
                  (unsigned long long)wanted->n_items);
         return false;
     }
-    for (uint64_t i = 0; i < got->n_items; i++)
-        if (!adze_values_compare(&got->items[i], &wanted->items[i], tolerance, out)) return false;
-    return true;
+    bool same = true;
+    for (uint64_t i = 0; same && i < got->n_items; i++) {
+        same = adze_values_compare(&got->items[i], &wanted->items[i], tolerance, out);
+        out->item = i + 1;
+    }
+    return same;
 }

@@ -18,12 +18,16 @@ typedef struct adze_difference {
     double got, wanted; /* there */
     uint64_t where;     /* row-major index */
     uint64_t n_over, count;
+    uint64_t item;           /* of a sequence or optional, from 1; 0: none */
+    const adze_value *tensor; /* of the wanted value, borrowed: what the index is of */
 } adze_difference;
 
 /* True if they are the same. Sequences and optionals are compared item by item; the difference is that of the
  * first item that differs, else of the last. */
 bool adze_values_compare(const adze_value *got, const adze_value *wanted, adze_tolerance tolerance,
                          adze_difference *out);
+/* "[0,3,5]", behind "item 2, " in a sequence: where the values differ most; "" where `why` says it. */
+void adze_difference_place(const adze_difference *difference, char *out, size_t size);
 /* "[0,3,5]" for a row-major index. */
 void adze_index_print(const adze_value *value, uint64_t index, char *out, size_t size);
 

@@ -1,0 +1,76 @@
+"""What tests over ONNX cases share: where things lie, ONNX Runtime's answer, folders of cases, and running them.
+
+A case is a folder with model.onnx and test_data_set_0, as ONNX's own suite has them; test/conformance's onnx_node runs a
+folder of such. Tolerances are those of ONNX's own runner; a case that cannot keep them has a file `atol` with another
+absolute one.
+"""
+import os
+import subprocess
+import sys
+
+try:
+    import numpy as np
+    import onnx
+    import onnx.parser
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+    from onnx.reference import ReferenceEvaluator
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+BUILD = os.environ.get("ADZE_BUILD_DIR", "build/release")
+RUNNER = os.path.join(BUILD, "test", "conformance", "onnx_node")
+ADZE = os.path.join(BUILD, "bin", "adze")
+ort.set_default_logger_severity(4)
+
+
+def folder_of(name):
+    """Where the cases of a test lie while it runs."""
+    return os.path.join(BUILD, "test", name)
+
+
+def option(name):
+    """The value of --NAME=VALUE, else None."""
+    return next((flag[len(name) + 3:] for flag in sys.argv if flag.startswith(f"--{name}=")), None)
+
+
+def run_onnx(model, feeds, results=None):
+    """What ONNX Runtime computes, with no optimization."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(results, feeds)
+
+
+def first_line(error):
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+def save_case(folder, model, inputs, outputs, atol=None):
+    """`inputs` and `outputs` are arrays, or protobuf messages. An output without a type in the model is inferred by the
+    import, and that is compared as well."""
+    data = os.path.join(folder, "test_data_set_0")
+    os.makedirs(data)
+    onnx.save(model, os.path.join(folder, "model.onnx"))
+    for kind, values in (("input", inputs), ("output", outputs)):
+        for i, value in enumerate(values):
+            proto = value if hasattr(value, "SerializeToString") else numpy_helper.from_array(np.asarray(value))
+            with open(os.path.join(data, f"{kind}_{i}.pb"), "wb") as file:
+                file.write(proto.SerializeToString())
+    if atol:
+        with open(os.path.join(folder, "atol"), "w") as file:
+            file.write(f"{atol}\n")
+
+
+def run_cases(folder, *flags):
+    """Runs the cases of a folder and prints those that do not pass; (passed, failed, skipped)."""
+    done = subprocess.run([RUNNER, "-v", *flags, folder], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    if done.returncode not in (0, 1) or not lines or " passed, " not in lines[-1]:
+        print(f"FAILED: onnx_node ended with {done.returncode}\n{done.stderr[-500:]}")
+        return 0, 1, 0
+    for line in lines[:-1]:
+        print(f"{line} {' '.join(flags)}".rstrip())
+    return tuple(int(part.split()[0]) for part in lines[-1].split(", "))
