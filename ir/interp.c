@@ -442,7 +442,8 @@ static bool run_dims(adze_interp *interp, const adze_op *op, const adze_value *i
 /* Memory of its own for what an evaluation gave. */
 static bool keep(adze_interp *interp, adze_loc loc, adze_value *value)
 {
-    if (value->kind == ADZE_VALUE_TENSOR || value->kind == ADZE_VALUE_ABSENT) return adze_interp_own(interp, loc, value);
+    if (value->kind == ADZE_VALUE_TENSOR || value->kind == ADZE_VALUE_ABSENT)
+        return adze_interp_own(interp, loc, value);
     adze_value given = *value;
     *value = (adze_value){0};
     return adze_interp_copy(interp, loc, &given, value);

@@ -144,8 +144,8 @@ static bool make_table(const adze_op *op, axis *a, bool *out_many)
     uint32_t n = probe ? adze_op_num_operands(probe) : 0;
     for (uint32_t i = 0; i < n; i++)
         if (adze_op_operand(probe, i)) inputs[i] = adze_value_const(adze_op_operand(probe, i));
-    adze_data *data = probe ? adze_data_derived(adze_op_context(op), adze_op_get_row(probe), adze_op_attrs(probe), inputs,
-                                                n, adze_value_type(adze_op_result(probe, 0)))
+    adze_data *data = probe ? adze_data_derived(adze_op_context(op), adze_op_get_row(probe), adze_op_attrs(probe),
+                                                inputs, n, adze_value_type(adze_op_result(probe, 0)))
                             : NULL;
     const double *rows = data ? adze_data_load(data) : NULL;
     if (rows) read_taps(rows, a, out_many);

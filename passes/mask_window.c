@@ -79,12 +79,13 @@ static bool find_place(const adze_ir_value *value, int depth, place *out)
     if (adze_op_is(op, "iota")) {
         int64_t start = adze_op_attr_int(op, "start");
         *out = (place){1, start, adze_type_dim(adze_value_type(value), 0)};
-        return adze_type_rank(adze_value_type(value)) == 1 && adze_op_attr_int(op, "step") == 1 && start >= -MAX_OFFSET &&
-               start <= MAX_OFFSET;
+        return adze_type_rank(adze_value_type(value)) == 1 && adze_op_attr_int(op, "step") == 1 &&
+               start >= -MAX_OFFSET && start <= MAX_OFFSET;
     }
     if (adze_op_is(op, "reshape")) { /* of all places, and of nothing that was broadcast */
         const adze_ir_value *from = adze_op_operand(op, 0);
-        return find_place(from, depth - 1, out) && adze_dim_equal(adze_type_count(adze_value_type(from)), out->extent) &&
+        return find_place(from, depth - 1, out) &&
+               adze_dim_equal(adze_type_count(adze_value_type(from)), out->extent) &&
                only_axis(adze_value_type(value), out);
     }
     if (adze_op_is(op, "cast")) return find_place(adze_op_operand(op, 0), depth - 1, out);
@@ -146,8 +147,9 @@ static bool find_condition(const adze_ir_value *value, bool sense, const adze_di
 
 static bool is_bool(const adze_ir_value *value) { return adze_type_dtype(adze_value_type(value)) == ADZE_DTYPE_bool; }
 
-/* A mask that is computed: *rest is what it does besides, NULL = nothing. Where another mask hides too, it may be all that
- * a query sees: then finite numbers that hide still tell its keys apart, and only what is infinite hides by itself. */
+/* A mask that is computed: *rest is what it does besides, NULL = nothing. Where another mask hides too, it may be all
+ * that a query sees: then finite numbers that hide still tell its keys apart, and only what is infinite hides by
+ * itself. */
 static bool find_computed(adze_ir_value *mask, const adze_dim *length, band *out, adze_ir_value **rest, bool *infinite)
 {
     const adze_op *op = adze_value_op(mask);

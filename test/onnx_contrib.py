@@ -11,18 +11,10 @@ import shutil
 import subprocess
 import sys
 
-try:
-    import numpy as np
-    import onnx
-    import onnxruntime as ort
-    from onnx import TensorProto, helper, numpy_helper
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from onnx_suite import (ADZE, TensorProto, first_line, folder_of, helper, np, numpy_helper, onnx, option, run_cases,
+                        run_onnx, save_case)
 
-BUILD = os.environ.get("ADZE_BUILD_DIR", "build/release")
-FOLDER = os.path.join(BUILD, "test", "onnx_contrib")
-RUNNER = os.path.join(BUILD, "test", "conformance", "onnx_node")
+FOLDER = folder_of("onnx_contrib")
 random = np.random.default_rng(11)
 CASES = []
 
@@ -318,14 +310,15 @@ REFUSED = [
 def refusals(words):
     """(passed, failed): each gives one error that holds these words."""
     passed = failed = 0
-    adze, path = os.path.join(BUILD, "bin", "adze"), os.path.join(FOLDER, "refused.onnx")
+    path = os.path.join(FOLDER, "refused.onnx")
     os.makedirs(FOLDER, exist_ok=True)
     for op, operands, attributes, text in REFUSED:
         if words and not any(word in op.lower() for word in words):
             continue
         onnx.save(build(op, "com.microsoft", operands, 1, 0, attributes)[0], path)
-        done = subprocess.run([adze, "opt", path], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        ok = done.returncode == 1 and text in done.stderr and len(done.stderr.splitlines()) == 1
+        done = subprocess.run([ADZE, "opt", path], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        messages = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
+        ok = done.returncode == 1 and text in done.stderr and len(messages) == 1
         passed, failed = passed + ok, failed + (not ok)
         if not ok:
             print(f"FAILED {op}: {done.returncode} {done.stderr}")
@@ -368,58 +361,31 @@ def build(op, domain, operands, outputs, step, attributes):
 def write(folder, name, op, domain, operands, outputs, step, attributes):
     """The case's folder, with what ONNX Runtime computes."""
     model, args, shown = build(op, domain, operands, outputs, step, attributes)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    got = session.run(shown, dict(args))
+    got = run_onnx(model, dict(args), shown)
     del model.graph.output[:]
     model.graph.output.extend(helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), y.shape)
                               for n, y in zip(shown, got))
-    case = os.path.join(folder, name)
-    os.makedirs(os.path.join(case, "test_data_set_0"))
-    onnx.save(model, os.path.join(case, "model.onnx"))
-    for kind, arrays in (("input", [a for _, a in args]), ("output", got)):
-        for i, array in enumerate(arrays):
-            onnx.save_tensor(numpy_helper.from_array(array), os.path.join(case, "test_data_set_0", f"{kind}_{i}.pb"))
-
-
-def count(text):
-    """Numbers of cases that passed, failed and were skipped, from the runner's last line."""
-    lines = text.splitlines()
-    found = [int(word) for word in lines[-1].replace(",", "").split() if word.isdigit()] if lines else []
-    return found if len(found) == 3 else [0, 1, 0]
+    save_case(os.path.join(folder, name), model, [a for _, a in args], got, step * 1.001 or None)
 
 
 def main():
     words = [a for a in sys.argv[1:] if not a.startswith("--")]
-    target = next((a[9:] for a in sys.argv[1:] if a.startswith("--target=")), "x86:host")
+    target = option("target") or "x86:host"
     shutil.rmtree(FOLDER, ignore_errors=True)
     passed, failed = refusals(words)
-    folders = {}
-    for name, op, domain, operands, outputs, step, attributes in CASES:
+    cases = os.path.join(FOLDER, "cases")
+    for name, *case_ in CASES:
         if words and not any(word in name for word in words):
             continue
-        folder = os.path.join(FOLDER, f"within_{step}")
         try:
-            write(folder, name, op, domain, operands, outputs, step, attributes)
-            folders[folder] = step
+            write(cases, name, *case_)
         except Exception as error:  # of the many kinds that ONNX Runtime has
             failed += 1
-            print(f"FAILED {name}: ONNX Runtime: {str(error).splitlines()[0][:300]}")
-    for device in ([], [f"--target={target}"]):
-        if device == ["--target=none"]:
-            continue
-        for folder, step in folders.items():
-            done = subprocess.run([RUNNER, "-v", f"--atol={step * 1.001 or 2e-5}", *device, folder],
-                                  capture_output=True, text=True)
-            for line in done.stdout.splitlines()[:-1]:
-                print(f"{line} ({device[0] if device else 'reference'})")
-            counts = count(done.stdout)
-            passed, failed = passed + counts[0], failed + counts[1] + counts[2]
-            if done.returncode not in (0, 1):
-                failed += 1
-                print(f"FAILED: status {done.returncode} {done.stderr[-300:]}")
+            print(f"FAILED {name}: ONNX Runtime: {first_line(error)}")
+    for flags in ([], [f"--target={target}"] if target != "none" else None):
+        if flags is not None and os.path.exists(cases):
+            good, *bad = run_cases(cases, *flags)
+            passed, failed = passed + good, failed + sum(bad)
     if "--keep" not in sys.argv:
         shutil.rmtree(FOLDER, ignore_errors=True)
     print(f"{passed} passed, {failed} failed, 0 skipped")

@@ -1,4 +1,5 @@
-"""If, Loop, Scan and sequences: the reference against ONNX Runtime, as read and after the model was written and read again.
+"""If, Loop, Scan and sequences: the reference against ONNX Runtime, as read and after the model was written and read
+again.
 
     onnx_control.py [NAME...]     some of the cases alone
 """

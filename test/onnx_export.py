@@ -114,7 +114,8 @@ def op(name, line, arguments, *opsets, constants="", share=2e-6):
     """One op; `line` is all behind `%y = `."""
     given = ", ".join(f"%{key}: {kind}" for key, kind in arguments.items())
     kind = line.rsplit(" : ", 1)[1]
-    case(name, f"module @m {{\n{constants}\nfunc @main({given}) -> (%y: {kind}) {{\n  %y = {line}\n  return(%y)\n}}\n}}\n",
+    case(name,
+         f"module @m {{\n{constants}\nfunc @main({given}) -> (%y: {kind}) {{\n  %y = {line}\n  return(%y)\n}}\n}}\n",
          *opsets, share=share)
 
 

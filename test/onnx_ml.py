@@ -5,6 +5,7 @@ differences of the function in f64. Then models that are wrong: each is one clea
 Makes a case folder per form and runs test/conformance's onnx_node over them.
 
     onnx_ml.py [--target=NAME] [--export]     flags of onnx_node; without them the models that are wrong run too
+    onnx_ml.py --write=FOLDER                 writes the cases there and runs nothing
 """
 import os
 import shutil
@@ -13,11 +14,9 @@ import sys
 
 from onnx_ml_cases import *  # noqa: F403
 from onnx_ml_gradient import d, node
+from onnx_suite import ADZE, RUNNER, first_line, folder_of, option, run_cases, run_onnx, save_case
 
-BUILD = os.environ.get("ADZE_BUILD_DIR", "build/release")
-FOLDER = os.path.join(BUILD, "test", "onnx_ml")
-RUNNER = os.path.join(BUILD, "test", "conformance", "onnx_node")
-ADZE = os.path.join(BUILD, "bin", "adze")
+FOLDER = folder_of("onnx_ml")
 
 # ---- Models that are wrong ----
 
@@ -69,7 +68,8 @@ bad("versions 1 to 5", TREE, version=6, **good)
 bad("has no class labels", "TreeEnsembleClassifier", **classifier(*forest(1, 1, 2, 1)))
 PLACED, _ = placed(F32)
 bad("form a cycle", "TreeEnsemble", version=5, **{**PLACED, "nodes_trueleafs": [0, 0, 0]})
-bad("form a cycle", "TreeEnsemble", version=5, **{**PLACED, "nodes_truenodeids": [0, 1, 2], "nodes_trueleafs": [0, 0, 0]})
+bad("form a cycle", "TreeEnsemble", version=5,
+    **{**PLACED, "nodes_truenodeids": [0, 1, 2], "nodes_trueleafs": [0, 0, 0]})
 bad("is not there", "TreeEnsemble", version=5, **{**PLACED, "nodes_falsenodeids": [1, 3, 5]})
 bad("is not there", "TreeEnsemble", version=5, **{**PLACED, "tree_roots": [3]})
 bad("is not there", "TreeEnsemble", version=5, **{**PLACED, "nodes_falsenodeids": [-1, 3, 4]})
@@ -146,15 +146,6 @@ def no_derivative():
 # ---- Writing the cases ----
 
 
-def run(model, inputs):
-    """What ONNX Runtime computes; raises where it does not have this form."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    feeds = {i.name: value for i, value in zip(model.graph.input, inputs)}
-    return ort.InferenceSession(model.SerializeToString(), options).run(None, feeds)
-
-
 def map_proto(value):
     out = onnx.MapProto()
     text = isinstance(next(iter(value)), str)
@@ -180,20 +171,14 @@ def proto(value):
     return numpy_helper.from_array(np.asarray(value))
 
 
-def write(name, row, model, inputs, want):
+def write(folder, name, row, model, inputs, want):
     try:
-        results = want if isinstance(want, list) else run(want or model, inputs)
+        feeds = {i.name: value for i, value in zip(model.graph.input, inputs)}
+        results = want if isinstance(want, list) else run_onnx(want or model, feeds)
     except Exception as error:  # the runtime's own classes are not public
-        print(f"FAILED {name}: ONNX Runtime does not have it: {str(error).splitlines()[0][:200]}")
+        print(f"FAILED {name}: ONNX Runtime does not have it: {first_line(error)}")
         return False
-    folder = os.path.join(FOLDER, name)
-    data = os.path.join(folder, "test_data_set_0")
-    os.makedirs(data)
-    onnx.save(model, os.path.join(folder, "model.onnx"))
-    for kind, values in (("input", inputs), ("output", results)):
-        for i, value in enumerate(values):
-            with open(os.path.join(data, f"{kind}_{i}.pb"), "wb") as file:
-                file.write(proto(value).SerializeToString())
+    save_case(os.path.join(folder, name), model, map(proto, inputs), map(proto, results))
     return True
 
 
@@ -218,6 +203,8 @@ def without_case():
 
 
 def main():
+    if option("write"):
+        return 0 if all([write(option("write"), *row) for row in CASES]) else 1
     if not os.path.exists(RUNNER):
         print(f"skipped: no {RUNNER}")
         return 77
@@ -226,22 +213,13 @@ def main():
     FOLDER += "".join(c if c.isalnum() else "_" for c in "".join(flags))
     shutil.rmtree(FOLDER, ignore_errors=True)
     cases = os.path.join(FOLDER, "cases")
-    failed = 0
-    base, FOLDER = FOLDER, cases
     compiled = any(flag.startswith("--target") for flag in flags)
-    failed += sum(not write(*row) for row in CASES
-                  if ("--export" not in flags or has_form(row[0])) and not (compiled and has_maps(row[0])))
-    FOLDER = base
+    failed = sum(not write(cases, *row) for row in CASES
+                 if ("--export" not in flags or has_form(row[0])) and not (compiled and has_maps(row[0])))
     for row in without_case():
         print(f"FAILED no case for {row}")
         failed += 1
-    done = subprocess.run([RUNNER, "-v", "--atol=1e-5", *flags, cases], capture_output=True, text=True)
-    lines = done.stdout.splitlines()
-    print("\n".join(lines[:-1]))
-    if done.returncode not in (0, 1) or not lines:
-        print(f"onnx_node ended with {done.returncode}\n{done.stderr}")
-        return 1
-    passed, wrong, skipped = (int(part.split()[0]) for part in lines[-1].split(", "))
+    passed, wrong, skipped = run_cases(cases, *flags)
     if not flags:
         results = [check_bad(i, *row) for i, row in enumerate(BAD)] + [no_derivative()]
         passed += sum(results)

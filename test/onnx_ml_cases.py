@@ -1,16 +1,7 @@
 """Cases of ai.onnx.ml, ai.onnx.preview and ai.onnx.preview.training, for onnx_ml.py: CASES grows where this is read."""
 import math
-import sys
 
-try:
-    import numpy as np
-    import onnx
-    import onnxruntime as ort
-    from onnx import TensorProto, helper, numpy_helper
-    from onnx.reference import ReferenceEvaluator
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from onnx_suite import ReferenceEvaluator, TensorProto, helper, np, numpy_helper, onnx
 
 ML, PREVIEW, TRAINING = "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training"
 F32, F64, I64, I32, STR = np.float32, np.float64, np.int64, np.int32, object
@@ -206,7 +197,8 @@ def forest(n_trees, depth, features, outputs, per_leaf=1, modes=("BRANCH_LEQ",),
             for _ in range(0 if branch else per_leaf):
                 weight = rng.standard_normal()
                 target = (int(node) + _) % outputs
-                for key, value in zip(leaves, (tree, int(node), target, float(F32(abs(weight) if positive else weight)))):
+                size = float(F32(abs(weight) if positive else weight))
+                for key, value in zip(leaves, (tree, int(node), target, size)):
                     leaves[key].append(value)
     if missing:
         nodes["missing_value_tracks_true"] = [int(v) for v in rng.integers(0, 2, len(nodes["modes"]))]
@@ -252,7 +244,8 @@ for version in (3, 5):
     wide = regressor(nodes, leaves, n_targets=1, base_values_as_tensor=tensor([0.3], F64))
     for key in ("nodes_values", "target_weights"):
         wide[key + "_as_tensor"] = tensor(wide.pop(key), F64)
-    case(version, "TreeEnsembleRegressor", [many.astype(F64)], name="_tensors", **wide, **({"oracle": 3} if version == 5 else {}))
+    case(version, "TreeEnsembleRegressor", [many.astype(F64)], name="_tensors", **wide,
+         **({"oracle": 3} if version == 5 else {}))
 # A large one, as gradient boosting makes them.
 case(3, "TreeEnsembleRegressor", [floats(100, 20)], name="_large", **regressor(
     *forest(100, 8, 20, 1, seed=5), n_targets=1))

@@ -1,12 +1,8 @@
 """Cases of Gradient, for onnx_ml.py: derivatives against differences of the function in f64, or closed forms."""
 import math
 
-import numpy as np
-import onnx
-from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
-
 from onnx_ml_cases import *  # noqa: F403
+from onnx_suite import ReferenceEvaluator, helper, np, numpy_helper, onnx
 
 
 def differences(model, inputs, which, step=1e-6):

@@ -1,7 +1,7 @@
 """What tests over ONNX cases share: where things lie, ONNX Runtime's answer, folders of cases, and running them.
 
-A case is a folder with model.onnx and test_data_set_0, as ONNX's own suite has them; test/conformance's onnx_node runs a
-folder of such. Tolerances are those of ONNX's own runner; a case that cannot keep them has a file `atol` with another
+A case is a folder with model.onnx and test_data_set_0, as ONNX's own suite has them; test/conformance's onnx_node runs
+a folder of such. Tolerances are those of ONNX's own runner; a case that cannot keep them has a file `atol` with another
 absolute one.
 """
 import os

@@ -30,8 +30,9 @@ for op, function in old.items():
     x = positive if op in ("Log", "Sqrt", "Reciprocal") else x3
     version(1, op, [x], consumed_inputs=[0], want=[function(x).astype(np.float32)])
 for since, ops in {6: "Ceil Floor HardSigmoid Log Reciprocal", 7: "Acos Asin Atan Sin Tan", 9: "Asinh Cosh Erf Sinh",
-                   1: "Softsign GlobalMaxPool Shape Size", 12: "Celu", 14: "HardSwish", 18: "Mish", 10: "ThresholdedRelu",
-                   13: "Relu", 11: "Hardmax", 21: "Transpose Size Identity ConstantOfShape", 24: "Size"}.items():
+                   1: "Softsign GlobalMaxPool Shape Size", 12: "Celu", 14: "HardSwish", 18: "Mish",
+                   10: "ThresholdedRelu", 13: "Relu", 11: "Hardmax",
+                   21: "Transpose Size Identity ConstantOfShape", 24: "Size"}.items():
     for op in ops.split():
         x = positive if op == "Log" else unit if op in ("Acos", "Asin") else image if op == "GlobalMaxPool" else x3
         version(since, op, [ints(2, 3)] if op == "ConstantOfShape" else [x])
@@ -188,7 +189,8 @@ def drawn(name, opset, node, like, want, bound, limit):
     numbers = ", ".join(map(str, want)), ", ".join(map(str, bound))
     given = ", float[100,200] like" if like else ""
     graph_case(name, opset, f"""g (float limit{given}) => (bool[3] fits, bool is_same, bool is_other)
-        <int64[1] one = {{1}}, float half = {{0.5}}, float[3] want = {{{numbers[0]}}}, float[3] bound = {{{numbers[1]}}}> {{
+        <int64[1] one = {{1}}, float half = {{0.5}}, float[3] want = {{{numbers[0]}}},
+         float[3] bound = {{{numbers[1]}}}> {{
     x = {node % 7.0}
     again = {node % 7.0}
     other = {node % 8.0}
@@ -216,7 +218,8 @@ for opset in (17, 22):
         apart = Abs(difference)
         fits = Less(apart, bound) }""".replace(
             "ReduceMean <axes = [1], keepdims = 0> (hit_f)",
-            "ReduceMean <axes = [1], keepdims = 0> (hit_f)" if opset < 18 else "ReduceMean <keepdims = 0> (hit_f, along)"
+            "ReduceMean <axes = [1], keepdims = 0> (hit_f)" if opset < 18 else
+            "ReduceMean <keepdims = 0> (hit_f, along)"
         ).replace("<int64[3,1]", "<int64[1] along = {1}, int64[3,1]" if opset >= 18 else "<int64[3,1]"),
         [np.float32([[0.5, 0.2, 0.3]])], want=[np.array([True] * 3)])
 for opset in (15, 22):

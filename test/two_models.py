@@ -32,8 +32,9 @@ def run(*words, **env):
 
 
 def build(program, *more):
-    return run("cc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", f"{SOURCE}/test/two_models.c", f"-I{SOURCE}/runtime/include",
-               f"-I{SOURCE}/runtime/abi/include", f"-I{BUILD}/include", *more, "-lm", "-lpthread", "-ldl", "-o", program)
+    return run("cc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g", f"{SOURCE}/test/two_models.c",
+               f"-I{SOURCE}/runtime/include", f"-I{SOURCE}/runtime/abi/include", f"-I{BUILD}/include", *more, "-lm",
+               "-lpthread", "-ldl", "-o", program)
 
 
 def main(folder):

@@ -21,9 +21,9 @@ typedef struct adze_calibration_files {
 
 /* Opens `path` for main of `module`, which came from `model`; both are borrowed. `limit` = samples at most, 0 = all;
  * `batch` as in adze_dataset_batch, at most all samples; the last run takes those that are left over, but where the
- * model fixes how many a run takes they stay out with a warning, unless they are all there are. A folder holds NAME.npy for each input, samples along the first axis; or, for
- * a model with one input, a file for each sample, in the order of their names, which are read one by one. Close
- * either way. */
+ * model fixes how many a run takes they stay out with a warning, unless they are all there are. A folder holds NAME.npy
+ * for each input, samples along the first axis; or, for a model with one input, a file for each sample, in the order of
+ * their names, which are read one by one. Close either way. */
 bool adze_calibration_open(adze_calibration_files *files, adze_work *work, const adze_module *module, const char *model,
                            const char *path, int64_t limit, int64_t batch);
 /* The same for passes: what --calib names, all of it, or nothing. */

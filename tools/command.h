@@ -37,8 +37,8 @@ typedef struct adze_flag_list {
     uint32_t count;
 } adze_flag_list;
 
-/* `name` with its dashes; `value` is what --help writes after "=", NULL for BOOL. One whose `help` is NULL stands on the
- * line of the flag before. Ends with a NULL name. */
+/* `name` with its dashes; `value` is what --help writes after "=", NULL for BOOL. One whose `help` is NULL stands on
+ * the line of the flag before. Ends with a NULL name. */
 typedef struct adze_flag {
     const char *name, *value, *help;
     adze_flag_kind kind;
@@ -121,8 +121,8 @@ typedef struct adze_common {
 /* Creates context and registry and loads the plug-ins. False after an error. */
 bool adze_work_open(adze_work *session, const adze_common *common);
 void adze_work_close(adze_work *session);
-/* Between these two what is said is kept in `text`, which becomes the caller's: it is shown then, or, if `forget`, was no
- * error. */
+/* Between these two what is said is kept in `text`, which becomes the caller's: it is shown then, or, if `forget`, was
+ * no error. */
 void adze_work_hold(adze_work *session, adze_text *text);
 void adze_work_release(adze_work *session, bool forget);
 /* Prints a diagnostic to stderr; an adze_sink. `self` is an adze_work or NULL. */
@@ -214,8 +214,8 @@ bool adze_work_lower(adze_work *session, const adze_common *common, adze_module 
 /* Runs these passes alone, for no target in particular: "simplify". */
 bool adze_work_run_passes(adze_work *session, const adze_common *common, const char *passes,
                           const adze_calibration *calibration, adze_module *module);
-/* Runs the same passes as adze_work_lower up to the last LOSSY one that changes the module, none where there is none: what comes behind it
- * must keep the results. */
+/* Runs the same passes as adze_work_lower up to the last LOSSY one that changes the module, none where there is none:
+ * what comes behind it must keep the results. */
 bool adze_work_lower_lossy(adze_work *session, const adze_common *common, adze_module *module, bool *out_changed);
 /* The same for code, then writes the artifact; the suffix of `output` says what. */
 bool adze_work_emit(adze_work *session, const adze_common *common, adze_module *module, const char *output);

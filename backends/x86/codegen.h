@@ -40,7 +40,8 @@ typedef struct x86_level {
 
 /* ---- level.c ---- */
 
-/* "x86-64-v3", "x86-64-v4", "x86-64-v4-vnni" or "x86-64-v4-amx"; NULL for other names. All lie in one array, better ones behind. */
+/* "x86-64-v3", "x86-64-v4", "x86-64-v4-vnni" or "x86-64-v4-amx"; NULL for other names. All lie in one array, better
+ * ones behind. */
 const x86_level *x86_level_find(const char *name);
 const x86_level *x86_level_best(void);
 /* The lowest level that runs code as well as `level` does: code with or without integer products, and with some on

@@ -456,8 +456,8 @@ static bool read_io(x86_reader *r, x86_io *io, const char *name, const adze_type
     *io = (x86_io){.name = name, .type = type};
     if (ranked && adze_type_has_layout(type))
         return adze_error(adze_loc_unknown(p->context), "'%s': inputs and outputs must be dense tensors", name);
-    if (adze_type_is_open(type) && !(ranked && is_output && adze_type_dtype(type) != ADZE_DTYPE_str) && !add_words(p, io))
-        return false;
+    bool said = ranked && is_output && adze_type_dtype(type) != ADZE_DTYPE_str;
+    if (adze_type_is_open(type) && !said && !add_words(p, io)) return false;
     if (!ranked || (!is_output && has_unknown_dim(type))) return true;
     uint32_t *dims = ADZE_NEW_ARRAY(&p->arena, uint32_t, adze_type_rank(type));
     io->rank = adze_type_rank(type);

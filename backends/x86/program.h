@@ -73,7 +73,8 @@ typedef enum x86_step_kind {
     X86_STEP_JUMP,   /* goes on at `target` */
     X86_STEP_ENTER,  /* operand 0, a number, becomes 0; goes on at `target` unless it is below operand 1 and operand 2
                         is true, where these are there */
-    X86_STEP_NEXT,   /* operand 0 becomes one more; goes on at `target` if it is below operand 1 and operand 2 is true */
+    X86_STEP_NEXT,   /* operand 0 becomes one more; goes on at `target` if it is below operand 1 and operand 2 is
+                        true */
     X86_STEP_PUSH,   /* operand 0 to entry `operand 2` of operand 1; without operand 2 that becomes an empty stack */
     X86_STEP_NAME,   /* holds the rules against the dims of operand 0 */
     X86_STEP_ASSIGN, /* operand 0 to operand 1, which is open: dims and all */

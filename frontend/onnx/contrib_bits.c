@@ -82,7 +82,8 @@ static term *weight_of(adze_onnx_node *node, const packed *p, int64_t k, int64_t
     term *in[] = {codes, scales, zeros};
     if (!real) return compose_all(node, "dequantize", in, 3, 3, attrs, 2);
     /* codes times scales less zero points times scales */
-    term *wide = compose_all(node, "dequantize", in, 2, 2, attrs, 2), *one = compose_number(node, code_type(p->bits), 1);
+    term *wide = compose_all(node, "dequantize", in, 2, 2, attrs, 2);
+    term *one = compose_number(node, code_type(p->bits), 1);
     term *ones = compose_expand(node, one, adze_type_dims(adze_value_type(codes)), 2);
     term *shift[] = {ones, compose2(node, "mul", scales, zeros)};
     return compose2(node, "sub", wide, compose_all(node, "dequantize", shift, 2, 2, attrs, 2));

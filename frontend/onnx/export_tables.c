@@ -174,42 +174,38 @@ static bool say_unsqueeze(adze_onnx_export *x)
 
 enum { X, ROOTS, NODES, SPLITS, LEAVES, TARGETS, WEIGHTS, OPERANDS, COLUMNS = 5 };
 
-/* Nodes of trees under the ids of their trees and their own, leaves among them. */
+/* A node of a tree under the ids of its tree and its own, leaves among them. */
+typedef struct named_node {
+    int64_t tree, id, feature, missing, first, second;
+    double split;
+    const char *mode;
+} named_node;
+
+typedef struct named_leaf {
+    int64_t tree, id, target;
+    double weight;
+} named_leaf;
+
 typedef struct named {
-    int64_t *trees, *ids, *features, *missing, *first, *second;
-    double *splits;
-    const char **modes;
-    int64_t n, capacity;
-    int64_t *leaf_trees, *leaf_ids, *targets;
-    double *weights;
-    int64_t n_weights, weight_capacity;
+    named_node *nodes;
+    named_leaf *leaves;
+    int64_t n, capacity, n_leaves, leaf_capacity;
 } named;
 
-static void *grown(void *array, int64_t count, size_t size)
+/* Room for one more. */
+static void *grown(void *array, int64_t count, int64_t *capacity, size_t size)
 {
-    void *more = realloc(array, (size_t)count * size);
+    if (count < *capacity) return array;
+    *capacity = *capacity ? 2 * *capacity : 256;
+    void *more = realloc(array, (size_t)*capacity * size);
     if (!more) abort();
     return more;
 }
 
 static int64_t add_node(named *t, int64_t tree, int64_t id)
 {
-    if (t->n == t->capacity) {
-        int64_t n = t->capacity = t->capacity ? 2 * t->capacity : 256;
-        t->trees = grown(t->trees, n, sizeof *t->trees);
-        t->ids = grown(t->ids, n, sizeof *t->ids);
-        t->features = grown(t->features, n, sizeof *t->features);
-        t->missing = grown(t->missing, n, sizeof *t->missing);
-        t->first = grown(t->first, n, sizeof *t->first);
-        t->second = grown(t->second, n, sizeof *t->second);
-        t->splits = grown(t->splits, n, sizeof *t->splits);
-        t->modes = grown((void *)t->modes, n, sizeof *t->modes);
-    }
-    t->trees[t->n] = tree;
-    t->ids[t->n] = id;
-    t->features[t->n] = t->missing[t->n] = t->first[t->n] = t->second[t->n] = 0;
-    t->splits[t->n] = 0;
-    t->modes[t->n] = "LEAF";
+    t->nodes = grown(t->nodes, t->n, &t->capacity, sizeof *t->nodes);
+    t->nodes[t->n] = (named_node){.tree = tree, .id = id, .mode = "LEAF"};
     return t->n++;
 }
 
@@ -219,18 +215,9 @@ static bool add_leaf(adze_onnx_export *x, named *t, const list *in, int64_t tree
     add_node(t, tree, id);
     if (leaf < 0 || leaf + 1 >= in[LEAVES].count || starts[leaf] < 0 || starts[leaf + 1] > in[WEIGHTS].count)
         return adze_onnx_refuse(x, "trees whose tables are not sound");
-    for (int64_t i = starts[leaf]; i < starts[leaf + 1]; i++, t->n_weights++) {
-        if (t->n_weights == t->weight_capacity) {
-            int64_t n = t->weight_capacity = t->weight_capacity ? 2 * t->weight_capacity : 256;
-            t->leaf_trees = grown(t->leaf_trees, n, sizeof *t->leaf_trees);
-            t->leaf_ids = grown(t->leaf_ids, n, sizeof *t->leaf_ids);
-            t->targets = grown(t->targets, n, sizeof *t->targets);
-            t->weights = grown(t->weights, n, sizeof *t->weights);
-        }
-        t->leaf_trees[t->n_weights] = tree;
-        t->leaf_ids[t->n_weights] = id;
-        t->targets[t->n_weights] = targets[i];
-        t->weights[t->n_weights] = (double)((const float *)in[WEIGHTS].data)[i];
+    for (int64_t i = starts[leaf]; i < starts[leaf + 1]; i++, t->n_leaves++) {
+        t->leaves = grown(t->leaves, t->n_leaves, &t->leaf_capacity, sizeof *t->leaves);
+        t->leaves[t->n_leaves] = (named_leaf){tree, id, targets[i], (double)((const float *)in[WEIGHTS].data)[i]};
     }
     return true;
 }
@@ -252,7 +239,7 @@ static bool add_tree(adze_onnx_export *x, named *t, const list *in, int64_t tree
     stack[depth++].second = false;
     while (depth) {
         int64_t at = stack[--depth].at, row = stack[depth].row, id = next++;
-        if (row >= 0) (stack[depth].second ? t->second : t->first)[row] = id;
+        if (row >= 0) *(stack[depth].second ? &t->nodes[row].second : &t->nodes[row].first) = id;
         if (t->n > most) return adze_onnx_refuse(x, "trees that share most of their nodes");
         if (at < 0) {
             if (!add_leaf(x, t, in, tree, id, -1 - at)) return false;
@@ -262,10 +249,10 @@ static bool add_tree(adze_onnx_export *x, named *t, const list *in, int64_t tree
             return adze_onnx_refuse(x, "trees whose tables are not sound");
         const int64_t *node = nodes + at * COLUMNS;
         int64_t me = add_node(t, tree, id);
-        t->features[me] = node[0];
-        t->modes[me] = modes[node[1]];
-        t->missing[me] = node[2];
-        t->splits[me] = (double)((const float *)in[SPLITS].data)[at];
+        t->nodes[me].feature = node[0];
+        t->nodes[me].mode = modes[node[1]];
+        t->nodes[me].missing = node[2];
+        t->nodes[me].split = (double)((const float *)in[SPLITS].data)[at];
         if (depth + 2 > 512) return adze_onnx_refuse(x, "trees of more than 500 levels");
         for (int k = 1; k >= 0; k--, depth++) {
             stack[depth].at = node[3 + k];
@@ -276,37 +263,52 @@ static bool add_tree(adze_onnx_export *x, named *t, const list *in, int64_t tree
     return true;
 }
 
+/* One member of each of `n` structs of `size` bytes, from `first` on. */
+static void put_ints(adze_onnx_export *x, const char *name, const int64_t *first, int64_t n, size_t size)
+{
+    int64_t *values = calloc((size_t)n + 1, sizeof *values);
+    if (!values) abort();
+    for (int64_t i = 0; i < n; i++) memcpy(&values[i], (const char *)first + (size_t)i * size, sizeof *values);
+    adze_onnx_int_list(x, name, values, (uint64_t)n);
+    free(values);
+}
+
+static void put_doubles(adze_onnx_export *x, const char *name, const double *first, int64_t n, size_t size)
+{
+    double *values = calloc((size_t)n + 1, sizeof *values);
+    if (!values) abort();
+    for (int64_t i = 0; i < n; i++) memcpy(&values[i], (const char *)first + (size_t)i * size, sizeof *values);
+    adze_onnx_float_list(x, name, values, (uint64_t)n);
+    free(values);
+}
+
 static void put_named(adze_onnx_export *x, const named *t)
 {
     static const char *const aggregates[][2] = {{"sum", "SUM"}, {"average", "AVERAGE"}, {"min", "MIN"}, {"max", "MAX"}};
-    const char **modes = grown(NULL, t->n + 1, sizeof *modes);
-    uint64_t n = (uint64_t)t->n, n_weights = (uint64_t)t->n_weights;
-    if (n) memcpy((void *)modes, t->modes, n * sizeof *modes);
-    modes[n] = NULL;
+    static const named_node none;
+    static const named_leaf no_leaf;
+    const named_node *node = t->nodes ? t->nodes : &none;
+    const named_leaf *leaf = t->leaves ? t->leaves : &no_leaf;
+    const char **modes = calloc((size_t)t->n + 1, sizeof *modes);
+    if (!modes) abort();
+    for (int64_t i = 0; i < t->n; i++) modes[i] = t->nodes[i].mode;
     for (size_t i = 0; i < 4; i++)
         if (!strcmp(adze_op_attr_str(x->op, "aggregate"), aggregates[i][0]))
             adze_onnx_string(x, "aggregate_function", aggregates[i][1]);
     adze_onnx_int(x, "n_targets", adze_op_attr_int(x->op, "n_targets"));
-    adze_onnx_int_list(x, "nodes_falsenodeids", t->second, n);
-    adze_onnx_int_list(x, "nodes_featureids", t->features, n);
-    adze_onnx_int_list(x, "nodes_missing_value_tracks_true", t->missing, n);
+    put_ints(x, "nodes_falsenodeids", &node->second, t->n, sizeof *node);
+    put_ints(x, "nodes_featureids", &node->feature, t->n, sizeof *node);
+    put_ints(x, "nodes_missing_value_tracks_true", &node->missing, t->n, sizeof *node);
     adze_onnx_strings(x, "nodes_modes", modes);
-    adze_onnx_int_list(x, "nodes_nodeids", t->ids, n);
-    adze_onnx_int_list(x, "nodes_treeids", t->trees, n);
-    adze_onnx_int_list(x, "nodes_truenodeids", t->first, n);
-    adze_onnx_float_list(x, "nodes_values", t->splits, n);
-    adze_onnx_int_list(x, "target_ids", t->targets, n_weights);
-    adze_onnx_int_list(x, "target_nodeids", t->leaf_ids, n_weights);
-    adze_onnx_int_list(x, "target_treeids", t->leaf_trees, n_weights);
-    adze_onnx_float_list(x, "target_weights", t->weights, n_weights);
+    put_ints(x, "nodes_nodeids", &node->id, t->n, sizeof *node);
+    put_ints(x, "nodes_treeids", &node->tree, t->n, sizeof *node);
+    put_ints(x, "nodes_truenodeids", &node->first, t->n, sizeof *node);
+    put_doubles(x, "nodes_values", &node->split, t->n, sizeof *node);
+    put_ints(x, "target_ids", &leaf->target, t->n_leaves, sizeof *leaf);
+    put_ints(x, "target_nodeids", &leaf->id, t->n_leaves, sizeof *leaf);
+    put_ints(x, "target_treeids", &leaf->tree, t->n_leaves, sizeof *leaf);
+    put_doubles(x, "target_weights", &leaf->weight, t->n_leaves, sizeof *leaf);
     free((void *)modes);
-}
-
-static void free_named(named *t)
-{
-    void *arrays[] = {t->trees, t->ids, t->features, t->missing, t->first, t->second, t->splits, (void *)t->modes,
-                      t->leaf_trees, t->leaf_ids, t->targets, t->weights};
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }
 
 static bool say_regressor(adze_onnx_export *x, const list *in)
@@ -319,7 +321,8 @@ static bool say_regressor(adze_onnx_export *x, const list *in)
     adze_onnx_in(x, adze_onnx_argument(x, X));
     adze_onnx_out(x, adze_onnx_result(x, 0));
     if (ok) put_named(x, &t);
-    free_named(&t);
+    free(t.nodes);
+    free(t.leaves);
     return ok && adze_onnx_end(x);
 }
 

@@ -320,7 +320,8 @@ static bool same_op(const fault *a, const fault *b)
 static bool is_first_of_op(const adze_onnx_problems *p, uint32_t index, adze_severity severity, bool shown)
 {
     for (uint32_t i = 0; i < index; i++)
-        if (p->faults[i].severity == severity && p->faults[i].shown == shown && same_op(&p->faults[i], &p->faults[index]))
+        if (p->faults[i].severity == severity && p->faults[i].shown == shown &&
+            same_op(&p->faults[i], &p->faults[index]))
             return false;
     return true;
 }
@@ -361,7 +362,7 @@ static void sum_up(const adze_onnx_import *import, adze_severity severity)
                          n_ops == 1 ? "operator" : "operators");
     write_left_out(p, severity, &text);
     if (text.size)
-        p->outer(p->outer_self, &(adze_diagnostic){severity, adze_onnx_source_loc(&import->source), text.data});
+        p->outer(p->outer_self, &(adze_diagnostic){ADZE_NOTE, adze_onnx_source_loc(&import->source), text.data});
     adze_text_free(&text);
 }
 

@@ -17,7 +17,8 @@ typedef struct sparse {
 static bool read_shapes(adze_onnx_import *import, const Pb__SparseTensor *tensor, const char *name, adze_loc loc,
                         sparse *s)
 {
-    if (!tensor->values || !tensor->indices) return adze_error(loc, "sparse tensor '%s' has no values or indices", name);
+    if (!tensor->values || !tensor->indices)
+        return adze_error(loc, "sparse tensor '%s' has no values or indices", name);
     Pb__Tensor dense = *tensor->values;
     dense.dims = tensor->dims;
     dense.n_dims = tensor->n_dims;

@@ -5,8 +5,8 @@
  * of its results itself: storage that arrives allocated is checked against them, storage that does
  * not (kind ABSENT: the compiler could not know the dims) is asked for.
  *
- * A sequence or an optional that an evaluation gives is no more than an array of items in scratch, and an item may be an
- * operand's; bytes of strings that it gives may be scratch or an operand's too. The caller copies them before either
+ * A sequence or an optional that an evaluation gives is no more than an array of items in scratch, and an item may be
+ * an operand's; bytes of strings that it gives may be scratch or an operand's too. The caller copies them before either
  * goes.
  */
 #ifndef ADZE_EVAL_H

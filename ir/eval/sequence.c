@@ -124,8 +124,8 @@ static void move_rows(const adze_value *source, along s, uint64_t from, adze_val
 }
 
 /* The next `n` rows as an item. */
-static adze_status push_part(const adze_env *env, const adze_value *x, uint32_t axis, along s, uint64_t from, uint64_t n,
-                             bool keep, adze_value *out)
+static adze_status push_part(const adze_env *env, const adze_value *x, uint32_t axis, along s, uint64_t from,
+                             uint64_t n, bool keep, adze_value *out)
 {
     int64_t *dims = ev_scratch(env, x->rank + 1u, sizeof *dims);
     void *data = ev_scratch(env, s.outer * n, s.row ? s.row : 1);

@@ -91,7 +91,8 @@ bool weight_takes_rows_any(adze_op *op, weight_matrix *m)
 {
     adze_access a;
     memset(&a, 0, sizeof a);
-    if (!weight_describe_any(op, m) || m->taps != 1 || m->groups != 1 || adze_op_has_trait(op, ADZE_WINDOW)) return false;
+    if (!weight_describe_any(op, m) || m->taps != 1 || m->groups != 1) return false;
+    if (adze_op_has_trait(op, ADZE_WINDOW)) return false;
     const adze_ir_value *x = adze_op_operand(op, 0);
     if (adze_value_const(x) || adze_type_dtype(adze_value_type(x)) != ADZE_DTYPE_f32) return false;
     if (!adze_op_access(op, &a) || !a.operand[0].present || !a.operand[0].rank) return false;

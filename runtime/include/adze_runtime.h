@@ -105,8 +105,8 @@ uint32_t adze_model_num_steps(const adze_model *model);
 /* ARGUMENT if there is no such index. */
 adze_status adze_model_input(const adze_model *model, uint32_t index, adze_io_info *out_info);
 adze_status adze_model_output(const adze_model *model, uint32_t index, adze_io_info *out_info);
-/* What an input or output holds that adze_io_info does not say (a sequence, an optional, strings, a tensor of any rank):
- * its type as artifact.h describes it. NULL: a tensor as adze_io_info says, or no such index. */
+/* What an input or output holds that adze_io_info does not say (a sequence, an optional, strings, a tensor of any
+ * rank): its type as artifact.h describes it. NULL: a tensor as adze_io_info says, or no such index. */
 const uint32_t *adze_model_input_type(const adze_model *model, uint32_t index);
 const uint32_t *adze_model_output_type(const adze_model *model, uint32_t index);
 /* Index by name, or -1. */

@@ -6,8 +6,9 @@
  * beside the models (ADZE_MODELS) are looked for. Without CASE all run. A case that the import does
  * not support is skipped; -v says why. With --export each model is written as ONNX and read again before it runs, and
  * that model written again must read as the same IR text. Tolerances are those of ONNX's own runner:
- * |got - want| <= 1e-7 + 1e-3 |want|, of bf16 two units in the last place; --atol puts another number in the place of
- * the first. With --target each model is compiled for it (x86:host, say). --part runs each N-th case, from the I-th on.
+ * |got - want| <= 1e-7 + 1e-3 |want|, of bf16 two units in the last place; a file `atol` in a case's folder, else
+ * --atol, puts another number in the place of the first. With --target each model is compiled for it (x86:host, say).
+ * --part runs each N-th case, from the I-th on.
  */
 #include "compiled.h"
 
@@ -55,8 +56,8 @@ static void sink(void *self, const adze_diagnostic *d)
     reports *r = self;
     if (d->severity != ADZE_ERROR) return;
     if (!r->first[0])
-        snprintf(r->first, sizeof r->first, "%s: %s", d->loc.op_type ? d->loc.op_type : "",
-                 d->message);
+        snprintf(r->first, sizeof r->first, "%s%s%.*s", d->loc.op_type ? d->loc.op_type : "",
+                 d->loc.op_type ? ": " : "", (int)strcspn(d->message, "\n"), d->message);
     if (strstr(d->message, "not supported"))
         r->unsupported++;
     else
@@ -215,8 +216,6 @@ static bool run_set(adze_context *context, compiled *code, const adze_func *func
 
 enum { PASSED, FAILED, SKIPPED };
 
-static double absolute = 1e-7;
-
 /* Its row in `listed`; -1: none. */
 static int find_listed(const char *name)
 {
@@ -225,10 +224,19 @@ static int find_listed(const char *name)
     return -1;
 }
 
-static double tolerance_of(const char *name)
+static double usual = 1e-7;
+
+static double tolerance_of(const char *folder, const char *name)
 {
+    char path[2048];
+    double absolute = usual;
     int row = find_listed(name);
-    return row >= 0 && listed[row].drawn ? -1 : absolute;
+    if (row >= 0 && listed[row].drawn) return -1;
+    snprintf(path, sizeof path, "%s/%s/atol", folder, name);
+    FILE *file = fopen(path, "r");
+    if (file && fscanf(file, "%lf", &absolute) != 1) absolute = 0;
+    if (file) fclose(file);
+    return absolute;
 }
 
 static const char *target; /* NULL: the reference */
@@ -244,7 +252,7 @@ static int run_sets(adze_context *context, adze_module *module, const char *fold
         char path[2048];
         snprintf(path, sizeof path, "%s/%s/test_data_set_%d", folder, name, set);
         if (access(path, R_OK) != 0) break;
-        ok = run_set(context, target ? &code : NULL, func, path, tolerance_of(name), why, size);
+        ok = run_set(context, target ? &code : NULL, func, path, tolerance_of(folder, name), why, size);
     }
     if (target) compiled_close(&code);
     return ok && set > 0 ? PASSED : FAILED;
@@ -359,7 +367,7 @@ static bool read_options(options *o, int *argc, char ***argv)
         else if (!strcmp(flag, "--export"))
             o->exports = true;
         else if (!strncmp(flag, "--atol=", 7))
-            absolute = strtod(flag + 7, NULL);
+            usual = strtod(flag + 7, NULL);
         else if (!strncmp(flag, "--target=", 9))
             target = flag + 9;
         else if (sscanf(flag, "--part=%d/%d%c", &o->part, &o->parts, &end) != 2 || o->parts < 1)

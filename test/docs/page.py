@@ -3,8 +3,8 @@
 In code blocks, fenced or indented, `$ ` begins a command, a line that ends in `\\` goes on, and the lines below a
 command are what it prints: all of it, but for `...`, which stands for any lines, or for any part of one. Without such
 lines the output does not matter. A fence with a file name behind its language (```c my_pass.c) is that file, which is
-written. All runs in one bash in the current folder. With SECTION only that heading's part of the page. A folder is copied to a
-temporary place, outside of this repository, and its README.md runs there.
+written. All runs in one bash in the current folder. With SECTION only that heading's part of the page. A folder is
+copied to a temporary place, outside of this repository, and its README.md runs there.
 """
 import os
 import re
@@ -72,7 +72,8 @@ def run_page(page, section=None):
     for file, line, lines in blocks(text):
         if file:
             body = "\n".join(lines) + "\n"
-            script += f"mkdir -p \"$(dirname '{file}')\" && cat > '{file}' <<'END_OF_PAGE_FILE'\n{body}END_OF_PAGE_FILE\n"
+            script += f"mkdir -p \"$(dirname '{file}')\" && "
+            script += f"cat > '{file}' <<'END_OF_PAGE_FILE'\n{body}END_OF_PAGE_FILE\n"
             continue
         for start, command, expected in commands(lines):
             script += f"{command}\nprintf '%s %d\\n' '{MARK}' $?\n"

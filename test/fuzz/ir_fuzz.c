@@ -50,7 +50,8 @@ void fuzz_words(void)
         "optional", "map",      "buffer", "none",    "f32x16", "perm",  "halo",   "pad",   "block",    "strides",
         "align",    "alias",    "min",    "max",     "mod",   "floordiv", "ceildiv", "true", "false",  "inf",
         "nan",      "dim",      "dims",   "type",    "_",     "?",     "*",      "->",    "%0",       "%x",
-        "@w",       "$0",       "N",      "\"a b\"", "\"\\x00\"", "\"\\\\\"", "\"ir.bin\"", "//", "\xc3\xa9", "%\"q q\"",
+        "@w",       "$0",       "N",      "\"a b\"", "\"\\x00\"", "\"\\\\\"", "\"ir.bin\"", "//", "\xc3\xa9",
+        "%\"q q\"",
         "@\"q/q\"", "f32[2,N]", "i64[3]", "f32[]",   "f32[*]", "f32[?]", "[1, 2]", "{a = 1}", "do { yield() }", "{",
         "}",        "(",        ")",      "<",       ">",     "[",     "]",      ",",     ":",        "="};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) fuzz_word(words[i]);

@@ -1,5 +1,6 @@
-/* Fuzzing of `adze report`. A text is a report or one error; a report becomes a table and a page, alone and beside itself,
- * and none of its text becomes markup: tags open and close in the same number, and no control character comes through. */
+/* Fuzzing of `adze report`. A text is a report or one error; a report becomes a table and a page, alone and beside
+ * itself, and none of its text becomes markup: tags open and close in the same number, and no control character comes
+ * through. */
 #include "fuzz.h"
 
 #include <stdlib.h>

@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 void fuzz_words(void)
 {
     static const char *const words[] = {
-        "pass \"fuse\"", "rule", "EXACT", "FAST",    "=>",     "where", "not",   "like %1", "absent", "test (", "type(%1)",
+        "pass \"fuse\"", "rule", "EXACT", "FAST",    "=>",     "where", "not",   "like %1", "absent", "test (",
+        "type(%1)",
         "%x",            "%y",   "%1",    "%2",      "$c",     "$a",    "%b?",   "_",       "*",      "{*}",    "inf",
         "-inf",          "0.5",  "[1, 2]", "[1, 0.5]", "\"s\"", "f32[2,3]", "i64[]", "f32",  "one_use(%1)",
         "is_scalar($c)", "rank(%x, 2)", "compose($p, $q)", "list($a)", "channel_dims(%x)", "{", "}", "(", ")", "=",

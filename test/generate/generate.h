@@ -106,7 +106,7 @@ typedef struct gen_window {
 
 /* recipes_move.c: extent of an axis, -1 where it is not known. */
 int64_t gen_fixed_dim(const adze_ir_value *x, uint32_t axis);
-/* recipes_quant.c: a dequantize of constant weights, scales along `column` or in groups along the other of axes 0, 1. */
+/* recipes_quant.c: a dequantize of constant weights, scales along `column` or in groups along the other axis. */
 adze_ir_value *gen_codes(gen *g, uint32_t rank, const int64_t *dims, uint32_t column);
 /* recipes_compute.c */
 gen_window gen_random_window(gen *g, uint32_t n);
@@ -133,7 +133,7 @@ void gen_pipeline(gen *g, adze_text *out);
 
 /* ---- exports.c ---- */
 
-/* Writes the module as ONNX, reads it, compares what both compute and what they write. A clear refusal is no failure. */
+/* Writes the module as ONNX, reads it, compares what both compute and what they write. A clear refusal is fine. */
 bool gen_export(const gen *g, const char *path, bool *out_refused);
 
 #endif

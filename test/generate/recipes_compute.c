@@ -38,8 +38,9 @@ static adze_op *matmul(gen *g, const adze_op_row *row)
         other = 1;
         dims[0] = adze_type_dim(type, rank - 1);
     }
-    adze_ir_value *in[] = {x, other == 2 ? weights(g, gen_dtype(x), 2, dims, 1)
-                                         : gen_take_type(g, adze_type_tensor(g->context, gen_dtype(x), other, dims, NULL))};
+    adze_dtype dtype = gen_dtype(x);
+    adze_ir_value *in[] = {x, other == 2 ? weights(g, dtype, 2, dims, 1)
+                                         : gen_take_type(g, adze_type_tensor(g->context, dtype, other, dims, NULL))};
     return in[1] ? gen_build(g, row, in, 2, NULL, 0) : NULL;
 }
 

@@ -1,5 +1,5 @@
-/* Recipes of ops that run their evaluation alone: sampling, scattering, transforms, recurrent layers. Their operands are
- * new, so that what is no continuous function gets exact ones. */
+/* Recipes of ops that run their evaluation alone: sampling, scattering, transforms, recurrent layers. Their operands
+ * are new, so that what is no continuous function gets exact ones. */
 #include "generate.h"
 
 #include <string.h>
@@ -64,7 +64,8 @@ static adze_op *col2im(gen *g, const adze_op_row *row)
 
 static adze_op *roi(gen *g, const adze_op_row *row)
 {
-    static const int64_t image[] = {1, 2, 6, 6}, boxes[] = {2, 5}, corners[] = {2, 4}, which[] = {0, 0}, shape[] = {2, 2};
+    static const int64_t image[] = {1, 2, 6, 6}, boxes[] = {2, 5}, corners[] = {2, 4}, which[] = {0, 0};
+    static const int64_t shape[] = {2, 2};
     const adze_attr pooled = adze_attr_ints("pooled_shape", shape, 2);
     bool align = !strcmp(row->name, "roi_align");
     adze_ir_value *in[] = {gen_tensor(g, ADZE_DTYPE_f32, 4, image),
@@ -89,7 +90,8 @@ static adze_op *deform_conv(gen *g, const adze_op_row *row)
 
 static adze_op *scatter(gen *g, const adze_op_row *row)
 {
-    static const int64_t dims[] = {4, 3}, few[] = {2, 3}, places[] = {0, 1, 3, 2, 3, 1}, tuples[] = {2, 1}, rows[] = {3, 0};
+    static const int64_t dims[] = {4, 3}, few[] = {2, 3}, places[] = {0, 1, 3, 2, 3, 1};
+    static const int64_t tuples[] = {2, 1}, rows[] = {3, 0};
     bool nd = !strcmp(row->name, "scatter_nd");
     const adze_type *type = adze_type_tensor_const(g->context, ADZE_DTYPE_i64, 2, nd ? tuples : few);
     adze_ir_value *in[] = {gen_tensor(g, ADZE_DTYPE_f32, 2, dims),

@@ -1,7 +1,9 @@
-"""prune_weights.py NAME: a public model with half of its weights 0, calibrated on part of its data and measured on the rest.
+"""prune_weights.py NAME: a public model with half of its weights 0, calibrated on part of its data and measured on the
+rest.
 
 Checks that Gram matrices keep what magnitudes lose, in compiled code, with bounds below what was measured when this was
-written; and that 8 bits behind that keep the zeros and the answers. tools/bench/prune_weights.py prints the whole table.
+written; and that 8 bits behind that keep the zeros and the answers. tools/bench/prune_weights.py prints the whole
+table.
 """
 import re
 import sys

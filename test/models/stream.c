@@ -1,8 +1,8 @@
 /* Runs a compiled model over a stream of chunks: stream MODEL.so CHUNKS RESULTS INPUT...
  *
- * An INPUT is NAME:KIND:WHAT. `next` gives the next floats of CHUNKS, in dims as 1x256; `carry2` gives zeros of its dims
- * first, and then what output 2 gave; `int` gives the same i64, of rank 0, each time. Output 0 of all chunks goes to
- * RESULTS, as floats.
+ * An INPUT is NAME:KIND:WHAT. `next` gives the next floats of CHUNKS, in dims as 1x256; `carry2` gives zeros of its
+ * dims first, and then what output 2 gave; `int` gives the same i64, of rank 0, each time. Output 0 of all chunks goes
+ * to RESULTS, as floats.
  */
 #include <adze_runtime.h>
 

@@ -97,15 +97,16 @@ for name in ("pipe.so", "pipe.rules"):
 refuse("op row", [build("row", "-DIN_MAX=0")], "op 'demo_twice': the row wants more operands than it allows", runs=True)
 refuse("start", [build("start", '-DSTART="no licence file"')],
        "plug-in 'demo': pass 'demo-exp' cannot start: no licence file", runs=True)
-refuse("rule", [build("rule", '-DRULES="rule nothing"')], "demo-rules.rules:1:13: error: expected EXACT or FAST", runs=True,
-       n_lines=3)
+refuse("rule", [build("rule", '-DRULES="rule nothing"')], "demo-rules.rules:1:13: error: expected EXACT or FAST",
+       runs=True, n_lines=3)
 subprocess.run([adze, "opt", f"--plugin={build('starts', '-DSTART=' + chr(34) * 2)}", "--list-passes"], check=True,
                stdout=subprocess.DEVNULL)
 
 # Cut at every 64th byte: refused, or loaded where only what nobody needs is gone, never a crash.
 for cut in range(0, len(data), 64):
     path = broken("cut", data[:cut])
-    done = subprocess.run([adze, "opt", f"--plugin={path}", "--list-passes"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([adze, "opt", f"--plugin={path}", "--list-passes"], capture_output=True, text=True,
+                          timeout=60)
     ok = done.returncode in (0, 1)
     passed += ok
     failed += not ok

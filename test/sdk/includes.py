@@ -2,8 +2,8 @@
 
 A pass is a file of passes/ that ends in an adze_pass literal, or lies in one of the folders of passes. It includes
 <adze/...> and, in quotes, only the headers of its own folder (outside of them: of any), those of passes/weights, and
-the embedded texts of examples. Frontends and backends include in quotes only their own. What runs passes and rules, and the tools, keep out of ir/, but for the
-tokens that rules share with IR text.
+the embedded texts of examples. Frontends and backends include in quotes only their own. What runs passes and rules, and
+the tools, keep out of ir/, but for the tokens that rules share with IR text.
 """
 import re
 import sys

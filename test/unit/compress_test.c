@@ -27,9 +27,9 @@ TEST(formats_read_back_as_they_are_printed)
         adze_text_free(&text);
     }
     static const char *const bad[] = {"", "w", "w1", "w9", "w8a", "w8a4", "w8a8g32", "w4g0", "w4g", "f64", "w8a8-row",
-                                      "w4g32x", "W8", " w8", "w08888888", "w4g9999999", "s", "s0", "s100", "s50b", "s50b0x1",
-                                      "s50b16", "s4:4", "s4:2", "r0", "t32", "t32x", "v", "+w8", "s50+", "s50+f64",
-                                      "s50+s50", "r8+r8", "r64x2", "r0%", "r100%", "t50%x2", "s50%"};
+                                      "w4g32x", "W8", " w8", "w08888888", "w4g9999999", "s", "s0", "s100", "s50b",
+                                      "s50b0x1", "s50b16", "s4:4", "s4:2", "r0", "t32", "t32x", "v", "+w8", "s50+",
+                                      "s50+f64", "s50+s50", "r8+r8", "r64x2", "r0%", "r100%", "t50%x2", "s50%"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         adze_format format;
         CHECK(!adze_format_find(bad[i], strlen(bad[i]), &format));
@@ -159,7 +159,8 @@ static void make_layers(uint32_t seed, adze_choice items[LAYERS][MOST], adze_cho
     for (uint32_t i = 0; i < LAYERS; i++) {
         layers[i] = (adze_choices){items[i], 1 + next(&state) % MOST};
         for (uint32_t k = 0; k < MOST; k++)
-            items[i][k] = (adze_choice){next(&state) % 100, (double)(next(&state) % 64) / 64, (double)(next(&state) % 97)};
+            items[i][k] = (adze_choice){next(&state) % 100, (double)(next(&state) % 64) / 64,
+                                        (double)(next(&state) % 97)};
     }
 }
 

@@ -52,7 +52,7 @@ TEST(nodes_of_one_fault_are_one_message)
     reader_end(&r);
 }
 
-/* Faults of one operator stand together; names of values, numbers and dims do not tell faults apart, but attributes do. */
+/* Faults of one operator stand together; names of values, numbers and dims do not tell faults apart, attributes do. */
 TEST(faults_of_an_operator_stand_together)
 {
     static const struct {
@@ -106,7 +106,8 @@ TEST(names_that_are_near)
     } rows[] = {{NULL, "Rellu", "the op is not known; did you mean 'Relu'?"},
                 {NULL, "MatMulNBits", "the op is not known; com.microsoft has one of this name"},
                 {"com.example", "Relu", "opset_import does not name; ai.onnx has one of this name"},
-                {"ai.onnx.ml", "Scalar", "in domain ai.onnx.ml, which opset_import does not name; did you mean 'Scaler'?"},
+                {"ai.onnx.ml", "Scalar",
+                 "in domain ai.onnx.ml, which opset_import does not name; did you mean 'Scaler'?"},
                 {NULL, "QuantumFoam", "the op is not known\n  needed"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         wire graph = {0};

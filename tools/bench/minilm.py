@@ -5,7 +5,8 @@
 
 Weights and tokenizer come from a Python package, by name and version. The graph is written op by op, as exporters write
 it: Reshape and Transpose around MatMul, Erf for GELU, the mask added to the scores. The output is the embedding of the
-sentence, the mean over its tokens with length 1 (float[1,384]); --tokens leaves the vectors of tokens (float[1,128,384]).
+sentence, the mean over its tokens with length 1 (float[1,384]); --tokens leaves the vectors of tokens
+(float[1,128,384]).
 
 calib.npz and test.npz (--samples each): runs of one to six sentences of children's stories, of the first and the second
 half of the text, padded to 128 tokens. They need the folder of public models.

@@ -70,9 +70,9 @@ def scalar(value, dtype):
 
 
 FLAT, TABLE, PICTURE = (F32, [N]), (F32, [ROWS, COLS]), (F32, list(IMAGE))
-UNARY = ("Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log "
-         "Mish Neg Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh ThresholdedRelu IsNaN "
-         "IsInf").split()
+UNARY = ("Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu "
+         "Log Mish Neg Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh "
+         "ThresholdedRelu IsNaN IsInf").split()
 BINARY = "Add Sub Mul Div Pow Max Min Mean Sum Equal Greater GreaterOrEqual Less LessOrEqual".split()
 REDUCE = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare".split()
 CHANNELS = IMAGE[1]
@@ -147,7 +147,8 @@ def moves():
     yield Row("Unique", (I64, [N]), outputs=4)
     yield Row("EyeLike", TABLE)
     yield Row("CenterCropPad", PICTURE, ints(100, 100), axes=[2, 3])
-    yield Row("Resize", PICTURE, None, np.array([1, 1, 0.5, 0.5], np.float32), mode="linear", name="Resize, linear, 0.5")
+    yield Row("Resize", PICTURE, None, np.array([1, 1, 0.5, 0.5], np.float32), mode="linear",
+              name="Resize, linear, 0.5")
     yield Row("Resize", (F32, [1, 16, 128, 128]), None, np.array([1, 1, 2, 2], np.float32), mode="nearest",
               name="Resize, nearest, 2")
     yield Row("Resize", (F32, [1, 16, 128, 128]), None, np.array([1, 1, 2, 2], np.float32), mode="cubic",

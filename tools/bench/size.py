@@ -73,11 +73,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=3, help="of weights (default 3)")
     parser.add_argument("--width", type=int, default=4096, help="of the matrices (default 4096)")
-    parser.add_argument("--folder", help="where model and artifact go for a while (default: the system's for such files)")
+    parser.add_argument("--folder",
+                        help="where model and artifact go for a while (default: the system's for such files)")
     parser.add_argument("--adze", default=str(BUILD / "bin/adze"))
     parser.add_argument("--check", action="store_true",
-                        help="fail where import has more than 200 MB of its own, or compiling takes more than 1.5 times "
-                             "the weights and 300 MB")
+                        help="fail where import has more than 200 MB of its own, or compiling takes more than 1.5 "
+                             "times the weights and 300 MB")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="adze-size-", dir=args.folder) as folder:
         folder = Path(folder)

@@ -66,7 +66,7 @@
 #define UK_GEMM_KEPT(mr)                                                                                        \
     static void invoke_kept_##mr(const adze_ukernel_arg *x)                                                     \
     {                                                                                                           \
-        if (adze_uk_kept_holds(x[5].cp, x[6].i, x[7].i, x[8].i, x[9].i))                                                \
+        if (adze_uk_kept_holds(x[5].cp, x[6].i, x[7].i, x[8].i, x[9].i))                                        \
             adze_uk_gemm_f32s_##mr##x16(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].cp, x[6].i, x[7].i,       \
                                         x[8].i, x[9].i);                                                        \
         else                                                                                                    \

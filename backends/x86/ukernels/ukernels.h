@@ -15,8 +15,8 @@
  *       a[m / m_cols * a_row + m % m_cols * a_col + i0 * s0 + i1 * s1 + kk] * b[(i0 * t1 + i1) * k + kk][n]
  *
  * in that order. acc is dense. b is a packed panel with 16 columns a row; for nr = 32 the next 16 columns are
- * those of the panel behind it, t0 * t1 * k rows on. Strides count floats. A plain product has t0 = t1 = 1, m_cols >= mr and
- * a_col the row stride of A; a convolution of channels-last rows has k = channels (or kernel width times
+ * those of the panel behind it, t0 * t1 * k rows on. Strides count floats. A plain product has t0 = t1 = 1, m_cols >=
+ * mr and a_col the row stride of A; a convolution of channels-last rows has k = channels (or kernel width times
  * channels), t0 and t1 the taps, m_cols output columns a row. Each row of a panel that is read is also
  * fetched into the L2 cache `ahead` floats further on: where the tile that comes next finds its columns. */
 #define UK_GEMM(mr, nr)                                                                            \
@@ -73,15 +73,15 @@
  *
  *   acc[m][n] = sum over groups g of scale[g][n] * sum over kk of the group of a[m * a_row + kk] * code[kk][n]
  *
- * in that order; gemm_f32q<bits>z_<mr>x<nr>: of code[kk][n] - zero[g][n], which is exact. Of a row k floats are read. With h
- * behind the bits scales are f16. b is a packed panel of 16 columns, rows of
+ * in that order; gemm_f32q<bits>z_<mr>x<nr>: of code[kk][n] - zero[g][n], which is exact. Of a row k floats are read.
+ * With h behind the bits scales are f16. b is a packed panel of 16 columns, rows of
  *
  *   4 bits: u32[16], the code of step 8 i + j in bits 4 j to 4 j + 3 of row i, two's complement; ceil(k / 8) rows
  *   8 bits: i8[16], k rows
  *
- * and scales one of f32[ceil(k / group)][16], and zeros of i8 likewise; for nr = 32 the next 16 columns are those of the
- * panels behind them. group is positive, and of 4-bit codes a multiple of 8 or at least k. Codes of steps that are not
- * there do not matter. `ahead` counts bytes. One row is fastest in 32 columns. */
+ * and scales one of f32[ceil(k / group)][16], and zeros of i8 likewise; for nr = 32 the next 16 columns are those of
+ * the panels behind them. group is positive, and of 4-bit codes a multiple of 8 or at least k. Codes of steps that are
+ * not there do not matter. `ahead` counts bytes. One row is fastest in 32 columns. */
 #define UK_GEMM_CODES_TILE(bits, suffix, scale, mr, nr)                                                             \
     void adze_uk_gemm_f32q##bits##suffix##_##mr##x##nr(float *acc, const float *a, int64_t a_row,                   \
                                                        const uint8_t *b, const scale *scales, int64_t k,            \

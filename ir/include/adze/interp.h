@@ -28,8 +28,9 @@ typedef struct adze_reach {
 } adze_reach;
 
 /* A descriptor. Native twin of a micro-kernel, for `ukernel` on the reference. `signature` has a letter an argument:
- * p pointer to a buffer's base element, at a multiple of 4 bytes, b likewise at any address, i int64_t, f float. `reach` gives for each pointer, in order, what a
- * call with these arguments touches, or false where they make no sense; NULL: that is not known. */
+ * p pointer to a buffer's base element, at a multiple of 4 bytes, b likewise at any address, i int64_t, f float.
+ * `reach` gives for each pointer, in order, what a call with these arguments touches, or false where they make no
+ * sense; NULL: that is not known. */
 typedef struct adze_ukernel {
     const char *name;
     const char *signature;

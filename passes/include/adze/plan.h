@@ -20,7 +20,7 @@ extern "C" {
  * its regions; depth first, in the order of the text. Arguments of the function are not among them. */
 typedef void adze_plan_visit(void *self, adze_op *op, const adze_ir_value *value);
 ADZE_API void adze_plan_each(const adze_func *func, adze_plan_visit *visit, void *self);
-/* The result in whose memory the value is made: of the `if` whose region yields it (and so on outwards); else itself. */
+/* The result in whose memory the value is made: of the `if` whose region yields it (and so on), else itself. */
 ADZE_API const adze_ir_value *adze_plan_home(const adze_ir_value *value);
 
 /* The op's result is the same bytes as operand 0 at the same place: no step is needed. */

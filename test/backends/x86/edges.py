@@ -268,8 +268,8 @@ def contractions():
         g = Group(f"matmul_{kind}", "normal" if kind == "f64" else "special", 1e-12, 1e-12)
         for a, b, c in [("M,N", "N,33", "M,33"), ("3,1,N,7", "2,7,M", "3,2,N,M"), ("N", "N,M", "M"), ("N", "N", "")]:
             g.op(f"matmul({g.input(kind, a)}, {g.input(kind, b)})", f"{kind}[{c}]")
-        g.op(f"gemm({g.input(kind, 'N,M')}, {g.input(kind, '33,N')}, {g.input(kind, 'M,1')}) {{transA = 1, transB = 1}}",
-             f"{kind}[M,33]")
+        operands = f"{g.input(kind, 'N,M')}, {g.input(kind, '33,N')}, {g.input(kind, 'M,1')}"
+        g.op(f"gemm({operands}) {{transA = 1, transB = 1}}", f"{kind}[M,33]")
         yield g
     g = Group("conv", "normal", 1e-5, 1e-5)
     for batch, c, oc, k, attrs, out in [
@@ -360,7 +360,8 @@ def rows():
         high = (height + pads[0] + pads[2] - kernel) // stride + 1
         wide = (width + pads[1] + pads[3] - kernel) // stride + 1
         x = g.input("f32", f"N,5,{height},{width}")
-        between, slid, out = (f"f32[N,{c},{h},{w}]" for c, h, w in ((mid, height, width), (mid, high, wide), (5, high, wide)))
+        between, slid, out = (f"f32[N,{c},{h},{w}]"
+                              for c, h, w in ((mid, height, width), (mid, high, wide), (5, high, wide)))
         texts = [f"conv({x}, {g.const(f'{mid},5,1,1')}, {g.const(str(mid))}) : {between}", f"relu(@@) : {between}",
                  f"conv(@@, {g.const(f'{mid},1,{kernel},{kernel}')}) {{group = {mid}, strides = [{stride}, {stride}], "
                  f"pads = {pads}}} : {slid}", f"sigmoid(@@) : {slid}", f"conv(@@, {g.const(f'5,{mid},1,1')}) : {out}"]
@@ -373,7 +374,8 @@ def rows():
     g = Group("rows_skipped", "normal", 1e-5, 1e-5)  # by the last stage: between blocks, and behind the only one
     a, d, p, c = g.const("33,5,1,1"), g.const("33,1,3,3"), g.const("7,33,1,1"), g.const("3,80,3,3")
     g.chain("f32[N,7,31,60]", f"conv({g.input('f32', 'N,5,61,60')}, {a}) : f32[N,33,61,60]",
-            f"conv(@@, {d}) {{group = 33, pads = [1, 1, 1, 1]}} : f32[N,33,61,60]", f"conv(@@, {p}) {{strides = [2, 1]}}")
+            f"conv(@@, {d}) {{group = 33, pads = [1, 1, 1, 1]}} : f32[N,33,61,60]",
+            f"conv(@@, {p}) {{strides = [2, 1]}}")
     image, y = "f32[M,80,14,30]", "f32[M,3,6,14]"
     g.chain(y, f"conv({g.input('f32', 'M,3,14,30')}, {g.const('80,3,1,1')}) : {image}", f"relu(@@) : {image}",
             f"conv(@@, {g.const('80,1,3,3')}) {{group = 80, pads = [1, 1, 1, 1]}} : {image}",
@@ -382,7 +384,8 @@ def rows():
     yield g
     g = Group("rows_copied", "normal", 1e-5, 1e-5)
     for batch, channels, side, group, attributes, out in [
-            ("N", 3, "33,31", 1, "strides = [2, 2], pads = [1, 1, 1, 1]", "17,16"), ("M", 1, "9,5", 1, "pads = [1, 2, 3, 4]", "11,9"),
+            ("N", 3, "33,31", 1, "strides = [2, 2], pads = [1, 1, 1, 1]", "17,16"),
+            ("M", 1, "9,5", 1, "pads = [1, 2, 3, 4]", "11,9"),
             ("1", 17, "3,70", 17, "pads = [1, 1, 1, 1]", "3,70"), ("N", 4, "12,8", 2, "", "10,6"),
             ("M", 3, "1703,5", 1, "pads = [1, 1, 1, 1]", "1703,5")]:
         filters = channels if group == channels else 18
@@ -398,7 +401,8 @@ def halves():
         x, image = g.input(kind, "M,N"), g.input(kind, "N,3,9,9")
         for op in "reduce_sum", "reduce_mean", "reduce_max", "reduce_min":
             g.op(f"{op}({x}, @a1)", f"{kind}[M,1]")
-            g.chain(f"{kind}[M]", f"mul({x}, {x}) : {kind}[M,N]", f"{op}(@@, @a1) {{keepdims = 0}} : {kind}[M]", "relu(@@)")
+            g.chain(f"{kind}[M]", f"mul({x}, {x}) : {kind}[M,N]", f"{op}(@@, @a1) {{keepdims = 0}} : {kind}[M]",
+                    "relu(@@)")
         g.op(f"softmax({x})", f"{kind}[M,N]")
         g.op(f"layer_norm({x}, {g.input(kind, 'N')}, %{kind}_N)", f"{kind}[M,N]")
         w, bias, out = g.const("17,3,3,3", kind), g.const("17", kind), f"{kind}[N,17,7,7]"
@@ -470,7 +474,8 @@ def moves():
             g.op(f"resize({image}, _, @thrice) {{nearest_mode = \"round_prefer_ceil\"}}", f"{kind}[N,3,5,21]")
             g.op(f"resize({image}, _, @thrice) {{coordinate_transformation_mode = \"asymmetric\", "
                  "nearest_mode = \"floor\"}", f"{kind}[N,3,5,21]")
-            g.op(f"resize({image}, _, @thrice) {{coordinate_transformation_mode = \"asymmetric\"}}", f"{kind}[N,3,5,21]")
+            g.op(f"resize({image}, _, @thrice) {{coordinate_transformation_mode = \"asymmetric\"}}",
+                 f"{kind}[N,3,5,21]")
         if kind == "f32":
             g.op("resize(%f32_N_3_5_7, _, @scales) {mode = \"linear\"}", "f32[N,3,10,14]")
         yield g

@@ -69,8 +69,9 @@ def conv(dims, out, kernel, kept, each=1.0, group=1, stride=1, pad=0, dilation=1
     bias = const([out], [round(random.uniform(-1, 1), 3) for _ in range(out)])
     to = [dims[0], out, *[(d + 2 * pad - (k - 1) * dilation - 1) // stride + 1 for d, k in zip(dims[2:], kernel)]]
     y = f"%v{len(ops)}"
-    ops.append(f"{y} = conv({x}, {w}, {bias}) {{group = {group}, kernel_shape = {list(kernel)}, pads = {[pad] * 2 * n}, "
-               f"strides = {[stride] * n}, dilations = {[dilation] * n}}} : f32[{','.join(map(str, to))}]")
+    ops.append(f"{y} = conv({x}, {w}, {bias}) {{group = {group}, kernel_shape = {list(kernel)}, "
+               f"pads = {[pad] * 2 * n}, strides = {[stride] * n}, dilations = {[dilation] * n}}} : "
+               f"f32[{','.join(map(str, to))}]")
     result(f"relu({y})", to)
 
 
@@ -111,6 +112,7 @@ for n in 40, 16:  # bytes: panels without their zeros
 folder = sys.argv[1]
 os.makedirs(folder, exist_ok=True)
 with open(os.path.join(folder, "sparse.adz"), "w") as f:
-    f.write("\n".join(consts) + f"\nfunc @main({', '.join(args.values())}) -> ({', '.join(t for _, t in results)}) {{\n")
+    types = ", ".join(t for _, t in results)
+    f.write("\n".join(consts) + f"\nfunc @main({', '.join(args.values())}) -> ({types}) {{\n")
     f.write("".join(f"  {op}\n" for op in ops) + f"  return({', '.join(v for v, _ in results)})\n}}\n")
 np.savez(os.path.join(folder, "in.npz"), **inputs)

@@ -25,8 +25,8 @@ CONSTS = """  const @last: i64[1] = dense[-1]
   const @ends: i64[2] = dense[2, 8]
   const @up: f32[4] = dense[1.0, 1.0, 2.0, 2.0]
 """
-# op: (element types, op text over x[4,16], y[16,4], v[16], image n[1,2,8,8], w[3,2,3,3], scalar s, indices i[3], j[4,16],
-# k[3,1]; @@ = the element type, result dims)
+# op: (element types, op text over x[4,16], y[16,4], v[16], image n[1,2,8,8], w[3,2,3,3], scalar s, indices i[3],
+# j[4,16], k[3,1]; @@ = the element type, result dims)
 OTHERS = {
     "where": (NUMBERS + ["bool"], "where(%c, %x, %x)", "4,16"),
     "clip": (NUMBERS, "clip(%x, %s, %s)", "4,16"),
@@ -84,7 +84,8 @@ def ops():
         yield name, INTS, f"{name}(%x)", "@@[4,16]"
     yield "neg", [k for k in INTS if k[0] == "i"], "neg(%x)", "@@[4,16]"
     yield "not", ["bool"], "not(%x)", "bool[4,16]"
-    for names, kinds in (BINARY + ["mod"], REALS), (INT_BINARY + ["pow"], INTS), (["and", "or", "xor", "equal"], ["bool"]):
+    for names, kinds in ((BINARY + ["mod"], REALS), (INT_BINARY + ["pow"], INTS),
+                         (["and", "or", "xor", "equal"], ["bool"])):
         for name in names:
             yield name, kinds, f"{name}(%x, %v)", f"{'bool' if name in COMPARE else '@@'}[4,16]"
     for name, (kinds, text, dims) in OTHERS.items():

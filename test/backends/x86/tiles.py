@@ -55,5 +55,6 @@ with open(sys.argv[1], "w", encoding="utf-8") as file:
     file.write("\n  ".join(ops))
     file.write(f"\n  return({', '.join(v for v, _ in results)})\n}}\n")
 bytes_of = np.random.default_rng(3)
-np.savez(sys.argv[2], **{name: bytes_of.choice([0, 255, 128, 77], [90 if d == "N" else d for d in dims]).astype(np.uint8)
-                         for name, dims in args.items()})
+np.savez(sys.argv[2], **{
+    name: bytes_of.choice([0, 255, 128, 77], [90 if d == "N" else d for d in dims]).astype(np.uint8)
+    for name, dims in args.items()})

@@ -24,7 +24,8 @@ for options in ("method=svd", f"method=data,stats={folder}/exact.stats", f"metho
                           "--check", "-o", out], capture_output=True, text=True)
     if run.returncode:
         sys.exit(run.stderr)
-    print(options.split(",")[0] + ":", [line for line in run.stderr.splitlines() if "layers factorised" in line][0][len("note: low-rank: "):])
+    line = next(line for line in run.stderr.splitlines() if "layers factorised" in line)
+    print(options.split(",")[0] + ":", line[len("note: low-rank: "):])
     text = subprocess.run([adze, "eval", out, f"--data={folder}/x.npz", f"--against={folder}/exact.adz",
                            "--target=reference", "--metric=snr"], check=True, capture_output=True,
                           text=True).stdout

@@ -9,7 +9,8 @@ import numpy as np
 adze, folder = sys.argv[1], Path(sys.argv[2])
 folder.mkdir(parents=True, exist_ok=True)
 random, failed = np.random.default_rng(1), 0
-GATES, EACH = {"rnn": 1, "gru": 3, "lstm": 4}, {"rnn": "Relu", "gru": "HardSigmoid softsign", "lstm": "sigmoid Tanh Relu"}
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+EACH = {"rnn": "Relu", "gru": "HardSigmoid softsign", "lstm": "sigmoid Tanh Relu"}
 SIZE, HIDDEN = 5, 3
 
 

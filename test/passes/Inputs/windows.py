@@ -1,5 +1,5 @@
-"""windows.py ADZE FOLDER: attention with windows of all kinds and heads of all widths, compiled for each level, beside its
-evaluation; masks that must not become windows."""
+"""windows.py ADZE FOLDER: attention with windows of all kinds and heads of all widths, compiled for each level, beside
+its evaluation; masks that must not become windows."""
 import itertools
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-/* A plug-in whose pass `break` makes one op wrong: the one of the ONNX node that its option names, wherever it stands. */
+/* A plug-in whose pass `break` makes one op wrong: that of the ONNX node which its option names, wherever it stands. */
 #include <adze/plugin.h>
 
 #include <stddef.h>

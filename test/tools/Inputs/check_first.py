@@ -1,5 +1,5 @@
-"""Writes model.onnx and x.npz into the folder of the argument: two chains that do not meet, a branch, strings and a sequence, each
-with outputs of its own."""
+"""Writes model.onnx, tensors.onnx (without the sequence) and x.npz into the folder of the argument: two chains that do
+not meet, a branch, strings and a sequence, each with outputs of its own."""
 import sys
 from pathlib import Path
 
@@ -32,5 +32,7 @@ for node in model.graph.node:
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
 onnx.save(model, folder / "model.onnx")
+del model.graph.output[-1]  # which an .npz cannot hold
+onnx.save(model, folder / "tensors.onnx")
 np.savez(folder / "x.npz", x=np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4), c=np.array(True),
          s=np.array(["a", "bc"]))

@@ -77,7 +77,8 @@ else:
     check(False, "it was never stopped")
 (folder / "part.so.search").unlink(missing_ok=True)
 again = subprocess.run(command("part.so", "--resume"), capture_output=True, text=True)
-check(again.returncode == 1 and "there is no such search" in again.stderr and "keeps" not in again.stderr, "nothing to go on with")
+check(again.returncode == 1 and "there is no such search" in again.stderr and "keeps" not in again.stderr,
+      "nothing to go on with")
 whole = folder / "whole.so"
 again = subprocess.run(command("whole.so", "--keep-search"), capture_output=True, text=True)
 state = folder / "whole.so.search"

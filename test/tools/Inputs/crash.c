@@ -40,7 +40,8 @@ static adze_outcome run(adze_func *func, const void *given, adze_pass_run *self)
     for (adze_op *op = adze_region_first(adze_func_body(func)); op; op = adze_op_next(op)) {
         if (!adze_op_is(op, o->op)) continue;
         const adze_type *type = adze_value_type(adze_op_result(op, 0));
-        adze_op *from = adze_op_num_operands(op) && adze_op_operand(op, 0) ? adze_value_op(adze_op_operand(op, 0)) : NULL;
+        adze_ir_value *first = adze_op_num_operands(op) ? adze_op_operand(op, 0) : NULL;
+        adze_op *from = first ? adze_value_op(first) : NULL;
         if (o->from && (!from || !adze_op_is(from, o->from))) continue;
         uint32_t rank = adze_type_rank(type);
         if (o->last && (!rank || !adze_dim_is_value(adze_type_dim(type, rank - 1), o->last))) continue;

@@ -51,8 +51,8 @@ INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const floa
         for (int64_t j = 0; j < n; j += COLUMN_TILE)                                                                \
             for (int64_t i = 0; i + ROW_TILE <= m; i += ROW_TILE) {                                                 \
                 _Alignas(64) int32_t acc[ROW_TILE * COLUMN_TILE];                                                   \
-                TILE(weight, narrow, ROW_TILE, acc, input() + i * k, ROW_TILE, k, 0, weight() + j * deep, 1, 0, 1, 0, k,      \
-                     COLUMN_TILE * deep);                                                                           \
+                TILE(weight, narrow, ROW_TILE, acc, input() + i * k, ROW_TILE, k, 0, weight() + j * deep, 1, 0, 1,  \
+                     0, k, COLUMN_TILE * deep);                                                                     \
                 finish(output() + i * n + j, n, acc, bench_weights + j, ROW_TILE);                                  \
             }                                                                                                       \
     }                                                                                                               \
@@ -66,7 +66,7 @@ INLINE void finish(uint8_t *out, int64_t out_row, const int32_t *acc, const floa
                 for (int64_t x = 0; x + columns <= side; x += columns) {                                            \
                     _Alignas(64) int32_t acc[ROW_TILE * COLUMN_TILE];                                               \
                     TILE(weight, narrow, rows * columns, acc, input() + y * row + x * channels, columns, channels,  \
-                         row, weight() + j * 3 * deep, 3, row, 1, 0, k, COLUMN_TILE * 3 * deep);                         \
+                         row, weight() + j * 3 * deep, 3, row, 1, 0, k, COLUMN_TILE * 3 * deep);                      \
                     finish(output() + (y * side + x) * filters + j, filters, acc, bench_weights + j, rows * columns); \
                 }                                                                                                   \
     }

@@ -57,8 +57,8 @@ typedef struct adze_artifact_io {
 
 #define ADZE_ARTIFACT_DIM_UNKNOWN UINT32_MAX
 
-/* What an input or output holds that a row of dims cannot say: ADZE_VALUE_SEQUENCE or ADZE_VALUE_OPTIONAL, each followed
- * by what it holds, at the end ADZE_VALUE_TENSOR, its adze_dtype and its rank, or ADZE_ARTIFACT_RANK_ANY. */
+/* What an input or output holds that a row of dims cannot say: ADZE_VALUE_SEQUENCE or ADZE_VALUE_OPTIONAL, each
+ * followed by what it holds, at the end ADZE_VALUE_TENSOR, its adze_dtype and its rank, or ADZE_ARTIFACT_RANK_ANY. */
 enum { ADZE_ARTIFACT_MAX_NESTED = 8 };
 #define ADZE_ARTIFACT_RANK_ANY UINT32_MAX
 
@@ -97,8 +97,8 @@ typedef struct adze_frame {
     adze_value *late;
     /* Gives late value `index` memory for `bytes`, of which those before `keep` stay what they are. */
     adze_status (*reserve)(const struct adze_frame *frame, uint32_t index, int64_t bytes, int64_t keep);
-    /* Late value `index` becomes `value`: a tensor's memory from env->output in this step changes hands, other is copied,
-     * with all items and the bytes of all strings. */
+    /* Late value `index` becomes `value`: a tensor's memory from env->output in this step changes hands, other is
+     * copied, with all items and the bytes of all strings. */
     adze_status (*assign)(const struct adze_frame *frame, uint32_t index, const adze_value *value);
     /* `value` becomes entry `number`, the last one, of a stack along a new first axis; negative: the stack is empty. */
     adze_status (*push)(const struct adze_frame *frame, uint32_t index, const adze_value *value, int64_t number);

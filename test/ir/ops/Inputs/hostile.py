@@ -1,4 +1,5 @@
-"""Ops whose operands are wrong in their values: each is refused with its message, on the reference, and nothing crashes.
+"""Ops whose operands are wrong in their values: each is refused with its message, on the reference, and nothing
+crashes.
 
     hostile.py ADZE FOLDER
 """
