@@ -36,7 +36,8 @@ FAMILIES = {
                                  "rows.c sparse",
     "attention": "*attention* group flex",
     "windows": "window.[ch] window pool",
-    "moves and shapes": "move shape reshape pad copy.h constant index",
+    "moves and shapes": "move shape reshape pad copy.h constant index "
+                        "transpose",
     "resize and sampling": "resize sample suppress",
     "scatter": "scatter",
     "quantization": "quant",
