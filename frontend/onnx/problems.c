@@ -54,6 +54,7 @@ static bool report(const adze_onnx_node *node, bool unsupported, const char *for
     char message[512];
     if (adze_onnx_told(node)) { /* a node has one error: others follow from it as a rule */
         set_needed(node, NULL);
+        if (node->import->problems) node->import->problems->whole = false;
         return false;
     }
     vsnprintf(message, sizeof message, format, args);
