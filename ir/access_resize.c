@@ -16,12 +16,12 @@ static bool is(const adze_op *op, const char *attr, const char *value)
 }
 
 /* Is result element i the operand's i / factor for every whole factor? Positions are (i + 1/2) / factor - 1/2,
- * rounded, which is never half way; or i / factor, rounded down. */
+ * rounded, which is never half way; or i / factor, or (i + 1/2) / factor, rounded down. */
 static bool divides(const adze_op *op)
 {
     static const char *const centred[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel"};
     const char *mode = "coordinate_transformation_mode";
-    if (is(op, mode, "asymmetric")) return is(op, "nearest_mode", "floor");
+    if (is(op, mode, "asymmetric") || is(op, mode, "tf_half_pixel_for_nn")) return is(op, "nearest_mode", "floor");
     bool found = false;
     for (int i = 0; i < 3; i++) found |= is(op, mode, centred[i]);
     return found && (is(op, "nearest_mode", "round_prefer_floor") || is(op, "nearest_mode", "round_prefer_ceil"));

@@ -93,6 +93,9 @@ for opset in (11, 12):
          coordinate_transformation_mode="pytorch_half_pixel")
     case(opset, "Resize", [image], [none, scales], name="_asymmetric", nearest_mode="floor",
          coordinate_transformation_mode="asymmetric")
+    for rounding in ("floor", "round_prefer_floor"):
+        case(opset, "Resize", [image], [none, np.array([1, 1, 2, 0.6], np.float32)], name="_half_nn_" + rounding,
+             nearest_mode=rounding, coordinate_transformation_mode="tf_half_pixel_for_nn")
 for opset in (13, 18, 19):
     case(opset, "Resize", [image], [None, None, ints(1, 2, 3, 9)], mode="linear")
     case(opset, "Resize", [image], [None, scales], mode="cubic", name="_cubic")

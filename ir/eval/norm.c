@@ -20,7 +20,8 @@ static double rounded(uint32_t dtype, double x)
     return half ? ev_decode(format, ev_encode(format, x, false)) : x;
 }
 
-/* In half precision each step rounds: ONNX says Softmax with other operators, all over its own element type. */
+/* In half precision each step rounds: ONNX says Softmax with other operators, all over its own element type. The sum
+ * stays wide where that type holds no number so large (f16: of more than 65,504 equal elements). */
 static adze_status softmax_rows(const adze_env *env, const adze_value *in, adze_value *out,
                                 const rows *r, bool log)
 {
@@ -39,7 +40,8 @@ static adze_status softmax_rows(const adze_env *env, const adze_value *in, adze_
             x[i] = log ? shifted : e;
             sum += e;
         }
-        sum = rounded(in->dtype, sum);
+        double narrow = rounded(in->dtype, sum);
+        if (narrow < ev_inf()) sum = narrow;
         double log_sum = log ? rounded(in->dtype, adze_body_log_f64(sum)) : 0;
         for (int64_t i = 0; i < r->n; i++) x[i] = log ? x[i] - log_sum : x[i] / sum;
         ev_store_f64(out->dtype, out->data, first, r->step, r->n, x);

@@ -34,6 +34,7 @@ static double source_of(adze_string mode, const axis_plan *p, int64_t at)
     if (ev_text_is(mode, "tf_crop_and_resize"))
         return p->out > 1 ? p->roi_start * (in - 1) + x * (p->roi_end - p->roi_start) * (in - 1) / (out - 1)
                           : 0.5 * (p->roi_start + p->roi_end) * (in - 1);
+    if (ev_text_is(mode, "tf_half_pixel_for_nn")) return (x + 0.5) / p->scale; /* of opsets 11 and 12 */
     double shift = 0;
     if (ev_text_is(mode, "half_pixel_symmetric")) shift = in / 2 * (1 - out / (p->scale * in));
     return shift + (x + 0.5) / p->scale - 0.5;

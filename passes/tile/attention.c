@@ -216,6 +216,17 @@ static tile_loop for_blocks(tile *t, attention *a, const adze_dim *first, const 
     return loop;
 }
 
+/* What a row's last product is divided by: 1 over the sum of its exponentials; 0 of no keys, whose mix is 0. */
+static adze_ir_value *inverse_of(tile *t, const attention *a, adze_ir_value *sum)
+{
+    int64_t keys;
+    adze_ir_value *inverse = tile_op(t, "reciprocal", &sum, 1);
+    if (adze_dim_is_const(a->n_keys, &keys) && keys > 0) return inverse;
+    adze_ir_value *none = tile_lit(t, ADZE_DTYPE_f32, 0);
+    adze_ir_value *choice[] = {tile_op2(t, "equal", sum, none), none, inverse};
+    return tile_op(t, "where", choice, 3);
+}
+
 static void softmax_rows(tile *t, attention *a, int64_t mr)
 {
     tile_loop rows = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, mr), 1, false, NULL, 0);
@@ -223,8 +234,7 @@ static void softmax_rows(tile *t, attention *a, int64_t mr)
     a->row = adze_dim_axis(t->context, rows.axis);
     a->shift = row_pass(t, a, pass_max, ADZE_COMBINE_MAX);
     adze_ir_value *sum = row_pass(t, a, pass_exp, ADZE_COMBINE_ADD);
-    adze_ir_value *inverse = tile_op(t, "reciprocal", &sum, 1);
-    adze_ir_value *operands[] = {inverse, a->sums, NULL, t->axes[rows.axis]};
+    adze_ir_value *operands[] = {inverse_of(t, a, sum), a->sums, NULL, t->axes[rows.axis]};
     adze_build(&t->b, "store", operands, 4, NULL, 0, NULL, 0);
     tile_end(t, &rows, NULL, 0);
 }
