@@ -133,14 +133,37 @@ def refused(path, says, what):
     return ok
 
 
-def no_derivative():
-    """An op without a derivative is named, with its node."""
-    nodes = [node("CumSum", ["x0", "c"], ["y"], name="running"), d(["x0"], ["g"], xs=["x0"], y="y")]
-    graph = helper.make_graph(nodes, "g", [info("x0", x)], [onnx.ValueInfoProto(name="g")],
-                              [numpy_helper.from_array(np.array(0, I64), "c")])
-    path = os.path.join(FOLDER, "bad_derivative.onnx")
+def refused_derivative(says, name, nodes, inputs):
+    """`inputs`: dims, which may be names, of floats; I64: three integers."""
+    ends = [helper.make_tensor_value_info(n, TensorProto.INT64, [3]) if dims is I64
+            else helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs.items()]
+    graph = helper.make_graph([*nodes, d([*inputs][:1], ["g"], xs=[*inputs][:1], y="y")], "g", ends,
+                              [onnx.ValueInfoProto(name="g")])
+    path = os.path.join(FOLDER, f"bad_derivative_{name}.onnx")
     onnx.save(helper.make_model(graph, opset_imports=opsets(TRAINING, 1), ir_version=9), path)
-    return refused(path, "the derivative of CumSum (node 'running')", "derivative")
+    return refused(path, says, f"derivative_{name}")
+
+
+def loop_of_sines():
+    body = helper.make_graph([node("Sin", ["c"], ["s"]), node("Identity", ["go"], ["on"])], "body",
+                             [helper.make_tensor_value_info("i", TensorProto.INT64, []),
+                              helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+                              helper.make_tensor_value_info("c", TensorProto.FLOAT, [3])],
+                             [onnx.ValueInfoProto(name="on"), onnx.ValueInfoProto(name="s")])
+    trips = node("Constant", [], ["n"], value=numpy_helper.from_array(np.array(3, I64)))
+    return [trips, node("Loop", ["n", "", "x"], ["y"], name="again", body=body)]
+
+
+def no_derivatives():
+    """Ops without a derivative, in themselves or in a form, are named."""
+    pool = node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2])
+    return [refused_derivative("the derivative of Mod (node 'running')", "mod",
+                               [node("Mod", ["x", "x"], ["y"], name="running", fmod=1)], {"x": [3]}),
+            refused_derivative("the derivative of loop (node 'again')", "loop", loop_of_sines(), {"x": [3]}),
+            refused_derivative("over an axis of unknown extent", "pool", [pool], {"x": [1, 2, "H", 4]}),
+            refused_derivative("with the reduction 'mul'", "scatter",
+                               [node("ScatterElements", ["x", "i", "x"], ["y"], reduction="mul")],
+                               {"x": [3], "i": I64})]
 
 
 # ---- Writing the cases ----
@@ -221,7 +244,7 @@ def main():
         failed += 1
     passed, wrong, skipped = run_cases(cases, *flags)
     if not flags:
-        results = [check_bad(i, *row) for i, row in enumerate(BAD)] + [no_derivative()]
+        results = [check_bad(i, *row) for i, row in enumerate(BAD)] + no_derivatives()
         passed += sum(results)
         wrong += results.count(False)
         wrong += skipped  # on the reference everything written here is to be understood

@@ -63,6 +63,14 @@ term *compose_repeat_heads(adze_onnx_node *node, term *x, int64_t have, int64_t 
 /* A term that holds one element as rank 0; any other one, and NULL, as it is. */
 term *compose_one(adze_onnx_node *node, term *x);
 
+/* upgrade_conv.c: what a convolution makes of d where it runs backwards, as for its gradient: of [batch, out, …] and the
+ * weights [out, in / group, …] a term [batch, in, …] of the windows' `in`. Numbers of one axis each. */
+typedef struct compose_window {
+    int64_t in, out, kernel, stride, dilation, before, after;
+} compose_window;
+term *compose_conv_back(adze_onnx_node *node, term *d, term *w, uint32_t axes, const compose_window *windows,
+                        int64_t group);
+
 /* upgrade_conv.c: floats of a quantized term and back; scale and zero point (NULL: 0) hold one element or one for each
  * entry of `axis`. */
 term *compose_dequantize(adze_onnx_node *node, term *x, term *scale, term *zero, int64_t axis);

@@ -23,6 +23,11 @@ term *derive_of_result(const gradient *g, uint32_t index);
 bool derive_add(gradient *g, uint32_t index, term *part);
 bool derive_wants(const gradient *g, uint32_t index);
 
+/* Does the op, or one in its regions, read a value that depends? */
+bool derive_reads(const gradient *g, const adze_op *op);
+/* Goes back through ops that depend, the last first, from what `grads` holds. */
+bool derive_back(gradient *g, const adze_op **ops, size_t n);
+
 /* x with the dims of another value. */
 term *derive_shaped(adze_onnx_node *node, term *x, term *like);
 /* A value full of one number with the dims and the type of another. */

@@ -2,28 +2,12 @@
  * derivative, written as the ops of calculus text books have it. Where a function has a kink its derivative is that of
  * the side of smaller magnitude; steps have none but 0.
  */
-#include "gradient.h"
+#include "gradient_terms.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef bool rule(gradient *g, const adze_op *op, term *d);
-
-static term *in(const adze_op *op, uint32_t index) { return adze_op_operand(op, index); }
-static term *mul(gradient *g, term *a, term *b) { return compose2(g->node, "mul", a, b); }
-static term *divide(gradient *g, term *a, term *b) { return compose2(g->node, "div", a, b); }
-static term *sub(gradient *g, term *a, term *b) { return compose2(g->node, "sub", a, b); }
-static term *add(gradient *g, term *a, term *b) { return compose2(g->node, "add", a, b); }
-static term *one(gradient *g, const char *op, term *a) { return compose1(g->node, op, a); }
-static term *num(gradient *g, const term *like, double value) { return compose_like(g->node, like, value); }
-static term *times(gradient *g, term *x, double value) { return mul(g, x, num(g, x, value)); }
-static term *square(gradient *g, term *x) { return mul(g, x, x); }
 static term *from_one(gradient *g, term *x) { return sub(g, num(g, x, 1), x); }
-
-static term *choose(gradient *g, term *condition, term *yes, term *no)
-{
-    return compose3(g->node, "where", condition, yes, no);
-}
 
 static term *compared(gradient *g, const char *op, term *a, double b) { return compose2(g->node, op, a, num(g, a, b)); }
 
@@ -81,6 +65,31 @@ static bool swish(gradient *g, const adze_op *op, term *d)
     double alpha = adze_op_attr_float(op, "alpha");
     term *s = one(g, "sigmoid", times(g, in(op, 0), alpha));
     return chain(g, d, add(g, s, times(g, mul(g, adze_op_result(op, 0), from_one(g, s)), alpha)));
+}
+
+/* x tanh(softplus x): t + x (1 - t^2) sigmoid(x) */
+static bool mish(gradient *g, const adze_op *op, term *d)
+{
+    term *x = in(op, 0), *t = one(g, "tanh", one(g, "softplus", x));
+    return chain(g, d, add(g, t, mul(g, x, mul(g, from_one(g, square(g, t)), one(g, "sigmoid", x)))));
+}
+
+/* x clip(x / 6 + 1/2, 0, 1): x / 3 + 1/2 between -3 and 3 */
+static bool hard_swish(gradient *g, const adze_op *op, term *d)
+{
+    term *x = in(op, 0), *slope = add(g, times(g, x, 1.0 / 3), num(g, x, 0.5));
+    term *outside = choose(g, compared(g, "greater", x, 0), num(g, x, 1), num(g, x, 0));
+    return chain(g, d, choose(g, compared(g, "less", one(g, "abs", x), 3), slope, outside));
+}
+
+/* x (1 + t) / 2 with t = tanh(k (x + c x^3)) */
+static bool gelu_tanh(gradient *g, const adze_op *op, term *d)
+{
+    const double k = sqrt(2 / acos(-1)), c = 0.044715;
+    term *x = in(op, 0), *xx = square(g, x);
+    term *t = one(g, "tanh", mul(g, x, add(g, times(g, xx, k * c), num(g, x, k))));
+    term *slope = mul(g, mul(g, x, from_one(g, square(g, t))), add(g, times(g, xx, 3 * k * c), num(g, x, k)));
+    return chain(g, d, times(g, add(g, add(g, t, num(g, x, 1)), slope), 0.5));
 }
 
 /* x F(x): F + x f, with the normal distribution and its density. */
@@ -383,23 +392,6 @@ static bool gather(gradient *g, const adze_op *op, term *d)
     return derive_add(g, 0, compose_transpose(g->node, made, back, (uint32_t)rank));
 }
 
-/* A slice's elements go back to their places: their numbers in a tensor of places are sliced likewise. */
-static bool slice(gradient *g, const adze_op *op, term *d)
-{
-    term *x = in(op, 0), *count = compose1(g->node, "size", x), *flat_axis = compose_int(g->node, -1);
-    term *zero = compose_number(g->node, ADZE_DTYPE_i64, 0), *unit = compose_number(g->node, ADZE_DTYPE_i64, 1);
-    term *places = derive_shaped(g->node, compose3(g->node, "range", zero, count, unit), x);
-    term *parts[5];
-    uint32_t n = adze_op_num_operands(op);
-    for (uint32_t i = 0; i < n; i++) parts[i] = i ? in(op, i) : places;
-    places = compose2(g->node, "reshape", compose_all(g->node, "slice", parts, n, 3, NULL, 0), flat_axis);
-    term *zeros = compose2(g->node, "reshape", derive_full(g->node, x, 0), flat_axis);
-    adze_attr attrs[] = {adze_attr_int("axis", 0), adze_attr_str("reduction", "add")};
-    term *in_ops[] = {zeros, places, compose2(g->node, "reshape", d, flat_axis)};
-    term *made = compose_all(g->node, "scatter_elements", in_ops, 3, 3, attrs, 2);
-    return derive_add(g, 0, derive_shaped(g->node, made, x));
-}
-
 /* ---- The table ---- */
 
 static const struct {
@@ -407,21 +399,29 @@ static const struct {
     rule *run;
 } rows[] = {
     {"abs", unary}, {"acos", unary}, {"acosh", unary}, {"add", add_rule}, {"asin", unary}, {"asinh", unary},
-    {"atan", unary}, {"atanh", unary}, {"cast", cast}, {"ceil", flat}, {"celu", unary}, {"clip", clip},
-    {"concat", concat}, {"constant_of_shape", flat}, {"cos", unary}, {"cosh", unary}, {"div", div_rule},
-    {"dropout", same}, {"elu", unary}, {"erf", unary}, {"exp", unary}, {"expand", expand}, {"flatten", reshape},
-    {"floor", flat}, {"gather", gather}, {"gelu", gelu}, {"gemm", gemm}, {"global_average_pool", global_average},
-    {"hard_sigmoid", hard_sigmoid}, {"identity", same}, {"leaky_relu", unary}, {"log", unary},
-    {"log_softmax", softmax}, {"matmul", matmul}, {"max", extreme}, {"max_n", extreme}, {"min", extreme},
-    {"min_n", extreme}, {"mul", mul_rule}, {"neg", unary}, {"pow", pow_rule}, {"prelu", prelu},
-    {"reciprocal", unary}, {"reduce_l1", reduce}, {"reduce_l2", reduce}, {"reduce_log_sum", reduce},
-    {"reduce_log_sum_exp", reduce}, {"reduce_max", reduce}, {"reduce_mean", reduce}, {"reduce_min", reduce},
-    {"reduce_prod", reduce}, {"reduce_sum", reduce}, {"reduce_sum_square", reduce}, {"relu", unary},
-    {"reshape", reshape}, {"round", flat}, {"rsqrt", unary}, {"selu", unary}, {"shape", flat}, {"sigmoid", unary},
-    {"sign", flat}, {"sin", unary}, {"sinh", unary}, {"size", flat}, {"slice", slice}, {"softmax", softmax},
-    {"softplus", unary}, {"softsign", unary}, {"split", split}, {"sqrt", unary}, {"squeeze", reshape},
-    {"sub", sub_rule}, {"sum_n", add_rule}, {"swish", swish}, {"tan", unary}, {"tanh", unary},
-    {"thresholded_relu", unary}, {"transpose", transpose}, {"unsqueeze", reshape}, {"where", where},
+    {"atan", unary}, {"atanh", unary}, {"attention", derive_attention}, {"average_pool", derive_average_pool},
+    {"batch_norm", derive_batch_norm}, {"cast", cast}, {"ceil", flat}, {"celu", unary}, {"clip", clip},
+    {"compress", derive_moved}, {"concat", concat}, {"constant_of_shape", flat}, {"conv", derive_conv},
+    {"cos", unary}, {"cosh", unary}, {"cum_sum", derive_cum_sum}, {"depth_to_space", derive_moved},
+    {"div", div_rule}, {"dropout", same}, {"elu", unary}, {"erf", unary}, {"exp", unary}, {"expand", expand},
+    {"flatten", reshape}, {"floor", flat}, {"gather", gather}, {"gather_elements", derive_moved},
+    {"gather_nd", derive_moved}, {"gelu", gelu}, {"gelu_tanh", gelu_tanh}, {"gemm", gemm},
+    {"global_average_pool", global_average}, {"global_max_pool", derive_global_max}, {"hard_sigmoid", hard_sigmoid},
+    {"hard_swish", hard_swish}, {"identity", same}, {"if", derive_if}, {"layer_norm", derive_layer_norm},
+    {"leaky_relu", unary},
+    {"log", unary}, {"log_softmax", softmax}, {"matmul", matmul}, {"max", extreme}, {"max_n", extreme},
+    {"max_pool", derive_max_pool}, {"min", extreme}, {"min_n", extreme}, {"mish", mish}, {"mul", mul_rule},
+    {"neg", unary}, {"pad", derive_pad}, {"pow", pow_rule}, {"prelu", prelu}, {"reciprocal", unary},
+    {"reduce_l1", reduce}, {"reduce_l2", reduce}, {"reduce_log_sum", reduce}, {"reduce_log_sum_exp", reduce},
+    {"reduce_max", reduce}, {"reduce_mean", reduce}, {"reduce_min", reduce}, {"reduce_prod", reduce},
+    {"reduce_sum", reduce}, {"reduce_sum_square", reduce}, {"relu", unary}, {"reshape", reshape},
+    {"reverse_sequence", derive_moved}, {"rms_norm", derive_layer_norm}, {"round", flat}, {"rsqrt", unary},
+    {"scatter_elements", derive_scatter}, {"scatter_nd", derive_scatter}, {"selu", unary}, {"shape", flat},
+    {"sigmoid", unary}, {"sign", flat}, {"sin", unary}, {"sinh", unary}, {"size", flat}, {"slice", derive_moved},
+    {"softmax", softmax}, {"softmax_flat", derive_softmax_flat}, {"softplus", unary}, {"softsign", unary},
+    {"space_to_depth", derive_moved}, {"split", split}, {"sqrt", unary}, {"squeeze", reshape}, {"sub", sub_rule},
+    {"sum_n", add_rule}, {"swish", swish}, {"tan", unary}, {"tanh", unary}, {"thresholded_relu", unary},
+    {"tile", derive_moved}, {"transpose", transpose}, {"unsqueeze", reshape}, {"where", where},
 };
 
 bool derive_of_op(gradient *g, const adze_op *op)

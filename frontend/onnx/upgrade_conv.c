@@ -143,30 +143,54 @@ static term *turn_weight(adze_onnx_node *node, term *w, const turned *t)
     return compose_all(node, "slice", in_all, 5, 5, NULL, 0);
 }
 
+/* The convolution by t, whose pads are what conv pads. */
+static term *transposed(adze_onnx_node *node, term *x, term *w, term *bias, const turned *t)
+{
+    int64_t pads[2 * ADZE_MAX_RANK], cut[2 * ADZE_MAX_RANK] = {0};
+    uint32_t rank = t->axes + 2;
+    bool cuts = false;
+    for (uint32_t i = 0; i < t->axes; i++) {
+        int64_t after = t->after[i] - (entry(t->strides, i, 1) - 1); /* zeros behind the last element */
+        pads[i] = t->before[i] > 0 ? t->before[i] : 0;
+        pads[t->axes + i] = after > 0 ? after : 0;
+        cut[2 + i] = t->before[i] < 0 ? t->before[i] : 0;
+        cut[rank + 2 + i] = after < 0 ? after : 0;
+        cuts |= cut[2 + i] || cut[rank + 2 + i];
+    }
+    x = spread(node, x, t);
+    if (cuts) x = compose2(node, "pad", x, compose_ints(node, cut, 2 * rank));
+    adze_attr attrs[3] = {adze_attr_int("group", t->group), adze_attr_ints("pads", pads, 2 * t->axes)};
+    if (t->dilations) attrs[2] = adze_attr_ints("dilations", t->dilations, t->axes);
+    term *in[] = {x, turn_weight(node, w, t), bias};
+    return compose_all(node, "conv", in, bias ? 3 : 2, 2, attrs, t->dilations ? 3 : 2);
+}
+
 bool adze_onnx_upgrade_conv_transpose(adze_onnx_node *node)
 {
     term *x, *w;
     uint32_t rank, w_rank;
     turned t;
-    int64_t pads[2 * ADZE_MAX_RANK], cut[2 * ADZE_MAX_RANK] = {0};
-    bool cuts = false;
     if (!compose_operand(node, 0, 3, &x, &rank) || !compose_operand(node, 1, 3, &w, &w_rank)) return false;
     if (rank != w_rank) return adze_onnx_invalid(node, "the weight has rank %u and the operand %u", w_rank, rank);
     if (!read_turned(node, w, rank, &t) || !find_pads(node, x, &t)) return false;
-    for (uint32_t i = 0; i < t.axes; i++) {
-        int64_t after = t.after[i] - (entry(t.strides, i, 1) - 1); /* zeros behind the last element */
-        pads[i] = t.before[i] > 0 ? t.before[i] : 0;
-        pads[t.axes + i] = after > 0 ? after : 0;
-        cut[2 + i] = t.before[i] < 0 ? t.before[i] : 0;
-        cut[rank + 2 + i] = after < 0 ? after : 0;
-        cuts |= cut[2 + i] || cut[rank + 2 + i];
+    return compose_end(node, transposed(node, x, w, adze_onnx_operand(node, 2), &t));
+}
+
+term *compose_conv_back(adze_onnx_node *node, term *d, term *w, uint32_t axes, const compose_window *windows,
+                        int64_t group)
+{
+    int64_t strides[ADZE_MAX_RANK], dilations[ADZE_MAX_RANK];
+    turned t = {.axes = axes, .strides = strides, .dilations = dilations, .group = group};
+    for (uint32_t i = 0; i < axes; i++) {
+        const compose_window *a = &windows[i];
+        strides[i] = a->stride;
+        dilations[i] = a->dilation;
+        t.kernel[i] = a->kernel;
+        int64_t reach = (a->kernel - 1) * a->dilation;
+        t.before[i] = reach - a->before;
+        t.after[i] = a->in - (a->out - 1) * a->stride - 1 - t.before[i] + reach;
     }
-    x = spread(node, x, &t);
-    if (cuts) x = compose2(node, "pad", x, compose_ints(node, cut, 2 * rank));
-    adze_attr attrs[3] = {adze_attr_int("group", t.group), adze_attr_ints("pads", pads, 2 * t.axes)};
-    if (t.dilations) attrs[2] = adze_attr_ints("dilations", t.dilations, t.axes);
-    term *in[] = {x, turn_weight(node, w, &t), adze_onnx_operand(node, 2)};
-    return compose_end(node, compose_all(node, "conv", in, in[2] ? 3 : 2, 2, attrs, t.dilations ? 3 : 2));
+    return transposed(node, d, w, NULL, &t);
 }
 
 /* ---- Causal convolution ---- */

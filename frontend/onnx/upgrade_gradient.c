@@ -82,14 +82,13 @@ bool derive_add(gradient *g, uint32_t index, term *part)
 
 /* ---- The walk ---- */
 
-/* Does the op, or one in its regions, read a value that depends? */
-static bool reads(const gradient *g, const adze_op *op)
+bool derive_reads(const gradient *g, const adze_op *op)
 {
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++)
         if (derive_wants(&(gradient){.depends = g->depends, .op = op}, i)) return true;
     for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
         for (const adze_op *inner = adze_region_first(adze_op_region(op, i)); inner; inner = adze_op_next(inner))
-            if (reads(g, inner)) return true;
+            if (derive_reads(g, inner)) return true;
     return false;
 }
 
@@ -100,7 +99,7 @@ static bool list_ops(gradient *g, const adze_op *last, const adze_op ***out, siz
     const adze_op **ops = NULL, *end = last ? adze_op_next(last) : NULL;
     const adze_op *op = last ? adze_region_first(adze_op_parent(last)) : NULL;
     for (; op && op != end; op = adze_op_next(op), walked++) {
-        if (!reads(g, op)) continue;
+        if (!derive_reads(g, op)) continue;
         for (uint32_t i = 0; i < adze_op_num_results(op); i++) adze_map_set(g->depends, adze_op_result(op, i), g);
         if (count == capacity) {
             capacity = capacity ? 2 * capacity : 64;
@@ -135,7 +134,7 @@ static bool copy_ops(gradient *g, const adze_op **ops, size_t n, adze_map *map)
     return true;
 }
 
-static bool walk_back(gradient *g, const adze_op **ops, size_t n)
+bool derive_back(gradient *g, const adze_op **ops, size_t n)
 {
     for (size_t i = n; i-- > 0;) {
         bool reached = false;
@@ -223,7 +222,7 @@ static bool differentiate(gradient *g, names *n, adze_map *map)
     }
     term *ones = ok ? derive_full(node, n->y, 1) : NULL;
     if (ones) adze_map_set(g->grads, n->y, ones);
-    ok = ones && walk_back(g, ops, count);
+    ok = ones && derive_back(g, ops, count);
     free(ops);
     for (uint32_t i = 0; ok && i < node->n_out; i++) {
         node->out[i] = adze_map_get(g->grads, node->in[i]);
