@@ -78,6 +78,9 @@ term *compose_quantize(adze_onnx_node *node, term *x, term *scale, term *zero);
 /* u8 by the range of the term, which holds 0. */
 term *compose_dynamic_quantize(adze_onnx_node *node, term *x, term **out_scale, term **out_zero);
 
+/* upgrade_norm.c: (x - mean) / sqrt(variance + epsilon) over some axes. */
+term *compose_normalize(adze_onnx_node *node, term *x, const int64_t *axes, size_t n, double epsilon);
+
 /* The node's only result. */
 bool compose_end(adze_onnx_node *node, term *result);
 

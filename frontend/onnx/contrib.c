@@ -31,6 +31,7 @@ static const adze_onnx_upgrade rows[] = {
     {"Gelu", NULL, adze_onnx_contrib_gelu},
     {"GemmFastGelu", NULL, adze_onnx_contrib_fused_matmul},
     {"GridSample", " align_corners mode padding_mode ", adze_onnx_contrib_standard},
+    {"GroupNorm", " activation channels_last epsilon groups ", adze_onnx_contrib_group_norm},
     {"GroupQueryAttention",
      " causal do_rotary k_quant_type kv_cache_bit_width kv_num_heads local_window_size num_heads qk_norm_epsilon "
      "qk_output rotary_interleaved scale sliding_window_cache smooth_softmax softcap v_quant_type ",
@@ -41,6 +42,7 @@ static const adze_onnx_upgrade rows[] = {
     {"MatMulNBits", " K N accuracy_level bits block_size weight_prepacked ", adze_onnx_contrib_matmul_bits},
     {"MulInteger", NULL, adze_onnx_contrib_mul_integer},
     {"MultiHeadAttention", " mask_filter_value num_heads scale unidirectional ", adze_onnx_contrib_multi_head},
+    {"NhwcConv", " auto_pad dilations group kernel_shape pads strides ", adze_onnx_contrib_nhwc_conv},
     {"NhwcMaxPool", " auto_pad ceil_mode dilations kernel_shape pads strides ", adze_onnx_contrib_nhwc_pool},
     {"Pad", " mode ", adze_onnx_contrib_standard},
     {"QAttention",
@@ -66,6 +68,7 @@ static const adze_onnx_upgrade rows[] = {
     {"RotaryEmbedding", " interleaved is_packed_batching num_heads rotary_embedding_dim scale ",
      adze_onnx_contrib_rotary},
     {"ScaledSiLU", " alpha ", adze_onnx_contrib_quick_gelu},
+    {"SkipGroupNorm", " activation channels_last epsilon groups ", adze_onnx_contrib_group_norm},
     {"SkipLayerNormalization", " epsilon ", adze_onnx_contrib_skip_norm},
     {"SkipSimplifiedLayerNormalization", " epsilon ", adze_onnx_contrib_skip_norm},
     {"TransposeMatMul", " alpha transA transB ", adze_onnx_contrib_fused_matmul},

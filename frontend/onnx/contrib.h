@@ -19,6 +19,7 @@ term *compose_activation(adze_onnx_node *node, term *x, const double *params, si
 bool adze_onnx_contrib_skip_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_simplified_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_embed_norm(adze_onnx_node *node);
+bool adze_onnx_contrib_group_norm(adze_onnx_node *node);
 
 /* contrib_matmul.c */
 bool adze_onnx_contrib_fused_matmul(adze_onnx_node *node);
@@ -43,6 +44,7 @@ bool adze_onnx_contrib_qlinear(adze_onnx_node *node);
 bool adze_onnx_contrib_qlinear_concat(adze_onnx_node *node);
 bool adze_onnx_contrib_qlinear_conv(adze_onnx_node *node);
 bool adze_onnx_contrib_nhwc_pool(adze_onnx_node *node);
+bool adze_onnx_contrib_nhwc_conv(adze_onnx_node *node);
 bool adze_onnx_contrib_mul_integer(adze_onnx_node *node);
 
 /* contrib_attention.c, contrib_group.c */

@@ -66,6 +66,73 @@ bool adze_onnx_contrib_simplified_norm(adze_onnx_node *node)
     return compose_end(node, compose_cast(node, compose_all(node, "rms_norm", in, 2, 2, attrs, 2), dtype));
 }
 
+/* ---- Groups of channels ---- */
+
+/* The operand, plus a skip of its dims or one a channel, plus a bias a channel; channels at axis `at`. */
+static term *with_skip(adze_onnx_node *node, term *x, uint32_t rank, uint32_t at, adze_dtype wide)
+{
+    term *skip = compose_cast(node, adze_onnx_operand(node, 3), wide);
+    term *bias = compose_cast(node, adze_onnx_operand(node, 4), wide);
+    int skip_rank = compose_rank(skip);
+    if (!skip) return adze_onnx_invalid(node, "has no input 3"), NULL;
+    if (skip_rank != 2 && skip_rank != (int)rank) return adze_onnx_invalid(node, "its skip has another rank"), NULL;
+    if (skip_rank == 2) skip = at == 1 ? compose_unsqueeze(node, skip, 2, rank) : compose_unsqueeze(node, skip, 1, at);
+    x = compose2(node, "add", x, skip);
+    if (bias) x = compose2(node, "add", x, at == 1 ? compose_channels(node, bias, rank) : bias);
+    return x;
+}
+
+/* The axis of `at` in two, groups and what each has: normalized over all but the groups and the batch. */
+static term *in_groups(adze_onnx_node *node, term *x, uint32_t rank, uint32_t at, int64_t groups, double epsilon)
+{
+    const adze_dim *split[ADZE_MAX_RANK];
+    adze_context *context = node->import->context;
+    int64_t channels, axes[ADZE_MAX_RANK];
+    size_t n = 0;
+    if (!x) return NULL;
+    if (rank == ADZE_MAX_RANK || !adze_dim_is_const(compose_dim(x, at), &channels))
+        return adze_onnx_unsupported(node, "channels of unknown number"), NULL;
+    if (groups < 1 || channels % groups)
+        return adze_onnx_invalid(node, "%lld channels in %lld groups", (long long)channels, (long long)groups), NULL;
+    for (uint32_t i = 0; i < rank; i++) split[i + (i > at)] = compose_dim(x, i);
+    split[at] = adze_dim_const(context, groups);
+    split[at + 1] = adze_dim_const(context, channels / groups);
+    for (uint32_t i = 1; i <= rank; i++)
+        if (i != at) axes[n++] = i;
+    const adze_type *type = adze_value_type(x);
+    term *y = compose_normalize(node, compose_reshape(node, x, split, rank + 1), axes, n, epsilon);
+    return compose_reshape(node, y, adze_type_dims(type), rank);
+}
+
+/* GroupNorm and SkipGroupNorm, whose second result is the sum; activation 1 is SiLU. */
+bool adze_onnx_contrib_group_norm(adze_onnx_node *node)
+{
+    term *x, *scale, *shift;
+    uint32_t rank, unused;
+    int64_t groups = 0, last = 1, activation = 0;
+    double epsilon = 1e-5;
+    bool skips = node->op_type[0] == 'S';
+    if (!adze_onnx_attr_int(node, "groups", &groups) || !adze_onnx_attr_int(node, "channels_last", &last) ||
+        !adze_onnx_attr_int(node, "activation", &activation) || !adze_onnx_attr_float(node, "epsilon", &epsilon) ||
+        !compose_operand(node, 0, 3, &x, &rank) || !compose_operand(node, 1, 1, &scale, &unused) ||
+        !compose_operand(node, 2, 1, &shift, &unused))
+        return false;
+    if (activation != 0 && activation != 1)
+        return adze_onnx_invalid(node, "attribute 'activation' is %lld", (long long)activation);
+    adze_dtype dtype = compose_dtype(x), wide = wide_of(x);
+    uint32_t at = last ? rank - 1 : 1;
+    x = compose_cast(node, x, wide);
+    if (skips && !(x = with_skip(node, x, rank, at, wide))) return false;
+    if (skips && node->n_out > 1) node->out[1] = compose_cast(node, x, dtype);
+    term *y = in_groups(node, x, rank, at, groups, epsilon);
+    scale = compose_cast(node, scale, wide);
+    shift = compose_cast(node, shift, wide);
+    y = compose2(node, "mul", y, last ? scale : compose_channels(node, scale, rank));
+    y = compose2(node, "add", y, last ? shift : compose_channels(node, shift, rank));
+    if (activation) y = y ? compose_with(node, "swish", y, adze_attr_float("alpha", 1)) : NULL;
+    return compose_end(node, compose_cast(node, y, dtype));
+}
+
 /* ---- Embeddings ---- */
 
 /* Rows of a table; with scales its elements are quantized, scale and zero point lying at `scale` and `zero`. */

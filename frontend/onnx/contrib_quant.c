@@ -62,6 +62,18 @@ static bool pool(adze_onnx_node *node) { return adze_onnx_finish(node, "max_pool
 
 bool adze_onnx_contrib_nhwc_pool(adze_onnx_node *node) { return with_channels_last(node, pool); }
 
+static bool conv(adze_onnx_node *node) { return adze_onnx_finish(node, "conv", NULL, 0); }
+
+/* The weights, too, have their channels last. */
+bool adze_onnx_contrib_nhwc_conv(adze_onnx_node *node)
+{
+    term *w;
+    uint32_t rank;
+    if (!compose_operand(node, 1, 3, &w, &rank)) return false;
+    node->in[1] = move_channels(node, w, false);
+    return node->in[1] && with_channels_last(node, conv);
+}
+
 bool adze_onnx_contrib_qlinear_conv(adze_onnx_node *node)
 {
     int64_t last = 0;

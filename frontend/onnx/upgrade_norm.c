@@ -24,9 +24,15 @@ static term *centre(adze_onnx_node *node, term *x, const int64_t *axes, size_t n
     return centred;
 }
 
-/* (x - mean) / sqrt(variance + epsilon) over all axes from the third on, which become one: kernels of such rows are
- * those of layer_norm. */
-static term *normalize(adze_onnx_node *node, term *x, double epsilon)
+term *compose_normalize(adze_onnx_node *node, term *x, const int64_t *axes, size_t n, double epsilon)
+{
+    term *variance, *centred = centre(node, x, axes, n, &variance);
+    term *deviation = compose1(node, "sqrt", compose2(node, "add", variance, compose_like(node, x, epsilon)));
+    return compose2(node, "div", centred, deviation);
+}
+
+/* The same over all axes from the third on, which become one: kernels of such rows are those of layer_norm. */
+static term *normalize_rows(adze_onnx_node *node, term *x, double epsilon)
 {
     static const int64_t last = 2;
     const adze_type *type = adze_value_type(x);
@@ -34,9 +40,7 @@ static term *normalize(adze_onnx_node *node, term *x, double epsilon)
     const adze_dim *row[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(node->import->context, 1)};
     for (uint32_t i = 2; i < rank; i++) row[2] = adze_dim_mul(node->import->context, row[2], compose_dim(x, i));
     if (rank != 3) x = compose_reshape(node, x, row, 3);
-    term *variance, *centred = centre(node, x, &last, 1, &variance);
-    term *deviation = compose1(node, "sqrt", compose2(node, "add", variance, compose_like(node, x, epsilon)));
-    term *y = compose2(node, "div", centred, deviation);
+    term *y = compose_normalize(node, x, &last, 1, epsilon);
     return rank == 3 ? y : compose_reshape(node, y, adze_type_dims(type), rank);
 }
 
@@ -49,7 +53,7 @@ bool adze_onnx_upgrade_instance_norm(adze_onnx_node *node)
         !compose_operand(node, 1, 1, &scale, &unused) || !compose_operand(node, 2, 1, &bias, &unused))
         return false;
     adze_dtype dtype = compose_dtype(x), wide = wide_of(dtype);
-    term *y = normalize(node, compose_cast(node, x, wide), epsilon);
+    term *y = normalize_rows(node, compose_cast(node, x, wide), epsilon);
     y = compose2(node, "mul", y, compose_channels(node, compose_cast(node, scale, wide), rank));
     y = compose2(node, "add", y, compose_channels(node, compose_cast(node, bias, wide), rank));
     return compose_end(node, compose_cast(node, y, dtype));
@@ -81,7 +85,7 @@ bool adze_onnx_upgrade_group_norm(adze_onnx_node *node)
     if (dtype == ADZE_DTYPE_f64) wide = dtype;
     bool each = node->version >= 21;
     term *y = compose_reshape(node, compose_cast(node, x, wide), dims, rank + 1);
-    y = compose_cast(node, normalize(node, y, epsilon), dtype);
+    y = compose_cast(node, normalize_rows(node, y, epsilon), dtype);
     uint32_t n = each ? rank : rank + 1;
     if (each) y = compose_reshape(node, y, adze_type_dims(adze_value_type(x)), rank);
     y = compose2(node, "mul", y, compose_channels(node, scale, n));
