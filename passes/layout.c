@@ -68,13 +68,13 @@ static void permutation(const adze_op *transpose, uint32_t rank, uint8_t *out)
     for (uint32_t i = 0; i < rank; i++) out[i] = (uint8_t)(perm.count ? perm.data[i] : (int64_t)(rank - 1 - i));
 }
 
-/* Can every user walk the value in any order? */
+/* Can every user walk the value in any order? Not a convolution, whose weights are packed from dense ones. */
 static bool users_walk(const adze_ir_value *value)
 {
     for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use)) {
         adze_op *user = adze_use_op(use);
         adze_op *root = find_trait(user, ADZE_CONTRACTION);
-        if (!is_kernel(user) || is_data_of(user, adze_use_index(use), root)) return false;
+        if (!is_kernel(user) || conv_of(user) || is_data_of(user, adze_use_index(use), root)) return false;
     }
     return adze_value_has_uses(value);
 }
