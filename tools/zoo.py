@@ -5,11 +5,12 @@ Every file of the folder that ONNX Runtime accepts goes through these steps; NAM
   import      adze opt reads and verifies it
   text        its IR text reads as the same text
   export      it is written as ONNX, and ONNX's checker has nothing to say that it does not say of the file
+  again       what was written, read and written once more, reads as the same text
   onnx        ONNX Runtime computes the same from what was written
   reference   the reference computes what ONNX Runtime does, on seeded inputs
   x86         so does code for this machine
 
-A file whose inputs nobody could guess, or whose outputs are drawn at random, stops behind `export`. Those that ONNX
+A file whose inputs nobody could guess, or whose outputs are drawn at random, stops behind `again`. Those that ONNX
 Runtime refuses must be read, or give an error; so must those of `zoo.known`, which names the step that a file fails and
 why. A step that fails and does not stand there, or stands there and does not fail, is a regression: status 1.
 
@@ -22,6 +23,7 @@ why. A step that fails and does not stand there, or stands there and does not fa
 import argparse
 import collections
 import concurrent.futures
+import itertools
 import os
 import re
 import shutil
@@ -42,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("ADZE_BUILD_DIR", ROOT / "build/release"))
 MODELS = Path(os.environ.get("ADZE_MODELS", ROOT.parent / "shared/models"))
 WORK = BUILD / "test/zoo"
-STEPS = ("import", "text", "export", "onnx", "reference", "x86")
+STEPS = ("import", "text", "export", "again", "onnx", "reference", "x86")
 DTYPES = {"float": "f4", "double": "f8", "float16": "f2", "bool": "?", "int64": "i8", "int32": "i4", "int16": "i2",
           "int8": "i1", "uint64": "u8", "uint32": "u4", "uint16": "u2", "uint8": "u1", "string": "O"}
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -139,6 +141,21 @@ def step_export(model, folder):
         raise Failed(why)
 
 
+def read_again(model, folder):
+    """The text of a model, but for what constants hold: that is in the text or in a file, as their place demands."""
+    adze("opt", model, "-o", folder / "read.adz")
+    text = (folder / "read.adz").read_text(errors="replace")
+    return re.sub(r"^( *const .*) = .*$", r"\1", text, flags=re.M).splitlines()
+
+
+def step_again(folder):
+    adze("compile", folder / "written.onnx", "-o", folder / "twice.onnx")
+    first, second = (read_again(folder / name, folder) for name in ("written.onnx", "twice.onnx"))
+    for a, b in itertools.zip_longest(first, second, fillvalue="no line"):
+        if a != b:
+            raise Failed(f"read again, {a.strip()[:100]} is {b.strip()[:100]}")
+
+
 def near(got, want, part):
     """Why two values differ; "" where they do not. `part` of the largest magnitude is allowed."""
     if isinstance(want, (list, dict)):
@@ -232,6 +249,8 @@ def steps(path, folder, target):
     if step("import", adze, "opt", path, "-o", folder / "1.adz"):
         step("text", step_text, path, folder)
         written = step("export", step_export, path, folder)
+        if (folder / "written.onnx").exists():
+            step("again", step_again, folder)
         proto = onnx.load(path, load_external_data=False)
         values = None if is_random(proto.graph, proto.functions) else computed(model)
         if values:
