@@ -332,7 +332,7 @@ static bool is_entry(x86_job *job, LLVMValueRef f)
     return true;
 }
 
-/* Bodies are compiled so that a product and a sum may become one FMA; not so in kernels that keep their roundings. */
+/* Some bodies let a product and a sum become one FMA; not so in kernels that keep their roundings. */
 static void keep_roundings(LLVMValueRef f)
 {
     for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(f); block; block = LLVMGetNextBasicBlock(block))

@@ -35,6 +35,7 @@ term *compose_normalize(adze_onnx_node *node, term *x, const int64_t *axes, size
 static term *normalize_rows(adze_onnx_node *node, term *x, double epsilon)
 {
     static const int64_t last = 2;
+    if (!x) return NULL;
     const adze_type *type = adze_value_type(x);
     uint32_t rank = adze_type_rank(type);
     const adze_dim *row[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(node->import->context, 1)};

@@ -6,10 +6,11 @@
 enum { F32 = 1, U8 = 2, I64 = 7 };
 enum { NODE = 1, INITIALIZER = 5, INPUT = 11, OUTPUT = 12, SPARSE = 15, FUNCTION = 25 }; /* fields */
 
+/* Messages: what belongs to one stands indented below it. */
 static int lines(const reader *r)
 {
     int n = 0;
-    for (const char *at = r->log; *at; at++) n += *at == '\n';
+    for (const char *at = r->log; *at; at++) n += *at == '\n' && at[1] != ' ';
     return n;
 }
 

@@ -177,6 +177,7 @@ def elementwise():
         at_once(g, kind)
         yield g
     g = Group("turned")  # 16 x 16 at a time, what is left by lanes
+    g.op(f"abs({g.input('f32', 'N,M')})", "f32[N,M]")
     for kind, dims, perm in [("f32", (64, 128), (1, 0)), ("i32", (17, 35), (1, 0)), ("u32", (3, 20, 37), (2, 0, 1)),
                              ("f32", (3, 33, 31), (1, 2, 0)), ("f32", (2, 17, 5, 40), (0, 3, 1, 2)),
                              ("f64", (17, 35), (1, 0)), ("f32", (16, 130), (1, 0))]:
