@@ -132,9 +132,8 @@ reference = helper.make_model(helper.make_graph(
     [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in "xwb"],
     [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]), opset_imports=[helper.make_opsetid("", 17)],
     ir_version=9)
-WANTED["nhwcconv"] = [ort.InferenceSession(reference.SerializeToString(), providers=["CPUExecutionProvider"]).run(
-    None, {"x": pixels.transpose(0, 3, 1, 2), "w": filters.transpose(0, 3, 1, 2), "b": CASES[-1][3][-1].array})[0]
-    .transpose(0, 2, 3, 1).copy()]
+planes = {"x": pixels.transpose(0, 3, 1, 2), "w": filters.transpose(0, 3, 1, 2), "b": CASES[-1][3][-1].array}
+WANTED["nhwcconv"] = [run_onnx(reference, planes)[0].transpose(0, 2, 3, 1).copy()]
 
 # ---- Matrix products ----
 
