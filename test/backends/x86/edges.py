@@ -176,15 +176,6 @@ def elementwise():
         unary(g, ["abs", "sign", "bitwise_not", "relu"] + ["neg"] * (kind[0] != "u"), kind)
         at_once(g, kind)
         yield g
-    g = Group("turned")  # 16 x 16 at a time, what is left by lanes
-    g.op(f"abs({g.input('f32', 'N,M')})", "f32[N,M]")
-    for kind, dims, perm in [("f32", (64, 128), (1, 0)), ("i32", (17, 35), (1, 0)), ("u32", (3, 20, 37), (2, 0, 1)),
-                             ("f32", (3, 33, 31), (1, 2, 0)), ("f32", (2, 17, 5, 40), (0, 3, 1, 2)),
-                             ("f64", (17, 35), (1, 0)), ("f32", (16, 130), (1, 0))]:
-        x = g.input(kind, ",".join(map(str, dims)))
-        turned = ",".join(str(dims[p]) for p in perm)
-        g.op(f"transpose({x}) {{perm = {list(perm)}}}", f"{kind}[{turned}]")
-    yield g
     g = Group("bool")
     binary(g, ["and", "or", "xor", "equal"], "bool")
     unary(g, ["not"], "bool")
@@ -481,6 +472,15 @@ def moves():
             g.op("resize(%f32_N_3_5_7, _, @scales) {mode = \"linear\"}", "f32[N,3,10,14]")
         yield g
 
+    g = Group("turned")  # 16 x 16 at a time, what is left by lanes
+    g.op(f"abs({g.input('f32', 'N,M')})", "f32[N,M]")
+    for kind, dims, perm in [("f32", (64, 128), (1, 0)), ("i32", (17, 35), (1, 0)), ("u32", (3, 20, 37), (2, 0, 1)),
+                             ("f32", (3, 33, 31), (1, 2, 0)), ("f32", (2, 17, 5, 40), (0, 3, 1, 2)),
+                             ("f64", (17, 35), (1, 0)), ("f32", (16, 130), (1, 0))]:
+        x = g.input(kind, ",".join(map(str, dims)))
+        turned = ",".join(str(dims[p]) for p in perm)
+        g.op(f"transpose({x}) {{perm = {list(perm)}}}", f"{kind}[{turned}]")
+    yield g
 
 def run(*words):
     r = subprocess.run(words, capture_output=True, text=True)
