@@ -471,7 +471,6 @@ def moves():
         if kind == "f32":
             g.op("resize(%f32_N_3_5_7, _, @scales) {mode = \"linear\"}", "f32[N,3,10,14]")
         yield g
-
     g = Group("turned")  # 16 x 16 at a time, what is left by lanes
     g.op(f"abs({g.input('f32', 'N,M')})", "f32[N,M]")
     for kind, dims, perm in [("f32", (64, 128), (1, 0)), ("i32", (17, 35), (1, 0)), ("u32", (3, 20, 37), (2, 0, 1)),
@@ -481,6 +480,7 @@ def moves():
         turned = ",".join(str(dims[p]) for p in perm)
         g.op(f"transpose({x}) {{perm = {list(perm)}}}", f"{kind}[{turned}]")
     yield g
+
 
 def run(*words):
     r = subprocess.run(words, capture_output=True, text=True)
