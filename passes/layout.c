@@ -232,6 +232,9 @@ static const adze_type *wanted(const adze_ir_value *value, const adze_use *use)
         for (uint32_t i = 2; i < adze_type_rank(type); i++) fits &= have->halo[i] >= need.halo[i];
         return fits ? type : adze_type_with_layout(type, &need);
     }
+    /* Weights that a run makes are packed from dense ones. */
+    if (conv && adze_op_operand(conv, 1) == adze_region_arg(adze_op_region(user, 0), adze_use_index(use)))
+        return adze_type_with_layout(type, NULL);
     if (is_pooled(type, use)) {
         adze_layout need = channels_last(adze_type_rank(type));
         return adze_type_with_layout(type, &need);

@@ -18,6 +18,9 @@ from onnx_suite import ADZE, RUNNER, first_line, folder_of, option, run_cases, r
 
 FOLDER = folder_of("onnx_ml")
 
+# Cases that cannot keep ONNX's own absolute tolerance: the one they keep, and why.
+LOOSE = {"gradient_1_instancenormalization": ("1e-6", "sums in f32 of terms that cancel to a thousandth of their size")}
+
 # ---- Models that are wrong ----
 
 BAD = []
@@ -201,7 +204,7 @@ def write(folder, name, row, model, inputs, want):
     except Exception as error:  # the runtime's own classes are not public
         print(f"FAILED {name}: ONNX Runtime does not have it: {first_line(error)}")
         return False
-    save_case(os.path.join(folder, name), model, map(proto, inputs), map(proto, results))
+    save_case(os.path.join(folder, name), model, map(proto, inputs), map(proto, results), LOOSE.get(name, (None,))[0])
     return True
 
 

@@ -219,10 +219,12 @@ def not_passed(results):
 def loose(results):
     """Lines of cases that are held to another absolute tolerance than ONNX's."""
     sys.path.insert(0, str(ROOT / "test"))
-    from onnx_cases import LOOSE
+    import onnx_cases
+    import onnx_ml
     kinds = {kind for _, kind in results}
-    return [f"| versions | {case} | {atol} | {why} |" for case, (atol, why) in sorted(LOOSE.items())
-            if "versions" in kinds]
+    return [f"| {kind} | {case} | {atol} | {why} |"
+            for kind, of in (("versions", onnx_cases.LOOSE), ("other-domains", onnx_ml.LOOSE)) if kind in kinds
+            for case, (atol, why) in sorted(of.items())]
 
 
 def page(results, devices):
