@@ -263,21 +263,26 @@ static bool add_tree(adze_onnx_export *x, named *t, const list *in, int64_t tree
     return true;
 }
 
-/* One member of each of `n` structs of `size` bytes, from `first` on. */
+/* One member, of eight bytes, of each of `n` structs of `size` bytes, from `first` on; for the caller to free. */
+static void *members(const void *first, int64_t n, size_t size)
+{
+    enum { WIDTH = 8 };
+    char *values = calloc((size_t)n + 1, WIDTH);
+    if (!values) abort();
+    for (int64_t i = 0; i < n; i++) memcpy(values + (size_t)i * WIDTH, (const char *)first + (size_t)i * size, WIDTH);
+    return values;
+}
+
 static void put_ints(adze_onnx_export *x, const char *name, const int64_t *first, int64_t n, size_t size)
 {
-    int64_t *values = calloc((size_t)n + 1, sizeof *values);
-    if (!values) abort();
-    for (int64_t i = 0; i < n; i++) memcpy(&values[i], (const char *)first + (size_t)i * size, sizeof *values);
+    int64_t *values = members(first, n, size);
     adze_onnx_int_list(x, name, values, (uint64_t)n);
     free(values);
 }
 
 static void put_doubles(adze_onnx_export *x, const char *name, const double *first, int64_t n, size_t size)
 {
-    double *values = calloc((size_t)n + 1, sizeof *values);
-    if (!values) abort();
-    for (int64_t i = 0; i < n; i++) memcpy(&values[i], (const char *)first + (size_t)i * size, sizeof *values);
+    double *values = members(first, n, size);
     adze_onnx_float_list(x, name, values, (uint64_t)n);
     free(values);
 }

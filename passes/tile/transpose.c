@@ -120,14 +120,14 @@ static void lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
     tile_store(t, tile_value(t, w->value, &w->at), w->buffer, w->tensor, &to);
 }
 
-/* Columns from `first` to `last` one by one, along their rows from `offset` on. */
-static void left_over(tile *t, turn *w, const adze_dim *first, const adze_dim *last, int64_t offset)
+/* Columns from `first` to `last` one by one, along rows `offset` to `end`. */
+static void left_over(tile *t, turn *w, const adze_dim *first, const adze_dim *last, int64_t offset, int64_t end)
 {
     tile_loop loop = tile_for(t, tile_index(t, first), tile_index(t, last), 1, false, NULL, 0);
     t->extents[loop.axis] = tile_dim(t, w->columns);
     w->at.at[w->column] = adze_dim_axis(t->context, loop.axis);
     w->offset = offset;
-    tile_lanes(t, tile_dim(t, w->rows - offset), lane, w, NULL, 0);
+    tile_lanes(t, tile_dim(t, end - offset), lane, w, NULL, 0);
     tile_end(t, &loop, NULL, 0);
 }
 
@@ -146,13 +146,8 @@ static void block(tile *t, turn *w, const adze_dim *first)
     tile_16(t, w);
     tile_end(t, &along, NULL, 0);
     tile_end(t, &down, NULL, 0);
-    if (rows < w->rows) left_over(t, w, first, all, rows);
-    if (columns < w->columns) {
-        int64_t behind = w->rows;
-        w->rows = rows; /* what lies behind was done */
-        left_over(t, w, tile_max(t, first, tile_dim(t, columns)), all, 0);
-        w->rows = behind;
-    }
+    if (rows < w->rows) left_over(t, w, first, all, rows, w->rows);
+    if (columns < w->columns) left_over(t, w, tile_max(t, first, tile_dim(t, columns)), all, 0, rows);
 }
 
 bool tile_transpose_at(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_type *tensor,
