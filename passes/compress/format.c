@@ -135,3 +135,10 @@ bool adze_format_equal(adze_format a, adze_format b)
     return a.kind == b.kind && a.bits == b.bits && a.group == b.group && a.brain == b.brain &&
            a.structure == b.structure && a.percent == b.percent && a.first == b.first && a.second == b.second;
 }
+
+bool adze_format_leaves_zeros_out(adze_format format) /* pack_masked in passes/tile/sparse.c */
+{
+    if (format.structure < ADZE_SPARSE || format.structure > ADZE_SPARSE_N_M) return false;
+    bool activations = format.kind == ADZE_FORMAT_STATIC || format.kind == ADZE_FORMAT_ROWS;
+    return format.kind == ADZE_FORMAT_FLOAT || (activations && format.bits > 4 && !format.group);
+}

@@ -120,24 +120,29 @@ bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram)
     return format.kind != ADZE_FORMAT_ROWS || layer->takes_rows;
 }
 
+/* Of n weights of so many bits each, those that are not zero and what tells where they are. */
+static uint64_t kept_bytes(uint64_t n, uint64_t bits, adze_format format)
+{
+    uint64_t dense = (n * bits + 7) / 8;
+    if (!adze_format_leaves_zeros_out(format)) return dense;
+    bool blocks = format.structure == ADZE_SPARSE_BLOCKS && format.kind == ADZE_FORMAT_FLOAT;
+    uint64_t block = blocks ? (uint64_t)format.first * format.second : 1;
+    uint64_t kept = (uint64_t)((double)n * layer_density(format) + 0.5) * bits / 8 + (n / block + 7) / 8;
+    return kept < dense ? kept : dense;
+}
+
 /* Of one factor, without biases; `channels` of its columns share a tap. */
 static uint64_t factor_bytes(layer_factor f, uint64_t channels, adze_format format)
 {
-    uint64_t n = f.rows * f.cols, flags = 0;
-    bool floats = format.kind == ADZE_FORMAT_FLOAT; /* codes are stored with their zeros */
-    if (floats && format.structure >= ADZE_SPARSE && format.structure <= ADZE_SPARSE_N_M) {
-        uint64_t block = format.structure == ADZE_SPARSE_BLOCKS ? (uint64_t)format.first * format.second : 1;
-        flags = (n / block + 7) / 8;
-        n = (uint64_t)((double)n * layer_density(format) + 0.5);
-    }
-    if (format.kind == ADZE_FORMAT_FLOAT) return 4 * n + flags;
-    if (format.kind == ADZE_FORMAT_CAST) return 2 * n + flags;
+    uint64_t n = f.rows * f.cols;
+    if (format.kind == ADZE_FORMAT_FLOAT) return kept_bytes(n, 32, format);
+    if (format.kind == ADZE_FORMAT_CAST) return kept_bytes(n, 16, format);
     uint64_t bits = format.bits <= 4 ? 4 : 8; /* narrower codes lie in these */
     uint64_t scales = format.group ? f.rows * (f.cols / channels) * ((channels + format.group - 1) / format.group)
                                    : f.rows;
-    uint64_t zeros = format.kind == ADZE_FORMAT_WEIGHTS ? scales : 0;                       /* a byte each */
+    uint64_t zeros = format.kind == ADZE_FORMAT_WEIGHTS ? scales : 0;            /* a byte each */
     uint64_t scale = format.kind == ADZE_FORMAT_WEIGHTS && format.group ? 2 : 4; /* f16, or f32 */
-    return (n * bits + 7) / 8 + flags + scale * scales + zeros;
+    return kept_bytes(n, bits, format) + scale * scales + zeros;
 }
 
 uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format)

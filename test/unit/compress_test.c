@@ -36,6 +36,25 @@ TEST(formats_read_back_as_they_are_printed)
     }
 }
 
+TEST(bytes_count_zeros_that_files_leave_out)
+{
+    /* 64 outputs, 64 channels, 3x3 taps: 36,864 weights; a scale of four bytes an output, a bit for each that may be zero */
+    const adze_layer layer = {.rows = 64, .cols = 576, .channels = 64, .groups = 1, .kernel = {3, 3}, .has_gram = true};
+    static const struct { const char *format; uint64_t bytes; } cases[] = {
+        {"f32", 147456},     {"s50", 73728 + 4608},          {"s75b16x1", 36864 + 288},    {"w8a8", 36864 + 256},
+        {"w4a8", 18432 + 256}, {"s50+w8a8", 18432 + 4608 + 256}, {"s75b16x1+w8a8", 9216 + 4608 + 256},
+        {"s2:4+w8a8-rows", 18432 + 4608 + 256},
+        {"s10+w8a8", 36864 + 256},       /* smaller with its zeros */
+        {"s50+w4a8", 18432 + 256},       /* codes that kernels widen themselves keep their zeros */
+        {"s50+w8", 36864 + 256 + 64},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        adze_format format;
+        CHECK(adze_format_find(cases[i].format, strlen(cases[i].format), &format));
+        CHECK_INT((int64_t)adze_layer_bytes(&layer, format), (int64_t)cases[i].bytes);
+    }
+}
+
 /* ---- Plans ---- */
 
 static adze_layer_plan *load(adze_context *context, const char *text, size_t size)
@@ -234,6 +253,7 @@ TEST(many_layers_stay_close_to_the_best)
 int main(void)
 {
     RUN(formats_read_back_as_they_are_printed);
+    RUN(bytes_count_zeros_that_files_leave_out);
     RUN(plans_read_back_as_they_are_printed);
     RUN(what_is_wrong_with_a_plan_is_said_once);
     RUN(no_choice_is_better_than_those_found);

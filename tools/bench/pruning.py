@@ -1,7 +1,7 @@
 """pruning.py MODEL.onnx --calib=C.npz --test=T.npz: scores of structured pruning beside each other, at equal work.
 
 Each row is one way to prune with prune-channels; all lose the same share of multiply-accumulates (--rate). `fitted`
-says whether what reads the channels was fitted anew. Metrics are those of `adze eval` on the test data, beside the
+says whether what reads the channels was fitted anew. The first row is the model as it was. Metrics are those of `adze eval` on the test data, beside the
 original model's; with an attention_mask in the data also the mean cosine of sentence embeddings (means over tokens
 that are no padding), by ONNX Runtime. `time` is the compiled model's, as a share of the original's: both take turns.
 Calibrate and test on different samples.
@@ -62,8 +62,12 @@ def time_share(original, pruned, scratch, rounds):
 
 
 def row(options, how, scratch, original):
-    out = scratch / "pruned.onnx"
-    adze("opt", options.model, f"--passes=simplify,{how}", f"--calib={options.calib}", "--target=x86:host", "-o", out)
+    """`how` is empty for the model as it was."""
+    out = original
+    if how:
+        out = scratch / "pruned.onnx"
+        adze("opt", options.model, f"--passes=simplify,{how}", f"--calib={options.calib}", "--target=x86:host",
+             "-o", out)
     cells = [f"{1 - macs(out) / macs(original):6.3f}"]
     text = adze("eval", out, f"--data={options.test}", "--target=x86:host", f"--metric={options.metric}",
                 f"--against={original}", "--against-target=x86:host", *options.flag)
@@ -72,7 +76,7 @@ def row(options, how, scratch, original):
     if options.base is not None:
         vectors = sentences(out, np.load(options.test))
         cells.append(f"{(vectors * options.base).sum(1).mean():.4f}")
-    if options.rounds:
+    if options.rounds and how:
         cells.append(f"{time_share(original, out, scratch, options.rounds):.3f}")
     return cells
 
@@ -99,6 +103,7 @@ def main():
         heads = ["macs", *options.metric.split(","), *(["sentence"] if options.base is not None else []),
                  *(["time"] if options.rounds else [])]
         print(f"{'score':<12}{'fitted':<8}" + "".join(f"{h:>12}" for h in heads), flush=True)
+        print(f"{'original':<12}{'':<8}" + "".join(f"{c:>12}" for c in row(options, "", scratch, original)), flush=True)
         for score in options.scores.split(","):
             for fitted in ("false", "true") if options.alone else ("true",):
                 how = f"prune-channels{{score={score},rate={options.rate},refit={fitted}"

@@ -165,13 +165,11 @@ static bool change_structure(compress_job *job, const adze_layer_plan *plan, con
     return ok;
 }
 
-/* Are zeros of floats among what the plan saves? */
+/* Are zeros among what the plan saves? */
 static bool is_sparse(const adze_layer_plan *plan)
 {
-    for (uint32_t i = 0; i < adze_layer_plan_count(plan); i++) {
-        adze_format f = adze_layer_plan_format(plan, i);
-        if (f.kind == ADZE_FORMAT_FLOAT && f.structure >= ADZE_SPARSE && f.structure <= ADZE_SPARSE_N_M) return true;
-    }
+    for (uint32_t i = 0; i < adze_layer_plan_count(plan); i++)
+        if (adze_format_leaves_zeros_out(adze_layer_plan_format(plan, i))) return true;
     return false;
 }
 

@@ -52,6 +52,9 @@ typedef struct adze_format {
 ADZE_API bool adze_format_find(const char *text, size_t size, adze_format *out);
 ADZE_API void adze_format_print(adze_format format, adze_text *out);
 ADZE_API bool adze_format_equal(adze_format a, adze_format b);
+/* Do artifacts of the pipeline O2-small store such weights without their zeros? Floats and whole bytes, but not codes that
+ * a kernel reads itself. */
+ADZE_API bool adze_format_leaves_zeros_out(adze_format format);
 
 /* ---- Layer plans (layer_plan.c) ---- */
 
@@ -133,8 +136,8 @@ ADZE_API bool adze_layer_concrete(const adze_layer *layer, adze_format format, a
 /* Can the layer have the format? With `gram` codes are rounded by Gram matrices, which the layer must have. Whether
  * STATIC finds its ranges is for the pass to say. */
 ADZE_API bool adze_layer_takes(const adze_layer *layer, adze_format format, bool gram);
-/* Bytes of weights, scales, zero points and biases in that format, as they are stored: of sparse floats, those that are
- * not 0, and a bit for each weight or block that tells (artifacts of the pipeline O2-small). */
+/* Bytes of weights, scales, zero points and biases in that format, as they are stored: of those whose zeros are left
+ * out, the rest, and a bit for each weight or block that tells (adze_format_leaves_zeros_out). */
 ADZE_API uint64_t adze_layer_bytes(const adze_layer *layer, adze_format format);
 
 /* ---- The best choice (knapsack.c) ---- */
