@@ -38,7 +38,7 @@ TEST(formats_read_back_as_they_are_printed)
 
 TEST(bytes_count_zeros_that_files_leave_out)
 {
-    /* 64 outputs, 64 channels, 3x3 taps: 36,864 weights; a scale of four bytes an output, a bit for each that may be zero */
+    /* 64 outputs, 64 channels, 3x3 taps: 36,864 weights; four bytes of scale an output, a bit a weight for zeros */
     const adze_layer layer = {.rows = 64, .cols = 576, .channels = 64, .groups = 1, .kernel = {3, 3}, .has_gram = true};
     static const struct { const char *format; uint64_t bytes; } cases[] = {
         {"f32", 147456},     {"s50", 73728 + 4608},          {"s75b16x1", 36864 + 288},    {"w8a8", 36864 + 256},

@@ -52,8 +52,8 @@ typedef struct adze_format {
 ADZE_API bool adze_format_find(const char *text, size_t size, adze_format *out);
 ADZE_API void adze_format_print(adze_format format, adze_text *out);
 ADZE_API bool adze_format_equal(adze_format a, adze_format b);
-/* Do artifacts of the pipeline O2-small store such weights without their zeros? Floats and whole bytes, but not codes that
- * a kernel reads itself. */
+/* Do artifacts of the pipeline O2-small store such weights without their zeros? Floats and whole bytes, but not codes
+ * that a kernel reads itself. */
 ADZE_API bool adze_format_leaves_zeros_out(adze_format format);
 
 /* ---- Layer plans (layer_plan.c) ---- */
