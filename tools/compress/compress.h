@@ -271,6 +271,7 @@ compress_trial *compress_try_anew(compress_job *job, const uint32_t *chosen, con
 void compress_trial_free(compress_trial *trial);
 /* How far a goal is reached by a trial. */
 double compress_reached(const compress_job *job, const compress_trial *trial, compress_goal_kind kind);
+bool compress_holds_goal(const compress_job *job, const compress_trial *trial, const compress_goal *goal);
 bool compress_holds(const compress_job *job, const compress_trial *trial);
 /* 95 % interval of the mean of per-sample values, in the metric's unit; of `is` minus `was`, paired, where that is not
  * NULL. Shares: Wilson's, for pairs Wald's with half a pair of each kind added (Agresti and Min, 2005); else normal.

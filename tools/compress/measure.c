@@ -444,10 +444,16 @@ double compress_reached(const compress_job *job, const compress_trial *trial, co
     return NAN;
 }
 
+/* One answer of a hundred is 1 %, though 1 - 0.99 is more than 0.01. */
+bool compress_holds_goal(const compress_job *job, const compress_trial *trial, const compress_goal *goal)
+{
+    return compress_reached(job, trial, goal->kind) <= goal->bound + 1e-9 * fmax(1, fabs(goal->bound));
+}
+
 bool compress_holds(const compress_job *job, const compress_trial *trial)
 {
     bool all = true;
     for (uint32_t i = 0; i < job->goals.count; i++)
-        all = all && compress_reached(job, trial, job->goals.items[i].kind) <= job->goals.items[i].bound;
+        all = all && compress_holds_goal(job, trial, &job->goals.items[i]);
     return all;
 }

@@ -50,13 +50,12 @@ static void write_goals(writer *w, const compress_job *job, const compress_trial
     begin(w, "goal", '[');
     for (uint32_t i = 0; i < job->goals.count; i++) {
         const compress_goal *g = &job->goals.items[i];
-        double reached = compress_reached(job, best, g->kind);
         begin(w, NULL, '{');
         string(w, "text", g->text);
         string(w, "kind", names[g->kind]);
         number(w, "bound", g->bound);
-        number(w, "reached", reached);
-        boolean(w, "held", reached <= g->bound);
+        number(w, "reached", compress_reached(job, best, g->kind));
+        boolean(w, "held", compress_holds_goal(job, best, g));
         adze_json_end(w);
     }
     adze_json_end(w);

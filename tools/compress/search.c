@@ -163,7 +163,7 @@ static double missed(const compress_job *job, const compress_trial *trial)
         const compress_goal *g = &job->goals.items[i];
         double reached = compress_reached(job, trial, g->kind);
         if (!isfinite(reached)) return INFINITY;
-        if (reached > g->bound) sum += (reached - g->bound) / fmax(g->bound, 1e-3);
+        if (!compress_holds_goal(job, trial, g)) sum += (reached - g->bound) / fmax(g->bound, 1e-3);
     }
     return sum;
 }

@@ -118,11 +118,12 @@ void compress_print(const compress_job *job)
     for (uint32_t i = 0; i < job->goals.count; i++) {
         const compress_goal *g = &job->goals.items[i];
         double reached = compress_reached(job, best, g->kind);
+        bool held = compress_holds_goal(job, best, g);
         const char *text = g->kind == COMPRESS_LOSS ? compress_loss_text(job, reached)
                                                     : adze_internf(job->work->context, "%.4gx", reached);
-        printf("goal %s: %s, %s\n", g->text, text, reached <= g->bound ? "held" : "not held");
+        printf("goal %s: %s, %s\n", g->text, text, held ? "held" : "not held");
         double rest = (double)best->bytes - (double)best->weight_bytes;
-        if (g->kind == COMPRESS_SIZE && reached > g->bound && rest > g->bound * (double)job->original_bytes)
+        if (g->kind == COMPRESS_SIZE && !held && rest > g->bound * (double)job->original_bytes)
             printf("  %.3fx is code, tables and the rest, without any weights; weights<=… bounds weights alone\n",
                    rest / (double)job->original_bytes);
     }
