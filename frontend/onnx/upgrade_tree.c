@@ -415,6 +415,8 @@ bool adze_onnx_ml_tree_ensemble(adze_onnx_node *node)
         !adze_onnx_attr_int(node, "aggregate_function", &aggregate) ||
         !adze_onnx_attr_ints(node, "tree_roots", &roots, &n_roots))
         return false;
+    adze_dtype dtype = node->n_in && node->in[0] ? compose_dtype(node->in[0]) : ADZE_DTYPE_NONE;
+    if (adze_dtype_get_kind(dtype) != ADZE_KIND_FLOAT) return adze_onnx_invalid(node, "its input holds no floats");
     if (transform < 0 || transform > 4 || aggregate < 0 || aggregate > 3)
         return adze_onnx_invalid(node, "post_transform %lld and aggregate_function %lld", (long long)transform,
                                  (long long)aggregate);
@@ -425,7 +427,6 @@ bool adze_onnx_ml_tree_ensemble(adze_onnx_node *node)
     for (size_t i = 0; ok && i < n_roots; i++)
         if ((t.roots[i] = roots[i]) < 0) ok = adze_onnx_invalid(node, "root %lld", (long long)roots[i]);
     t.n_roots = (int64_t)n_roots;
-    adze_dtype dtype = node->n_in ? compose_dtype(node->in[0]) : ADZE_DTYPE_NONE;
     term *x = ok ? ml_rows(node, 0, dtype) : NULL, *y = x ? adze_onnx_trees_build(node, &t, x) : NULL;
     adze_onnx_trees_free(&t);
     free(p.modes);

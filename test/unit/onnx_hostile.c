@@ -3,7 +3,7 @@
 #include "onnx_wire.h"
 #include "unit.h"
 
-enum { F32 = 1, U8 = 2, I64 = 7 };
+enum { F32 = 1, U8 = 2, I64 = 7, STRING = 8 };
 enum { NODE = 1, INITIALIZER = 5, INPUT = 11, OUTPUT = 12, SPARSE = 15, FUNCTION = 25 }; /* fields */
 
 /* Messages: what belongs to one stands indented below it. */
@@ -37,17 +37,19 @@ static void accepted(wire model)
 static wire value(const char *name, int64_t type, const char *dims) { return m_value(name, type, dims); }
 
 /* One node over x, whose result is y; takes `node`. */
-static wire around(wire node, const char *dims, int64_t opset)
+static wire around_type(wire node, int64_t type, const char *dims, int64_t opset)
 {
     wire graph = {0};
     w_msg(&graph, NODE, node);
-    w_msg(&graph, INPUT, value("x", F32, dims));
+    w_msg(&graph, INPUT, value("x", type, dims));
     w_str(&graph, 2, "g");
     wire out = {0};
     w_str(&out, 1, "y");
     w_msg(&graph, OUTPUT, out);
     return m_model(graph, opset);
 }
+
+static wire around(wire node, const char *dims, int64_t opset) { return around_type(node, F32, dims, opset); }
 
 static wire of_domain(wire node, const char *domain)
 {
@@ -376,6 +378,14 @@ TEST(one_error_for_a_fault)
     refused(with_domain(around(node, "2 3", 14), "com.microsoft"), "has no input 3");
 }
 
+TEST(trees_over_strings)
+{
+    wire node = of_domain(m_node("TreeEnsemble", "n", "x", "y"), "ai.onnx.ml");
+    wire model = around_type(node, STRING, "2 3", 21);
+    w_msg(&model, 8, m_opset("ai.onnx.ml", 5));
+    refused(model, "its input holds no floats");
+}
+
 int main(void)
 {
     RUN(flags);
@@ -394,5 +404,6 @@ int main(void)
     RUN(gradient_by_a_name_twice);
     RUN(lengths_of_sequences);
     RUN(one_error_for_a_fault);
+    RUN(trees_over_strings);
     return unit_end();
 }
