@@ -206,6 +206,24 @@ static adze_ir_value *lengthen(adze_onnx_node *node, adze_ir_value *stack, adze_
     return compose2(node, "pad", stack, compose_concat(node, parts, rank > 1 ? 3 : 2, 0));
 }
 
+/* The axes that are scanned, counted from the front. */
+static bool find_axes(scan *s, const int64_t *given)
+{
+    for (uint32_t i = 0; i < s->n_inputs; i++) {
+        const adze_type *type = adze_value_type(s->inputs[i]);
+        int64_t axis = given ? given[i] : 0;
+        if (!adze_type_is_tensor(type)) return adze_onnx_invalid(s->node, "scanned input %u is no tensor", i);
+        if (!adze_type_is_ranked(type) && axis < 0)
+            return adze_onnx_undetermined(s->node, "axis %lld of an input of unknown rank", (long long)axis);
+        int64_t rank = adze_type_is_ranked(type) ? adze_type_rank(type) : ADZE_MAX_RANK;
+        s->axes[i] = axis < 0 ? axis + rank : axis;
+        if (s->axes[i] < 0 || s->axes[i] >= rank)
+            return adze_onnx_invalid(s->node, "axis %lld of scanned input %u of rank %lld", (long long)axis, i,
+                                     (long long)rank);
+    }
+    return true;
+}
+
 /* What runs for one entry of the batch; the builder stands in the region. */
 static bool fill_batch(const scan *s, adze_op *op)
 {
@@ -220,6 +238,7 @@ static bool fill_batch(const scan *s, adze_op *op)
     bool ok = true;
     for (uint32_t i = 0; ok && i < s->n_carried; i++) ok = (one.carried[i] = entry(node, s->carried[i], index)) != NULL;
     for (uint32_t i = 0; ok && i < s->n_inputs; i++) ok = (one.inputs[i] = entry(node, s->inputs[i], index)) != NULL;
+    ok = ok && find_axes(&one, NULL); /* entries have one less */
     if (ok && s->lengths) ok = shorten(&one, index, &length);
     ok = ok && run_scan(&one, values + 1);
     for (uint32_t i = 0; ok && length && i < s->n_stacks; i++)
@@ -276,24 +295,6 @@ static bool read_list(adze_onnx_node *node, const char *name, uint32_t count, bo
     for (uint32_t i = 0; *out && is_flag && i < count; i++)
         if ((*out)[i] != 0 && (*out)[i] != 1)
             return adze_onnx_invalid(node, "'%s' holds %lld; 0 and 1 are known", name, (long long)(*out)[i]);
-    return true;
-}
-
-/* The axes that are scanned, counted from the front. */
-static bool find_axes(scan *s, const int64_t *given)
-{
-    for (uint32_t i = 0; i < s->n_inputs; i++) {
-        const adze_type *type = adze_value_type(s->inputs[i]);
-        int64_t axis = given ? given[i] : 0;
-        if (!adze_type_is_tensor(type)) return adze_onnx_invalid(s->node, "scanned input %u is no tensor", i);
-        if (!adze_type_is_ranked(type) && axis < 0)
-            return adze_onnx_undetermined(s->node, "axis %lld of an input of unknown rank", (long long)axis);
-        int64_t rank = adze_type_is_ranked(type) ? adze_type_rank(type) : ADZE_MAX_RANK;
-        s->axes[i] = axis < 0 ? axis + rank : axis;
-        if (s->axes[i] < 0 || s->axes[i] >= rank)
-            return adze_onnx_invalid(s->node, "axis %lld of scanned input %u of rank %lld", (long long)axis, i,
-                                     (long long)rank);
-    }
     return true;
 }
 

@@ -342,8 +342,8 @@ TEST(gradient_by_a_name_twice)
     refused(with_domain(m_model(graph, 13), "ai.onnx.preview.training"), "xs and zs name 'x' twice");
 }
 
-/* Scan of opset 8 over x [2, 3, 1] with lengths of the two entries. */
-static wire scan_model(const char *count, const int64_t *lengths, size_t n)
+/* Scan of opset 8 over x, [2, 3, 1] say, with lengths of the two entries. */
+static wire scan_model(const char *dims, const char *count, const int64_t *lengths, size_t n)
 {
     wire graph = {0}, body = {0}, attr = {0}, list = m_tensor("l", I64, count);
     w_bytes(&list, 9, lengths, n * sizeof *lengths);
@@ -358,17 +358,22 @@ static wire scan_model(const char *count, const int64_t *lengths, size_t n)
     w_msg(&node, 5, m_attr_int("num_scan_inputs", 1));
     w_msg(&graph, NODE, node);
     w_msg(&graph, INITIALIZER, list);
-    w_msg(&graph, INPUT, value("x", F32, "2 3 1"));
-    w_msg(&graph, OUTPUT, value("y", F32, "2 3 1"));
+    w_msg(&graph, INPUT, value("x", F32, dims));
+    w_msg(&graph, OUTPUT, value("y", F32, dims));
     return m_model(graph, 8);
 }
 
 TEST(lengths_of_sequences)
 {
-    accepted(scan_model("2", (int64_t[]){3, 0}, 2));
-    refused(scan_model("3", (int64_t[]){3, 1, 2}, 3), "3 sequence_lens for a batch of 2");
-    refused(scan_model("2", (int64_t[]){4, 1}, 2), "entry 0 of sequence_lens is 4; sequences have 3");
-    refused(scan_model("2", (int64_t[]){3, -1}, 2), "entry 1 of sequence_lens is -1");
+    accepted(scan_model("2 3 1", "2", (int64_t[]){3, 0}, 2));
+    refused(scan_model("2 3 1", "3", (int64_t[]){3, 1, 2}, 3), "3 sequence_lens for a batch of 2");
+    refused(scan_model("2 3 1", "2", (int64_t[]){4, 1}, 2), "entry 0 of sequence_lens is 4; sequences have 3");
+    refused(scan_model("2 3 1", "2", (int64_t[]){3, -1}, 2), "entry 1 of sequence_lens is -1");
+}
+
+TEST(batches_of_nothing_to_scan)
+{
+    refused(scan_model("2", "2", (int64_t[]){1, 1}, 2), "axis 0 of scanned input 0 of rank 0");
 }
 
 /* A fault is one line, whatever is said with the part of the node that it is in. */
@@ -403,6 +408,7 @@ int main(void)
     RUN(sizes_of_projections);
     RUN(gradient_by_a_name_twice);
     RUN(lengths_of_sequences);
+    RUN(batches_of_nothing_to_scan);
     RUN(one_error_for_a_fault);
     RUN(trees_over_strings);
     return unit_end();
