@@ -32,17 +32,19 @@ static wire m_graph(wire node, const char *inputs, const char *outputs)
     return graph;
 }
 
-/* Around the node: f32 x[2], i64 n, bool c; output y. */
-static void read_around(reader *r, wire node)
+/* Around the node: f32 x[2], i64 n, bool c; output y with those dims. */
+static void read_declared(reader *r, wire node, const char *dims)
 {
     wire graph = {0};
     w_msg(&graph, 1, node);
     w_msg(&graph, 11, m_value("x", F32, "2"));
     w_msg(&graph, 11, m_value("n", I64, ""));
     w_msg(&graph, 11, m_value("c", BOOL, ""));
-    w_msg(&graph, 12, m_value("y", F32, NULL));
+    w_msg(&graph, 12, m_value("y", F32, dims));
     read_model(r, m_model(graph, 13), NULL);
 }
+
+static void read_around(reader *r, wire node) { read_declared(r, node, NULL); }
 
 static wire m_if(const char *condition, wire first, wire second)
 {
@@ -126,6 +128,13 @@ TEST(branches_differ_in_shape)
 
     read_around(&r, m_if("c", m_graph(m_node("Relu", "a", "x", "t"), "", "t"),
                          m_graph(m_node("ReduceSum", "b", "x", "t"), "", "t")));
+    REQUIRE(r.module);
+    CHECK(has_type(adze_op_result(first_op(&r), 0), "f32[?]"));
+    reader_end(&r);
+
+    concat = m_node("Concat", "b", "x x", "t"); /* what the model declares holds in one branch */
+    w_msg(&concat, 5, m_attr_int("axis", 0));
+    read_declared(&r, m_if("c", m_graph(m_node("Relu", "a", "x", "t"), "", "t"), m_graph(concat, "", "t")), "2");
     REQUIRE(r.module);
     CHECK(has_type(adze_op_result(first_op(&r), 0), "f32[?]"));
     reader_end(&r);
