@@ -216,29 +216,29 @@ static bool import_op(adze_onnx_node *node, bool poisoned)
     return upgrade ? upgrade->run(node) : adze_onnx_finish(node, row->name, NULL, 0);
 }
 
-static bool is_part(const adze_type *got, uint32_t rank, const adze_dim *const *dims)
+/* May a value of type `got` be one of those dims or, `stacked`, an entry along the first of them? */
+static bool allows(const adze_type *got, bool stacked, uint32_t rank, const adze_dim *const *dims)
 {
     if (!adze_type_is_tensor(got) || !adze_type_is_ranked(got)) return true;
-    uint32_t mine = adze_type_rank(got), first = mine + 1 == rank; /* a stack has an axis ahead */
-    if (mine + first != rank) return true;
-    for (uint32_t i = 0; i < mine; i++)
-        if (!adze_dim_compatible(adze_type_dim(got, i), dims[i + first])) return false;
+    if (adze_type_rank(got) + stacked != rank) return false;
+    for (uint32_t i = stacked; i < rank; i++)
+        if (!adze_dim_compatible(adze_type_dim(got, i - stacked), dims[i])) return false;
     return true;
 }
 
 /* May the result have those dims, as to what the regions of its op yield and what a loop begins with? */
 static bool regions_allow(const adze_op *op, uint32_t index, uint32_t rank, const adze_dim *const *dims)
 {
-    enum { TRIPS = 2 }; /* operands of a loop ahead of what it carries */
+    enum { FIRST = 2 }; /* operand of a loop that it carries */
+    bool loop = adze_op_is(op, "loop"), carried = FIRST + index < adze_op_num_operands(op);
+    if (loop && carried && !allows(adze_value_type(adze_op_operand(op, FIRST + index)), false, rank, dims)) return false;
     for (uint32_t i = 0; i < adze_op_num_regions(op); i++) {
         const adze_op *yield = adze_region_last(adze_op_region(op, i));
         if (!yield) continue;
         uint32_t at = index + adze_op_num_operands(yield) - adze_op_num_results(op); /* loops: whether to go on */
-        if (!is_part(adze_value_type(adze_op_operand(yield, at)), rank, dims)) return false;
+        if (!allows(adze_value_type(adze_op_operand(yield, at)), loop && !carried, rank, dims)) return false;
     }
-    const adze_ir_value *first = NULL;
-    if (adze_op_is(op, "loop") && TRIPS + index < adze_op_num_operands(op)) first = adze_op_operand(op, TRIPS + index);
-    return !first || is_part(adze_value_type(first), rank, dims);
+    return true;
 }
 
 /* What value_info says of a result: it must not contradict, and it may know a dim that inference
@@ -264,7 +264,9 @@ static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char
     adze_op *op = adze_value_op(value);
     if (!op) return true;
     if (!adze_type_is_ranked(type)) { /* items of a sequence: a run holds them against it */
-        adze_value_set_type(value, declared);
+        const adze_dim *const *dims = adze_type_dims(declared);
+        if (regions_allow(op, adze_value_index(value), adze_type_rank(declared), dims))
+            adze_value_set_type(value, declared);
         return true;
     }
     if (adze_op_has_trait(op, ADZE_DATA_DEPENDENT)) return true;
