@@ -51,6 +51,8 @@ bool adze_onnx_finish(adze_onnx_node *node, const char *op, const adze_attr *att
     if (node->n_in < row->in_min || (row->in_max != ADZE_VARIADIC && node->n_in > row->in_max))
         return adze_onnx_invalid(node, "has %u inputs; %u to %u are expected", node->n_in,
                                  row->in_min, row->in_max);
+    for (uint32_t i = 0; i < row->in_min; i++)
+        if (!node->in[i]) return adze_onnx_invalid(node, "has no input %u", i);
     if (row->out_max != ADZE_VARIADIC && node->n_out > row->out_max)
         return adze_onnx_unsupported(node, "output %u ('%s') is not known", row->out_max,
                                      node->proto->output[row->out_max]);

@@ -383,6 +383,14 @@ TEST(one_error_for_a_fault)
     refused(with_domain(around(node, "2 3", 14), "com.microsoft"), "has no input 3");
 }
 
+/* What became an operand later is missed as an attribute was. */
+TEST(attributes_that_are_needed)
+{
+    wire node = m_node("Slice", "n", "x", "y");
+    w_msg(&node, 5, m_attr_ints("ends", 1, (int64_t[]){1}));
+    refused(around(node, "2 3", 9), "has no input 1");
+}
+
 TEST(trees_over_strings)
 {
     wire node = of_domain(m_node("TreeEnsemble", "n", "x", "y"), "ai.onnx.ml");
@@ -410,6 +418,7 @@ int main(void)
     RUN(lengths_of_sequences);
     RUN(batches_of_nothing_to_scan);
     RUN(one_error_for_a_fault);
+    RUN(attributes_that_are_needed);
     RUN(trees_over_strings);
     return unit_end();
 }
