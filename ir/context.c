@@ -46,6 +46,12 @@ adze_sink *adze_context_sink(const adze_context *context, void **out_self)
     return context->sink;
 }
 
+void adze_context_set_extension(adze_context *context, adze_extension_fn *extension, void *self)
+{
+    context->extension = extension;
+    context->extension_self = self;
+}
+
 uint64_t adze_context_errors(const adze_context *context) { return context->errors; }
 
 void adze_context_set_strict(adze_context *context, bool strict) { context->strict = strict; }

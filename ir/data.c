@@ -226,6 +226,17 @@ static adze_status host_error(const adze_env *env, adze_status status, const cha
     return status;
 }
 
+static const void *host_extension(const adze_env *env, const char *name)
+{
+    adze_host *host = env->self;
+    adze_context *context = host->loc.context;
+    char why[512] = "";
+    const void *table = context->extension ? context->extension(context->extension_self, name, why, sizeof why)
+                                           : adze_extension_find(NULL, name, why, sizeof why);
+    if (!table) adze_error(host->loc, "%s", why);
+    return table;
+}
+
 void adze_host_init(adze_host *host, adze_loc loc)
 {
     *host = (adze_host){.loc = loc};
@@ -234,7 +245,8 @@ void adze_host_init(adze_host *host, adze_loc loc)
                            .self = host,
                            .output = host_output,
                            .scratch = host_scratch,
-                           .error = host_error};
+                           .error = host_error,
+                           .extension = host_extension};
 }
 
 void adze_host_free(adze_host *host)

@@ -61,6 +61,8 @@ struct adze_context {
     uint64_t errors;
     bool muted;
     bool strict; /* evaluations sum f32 in f32 */
+    adze_extension_fn *extension; /* NULL = adze_extension_find */
+    void *extension_self;
     uint64_t max_memory, held_memory; /* bytes; held by loaded constants */
     adze_source *sources;
     adze_ukernel_set *ukernels;

@@ -24,6 +24,7 @@ struct adze_model {
     size_t mapping_bytes;
     void *library; /* what unload takes, or NULL */
     void (*unload)(void *library);
+    adze_extension_fn *extension; /* of sessions that bring none, or NULL */
     adze_io_info *io; /* inputs, then outputs; one block with their dims and texts */
     size_t io_bytes;
     char error[ERROR_SIZE];
@@ -70,6 +71,8 @@ struct adze_session {
     adze_parallel_for_fn *parallel_for; /* NULL = no helpers */
     void *parallel_self;
     uint32_t n_workers;
+    adze_extension_fn *extension;
+    void *extension_self;
     uint32_t fp_control; /* floating-point control word of a run */
     uint64_t max_memory, memory;
 

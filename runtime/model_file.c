@@ -35,6 +35,7 @@ adze_status adze_model_open(const char *path, const adze_open_options *options,
     status = adze_rt_elf_check(path, model->error);
     if (status) return status;
 
+    model->extension = adze_extension_find;
     model->library = load(model, path);
     if (!model->library) {
         const char *why = dlerror();

@@ -24,6 +24,7 @@
 
 #include <adze/abi.h>
 #include <adze/artifact.h>
+#include <adze/extension.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -142,6 +143,10 @@ typedef struct adze_session_options {
     const adze_allocator *allocator; /* NULL = the model's */
     uint64_t max_memory;             /* bytes this session may hold; 0 = no bound */
     uint64_t seed;                   /* of random ops */
+    /* Gives what ops ask of libraries beside the runtime: image decoders (images.h). NULL: adze_extension_find for a
+     * model that was opened as a file, nothing for one that is linked in, whose program then needs no dlopen. */
+    adze_extension_fn *extension;
+    void *extension_self;
 } adze_session_options;
 
 /* Errors: ARGUMENT, NO_MEMORY. `options` may be NULL: one thread. The model must outlive the

@@ -204,7 +204,7 @@ static int run(const request *r, state *s)
     for (int i = 0; i < r->n_singles && !code; i++) code = read_single(r, s, r->singles[i]);
     if (code) return code;
     adze_status status = r->n_threads != 1 ? adze_pool_create(r->n_threads, &pool) : ADZE_OK;
-    adze_session_options options = {.struct_size = sizeof options, .pool = pool};
+    adze_session_options options = {.struct_size = sizeof options, .pool = pool, .extension = adze_extension_find};
     if (!status) status = adze_session_create(s->model, &options, &s->session);
     code = status ? fail(r, adze_status_text(status)) : give_inputs(r, s);
     if (!code && adze_session_run(s->session)) code = fail(r, adze_session_error(s->session));

@@ -27,6 +27,7 @@
 
 #include <adze/abi.h>
 #include <adze/export.h>
+#include <adze/extension.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -76,6 +77,9 @@ ADZE_API adze_sink *adze_context_sink(const adze_context *context, void **out_se
 ADZE_API uint64_t adze_context_errors(const adze_context *context);
 /* Evaluations in this context sum f32 contractions in f32, in the order of k (default: in double). */
 ADZE_API void adze_context_set_strict(adze_context *context, bool strict);
+/* Evaluations in this context get from `extension`, with `self`, which it borrows, what they ask of libraries beside
+ * this one; NULL = libadze_NAME.so beside libadze.so, or where the loader looks (adze/extension.h). */
+ADZE_API void adze_context_set_extension(adze_context *context, adze_extension_fn *extension, void *self);
 /* Bound in bytes on what one compile may hold in constants and tables; 0 = none. */
 ADZE_API void adze_context_set_max_memory(adze_context *context, uint64_t bytes);
 ADZE_API uint64_t adze_context_max_memory(const adze_context *context);

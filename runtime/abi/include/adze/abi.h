@@ -144,6 +144,9 @@ typedef struct adze_env {
                           uint32_t n_in, adze_value *out, uint32_t n_out);
     /* One line about what is wrong with the operands; returns `status`. */
     adze_status (*error)(const struct adze_env *env, adze_status status, const char *message);
+    /* The table of an extension (extension.h), e.g. "images"; NULL after an error. Hosts older than this one end before
+     * it: ask struct_size. */
+    const void *(*extension)(const struct adze_env *env, const char *name);
 } adze_env;
 
 /* Attributes of an op. The block that passes and evaluations see is an array of 16-byte slots in
