@@ -30,6 +30,7 @@ adze_infer_fn infer_reshape, infer_flatten, infer_squeeze, infer_unsqueeze, infe
     infer_depth_to_space, infer_space_to_depth;
 adze_infer_fn infer_gather, infer_gather_elements, infer_gather_nd;
 adze_infer_fn infer_scatter_elements, infer_scatter_nd, infer_reverse_sequence;
+adze_infer_fn infer_image_decode;
 adze_infer_fn infer_compress, infer_nonzero, infer_unique, infer_topk, infer_non_max_suppression;
 adze_infer_fn infer_max_unpool, infer_col2im, infer_roi_align, infer_max_roi_pool, infer_grid_sample,
     infer_deform_conv;

@@ -14,6 +14,7 @@ static const struct {
     {"prefetch", "no pass makes it"},
 #define LATE "its dims are known only when it runs: test/backends/x86/flow.py"
     {"compress", LATE},
+    {"image_decode", "its operand must be an image: test/images.py makes them"},
     {"named", LATE},
     {"non_max_suppression", LATE},
     {"nonzero", LATE},

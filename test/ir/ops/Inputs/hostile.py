@@ -13,6 +13,7 @@ CASES = [
     ("compress: the condition is longer than the axis", "%y = compress(@x, @five) {axis = 0} : f32[?,4]"),
     ("non_max_suppression: a bound is not one number",
      "%y = non_max_suppression(@boxes, @scores, @four) : i64[?,3]"),
+    ("image_decode: the bytes are no image in", "%y = image_decode(@bytes) : u8[?,?,3]"),
     ("roi_align: a batch index is out of range", "%y = roi_align(@image, @region, @batch) : f32[1,1,1,1]"),
     ("max_roi_pool: a batch index is out of range",
      "%y = max_roi_pool(@image, @regions) {pooled_shape = [1, 1]} : f32[1,1,1,1]"),
@@ -49,6 +50,7 @@ MODULE = """module @hostile {
   const @five : bool[5] = dense[false, false, false, false, true]
   const @boxes : f32[1,2,4] = derived full() {value = 1}
   const @scores : f32[1,1,2] = derived full() {value = 1}
+  const @bytes : u8[3] = dense[71, 73, 70]
   const @image : f32[1,1,2,2] = derived full() {value = 1}
   const @region : f32[1,4] = derived full() {value = 1}
   const @regions : f32[1,5] = derived full() {value = 1}
