@@ -1,13 +1,15 @@
 """seeds: cuts what the tests hold into small inputs for the fuzzers, one folder a harness.
 
-    seeds.py --plugins=FOLDER OUT    OUT/ir, OUT/json, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/report, OUT/rules
+    seeds.py --plugins=FOLDER OUT    OUT/images, OUT/ir, OUT/json, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/report, OUT/rules
 """
 import argparse
+import io
 import json
 import os
 import re
 import runpy
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -82,6 +84,32 @@ def kept_seeds(name):
     return [path.read_bytes() for path in sorted((ROOT / "test/fuzz/seeds" / name).glob("*"))]
 
 
+def image_seeds():
+    """One small picture in every format; without Pillow in those that are text."""
+    yield from (b"P1 3 2 1 0 1 0 1 0", b"P2 # c\n2 2 1000\n1 2 3 1000", b"P3 1 1 9 1 2 3", b"P5 2 1 65535\n1234")
+    header = "<2sIII IiiHHIIiiII"
+    for bits, kind, data in ((8, 1, b"\3\1\0\0\0\3\1\0\1\0\0\1"), (4, 2, b"\3\x10\0\2\0\1\1\x10\0\1"),
+                             (16, 3, bytes(range(28)))):
+        yield struct.pack(header, b"BM", 0, 0, 62, 40, 4, 2, 1, bits, kind, 0, 0, 0, 2, 0) + bytes(range(8)) + data
+    try:
+        from PIL import Image
+    except ImportError:
+        return
+    picture = Image.radial_gradient("L").resize((13, 7))
+    colours = Image.merge("RGB", (picture, picture.rotate(90), picture.rotate(180)))
+    for form, modes, options in (
+            ("BMP", "1 P RGB", {}), ("PPM", "1 L RGB", {}), ("PNG", "1 L LA P RGB RGBA", {}),
+            ("JPEG", "L RGB CMYK", {}), ("JPEG", "RGB", {"progressive": True}), ("WEBP", "RGB RGBA", {}),
+            ("WEBP", "RGB RGBA", {"lossless": True}), ("JPEG2000", "L RGB", {"irreversible": False}),
+            ("JPEG2000", "RGBA", {"no_jp2": True, "irreversible": True}), ("TIFF", "1 L P RGB RGBA", {}),
+            ("TIFF", "RGB", {"compression": "tiff_lzw"}), ("TIFF", "RGB", {"compression": "tiff_adobe_deflate"}),
+            ("TIFF", "1", {"compression": "group4"}), ("TIFF", "RGB", {"compression": "jpeg"})):
+        for mode in modes.split():
+            out = io.BytesIO()
+            colours.convert(mode).save(out, form, **options)
+            yield out.getvalue()
+
+
 def onnx_seeds():
     """Models of the drivers' cases that are small: one node each, and graphs inside nodes. Without the packages that make
     them, the one model of the tree."""
@@ -120,8 +148,9 @@ def main():
     parser.add_argument("--plugins", required=True, type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    found = {"ir": ir_seeds, "json": json_seeds, "pipeline": pipeline_seeds, "report": report_seeds,
-             "rules": rule_seeds, "plugin": lambda: [path.read_bytes() for path in sorted(given.plugins.glob("*.so"))],
+    found = {"images": image_seeds, "ir": ir_seeds, "json": json_seeds, "pipeline": pipeline_seeds,
+             "report": report_seeds, "rules": rule_seeds,
+             "plugin": lambda: [path.read_bytes() for path in sorted(given.plugins.glob("*.so"))],
              "onnx": onnx_seeds}
     for name, seeds in found.items():
         write(given.out / name, [*seeds(), *kept_seeds(name)])
