@@ -226,27 +226,18 @@ static adze_status host_error(const adze_env *env, adze_status status, const cha
     return status;
 }
 
-static const void *host_extension(const adze_env *env, const char *name)
-{
-    adze_host *host = env->self;
-    adze_context *context = host->loc.context;
-    char why[512] = "";
-    const void *table = context->extension ? context->extension(context->extension_self, name, why, sizeof why)
-                                           : adze_extension_find(NULL, name, why, sizeof why);
-    if (!table) adze_error(host->loc, "%s", why);
-    return table;
-}
-
 void adze_host_init(adze_host *host, adze_loc loc)
 {
+    adze_context *context = loc.context;
     *host = (adze_host){.loc = loc};
     host->env = (adze_env){.struct_size = sizeof host->env,
-                           .flags = loc.context->strict ? ADZE_ENV_STRICT : 0,
+                           .flags = context->strict ? ADZE_ENV_STRICT : 0,
                            .self = host,
                            .output = host_output,
                            .scratch = host_scratch,
                            .error = host_error,
-                           .extension = host_extension};
+                           .extension = context->extension ? context->extension : adze_extension_find,
+                           .extension_self = context->extension_self};
 }
 
 void adze_host_free(adze_host *host)

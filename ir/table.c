@@ -36,7 +36,8 @@ enum {
     QUANT = ADZE_QUANT,
     REGION = ADZE_REGION,
     IDEMPOTENT = ADZE_IDEMPOTENT,
-    FREE = ADZE_FREE
+    FREE = ADZE_FREE,
+    EXTENSION = ADZE_EXTENSION
 };
 
 #define ROW(n, o, imin, imax, omin, omax, rmin, rmax, t, a, i, h, e)                 \

@@ -66,15 +66,6 @@ static adze_status env_region(const adze_env *env, uint32_t index, const adze_va
     return env_error(env, ADZE_ERR_UNSUPPORTED, "the op has no region");
 }
 
-static const void *env_extension(const adze_env *env, const char *name)
-{
-    adze_session *s = env->self;
-    char why[ERROR_SIZE] = "the program gives its sessions no extensions (adze_session_options.extension)";
-    const void *table = s->extension ? s->extension(s->extension_self, name, why, sizeof why) : NULL;
-    if (!table) env_error(env, ADZE_ERR_UNSUPPORTED, why);
-    return table;
-}
-
 void adze_rt_env_init(adze_session *s)
 {
     s->env.struct_size = sizeof s->env;
@@ -84,7 +75,6 @@ void adze_rt_env_init(adze_session *s)
     s->env.scratch = env_scratch;
     s->env.region = env_region;
     s->env.error = env_error;
-    s->env.extension = env_extension;
 }
 
 void adze_rt_env_run_begin(adze_session *s) { adze_rt_block_list_free(s, &s->kept); }

@@ -71,8 +71,6 @@ struct adze_session {
     adze_parallel_for_fn *parallel_for; /* NULL = no helpers */
     void *parallel_self;
     uint32_t n_workers;
-    adze_extension_fn *extension;
-    void *extension_self;
     uint32_t fp_control; /* floating-point control word of a run */
     uint64_t max_memory, memory;
 

@@ -85,8 +85,8 @@ adze_status adze_session_create(const adze_model *model, const adze_session_opti
     s->max_memory = options->max_memory;
     s->memory = bytes;
     s->env.seed = options->seed;
-    s->extension = options->extension ? options->extension : model->extension;
-    s->extension_self = options->extension_self;
+    s->env.extension = options->extension ? options->extension : model->extension;
+    s->env.extension_self = options->extension_self;
     s->fp_control = adze_rt_fp_control(model->artifact->flags & ADZE_ARTIFACT_STRICT);
     atomic_init(&s->step_error, ADZE_OK);
     lay_out(s);

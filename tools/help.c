@@ -153,9 +153,9 @@ static void print_traits(uint64_t traits)
     static const char *const names[] = {"PURE",        "ELEMWISE", "COMMUTATIVE", "VIEW",      "REDUCE",
                                         "CONTRACTION", "WINDOW",   "MOVE",        "NORMALIZE", "DATA_DEPENDENT",
                                         "TERMINATOR",  "LOOP",     "SHAPE",       "QUANT",     "REGION",
-                                        "IDEMPOTENT",  "FREE"};
+                                        "IDEMPOTENT",  "FREE",     "EXTENSION"};
     enum { N_TRAITS = sizeof names / sizeof *names };
-    _Static_assert(1 << (N_TRAITS - 1) == ADZE_FREE, "each trait has a name");
+    _Static_assert(1 << (N_TRAITS - 1) == ADZE_EXTENSION, "each trait has a name");
     printf("%-11s", "traits");
     for (uint32_t i = 0, n = 0; i < N_TRAITS; i++)
         if (traits >> i & 1) printf("%s%s", n++ ? " " : "", names[i]);

@@ -145,6 +145,8 @@ static bool write_linked(x86_compile *c, x86_work *work, form to)
     }
     if (!x86_code_add_objects(c, work)) return false;
     work->needs_libm = c->uses_libm;
+    for (uint32_t i = 0; i < c->program.n_steps; i++)
+        work->asks_extension |= c->program.steps[i].row && c->program.steps[i].row->traits & ADZE_EXTENSION;
     const char *path = x86_work_path(work, "result");
     x86_link_kind kind = to == SHARED   ? X86_LINK_SHARED
                          : to == OBJECT ? X86_LINK_RELOCATABLE

@@ -246,6 +246,7 @@ bool x86_link(x86_work *work, x86_link_kind kind, const char *path)
     for (uint32_t i = 0; i < work->n_objects; i++) add(&c, work->objects[i]);
     if (kind == X86_LINK_SHARED && work->needs_libm && !add_libm(work, &c)) return false;
     if (executable && !add_archives(work, &c)) return false;
+    if (executable && work->asks_extension) add(&c, "-Wl,-u,adze_extension_find");
     if (executable) add(&c, "-lm"), add(&c, "-lpthread"), add(&c, "-ldl");
     return run(work, &c, x86_work_path(work, "log"));
 }

@@ -15,6 +15,7 @@ typedef struct x86_work {
     const char **objects;
     uint32_t n_objects, objects_capacity;
     bool needs_libm;
+    bool asks_extension; /* a step does, so an executable brings what opens it */
 } x86_work;
 
 /* ---- work.c ---- */

@@ -5,14 +5,12 @@
 
 static const adze_images *find_images(const adze_env *env)
 {
-    bool asks = env->struct_size >= offsetof(adze_env, extension) + sizeof env->extension && env->extension;
-    const adze_images *images = asks ? env->extension(env, "images") : NULL;
-    if (!asks) ev_fail(env, ADZE_ERR_UNSUPPORTED, "image_decode: what runs this model has no extensions");
-    if (images && images->struct_size < sizeof *images) {
-        ev_fail(env, ADZE_ERR_ABI, "image_decode: the extension \"images\" is an old one");
-        return NULL;
-    }
-    return images;
+    char why[400] = "the program gives its sessions no extension (adze_session_options.extension)";
+    bool asks = env->struct_size >= offsetof(adze_env, extension_self) + sizeof env->extension_self && env->extension;
+    const adze_images *images = asks ? env->extension(env->extension_self, "images", why, sizeof why) : NULL;
+    if (images && images->struct_size >= sizeof *images) return images;
+    ev_fail(env, ADZE_ERR_UNSUPPORTED, images ? "the extension \"images\" is an old one" : why);
+    return NULL;
 }
 
 adze_status eval_image_decode(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,

@@ -197,6 +197,9 @@ static int write_outputs(const request *r, state *s)
     return status ? fail(r, error.text) : EXIT_DONE;
 }
 
+/* NULL unless the linker was told to bring it, as it is where the model asks for an extension. */
+__attribute__((weak, visibility("hidden"))) adze_extension_fn adze_extension_find;
+
 static int run(const request *r, state *s)
 {
     adze_pool *pool = NULL;

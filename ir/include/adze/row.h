@@ -26,7 +26,8 @@ enum adze_trait {
     ADZE_QUANT = 1 << 13,      /* changes between real and quantized form */
     ADZE_REGION = 1 << 14,     /* has regions */
     ADZE_IDEMPOTENT = 1 << 15, /* f(f(x)) = f(x) */
-    ADZE_FREE = 1 << 16        /* region may use values from outside */
+    ADZE_FREE = 1 << 16,       /* region may use values from outside */
+    ADZE_EXTENSION = 1 << 17   /* its evaluation asks for an extension (extension.h) */
 };
 
 typedef enum adze_axis_kind {

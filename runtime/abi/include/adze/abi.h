@@ -144,9 +144,10 @@ typedef struct adze_env {
                           uint32_t n_in, adze_value *out, uint32_t n_out);
     /* One line about what is wrong with the operands; returns `status`. */
     adze_status (*error)(const struct adze_env *env, adze_status status, const char *message);
-    /* The table of an extension (extension.h), e.g. "images"; NULL after an error. Hosts older than this one end before
-     * it: ask struct_size. */
-    const void *(*extension)(const struct adze_env *env, const char *name);
+    /* Gives the table of an extension, e.g. "images", as extension.h tells; NULL = the host has none. Hosts older than
+     * this member end before it: ask struct_size. */
+    const void *(*extension)(void *extension_self, const char *name, char *why, size_t why_size);
+    void *extension_self;
 } adze_env;
 
 /* Attributes of an op. The block that passes and evaluations see is an array of 16-byte slots in
