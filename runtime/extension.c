@@ -12,6 +12,11 @@
 
 enum { MAX_NAME = 40 };
 
+/* The folder of libraries as seen from that of programs; the build says where else it lies. */
+#ifndef ADZE_LIB_FROM_BIN
+#define ADZE_LIB_FROM_BIN "../lib"
+#endif
+
 /* The folder of the shared object or program that this function is part of; "." if that cannot be told. */
 static void own_folder(char out[PATH_MAX])
 {

@@ -14,7 +14,7 @@ except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
-BUILD = Path(os.environ["ADZE_BUILD_DIR"])
+SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
 ADZE, LIBRARY = BUILD / "bin/adze", BUILD / "lib/libadze_images.so"
 if not LIBRARY.exists():
     print("skipped: built without ADZE_IMAGES")
@@ -47,8 +47,9 @@ def files():
     """Name, bytes, pixels as Pillow has them, and how far off they may be."""
     kinds = [("PNG", "1 L LA P RGB RGBA", {}), ("BMP", "1 L P RGB", {}), ("PPM", "1 L RGB", {}),
              ("TIFF", "1 L LA P RGB RGBA", {}), ("TIFF", "L RGB", {"compression": "tiff_lzw"}),
-             ("TIFF", "L RGB RGBA", {"compression": "tiff_adobe_deflate"}), ("TIFF", "RGB", {"compression": "packbits"}),
-             ("TIFF", "1", {"compression": "group4"}), ("JPEG2000", "L RGB", {"irreversible": False}),
+             ("TIFF", "L RGB RGBA", {"compression": "tiff_adobe_deflate"}),
+             ("TIFF", "RGB", {"compression": "packbits"}), ("TIFF", "1", {"compression": "group4"}),
+             ("JPEG2000", "L RGB", {"irreversible": False}),
              ("JPEG2000", "RGBA", {"no_jp2": True}), ("JPEG2000", "RGB", {"tile_size": (16, 16)}),
              ("WEBP", "RGB RGBA", {"lossless": True, "exact": True}), ("WEBP", "RGB RGBA", {"quality": 60}),
              ("JPEG", "L RGB CMYK", {"quality": 80}), ("JPEG", "RGB", {"progressive": True}),
@@ -121,6 +122,25 @@ def test_pixels(folder):
         check(pixel_format, isinstance(got, np.ndarray) and np.array_equal(got, want), got)
 
 
+def test_linked(folder):
+    """A program with the model linked in: without an extension, with the usual one, with its own."""
+    model = Model(folder, "Grayscale")
+    linked = model.compiled(".o")
+    if not linked:
+        return
+    program = folder / "program"
+    folders = (folder, SOURCE / "runtime/include", SOURCE / "runtime/abi/include", BUILD / "include")
+    command = ["cc", "-std=gnu17", SOURCE / "test/images_linked.c", linked, BUILD / "lib/libadze_runtime.a",
+               *(f"-I{path}" for path in folders), "-lm", "-lpthread", "-ldl", "-o", program]
+    done = subprocess.run(command, capture_output=True, text=True)
+    check("a program with its model linked in", done.returncode == 0, done.stderr)
+    env = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARY.parent)}
+    for how, want in (("none", "the program gives its sessions no extension"), ("usual", "1 x 2 x 1: 7 9"),
+                      ("own", "1 x 1 x 1: 42")):
+        done = subprocess.run([program, how], capture_output=True, text=True, env=env)
+        check(f"extension: {how}", want in done.stdout, done.stdout + done.stderr)
+
+
 def test_where(folder):
     """The extension is opened by those that decode, and looked for beside a program."""
     model = Model(folder)
@@ -159,6 +179,8 @@ def test_where(folder):
 with tempfile.TemporaryDirectory(prefix="adze-images-") as work:
     test_pixels(Path(os.path.realpath(work)))
     (Path(work) / "where").mkdir()
+    (Path(work) / "linked").mkdir()
+    test_linked(Path(os.path.realpath(work)) / "linked")
     test_where(Path(os.path.realpath(work)) / "where")
 print(f"{passed} passed, {failed} failed, 0 skipped")
 sys.exit(1 if failed else 0)

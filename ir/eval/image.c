@@ -1,4 +1,5 @@
-/* image_decode: the pixels of an encoded image. Codecs are an extension (adze/images.h), opened when this first runs. */
+/* image_decode: the pixels of an encoded image. Codecs are an extension (adze/images.h), opened when this first
+ * runs. */
 #include "eval.h"
 
 #include <adze/images.h>

@@ -1,4 +1,5 @@
-/* JPEG, by libjpeg-turbo: baseline and progressive, with the library's usual transform and upsampling, which ONNX names.
+/* JPEG, by libjpeg-turbo: baseline and progressive, with the library's usual transform and upsampling, which ONNX
+ * names.
  *
  * Warnings of lost data are errors; those about odd markers are not. CMYK and YCCK become RGB without profiles, as
  * Pillow does it.

@@ -1,6 +1,7 @@
 """seeds: cuts what the tests hold into small inputs for the fuzzers, one folder a harness.
 
-    seeds.py --plugins=FOLDER OUT    OUT/images, OUT/ir, OUT/json, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/report, OUT/rules
+    seeds.py --plugins=FOLDER OUT    OUT/images, OUT/ir, OUT/json, OUT/onnx, OUT/pipeline, OUT/plugin, OUT/report,
+                                     OUT/rules
 """
 import argparse
 import io

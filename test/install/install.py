@@ -50,6 +50,20 @@ def sanitized():
     return "ADZE_SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text()
 
 
+def decodes_images(scratch, prefix):
+    """The installed program and artifacts find the extension in the installed tree."""
+    model = scratch / "image.adz"
+    model.write_text("const @x: u8[11] = dense[80, 53, 32, 50, 32, 49, 32, 57, 10, 1, 9]\n" # P5 2 1 9
+                     "func @f() -> (u8[?,?,3]) {\n  %y = image_decode(@x)\n  return(%y)\n}\n")
+    devices = [model]
+    if (prefix / "lib/adze/adze_x86.so").exists():
+        devices.append(scratch / "image.so")
+        succeeds("compiles an image", prefix / "bin/adze", "compile", model, "-o", devices[-1])
+    for device in devices:
+        said = succeeds(f"decodes an image, {device.suffix}", prefix / "bin/adze", "run", device)
+        check(f"an image, {device.suffix}", "u8[1,2,3]" in said, said)
+
+
 def main(scratch):
     first, prefix = scratch / "first", scratch / "moved here"
     succeeds("install", "cmake", "--install", BUILD, "--prefix", first)
@@ -72,6 +86,11 @@ def main(scratch):
     if (BUILD / "bin/adze").exists():
         said = succeeds("bin/adze runs where it was moved to", prefix / "bin/adze", "--version")
         check("bin/adze knows its version", version() in said, said)
+
+    if (BUILD / "lib/libadze_images.so").exists():
+        stray = [n for n in exported(prefix / "lib/libadze_images.so") if not n.startswith("adze_")]
+        check("libadze_images.so exports only adze_*", not stray, " ".join(stray))
+        decodes_images(scratch, prefix)
 
     tree = scratch / "user"
     succeeds("find_package(Adze)", "cmake", "-S", HERE / "Inputs", "-B", tree, "-G", "Ninja",

@@ -295,7 +295,8 @@ bool encoded_tiff(uint16_t orientation, int extra, uint16_t compression, bool ti
 {
     file f = {out, 0};
     *out = (encoded){.name = "tiff"};
-    TIFF *tiff = TIFFClientOpen("memory", "wm", &f, tiff_read, tiff_write, tiff_seek, tiff_close, tiff_size, NULL, NULL);
+    TIFF *tiff =
+        TIFFClientOpen("memory", "wm", &f, tiff_read, tiff_write, tiff_seek, tiff_close, tiff_size, NULL, NULL);
     int samples = extra < 0 ? 3 : 4;
     if (!tiff) abort();
     TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, W);

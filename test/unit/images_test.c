@@ -4,6 +4,8 @@
 #include "unit.h"
 
 #include <adze/images.h>
+#include <adze/ir.h>
+#include <adze_runtime.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -263,8 +265,8 @@ TEST(bad_bmp)
     REFUSE(FILE_HEAD("\x36") INFO("\0\0\0\0", TWO, "\x18", "\0", "\0"), ADZE_ERR_FORMAT, "an image without pixels");
     REFUSE(FILE_HEAD("\x36") INFO("\xff\xff\xff\x7f", "\0\0\0\x80", "\x18", "\0", "\0"), ADZE_ERR_DIM,
            "2147483647 x 2147483648 pixels are more than 2 GB");
-    REFUSE("BM\0\0\0\0\0\0\0\0\x20\0\0\0" "\x10\0\0\0\2\0\1\0\1\0\1\0" "\1\2\3\4\5\6" "\x40\0\0\0", ADZE_ERR_UNSUPPORTED,
-           "a head of 16 bytes");
+    REFUSE("BM\0\0\0\0\0\0\0\0\x20\0\0\0" "\x10\0\0\0\2\0\1\0\1\0\1\0" "\1\2\3\4\5\6" "\x40\0\0\0",
+           ADZE_ERR_UNSUPPORTED, "a head of 16 bytes");
 }
 
 TEST(no_image)
@@ -361,6 +363,71 @@ TEST(extensions)
     CHECK_INT(images->struct_size, sizeof *images);
 }
 
+/* ---- A program's own decoder ---- */
+
+static adze_status own_measure(const adze_env *env, const void *bytes, uint64_t size, adze_pixel_format format,
+                               int64_t out_dims[3])
+{
+    (void)bytes, (void)format;
+    if (size == 0) return env->error(env, ADZE_ERR_FORMAT, "ours finds nothing");
+    out_dims[0] = 1, out_dims[1] = (int64_t)size, out_dims[2] = 3;
+    return ADZE_OK;
+}
+
+static adze_status own_decode(const adze_env *env, const void *bytes, uint64_t size, adze_pixel_format format,
+                              const int64_t dims[3], uint8_t *out_pixels)
+{
+    (void)env, (void)size;
+    for (int64_t i = 0; i < dims[1] * 3; i++)
+        out_pixels[i] = (uint8_t)(((const uint8_t *)bytes)[i / 3] + (format == ADZE_PIXELS_BGR));
+    return ADZE_OK;
+}
+
+static const adze_images own = {sizeof own, ADZE_ABI, "", own_measure, own_decode},
+                         old = {sizeof(adze_extension), ADZE_ABI, NULL, NULL, NULL};
+
+/* `self` is the table that is given; NULL: there is none. */
+static const void *give(void *self, const char *name, char *why, size_t why_size)
+{
+    CHECK_STR(name, "images");
+    if (!self) snprintf(why, why_size, "no decoder today");
+    return self;
+}
+
+static void keep_message(void *self, const adze_diagnostic *diagnostic)
+{
+    (void)self;
+    snprintf(run.error, sizeof run.error, "%s", diagnostic->message);
+}
+
+TEST(own_decoders)
+{
+    static const char text[] = "func @f(%x: u8[N]) -> (u8[?,?,3]) {\n"
+                               "  %y = image_decode(%x) {pixel_format = \"BGR\"}\n  return(%y)\n}\n";
+    static const struct {
+        const adze_images *table;
+        int64_t size;
+        const char *error;
+    } rows[] = {{&own, 2, NULL}, {&own, 0, "ours finds nothing"}, {NULL, 2, "no decoder today"},
+                {&old, 2, "the extension \"images\" is an old one"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        adze_context *context = adze_context_create();
+        adze_context_set_sink(context, keep_message, NULL);
+        adze_context_set_extension(context, give, (void *)(uintptr_t)rows[i].table);
+        adze_module *module = adze_module_parse(context, "i.adz", text, strlen(text));
+        REQUIRE(module && adze_module_verify(module));
+        adze_value y = {0}, x = adze_value_tensor(ADZE_DTYPE_u8, 1, &rows[i].size, "\5\7");
+        bool ok = adze_interpret(adze_module_first_func(module), &x, 1, &y, 1, NULL, NULL);
+        CHECK_INT(ok, !rows[i].error);
+        CHECK_INT((int64_t)adze_context_errors(context), !ok);
+        if (!ok) CHECK_STR(run.error, rows[i].error);
+        if (ok) CHECK(y.dims[1] == 2 && memcmp(y.data, "\6\6\6\x8\x8\x8", 6) == 0);
+        if (ok) adze_outputs_free(&y, 1);
+        adze_module_destroy(module);
+        adze_context_destroy(context);
+    }
+}
+
 static int messages = -1;
 
 /* Codec libraries print what they do not like; all that ran above may not. */
@@ -385,6 +452,7 @@ int main(void)
     RUN(bytes_behind);
     RUN(callers);
     RUN(extensions);
+    RUN(own_decoders);
     RUN(nothing_is_printed);
     dup2(usual, STDERR_FILENO); /* sanitizers report at the end */
     end();

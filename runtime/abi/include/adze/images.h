@@ -13,7 +13,7 @@ extern "C" {
 typedef enum adze_pixel_format { ADZE_PIXELS_RGB, ADZE_PIXELS_BGR, ADZE_PIXELS_GRAY } adze_pixel_format;
 
 /* Both functions report one line to env->error and return its status where they fail: FORMAT for what is no image or a
- * damaged one, UNSUPPORTED for a kind of image that is not known, DIM, NO_MEMORY. They take memory from env->scratch, and
+ * damaged one, UNSUPPORTED for a kind of image that is not known, DIM, NO_MEMORY. They take memory from env->scratch;
  * what the codec libraries allocate is freed before they return. */
 typedef struct adze_images {
     uint32_t struct_size; /* sizeof(adze_images) */
