@@ -101,7 +101,7 @@ bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value)
     return true;
 }
 
-/* Sequences and optionals with all their items. */
+/* Sequences, optionals and maps with all their items. */
 static bool copy_items(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
 {
     *to = (adze_value){.kind = from->kind, .items = calloc(from->n_items + 1, sizeof *to->items)};
@@ -492,8 +492,7 @@ static bool run_special(adze_interp *interp, const adze_op *op, const adze_value
         bool (*run)(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
     } special[] = {
         {"dims", run_dims}, {"if", run_if}, {"kernel", run_kernel}, {"launch", adze_interp_launch},
-        {"loop", adze_interp_repeat}, {"map_entries", adze_interp_map}, {"named", run_named},
-        {"zip_map", adze_interp_map}};
+        {"loop", adze_interp_repeat}, {"named", run_named}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(op->row->name, special[i].name) == 0) return special[i].run(interp, op, in, out);
     if (!adze_row_has_meaning(op->row)) return adze_error(adze_op_loc(op), "%s cannot run here", op->row->name);

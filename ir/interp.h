@@ -57,9 +57,6 @@ bool adze_interp_copy(adze_interp *interp, adze_loc loc, const adze_value *from,
 /* interp.c: gives a tensor of strings that lie elsewhere bytes of its own, behind its elements; others stay. */
 bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value);
 
-/* interp_map.c: runs an op over maps. */
-bool adze_interp_map(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
-
 /* interp_repeat.c: runs a `loop`. */
 bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
 

@@ -13,7 +13,6 @@
 #define OP(name, onnx, imin, imax, omin, omax, traits, access, infer, help, attrs) LIST(name, attrs)
 #define BODY(name, onnx, n_in, traits, infer, help, attrs) LIST(name, attrs)
 #define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs) LIST(name, attrs)
-#define VALUE(name, onnx, imin, imax, omin, omax, traits, infer, help, attrs) LIST(name, attrs)
 #define ATTR(name, kind, fallback) {#name, ADZE_ATTR_##kind, fallback},
 #include <adze/ops.def>
 
@@ -52,8 +51,6 @@ enum {
         help, eval_##name)
 #define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs)                         \
     ROW(name, NULL, imin, imax, omin, omax, rmin, rmax, traits, NULL, infer_##infer, help, NULL)
-#define VALUE(name, onnx, imin, imax, omin, omax, traits, infer, help, attrs)                                \
-    ROW(name, onnx, imin, imax, omin, omax, 0, 0, traits, NULL, infer_##infer, help, NULL)
 #define ATTR(name, kind, fallback)
 
 const adze_op_row adze_builtin_rows[] = {

@@ -109,6 +109,8 @@ void adze_rt_session_free(adze_session *s, void *memory, uint64_t bytes);
 block *adze_rt_block_create(adze_session *s, uint64_t bytes);
 void adze_rt_block_list_free(adze_session *s, block **list);
 static inline char *block_data(block *b) { return (char *)b + 64; }
+/* Bytes that the data of such elements must be a multiple of. */
+size_t adze_rt_alignment(uint32_t dtype);
 /* False on overflow, else *out = bytes of a tensor with these dims. */
 bool adze_rt_tensor_bytes(uint32_t dtype, uint32_t rank, const int64_t *dims, uint64_t *out);
 static inline uint64_t align64(uint64_t n) { return (n + 63) & ~UINT64_C(63); }
@@ -158,8 +160,9 @@ adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *alloca
 adze_status adze_rt_session_shapes(adze_session *s);
 uint64_t adze_rt_session_arena_bytes(const adze_session *s); /* UINT64_MAX if it is absurd */
 
-/* nested.c: the value has that type, as adze_artifact.io_types says it; else *out_why tells what is wrong. */
-bool adze_rt_is_of_type(const adze_value *value, const uint32_t *type, const char **out_why);
+/* nested.c: OK if the value has that type, as adze_artifact.io_types says it, and can be read as far as pointers and
+ * sizes tell; else DTYPE, RANK, DIM, ALIGNMENT or ARGUMENT, and *out_why says what is wrong. */
+adze_status adze_rt_check_type(const adze_value *value, const uint32_t *type, const char **out_why);
 /* A copy with all items and the bytes of all strings in one block; NULL if there is no memory or it is absurd. */
 block *adze_rt_copy(adze_session *s, const adze_value *from, adze_value *out);
 

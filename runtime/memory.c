@@ -58,6 +58,19 @@ void adze_rt_block_list_free(adze_session *s, block **list)
     *list = NULL;
 }
 
+size_t adze_rt_alignment(uint32_t dtype)
+{
+    uint32_t bits = adze_dtype_bits((adze_dtype)dtype);
+    switch (adze_dtype_get_kind((adze_dtype)dtype)) {
+    case ADZE_KIND_STRING:
+        return alignof(adze_string);
+    case ADZE_KIND_COMPLEX:
+        return bits / 16;
+    default:
+        return bits < 8 ? 1 : bits / 8;
+    }
+}
+
 bool adze_rt_tensor_bytes(uint32_t dtype, uint32_t rank, const int64_t *dims, uint64_t *out)
 {
     uint64_t count = 1;

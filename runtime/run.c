@@ -45,8 +45,8 @@ static adze_status set_output(const adze_frame *frame, uint32_t index, const adz
         return s->env.error(&s->env, ADZE_ERR_ARGUMENT, "set_output: no such output");
     slot *k = &s->slots[a->n_inputs + index];
     const char *why = "";
-    if (k->type && !adze_rt_is_of_type(value, k->type, &why))
-        return s->env.error(&s->env, ADZE_ERR_DTYPE, "set_output: not what the output can be");
+    adze_status status = k->type ? adze_rt_check_type(value, k->type, &why) : ADZE_OK;
+    if (status) return s->env.error(&s->env, status, "set_output: not what the output can be");
     if (k->type) k->value = *value;
     if (k->type && !k->rank) {
         k->is_ready = true;

@@ -118,18 +118,6 @@ void adze_session_destroy(adze_session *s)
 
 const char *adze_session_error(const adze_session *s) { return s ? s->error : "no session"; }
 
-static size_t alignment_of(adze_dtype dtype)
-{
-    switch (adze_dtype_get_kind(dtype)) {
-    case ADZE_KIND_STRING:
-        return alignof(adze_string);
-    case ADZE_KIND_COMPLEX:
-        return adze_dtype_bits(dtype) / 16;
-    default:
-        return adze_dtype_bits(dtype) < 8 ? 1 : adze_dtype_bits(dtype) / 8;
-    }
-}
-
 /* Checks what does not depend on symbols. */
 static adze_status check_value(adze_session *s, const slot *k, const adze_value *v,
                                const char *what)
@@ -137,8 +125,8 @@ static adze_status check_value(adze_session *s, const slot *k, const adze_value 
     const adze_io_info *info = k->info;
     uint64_t bytes;
     const char *why = "";
-    if (k->type && !adze_rt_is_of_type(v, k->type, &why))
-        return adze_rt_fail(s->error, ADZE_ERR_DTYPE, "%s '%s': %s", what, info->name, why);
+    adze_status status = k->type ? adze_rt_check_type(v, k->type, &why) : ADZE_OK;
+    if (status) return adze_rt_fail(s->error, status, "%s '%s': %s", what, info->name, why);
     if (k->type && !k->rank) return ADZE_OK;
     if (v->kind != ADZE_VALUE_TENSOR)
         return adze_rt_fail(s->error, ADZE_ERR_DTYPE, "%s '%s' must be a tensor", what, info->name);
@@ -166,7 +154,7 @@ static adze_status check_value(adze_session *s, const slot *k, const adze_value 
     if (bytes && !v->data)
         return adze_rt_fail(s->error, ADZE_ERR_ARGUMENT, "%s '%s' comes without data", what,
                             info->name);
-    if ((uintptr_t)v->data % alignment_of(info->dtype))
+    if ((uintptr_t)v->data % adze_rt_alignment(info->dtype))
         return adze_rt_fail(s->error, ADZE_ERR_ALIGNMENT, "%s '%s' is not aligned to its element",
                             what, info->name);
     return ADZE_OK;
@@ -176,11 +164,12 @@ static void take_value(slot *k, const adze_value *v)
 {
     k->value = *v;
     k->is_set = true;
-    if (k->type && !k->rank) return;
+    if (v->kind != ADZE_VALUE_TENSOR) return;
     if (v->rank) memcpy(k->dims, v->dims, v->rank * sizeof *v->dims);
+    k->value.dims = k->dims;
+    if (k->type && !k->rank) return;
     adze_rt_tensor_bytes(v->dtype, v->rank, v->dims, &k->bytes);
     k->data = v->data;
-    k->value.dims = k->dims;
 }
 
 adze_status adze_session_set_input(adze_session *s, uint32_t index, const adze_value *value)

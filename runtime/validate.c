@@ -27,12 +27,25 @@ static adze_status check_io(const adze_artifact *a, bool is_output, char error[E
     return ADZE_OK;
 }
 
+static bool is_tensor(const uint32_t *t)
+{
+    return t[0] == ADZE_VALUE_TENSOR && t[1] != ADZE_DTYPE_NONE && t[1] < ADZE_DTYPE_COUNT &&
+           (t[2] <= ADZE_MAX_RANK || t[2] == ADZE_ARTIFACT_RANK_ANY);
+}
+
+static bool is_key(uint32_t dtype)
+{
+    adze_dtype_kind kind = adze_dtype_get_kind((adze_dtype)dtype);
+    return kind == ADZE_KIND_STRING ||
+           ((kind == ADZE_KIND_INT || kind == ADZE_KIND_UINT) && adze_dtype_bits((adze_dtype)dtype) >= 8);
+}
+
 static bool is_type(const uint32_t *t)
 {
     for (int depth = 0; depth <= ADZE_ARTIFACT_MAX_NESTED; depth++, t++) {
-        if (*t == ADZE_VALUE_SEQUENCE || *t == ADZE_VALUE_OPTIONAL) continue;
-        return *t == ADZE_VALUE_TENSOR && t[1] != ADZE_DTYPE_NONE && t[1] < ADZE_DTYPE_COUNT &&
-               (t[2] <= ADZE_MAX_RANK || t[2] == ADZE_ARTIFACT_RANK_ANY);
+        if (*t == ADZE_VALUE_MAP)
+            return depth < ADZE_ARTIFACT_MAX_NESTED && is_key(t[1]) && is_tensor(t + 2) && t[4] == 0;
+        if (*t != ADZE_VALUE_SEQUENCE && *t != ADZE_VALUE_OPTIONAL) return is_tensor(t);
     }
     return false;
 }

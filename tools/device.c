@@ -113,6 +113,8 @@ static const adze_type *read_type(adze_context *context, const uint32_t *words)
 {
     if (words[0] == ADZE_VALUE_SEQUENCE) return adze_type_sequence(context, read_type(context, words + 1));
     if (words[0] == ADZE_VALUE_OPTIONAL) return adze_type_optional(context, read_type(context, words + 1));
+    if (words[0] == ADZE_VALUE_MAP)
+        return adze_type_map(context, (adze_dtype)words[1], read_type(context, words + 2));
     if (words[2] == ADZE_ARTIFACT_RANK_ANY) return adze_type_unranked(context, (adze_dtype)words[1]);
     const adze_dim *dims[ADZE_MAX_RANK];
     for (uint32_t i = 0; i < words[2]; i++) dims[i] = adze_dim_unknown(context);

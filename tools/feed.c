@@ -143,8 +143,7 @@ static bool make_random(adze_array *a, const adze_device *d, const adze_port *po
     char type[256];
     uint64_t count = 1;
     adze_type_print(port->type, type, sizeof type);
-    if (!adze_type_is_tensor(port->type) || !adze_type_is_ranked(port->type) ||
-        adze_type_dtype(port->type) == ADZE_DTYPE_str)
+    if (!adze_type_is_ranked(port->type) || adze_type_dtype(port->type) == ADZE_DTYPE_str)
         return adze_error(loc, "%s: input '%s', %s, needs a value; give --inputs", d->path, port->name, type);
     *a = (adze_array){.dtype = adze_type_dtype(port->type), .rank = adze_type_rank(port->type)};
     for (uint32_t k = 0; k < a->rank; k++) {
@@ -166,6 +165,20 @@ static bool make_random(adze_array *a, const adze_device *d, const adze_port *po
     return true;
 }
 
+/* Sequences, optionals and maps come as the files of an ONNX test only. */
+static bool check_ports(const adze_device *device)
+{
+    for (uint32_t i = 0; i < device->n_inputs; i++) {
+        char type[256];
+        adze_type_print(device->inputs[i].type, type, sizeof type);
+        if (!adze_type_is_tensor(device->inputs[i].type))
+            return adze_error(adze_loc_unknown(device->work->context),
+                              "%s: input '%s' is %s, which .npz and .npy cannot hold; adze check --data-set reads it",
+                              device->path, device->inputs[i].name, type);
+    }
+    return true;
+}
+
 bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_common *common,
                     const adze_feed_flags *flags)
 {
@@ -176,8 +189,9 @@ bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_commo
         .count = n, .arrays = calloc(n + 1u, sizeof(adze_array)), .values = calloc(n + 1u, sizeof(adze_value))};
     if (!feed->arrays || !feed->values)
         return adze_error(adze_loc_unknown(device->work->context), "out of memory");
-    bool ok = true;
+    bool ok = check_ports(device);
     bool given = flags->inputs || flags->singles.count;
+    if (!ok) return false;
     if (given && dims.count && adze_is_artifact(device->path))
         ok = adze_error(adze_loc_unknown(device->work->context),
                         "%s: --dim cannot fix a dim of an artifact, whose inputs say what it is", device->path);

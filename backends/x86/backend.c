@@ -19,20 +19,10 @@ static const char *const known_ops[] = {
     NULL,
 };
 
-/* Ops that only the reference runs. */
-static const char *const reference_ops[] = {
-#define OP(...)
-#define BODY(...)
-#define STRUCT(...)
-#define VALUE(name, ...) #name,
-#include <adze/ops.def>
-    NULL,
-};
-
-static bool is_one_of(const adze_op *op, const char *const *names)
+static bool is_known(const adze_op *op)
 {
-    for (; *names; names++)
-        if (adze_op_is(op, *names)) return true;
+    for (const char *const *name = known_ops; *name; name++)
+        if (adze_op_is(op, *name)) return true;
     return false;
 }
 
@@ -86,8 +76,7 @@ static bool is_stored(const adze_op *op, uint32_t operand)
 static bool supports(const adze_op *op, char *why, size_t why_size)
 {
     const adze_op_row *row = adze_op_get_row(op);
-    if (is_one_of(op, reference_ops)) return snprintf(why, why_size, "maps are for the reference only"), false;
-    if (!is_one_of(op, known_ops) && !has_code(op))
+    if (!is_known(op) && !has_code(op))
         return snprintf(why, why_size,
                         "it is a plug-in's op without code for x86; the plug-in has to bring some, or a rule or a "
                         "pass that replaces the op"),

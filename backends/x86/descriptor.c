@@ -138,7 +138,7 @@ static LLVMValueRef type_table(tables *t)
     bool any = false;
     for (uint32_t i = 0; i < n; i++) {
         const x86_io *io = i < p->n_inputs ? &p->inputs[i] : &p->outputs[i - p->n_inputs];
-        LLVMValueRef words[ADZE_ARTIFACT_MAX_NESTED + 3];
+        LLVMValueRef words[ADZE_ARTIFACT_MAX_WORDS];
         for (uint32_t k = 0; k < io->n_words; k++) words[k] = half(t, io->words[k]);
         items[i] = array(t, words, io->n_words);
         any |= io->n_words != 0;

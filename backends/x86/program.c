@@ -425,20 +425,33 @@ static bool read_return(x86_reader *r, adze_op *op)
     return ok;
 }
 
+/* Is what the map holds a number or string for each key, as far as is known? */
+static bool is_map_of_scalars(const adze_type *map)
+{
+    const adze_type *value = adze_type_element(map);
+    return adze_type_is_tensor(value) && adze_type_rank(value) == 0;
+}
+
 /* The type as an entry of io_types; false where it is none that artifacts hold. */
 static bool add_words(x86_program *p, x86_io *io)
 {
     const adze_type *type = io->type;
-    io->words = ADZE_NEW_ARRAY(&p->arena, uint32_t, ADZE_ARTIFACT_MAX_NESTED + 3);
-    for (; !adze_type_is_tensor(type); type = adze_type_element(type)) {
+    io->words = ADZE_NEW_ARRAY(&p->arena, uint32_t, ADZE_ARTIFACT_MAX_WORDS);
+    uint32_t rank_of_any = ADZE_ARTIFACT_RANK_ANY;
+    for (uint32_t depth = 0; !adze_type_is_tensor(type); type = adze_type_element(type)) {
         adze_type_kind kind = adze_type_get_kind(type);
-        if ((kind != ADZE_TYPE_SEQUENCE && kind != ADZE_TYPE_OPTIONAL) || io->n_words == ADZE_ARTIFACT_MAX_NESTED)
+        bool map = kind == ADZE_TYPE_MAP;
+        if ((map ? !is_map_of_scalars(type) : kind != ADZE_TYPE_SEQUENCE && kind != ADZE_TYPE_OPTIONAL) ||
+            depth++ == ADZE_ARTIFACT_MAX_NESTED)
             return adze_error(adze_loc_unknown(p->context), "'%s': no input or output can be of that type", io->name);
-        io->words[io->n_words++] = kind == ADZE_TYPE_SEQUENCE ? ADZE_VALUE_SEQUENCE : ADZE_VALUE_OPTIONAL;
+        io->words[io->n_words++] = map                           ? ADZE_VALUE_MAP
+                                   : kind == ADZE_TYPE_SEQUENCE ? ADZE_VALUE_SEQUENCE
+                                                                : ADZE_VALUE_OPTIONAL;
+        if (map) io->words[io->n_words++] = (uint32_t)adze_type_key(type), rank_of_any = 0;
     }
     io->words[io->n_words++] = ADZE_VALUE_TENSOR;
     io->words[io->n_words++] = (uint32_t)adze_type_dtype(type);
-    io->words[io->n_words++] = adze_type_is_ranked(type) ? adze_type_rank(type) : ADZE_ARTIFACT_RANK_ANY;
+    io->words[io->n_words++] = adze_type_is_ranked(type) ? adze_type_rank(type) : rank_of_any;
     return true;
 }
 

@@ -106,8 +106,8 @@ uint32_t adze_model_num_steps(const adze_model *model);
 /* ARGUMENT if there is no such index. */
 adze_status adze_model_input(const adze_model *model, uint32_t index, adze_io_info *out_info);
 adze_status adze_model_output(const adze_model *model, uint32_t index, adze_io_info *out_info);
-/* What an input or output holds that adze_io_info does not say (a sequence, an optional, strings, a tensor of any
- * rank): its type as artifact.h describes it. NULL: a tensor as adze_io_info says, or no such index. */
+/* What an input or output holds that adze_io_info does not say (a sequence, an optional, a map, strings, a tensor of
+ * any rank): its type as artifact.h describes it. NULL: a tensor as adze_io_info says, or no such index. */
 const uint32_t *adze_model_input_type(const adze_model *model, uint32_t index);
 const uint32_t *adze_model_output_type(const adze_model *model, uint32_t index);
 /* Index by name, or -1. */
@@ -157,9 +157,10 @@ void adze_session_destroy(adze_session *session);
 /* One line about the last call that failed on this session; "" if none did. */
 const char *adze_session_error(const adze_session *session);
 
-/* Gives input `index`. Dims are copied, data is borrowed until the input is set again or the
- * session ends. Fixed dims, dtype, rank and alignment are checked here, symbols by bind. Errors:
- * ARGUMENT, DTYPE, RANK, DIM, ALIGNMENT; the input then counts as not set. */
+/* Gives input `index`. Dims are copied (of values inside others they are not), data and items are borrowed until the
+ * input is set again or the session ends. Keys of a map may be in any order; of equal ones the last counts. Fixed
+ * dims, dtype, rank and alignment are checked here, symbols by bind. Errors: ARGUMENT, DTYPE, RANK, DIM, ALIGNMENT;
+ * the input then counts as not set. */
 adze_status adze_session_set_input(adze_session *session, uint32_t index, const adze_value *value);
 /* Gives memory for output `index`; dims as adze_session_output_dims tells, checked by bind. It must
  * not overlap an input or another output. NULL: the session allocates it (which is how a session

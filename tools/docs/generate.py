@@ -106,7 +106,7 @@ def ops_page(listed):
     for section in re.split(r"/\* ---- ", table)[1:]:
         page += f"\n## {section.split(' ---- */')[0]}\n\n"
         page += "| op | ONNX | operands | results | meaning | attributes | traits |\n|---|---|---|---|---|---|---|\n"
-        for name, row in (op_row(*call) for call in calls(section, "OP|BODY|STRUCT|VALUE")):
+        for name, row in (op_row(*call) for call in calls(section, "OP|BODY|STRUCT")):
             names.append(name)
             page += row
     known = [line.split()[0] for line in listed.splitlines()]

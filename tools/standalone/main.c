@@ -112,6 +112,19 @@ static int fail(const request *r, const char *message)
     return EXIT_INPUT;
 }
 
+/* Files of arrays hold no sequences, optionals and maps. */
+static int check_types(const request *r)
+{
+    const adze_artifact *a = &linked_artifact;
+    for (uint32_t i = 0; a->io_types && i < a->n_inputs + a->n_outputs; i++) {
+        const adze_artifact_io *io = i < a->n_inputs ? &a->inputs[i] : &a->outputs[i - a->n_inputs];
+        if (!a->io_types[i] || *a->io_types[i] == ADZE_VALUE_TENSOR) continue;
+        fprintf(stderr, "%s: error: '%s' is no tensor, which an .npz cannot hold\n", r->program, io->name);
+        return EXIT_INPUT;
+    }
+    return EXIT_DONE;
+}
+
 static int read_inputs(const request *r, state *s)
 {
     adze_io_error error = {""};
@@ -203,7 +216,8 @@ __attribute__((weak, visibility("hidden"))) adze_extension_fn adze_extension_fin
 static int run(const request *r, state *s)
 {
     adze_pool *pool = NULL;
-    int code = r->inputs ? read_inputs(r, s) : EXIT_DONE;
+    int code = check_types(r);
+    if (!code && r->inputs) code = read_inputs(r, s);
     for (int i = 0; i < r->n_singles && !code; i++) code = read_single(r, s, r->singles[i]);
     if (code) return code;
     adze_status status = r->n_threads != 1 ? adze_pool_create(r->n_threads, &pool) : ADZE_OK;

@@ -58,8 +58,13 @@ typedef struct adze_artifact_io {
 #define ADZE_ARTIFACT_DIM_UNKNOWN UINT32_MAX
 
 /* What an input or output holds that a row of dims cannot say: ADZE_VALUE_SEQUENCE or ADZE_VALUE_OPTIONAL, each
- * followed by what it holds, at the end ADZE_VALUE_TENSOR, its adze_dtype and its rank, or ADZE_ARTIFACT_RANK_ANY. */
-enum { ADZE_ARTIFACT_MAX_NESTED = 8 };
+ * followed by what it holds, or ADZE_VALUE_MAP, followed by the adze_dtype of its keys (strings, or integers of at
+ * least 8 bits) and a tensor of rank 0; at the end ADZE_VALUE_TENSOR, its adze_dtype and its rank, or
+ * ADZE_ARTIFACT_RANK_ANY. A value that is a map has two items, tensors of rank 1: as many keys as values. */
+enum {
+    ADZE_ARTIFACT_MAX_NESTED = 8, /* sequences, optionals and maps inside each other */
+    ADZE_ARTIFACT_MAX_WORDS = ADZE_ARTIFACT_MAX_NESTED + 4
+};
 #define ADZE_ARTIFACT_RANK_ANY UINT32_MAX
 
 /* Parallel work: calls `chunk(arg, i, worker)` for every i in [0, n) in any order, on any of the
