@@ -1,7 +1,7 @@
 /* Regular expressions: trees become automata, which run through the text once with all their states (Thompson 1968). */
 #include "regex_private.h"
 
-enum { MAX_STATES = 1 << 17 };
+enum { MAX_STATES = 1 << 17, MAX_VISITS = 1 << 26 };
 
 typedef enum state_kind { MATCH, SPLIT, STEP, TEST } state_kind;
 
@@ -15,7 +15,9 @@ struct adze_regex {
     regex_tree tree;
     state *states;
     uint32_t n_states, capacity, begin;
-    uint64_t *seen;  /* for matching: per state 1 + the place where it was entered last */
+    uint32_t visits; /* of nodes of the tree while states are made of them */
+    uint64_t before; /* bytes and ends of texts that were matched */
+    uint64_t *seen;  /* for matching: per state 1 + the place where it was entered last, counted through all texts */
     uint32_t *lists; /* for matching: 4 n_states + 1 */
 };
 
@@ -83,6 +85,7 @@ static bool compile_repeat(adze_regex *r, const regex_node *n, uint32_t next, ui
 /* Recursion follows groups and repetitions, whose depth the parser bounds; sequences are walked from their end. */
 static bool compile(adze_regex *r, int32_t node, uint32_t next, uint32_t *out)
 {
+    if (r->visits++ == MAX_VISITS) return r->tree.why = "an expression that is too large", false;
     for (; r->tree.nodes[node].kind == REGEX_CAT; node = r->tree.nodes[node].a)
         if (!compile(r, r->tree.nodes[node].b, next, &next)) return false;
     const regex_node n = r->tree.nodes[node];
@@ -122,7 +125,9 @@ adze_regex *adze_regex_create(const adze_env *env, adze_string pattern, const ch
     }
     r->seen = ev_scratch(env, r->n_states, sizeof *r->seen);
     r->lists = ev_scratch(env, 4 * (uint64_t)r->n_states + 1, sizeof *r->lists);
-    return r->seen && r->lists ? r : NULL;
+    if (!r->seen || !r->lists) return NULL;
+    memset(r->seen, 0, r->n_states * sizeof *r->seen);
+    return r;
 }
 
 /* ---- Matching ---- */
@@ -130,7 +135,7 @@ adze_regex *adze_regex_create(const adze_env *env, adze_string pattern, const ch
 typedef struct run {
     const adze_regex *regex;
     adze_string text;
-    uint64_t at;
+    uint64_t at, before;
     uint64_t *seen;
     uint32_t *stack, *now, *then;
     uint32_t n_now, n_then;
@@ -154,8 +159,8 @@ static void enter(run *m, uint32_t first, uint32_t *list, uint32_t *count)
     while (depth) {
         uint32_t at = m->stack[--depth];
         const state *s = &m->regex->states[at];
-        if (m->seen[at] == m->at + 1) continue;
-        m->seen[at] = m->at + 1;
+        if (m->seen[at] == m->before + m->at + 1) continue;
+        m->seen[at] = m->before + m->at + 1;
         if (s->kind == STEP || s->kind == MATCH) list[(*count)++] = at;
         if (s->kind == SPLIT) m->stack[depth++] = s->other;
         if (s->kind == SPLIT || (s->kind == TEST && holds(m, m->regex->tree.nodes[s->node].kind)))
@@ -166,10 +171,14 @@ static void enter(run *m, uint32_t first, uint32_t *list, uint32_t *count)
 static bool in_set(const adze_regex *r, uint32_t node, uint32_t c)
 {
     const regex_node *n = &r->tree.nodes[node];
-    bool found = false;
-    for (uint32_t i = 0; i < n->count && !found; i++)
-        found = c >= r->tree.ranges[n->first + i].low && c <= r->tree.ranges[n->first + i].high;
-    return found != n->negated;
+    const regex_range *ranges = r->tree.ranges + n->first;
+    uint32_t low = 0, high = n->count; /* the first range that ends at c or behind it */
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (ranges[middle].high < c) low = middle + 1;
+        else high = middle;
+    }
+    return (low < n->count && c >= ranges[low].low) != n->negated;
 }
 
 static bool match(run *m)
@@ -187,14 +196,14 @@ static bool match(run *m)
         m->then = list;
         m->n_now = m->n_then;
     }
-    return m->n_now && m->seen[0] == m->text.size + 1;
+    return m->n_now && m->seen[0] == m->before + m->text.size + 1;
 }
 
 bool adze_regex_matches(adze_regex *regex, adze_string text)
 {
     size_t n = regex->n_states;
-    run m = {.regex = regex, .text = text, .seen = regex->seen, .stack = regex->lists};
-    memset(m.seen, 0, n * sizeof *m.seen);
+    run m = {.regex = regex, .text = text, .before = regex->before, .seen = regex->seen, .stack = regex->lists};
+    regex->before += text.size + 1;
     m.now = m.stack + 2 * n + 1; /* a state waits at most twice */
     m.then = m.now + n;
     return match(&m);

@@ -77,12 +77,13 @@ static bool add(parser *p, uint32_t low, uint32_t high)
     return true;
 }
 
-/* The ranges of pairs of characters. `negated`: all others; pairs are in order. */
+/* The ranges of pairs of characters. `negated`: all others; pairs are in order. A pair that begins at 1 begins at 0,
+ * which a list that ends in 0 cannot say. */
 static bool add_pairs(parser *p, const char *pairs, bool negated)
 {
     uint32_t from = 0;
     for (; *pairs; pairs += 2) {
-        uint32_t low = (uint8_t)pairs[0], high = (uint8_t)pairs[1];
+        uint32_t low = (uint8_t)pairs[0] == 1 ? 0 : (uint8_t)pairs[0], high = (uint8_t)pairs[1];
         if (!negated && !add_range(p, low, high)) return false;
         if (negated && low > from && !add_range(p, from, low - 1)) return false;
         from = high + 1;
@@ -114,8 +115,11 @@ static bool named_class(parser *p)
                 {"digit:]", "09"},       {"lower:]", "az"},      {"upper:]", "AZ"},     {"space:]", "\t\r  "},
                 {"punct:]", "!/:@[`{~"}, {"word:]", "09AZ__az"}, {"xdigit:]", "09AFaf"}};
     bool negated = take(p, "^");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (take(p, rows[i].name)) return add_pairs(p, rows[i].pairs, negated);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!take(p, rows[i].name)) continue;
+        bool one_case = !memcmp(rows[i].name, "lower", 5) || !memcmp(rows[i].name, "upper", 5);
+        return add_pairs(p, one_case && p->any_case ? "AZaz" : rows[i].pairs, negated);
+    }
     return fail(p, "a class of characters that is not known") >= 0;
 }
 
@@ -178,10 +182,42 @@ static bool set_item(parser *p)
     return add(p, low, high);
 }
 
+/* Ranges as a heap whose root ends last: that at `at` moves down to its place. */
+static void sink(regex_range *ranges, uint32_t at, uint32_t n)
+{
+    for (uint32_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && ranges[child + 1].low > ranges[child].low) child++;
+        if (ranges[at].low >= ranges[child].low) return;
+        regex_range moved = ranges[at];
+        ranges[at] = ranges[child];
+        ranges[child] = moved;
+    }
+}
+
+/* In order (heapsort), those that touch as one, so that a character is looked up in the logarithm of their number. */
+static uint32_t put_in_order(regex_range *ranges, uint32_t n)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = n / 2; i-- > 0;) sink(ranges, i, n);
+    for (uint32_t end = n; end > 1;) {
+        regex_range last = ranges[0];
+        ranges[0] = ranges[--end];
+        ranges[end] = last;
+        sink(ranges, 0, end);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (!kept || ranges[i].low > ranges[kept - 1].high + 1) ranges[kept++] = ranges[i];
+        else if (ranges[i].high > ranges[kept - 1].high) ranges[kept - 1].high = ranges[i].high;
+    }
+    return kept;
+}
+
 static int32_t end_set(parser *p, uint32_t first, bool negated)
 {
+    regex_tree *t = p->tree;
+    if (t->n_ranges > first) t->n_ranges = first + put_in_order(t->ranges + first, t->n_ranges - first);
     return new_node(
-        p, (regex_node){.kind = REGEX_SET, .first = first, .count = p->tree->n_ranges - first, .negated = negated});
+        p, (regex_node){.kind = REGEX_SET, .first = first, .count = t->n_ranges - first, .negated = negated});
 }
 
 static int32_t parse_set(parser *p)
@@ -215,8 +251,10 @@ static bool parse_flags(parser *p, bool *out_group)
 {
     *out_group = true;
     if (take(p, ":")) return true;
-    if (take(p, "P<") || (peek(p) == '<' && take(p, "<"))) {
+    if (take(p, "P<") || take(p, "<")) {
+        uint64_t begin = p->at;
         while (regex_is_word((uint8_t)peek(p))) p->at++;
+        if (p->at == begin) return fail(p, "a group whose name is empty or odd") >= 0;
         return take(p, ">") || fail(p, "a group whose name does not end") >= 0;
     }
     for (bool on = true; more(p);) {
@@ -265,11 +303,15 @@ static int32_t parse_atom(parser *p)
     return character(p, &c) && add(p, c, c) ? end_set(p, first, false) : -1;
 }
 
+/* More than MAX_REPEAT is MAX_REPEAT + 1. */
 static bool number(parser *p, int32_t *out)
 {
-    uint32_t n = 0;
-    for (*out = 0; peek(p) >= '0' && peek(p) <= '9' && n < 5; n++) *out = *out * 10 + (p->text.data[p->at++] - '0');
-    return n > 0;
+    uint64_t begin = p->at;
+    for (*out = 0; peek(p) >= '0' && peek(p) <= '9'; p->at++) {
+        *out = *out * 10 + (peek(p) - '0');
+        if (*out > MAX_REPEAT) *out = MAX_REPEAT + 1;
+    }
+    return p->at > begin;
 }
 
 /* "{2}", "{2,}" or "{2,5}"; other braces are characters. */
@@ -284,26 +326,25 @@ static bool counts(parser *p, int32_t *min, int32_t *max)
     return ok;
 }
 
+static bool repetition(parser *p, int32_t *min, int32_t *max)
+{
+    *min = 0;
+    *max = -1;
+    if (take(p, "*")) return true;
+    if (take(p, "+")) return *min = 1, true;
+    if (take(p, "?")) return *max = 1, true;
+    return counts(p, min, max);
+}
+
+/* At most one repetition, so that trees are no deeper than groups are. */
 static int32_t parse_repeat(parser *p)
 {
-    int32_t atom = parse_atom(p), min = 0, max = -1;
-    while (atom >= 0 && more(p)) {
-        if (take(p, "*"))
-            min = 0, max = -1;
-        else if (take(p, "+"))
-            min = 1, max = -1;
-        else if (take(p, "?"))
-            min = 0, max = 1;
-        else if (!counts(p, &min, &max))
-            break;
-        if (min > MAX_REPEAT || max > MAX_REPEAT || (max >= 0 && max < min))
-            return fail(p, "a repetition out of range");
-        take(p, "?"); /* the shortest match first: all of the text matches or not, either way */
-        if (p->depth == MAX_DEPTH) return fail(p, "repetitions that are nested too deep");
-        atom = new_node(p, (regex_node){.kind = REGEX_REPEAT, .a = atom, .min = min, .max = max});
-        if (find("*+", peek(p))) return fail(p, "a repetition of a repetition");
-    }
-    return atom;
+    int32_t atom = parse_atom(p), min, max;
+    if (atom < 0 || !more(p) || !repetition(p, &min, &max)) return atom;
+    if (min > MAX_REPEAT || max > MAX_REPEAT || (max >= 0 && max < min)) return fail(p, "a repetition out of range");
+    take(p, "?"); /* the shortest match first: all of the text matches or not, either way */
+    atom = new_node(p, (regex_node){.kind = REGEX_REPEAT, .a = atom, .min = min, .max = max});
+    return repetition(p, &min, &max) ? fail(p, "a repetition of a repetition") : atom;
 }
 
 static int32_t parse_sequence(parser *p)

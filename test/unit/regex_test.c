@@ -39,6 +39,9 @@ TEST(whole_texts)
         {"[[:digit:]]+", "01", 1}, {"[[:^digit:]]", "1", 0},  {"\\d{3}-\\D", "123-x", 1},
         {".", "\xf0\x9f\x98\x80", 1}, {".", "\n", 0},          {"(?s).", "\n", 1},
         {"\\x41\\x{e9}", "A\xc3\xa9", 1}, {"^a$", "a", 1},    {"a^b", "ab", 0},
+        {"(?i)[[:upper:]]", "a", 1}, {"(?i)[[:^upper:]]", "a", 0}, {"[[:upper:]]", "a", 0},
+        {"[c-ea-cf]+", "abcdef", 1}, {"[c-ea-cf]+", "g", 0},  {"[^c-ea-cf]", "g", 1},
+        {"[z-zx-xa-ay-y]", "y", 1}, {"[[:^ascii:]]", "\xc3\xa9", 1}, {"a{2}?", "aa", 1},
         {"\\bfoo\\b", "foo", 1},   {"fo\\Bo", "foo", 1},      {"a\\bb", "ab", 0},
         {"(?P<n>ab)+?", "abab", 1}, {mail, "account@gmail.com", 1}, {mail, "not email", 0},
     };
@@ -59,9 +62,16 @@ TEST(no_patterns)
         {"[a", "a [ without its ]"},
         {"*", "a repetition of nothing"},
         {"a**", "a repetition of a repetition"},
+        {"a+?+", "a repetition of a repetition"},
+        {"a{2}{3}", "a repetition of a repetition"},
+        {"a???", "a repetition of a repetition"},
         {"\\", "a backslash at the end"},
         {"\\pL", "an escape that is not known"},
         {"x{1001}", "a repetition out of range"},
+        {"x{99999999999}", "a repetition out of range"},
+        {"x{0,123456}", "a repetition out of range"},
+        {"(?P<>a)", "a group whose name is empty or odd"},
+        {"(?P<a", "a group whose name does not end"},
         {"a{3,2}", "a repetition out of range"},
         {"[b-a]", "a range that ends before it begins"},
         {"[[:odd:]]", "a class of characters that is not known"},
@@ -106,6 +116,77 @@ TEST(deep_groups)
     free(pattern);
 }
 
+/* The same piece again and again, in patterns of up to 64 KB: one clear answer, soon, at no depth of the stack. */
+TEST(long_patterns)
+{
+    enum { MOST = 1 << 16 };
+    static const struct {
+        const char *head, *piece, *tail;
+        int want; /* on no text */
+    } rows[] = {
+        {"a", "{1}", "", -1},        {"a", "?", "", -1},           {"", "a?", "", 1},
+        {"", "|a", "", 1},           {"", "()", "", 1},            {"", "(", "", -1},
+        {"(", "()", "){0,1000}", 1}, {"((", "()", "){0,1000}){0,1000}", -1},
+        {"[", "az", "]{1000}", 0},   {"(?i)[", "\\W", "]{1000}", 0},
+        {"", "(?i)", "", 1},         {"a{", "1", "}", -1},
+    };
+    char *pattern = malloc(MOST + 1);
+    if (!pattern) abort();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t n = strlen(rows[i].head), piece = strlen(rows[i].piece), tail = strlen(rows[i].tail);
+        memcpy(pattern, rows[i].head, n);
+        for (; n + piece + tail <= MOST; n += piece) memcpy(pattern + n, rows[i].piece, piece);
+        memcpy(pattern + n, rows[i].tail, tail + 1);
+        int got = matches(pattern, "");
+        if (got != rows[i].want) printf("  '%s' '%s' … '%s'\n", rows[i].head, rows[i].piece, rows[i].tail);
+        CHECK_INT(got, rows[i].want);
+    }
+    memset(pattern, 'a', MOST);
+    pattern[MOST] = 0;
+    CHECK_INT(matches(pattern, ""), 0); /* as long as may be */
+    free(pattern);
+}
+
+/* Many sets of many ranges, each looked into for every state. */
+TEST(large_sets)
+{
+    enum { RANGES = 5000, LONG = 2000 };
+    char *pattern = malloc(4 * RANGES + 64), *text = malloc(LONG + 1), *at = pattern;
+    if (!pattern || !text) abort();
+    at += sprintf(at, "[");
+    for (int i = 0; i < RANGES; i++) {
+        int c = 0x2000 + 2 * i; /* three bytes of UTF-8 each */
+        at += sprintf(at, "%c%c%c", 0xE0 | c >> 12, 0x80 | (c >> 6 & 63), 0x80 | (c & 63));
+    }
+    sprintf(at, "a]{0,1000}b");
+    memset(text, 'a', LONG);
+    text[LONG] = 0;
+    CHECK_INT(matches(pattern, text), 0);
+    text[1000] = 'b', text[1001] = 0;
+    CHECK_INT(matches(pattern, text), 1);
+    free(pattern);
+    free(text);
+}
+
+/* One pattern on many texts: nothing is left of the text before. */
+TEST(texts_one_after_the_other)
+{
+    const char *why;
+    adze_context *context = adze_context_create();
+    adze_host host;
+    adze_host_init(&host, adze_loc_unknown(context));
+    adze_regex *regex = adze_regex_create(&host.env, text_of("a(b|c)*"), &why);
+    if (!regex) abort();
+    for (int i = 0; i < 100; i++) {
+        CHECK_INT(adze_regex_matches(regex, text_of("abcb")), 1);
+        CHECK_INT(adze_regex_matches(regex, text_of("")), 0);
+        CHECK_INT(adze_regex_matches(regex, text_of("a")), 1);
+        CHECK_INT(adze_regex_matches(regex, text_of("abd")), 0);
+    }
+    adze_host_free(&host);
+    adze_context_destroy(context);
+}
+
 /* Repetitions of nothing do not multiply. */
 TEST(nothing_again_and_again)
 {
@@ -120,6 +201,9 @@ int main(void)
     RUN(no_patterns);
     RUN(linear_time);
     RUN(deep_groups);
+    RUN(long_patterns);
+    RUN(large_sets);
+    RUN(texts_one_after_the_other);
     RUN(nothing_again_and_again);
     return unit_end();
 }
