@@ -6,6 +6,7 @@ test/conformance's onnx_node over them.
     onnx_contrib.py [--keep] [--target=NAME] [WORD...]     cases whose name holds a word; --keep leaves them in
                                                            <build>/test/onnx_contrib; NAME: x86:host, or none
 """
+import logging
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from onnx_suite import (ADZE, TensorProto, first_line, folder_of, helper, np, nu
 FOLDER = folder_of("onnx_contrib")
 random = np.random.default_rng(11)
 CASES = []
+WANTED = {}  # of ops that ONNX Runtime has no kernel for on the CPU: what numpy computes
 
 
 def floats(*dims, dtype=np.float32):
@@ -81,6 +83,23 @@ for activation, more in (("Relu", {}), ("Tanh", {}), ("LeakyRelu", {"activation_
     case("FusedGemm", [a], [b, floats(4)], activation=activation, alpha=0.5, beta=2.0, **more, name="_" + activation)
 case("FusedGemm", [a.T.copy()], [b.T.copy()], activation="Relu", transA=1, transB=1, name="_turned")
 
+scores = floats(2, 3, 4, 5)
+for name, shape, inner, axis in (("", (2, 1, 1, 5), 1, 3), ("_rows", (3, 4, 5), 0, 3), ("_flat", (2, 1, 4, 5), 1, 2)):
+    added = floats(*shape)
+    case("BiasSoftmax", [scores], [added], axis=axis, is_inner_broadcast=inner, name=name)
+    lines = (scores + added).astype(np.float64).reshape(*scores.shape[:axis], -1)
+    power = np.exp(lines - lines.max(-1, keepdims=True))
+    WANTED["biassoftmax" + name] = [(power / power.sum(-1, keepdims=True)).reshape(scores.shape).astype(np.float32)]
+for name, tail in (("", []), ("_all", [floats(2, 3, 4), f32(0.5), np.array(False)])):
+    case("BiasDropout", [x3], [bias4, *tail], outputs=2, name=name)
+    WANTED["biasdropout" + name] = [x3 + bias4 + (tail[0] if tail else 0), np.ones(x3.shape, bool)]
+left, right = floats(2, 3, 2), floats(3, 2)
+for op in ("ComplexMul", "ComplexMulConj"):
+    case(op, [left, right])
+    a, b = left[..., 0] + 1j * left[..., 1], right[..., 0] + 1j * right[..., 1]
+    y = a * (b.conj() if op.endswith("Conj") else b)
+    WANTED[op.lower()] = [np.stack([y.real, y.imag], -1).astype(np.float32)]
+
 # ---- Norms ----
 
 hidden, g, s = floats(2, 3, 8), floats(8), floats(8)
@@ -100,8 +119,6 @@ mask = ints([1, 1, 1, 0, 0], [1, 1, 1, 1, 1])
 case("EmbedLayerNormalization", [ids, segments], [*tables, g, s, mask], outputs=3, name="_mask")
 case("EmbedLayerNormalization", [ids, segments], [*tables, g, s, None, ints([4, 3, 2, 1, 0])], outputs=2,
      name="_positions")
-
-WANTED = {}  # of ops that ONNX Runtime has no kernel for on the CPU: what numpy computes
 
 
 def group_norm(x, groups, epsilon, scale, shift, activation):
@@ -134,6 +151,17 @@ reference = helper.make_model(helper.make_graph(
     ir_version=9)
 planes = {"x": pixels.transpose(0, 3, 1, 2), "w": filters.transpose(0, 3, 1, 2), "b": CASES[-1][3][-1].array}
 WANTED["nhwcconv"] = [run_onnx(reference, planes)[0].transpose(0, 2, 3, 1).copy()]
+
+for activation, params, added in (("Relu", [], False), ("LeakyRelu", [0.2], True), ("", [], True)):
+    bias, total = floats(6), floats(2, 3, 2, 6)
+    more = {"activation": activation, "activation_params": params} if params else {"activation": activation}
+    first = filters.transpose(0, 3, 1, 2).copy()
+    case("NhwcFusedConv", [pixels], [first, bias, total if added else None], group=2, strides=[1, 2],
+         pads=[1, 0, 1, 1], name=f"_{activation}", **more)
+    planes["b"] = bias
+    y = run_onnx(reference, planes)[0].transpose(0, 2, 3, 1) + (total if added else 0)
+    y = np.maximum(y, 0) if activation == "Relu" else np.where(y < 0, 0.2 * y, y) if params else y
+    WANTED[f"nhwcfusedconv_{activation}"] = [y.astype(np.float32)]
 
 # ---- Matrix products ----
 
@@ -169,6 +197,11 @@ for bits in (2, 4, 8):
         case("MatMulNBits", [floats(2, 2, k)], [packed, scales, zeros], name=name + "_zeros", **about)
 case("MatMulNBits", [floats(3, 32)], [bytes_(4, 2, 8), floats(4, 2), floats(4, 2), None, floats(4)],
      name="_float_zeros", K=32, N=4, bits=4, block_size=16)
+for kind in (0, 1):
+    case("MatMulBnb4", [floats(3, 32)], [bytes_(32 * 4 // 2), np.abs(floats(32 * 4 // 16))], K=32, N=4, block_size=16,
+         quant_type=kind, name=f"_{kind}")
+case("MatMulBnb4", [floats(2, 2, 24)], [bytes_(24 * 4 // 2), np.abs(floats(3))], K=24, N=4, block_size=32, quant_type=1,
+     name="_across")  # blocks do not end with rows
 case("GatherBlockQuantized", [Constant(bytes_(6, 16)), ints([0, 3], [5, -1], dtype=np.int64)],
      [np.abs(floats(6, 2)), bytes_(6, 1)], bits=4, block_size=16, gather_axis=0, quantize_axis=1)
 
@@ -195,6 +228,12 @@ for name, kind in (("", np.uint8), ("_s8", np.int8)):
     case("QLinearWhere", [random.random((2, 3)) < 0.5, bytes_(2, 3, dtype=kind)],
          [f32(0.05), np.array(zero), bytes_(3, dtype=kind), f32(0.04), np.array(of), f32(0.06), np.array(zero)],
          step=0.06, name=name)
+for name, axes, keep in (("", [1, 2], 0), ("_kept", [-1], 1)):
+    codes = bytes_(2, 3, 4, 5)
+    case("QLinearReduceMean", [codes], [f32(0.05), u8(7), f32(0.04), u8(3)], axes=axes, keepdims=keep, step=0.04,
+         name=name)
+    mean = (0.05 * (codes.astype(np.float64) - 7)).mean(tuple(axes), keepdims=bool(keep))
+    WANTED["qlinearreducemean" + name] = [(0.04 * np.clip(np.round(mean / 0.04) + 3, 0, 255)).astype(np.float32)]
 last = bytes_(2, 6, 5, 4)
 case("QLinearGlobalAveragePool", [last], [f32(0.05), u8(7), f32(0.04), u8(3)], channels_last=1, step=0.04, name="_last")
 case("QLinearAveragePool", [last], [f32(0.05), u8(7), f32(0.04), u8(3)], channels_last=1, kernel_shape=[2, 2],
@@ -210,6 +249,75 @@ case("QuantizeLinear", [floats(3, 4)], [f32(0.01)], name="_none")
 case("DequantizeLinear", [bytes_(3, 4, dtype=np.uint16)], [f32(0.001), np.array(30000, np.uint16)], name="_16")
 case("DequantizeLinear", [bytes_(3, 4, dtype=np.int8)], [np.abs(floats(3)), bytes_(3, dtype=np.int8)], axis=0,
      name="_axis")
+
+# ---- Recurrent layers ----
+
+T, N, I, M = 5, 3, 6, 4  # times, batch, size, hidden
+
+
+def lstm(name, directions=1, columns=False, kind=np.int8, rest=(), **attributes):
+    """`rest`: biases, lengths, h, c, peepholes."""
+    def scales(*dims):
+        return np.abs(floats(*dims)) / 40 + 0.004
+
+    form = (directions, 4 * M) if columns else (directions,)
+    zeros = np.zeros(form, kind) if kind == np.int8 else np.full(form, 128, kind)
+    rest = [*rest, *[None] * (5 - len(rest))]
+    case("DynamicQuantizeLSTM", [floats(T, N, I)],
+         [bytes_(directions, I, 4 * M, dtype=kind), bytes_(directions, M, 4 * M, dtype=kind), *rest,
+          scales(*form), zeros, scales(*form), zeros], outputs=3, hidden_size=M, name=name, **attributes)
+
+
+lstm("")
+lstm("_u8", kind=np.uint8, rest=[floats(1, 8 * M)])
+lstm("_columns", columns=True, rest=[floats(1, 8 * M)])
+lstm("_state", rest=[floats(1, 8 * M), None, floats(1, N, M), floats(1, N, M)])
+lstm("_lengths", rest=[floats(1, 8 * M), ints(5, 3, 1)])
+lstm("_peepholes", rest=[floats(1, 8 * M), None, None, None, floats(1, 3 * M)])
+lstm("_reverse", direction="reverse", rest=[floats(1, 8 * M)])
+lstm("_reverse_lengths", direction="reverse", rest=[floats(1, 8 * M), ints(5, 3, 2)])
+lstm("_both", directions=2, direction="bidirectional", columns=True, rest=[floats(2, 8 * M)])
+lstm("_functions", activations=["HardSigmoid", "Relu", "ScaledTanh"], activation_alpha=[0.3, 0.8],
+     activation_beta=[0.4, 0.7], clip=0.9, rest=[floats(1, 8 * M)])
+lstm("_forget", input_forget=1, rest=[floats(1, 8 * M)])
+
+# ---- Tokens and positions ----
+
+words = random.integers(0, 3, (4, 7)).astype(np.int64)
+for size in (1, 2, 3, 8):
+    case("NGramRepeatBlock", [words, floats(4, 5)], ngram_size=size, name=f"_{size}")
+for axis, size, step in ((1, 2, 1), (-1, 3, 2), (0, 2, 2)):
+    CASES.append((f"unfoldtensor_{axis}", "UnfoldTensor", "com.microsoft", [floats(2, 4, 7)], 1, 0,
+                  {"dim": axis, "size": size, "step": step}))
+
+
+def bucket(ahead, both, buckets, most):
+    """T5's own way of numbering distances, one at a time."""
+    start = 0
+    if both:
+        buckets //= 2
+        start, ahead = (buckets if ahead > 0 else 0), abs(ahead)
+    else:
+        ahead = max(-ahead, 0)
+    if ahead < buckets // 2:
+        return start + ahead
+    far = buckets // 2 + int(np.log(ahead / (buckets // 2)) / np.log(most / (buckets // 2)) * (buckets - buckets // 2))
+    return start + min(far, buckets - 1)
+
+
+table = floats(16, 3)
+for both in (0, 1):
+    case("RelativePositionBias", [table, np.array(19, np.int64), np.array(23, np.int64)], is_bidirectional=both,
+         max_distance=20, name=f"_{both}")
+    places = [[bucket(k - q, both, 16, 20) for k in range(23)] for q in range(19)]
+    WANTED[f"relativepositionbias_{both}"] = [table[places].transpose(2, 0, 1)[None].copy()]
+query, more, far = floats(2, 5, 12), floats(12), floats(1, 3, 5, 5)
+gate_w, gate_b, eco = floats(4, 8), floats(8), floats(1, 3, 1, 1)
+case("GatedRelativePositionBias", [query], [more, far, gate_w, gate_b, eco], num_heads=3)
+heads = (query + more).reshape(2, 5, 3, 4).transpose(0, 2, 1, 3)
+gates = 1 / (1 + np.exp(-(heads @ gate_w + gate_b).reshape(2, 3, 5, 2, 4).sum(-1)))
+WANTED["gatedrelativepositionbias"] = [
+    ((gates[..., :1] * (gates[..., 1:] * eco - 1) + 2) * far).astype(np.float32)]
 
 # ---- Attention ----
 
@@ -334,6 +442,21 @@ REFUSED = [
     ("NhwcConv", [floats(2, 8), Constant(floats(2, 8))], {}, "input 1 has rank 2"),
     ("QLinearAdd", [qx, Constant(f32(0.02))], {}, "has no input 3"),
     ("QLinearConcat", [Constant(f32(1)), Constant(u8(0)), qx], {"axis": 0}, "has 3 inputs"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(bytes_(1, 3, 8)), Constant(bytes_(1, 2, 8))], {},
+     "has no input 8"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(floats(1, 3, 8)), Constant(bytes_(1, 2, 8)), *[None] * 5,
+                             Constant(floats(1)), Constant(bytes_(1)), Constant(floats(1)), Constant(bytes_(1))], {},
+     "weights of another type than i8 and u8"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(bytes_(1, 3, 8)), Constant(bytes_(1, 2, 8)), *[None] * 5,
+                             Constant(floats(1)), Constant(bytes_(1)), Constant(floats(1)), Constant(bytes_(1))],
+     {"activations": ["Sigmoid", "Sine", "Tanh"]}, "are not known, or too many"),
+    ("MatMulBnb4", [floats(3, 32), Constant(bytes_(64)), Constant(floats(7))],
+     {"K": 32, "N": 4, "block_size": 16, "quant_type": 1}, "has not a factor for each of 8 blocks"),
+    ("MatMulBnb4", [floats(3, 32), Constant(bytes_(64)), Constant(floats(8))],
+     {"K": 32, "N": 4, "block_size": 16, "quant_type": 2}, "attribute 'quant_type' is 2"),
+    ("NGramRepeatBlock", [words, floats(4, 5)], {"ngram_size": 0}, "attribute 'ngram_size' is 0"),
+    ("UnfoldTensor", [floats(3)], {"size": 4}, "parts of 4, 1 apart, of an axis of 3"),
+    ("BeamSearch", [words], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),
     ("RotaryEmbedding", [floats(1, 2, 8), None, floats(4, 4), floats(4, 4)], {}, "has no positions"),
@@ -407,6 +530,47 @@ def write(folder, name, op, domain, operands, outputs, step, attributes):
     save_case(os.path.join(folder, name), model, [a for _, a in args], got, step * 1.001 or None)
 
 
+# ---- What ONNX Runtime's quantizer makes of a model with an LSTM ----
+
+def quantized_lstm(folder, name, per_channel, direction):
+    """quantize_dynamic of an LSTM in front of a product."""
+    logging.disable(logging.WARNING)
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    d = 2 if direction == "bidirectional" else 1
+    weights = {"w": floats(d, 4 * M, I), "r": floats(d, 4 * M, M), "b": floats(d, 8 * M), "m": floats(M, 3)}
+    x = floats(T, N, I)
+    graph = helper.make_graph(
+        [helper.make_node("LSTM", ["x", "w", "r", "b"], ["h", "", "c"], hidden_size=M, direction=direction, name="l"),
+         helper.make_node("MatMul", ["h", "m"], ["y"], name="product")], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [T, d, N, 3]),
+         helper.make_tensor_value_info("c", TensorProto.FLOAT, [d, N, M])],
+        [numpy_helper.from_array(v, k) for k, v in weights.items()])
+    source, made = os.path.join(folder, "float.onnx"), os.path.join(folder, "made.onnx")
+    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)]), source)
+    quantize_dynamic(source, made, per_channel=per_channel, weight_type=QuantType.QInt8)
+    model = onnx.load(made)
+    if "DynamicQuantizeLSTM" not in {n.op_type for n in model.graph.node}:
+        raise ValueError("the quantizer left the LSTM as it was")
+    save_case(os.path.join(folder, "cases", name), model, [x], run_onnx(model, {"x": x}))
+
+
+def write_quantized(folder, words):
+    """How many could not be made."""
+    failed = 0
+    for per_channel in (False, True):
+        for direction in ("forward", "reverse", "bidirectional"):
+            name = f"quantized_lstm_{direction}{'_columns' * per_channel}"
+            if words and not any(word in name for word in words):
+                continue
+            try:
+                quantized_lstm(folder, name, per_channel, direction)
+            except Exception as error:  # of the many kinds that ONNX Runtime has
+                failed += 1
+                print(f"FAILED {name}: {first_line(error)}")
+    return failed
+
+
 def main():
     words = [a for a in sys.argv[1:] if not a.startswith("--")]
     target = option("target") or "x86:host"
@@ -421,6 +585,7 @@ def main():
         except Exception as error:  # of the many kinds that ONNX Runtime has
             failed += 1
             print(f"FAILED {name}: ONNX Runtime: {first_line(error)}")
+    failed += write_quantized(FOLDER, words)
     for flags in ([], [f"--target={target}"] if target != "none" else None):
         if flags is not None and os.path.exists(cases):
             good, *bad = run_cases(cases, *flags)

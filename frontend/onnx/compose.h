@@ -63,8 +63,26 @@ term *compose_repeat_heads(adze_onnx_node *node, term *x, int64_t have, int64_t 
 /* A term that holds one element as rank 0; any other one, and NULL, as it is. */
 term *compose_one(adze_onnx_node *node, term *x);
 
-/* upgrade_conv.c: what a convolution makes of d where it runs backwards, as for its gradient: of [batch, out, …] and the
- * weights [out, in / group, …] a term [batch, in, …] of the windows' `in`. Numbers of one axis each. */
+/* compose_loop.c: a `loop`. Between begin and end what is said stands in its region, whose arguments are the number of
+ * the run (index 0) and what is carried; begin and end come in pairs, whatever they answer. `values` of the end are
+ * what is carried on, with types as at the start, then what is stacked; NULL: give it up, as after an error. `runs`:
+ * how many entries a stack has, NULL where that is not known. One of `count` and `go_on` may be NULL, which says
+ * whether to run at all, and at the end whether once more. Results are those of `op`, which is NULL after an error. */
+enum { COMPOSE_LOOP_VALUES = 128 };
+typedef struct compose_loop {
+    adze_op *op;
+    uint32_t n_carried;
+    adze_builder before;
+    adze_const *last;
+} compose_loop;
+bool compose_loop_begin(adze_onnx_node *node, term *count, term *go_on, term *const *carried, uint32_t n_carried,
+                        uint32_t n_stacks, compose_loop *out);
+term *compose_loop_argument(const compose_loop *loop, uint32_t index);
+bool compose_loop_end(adze_onnx_node *node, compose_loop *loop, const adze_dim *runs, term *go_on, term *const *values,
+                      uint32_t n);
+
+/* upgrade_conv.c: what a convolution makes of d where it runs backwards, as for its gradient: of [batch, out, …] and
+ * the weights [out, in / group, …] a term [batch, in, …] of the windows' `in`. Numbers of one axis each. */
 typedef struct compose_window {
     int64_t in, out, kernel, stride, dilation, before, after;
 } compose_window;

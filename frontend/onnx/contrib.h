@@ -10,6 +10,8 @@
 /* contrib_activation.c */
 bool adze_onnx_contrib_gelu(adze_onnx_node *node);
 bool adze_onnx_contrib_quick_gelu(adze_onnx_node *node);
+bool adze_onnx_contrib_bias_softmax(adze_onnx_node *node);
+bool adze_onnx_contrib_bias_dropout(adze_onnx_node *node);
 bool adze_onnx_contrib_fused_conv(adze_onnx_node *node);
 bool adze_onnx_contrib_fused_gemm(adze_onnx_node *node);
 /* x through the activation that the attribute `activation` names, with these parameters; x without one. */
@@ -20,6 +22,9 @@ bool adze_onnx_contrib_skip_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_simplified_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_embed_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_group_norm(adze_onnx_node *node);
+
+/* contrib_recurrent.c */
+bool adze_onnx_contrib_dynamic_lstm(adze_onnx_node *node);
 
 /* contrib_matmul.c */
 bool adze_onnx_contrib_fused_matmul(adze_onnx_node *node);
@@ -37,6 +42,7 @@ term *compose_scaled_product(adze_onnx_node *node, const quantized_side *a, cons
 /* contrib_bits.c: weights packed below a byte */
 bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node);
 bool adze_onnx_contrib_gather_bits(adze_onnx_node *node);
+bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node);
 
 /* contrib_quant.c */
 bool adze_onnx_contrib_quantize(adze_onnx_node *node);
@@ -45,6 +51,8 @@ bool adze_onnx_contrib_qlinear_concat(adze_onnx_node *node);
 bool adze_onnx_contrib_qlinear_conv(adze_onnx_node *node);
 bool adze_onnx_contrib_nhwc_pool(adze_onnx_node *node);
 bool adze_onnx_contrib_nhwc_conv(adze_onnx_node *node);
+bool adze_onnx_contrib_nhwc_fused_conv(adze_onnx_node *node);
+bool adze_onnx_contrib_qlinear_mean(adze_onnx_node *node);
 bool adze_onnx_contrib_mul_integer(adze_onnx_node *node);
 
 /* contrib_attention.c, contrib_group.c */
@@ -54,11 +62,18 @@ bool adze_onnx_contrib_decoder(adze_onnx_node *node);
 bool adze_onnx_contrib_group_query(adze_onnx_node *node);
 bool adze_onnx_contrib_rotary(adze_onnx_node *node);
 
+/* contrib_text.c: what loops around a model of text take from it */
+bool adze_onnx_contrib_ngram_block(adze_onnx_node *node);
+bool adze_onnx_contrib_unfold(adze_onnx_node *node);
+bool adze_onnx_contrib_relative_bias(adze_onnx_node *node);
+bool adze_onnx_contrib_gated_bias(adze_onnx_node *node);
+
 /* contrib_standard.c: what ai.onnx has as well, and small ones */
 bool adze_onnx_contrib_standard(adze_onnx_node *node);
 bool adze_onnx_contrib_expand_dims(adze_onnx_node *node);
 bool adze_onnx_contrib_unique(adze_onnx_node *node);
 bool adze_onnx_contrib_inverse(adze_onnx_node *node);
 bool adze_onnx_contrib_distance(adze_onnx_node *node);
+bool adze_onnx_contrib_complex_product(adze_onnx_node *node);
 
 #endif

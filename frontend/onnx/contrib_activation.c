@@ -65,6 +65,44 @@ bool adze_onnx_contrib_quick_gelu(adze_onnx_node *node)
     return compose_end(node, compose_cast(node, y, dtype));
 }
 
+/* x + bias, whose axes of 1 are spread over x, then softmax over all axes from one on. The bias repeats over the axes
+ * just before that one (inner), or over the first ones: there it has fewer rows, so that numpy's rule does both. */
+bool adze_onnx_contrib_bias_softmax(adze_onnx_node *node)
+{
+    int64_t axis = 1, inner = 1;
+    term *x, *bias;
+    uint32_t rank, bias_rank, at;
+    if (!adze_onnx_attr_int(node, "axis", &axis) || !adze_onnx_attr_flag(node, "is_inner_broadcast", &inner) ||
+        !compose_operand(node, 0, 1, &x, &rank) || !compose_operand(node, 1, 0, &bias, &bias_rank) ||
+        !compose_axis(node, axis, rank, &at))
+        return false;
+    if (bias_rank > rank) return adze_onnx_invalid(node, "has a bias of rank %u to rank %u", bias_rank, rank);
+    adze_attr first = adze_attr_int("axis", at);
+    return compose_end(node, compose_with(node, "softmax_flat", compose2(node, "add", x, bias), first));
+}
+
+/* x + bias (+ residual): nothing is dropped where a model is used. */
+bool adze_onnx_contrib_bias_dropout(adze_onnx_node *node)
+{
+    term *x, *bias, *residual = adze_onnx_operand(node, 2), *training = adze_onnx_operand(node, 4);
+    uint32_t rank, bias_rank;
+    double trains = 0;
+    int64_t seed = 0;
+    if (!adze_onnx_attr_int(node, "seed", &seed) || !compose_operand(node, 0, 0, &x, &rank) ||
+        !compose_operand(node, 1, 0, &bias, &bias_rank))
+        return false;
+    if (training && (!adze_value_as_splat(training, &trains) || trains != 0))
+        return adze_onnx_unsupported(node, "training_mode");
+    term *y = compose2(node, "add", x, bias);
+    if (residual) y = compose2(node, "add", y, residual);
+    if (node->n_out > 1) {
+        term *yes = compose_number(node, ADZE_DTYPE_bool, 1);
+        node->out[1] = compose_expand(node, yes, adze_type_dims(adze_value_type(x)), rank);
+        if (!node->out[1]) return false;
+    }
+    return compose_end(node, y);
+}
+
 /* ---- Activations by name ---- */
 
 /* Parameters come in this order; those that are not given have the op's own defaults. */

@@ -111,6 +111,54 @@ bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node)
     return compose_end(node, bias ? compose2(node, "add", y, bias) : y);
 }
 
+/* The values of codes of 4 bits that are no integers: of a sign, two bits of exponent and one of mantissa as
+ * bitsandbytes has it, and of the quantiles of a normal distribution (Dettmers et al., QLoRA, 2023, appendix E). */
+static const float code_books[2][16] = {
+    {0.0F, 0.005208333333F, 0.66666667F, 1.0F, 0.33333333F, 0.5F, 0.16666667F, 0.25F, -0.0F, -0.005208333333F,
+     -0.66666667F, -1.0F, -0.33333333F, -0.5F, -0.16666667F, -0.25F},
+    {-1.0F, -0.6961928009986877F, -0.5250730514526367F, -0.39491748809814453F, -0.28444138169288635F,
+     -0.18477343022823334F, -0.09105003625154495F, 0.0F, 0.07958029955625534F, 0.16093020141124725F,
+     0.24611230194568634F, 0.33791524171829224F, 0.44070982933044434F, 0.5626170039176941F, 0.7229568362236023F, 1.0F},
+};
+
+/* Codes of 4 bits, the high half of a byte first, of all of [n, k] in a row; each block of them has a factor. */
+bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node)
+{
+    int64_t k = 0, n = 0, kind = 0, turn = 1, unused = 0, sixteen = 16, block = 0, blocks;
+    term *x, *factors = adze_onnx_operand(node, 2);
+    uint32_t rank;
+    if (!adze_onnx_attr_int(node, "K", &k) || !adze_onnx_attr_int(node, "N", &n) ||
+        !adze_onnx_attr_int(node, "quant_type", &kind) || !adze_onnx_attr_int(node, "block_size", &block) ||
+        !adze_onnx_attr_flag(node, "transB", &turn) || !adze_onnx_attr_int(node, "training_mode", &unused) ||
+        !compose_operand(node, 0, 1, &x, &rank))
+        return false;
+    if (k < 1 || n < 1 || k > INT32_MAX || n > INT32_MAX)
+        return adze_onnx_invalid(node, "a weight of %lld x %lld", (long long)k, (long long)n);
+    if (kind != 0 && kind != 1) return adze_onnx_invalid(node, "attribute 'quant_type' is %lld", (long long)kind);
+    if (block < 16 || block > INT32_MAX)
+        return adze_onnx_invalid(node, "attribute 'block_size' is %lld", (long long)block);
+    blocks = (n * k + block - 1) / block;
+    if (n * k % 2 || n * k % block)
+        return adze_onnx_unsupported(node, "weights of %lld elements in blocks of %lld", (long long)(n * k),
+                                     (long long)block);
+    if (compose_rank(factors) != 1 || !adze_dim_is_value(compose_dim(factors, 0), blocks))
+        return adze_onnx_invalid(node, "has not a factor for each of %lld blocks", (long long)blocks);
+    adze_context *context = node->import->context;
+    const adze_dim *line[] = {adze_dim_const(context, blocks), adze_dim_const(context, block)};
+    const adze_dim *matrix[] = {adze_dim_const(context, n), adze_dim_const(context, k)};
+    term *pairs = codes_of(node, adze_onnx_operand(node, 1), 4, n * k / 2, 2);
+    pairs = compose_slice(node, pairs, 1, -1, INT64_MIN, -1);
+    const adze_type *type = adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, &sixteen);
+    const char *name = adze_internf(context, "%s.values", node->name);
+    adze_attr axis = adze_attr_int("axis", 0);
+    term *book = adze_const_make(node->import->module, name, type, code_books[kind]);
+    term *in[] = {book, compose_cast(node, compose_reshape(node, pairs, line, 2), ADZE_DTYPE_i64)};
+    term *w = compose_cast(node, compose_all(node, "gather", in, 2, 2, &axis, 1), compose_dtype(factors));
+    w = compose_reshape(node, compose2(node, "mul", w, compose_unsqueeze(node, factors, 1, 2)), matrix, 2);
+    if (turn) w = compose_transpose(node, w, (const int64_t[]){1, 0}, 2);
+    return compose_end(node, compose2(node, "matmul", x, w));
+}
+
 /* Rows of a table of codes that lie along its last axis: dequantized, then gathered. */
 bool adze_onnx_contrib_gather_bits(adze_onnx_node *node)
 {

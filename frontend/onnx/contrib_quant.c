@@ -74,6 +74,15 @@ bool adze_onnx_contrib_nhwc_conv(adze_onnx_node *node)
     return node->in[1] && with_channels_last(node, conv);
 }
 
+/* The operand and what is added have their channels last, the weights as conv has them: so ONNX Runtime's layout pass
+ * makes it, which turns activations alone. */
+bool adze_onnx_contrib_nhwc_fused_conv(adze_onnx_node *node)
+{
+    term *sum = adze_onnx_operand(node, 3);
+    if (sum && !(node->in[3] = move_channels(node, sum, false))) return false;
+    return with_channels_last(node, adze_onnx_contrib_fused_conv);
+}
+
 bool adze_onnx_contrib_qlinear_conv(adze_onnx_node *node)
 {
     int64_t last = 0;
@@ -120,6 +129,18 @@ bool adze_onnx_contrib_qlinear(adze_onnx_node *node)
     int64_t last = 0;
     if (!adze_onnx_attr_flag(node, "channels_last", &last)) return false;
     return last ? with_channels_last(node, qlinear) : qlinear(node);
+}
+
+/* The mean over the axes that the attribute lists, in floats. */
+bool adze_onnx_contrib_qlinear_mean(adze_onnx_node *node)
+{
+    const int64_t *axes;
+    size_t n;
+    int64_t keep = 1;
+    term *x = adze_onnx_operand(node, 0), *scale = adze_onnx_operand(node, 3), *zero = adze_onnx_operand(node, 4);
+    if (!adze_onnx_attr_ints(node, "axes", &axes, &n) || !adze_onnx_attr_flag(node, "keepdims", &keep)) return false;
+    term *mean = compose_reduce(node, "reduce_mean", floats_at(node, 0), n ? axes : NULL, n, keep != 0);
+    return mean && end_quantized(node, mean, scale, zero, compose_dtype(x));
 }
 
 /* Scale and zero point of the result, then three operands a part. */

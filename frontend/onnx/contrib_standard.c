@@ -84,6 +84,26 @@ bool adze_onnx_contrib_inverse(adze_onnx_node *node)
     return compose_end(node, compose_cast(node, compose_slice(node, m, -1, n, 2 * n, 1), dtype));
 }
 
+/* Elements (re, im) along the last axis: a b, or a times b's conjugate. */
+bool adze_onnx_contrib_complex_product(adze_onnx_node *node)
+{
+    bool conjugate = !strcmp(node->op_type, "ComplexMulConj");
+    term *part[4], *x;
+    uint32_t rank;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!compose_operand(node, i, 1, &x, &rank)) return false;
+        if (!adze_dim_is_value(compose_dim(x, rank - 1), 2))
+            return adze_onnx_invalid(node, "input %u has not a last axis of 2, real and imaginary part", i);
+        for (int64_t k = 0; k < 2; k++) part[2 * i + (uint32_t)k] = compose_slice(node, x, -1, k, k + 1, 1);
+    }
+    if (conjugate) part[3] = compose1(node, "neg", part[3]);
+    term *product[2][2]; /* of a's part by b's */
+    for (uint32_t i = 0; i < 4; i++) product[i / 2][i % 2] = compose2(node, "mul", part[i / 2], part[2 + i % 2]);
+    term *real = compose2(node, "sub", product[0][0], product[1][1]);
+    term *imag = compose2(node, "add", product[0][1], product[1][0]);
+    return compose_end(node, compose_concat(node, (term *[]){real, imag}, 2, -1));
+}
+
 /* Of each row of A to each row of B: the sum of squares, or its root. */
 bool adze_onnx_contrib_distance(adze_onnx_node *node)
 {

@@ -84,6 +84,8 @@ bool adze_onnx_upgrade_center_crop_pad(adze_onnx_node *node);
 bool adze_onnx_upgrade_affine_grid(adze_onnx_node *node);
 /* upgrade_recurrent.c */
 bool adze_onnx_upgrade_recurrent(adze_onnx_node *node);
+/* Strings as one text with spaces between; NULL after an error, "" where there are none. */
+const char *adze_onnx_join(adze_onnx_node *node, const char *name);
 /* upgrade_einsum.c */
 bool adze_onnx_upgrade_einsum(adze_onnx_node *node);
 /* upgrade_legacy.c: what opsets before 7 say otherwise, on any op. *out_done: the node is imported. */

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Strings as one text with spaces between; NULL after an error, "" where there are none. */
-static const char *join(adze_onnx_node *node, const char *name)
+const char *adze_onnx_join(adze_onnx_node *node, const char *name)
 {
     const Pb__Attribute *attr = adze_onnx_attr(node, name);
     adze_text text = {0};
@@ -33,7 +32,7 @@ bool adze_onnx_upgrade_recurrent(adze_onnx_node *node)
 {
     enum { FIRST_H = 5, FIRST_C = 6 };
     int64_t layout = 0, sequence = 0;
-    const char *activations = join(node, "activations");
+    const char *activations = adze_onnx_join(node, "activations");
     const char *op = !strcmp(node->op_type, "LSTM") ? "lstm" : !strcmp(node->op_type, "GRU") ? "gru" : "rnn";
     if (!activations || !adze_onnx_attr_flag(node, "layout", &layout) ||
         !adze_onnx_attr_int(node, "output_sequence", &sequence)) /* opset 1: results are optional by themselves */

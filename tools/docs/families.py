@@ -19,7 +19,7 @@ BEGIN, END = "<!-- table -->\n", "<!-- end -->\n"
 STAGES = {
     "import": "frontend/onnx/upgrade*.[ch] frontend/onnx/contrib*.[ch] frontend/onnx/gradient* frontend/onnx/ml.h "
               "frontend/onnx/trees.* frontend/onnx/list.c frontend/onnx/attention.h frontend/onnx/repeat.* "
-              "frontend/onnx/subgraph.c frontend/onnx/compose.*",
+              "frontend/onnx/subgraph.c frontend/onnx/compose*.[ch] frontend/onnx/recurrent.*",
     "infer": "ir/infer*",
     "access": "ir/access*",
     "evaluate": "ir/eval/*",
@@ -44,10 +44,11 @@ FAMILIES = {
     "recurrent": "recurrent",
     "signal": "signal",
     "random": "random",
-    "sequences, maps, strings": "sequence string regex* tfidf map infer_map",
+    "sequences, maps, strings": "sequence string regex* tfidf map infer_map contrib_text",
     "trees, SVM, features": "tree trees.* svm features linear list.c ml.h infer_table",
     "training and gradients": "training *gradient*",
-    "control flow": "if upgrade_loop upgrade_scan repeat.* subgraph.c control step_control late infer_loop",
+    "control flow": "if upgrade_loop upgrade_scan repeat.* subgraph.c control step_control late infer_loop "
+                    "compose_loop",
     "old forms": "legacy contrib_standard domains upgrade.* contrib.*",
     "shared by all": "compose.* eval.h access.h access_util infer.h infer_util fold emit.* emit_loop emit_memory floor "
                      "build.c loops.c nest.c tile.*",
@@ -83,7 +84,7 @@ def operators(placed):
     text = {path: path.read_text() for path in placed}
     table = (ROOT / "ir/include/adze/ops.def").read_text()
     counts, known = Counter(), set()
-    for macro, name, onnx in re.findall(r'^(OP|BODY|STRUCT|VALUE)\((\w+), (?:"(\w+)")?', table, re.M):
+    for macro, name, onnx in re.findall(r'^(OP|BODY|STRUCT)\((\w+), (?:"(\w+)")?', table, re.M):
         if not onnx:
             continue
         where = next((p for p, s in text.items() if placed[p][0] == "evaluate" and placed[p][1] != "shared by all" and
