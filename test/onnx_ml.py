@@ -147,8 +147,9 @@ def refused_derivative(says, name, nodes, inputs):
     return refused(path, says, f"derivative_{name}")
 
 
-def loop_of_sines():
-    body = helper.make_graph([node("Sin", ["c"], ["s"]), node("Identity", ["go"], ["on"])], "body",
+def loop_of_rests():
+    body = helper.make_graph([node("Mod", ["c", "c"], ["s"], name="rest", fmod=1), node("Identity", ["go"], ["on"])],
+                             "body",
                              [helper.make_tensor_value_info("i", TensorProto.INT64, []),
                               helper.make_tensor_value_info("go", TensorProto.BOOL, []),
                               helper.make_tensor_value_info("c", TensorProto.FLOAT, [3])],
@@ -157,12 +158,29 @@ def loop_of_sines():
     return [trips, node("Loop", ["n", "", "x"], ["y"], name="again", body=body)]
 
 
+def loop_of_sequences():
+    items = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, [3]))
+    body = helper.make_graph([node("SequenceInsert", ["c", "x"], ["s"]), node("Identity", ["go"], ["on"])], "body",
+                             [helper.make_tensor_value_info("i", TensorProto.INT64, []),
+                              helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+                              helper.make_value_info("c", items)],
+                             [onnx.ValueInfoProto(name="on"), onnx.ValueInfoProto(name="s")])
+    trips = node("Constant", [], ["n"], value=numpy_helper.from_array(np.array(3, I64)))
+    return [trips, node("SequenceConstruct", ["x"], ["q"]),
+            node("Loop", ["n", "", "q"], ["r"], name="again", body=body), node("ConcatFromSequence", ["r"], ["y"], axis=0)]
+
+
 def no_derivatives():
     """Ops without a derivative, in themselves or in a form, are named."""
     pool = node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2])
     return [refused_derivative("the derivative of Mod (node 'running')", "mod",
                                [node("Mod", ["x", "x"], ["y"], name="running", fmod=1)], {"x": [3]}),
-            refused_derivative("the derivative of loop (node 'again')", "loop", loop_of_sines(), {"x": [3]}),
+            refused_derivative("the derivative of Mod (node 'rest')", "loop", loop_of_rests(), {"x": [3]}),
+            refused_derivative("the derivative of ConcatFromSequence", "sequence", loop_of_sequences(), {"x": [3]}),
+            refused_derivative("that keeps the ratio of axes", "resize",
+                               [node("Constant", [], ["s"], value=numpy_helper.from_array(np.array([1, 1, 8, 8], I64))),
+                                node("Resize", ["x", "", "", "s"], ["y"], mode="linear",
+                                     keep_aspect_ratio_policy="not_larger")], {"x": [1, 2, 4, 4]}),
             refused_derivative("over an axis of unknown extent", "pool", [pool], {"x": [1, 2, "H", 4]}),
             refused_derivative("with the reduction 'mul'", "scatter",
                                [node("ScatterElements", ["x", "i", "x"], ["y"], reduction="mul")],

@@ -2,12 +2,13 @@
 import math
 
 from onnx_ml_cases import *  # noqa: F403
-from onnx_suite import ReferenceEvaluator, helper, np, numpy_helper, onnx
+from onnx_suite import ReferenceEvaluator, TensorProto, helper, np, numpy_helper, onnx, ort
 
 
 def differences(model, inputs, which, step=1e-6):
     """The derivative of the sum of the first output by one input, in f64."""
-    runner = ReferenceEvaluator(model)
+    loops = any(n.op_type in ("Loop", "Scan") for n in model.graph.node)  # which ONNX's own evaluator runs otherwise
+    runner = ort.InferenceSession(model.SerializeToString()) if loops else ReferenceEvaluator(model)
     base = [value.astype(F64) if value.dtype == F32 else value for value in inputs]
 
     def total(value):
@@ -226,3 +227,172 @@ special("second", [node("Mul", ["a", "a"], ["s"]), node("Mul", ["s", "a"], ["y"]
 special("nothing", [node("Sin", ["b"], ["y"]), d(["a", "b"], ["g", "h"], xs=["a", "b"], y="y")],
         {"a": a, "b": b}, ["g", "h"], [0 * a, np.cos(b)])
 special("before", [d(["a"], ["g"], xs=["a"], y="y"), node("Sin", ["a"], ["y"])], {"a": a}, ["g"], [np.cos(a)])
+
+# ---- Loops ----
+
+number = lambda value, dtype=I64: numpy_helper.from_array(np.array(value, dtype))
+
+
+def body(inputs, nodes, outputs):
+    """A graph whose inputs are (name, dims), or where no floats (name, dims, type)."""
+    ends = [helper.make_tensor_value_info(i[0], i[2], i[1]) if len(i) > 2 else onnx.ValueInfoProto(name=i[0])
+            for i in inputs]
+    return helper.make_graph(nodes, "body", ends, [onnx.ValueInfoProto(name=n) for n in outputs])
+
+
+RUN, GO = ("i", [], TensorProto.INT64), ("go", [], TensorProto.BOOL)
+on = node("Identity", ["go"], ["on"])
+step = [node("Mul", ["c", "x1"], ["m"]), node("Sin", ["m"], ["s"]), node("Add", ["s", "x0"], ["t"]), on]
+for trips in (1, 4):
+    gradient([node("Constant", [], ["n"], value=number(trips)),
+              node("Loop", ["n", "", "x0"], ["z", "stack"], body=body([RUN, GO, ("c", [2, 3])], [
+                  *step, node("Exp", ["c"], ["e"])], ["on", "t", "e"])),
+              node("ReduceSum", ["stack"], ["w"], keepdims=0), node("Mul", ["z", "z"], ["q"]),
+              node("Add", ["q", "w"], ["y"])], [floats(2, 3), floats(3)], name=f"loop_{trips}")
+gradient([node("Constant", [], ["n"], value=number(0)),
+          node("Loop", ["n", "", "x0"], ["z"], body=body([RUN, GO, ("c", [2, 3])], step, ["on", "t"])),
+          node("Mul", ["z", "z"], ["y"])], [floats(2, 3), floats(3)], name="loop_0")
+# Ends early, by a condition over what it carries; a second carried value follows the first one.
+gradient([node("Constant", [], ["n"], value=number(10)), node("Constant", [], ["end"], value=number(5.0, F32)),
+          node("Constant", [], ["yes"], value=number(True, bool)),
+          node("Loop", ["n", "yes", "x0", "x1"], ["z", "w"], body=body([RUN, GO, ("a", [3]), ("b", [3])], [
+              node("Mul", ["a", "b"], ["p"]), node("Add", ["p", "a"], ["t"]),
+              node("ReduceSum", ["t"], ["all"], keepdims=0), node("CastLike", ["end", "all"], ["last"]),
+              node("Less", ["all", "last"], ["more"]), node("Identity", ["a"], ["kept"])], ["more", "t", "kept"])),
+          node("Mul", ["z", "w"], ["y"])], [abs(floats(3)) + 0.3, abs(floats(3)) + 0.8], name="loop_ends")
+# Nothing that is carried depends: it counts in integers.
+gradient([node("Constant", [], ["n"], value=number(3)), node("Constant", [], ["at"], value=number(0)),
+          node("Constant", [], ["one"], value=number(1)),
+          node("Loop", ["n", "", "at"], ["last", "stack"], body=body([RUN, GO, ("k", [], TensorProto.INT64)], [
+              node("Gather", ["x0", "k"], ["row"]), node("Mul", ["row", "row"], ["r"]),
+              node("Add", ["k", "one"], ["next"]), on], ["on", "next", "r"])),
+          node("Mul", ["stack", "stack"], ["y"])], [floats(4, 3)], name="loop_stack")
+# A loop and a branch in a loop.
+inner = node("Loop", ["two", "", "c"], ["d"], body=body([("j", [], TensorProto.INT64), ("go2", [], TensorProto.BOOL),
+                                                         ("e", [3])], [
+    node("Mul", ["e", "x0"], ["f"]), node("Tanh", ["f"], ["h"]), node("Identity", ["go2"], ["on2"])], ["on2", "h"]))
+choice = node("If", ["odd"], ["u"], then_branch=branch(node("Sin", ["d"], ["v"]), out="v"),
+              else_branch=branch(node("Mul", ["d", "c"], ["v2"]), out="v2"))
+gradient([node("Constant", [], ["n"], value=number(3)), node("Constant", [], ["two"], value=number(2)),
+          node("Constant", [], ["zero"], value=number(0)),
+          node("Loop", ["n", "", "x0"], ["y"], body=body([RUN, GO, ("c", [3])], [
+              inner, node("Mod", ["i", "two"], ["rest"]), node("Greater", ["rest", "zero"], ["odd"]), choice, on],
+              ["on", "u"]))], [away.ravel()[:3].copy()], name="loop_nested")
+for more in ({}, {"scan_input_directions": [1], "scan_output_directions": [1]}):
+    gradient([node("Scan", ["x0", "x1"], ["z", "stack"], num_scan_inputs=1, body=body([("s", [3]), ("p", [3])], [
+        node("Mul", ["s", "p"], ["m"]), node("Tanh", ["m"], ["h"]), node("Add", ["h", "p"], ["t"]),
+        node("Mul", ["t", "s"], ["o"])], ["t", "o"]), **more),
+              node("Mul", ["stack", "z"], ["y"])], [floats(3), floats(4, 3)], name="scan" + "_back" * bool(more))
+
+# ---- Recurrent layers: ONNX's own evaluator knows one direction and no lengths ----
+
+steps, state, batch = 4, 3, 2
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def recurrent(op, x, w, r, b, h, c=None, lengths=None, p=None, linear=False):
+    """One direction: all h, the last h and the last c."""
+    out, k = [], h.shape[-1]
+    for t in range(len(x)):
+        g, o = x[t] @ w.T + b[:len(w)], h @ r.T + b[len(w):]
+        part = lambda v, i: v[..., i * k:(i + 1) * k]
+        z = [part(g, i) + part(o, i) for i in range(len(w) // k)]
+        if op == "RNN":
+            new = np.tanh(z[0])
+        elif op == "GRU":
+            reset, gate = sigmoid(z[1]), sigmoid(z[0])
+            own = reset * part(o, 2) if linear else (reset * h) @ r[2 * k:].T + b[5 * k:]
+            new = (1 - gate) * np.tanh(part(g, 2) + own) + gate * h
+        else:
+            q = [np.zeros(k)] * 3 if p is None else [part(p, i) for i in range(3)]
+            cell = sigmoid(z[2] + q[2] * c) * c + sigmoid(z[0] + q[0] * c) * np.tanh(z[3])
+            new = sigmoid(z[1] + q[1] * cell) * np.tanh(cell)
+        alive = np.ones((len(h), 1), bool) if lengths is None else (t < lengths)[:, None]
+        if op == "LSTM":
+            c = np.where(alive, cell, c)
+        h = np.where(alive, new, h)
+        out.append(np.where(alive, new, 0))
+    return np.array(out), h, c
+
+
+def reversed_by(x, lengths):
+    lengths = [len(x)] * x.shape[1] if lengths is None else lengths
+    return np.stack([np.concatenate([x[:n, i][::-1], x[n:, i]]) for i, n in enumerate(lengths)], 1)
+
+
+def both_ways(op, direction, values, lengths=None, **more):
+    """The sum of the squares of all h, and of the last h (and c)."""
+    total = 0
+    for k in range(2 if direction == "bidirectional" else 1):
+        x, *rest = values
+        back = direction == "reverse" or k == 1
+        rest = [v[k] for v in rest]
+        names = dict(zip(("w", "r", "b", "h", "c", "p"), rest))
+        y, h, c = recurrent(op, reversed_by(x, lengths) if back else x, lengths=lengths, **names, **more)
+        total += np.sum(y * y) + np.sum(h * h) + (np.sum(c * c) if op == "LSTM" else 0)
+    return total
+
+
+def layer(op, direction, name="", lengths=None, peepholes=False, linear=False):
+    gates, k = {"RNN": 1, "GRU": 3, "LSTM": 4}[op], 2 if direction == "bidirectional" else 1
+    forms = [(steps, batch, 2), (k, gates * state, 2), (k, gates * state, state), (k, 2 * gates * state),
+             (k, batch, state)] + [(k, batch, state)] * (op == "LSTM") + [(k, 3 * state)] * peepholes
+    values = [floats(*dims) for dims in forms]
+    inputs = {f"x{i}": value for i, value in enumerate(values)}
+    names = list(inputs)
+    operands = names[:4] + ["lengths" if lengths is not None else "", *names[4:]]
+    if lengths is not None:
+        inputs["lengths"] = np.array(lengths, np.int32)
+    results = ["y0", "y1"] + ["y2"] * (op == "LSTM")
+    more = {"linear_before_reset": 1} if linear else {}
+    nodes = [node(op, operands, results, hidden_size=state, direction=direction, **more)]
+    nodes += [node("ReduceSumSquare", [r], ["s" + r], keepdims=0) for r in results]
+    nodes += [node("Sum", ["s" + r for r in results], ["y"]),
+              d(names, [f"d{i}" for i in range(len(names))], xs=names, y="y")]
+    wide, want = [v.astype(F64) for v in values], []
+    for i, value in enumerate(wide):
+        slope = np.zeros(value.shape)
+        for index in np.ndindex(value.shape):
+            ends = []
+            for move in (1e-6, -1e-6):
+                moved = [v.copy() for v in wide]
+                moved[i][index] += move
+                ends.append(both_ways(op, direction, moved, lengths, **({"linear": True} if linear else {})))
+            slope[index] = (ends[0] - ends[1]) / 2e-6
+        want.append(slope.astype(F32))
+    special(f"{op.lower()}_{direction}{name}", nodes, inputs, [f"d{i}" for i in range(len(names))], want, opset=14)
+
+
+for op in ("RNN", "GRU", "LSTM"):
+    for direction in ("forward", "reverse", "bidirectional"):
+        layer(op, direction)
+    layer(op, "reverse", "_lengths", lengths=np.array([4, 2]))
+layer("LSTM", "forward", "_peepholes", peepholes=True)
+layer("GRU", "forward", "_linear", linear=True)
+
+# ---- Resize, powers of windows ----
+
+for name, sizes, more in (("nearest", [1, 2, 6, 9], {}), ("nearest_less", [1, 2, 2, 3], {"nearest_mode": "floor"}),
+                          ("linear", [1, 2, 7, 5], {"mode": "linear"}),
+                          ("linear_corners", [1, 2, 7, 9], {"mode": "linear",
+                                                            "coordinate_transformation_mode": "align_corners"}),
+                          ("cubic", [1, 2, 7, 9], {"mode": "cubic"}),
+                          ("cubic_inside", [1, 2, 6, 10], {"mode": "cubic", "exclude_outside": 1})):
+    gradient([node("Constant", [], ["s"], value=number(sizes)), node("Resize", ["x0", "", "", "s"], ["z"], **more),
+              node("Mul", ["z", "z"], ["y"])], [floats(1, 2, 4, 5)], name="resize_" + name)
+gradient([node("Constant", [], ["s"], value=number([1, 1, 1.7, 0.6], F32)),
+          node("Resize", ["x0", "", "s"], ["z"], mode="linear"), node("Mul", ["z", "z"], ["y"])], [floats(1, 2, 4, 5)],
+         name="resize_scales")
+gradient([node("Constant", [], ["s"], value=number([1.5, 2], F32)),
+          node("Resize", ["x0", "", "s"], ["z"], mode="linear", axes=[2, 1]), node("Mul", ["z", "z"], ["y"])],
+         [floats(2, 4, 5)], name="resize_axes")
+gradient([node("Constant", [], ["r"], value=number([0, 0, -0.2, 0.1, 1, 1, 0.8, 1.3], F32)),
+          node("Constant", [], ["s"], value=number([1, 1, 5, 6])),
+          node("Resize", ["x0", "r", "", "s"], ["z"], mode="linear", extrapolation_value=0.7,
+               coordinate_transformation_mode="tf_crop_and_resize"), node("Mul", ["z", "z"], ["y"])],
+         [floats(1, 1, 4, 5)], name="resize_crop")
+for p in (1, 2, 3):
+    of_node("LpPool", [abs(plane) + 0.2], name=f"_{p}", kernel_shape=[2, 3], p=p, strides=[2, 2], pads=[1, 1, 0, 1])

@@ -28,6 +28,18 @@ bool derive_reads(const gradient *g, const adze_op *op);
 /* Goes back through ops that depend, the last first, from what `grads` holds. */
 bool derive_back(gradient *g, const adze_op **ops, size_t n);
 
+/* gradient_if.c: values from above that a region of the op reads and that depend on what is asked for; and a copy of
+ * the region's ops, all but the last, where the builder stands: those that depend in *out_ops, freed by the caller. */
+enum { DERIVE_MAX_READ = 256 };
+typedef struct derive_read {
+    term *values[DERIVE_MAX_READ];
+    uint32_t n;
+} derive_read;
+bool derive_capture(gradient *g, const adze_op *op, const adze_region *region, derive_read *out);
+bool derive_copy(gradient *g, const adze_region *region, adze_map *map, const adze_op ***out_ops, size_t *out_n);
+/* Adds to how y changes with a value, which has its dims. False of NULL. */
+bool derive_add_to(gradient *g, term *value, term *part);
+
 /* x with the dims of another value. */
 term *derive_shaped(adze_onnx_node *node, term *x, term *like);
 /* A value full of one number with the dims and the type of another. */

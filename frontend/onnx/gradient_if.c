@@ -5,14 +5,6 @@
 
 #include <stdlib.h>
 
-enum { MAX_READ = 256 };
-
-/* Values from above that the branches read and that depend on what is asked for. */
-typedef struct captured {
-    term *values[MAX_READ];
-    uint32_t n;
-} captured;
-
 static bool is_inside(const adze_op *op, const term *value)
 {
     const adze_op *def = adze_value_op(value);
@@ -24,7 +16,7 @@ static bool is_inside(const adze_op *op, const term *value)
     return false;
 }
 
-static bool capture(gradient *g, const adze_op *op, const adze_region *region, captured *out)
+bool derive_capture(gradient *g, const adze_op *op, const adze_region *region, derive_read *out)
 {
     for (const adze_op *inner = adze_region_first(region); inner; inner = adze_op_next(inner)) {
         for (uint32_t i = 0; i < adze_op_num_operands(inner); i++) {
@@ -32,18 +24,18 @@ static bool capture(gradient *g, const adze_op *op, const adze_region *region, c
             bool is = value && adze_map_get(g->depends, value) && !is_inside(op, value);
             is = is && adze_dtype_get_kind(compose_dtype(value)) == ADZE_KIND_FLOAT;
             for (uint32_t k = 0; is && k < out->n; k++) is = out->values[k] != value;
-            if (is && out->n == MAX_READ)
-                return adze_onnx_unsupported(g->node, "the derivative of an if of more than %d values", MAX_READ);
+            if (is && out->n == DERIVE_MAX_READ)
+                return adze_onnx_unsupported(g->node, "the derivative of %s of more than %d values", adze_op_name(op),
+                                             DERIVE_MAX_READ);
             if (is) out->values[out->n++] = value;
         }
         for (uint32_t i = 0; i < adze_op_num_regions(inner); i++)
-            if (!capture(g, op, adze_op_region(inner, i), out)) return false;
+            if (!derive_capture(g, op, adze_op_region(inner, i), out)) return false;
     }
     return true;
 }
 
-/* Copies the region's ops to where the builder stands; *out_ops, freed by the caller, are those that depend. */
-static bool copy_region(gradient *g, const adze_region *region, adze_map *map, const adze_op ***out_ops, size_t *out_n)
+bool derive_copy(gradient *g, const adze_region *region, adze_map *map, const adze_op ***out_ops, size_t *out_n)
 {
     size_t count = 0;
     for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) count++;
@@ -66,7 +58,7 @@ static bool walk_branch(gradient *g, const adze_op *op, const adze_region *regio
 {
     const adze_op **ops, *yield = adze_region_last(region);
     size_t n;
-    bool ok = copy_region(inner, region, map, &ops, &n);
+    bool ok = derive_copy(inner, region, map, &ops, &n);
     for (uint32_t i = 0; ok && i < adze_op_num_results(op); i++) {
         term *given = adze_op_operand(yield, i), *copy = adze_map_get(map, given);
         term *value = copy ? copy : given, *d = adze_map_get(g->grads, adze_op_result(op, i));
@@ -81,13 +73,13 @@ static bool walk_branch(gradient *g, const adze_op *op, const adze_region *regio
     return ok;
 }
 
-static bool branch(gradient *g, const adze_op *op, adze_op *made, uint32_t index, const captured *read)
+static bool branch(gradient *g, const adze_op *op, adze_op *made, uint32_t index, const derive_read *read)
 {
     adze_onnx_import *import = g->node->import;
     adze_builder outer = import->builder;
     gradient inner = {g->node, adze_map_create(), adze_map_create(), adze_map_create(), NULL};
     adze_map *map = adze_map_create();
-    term *out[MAX_READ];
+    term *out[DERIVE_MAX_READ];
     bool ok = (inner.depends && inner.leaves && inner.grads && map) || adze_onnx_invalid(g->node, "out of memory");
     import->builder = adze_builder_at_end(import->module, adze_op_region(made, index));
     import->builder.loc = g->node->loc;
@@ -112,11 +104,11 @@ static bool branch(gradient *g, const adze_op *op, adze_op *made, uint32_t index
 
 bool derive_if(gradient *g, const adze_op *op, term *unused)
 {
-    captured read = {.n = 0};
-    const adze_type *types[MAX_READ];
+    derive_read read = {.n = 0};
+    const adze_type *types[DERIVE_MAX_READ];
     (void)unused;
     for (uint32_t i = 0; i < adze_op_num_regions(op); i++)
-        if (!capture(g, op, adze_op_region(op, i), &read)) return false;
+        if (!derive_capture(g, op, adze_op_region(op, i), &read)) return false;
     if (!read.n) return true; /* the condition alone depends: steps */
     for (uint32_t i = 0; i < read.n; i++) types[i] = adze_value_type(read.values[i]);
     adze_builder *builder = &g->node->import->builder;

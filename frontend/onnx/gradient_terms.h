@@ -19,14 +19,14 @@ static inline term *choose(gradient *g, term *condition, term *yes, term *no)
     return compose3(g->node, "where", condition, yes, no);
 }
 
-/* ---- Rules of other files: convolutions and pools, moves, norms, if ---- */
+/* ---- Rules of other files: convolutions and pools, moves, norms, if, loops ---- */
 
 typedef bool rule(gradient *g, const adze_op *op, term *d);
 
-rule derive_conv, derive_max_pool, derive_average_pool, derive_global_max;
+rule derive_conv, derive_max_pool, derive_average_pool, derive_global_max, derive_lp_pool;
 rule derive_moved, derive_pad, derive_scatter, derive_cum_sum;
 rule derive_batch_norm, derive_layer_norm, derive_softmax_flat, derive_attention;
-rule derive_if;
+rule derive_if, derive_loop, derive_recurrent, derive_resize;
 
 /* gradient_move.c: what x gets where each element of d is what x holds at a place, counted over all of x. */
 term *derive_put_back(gradient *g, term *x, term *places, term *d);

@@ -136,29 +136,48 @@ static term *counts(gradient *g, const compose_window *a, bool border, uint32_t 
     return axis + 1 < rank ? compose_unsqueeze(g->node, made, 1, rank - axis) : made;
 }
 
-/* A convolution with ones, each channel by itself, behind a division by the number of elements. */
+/* What each element of x gets where its windows have d: a convolution with ones, each channel by itself. */
+static term *windows_back(gradient *g, term *x, term *d, const compose_window *windows, uint32_t n)
+{
+    const adze_dim *dims[ADZE_MAX_RANK], *ones[ADZE_MAX_RANK];
+    adze_context *context = g->node->import->context;
+    dims[0] = adze_dim_mul(context, compose_dim(x, 0), compose_dim(x, 1));
+    dims[1] = ones[0] = ones[1] = adze_dim_const(context, 1);
+    for (uint32_t i = 0; i < n; i++) {
+        dims[2 + i] = adze_dim_const(context, windows[i].out);
+        ones[2 + i] = adze_dim_const(context, windows[i].kernel);
+    }
+    if (!d) return NULL;
+    term *weights = compose_expand(g->node, compose_like(g->node, x, 1), ones, n + 2);
+    term *back = compose_conv_back(g->node, compose_reshape(g->node, d, dims, n + 2), weights, n, windows, 1);
+    return back ? derive_shaped(g->node, back, x) : NULL;
+}
+
+/* Each window has its part of the sum, divided by how many elements it has. */
 bool derive_average_pool(gradient *g, const adze_op *op, term *d)
 {
     compose_window windows[ADZE_MAX_RANK];
-    const adze_dim *dims[ADZE_MAX_RANK], *ones[ADZE_MAX_RANK];
     uint32_t n;
     term *x = in(op, 0);
     bool border = adze_op_attr_int(op, "count_include_pad") != 0;
-    adze_context *context = g->node->import->context;
     if (!windows_of(g, op, NULL, windows, &n)) return false;
-    dims[0] = adze_dim_mul(context, compose_dim(x, 0), compose_dim(x, 1));
-    dims[1] = ones[0] = ones[1] = adze_dim_const(context, 1);
     for (uint32_t i = 0; i < n; i++) {
         if (windows[i].out < 1 || windows[i].out > MAX_COUNTS / windows[i].kernel)
             return adze_onnx_unsupported(g->node, "the derivative of a pool of so many elements");
         d = divide(g, d, counts(g, &windows[i], border, 2 + i, n + 2, compose_dtype(x)));
-        dims[2 + i] = adze_dim_const(context, windows[i].out);
-        ones[2 + i] = adze_dim_const(context, windows[i].kernel);
     }
-    if (!d) return false;
-    term *weights = compose_expand(g->node, compose_like(g->node, x, 1), ones, n + 2);
-    term *back = compose_conv_back(g->node, compose_reshape(g->node, d, dims, n + 2), weights, n, windows, 1);
-    return derive_add(g, 0, back ? derive_shaped(g->node, back, x) : NULL);
+    return derive_add(g, 0, windows_back(g, x, d, windows, n));
+}
+
+/* Of sums of magnitudes, which is what the importer says a pool of any power with. */
+bool derive_lp_pool(gradient *g, const adze_op *op, term *d)
+{
+    compose_window windows[ADZE_MAX_RANK];
+    uint32_t n;
+    term *x = in(op, 0);
+    if (adze_op_attr_int(op, "p") != 1) return adze_onnx_unsupported(g->node, "the derivative of lp_pool of powers");
+    if (!windows_of(g, op, NULL, windows, &n)) return false;
+    return derive_add(g, 0, mul(g, windows_back(g, x, d, windows, n), one(g, "sign", x)));
 }
 
 bool derive_global_max(gradient *g, const adze_op *op, term *d)

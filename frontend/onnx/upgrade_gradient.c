@@ -72,11 +72,14 @@ bool derive_add(gradient *g, uint32_t index, term *part)
 {
     term *operand = adze_op_operand(g->op, index);
     if (!derive_wants(g, index)) return true;
-    part = unbroadcast(g, part, operand);
-    if (!part) return false;
-    term *before = adze_map_get(g->grads, operand);
-    if (before) part = compose2(g->node, "add", before, part);
-    if (part) adze_map_set(g->grads, operand, part);
+    return derive_add_to(g, operand, unbroadcast(g, part, operand));
+}
+
+bool derive_add_to(gradient *g, term *value, term *part)
+{
+    term *before = adze_map_get(g->grads, value);
+    if (before && part) part = compose2(g->node, "add", before, part);
+    if (part) adze_map_set(g->grads, value, part);
     return part != NULL;
 }
 
