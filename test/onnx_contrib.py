@@ -281,6 +281,19 @@ lstm("_functions", activations=["HardSigmoid", "Relu", "ScaledTanh"], activation
      activation_beta=[0.4, 0.7], clip=0.9, rest=[floats(1, 8 * M)])
 lstm("_forget", input_forget=1, rest=[floats(1, 8 * M)])
 
+# ---- Experts ----
+
+for name, kind, most, more in (("", "relu", 1, {}), ("_gelu", "gelu", 2, {"normalize_routing_weights": 1}),
+                               ("_silu", "silu", 2, {}), ("_identity", "identity", 4, {}),
+                               ("_swiglu", "swiglu", 2, {"swiglu_fusion": 1, "activation_alpha": 1.702,
+                                                         "activation_beta": 1.0, "normalize_routing_weights": 1}),
+                               ("_limit", "swiglu", 1, {"swiglu_fusion": 1, "swiglu_limit": 0.3})):
+    inner = 24 if kind == "swiglu" else 12
+    case("MoE", [floats(5, 8), 3 * floats(5, 4)],
+         [floats(4, inner, 8), floats(4, inner), floats(4, 8, 12), floats(4, 8)], k=most, activation_type=kind,
+         name=name, **more)
+case("MoE", [floats(2, 3, 8), floats(6, 4)], [floats(4, 12, 8), None, floats(4, 8, 12)], k=2, name="_batch")
+
 # ---- Tokens and positions ----
 
 words = random.integers(0, 3, (4, 7)).astype(np.int64)
@@ -450,12 +463,19 @@ REFUSED = [
     ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(bytes_(1, 3, 8)), Constant(bytes_(1, 2, 8)), *[None] * 5,
                              Constant(floats(1)), Constant(bytes_(1)), Constant(floats(1)), Constant(bytes_(1))],
      {"activations": ["Sigmoid", "Sine", "Tanh"]}, "are not known, or too many"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(bytes_(1, 3, 12)), Constant(bytes_(1, 2, 8)), *[None] * 5,
+                             Constant(floats(1)), Constant(bytes_(1)), Constant(floats(1)), Constant(bytes_(1))], {},
+     "weights that are not [directions, size, 4 * hidden]"),
     ("MatMulBnb4", [floats(3, 32), Constant(bytes_(64)), Constant(floats(7))],
      {"K": 32, "N": 4, "block_size": 16, "quant_type": 1}, "has not a factor for each of 8 blocks"),
     ("MatMulBnb4", [floats(3, 32), Constant(bytes_(64)), Constant(floats(8))],
      {"K": 32, "N": 4, "block_size": 16, "quant_type": 2}, "attribute 'quant_type' is 2"),
     ("NGramRepeatBlock", [words, floats(4, 5)], {"ngram_size": 0}, "attribute 'ngram_size' is 0"),
     ("UnfoldTensor", [floats(3)], {"size": 4}, "parts of 4, 1 apart, of an axis of 3"),
+    ("MoE", [floats(5, 8), floats(5, 4), Constant(floats(4, 12, 8)), None, Constant(floats(4, 8, 12))], {"k": 5},
+     "attribute 'k' is 5"),
+    ("MoE", [floats(5, 8), floats(5, 4), Constant(floats(4, 12, 8)), None, Constant(floats(4, 8, 12))],
+     {"activation_type": "swiglu", "swiglu_fusion": 2}, "swiglu_fusion 2"),
     ("BeamSearch", [words], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),

@@ -48,6 +48,10 @@ static const adze_onnx_upgrade rows[] = {
     {"MatMulInteger16", NULL, adze_onnx_contrib_integer_matmul},
     {"MatMulIntegerToFloat", NULL, adze_onnx_contrib_integer_to_float},
     {"MatMulNBits", " K N accuracy_level bits block_size weight_prepacked ", adze_onnx_contrib_matmul_bits},
+    {"MoE",
+     " activation_alpha activation_beta activation_type k normalize_routing_weights swiglu_fusion swiglu_limit "
+     "swiglu_limit_after_activation use_sparse_mixer ",
+     adze_onnx_contrib_experts},
     {"MulInteger", NULL, adze_onnx_contrib_mul_integer},
     {"MultiHeadAttention", " mask_filter_value num_heads scale unidirectional ", adze_onnx_contrib_multi_head},
     {"NGramRepeatBlock", " ngram_size ", adze_onnx_contrib_ngram_block},

@@ -62,6 +62,9 @@ bool adze_onnx_contrib_decoder(adze_onnx_node *node);
 bool adze_onnx_contrib_group_query(adze_onnx_node *node);
 bool adze_onnx_contrib_rotary(adze_onnx_node *node);
 
+/* contrib_experts.c */
+bool adze_onnx_contrib_experts(adze_onnx_node *node);
+
 /* contrib_text.c: what loops around a model of text take from it */
 bool adze_onnx_contrib_ngram_block(adze_onnx_node *node);
 bool adze_onnx_contrib_unfold(adze_onnx_node *node);

@@ -3,9 +3,13 @@
 #include "ml.h"
 #include "recurrent.h"
 
-/* Scales or zero points, of one a direction or of one a column. */
-static bool check_quantized(adze_onnx_node *node, term *w, term *scale, term *zero)
+/* Weights [directions, size, 4 hidden] as r says; scales or zero points, of one a direction or of one a column. */
+static bool check_quantized(adze_onnx_node *node, term *w, term *r, term *scale, term *zero)
 {
+    int64_t hidden, columns;
+    bool fits = compose_rank(w) == 3 && compose_rank(r) == 3 && adze_dim_is_const(compose_dim(r, 1), &hidden) &&
+                adze_dim_is_const(compose_dim(w, 2), &columns) && columns % 4 == 0 && columns / 4 == hidden;
+    if (!fits) return adze_onnx_invalid(node, "has weights that are not [directions, size, 4 * hidden]");
     adze_dtype dtype = compose_dtype(w);
     if (dtype != ADZE_DTYPE_i8 && dtype != ADZE_DTYPE_u8)
         return adze_onnx_invalid(node, "has weights of another type than i8 and u8");
@@ -50,7 +54,8 @@ bool adze_onnx_contrib_dynamic_lstm(adze_onnx_node *node)
     l.direction = direction;
     l.input_forget = forget != 0;
     term *out[3];
-    if (!check_quantized(node, l.w, l.w_scale, l.w_zero) || !check_quantized(node, l.r, l.r_scale, l.r_zero) ||
+    if (!check_quantized(node, l.w, l.r, l.w_scale, l.w_zero) ||
+        !check_quantized(node, l.r, l.r, l.r_scale, l.r_zero) ||
         !compose_recurrent(node, &l, out))
         return false;
     int64_t found;

@@ -269,6 +269,7 @@ bool compose_recurrent(adze_onnx_node *node, const recurrent *l, term *out[3])
     if (compose_rank(l->x) != 3 || compose_rank(l->w) != 3 || compose_rank(l->r) != 3 ||
         !adze_dim_is_const(compose_dim(l->r, l->w_scale ? 1 : 2), &hidden))
         return adze_onnx_undetermined(node, "a recurrent layer of unknown dims");
+    if (hidden < 1 || hidden > INT32_MAX / 8) return adze_onnx_invalid(node, "a state of %lld", (long long)hidden);
     term *count = adze_dim_is_const(compose_dim(l->x, 0), &time)
                       ? compose_number(node, ADZE_DTYPE_i64, (double)time)
                       : compose_scalar(node, compose_size(node, l->x, 0));

@@ -32,7 +32,7 @@ FAMILIES = {
                    "emit_vector",
     "sums and choices": "reduce sum.c lookup select topk",
     "norms, softmax, losses": "norm loss",
-    "products and convolutions": "contraction conv einsum matmul contrib_bits product* contract* codes.c gather.c "
+    "products and convolutions": "contraction conv einsum matmul contrib_bits contrib_experts product* contract* codes.c gather.c "
                                  "rows.c sparse",
     "attention": "*attention* group flex",
     "windows": "window.[ch] window pool",
