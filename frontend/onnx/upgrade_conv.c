@@ -6,7 +6,11 @@
 /* ---- Transposed convolution ----
  *
  * The result of stride s, dilation d, window k and padding b, e is what conv gives of the operand with s - 1 zeros
- * behind each element, padded by d (k - 1) - b and d (k - 1) - e, with the window turned round. */
+ * behind each element, padded by d (k - 1) - b and d (k - 1) - e, with the window turned round.
+ *
+ * Without dilation no zeros are multiplied: of y[s i + r] = sum over j of x[i - j] w[s j + r] each phase r < s is a
+ * convolution of the operand with a window of ceil(k / s). All phases are channels of one convolution, put between each
+ * other, and the pads are cut off. */
 
 typedef struct turned {
     uint32_t axes;
@@ -110,12 +114,24 @@ static term *spread(adze_onnx_node *node, term *x, const turned *t)
     return compose_reshape(node, padded, dims, t->axes + 2);
 }
 
+static term *turn_round(adze_onnx_node *node, term *w, uint32_t n)
+{
+    int64_t starts[ADZE_MAX_RANK], ends[ADZE_MAX_RANK], steps[ADZE_MAX_RANK], axes[ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < n; i++) {
+        starts[i] = steps[i] = -1;
+        ends[i] = INT64_MIN;
+        axes[i] = 2 + i;
+    }
+    term *in[] = {w, compose_ints(node, starts, n), compose_ints(node, ends, n), compose_ints(node, axes, n),
+                  compose_ints(node, steps, n)};
+    return compose_all(node, "slice", in, 5, 5, NULL, 0);
+}
+
 /* [in, out / group, window] as [out, in / group, window turned round]. */
 static term *turn_weight(adze_onnx_node *node, term *w, const turned *t)
 {
     adze_context *context = node->import->context;
-    int64_t in, each, perm[ADZE_MAX_RANK], starts[ADZE_MAX_RANK], ends[ADZE_MAX_RANK], steps[ADZE_MAX_RANK],
-        axes[ADZE_MAX_RANK];
+    int64_t in, each, perm[ADZE_MAX_RANK];
     const adze_dim *split[ADZE_MAX_RANK], *dims[ADZE_MAX_RANK];
     uint32_t rank = t->axes + 2;
     if (!adze_dim_is_const(compose_dim(w, 0), &in) || !adze_dim_is_const(compose_dim(w, 1), &each))
@@ -127,20 +143,128 @@ static term *turn_weight(adze_onnx_node *node, term *w, const turned *t)
     split[2] = adze_dim_const(context, each);
     dims[0] = adze_dim_const(context, each * t->group);
     for (uint32_t i = 0; i <= rank; i++) perm[i] = i == 1 ? 2 : i == 2 ? 1 : i;
-    for (uint32_t i = 0; i < t->axes; i++) {
-        split[3 + i] = dims[2 + i] = compose_dim(w, 2 + i);
-        starts[i] = -1;
-        ends[i] = INT64_MIN;
-        steps[i] = -1;
-        axes[i] = 2 + i;
-    }
+    for (uint32_t i = 0; i < t->axes; i++) split[3 + i] = dims[2 + i] = compose_dim(w, 2 + i);
     if (t->group > 1) w = compose_reshape(node, w, split, rank + 1);
     w = compose_transpose(node, w, t->group > 1 ? perm : (int64_t[]){1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
                           t->group > 1 ? rank + 1 : rank);
     if (t->group > 1) w = compose_reshape(node, w, dims, rank);
-    term *in_all[] = {w, compose_ints(node, starts, t->axes), compose_ints(node, ends, t->axes),
-                      compose_ints(node, axes, t->axes), compose_ints(node, steps, t->axes)};
-    return compose_all(node, "slice", in_all, 5, 5, NULL, 0);
+    return turn_round(node, w, t->axes);
+}
+
+typedef struct phases {
+    int64_t in, each;  /* channels of the operand, and of the result a group */
+    int64_t together;  /* phases of all axes */
+    int64_t stride[ADZE_MAX_RANK], taps[ADZE_MAX_RANK]; /* of one axis: phases, and the window of each */
+    int64_t more[ADZE_MAX_RANK];                        /* elements of the operand past its end that are read */
+    int64_t head[ADZE_MAX_RANK], tail[ADZE_MAX_RANK];   /* what is cut off the result */
+} phases;
+
+/* Channels that are convolved one by one stay: their kernel has one result channel each. */
+static bool find_phases(const term *w, const term *x, const turned *t, phases *p)
+{
+    enum { FEWEST_CHANNELS = 4 };
+    p->together = 1;
+    if (t->group < 1 || 3 + 2 * t->axes > ADZE_MAX_RANK || !adze_dim_is_const(compose_dim(w, 0), &p->in) ||
+        !adze_dim_is_const(compose_dim(w, 1), &p->each) || p->each < 1 || p->in % t->group ||
+        (t->group > 1 && p->in / t->group < FEWEST_CHANNELS))
+        return false;
+    for (uint32_t i = 0; i < t->axes; i++) {
+        int64_t s = p->stride[i] = entry(t->strides, i, 1), k = t->kernel[i], size;
+        if (s > INT16_MAX || k > INT16_MAX || entry(t->dilations, i, 1) > 1) return false;
+        if (!adze_dim_is_const(compose_dim(x, 2 + i), &size) || size > INT32_MAX) return false;
+        p->taps[i] = (k + s - 1) / s;
+        p->head[i] = k - 1 - t->before[i];
+        int64_t needed = t->after[i] + 1 > 0 ? (t->after[i] + s) / s : 0;
+        p->more[i] = needed > p->taps[i] ? needed - p->taps[i] : 0;
+        p->tail[i] = s * (p->taps[i] + p->more[i]) - 1 - t->after[i];
+        bool any = s * (size + p->taps[i] - 1 + p->more[i]) > p->head[i] + p->tail[i];
+        if (p->head[i] < 0 || size < 1 || !any) return false;
+        p->together *= s;
+        if (p->together > INT16_MAX) return false;
+    }
+    return p->together > 1;
+}
+
+/* [in, out / group, window] as [out of all phases, in / group, window of a phase turned round]. */
+static term *phase_weight(adze_onnx_node *node, term *w, const turned *t, const phases *p)
+{
+    adze_context *context = node->import->context;
+    const adze_dim *split[ADZE_MAX_RANK], *dims[ADZE_MAX_RANK];
+    int64_t pads[2 * ADZE_MAX_RANK] = {0}, perm[ADZE_MAX_RANK], n = t->axes;
+    bool any = false;
+    split[0] = adze_dim_const(context, t->group);
+    split[1] = dims[1] = adze_dim_const(context, p->in / t->group);
+    split[2] = adze_dim_const(context, p->each);
+    dims[0] = adze_dim_const(context, t->group * p->each * p->together);
+    perm[0] = 0;
+    perm[1] = 2;
+    perm[2 + n] = 1;
+    for (uint32_t i = 0; i < t->axes; i++) {
+        split[3 + 2 * i] = dims[2 + i] = adze_dim_const(context, p->taps[i]);
+        split[4 + 2 * i] = adze_dim_const(context, p->stride[i]);
+        perm[2 + i] = 4 + 2 * i;
+        perm[3 + n + i] = 3 + 2 * i;
+        pads[n + 4 + i] = p->taps[i] * p->stride[i] - t->kernel[i];
+        any |= pads[n + 4 + i] > 0;
+    }
+    if (any) w = compose2(node, "pad", w, compose_ints(node, pads, 2 * (size_t)(n + 2)));
+    w = compose_transpose(node, compose_reshape(node, w, split, 3 + 2 * t->axes), perm, 3 + 2 * t->axes);
+    return turn_round(node, compose_reshape(node, w, dims, 2 + t->axes), t->axes);
+}
+
+/* Each entry for all phases. */
+static term *phase_bias(adze_onnx_node *node, term *bias, const turned *t, const phases *p)
+{
+    adze_context *context = node->import->context;
+    const adze_dim *one = adze_dim_const(context, 1), *n = adze_dim_const(context, t->group * p->each);
+    const adze_dim *of = adze_dim_const(context, p->together), *all = adze_dim_mul(context, n, of);
+    term *column = compose_reshape(node, bias, (const adze_dim *[]){n, one}, 2);
+    return compose_reshape(node, compose_expand(node, column, (const adze_dim *[]){n, of}, 2), &all, 1);
+}
+
+/* Channels of phases as elements that lie between each other, and what is cut off. */
+static term *interleave(adze_onnx_node *node, term *y, const turned *t, const phases *p)
+{
+    adze_context *context = node->import->context;
+    const adze_dim *split[ADZE_MAX_RANK], *dims[ADZE_MAX_RANK];
+    int64_t perm[ADZE_MAX_RANK] = {0, 1}, starts[ADZE_MAX_RANK], ends[ADZE_MAX_RANK], axes[ADZE_MAX_RANK];
+    bool cuts = false;
+    split[0] = dims[0] = compose_dim(y, 0);
+    split[1] = dims[1] = adze_dim_const(context, t->group * p->each);
+    for (uint32_t i = 0; i < t->axes; i++) {
+        split[2 + i] = adze_dim_const(context, p->stride[i]);
+        split[2 + t->axes + i] = compose_dim(y, 2 + i);
+        dims[2 + i] = adze_dim_mul_const(context, compose_dim(y, 2 + i), p->stride[i]);
+        perm[2 + 2 * i] = 2 + t->axes + i;
+        perm[3 + 2 * i] = 2 + i;
+        starts[i] = p->head[i];
+        ends[i] = p->tail[i] ? -p->tail[i] : INT64_MAX;
+        axes[i] = 2 + i;
+        cuts |= p->head[i] || p->tail[i];
+    }
+    if (t->axes == 2 && p->stride[0] == p->stride[1]) {
+        adze_attr attrs[] = {adze_attr_int("blocksize", p->stride[0]), adze_attr_str("mode", "CRD")};
+        y = compose_all(node, "depth_to_space", &y, 1, 1, attrs, 2);
+    } else {
+        y = compose_transpose(node, compose_reshape(node, y, split, 2 + 2 * t->axes), perm, 2 + 2 * t->axes);
+        y = compose_reshape(node, y, dims, 2 + t->axes);
+    }
+    term *in[] = {y, compose_ints(node, starts, t->axes), compose_ints(node, ends, t->axes),
+                  compose_ints(node, axes, t->axes)};
+    return cuts ? compose_all(node, "slice", in, 4, 4, NULL, 0) : y;
+}
+
+static term *by_phases(adze_onnx_node *node, term *x, term *w, term *bias, const turned *t, const phases *p)
+{
+    int64_t pads[2 * ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < t->axes; i++) {
+        pads[i] = p->taps[i] - 1;
+        pads[t->axes + i] = p->taps[i] - 1 + p->more[i];
+    }
+    adze_attr attrs[] = {adze_attr_int("group", t->group), adze_attr_ints("pads", pads, 2 * t->axes)};
+    term *in[] = {x, phase_weight(node, w, t, p), bias ? phase_bias(node, bias, t, p) : NULL};
+    term *y = compose_all(node, "conv", in, bias ? 3 : 2, 2, attrs, 2);
+    return y ? interleave(node, y, t, p) : NULL;
 }
 
 /* The convolution by t, whose pads are what conv pads. */
@@ -149,6 +273,8 @@ static term *transposed(adze_onnx_node *node, term *x, term *w, term *bias, cons
     int64_t pads[2 * ADZE_MAX_RANK], cut[2 * ADZE_MAX_RANK] = {0};
     uint32_t rank = t->axes + 2;
     bool cuts = false;
+    phases p;
+    if (find_phases(w, x, t, &p)) return by_phases(node, x, w, bias, t, &p);
     for (uint32_t i = 0; i < t->axes; i++) {
         int64_t after = t->after[i] - (entry(t->strides, i, 1) - 1); /* zeros behind the last element */
         pads[i] = t->before[i] > 0 ? t->before[i] : 0;
