@@ -99,7 +99,10 @@ static bool list_constants(plan *p)
         if (!adze_onnx_is_written(p->x, c)) continue;
         item *it = &p->items[p->n_items++];
         *it = (item){.constant = c};
-        if (!is_text(it)) it->bytes = adze_data_size(adze_const_data(c));
+        if (!is_text(it))
+            it->bytes = adze_data_size(adze_const_data(c));
+        else if (adze_data_size(adze_const_data(c)) && !adze_data_load(adze_const_data(c)))
+            return false; /* it cannot be computed, as an error says */
     }
     return true;
 }
