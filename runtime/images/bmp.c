@@ -81,8 +81,11 @@ static adze_status read_head(reader *r)
         return image_fail(m, ADZE_ERR_UNSUPPORTED, "%u bits a pixel with compression %u", r->bits, r->kind);
     if (width < 0) return image_fail(m, ADZE_ERR_FORMAT, "a width below 0");
     adze_status status = image_size(m, (uint64_t)width, (uint64_t)(height < 0 ? -height : height));
-    if (status || !m->pixels) return status;
+    if (status) return status;
     r->stride = ((size_t)width * r->bits + 31) / 32 * 4;
+    uint64_t needed = r->kind == RUNS_8 || r->kind == RUNS_4 ? 0 : (uint64_t)m->dims[0] * r->stride;
+    if (r->pixels > m->size || needed > m->size - r->pixels) return image_cut(m);
+    if (!m->pixels) return ADZE_OK;
     if (r->bits <= 8) return read_palette(r, head, used);
     return r->bits == 24 ? ADZE_OK : read_masks(r, head);
 }
@@ -177,7 +180,6 @@ adze_status image_read_bmp(image *m)
     adze_status status = read_head(&r);
     if (status || !m->pixels) return status;
     bool in_runs = r.kind == RUNS_8 || r.kind == RUNS_4;
-    if (r.pixels > m->size || (!in_runs && (uint64_t)m->dims[0] * r.stride > m->size - r.pixels)) return image_cut(m);
     if (in_runs) status = read_runs(&r);
     if (status) return status;
     uint8_t *row = image_scratch(m, (uint64_t)m->dims[1], 3);

@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_CHUNK = 8 << 20 }; /* bytes of a text or profile, unpacked */
+enum {
+    MOST_CHUNK = 8 << 20, /* bytes of a text or profile, unpacked */
+    MOST_PACKED = 1032    /* times that DEFLATE makes something smaller at best (zlib's technical details) */
+};
 
 typedef struct reader {
     image *m;
@@ -42,7 +45,11 @@ static adze_status read_head(reader *r)
     png_set_user_limits(r->png, INT32_MAX, INT32_MAX); /* image_size has its own */
     png_set_chunk_malloc_max(r->png, MOST_CHUNK);
     png_read_info(r->png, r->info);
-    return image_size(r->m, png_get_image_width(r->png, r->info), png_get_image_height(r->png, r->info));
+    uint32_t height = png_get_image_height(r->png, r->info);
+    adze_status status = image_size(r->m, png_get_image_width(r->png, r->info), height);
+    if (status == ADZE_OK && (uint64_t)png_get_rowbytes(r->png, r->info) * height / MOST_PACKED > r->m->size)
+        return image_cut(r->m);
+    return status;
 }
 
 static adze_status read_rows(reader *r)

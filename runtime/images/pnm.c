@@ -60,12 +60,20 @@ static uint8_t byte_sample(const uint8_t *row, int64_t i, bool is_bit, uint32_t 
     return image_scale(most < 256 ? row[i] : (uint32_t)row[2 * i] << 8 | row[2 * i + 1], most);
 }
 
+/* Bytes of a row, of text the fewest that it may take. */
+static size_t row_bytes(int64_t samples, char kind, uint32_t most)
+{
+    if (kind == '4') return (size_t)(samples + 7) / 8;
+    bool is_double = kind == '2' || kind == '3' || most > 255; /* a digit and what parts it from the next one */
+    return (size_t)samples * (kind != '1' && is_double ? 2 : 1);
+}
+
 static adze_status read_rows(reader *r, char kind, uint32_t most)
 {
     image *m = r->m;
     bool is_text = kind < '4', is_bit = kind == '1' || kind == '4', is_colour = kind == '3' || kind == '6';
     int64_t samples = m->dims[1] * (is_colour ? 3 : 1);
-    size_t bytes = (size_t)(is_bit ? (samples + 7) / 8 : most < 256 ? samples : 2 * samples);
+    size_t bytes = row_bytes(samples, kind, most);
     uint8_t *row = image_scratch(m, (uint64_t)m->dims[1], 3);
     if (!row) return ADZE_ERR_NO_MEMORY;
     for (int64_t y = 0; y < m->dims[0]; y++) {
@@ -92,7 +100,10 @@ adze_status image_read_pnm(image *m)
     if (status == ADZE_OK) status = number(&r, INT32_MAX, &height);
     if (status == ADZE_OK && kind != '1' && kind != '4') status = number(&r, 65535, &most);
     if (status == ADZE_OK) status = image_size(m, width, height);
-    if (status || !m->pixels) return status;
+    if (status) return status;
+    int64_t samples = m->dims[1] * (kind == '3' || kind == '6' ? 3 : 1);
+    if (row_bytes(samples, kind, most) * height > m->size - r.at) return image_cut(m);
+    if (!m->pixels) return ADZE_OK;
     if (most == 0) return image_fail(m, ADZE_ERR_FORMAT, "the largest sample is 0");
     if (kind >= '4' && (r.at == m->size || !is_space(m->bytes[r.at++])))
         return image_fail(m, ADZE_ERR_FORMAT, "no white space behind the head");

@@ -277,7 +277,9 @@ TEST(no_image)
     REFUSE("RIFF\0\0\0\0WAVE", ADZE_ERR_FORMAT, "the bytes are no image");
     REFUSE("P6 100000 100000 255\n", ADZE_ERR_DIM, "100000 x 100000 pixels are more than 2 GB");
     REFUSE("P5 65536 32769 255\n", ADZE_ERR_DIM, "65536 x 32769 pixels are more than 2 GB");
-    REFUSE("P6 20000 20000 255\n", ADZE_ERR_NO_MEMORY, "too large for the test");
+    REFUSE("P6 20000 20000 255\n", ADZE_ERR_FORMAT, "the file ends inside of the image");
+    REFUSE(FILE_HEAD("\x36") INFO("\0\0\1\0", "\0\x10\0\0", "\x18", "\0", "\0"), ADZE_ERR_FORMAT, "ends inside");
+    CHECK_INT(run.n_blocks, 0); /* nothing was allocated for what cannot be there */
     REFUSE("P1 4294967297 1 1", ADZE_ERR_FORMAT, "too large");
 }
 
