@@ -190,10 +190,10 @@ static adze_status host_output(const adze_env *env, adze_value *out, adze_dtype 
     for (uint32_t i = 0; i < rank; i++)
         if (dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)dims[i], &count)) return ADZE_ERR_DIM;
     if (count > SIZE_MAX / 32) return ADZE_ERR_NO_MEMORY;
-    uint64_t bytes = adze_dtype_bytes(dtype, count);
+    uint64_t bytes = adze_dtype_bytes(dtype, count), bound = ((adze_host *)env->self)->loc.context->max_memory;
+    if (bound && bytes > bound) return ADZE_ERR_NO_MEMORY;
     int64_t *copy = calloc(rank + 1u, sizeof *copy);
     void *data = aligned_alloc(64, (bytes + 127) & ~(uint64_t)63);
-    (void)env;
     if (!copy || !data) {
         free(copy);
         free(data);
