@@ -60,12 +60,12 @@ def files():
             out = io.BytesIO()
             picture(mode).save(out, form, **options)
             want = np.asarray(Image.open(io.BytesIO(out.getvalue())).convert("RGB"))
-            # The bounds of two versions of a library; pixels of most kinds are the same.
-            yield f"{form} {mode} {options}", out.getvalue(), want, 2 if form in ("JPEG", "WEBP") else 0
+            yield f"{form} {mode} {options}", out.getvalue(), want, 0
     deep = (np.arange(37 * 61).reshape(37, 61) * 29).astype(np.uint16)
     for form in ("PNG", "TIFF", "PPM"):
         out = io.BytesIO()
         Image.fromarray(deep).save(out, form)
+        # Pillow does not make 8 bits of these; libraries differ in how they round.
         yield f"{form} of 16 bits", out.getvalue(), np.repeat((deep // 257.0)[:, :, None], 3, 2), 1
 
 
