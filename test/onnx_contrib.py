@@ -228,11 +228,11 @@ for name, kind in (("", np.uint8), ("_s8", np.int8)):
     case("QLinearWhere", [random.random((2, 3)) < 0.5, bytes_(2, 3, dtype=kind)],
          [f32(0.05), np.array(zero), bytes_(3, dtype=kind), f32(0.04), np.array(of), f32(0.06), np.array(zero)],
          step=0.06, name=name)
-for name, axes, keep in (("", [1, 2], 0), ("_kept", [-1], 1)):
+for name, axes, keep in (("", [1, 2], 0), ("_kept", [-1], 1), ("_all", None, 0)):
     codes = bytes_(2, 3, 4, 5)
-    case("QLinearReduceMean", [codes], [f32(0.05), u8(7), f32(0.04), u8(3)], axes=axes, keepdims=keep, step=0.04,
-         name=name)
-    mean = (0.05 * (codes.astype(np.float64) - 7)).mean(tuple(axes), keepdims=bool(keep))
+    case("QLinearReduceMean", [codes], [f32(0.05), u8(7), f32(0.04), u8(3)], keepdims=keep, step=0.04, name=name,
+         **({"axes": axes} if axes else {}))
+    mean = (0.05 * (codes.astype(np.float64) - 7)).mean(axes and tuple(axes), keepdims=bool(keep))
     WANTED["qlinearreducemean" + name] = [(0.04 * np.clip(np.round(mean / 0.04) + 3, 0, 255)).astype(np.float32)]
 last = bytes_(2, 6, 5, 4)
 case("QLinearGlobalAveragePool", [last], [f32(0.05), u8(7), f32(0.04), u8(3)], channels_last=1, step=0.04, name="_last")

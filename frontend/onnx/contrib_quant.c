@@ -134,8 +134,8 @@ bool adze_onnx_contrib_qlinear(adze_onnx_node *node)
 /* The mean over the axes that the attribute lists, in floats. */
 bool adze_onnx_contrib_qlinear_mean(adze_onnx_node *node)
 {
-    const int64_t *axes;
-    size_t n;
+    const int64_t *axes = NULL;
+    size_t n = 0;
     int64_t keep = 1;
     term *x = adze_onnx_operand(node, 0), *scale = adze_onnx_operand(node, 3), *zero = adze_onnx_operand(node, 4);
     if (!adze_onnx_attr_ints(node, "axes", &axes, &n) || !adze_onnx_attr_flag(node, "keepdims", &keep)) return false;
