@@ -4,9 +4,29 @@
 
 #include <string.h>
 
-enum { X, ROI, SCALES, SIZES };
+enum { X, ROI, SCALES, SIZES, MAX_EXTENT = 1 << 14 };
 
-static term *piece(gradient *g, term *x, int64_t from) { return compose_slice(g->node, x, 0, from, from + 1, 1); }
+/* Bytes of entry `at` of a constant list; NULL where it is none, or not as long. */
+static const char *known_entry(const term *list, int64_t at)
+{
+    adze_const *constant = adze_value_const(list);
+    uint32_t bits = adze_dtype_bits(compose_dtype(list));
+    int64_t n;
+    if (!constant || bits < 8 || !adze_dim_is_const(compose_dim(list, 0), &n) || at >= n) return NULL;
+    const char *bytes = adze_data_load(adze_const_data(constant));
+    return bytes ? bytes + at * (bits / 8) : NULL;
+}
+
+/* Entry `at` of a list as one of one; of a constant another constant, so that dims stay known. */
+static term *piece(gradient *g, term *x, int64_t at)
+{
+    const int64_t one = 1;
+    const char *bytes = known_entry(x, at);
+    if (!bytes) return compose_slice(g->node, x, 0, at, at + 1, 1);
+    adze_context *context = g->node->import->context;
+    return adze_const_make(g->node->import->module, adze_internf(context, "%s_entry", g->node->name),
+                           adze_type_tensor_const(context, compose_dtype(x), 1, &one), bytes);
+}
 
 /* Entry `k` of `count` axes alone, which becomes axis 0. */
 static term *along(gradient *g, const adze_op *op, term *x, int64_t k, int64_t count)
@@ -34,10 +54,10 @@ static bool is_same(const adze_op *op, uint32_t axis, int64_t k)
     const adze_dim *from = compose_dim(in(op, X), axis), *to = compose_dim(adze_op_result(op, 0), axis);
     if (in(op, ROI)) return false;
     if (in(op, SIZES)) return from == to && !adze_dim_is_unknown(from);
-    adze_const *scales = adze_value_const(in(op, SCALES));
-    bool read = scales && compose_dtype(in(op, SCALES)) == ADZE_DTYPE_f32;
-    const float *values = read ? adze_data_load(adze_const_data(scales)) : NULL;
-    return values && values[k] == 1;
+    const char *bytes = compose_dtype(in(op, SCALES)) == ADZE_DTYPE_f32 ? known_entry(in(op, SCALES), k) : NULL;
+    float scale = 0;
+    if (bytes) memcpy(&scale, bytes, sizeof scale);
+    return scale == 1;
 }
 
 /* [out, in] of axis `axis`, entry `k` of the op's. */
@@ -64,9 +84,11 @@ bool derive_resize(gradient *g, const adze_op *op, term *d)
     int64_t count = axes.count ? (int64_t)axes.count : rank;
     for (int64_t k = 0; k < count; k++) {
         uint32_t axis;
-        int64_t perm[ADZE_MAX_RANK];
+        int64_t perm[ADZE_MAX_RANK], extent;
         if (!compose_axis(g->node, axes.count ? axes.data[k] : k, (uint32_t)rank, &axis)) return false;
         if (is_same(op, axis, k)) continue;
+        if (adze_dim_is_const(compose_dim(x, axis), &extent) && extent > MAX_EXTENT)
+            return adze_onnx_unsupported(g->node, "the derivative of resize over an axis of %lld", (long long)extent);
         for (int64_t i = 0; i < rank; i++) perm[i] = i == rank - 1 ? axis : i == axis ? rank - 1 : i;
         term *turned = compose_transpose(g->node, d, perm, (uint32_t)rank);
         turned = compose2(g->node, "matmul", turned, matrix_of(g, op, axis, k, count));
