@@ -169,7 +169,7 @@ static bool go_back(back *b, term *count)
     adze_map *map = adze_map_create();
     term *first[COMPOSE_LOOP_VALUES] = {NULL}, *values[COMPOSE_LOOP_VALUES] = {NULL};
     uint32_t n = 0;
-    compose_loop loop = {NULL};
+    compose_loop loop = {0};
     bool ok = (inner.depends && inner.leaves && inner.grads && map) || adze_onnx_invalid(node, "out of memory");
     for (uint32_t i = 0; ok && i < b->n_carried; i++) {
         if (!b->depends[i]) continue;
