@@ -242,26 +242,39 @@ REDUCTION(reduce_log_sum, LOG_SUM)
 REDUCTION(reduce_log_sum_exp, LOG_SUM_EXP)
 #undef REDUCTION
 
-/* Integers in the order of the numbers, NaN above all; of their negatives for the least. */
-static inline int32_t order_of(float v, float sign)
+static inline int64_t nan_f32(const float *x, int64_t step, int64_t n, bool last)
 {
-    float signed_v = v * sign + 0.0f; /* -0 is 0 */
-    int32_t b = (int32_t)adze_bits_f32(signed_v);
-    return v != v ? INT32_MAX : b ^ (b >> 31 & INT32_MAX);
+    int64_t at = last ? n - 1 : 0;
+    while (x[at * step] == x[at * step]) at += last ? -1 : 1;
+    return at;
 }
 
-/* The largest first, for which vectors do, then where it lies. */
+/* The largest first, for which vectors do, then the block that it lies in, likewise, then where it lies. */
+static inline int64_t place_f32(const float *x, int64_t step, int64_t n, float sign, bool last)
+{
+    enum { BLOCK_SEEN = 64 };
+    int32_t best = INT32_MIN, size = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int32_t order = adze_order_f32(x[i * step] * sign), bits = (int32_t)adze_bits_f32(x[i * step]) & INT32_MAX;
+        best = order > best ? order : best;
+        size = bits > size ? bits : size;
+    }
+    if (size > ADZE_INF_BITS_F32) return nan_f32(x, step, n, last);
+    int64_t left = n;
+    for (int found = 0; left > BLOCK_SEEN; left -= BLOCK_SEEN) {
+        const float *block = x + (last ? left - BLOCK_SEEN : n - left) * step;
+        for (int64_t k = 0; k < BLOCK_SEEN; k++) found |= adze_order_f32(block[k * step] * sign) == best;
+        if (found) break;
+    }
+    int64_t at = last ? left - 1 : n - left;
+    while (adze_order_f32(x[at * step] * sign) != best) at += last ? -1 : 1;
+    return at;
+}
+
 static int64_t extreme_f32(const float *x, int64_t step, int64_t n, bool least, bool last)
 {
     float sign = least ? -1.0f : 1.0f;
-    int32_t best = INT32_MIN;
-    for (int64_t i = 0; i < n; i++) {
-        int32_t order = order_of(x[i * step], sign);
-        best = order > best ? order : best;
-    }
-    int64_t at = last ? n - 1 : 0;
-    while (order_of(x[at * step], sign) != best) at += last ? -1 : 1;
-    return at;
+    return step == 1 ? place_f32(x, 1, n, sign, last) : place_f32(x, step, n, sign, last);
 }
 
 /* Index of the extreme of n elements from `first` on. */

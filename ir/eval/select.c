@@ -50,10 +50,8 @@ static void load_keys(const adze_value *v, int64_t first, int64_t stride, int64_
     } else if (v->dtype == ADZE_DTYPE_f32) {
         const float *floats = (const float *)v->data + first;
         for (int64_t i = 0; i < n; i++) {
-            int32_t x;
-            memcpy(&x, &floats[i * stride], sizeof x);
-            int32_t size = x & INT32_MAX;
-            out[i] = size > 0x7f800000 ? INT64_MAX : x < 0 ? -(int64_t)size : size; /* NaN; below 0 */
+            float x = floats[i * stride];
+            out[i] = x != x ? INT64_MAX : adze_order_f32(x);
         }
     } else {
         load_wide_keys(v, first, stride, n, out);

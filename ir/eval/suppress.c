@@ -54,60 +54,76 @@ typedef struct task {
     bool centre, bounded;
     double least, overlap;
     int64_t limit, n;
-    int64_t *order; /* candidates, best first; then the chosen ones in front */
-    int64_t *spare;
-    box *box;
+    int64_t *heap, *chosen; /* candidates; of one class those that stay, best first */
+    double *score;
+    box *box, *kept; /* all of a batch; those that stay */
 } task;
 
-/* Best scores first, of equal ones the first box; stable merging. */
-static int64_t sort_candidates(task *t, int64_t row)
+/* Best scores first, of equal ones the first box; NaN last. */
+static bool is_before(const task *t, int64_t a, int64_t b)
+{
+    double x = t->score[a], y = t->score[b];
+    if (x != x || y != y) return x == x || (y != y && a < b);
+    return x > y || (x == y && a < b);
+}
+
+/* Moves the entry at `at` down to its place. */
+static void sift(task *t, int64_t at, int64_t count)
+{
+    int64_t moved = t->heap[at];
+    for (int64_t below; (below = 2 * at + 1) < count; at = below) {
+        if (below + 1 < count && is_before(t, t->heap[below + 1], t->heap[below])) below++;
+        if (!is_before(t, t->heap[below], moved)) break;
+        t->heap[at] = t->heap[below];
+    }
+    t->heap[at] = moved;
+}
+
+/* The candidates of a batch and class as a heap: only as many are put in order as are looked at. */
+static int64_t find_candidates(task *t, int64_t row)
 {
     int64_t count = 0;
-    for (int64_t i = 0; i < t->n; i++)
-        if (!t->bounded || ev_get_f64(t->scores, row + i) > t->least) t->order[count++] = i;
-    for (int64_t width = 1; width < count; width *= 2) {
-        for (int64_t low = 0; low < count; low += 2 * width) {
-            int64_t mid = ev_min(low + width, count), high = ev_min(low + 2 * width, count), a = low, b = mid;
-            for (int64_t k = low; k < high; k++) {
-                bool left = a < mid;
-                if (left && b < high)
-                    left = !(ev_get_f64(t->scores, row + t->order[a]) < ev_get_f64(t->scores, row + t->order[b]));
-                t->spare[k] = left ? t->order[a++] : t->order[b++];
-            }
-        }
-        memcpy(t->order, t->spare, (size_t)count * sizeof *t->order);
+    ev_load_f64(t->scores->dtype, t->scores->data, row, 1, t->n, t->score);
+    for (int64_t i = 0; i < t->n; i++) {
+        t->heap[count] = i;
+        count += !t->bounded || t->score[i] > t->least;
     }
+    for (int64_t i = count / 2; i-- > 0;) sift(t, i, count);
     return count;
 }
 
-/* The boxes that stay, of one batch and class, in t->order; how many. */
-static int64_t choose(task *t, int64_t batch, int64_t row)
+/* The boxes that stay, of one class, in t->chosen; how many. */
+static int64_t choose(task *t, int64_t row)
 {
-    int64_t count = sort_candidates(t, row), chosen = 0;
-    for (int64_t i = 0; i < t->n; i++) t->box[i] = read_box(t->boxes, batch * t->n + i, t->centre);
-    for (int64_t i = 0; i < count && chosen < t->limit; i++) {
+    int64_t chosen = 0;
+    for (int64_t count = find_candidates(t, row); count > 0 && chosen < t->limit;) {
+        int64_t best = t->heap[0];
+        const box *b = &t->box[best];
         bool stays = true;
-        for (int64_t k = 0; k < chosen && stays; k++)
-            stays = !(overlap(&t->box[t->order[i]], &t->box[t->order[k]]) > t->overlap);
-        if (stays) t->order[chosen++] = t->order[i];
+        for (int64_t k = 0; k < chosen && stays; k++) stays = !(overlap(b, &t->kept[k]) > t->overlap);
+        t->kept[chosen] = *b;
+        t->chosen[chosen] = best;
+        chosen += stays;
+        t->heap[0] = t->heap[--count];
+        sift(t, 0, count);
     }
     return chosen;
 }
 
-/* Writes the chosen boxes to `out`, or counts them where it is NULL. */
-static int64_t walk(task *t, int64_t batches, int64_t classes, int64_t *out)
+/* The chosen boxes of all batches and classes in t->chosen, one class after another, and how many of each. */
+static int64_t walk(task *t, int64_t batches, int64_t classes, int64_t *counts)
 {
     int64_t total = 0;
-    for (int64_t b = 0; b < batches; b++)
+    for (int64_t b = 0; b < batches; b++) {
+        for (int64_t i = 0; i < t->n; i++) t->box[i] = read_box(t->boxes, b * t->n + i, t->centre);
         for (int64_t c = 0; c < classes; c++) {
-            int64_t chosen = choose(t, b, (b * classes + c) * t->n);
-            for (int64_t i = 0; i < chosen && out; i++) {
-                out[3 * (total + i)] = b;
-                out[3 * (total + i) + 1] = c;
-                out[3 * (total + i) + 2] = t->order[i];
-            }
+            int64_t chosen = choose(t, (b * classes + c) * t->n);
+            counts[b * classes + c] = chosen;
+            t->chosen += chosen;
             total += chosen;
         }
+    }
+    t->chosen -= total;
     return total;
 }
 
@@ -128,12 +144,22 @@ adze_status eval_non_max_suppression(const adze_env *env, const adze_value *in, 
     if (status == ADZE_OK) status = number(env, in, n_in, 4, 0, &t.least);
     if (status != ADZE_OK) return status;
     t.limit = limit > 0 ? (limit < 0x1p62 ? (int64_t)limit : t.n) : 0;
-    t.order = ev_scratch(env, (uint64_t)t.n, sizeof *t.order);
-    t.spare = ev_scratch(env, (uint64_t)t.n, sizeof *t.spare);
+    int64_t classes = in[1].dims[1], rows = in[1].dims[0] * classes, most = ev_min(t.limit, t.n), at = 0;
+    t.heap = ev_scratch(env, (uint64_t)t.n, sizeof *t.heap);
+    t.score = ev_scratch(env, (uint64_t)t.n, sizeof *t.score);
     t.box = ev_scratch(env, (uint64_t)t.n, sizeof *t.box);
-    if (!t.order || !t.spare || !t.box) return ev_no_memory(env);
-    int64_t dims[2] = {walk(&t, in[1].dims[0], in[1].dims[1], NULL), 3};
+    t.kept = ev_scratch(env, (uint64_t)t.n, sizeof *t.kept);
+    t.chosen = ev_scratch(env, (uint64_t)rows, (uint64_t)(most + 1) * sizeof *t.chosen);
+    int64_t *counts = ev_scratch(env, (uint64_t)rows, sizeof *counts);
+    if (!t.heap || !t.score || !t.box || !t.kept || !t.chosen || !counts) return ev_no_memory(env);
+    int64_t dims[2] = {walk(&t, in[1].dims[0], classes, counts), 3};
     status = ev_result(env, out, ADZE_DTYPE_i64, 2, dims);
-    if (status == ADZE_OK && dims[0]) walk(&t, in[1].dims[0], in[1].dims[1], out->data);
+    int64_t *to = status == ADZE_OK ? out->data : NULL;
+    for (int64_t row = 0; to && row < rows; row++)
+        for (int64_t i = 0; i < counts[row]; i++, at++) {
+            to[3 * at] = row / classes;
+            to[3 * at + 1] = row % classes;
+            to[3 * at + 2] = t.chosen[at];
+        }
     return status;
 }
