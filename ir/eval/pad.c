@@ -48,24 +48,31 @@ static adze_status read_pads(const adze_env *env, const adze_value *in, uint32_t
     return ADZE_OK;
 }
 
+/* How many elements from j on show consecutive source elements, or the constant. */
+static void find_runs(const int64_t *table, int64_t n, int64_t *out)
+{
+    for (int64_t j = n; j-- > 0;) {
+        bool goes_on = j + 1 < n && (table[j] < 0 ? table[j + 1] < 0 : table[j + 1] == table[j] + 1);
+        out[j] = goes_on ? out[j + 1] + 1 : 1;
+    }
+}
+
 /* One result row: element j shows src[table[j]] or the constant. */
-static void pad_row(uint8_t *dst, const uint8_t *src, const int64_t *table, int64_t n,
+static void pad_row(uint8_t *dst, const uint8_t *src, const int64_t *table, const int64_t *runs, int64_t n,
                     const void *constant, uint32_t size)
 {
-    for (int64_t j = 0, run; j < n; j += run) {
-        run = 1;
-        if (table[j] < 0) {
-            while (j + run < n && table[j + run] < 0) run++;
-            ev_fill(dst + j * size, run, constant, size);
-        } else {
-            while (j + run < n && table[j + run] == table[j] + run) run++;
-            memcpy(dst + j * size, src + table[j] * size, (size_t)run * size);
-        }
+    for (int64_t j = 0; j < n; j += runs[j]) {
+        if (table[j] < 0)
+            ev_fill(dst + j * size, runs[j], constant, size);
+        else if (runs[j] == 1 && size == sizeof(uint32_t))
+            memcpy(dst + j * size, src + table[j] * size, sizeof(uint32_t)); /* one instruction, no call */
+        else
+            memcpy(dst + j * size, src + table[j] * size, (size_t)runs[j] * size);
     }
 }
 
 static void pad_all(uint8_t *dst, const uint8_t *src, uint32_t rank, const int64_t *dims,
-                    const int64_t *strides, int64_t *const *tables, const void *constant,
+                    const int64_t *strides, int64_t *const *tables, const int64_t *runs, const void *constant,
                     uint32_t size)
 {
     int64_t index[ADZE_MAX_RANK] = {0};
@@ -79,7 +86,7 @@ static void pad_all(uint8_t *dst, const uint8_t *src, uint32_t rank, const int64
             from += s * strides[i];
         }
         if (inside)
-            pad_row(dst, src + from * size, tables[outer], dims[outer], constant, size);
+            pad_row(dst, src + from * size, tables[outer], runs, dims[outer], constant, size);
         else
             ev_fill(dst, dims[outer], constant, size);
         dst += dims[outer] * size;
@@ -120,6 +127,9 @@ adze_status eval_pad(const adze_env *env, const adze_value *in, uint32_t n_in, a
         if (!tables[i]) return ev_no_memory(env);
         for (int64_t j = 0; j < dims[i]; j++) tables[i][j] = source(mode, j - pads[i], in->dims[i]);
     }
+    int64_t *runs = ev_scratch(env, (uint64_t)dims[rank - 1], sizeof *runs);
+    if (!runs) return ev_no_memory(env);
+    find_runs(tables[rank - 1], dims[rank - 1], runs);
     ev_block16 constant = {{0, 0}};
     if (ev_has(in, n_in, 2)) {
         adze_value value;
@@ -129,6 +139,6 @@ adze_status eval_pad(const adze_env *env, const adze_value *in, uint32_t n_in, a
         if (status != ADZE_OK) return status;
         memcpy(&constant, value.data, size);
     }
-    pad_all(to.data, from.data, rank, dims, strides, tables, &constant, size);
+    pad_all(to.data, from.data, rank, dims, strides, tables, runs, &constant, size);
     return ev_pack(&to, out);
 }

@@ -18,6 +18,43 @@ static double floor_of(double x)
     return adze_body_floor_f64(x);
 }
 
+/* ---- What is read for a block of points ---- */
+
+enum { POINTS = 256, MAX_ENTRIES = 1 << 14 };
+
+/* Tap k of point p reads element at[k n + p] of a plane, none below 0. The same for every channel. */
+typedef struct reads {
+    int64_t count, n; /* of a point; points */
+    int64_t *at;
+    double *weight;
+} reads;
+
+static bool new_reads(const adze_env *env, int64_t count, reads *t)
+{
+    *t = (reads){.count = count, .n = ev_max(ev_min(POINTS, MAX_ENTRIES / count), 1)};
+    t->at = ev_scratch(env, (uint64_t)(t->count * t->n), sizeof *t->at);
+    t->weight = ev_scratch(env, (uint64_t)(t->count * t->n), sizeof *t->weight);
+    return t->at && t->weight;
+}
+
+/* Weighted sums of the plane that begins at element `first`, for `points` of the block. */
+static void sum_reads(const reads *t, const adze_value *x, int64_t first, int64_t points, double *sum)
+{
+    for (int64_t p = 0; p < points; p++) sum[p] = 0;
+    for (int64_t k = 0; k < t->count; k++) {
+        const int64_t *at = t->at + k * t->n;
+        const double *weight = t->weight + k * t->n;
+        if (x->dtype == ADZE_DTYPE_f32) {
+            const float *plane = (const float *)x->data + first;
+            for (int64_t p = 0; p < points; p++)
+                if (at[p] >= 0) sum[p] += weight[p] * (double)plane[at[p]];
+        } else {
+            for (int64_t p = 0; p < points; p++)
+                if (at[p] >= 0) sum[p] += weight[p] * ev_get_f64(x, first + at[p]);
+        }
+    }
+}
+
 /* ---- Grids ---- */
 
 typedef enum padding { ZEROS, BORDER, REFLECTION } padding;
@@ -29,7 +66,6 @@ typedef struct grid {
     padding padding;
     bool aligned;
     uint32_t taps;              /* an axis: 1 nearest, 2 linear, 4 cubic */
-    const double *plane;
 } grid;
 
 /* Mirrored at `low` and `high` until it lies between. */
@@ -87,18 +123,19 @@ static void weigh(uint32_t taps, double t, double *out)
     }
 }
 
-static double sample(const grid *g, const double *at)
+/* Entry p of the taps: what is read at a place. */
+static void find_reads(const grid *g, const double *place, reads *t, int64_t p)
 {
-    double weights[MAX_AXES][4], sum = 0;
-    int64_t offset[MAX_AXES][4], taps[MAX_AXES], tap[MAX_AXES] = {0};
+    double weights[MAX_AXES][4];
+    int64_t offset[MAX_AXES][4], taps[MAX_AXES], tap[MAX_AXES] = {0}, k = p;
     for (uint32_t i = 0; i < g->axes; i++) {
-        double base = floor_of(at[i]);
-        weigh(g->taps, at[i] - base, weights[i]);
+        double base = floor_of(place[i]);
+        weigh(g->taps, place[i] - base, weights[i]);
         taps[i] = g->taps;
-        for (uint32_t k = 0; k < g->taps; k++) {
+        for (uint32_t n = 0; n < g->taps; n++) {
             int64_t where;
-            bool inside = pixel(g, i, base + k - (g->taps == 4), &where);
-            offset[i][k] = inside ? where * g->strides[i] : -1;
+            bool inside = pixel(g, i, base + n - (g->taps == 4), &where);
+            offset[i][n] = inside ? where * g->strides[i] : -1;
         }
     }
     do {
@@ -108,9 +145,10 @@ static double sample(const grid *g, const double *at)
             from = offset[i][tap[i]] < 0 ? -1 : from + offset[i][tap[i]];
             weight *= weights[i][tap[i]];
         }
-        if (from >= 0) sum += weight * g->plane[from];
+        t->at[k] = from;
+        t->weight[k] = weight;
+        k += t->n;
     } while (ev_next(g->axes, taps, tap));
-    return sum;
 }
 
 static adze_status new_grid(const adze_env *env, const struct adze_grid_sample_attrs *a, const adze_value *in, grid *g)
@@ -140,25 +178,26 @@ adze_status eval_grid_sample(const adze_env *env, const adze_value *in, uint32_t
     for (uint32_t i = 0; i < in->rank; i++) dims[i] = i < 2 ? in->dims[i] : in[1].dims[i - 1];
     status = ev_result(env, out, in->dtype, in->rank, dims);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
-    int64_t size = ev_product(in->dims, 2, in->rank), points = ev_product(dims, 2, in->rank);
-    double *plane = ev_scratch(env, (uint64_t)size, sizeof *plane);
-    double *at = ev_scratch(env, (uint64_t)points, g.axes * sizeof *at);
-    if (!plane || !at) return ev_no_memory(env);
+    int64_t size = ev_product(in->dims, 2, in->rank), points = ev_product(dims, 2, in->rank), each = 1;
+    for (uint32_t i = 0; i < g.axes; i++) each *= g.taps;
+    reads t;
+    if (!new_reads(env, each, &t)) return ev_no_memory(env);
     if (size == 0 && g.padding != ZEROS) return ev_fail(env, ADZE_ERR_DIM, "grid_sample: the image has no pixels");
-    g.plane = plane;
-    for (int64_t n = 0; n < dims[0]; n++) {
-        for (int64_t p = 0; p < points; p++)
-            for (uint32_t i = 0; i < g.axes; i++) /* coordinates stand last axis first */
-                at[p * g.axes + i] = place(&g, i, ev_get_f64(&in[1], (n * points + p) * g.axes + g.axes - 1 - i));
-        for (int64_t c = 0; c < dims[1]; c++) {
-            int64_t from = (n * dims[1] + c) * size, to = (n * dims[1] + c) * points;
-            ev_load_f64(in->dtype, in->data, from, 1, size, plane);
-            for (int64_t p = 0; p < points; p++) {
-                double v = sample(&g, at + p * g.axes);
-                ev_store_f64(out->dtype, out->data, to + p, 1, 1, &v);
+    for (int64_t n = 0; n < dims[0]; n++)
+        for (int64_t first = 0, now; first < points; first += now) {
+            double at[MAX_AXES], sum[POINTS];
+            now = ev_min(t.n, points - first);
+            for (int64_t p = 0; p < now; p++) {
+                int64_t point = (n * points + first + p) * g.axes;
+                for (uint32_t i = 0; i < g.axes; i++) /* coordinates stand last axis first */
+                    at[i] = place(&g, i, ev_get_f64(&in[1], point + g.axes - 1 - i));
+                find_reads(&g, at, &t, p);
+            }
+            for (int64_t c = n * dims[1]; c < (n + 1) * dims[1]; c++) {
+                sum_reads(&t, in, c * size, now, sum);
+                ev_store_f64(out->dtype, out->data, c * points + first, 1, now, sum);
             }
         }
-    }
     return ADZE_OK;
 }
 
@@ -318,27 +357,45 @@ typedef struct deform {
     const adze_value *x, *w, *offset, *mask; /* mask NULL = ones */
     ev_window window[2];
     int64_t group, offset_group, taps;
-    double *plane, *columns; /* one channel of x; what each tap reads for each result pixel: [channel, tap, pixel] */
+    reads read;      /* of one tap of the window, for a block of result pixels */
+    double *columns; /* what each tap reads for each result pixel: [channel, tap, pixel] */
 } deform;
 
-/* What the taps read in one channel of one image. */
-static void read_channel(const deform *d, int64_t n, int64_t channel, double *out)
+/* Where a tap reads for `now` pixels from `first` on, in the channels of one group of offsets; its entry of `offset`. */
+static void find_corners(const deform *d, int64_t entry, int64_t tap, int64_t first, int64_t now)
 {
     const ev_window *w = d->window;
-    int64_t pixels = w[0].out * w[1].out, size = w[0].in * w[1].in;
-    int64_t group = channel / (d->x->dims[1] / d->offset_group), first = (n * d->offset_group + group) * d->taps;
-    ev_load_f64(d->x->dtype, d->x->data, (n * d->x->dims[1] + channel) * size, 1, size, d->plane);
+    int64_t pixels = w[0].out * w[1].out;
+    for (int64_t i = 0; i < now; i++) {
+        int64_t p = first + i;
+        double y = ev_get_f64(d->offset, 2 * entry * pixels + p);
+        double x = ev_get_f64(d->offset, (2 * entry + 1) * pixels + p);
+        y += (double)(p / w[1].out * w[0].stride - w[0].before + tap / w[1].kernel * w[0].dilation);
+        x += (double)(p % w[1].out * w[1].stride - w[1].before + tap % w[1].kernel * w[1].dilation);
+        corners c = corners_at(w[0].in, w[1].in, limit(y, -FAR, FAR), limit(x, -FAR, FAR));
+        for (uint32_t k = 0; k < 4; k++) {
+            d->read.at[k * d->read.n + i] = c.weight[k] != 0 ? c.at[k] : -1;
+            d->read.weight[k * d->read.n + i] = c.weight[k];
+        }
+    }
+}
+
+/* What the taps read in the channels of one group of offsets of one image. */
+static void read_group(const deform *d, int64_t n, int64_t group)
+{
+    const ev_window *w = d->window;
+    int64_t pixels = w[0].out * w[1].out, size = w[0].in * w[1].in, channels = d->x->dims[1] / d->offset_group;
     for (int64_t tap = 0; tap < d->taps; tap++)
-        for (int64_t p = 0; p < pixels; p++) {
-            double y = ev_get_f64(d->offset, (2 * (first + tap)) * pixels + p);
-            double x = ev_get_f64(d->offset, (2 * (first + tap) + 1) * pixels + p), sum = 0;
-            y += (double)(p / w[1].out * w[0].stride - w[0].before + tap / w[1].kernel * w[0].dilation);
-            x += (double)(p % w[1].out * w[1].stride - w[1].before + tap % w[1].kernel * w[1].dilation);
-            corners c = corners_at(w[0].in, w[1].in, limit(y, -FAR, FAR), limit(x, -FAR, FAR));
-            for (uint32_t k = 0; k < 4; k++)
-                if (c.weight[k] != 0) sum += c.weight[k] * d->plane[c.at[k]];
-            if (d->mask) sum *= ev_get_f64(d->mask, (first + tap) * pixels + p);
-            out[tap * pixels + p] = sum;
+        for (int64_t first = 0, now; first < pixels; first += now) {
+            int64_t entry = (n * d->offset_group + group) * d->taps + tap;
+            now = ev_min(d->read.n, pixels - first);
+            find_corners(d, entry, tap, first, now);
+            for (int64_t c = group * channels; c < (group + 1) * channels; c++) {
+                double *out = d->columns + (c * d->taps + tap) * pixels + first;
+                sum_reads(&d->read, d->x, (n * d->x->dims[1] + c) * size, now, out);
+                for (int64_t i = 0; i < now && d->mask; i++)
+                    out[i] *= ev_get_f64(d->mask, entry * pixels + first + i);
+            }
         }
 }
 
@@ -381,12 +438,11 @@ adze_status eval_deform_conv(const adze_env *env, const adze_value *in, uint32_t
     status = ev_result(env, out, in->dtype, 4, dims);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
     int64_t column = d.taps * pixels, each = in[1].dims[1] * d.taps;
-    d.plane = ev_scratch(env, (uint64_t)(in->dims[2] * in->dims[3]), sizeof *d.plane);
     d.columns = ev_scratch(env, (uint64_t)in->dims[1], (uint64_t)column * sizeof *d.columns);
     double *line = ev_scratch(env, (uint64_t)pixels, sizeof *line);
-    if (!d.plane || !d.columns || !line) return ev_no_memory(env);
+    if (!new_reads(env, 4, &d.read) || !d.columns || !line) return ev_no_memory(env);
     for (int64_t n = 0; n < dims[0]; n++) {
-        for (int64_t c = 0; c < in->dims[1]; c++) read_channel(&d, n, c, d.columns + c * column);
+        for (int64_t group = 0; group < a->offset_group; group++) read_group(&d, n, group);
         for (int64_t oc = 0; oc < dims[1]; oc++) {
             const double *from = d.columns + oc / (dims[1] / a->group) * each * pixels;
             double bias = ev_has(in, n_in, 3) ? ev_get_f64(&in[3], oc) : 0;

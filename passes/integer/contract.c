@@ -7,7 +7,7 @@
  *     %w = dequantize(@c, @t)              →      %1 = add(%0, @c.sums) : i32[…]
  *     %y = conv(%x, %w, @b) : f32[…]              %y = dequantize(%1, @st) {axis = 1} : f32[…]
  *
- * Zero points of conv_integer and matmul_integer go the same way.
+ * Zero points of conv_integer and matmul_integer go the same way, and u8 weights that i8 holds.
  */
 #include "passes/integer/integer.h"
 
@@ -377,8 +377,9 @@ static bool integer_operands(contraction *c)
 {
     adze_op *op = c->op;
     adze_ir_value *zero[2] = {adze_op_operand(op, 2), adze_op_operand(op, 3)};
-    const adze_type *x = adze_value_type(adze_op_operand(op, 0));
-    if ((!zero[0] && !zero[1] && adze_type_dtype(x) == ADZE_DTYPE_u8) || adze_dtype_bits(adze_type_dtype(x)) != 8)
+    const adze_type *x = adze_value_type(adze_op_operand(op, 0)), *w = adze_value_type(adze_op_operand(op, 1));
+    bool made_for = adze_type_dtype(x) == ADZE_DTYPE_u8 && adze_type_dtype(w) != ADZE_DTYPE_u8;
+    if ((!zero[0] && !zero[1] && made_for) || adze_dtype_bits(adze_type_dtype(x)) != 8)
         return false; /* nothing to do, or no kernel */
     c->x = adze_op_operand(op, 0);
     c->weights = adze_value_const(adze_op_operand(op, 1));

@@ -18,8 +18,25 @@ typedef struct nest {
     uint32_t order[ADZE_MAX_RANK]; /* logical axes, outermost first, lane axis left out */
     uint32_t n_order;
     int lane_axis; /* logical; -1: results are computed one by one */
+    const adze_op *repeat; /* the tile op whose operand `value` is; the domain has its last axis as two; or NULL */
     tile_point at;
 } nest;
+
+/* Where the value is wanted. */
+static tile_point value_point(tile *t, const nest *n)
+{
+    tile_point at = n->at;
+    if (!n->repeat) return at;
+    const adze_type *type = adze_value_type(n->value);
+    at.rank--;
+    at.at[at.rank - 1] = n->at.at[at.rank];
+    for (uint32_t d = 0; d + 1 < at.rank; d++) {
+        const adze_dim *extent = adze_type_dim(type, d);
+        if (adze_dim_equal(extent, adze_type_dim(n->domain, d))) continue;
+        at.at[d] = tile_bind(t, adze_dim_binary(t->context, ADZE_DIM_MOD, at.at[d], extent), extent);
+    }
+    return at;
+}
 
 static const adze_op *find_normalization(const adze_region *region)
 {
@@ -86,21 +103,24 @@ static void store_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carri
     if (n->lane_axis >= 0) n->at.at[n->lane_axis] = adze_dim_axis(t->context, axis);
     tile_point to = n->at;
     if (n->shift_axis >= 0) to.at[n->shift_axis] = adze_dim_add(t->context, to.at[n->shift_axis], n->shift);
-    tile_store(t, tile_value(t, n->value, &n->at), n->buffer, n->tensor, &to);
+    tile_point from = value_point(t, n);
+    tile_store(t, tile_value(t, n->value, &from), n->buffer, n->tensor, &to);
     t->n_memo = n_memo;
 }
 
 static void row(tile *t, nest *n)
 {
     if (n->lane_axis < 0) {
-        tile_prepare(t, n->value, &n->at, tile_axis(t, NULL, tile_dim(t, 1)));
+        tile_point at = value_point(t, n);
+        tile_prepare(t, n->value, &at, tile_axis(t, NULL, tile_dim(t, 1)));
         store_lane(t, n, 0, NULL);
         return;
     }
     const adze_dim *extent = adze_type_dim(n->domain, (uint32_t)n->lane_axis);
     uint32_t lane = tile_axis(t, NULL, extent); /* only named, never read, while the row is prepared */
     n->at.at[n->lane_axis] = adze_dim_axis(t->context, lane);
-    tile_prepare(t, n->value, &n->at, lane);
+    tile_point at = value_point(t, n);
+    tile_prepare(t, n->value, &at, lane);
     tile_lanes(t, extent, store_lane, n, NULL, 0);
 }
 
@@ -294,37 +314,49 @@ typedef struct slab {
     tile_point at;
 } slab;
 
+typedef struct run {
+    adze_ir_value *buffer;
+    const adze_type *tensor;
+} run;
+
 static void zero_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
 {
-    slab *s = self;
+    const run *r = self;
     (void)carried;
-    s->at.at[s->order[s->rank - 1]] = adze_dim_axis(t->context, axis);
-    tile_store(t, tile_lit(t, adze_type_dtype(s->tensor), 0), s->buffer, s->tensor, &s->at);
+    tile_point at = {.rank = 1, .at = {adze_dim_axis(t->context, axis)}};
+    tile_store(t, tile_lit(t, adze_type_dtype(r->tensor), 0), r->buffer, r->tensor, &at);
+}
+
+/* From s->at on. All of an entry of an axis lies together, with the halo of the axes further in: one loop fills it.
+ * Loops over these axes are short, and unrolled ones are more code than LLVM gets through. */
+static void zero_run(tile *t, slab *s, const adze_dim *entries)
+{
+    const adze_type *type = adze_value_type(s->buffer);
+    const adze_dim *count = adze_dim_mul(t->context, entries, adze_type_stride(type, s->axis));
+    const adze_dim *one = tile_dim(t, 1);
+    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {s->buffer};
+    for (uint32_t i = 0; i < s->rank; i++) operands[i + 1] = tile_index(t, s->at.at[s->order[i]]);
+    const adze_type *flat = adze_type_buffer(t->context, adze_type_dtype(type), 1, &count, &one, 0,
+                                             adze_type_alias(type));
+    run r = {.tensor = adze_type_tensor(t->context, adze_type_dtype(type), 1, &count, NULL)};
+    r.buffer = adze_op_result(adze_build(&t->b, "subview", operands, s->rank + 1, NULL, 0, &flat, 1), 0);
+    tile_lanes(t, count, zero_lane, &r, NULL, 0);
 }
 
 static void zero_loops(tile *t, slab *s, uint32_t i)
 {
-    uint32_t axis = s->order[i];
-    uint32_t halo = adze_type_layout(s->tensor)->halo[axis];
+    uint32_t axis = s->order[i], halo = adze_type_layout(s->tensor)->halo[axis];
     const adze_dim *extent = adze_type_dim(s->tensor, axis);
-    const adze_dim *lo = tile_dim(t, 0), *hi = extent;
     if (i == s->axis) {
-        lo = s->after ? extent : tile_dim(t, -(int64_t)halo);
-        hi = s->after ? adze_dim_add_const(t->context, extent, halo) : tile_dim(t, 0);
-    } else if (i > s->axis) {
-        lo = tile_dim(t, -(int64_t)halo);
-        hi = adze_dim_add_const(t->context, extent, halo);
-    }
-    if (i + 1 == s->rank && !halo) {
-        tile_lanes(t, extent, zero_lane, s, NULL, 0);
+        s->at.at[axis] = s->after ? extent : tile_dim(t, -(int64_t)halo);
+        for (uint32_t k = i + 1; k < s->rank; k++)
+            s->at.at[s->order[k]] = tile_dim(t, -(int64_t)adze_type_layout(s->tensor)->halo[s->order[k]]);
+        zero_run(t, s, tile_dim(t, halo));
         return;
     }
-    tile_loop loop = tile_for(t, tile_index(t, lo), tile_index(t, hi), 1, false, NULL, 0);
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, extent), 1, false, NULL, 0);
     s->at.at[axis] = adze_dim_axis(t->context, loop.axis);
-    if (i + 1 == s->rank)
-        tile_store(t, tile_lit(t, adze_type_dtype(s->tensor), 0), s->buffer, s->tensor, &s->at);
-    else
-        zero_loops(t, s, i + 1);
+    zero_loops(t, s, i + 1);
     tile_end(t, &loop, NULL, 0);
 }
 
@@ -340,6 +372,51 @@ void tile_zero_halo(tile *t, uint32_t index)
                       .after = after, .at = {.rank = rank}};
             zero_loops(t, &s, 0);
         }
+}
+
+/* ---- Repeats along the axis that is contiguous ---- */
+
+static bool is_plain(const adze_type *type)
+{
+    const adze_layout *layout = adze_type_layout(type);
+    bool plain = !layout->has_perm;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) plain &= !layout->halo[i] && !layout->pad[i];
+    return plain;
+}
+
+/* A vector that begins in one copy and ends in the next would take its lanes from two places. So that axis is written
+ * as two, the copies and what lies in each. False, with nothing changed, where it is not repeated so. */
+static bool split_repeats(tile *t, nest *n)
+{
+    const adze_op *op = adze_value_op(n->value);
+    uint32_t rank = adze_type_rank(n->tensor);
+    adze_access access;
+    int64_t inner, all;
+    if (t->scalar || n->shift_axis >= 0 || !op || !adze_op_is(op, "tile") || rank + 1 > ADZE_MAX_RANK || !rank)
+        return false;
+    const adze_type *type = adze_value_type(adze_op_operand(op, 0));
+    if (!adze_op_access(op, &access) || !is_plain(n->tensor) || find_normalization(t->region)) return false;
+    if (!adze_dim_is_const(adze_type_dim(type, rank - 1), &inner) || inner < ADZE_LANES) return false;
+    if (!adze_dim_is_const(adze_type_dim(n->tensor, rank - 1), &all) || all == inner) return false;
+    const adze_type *buffer = adze_value_type(n->buffer);
+    const adze_dim *dims[ADZE_MAX_RANK], *strides[ADZE_MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) {
+        dims[i] = adze_type_dim(n->tensor, i);
+        strides[i] = adze_type_stride(buffer, i);
+    }
+    strides[rank] = strides[rank - 1];
+    strides[rank - 1] = adze_dim_mul_const(t->context, strides[rank], inner);
+    dims[rank - 1] = tile_dim(t, all / inner);
+    dims[rank] = tile_dim(t, inner);
+    adze_ir_value *operands[ADZE_MAX_RANK + 1] = {n->buffer};
+    for (uint32_t i = 0; i < rank; i++) operands[i + 1] = adze_build_index(&t->b, 0);
+    const adze_type *split = adze_type_buffer(t->context, adze_type_dtype(buffer), rank + 1, dims, strides,
+                                              adze_type_align(buffer), adze_type_alias(buffer));
+    n->buffer = adze_op_result(adze_build(&t->b, "subview", operands, rank + 1, NULL, 0, &split, 1), 0);
+    n->tensor = n->domain = adze_type_tensor(t->context, adze_type_dtype(n->tensor), rank + 1, dims, NULL);
+    n->value = adze_op_operand(op, 0);
+    n->repeat = op;
+    return true;
 }
 
 /* ---- A kernel's results, one after another ---- */
@@ -372,7 +449,7 @@ static void emit_value(tile *t, nest *n)
         t->flat = false;
         return;
     }
-    if (!tile_transpose(t, n->value, n->buffer, n->tensor)) emit_nest(t, n);
+    if (split_repeats(t, n) || !tile_transpose(t, n->value, n->buffer, n->tensor)) emit_nest(t, n);
 }
 
 bool tile_nest(tile *t)

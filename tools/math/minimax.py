@@ -245,6 +245,11 @@ def _():
     return (*remez(asin_t, lambda z: (asin_t(z) * z + 1) / z, 0, mp.mpf("0.25"), 5, 4), 53)
 
 
+@fit("acos_f32")
+def _():
+    return (*remez(asin_t, lambda z: (asin_t(z) * z + 1) / z, 0, mp.mpf("0.25"), 7, 0), 53)
+
+
 @fit("atan_f64")
 def _():
     return (*remez(atan_t, lambda z: (atan_t(z) * z + 1) / z, 0, (mp.sqrt(2) - 1) ** 2 * mp.mpf("1.001"), 4, 4), 53)

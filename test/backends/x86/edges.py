@@ -482,6 +482,14 @@ def moves():
         turned = ",".join(str(dims[p]) for p in perm)
         g.op(f"transpose({x}) {{perm = {list(perm)}}}", f"{kind}[{turned}]")
     yield g
+    g = Group("repeated", consts=consts)  # along the axis that is contiguous, by vectors and what is left of them
+    for kind, dims in [("f32", "M,16"), ("f32", "N,17"), ("i64", "M,35"), ("u8", "N,130"), ("f16", "M,15")]:
+        inner = int(dims.split(",")[1])
+        g.op(f"tile({g.input(kind, dims)}, @across)", f"{kind}[{dims[0]},{3 * inner}]")
+    x = g.input("f32", "N,17")
+    g.hidden.append(f"    %h0 = tile({x}, @twice) : f32[2*N,17]")
+    g.op("tile(%h0, @across)", "f32[2*N,51]")
+    yield g
 
 
 def run(*words):
