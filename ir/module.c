@@ -259,6 +259,31 @@ static const char *unique_name(adze_module *module, const char *name)
     }
 }
 
+static void unlink_const(adze_const *constant)
+{
+    adze_module *module = constant->module;
+    if (constant->prev)
+        constant->prev->next = constant->next;
+    else
+        module->first_const = constant->next;
+    if (constant->next)
+        constant->next->prev = constant->prev;
+    else
+        module->last_const = constant->prev;
+}
+
+static void link_const(adze_const *constant)
+{
+    adze_module *module = constant->module;
+    constant->prev = module->last_const;
+    constant->next = NULL;
+    if (constant->prev)
+        constant->prev->next = constant;
+    else
+        module->first_const = constant;
+    module->last_const = constant;
+}
+
 adze_const *adze_module_add_const(adze_module *module, const char *name, const adze_type *type, adze_data *data)
 {
     if (!data) return NULL;
@@ -268,12 +293,7 @@ adze_const *adze_module_add_const(adze_module *module, const char *name, const a
     c->type = type;
     c->data = data;
     c->value = (adze_ir_value){.type = type, .def = ADZE_DEF_CONST, .owner.constant = c};
-    c->prev = module->last_const;
-    if (c->prev)
-        c->prev->next = c;
-    else
-        module->first_const = c;
-    module->last_const = c;
+    link_const(c);
     adze_table_put_name(&module->const_names, c->name, c);
     return c;
 }
@@ -304,19 +324,17 @@ adze_ir_value *adze_const_value(const adze_const *constant)
 
 bool adze_const_has_uses(const adze_const *constant) { return constant->value.uses || constant->n_derived; }
 
+void adze_const_move_last(adze_const *constant)
+{
+    unlink_const(constant);
+    link_const(constant);
+}
+
 /* The name stays taken: names in text and in error messages never change their meaning. */
 void adze_const_erase(adze_const *constant)
 {
     assert(!adze_const_has_uses(constant));
-    adze_module *module = constant->module;
-    if (constant->prev)
-        constant->prev->next = constant->next;
-    else
-        module->first_const = constant->next;
-    if (constant->next)
-        constant->next->prev = constant->prev;
-    else
-        module->last_const = constant->prev;
+    unlink_const(constant);
     adze_data_release(constant->data);
     constant->data = NULL;
 }
@@ -336,6 +354,16 @@ adze_ir_value *adze_const_ints(adze_module *module, const char *name, const int6
     int64_t n = count;
     const adze_type *type = adze_type_tensor_const(module->context, ADZE_DTYPE_i64, count < 0 ? 0 : 1, &n);
     return adze_const_make(module, name, type, values);
+}
+
+/* As cast does by default: what is beyond the range of eight bits or fewer becomes the largest there is. */
+static void store_small(adze_dtype dtype, double value, unsigned char *out)
+{
+    const ev_format *format = ev_small_float(dtype);
+    uint32_t bits = adze_dtype_bits(dtype);
+    if (dtype == ADZE_DTYPE_f8e8m0) out[0] = (unsigned char)ev_encode_e8m0(value, true, 'u');
+    else if (format && bits <= 8) ev_put_code(out, 0, bits, ev_encode(format, value, true));
+    else ev_store_f64(dtype, out, 0, 1, 1, &value);
 }
 
 adze_ir_value *adze_const_scalar(adze_module *module, const char *name, adze_dtype dtype, double value)
@@ -359,18 +387,7 @@ adze_ir_value *adze_const_scalar(adze_module *module, const char *name, adze_dty
     case ADZE_DTYPE_u16:
     case ADZE_DTYPE_u8:
     case ADZE_DTYPE_bool: data.i64 = ev_f64_to_int(dtype, value); break; /* little endian: the low bytes come first */
-    default: {                                              /* other floats go through cast */
-        const adze_op_row *row = adze_row_find(module->context, "cast");
-        adze_ir_value *wide = adze_const_scalar(module, name, ADZE_DTYPE_f64, value);
-        adze_slot attrs[8] = {{.set = 1}};
-        for (uint32_t i = 0; i < row->n_attrs && i < 7; i++)
-            adze_slot_default(module->context, &row->attrs[i], &attrs[i + 1]);
-        attrs[1].i = (int64_t)dtype;
-        adze_const *input = wide->owner.constant;
-        adze_const *c = adze_module_add_const(module, name, type,
-                                              adze_data_derived(module->context, row, attrs, &input, 1, type));
-        return c ? &c->value : NULL;
-    }
+    default: store_small(dtype, value, data.bytes); break;
     }
     return adze_const_make(module, name, type, data.bytes);
 }
