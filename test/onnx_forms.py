@@ -15,16 +15,18 @@ except ImportError as error:
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TABLE = os.path.join(SOURCE, "frontend/onnx/forms.def")
-FIRST, LAST = 13, 28
+FIRST, LAST = 7, 28
+KINDS = {"seq": 29, "optional": 30, "map": 31}  # bits of what are no tensors
 
 HEAD = """\
-/* The forms that ONNX ops have had from opset 13 to 28: what the export may say at an opset.
+/* The forms that ONNX ops have had from opset 7 to 28: what the export may say at an opset.
  *
  * FORM(op, since, signature, attributes, A, B, C, D)
- *   signature   a letter an input, '>', a letter an output; '*' behind the last: any number of them
+ *   signature   a letter an input, '>', a letter an output; behind one '?': it may be absent, '*': any number of them,
+ *               '+': at least one of them
  *   attributes  their names, each between spaces
  *   A ... D     the element types that a letter stands for: bit n is the n-th row of adze/dtype.def, from 0;
- *               0 = any
+ *               0 = any; 29: sequences, 30: optionals, 31: maps
  * test/onnx_forms.py compares the table with the onnx package, and writes it anew with --write.
  */
 """
@@ -33,7 +35,8 @@ HEAD = """\
 def op_names():
     text = open(os.path.join(SOURCE, "ir/include/adze/ops.def")).read()
     names = set(re.findall(r'^(?:OP|BODY|VALUE)\(\w+, "(\w+)"', text, re.M))
-    return sorted(names | {"BitShift", "If", "Loop", "Max", "Min", "Optional", "SequenceEmpty"})
+    return sorted(names | {"BitShift", "If", "Loop", "Max", "Min", "Optional", "Scatter", "SequenceEmpty",
+                            "Upsample"})
 
 
 def type_bits():
@@ -46,6 +49,7 @@ def mask_of(strings, bits):
     mask = 0
     for text in strings:
         name = re.fullmatch(r"tensor\((\w+)\)", text)
+        mask |= 1 << KINDS[text.split("(")[0]] if text.split("(")[0] in KINDS else 0
         if not name:
             continue
         number = getattr(onnx.TensorProto, name.group(1).upper())
@@ -56,14 +60,15 @@ def mask_of(strings, bits):
 
 def row(schema, bits):
     sets = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
-    letters = {}
+    letters, option = {}, onnx.defs.OpSchema.FormalParameterOption
+    marks = {option.Variadic: "*", option.Optional: "?"}
 
     def letter(formal):
         name = formal.type_str
         if name not in letters:
             letters[name] = "ABCD"[len(letters)]
-        star = "*" if formal.option == onnx.defs.OpSchema.FormalParameterOption.Variadic else ""
-        return letters[name] + star
+        mark = marks.get(formal.option, "")
+        return letters[name] + ("+" if mark == "*" and formal.min_arity else mark)
 
     signature = "".join(map(letter, schema.inputs)) + ">" + "".join(map(letter, schema.outputs))
     masks = ["0", "0", "0", "0"]
@@ -77,7 +82,7 @@ def rows():
     bits = type_bits()
     history = {}
     for schema in onnx.defs.get_all_schemas_with_history():
-        if schema.domain == "":
+        if schema.domain == "" and not schema.deprecated:
             history.setdefault(schema.name, []).append(schema)
     for name in op_names():
         forms = sorted(history[name], key=lambda s: s.since_version)

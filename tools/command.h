@@ -247,6 +247,8 @@ void adze_progress_end(adze_progress *progress);
 double adze_now(void);
 
 /* One line about a wrong command line; gives the exit status 2. */
+/* A number of bytes: 1000, 64M, 2G; false if it is none. */
+bool adze_read_bytes(const char *text, uint64_t *out);
 int adze_usage_error(const char *format, ...) ADZE_PRINTF(1, 2);
 
 #endif

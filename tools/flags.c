@@ -87,7 +87,7 @@ static bool is_choice(const char *choices, const char *value)
     return false;
 }
 
-static bool read_bytes(const char *text, uint64_t *out)
+bool adze_read_bytes(const char *text, uint64_t *out)
 {
     static const char units[] = "KMGT";
     char *end;
@@ -125,7 +125,7 @@ static int store(const adze_flag *flag, void *out, const char *value)
         if (end > value && !*end && *(double *)field >= 0) return 0;
         return adze_usage_error("%s takes a number of at least 0, got '%s'", flag->name, value);
     case ADZE_FLAG_BYTES:
-        if (read_bytes(value, field)) return 0;
+        if (adze_read_bytes(value, field)) return 0;
         return adze_usage_error("%s takes a number of bytes like 512M or 2G, got '%s'", flag->name, value);
     case ADZE_FLAG_LEVEL:
         if (strlen(value) != 1 || *value < '0' || *value > '3')

@@ -7,15 +7,16 @@
 /* --opset and --external-data. */
 typedef struct adze_onnx_flags {
     int64_t opset; /* 0 = not given */
-    bool external_data;
+    const char *external_data; /* the least bytes of what lies beside the model, "" = the usual; NULL = not given */
 } adze_onnx_flags;
 
 #define ADZE_ONNX_FLAGS(type, member)                                                                              \
     {"--opset", "N", "of .onnx output (default: the model's own if that will do, else the lowest that will)",      \
      ADZE_FLAG_INT, offsetof(type, member) + offsetof(adze_onnx_flags, opset)},                                    \
     {                                                                                                              \
-        "--external-data", NULL, "of .onnx output: weights in FILE.data beside it, as always above 2 GB",          \
-            ADZE_FLAG_BOOL, offsetof(type, member) + offsetof(adze_onnx_flags, external_data)                      \
+        "--external-data", "BYTES",                                                                                \
+            "of .onnx output: weights of BYTES (1K) or more in FILE.data beside it, as always above 2 GB",         \
+            ADZE_FLAG_MAYBE, offsetof(type, member) + offsetof(adze_onnx_flags, external_data)                      \
     }
 
 /* Does the name end in .onnx? NULL does not. */

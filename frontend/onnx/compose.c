@@ -92,6 +92,18 @@ term *compose_ints(adze_onnx_node *node, const int64_t *values, size_t count)
 
 term *compose_int(adze_onnx_node *node, int64_t value) { return compose_ints(node, &value, 1); }
 
+/* An operand that older opsets have as that attribute of the op. */
+static term *operand_ints(adze_onnx_node *node, const char *op_type, const char *attribute, const int64_t *values,
+                          size_t count)
+{
+    return adze_onnx_was_attribute(node->import, adze_onnx_ints(node, attribute, values, count), op_type, attribute);
+}
+
+static term *operand_int(adze_onnx_node *node, const char *op_type, const char *attribute, int64_t value)
+{
+    return operand_ints(node, op_type, attribute, &value, 1);
+}
+
 term *compose_iota(adze_onnx_node *node, const adze_dim *n, uint32_t rank, uint32_t at)
 {
     adze_context *context = node->import->context;
@@ -157,12 +169,12 @@ term *compose_unsqueeze(adze_onnx_node *node, term *x, uint32_t from, uint32_t t
     uint32_t n = 0;
     if (from >= to) return x;
     for (uint32_t i = from; i < to && n < ADZE_MAX_RANK; i++) axes[n++] = i;
-    return compose2(node, "unsqueeze", x, compose_ints(node, axes, n));
+    return compose2(node, "unsqueeze", x, operand_ints(node, "Unsqueeze", "axes", axes, n));
 }
 
 term *compose_squeeze(adze_onnx_node *node, term *x, int64_t axis)
 {
-    return compose2(node, "squeeze", x, compose_int(node, axis));
+    return compose2(node, "squeeze", x, operand_int(node, "Squeeze", "axes", axis));
 }
 
 term *compose_transpose(adze_onnx_node *node, term *x, const int64_t *perm, uint32_t rank)
@@ -173,8 +185,9 @@ term *compose_transpose(adze_onnx_node *node, term *x, const int64_t *perm, uint
 term *compose_slice(adze_onnx_node *node, term *x, int64_t axis, int64_t start, int64_t end, int64_t step)
 {
     if (!x) return NULL;
-    term *in[] = {x, compose_int(node, start), compose_int(node, end), compose_int(node, axis),
-                  step == 1 ? NULL : compose_int(node, step)};
+    term *in[] = {x, operand_int(node, "Slice", "starts", start), operand_int(node, "Slice", "ends", end),
+                  operand_int(node, "Slice", "axes", axis),
+                  step == 1 ? NULL : operand_int(node, "Slice", "steps", step)};
     return compose_all(node, "slice", in, step == 1 ? 4 : 5, 4, NULL, 0);
 }
 
@@ -187,7 +200,8 @@ term *compose_concat(adze_onnx_node *node, term *const *parts, uint32_t n, int64
 term *compose_reduce(adze_onnx_node *node, const char *name, term *x, const int64_t *axes, size_t count, bool keep)
 {
     adze_attr attr = adze_attr_int("keepdims", keep);
-    term *in[] = {x, axes ? compose_ints(node, axes, count) : NULL};
+    const adze_op_row *row = adze_row_find(node->import->context, name);
+    term *in[] = {x, axes ? operand_ints(node, row->onnx, "axes", axes, count) : NULL};
     return compose_all(node, name, in, axes ? 2 : 1, axes ? 2 : 1, &attr, 1);
 }
 

@@ -15,12 +15,17 @@ static adze_op *build(adze_onnx_node *node, const char *op, adze_ir_value *const
     adze_onnx_import *import = node->import;
     if (adze_onnx_told(node)) return NULL;
     import->builder.loc = node->loc;
+    import->composed |= node->version < ADZE_ONNX_OPSET_WRITTEN || *node->domain || node->scope->function;
     adze_op *result =
         adze_build(&import->builder, op, operands, n_operands, attrs, n_attrs, NULL, n_results);
     if (!result) {
         return NULL;
     }
     adze_op_add_node(result, node->name);
+    for (uint32_t i = 0; i < n_results; i++) {
+        const adze_type *type = adze_value_type(adze_op_result(result, i));
+        import->composed |= adze_type_is_tensor(type) && adze_onnx_dtype_version(adze_type_dtype(type)) != 0;
+    }
     return result;
 }
 
@@ -28,6 +33,7 @@ adze_ir_value *adze_onnx_emit(adze_onnx_node *node, const char *op, adze_ir_valu
                               uint32_t n_operands, const adze_attr *attrs, uint32_t n_attrs)
 {
     adze_op *made = build(node, op, operands, n_operands, attrs, n_attrs, 1);
+    node->import->composed = true;
     return made ? adze_op_result(made, 0) : NULL;
 }
 
@@ -39,6 +45,7 @@ adze_ir_value *adze_onnx_emit_typed(adze_onnx_node *node, const char *op, adze_i
     import->builder.loc = node->loc;
     adze_op *made = adze_build(&import->builder, op, operands, n_operands, NULL, 0, &type, 1);
     if (!made) return NULL;
+    import->composed = true;
     adze_op_add_node(made, node->name);
     return adze_op_infer(made) ? adze_op_result(made, 0) : NULL;
 }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The lowest opset that is written; what ONNX had before differs in more than what ops are there. */
-enum { FIRST = 13 };
+/* Before it ops broadcast along axes that they named. */
+enum { FIRST = ADZE_ONNX_OPSET_WRITTEN };
 
 bool adze_onnx_refuse(adze_onnx_export *x, const char *format, ...)
 {
@@ -46,24 +46,35 @@ static bool report(adze_onnx_export *x, const char *path)
 
 /* ---- One try ---- */
 
+/* The opset that the module came with; 0: none. */
+static int64_t own_opset(const adze_module *module)
+{
+    const adze_attr *attr = adze_module_find_attr(module, "opset");
+    int64_t opset = attr && attr->kind == ADZE_ATTR_INT ? attr->value.i : 0;
+    return opset < 0 || opset > ADZE_ONNX_OPSET_MAX ? 0 : opset;
+}
+
 static void begin(adze_onnx_export *x, const adze_module *module, int64_t opset, bool spell_out)
 {
     *x = (adze_onnx_export){.context = adze_module_context(module),
                             .module = module,
                             .func = adze_module_main(module),
                             .opset = opset,
+                            .own = own_opset(module),
                             .spell_out = spell_out,
                             .ml_least = 1,
                             .ml_most = 5};
-    adze_map **maps[] = {&x->names, &x->dtypes, &x->taken, &x->taken_nodes, &x->used, &x->domains};
+    adze_map **maps[] = {&x->names, &x->dtypes, &x->taken, &x->tried, &x->taken_nodes, &x->used, &x->domains};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         if (!(*maps[i] = adze_map_create())) abort();
+    adze_onnx_notes_open(x);
 }
 
 static void end(adze_onnx_export *x)
 {
-    adze_map *const maps[] = {x->names, x->dtypes, x->taken, x->taken_nodes, x->used, x->domains};
+    adze_map *const maps[] = {x->names, x->dtypes, x->taken, x->tried, x->taken_nodes, x->used, x->domains};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) adze_map_destroy(maps[i]);
+    adze_onnx_notes_close(x);
     for (uint32_t i = 0; i < x->n_refusals; i++) adze_text_free(&x->refusals[i].ops);
     free(x->refusals);
     free(x->draft.in);
@@ -72,6 +83,7 @@ static void end(adze_onnx_export *x)
     adze_onnx_bytes_free(&x->draft.body);
     adze_onnx_bytes_free(&x->graph_nodes);
     adze_onnx_bytes_free(&x->tensors);
+    adze_onnx_bytes_free(&x->tensor_infos);
     adze_onnx_bytes_free(&x->infos);
     adze_onnx_bytes_free(&x->ends);
 }
@@ -83,14 +95,6 @@ static bool say(adze_onnx_export *x)
     return x->n_refusals == 0 && !x->failed;
 }
 
-/* The opset that the module came with, where that is one. */
-static int64_t own_opset(const adze_module *module)
-{
-    const adze_attr *attr = adze_module_find_attr(module, "opset");
-    int64_t opset = attr && attr->kind == ADZE_ATTR_INT ? attr->value.i : 0;
-    return opset < FIRST || opset > ADZE_ONNX_OPSET_MAX ? FIRST : opset;
-}
-
 /* ---- The head of the file ---- */
 
 static const char *text_attr(const adze_module *module, const char *name)
@@ -99,25 +103,27 @@ static const char *text_attr(const adze_module *module, const char *name)
     return attr && attr->kind == ADZE_ATTR_STR && attr->value.s.size ? attr->value.s.data : NULL;
 }
 
-/* The IR version that an opset came with; the module's own where that is later. */
-static int64_t ir_version(const adze_onnx_export *x)
+int64_t adze_onnx_ir_version(const adze_onnx_export *x)
 {
-    static const uint8_t versions[] = {7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 13, 14};
-    enum { NEWEST = 14 };
+    /* that an opset came with, from 7 on (ONNX, docs/Versioning.md) */
+    static const uint8_t versions[] = {3, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 13, 14};
+    enum { OLDEST = 3, NEWEST = 14 };
     const adze_attr *attr = adze_module_find_attr(x->module, "ir_version");
-    int64_t version = versions[x->opset - FIRST];
     int64_t own = attr && attr->kind == ADZE_ATTR_INT && attr->value.i <= NEWEST ? attr->value.i : 0;
-    if (x->ir_version > version) version = x->ir_version;
-    return own > version ? own : version;
+    int64_t version = versions[x->opset - FIRST];
+    if (own >= OLDEST && (own > version || x->opset == x->own)) version = own;
+    return x->ir_version > version ? x->ir_version : version;
 }
 
-/* "pytorch 2.1" is a name and a version. */
-static void put_producer(adze_onnx_bytes *out, const char *producer)
+/* "pytorch 2.1" is a name and a version, where no version stands for itself. */
+static void put_producer(const adze_onnx_export *x, adze_onnx_bytes *out)
 {
-    const char *space = producer ? strrchr(producer, ' ') : NULL;
+    const char *producer = text_attr(x->module, "producer"), *own = text_attr(x->module, "producer_version");
+    bool apart = adze_module_find_attr(x->module, "producer_version") != NULL;
+    const char *space = producer && !apart ? strrchr(producer, ' ') : NULL;
     bool version = space && space[1] >= '0' && space[1] <= '9';
     if (producer) adze_onnx_put_bytes(out, 2, producer, version ? (size_t)(space - producer) : strlen(producer));
-    if (version) adze_onnx_put_text(out, 3, space + 1);
+    if (version || own) adze_onnx_put_text(out, 3, version ? space + 1 : own);
 }
 
 static void put_opset(adze_onnx_bytes *out, const char *domain, int64_t version)
@@ -132,9 +138,8 @@ void adze_onnx_put_model(const adze_onnx_export *x, adze_onnx_bytes *before, adz
 {
     const char *domain = text_attr(x->module, "domain"), *doc = text_attr(x->module, "doc");
     const adze_attr *version = adze_module_find_attr(x->module, "model_version");
-    const adze_attr *metadata = adze_module_find_attr(x->module, "metadata");
-    adze_onnx_put_int(before, 1, ir_version(x));
-    put_producer(before, text_attr(x->module, "producer"));
+    adze_onnx_put_int(before, 1, adze_onnx_ir_version(x));
+    put_producer(x, before);
     if (domain) adze_onnx_put_text(before, 4, domain);
     if (version && version->kind == ADZE_ATTR_INT) adze_onnx_put_int(before, 5, version->value.i);
     if (doc) adze_onnx_put_text(before, 6, doc);
@@ -143,13 +148,7 @@ void adze_onnx_put_model(const adze_onnx_export *x, adze_onnx_bytes *before, adz
         bool ml = !strcmp(x->domain_list[i], ADZE_ONNX_ML);
         put_opset(behind, x->domain_list[i], ml ? x->ml_least : 1);
     }
-    if (!metadata || metadata->kind != ADZE_ATTR_STRS) return;
-    for (const char *const *at = metadata->value.object; at && at[0] && at[1]; at += 2) {
-        size_t begin_at = adze_onnx_put_begin(behind, 14);
-        adze_onnx_put_text(behind, 1, at[0]);
-        adze_onnx_put_text(behind, 2, at[1]);
-        adze_onnx_put_end(behind, begin_at);
-    }
+    adze_onnx_put_pairs(x, behind, 14, "metadata");
 }
 
 /* ---- Entry point ---- */
@@ -170,21 +169,57 @@ static bool check(const adze_module *module, const char *path, const adze_onnx_w
     return true;
 }
 
+/* The first opset from that of `x` to `last` that says everything; false if none does, and `x` is that of the last. */
+static bool try_opsets(adze_onnx_export *x, int64_t last)
+{
+    const adze_module *module = x->module;
+    bool ok = say(x);
+    for (int64_t opset = x->opset; !ok && !x->failed && opset < last;) {
+        end(x);
+        begin(x, module, ++opset, false);
+        ok = say(x);
+    }
+    return ok;
+}
+
+static int64_t first_opset(const adze_module *module)
+{
+    int64_t own = own_opset(module);
+    return !own ? ADZE_ONNX_OPSET_USUAL : own < FIRST ? FIRST : own;
+}
+
+/* Behind all others, in their order. */
+static void move_attributes(const adze_onnx_export *x)
+{
+    const adze_const *first = NULL;
+    for (adze_const *c = adze_module_first_const(x->module), *next; c && c != first; c = next) {
+        next = adze_const_next(c);
+        if (adze_onnx_is_written(x, c)) continue;
+        adze_const_move_last(c);
+        if (!first) first = c;
+    }
+}
+
+bool adze_onnx_needs(adze_module *module, int64_t *out_opset, int64_t *out_ir_version)
+{
+    adze_onnx_export x;
+    begin(&x, module, first_opset(module), false);
+    bool ok = try_opsets(&x, ADZE_ONNX_OPSET_MAX);
+    *out_opset = x.opset;
+    *out_ir_version = adze_onnx_ir_version(&x);
+    if (ok) move_attributes(&x);
+    end(&x);
+    return ok;
+}
+
 bool adze_onnx_write(const adze_module *module, const char *path, const adze_onnx_write_options *given)
 {
     adze_onnx_write_options options = {0};
     if (given) memcpy(&options, given, given->struct_size < sizeof options ? given->struct_size : sizeof options);
     if (!check(module, path, &options)) return false;
     adze_onnx_export x;
-    int64_t opset = options.opset ? options.opset : own_opset(module);
-    int64_t last = options.opset ? opset : ADZE_ONNX_OPSET_MAX;
-    begin(&x, module, opset, options.opset != 0);
-    bool ok = say(&x);
-    while (!ok && !x.failed && opset < last) {
-        end(&x);
-        begin(&x, module, ++opset, false);
-        ok = say(&x);
-    }
+    begin(&x, module, options.opset ? options.opset : first_opset(module), options.opset != 0);
+    bool ok = try_opsets(&x, options.opset ? options.opset : ADZE_ONNX_OPSET_MAX);
     if (!x.failed) ok = ok ? adze_onnx_write_files(&x, path, &options) : report(&x, path);
     end(&x);
     return ok;

@@ -12,9 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Tensors below SMALL stay in the model; places in the data are pages, so that they can be mapped; weights go through a
- * buffer of CHUNK bytes. */
+/* Tensors below SMALL bytes stay in the model, where nothing else is asked for; places in the data are pages, so that
+ * they can be mapped; weights go through a buffer of CHUNK bytes. */
 enum { SMALL = 1024, PAGE = 4096, CHUNK = 1 << 20 };
+
+/* Before this IR version every initializer is an input too. */
+enum { FREE_INITIALIZERS = 4 };
 
 /* A constant as an initializer. */
 typedef struct item {
@@ -32,21 +35,13 @@ typedef struct plan {
     size_t n_items;
     adze_onnx_bytes heads, model, graph, behind; /* graph: what follows the initializers; behind: the graph */
     const char *location; /* of external data, beside the model */
-    uint64_t graph_size, total;
+    uint64_t graph_size, total, least;
 } plan;
 
 bool adze_onnx_is_written(const adze_onnx_export *x, const adze_const *constant)
 {
     /* what only derived constants read is no longer needed; what nobody reads came so */
     return adze_map_get(x->used, constant) || !adze_const_has_uses(constant);
-}
-
-static void put_entry(adze_onnx_bytes *out, const char *key, const char *value)
-{
-    size_t begin = adze_onnx_put_begin(out, 13);
-    adze_onnx_put_text(out, 1, key);
-    adze_onnx_put_text(out, 2, value);
-    adze_onnx_put_end(out, begin);
 }
 
 static void put_strings(adze_onnx_bytes *out, const adze_const *constant)
@@ -72,12 +67,13 @@ static void put_head(plan *p, item *it)
     }
     adze_onnx_put_int(&body, 2, adze_onnx_dtype_number(adze_type_dtype(type)));
     adze_onnx_put_text(&body, 8, adze_onnx_name(p->x, adze_const_value(it->constant)));
+    adze_onnx_put_notes(p->x, &body, ADZE_ONNX_TENSOR_DOCS, adze_const_name(it->constant), 12, 16);
     if (is_text(it)) {
         put_strings(&body, it->constant);
     } else if (it->external) {
-        put_entry(&body, "location", p->location);
-        put_entry(&body, "offset", adze_internf(context, "%llu", (unsigned long long)it->offset));
-        put_entry(&body, "length", adze_internf(context, "%llu", (unsigned long long)it->bytes));
+        adze_onnx_put_pair(&body, 13, "location", p->location);
+        adze_onnx_put_pair(&body, 13, "offset", adze_internf(context, "%llu", (unsigned long long)it->offset));
+        adze_onnx_put_pair(&body, 13, "length", adze_internf(context, "%llu", (unsigned long long)it->bytes));
         adze_onnx_put_int(&body, 14, 1);
     } else {
         adze_onnx_put_head(&body, 9, it->bytes);
@@ -107,6 +103,17 @@ static bool list_constants(plan *p)
     return true;
 }
 
+/* Constants as inputs, whose values are given. */
+static void list_inputs(plan *p)
+{
+    adze_onnx_export *x = p->x;
+    for (size_t i = 0; i < p->n_items; i++) {
+        const adze_ir_value *value = adze_const_value(p->items[i].constant);
+        adze_onnx_put_info(x, &p->graph, 11, adze_onnx_name(x, value), adze_value_type(value));
+    }
+    adze_onnx_put_raw(&p->graph, x->tensor_infos.data, x->tensor_infos.size);
+}
+
 /* Sizes of everything, with the weights in the model or beside it. */
 static void measure(plan *p, bool external)
 {
@@ -116,7 +123,7 @@ static void measure(plan *p, bool external)
     p->graph_size = x->graph_nodes.size + p->graph.size + x->tensors.size;
     for (size_t i = 0; i < p->n_items; i++) {
         item *it = &p->items[i];
-        it->external = external && it->bytes >= SMALL;
+        it->external = external && it->bytes >= p->least;
         if (it->external) {
             it->offset = (place + PAGE - 1) / PAGE * PAGE;
             place = it->offset + it->bytes;
@@ -271,10 +278,13 @@ bool adze_onnx_write_files(adze_onnx_export *x, const char *path, const adze_onn
     p.location = adze_internf(x->context, "%s.data", slash ? slash + 1 : path);
     const adze_attr *doc = adze_module_find_attr(x->module, "graph_doc");
     if (doc && doc->kind == ADZE_ATTR_STR) adze_onnx_put_text(&p.graph, 10, doc->value.s.data);
+    adze_onnx_put_pairs(x, &p.graph, 16, "graph_metadata");
     adze_onnx_put_raw(&p.graph, x->ends.data, x->ends.size);
-    adze_onnx_put_raw(&p.graph, x->infos.data, x->infos.size);
     adze_onnx_put_model(x, &p.model, &p.behind);
+    p.least = options->least_bytes ? options->least_bytes : SMALL;
     bool ok = list_constants(&p);
+    if (ok && adze_onnx_ir_version(x) < FREE_INITIALIZERS) list_inputs(&p);
+    adze_onnx_put_raw(&p.graph, x->infos.data, x->infos.size);
     uint64_t limit = ADZE_ONNX_LARGEST_FILE;
     if (options->max_bytes && options->max_bytes < limit) limit = options->max_bytes;
     if (ok) measure(&p, options->external_data);

@@ -12,8 +12,7 @@ adze_dtype adze_onnx_value_dtype(const adze_ir_value *value)
     return type && adze_type_is_tensor(type) ? adze_type_dtype(type) : ADZE_DTYPE_NONE;
 }
 
-/* The IR version that brought an element type, where it is not an old one. */
-static int64_t ir_version_of(adze_dtype dtype)
+int64_t adze_onnx_dtype_version(adze_dtype dtype)
 {
     switch (dtype) {
     case ADZE_DTYPE_f8e4m3fn:
@@ -34,11 +33,16 @@ static const char *bind(adze_onnx_export *x, const adze_ir_value *value, const c
 {
     adze_dtype dtype = adze_onnx_value_dtype(value);
     const adze_type *type = adze_value_type(value);
-    int64_t version = ir_version_of(dtype);
+    int64_t version = adze_onnx_dtype_version(dtype);
     if (version > x->ir_version) x->ir_version = version;
     if (adze_type_is_tensor(type) && adze_type_has_layout(type)) adze_onnx_refuse(x, "tensors in a layout");
     adze_map_set(x->names, value, (void *)(uintptr_t)name);
-    adze_map_set(x->dtypes, name, (void *)((uintptr_t)dtype + 1));
+    adze_type_kind kind = adze_type_get_kind(type);
+    uintptr_t stands = kind == ADZE_TYPE_SEQUENCE   ? ADZE_ONNX_SEQUENCES
+                       : kind == ADZE_TYPE_OPTIONAL ? ADZE_ONNX_OPTIONALS
+                       : kind == ADZE_TYPE_MAP      ? ADZE_ONNX_MAPS
+                                                    : (uintptr_t)dtype;
+    adze_map_set(x->dtypes, name, (void *)(stands + 1));
     return name;
 }
 
@@ -51,9 +55,9 @@ const char *adze_onnx_name(adze_onnx_export *x, const adze_ir_value *value)
     if (name) return name;
     const char *wanted = adze_value_name(value);
     const adze_op *op = adze_value_op(value);
-    if (!wanted && op)
-        wanted = adze_internf(x->context, "%s_out", adze_op_num_nodes(op) ? adze_op_node(op, 0) : adze_op_name(op));
-    return bind(x, value, adze_onnx_take_name(x, wanted ? wanted : "v"));
+    if (wanted) return bind(x, value, adze_onnx_take_name(x, wanted));
+    const char *like = !op ? "v" : adze_op_num_nodes(op) ? adze_op_node(op, 0) : adze_op_name(op);
+    return bind(x, value, adze_onnx_made_name(x, like, false));
 }
 
 const char *adze_onnx_result(adze_onnx_export *x, uint32_t index)
@@ -156,6 +160,7 @@ void adze_onnx_put_info(adze_onnx_export *x, adze_onnx_bytes *out, uint32_t fiel
     size_t inner = adze_onnx_put_begin(out, 2);
     adze_onnx_put_type(out, type);
     adze_onnx_put_end(out, inner);
+    adze_onnx_put_notes(x, out, ADZE_ONNX_VALUE_DOCS, name, 3, 4);
     adze_onnx_put_end(out, begin);
 }
 
@@ -165,8 +170,9 @@ static void put_infos(adze_onnx_export *x, const adze_op *op)
     for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
         const adze_ir_value *value = adze_op_result(op, i);
         const adze_type *type = adze_value_type(value);
-        if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) continue;
         const char *name = adze_onnx_name(x, value);
+        bool plain = adze_type_is_tensor(type) && adze_type_is_ranked(type);
+        if (!plain && !adze_onnx_has_note(x, ADZE_ONNX_VALUE_DOCS, name)) continue;
         bool output = false;
         for (uint32_t k = 0; k < adze_func_num_results(x->func) && !output; k++)
             output = adze_op_operand(adze_func_return(x->func), k) == value;
@@ -198,14 +204,14 @@ void adze_onnx_put_region(adze_onnx_export *x, const adze_region *region)
         x->node = node_name(x, op);
         adze_onnx_say_op(x);
         x->op = op;
-        if (!adze_op_has_trait(op, ADZE_REGION) && !adze_region_op(region)) put_infos(x, op);
+        if (!adze_region_op(region)) put_infos(x, op);
     }
 }
 
-/* A graph's output must be the result of a node of that graph, under its name. */
+/* A graph's output must be the result of a node of that graph, under its name; `wanted` NULL: whatever it is called. */
 static const char *copy_as(adze_onnx_export *x, const char *from, adze_dtype dtype, const char *wanted)
 {
-    const char *name = adze_onnx_take_name(x, wanted);
+    const char *name = wanted ? adze_onnx_take_name(x, wanted) : adze_onnx_made_name(x, from, true);
     adze_map_set(x->dtypes, name, (void *)((uintptr_t)dtype + 1));
     x->op = NULL;
     x->node = NULL;
@@ -220,6 +226,7 @@ static void put_output(adze_onnx_export *x, adze_onnx_bytes *out, uint32_t index
     if (strcmp(wanted, name) != 0 || adze_map_get(done, name))
         name = copy_as(x, name, adze_onnx_value_dtype(value), wanted);
     adze_map_set(done, name, x);
+    x->op = adze_value_op(value); /* to name, where it cannot be said */
     adze_onnx_put_info(x, out, 12, name, adze_func_result_type(x->func, index));
 }
 
@@ -229,6 +236,7 @@ static void put_ends(adze_onnx_export *x, adze_onnx_bytes *out)
     const adze_region *body = adze_func_body(x->func);
     adze_map *done = adze_map_create();
     if (!done) abort();
+    x->op = NULL;
     for (uint32_t i = 0; i < adze_region_num_args(body); i++) {
         const adze_ir_value *arg = adze_region_arg(body, i);
         adze_onnx_put_info(x, out, 11, adze_onnx_name(x, arg), adze_value_type(arg));
@@ -279,7 +287,7 @@ void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool
     for (uint32_t i = 0; last && i < adze_op_num_operands(last); i++) {
         const adze_ir_value *value = adze_op_operand(last, i);
         if (!value) { /* a loop that goes on */
-            const char *go_on = copy_as(x, condition, ADZE_DTYPE_bool, adze_internf(x->context, "%s_copy", condition));
+            const char *go_on = copy_as(x, condition, ADZE_DTYPE_bool, NULL);
             adze_onnx_put_info(x, &ends, 12, go_on, goes_on);
             continue;
         }
@@ -287,7 +295,7 @@ void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool
         const adze_op *maker = adze_value_op(value);
         bool inside = maker && adze_op_parent(maker) == region;
         for (uint32_t k = 0; k < i && inside; k++) inside = adze_op_operand(last, k) != value;
-        if (!inside) name = copy_as(x, name, adze_onnx_value_dtype(value), adze_internf(x->context, "%s_copy", name));
+        if (!inside) name = copy_as(x, name, adze_onnx_value_dtype(value), NULL);
         adze_onnx_put_info(x, &ends, 12, name, adze_value_type(value));
     }
     adze_onnx_put_raw(out, nodes.data, nodes.size);

@@ -68,6 +68,7 @@ static bool say_sum(adze_onnx_export *x)
 static bool say_dequantize(adze_onnx_export *x)
 {
     adze_dtype to = adze_onnx_value_dtype(adze_op_result(x->op, 0));
+    if (!adze_onnx_older_scales(x, "DequantizeLinear")) return false;
     if (dtype_at(x, 1) != ADZE_DTYPE_f16 || to != ADZE_DTYPE_f32) return adze_onnx_say_as(x, "DequantizeLinear");
     const char *scale = say_cast(x, adze_onnx_argument(x, 1), to, NULL);
     adze_onnx_begin(x, "DequantizeLinear");
@@ -199,17 +200,7 @@ static const char *say_mean(adze_onnx_export *x, const char *a, int64_t axis, ui
     int64_t axes[ADZE_MAX_RANK];
     uint32_t n = 0;
     for (int64_t i = axis; i < (int64_t)rank; i++) axes[n++] = i;
-    const adze_onnx_form *form = adze_onnx_form_find("ReduceMean", x->opset, NULL);
-    bool attribute = form && adze_onnx_form_has(form, "axes");
-    const char *operand = attribute ? NULL : adze_onnx_new_ints(x, axes, n);
-    if (!out) out = adze_onnx_fresh(x, dtype);
-    adze_onnx_begin(x, "ReduceMean");
-    adze_onnx_in(x, a);
-    if (operand) adze_onnx_in(x, operand);
-    adze_onnx_out(x, out);
-    if (attribute) adze_onnx_int_list(x, "axes", axes, n);
-    adze_onnx_end(x);
-    return out;
+    return adze_onnx_say_axes(x, "ReduceMean", a, axes, n, dtype, out);
 }
 
 /* The axis counted from the front; false where the rank is not known. */
@@ -274,26 +265,36 @@ static bool say_rms_norm(adze_onnx_export *x)
     return say2(x, "Mul", y, adze_onnx_argument(x, 1), dtype, adze_onnx_result(x, 0)) != NULL;
 }
 
-static const char *say_softmax(adze_onnx_export *x, const char *a, adze_dtype dtype, const char *out)
+/* Over the last axis. */
+static const char *say_softmax(adze_onnx_export *x, const char *a, uint32_t rank, adze_dtype dtype, const char *out)
 {
-    return say1(x, "Softmax", a, dtype, out); /* over the last axis by default */
+    if (!out) out = adze_onnx_fresh(x, dtype);
+    adze_onnx_begin(x, "Softmax");
+    adze_onnx_in(x, a);
+    adze_onnx_out(x, out);
+    adze_onnx_int(x, "axis", rank ? (int64_t)rank - 1 : 0);
+    adze_onnx_end(x);
+    return out;
 }
 
-/* All axes from `axis` on as one, and back. */
+/* All axes from `axis` on as one, and back; before opset 13 Softmax says that itself. */
 static bool say_softmax_flat(adze_onnx_export *x)
 {
     int64_t axis;
     uint32_t rank;
     adze_dtype dtype = dtype_at(x, 0);
-    const char *a = adze_onnx_argument(x, 0), *rows = adze_onnx_fresh(x, dtype);
+    const char *a = adze_onnx_argument(x, 0), *rows;
+    enum { ONE_AXIS = 13 };
     if (!find_axis(x, &axis, &rank)) return false;
-    if (rank && axis == (int64_t)rank - 1) return say_softmax(x, a, dtype, adze_onnx_result(x, 0)) != NULL;
+    if (rank && axis == (int64_t)rank - 1) return say_softmax(x, a, rank, dtype, adze_onnx_result(x, 0)) != NULL;
+    if (x->opset < ONE_AXIS) return say_softmax(x, a, (uint32_t)axis + 1, dtype, adze_onnx_result(x, 0)) != NULL;
+    rows = adze_onnx_fresh(x, dtype);
     adze_onnx_begin(x, "Flatten");
     adze_onnx_in(x, a);
     adze_onnx_out(x, rows);
     adze_onnx_int(x, "axis", axis);
     adze_onnx_end(x);
-    const char *shares = say_softmax(x, rows, dtype, NULL), *dims = say1(x, "Shape", a, ADZE_DTYPE_i64, NULL);
+    const char *shares = say_softmax(x, rows, 2, dtype, NULL), *dims = say1(x, "Shape", a, ADZE_DTYPE_i64, NULL);
     return say2(x, "Reshape", shares, dims, dtype, adze_onnx_result(x, 0)) != NULL;
 }
 
@@ -356,7 +357,7 @@ static bool say_attention(adze_onnx_export *x)
     if (mask && dtype_at(x, 3) != dtype) mask = say_cast(x, mask, dtype, NULL);
     if (mask) scores = say2(x, "Add", scores, mask, dtype, NULL);
     if (adze_onnx_argument(x, 4)) scores = say_window(x, scores, dtype);
-    const char *shares = say_softmax(x, scores, dtype, NULL);
+    const char *shares = say_softmax(x, scores, 4, dtype, NULL);
     return say2(x, "MatMul", shares, adze_onnx_argument(x, 2), dtype, adze_onnx_result(x, 0)) != NULL;
 }
 
@@ -385,7 +386,7 @@ static const char *say_along_axis(adze_onnx_export *x, const char *scale)
     if (adze_type_rank(type) == 0 || adze_dim_is_value(adze_type_dim(type, 0), 1)) return scale;
     if (!find_axis(x, &axis, &rank)) return scale;
     for (int64_t i = 1; axis + i < (int64_t)rank; i++) axes[n++] = i;
-    return n ? say2(x, "Unsqueeze", scale, adze_onnx_new_ints(x, axes, n), ADZE_DTYPE_f32, NULL) : scale;
+    return n ? adze_onnx_say_axes(x, "Unsqueeze", scale, axes, n, ADZE_DTYPE_f32, NULL) : scale;
 }
 
 /* The product in f32, rounded, saturated: QuantizeLinear with a scale of 1. */
@@ -398,7 +399,8 @@ static bool say_requantize(adze_onnx_export *x)
     const char *product = say2(x, "Mul", sums, by, ADZE_DTYPE_f32, NULL);
     const char *zero = adze_onnx_argument(x, 2);
     adze_dtype dtype = dtype_at(x, 2);
-    if (adze_type_rank(adze_value_type(adze_op_operand(x->op, 2)))) zero = say1(x, "Squeeze", zero, dtype, NULL);
+    if (adze_type_rank(adze_value_type(adze_op_operand(x->op, 2))))
+        zero = adze_onnx_say_axes(x, "Squeeze", zero, (int64_t[]){0}, 1, dtype, NULL);
     const char *in[] = {product, adze_onnx_new_scalar(x, ADZE_DTYPE_f32, 1), zero};
     return adze_onnx_say(x, "QuantizeLinear", in, 3, dtype, adze_onnx_result(x, 0)) != NULL;
 }
@@ -432,6 +434,7 @@ static bool say_densify(adze_onnx_export *x)
     adze_onnx_put_bytes(&x->tensors, RAW_DATA, bytes, adze_data_size(data));
     adze_onnx_put_end(&x->tensors, tensor);
     adze_data_release(data);
+    adze_onnx_put_info(x, &x->tensor_infos, 11, adze_onnx_result(x, 0), type);
     return true;
 }
 

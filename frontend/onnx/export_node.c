@@ -1,6 +1,7 @@
 /* One node on its way out: drafted, compared with the forms that the opset has, written. */
 #include "export.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,8 +141,12 @@ static bool check_types(adze_onnx_export *x, const adze_onnx_form *form)
     const char *of = "";
     adze_text list = {0};
     for (uint32_t i = 0; !ok && i < d->n_in; i++) {
-        const adze_type *type = types[i] ? adze_type_tensor(x->context, types[i], 0, NULL, NULL) : NULL;
+        static const char *const kinds[] = {"sequences", "optionals", "maps"};
+        uint32_t kind = (uint32_t)types[i];
+        const adze_type *type = kind && kind < ADZE_ONNX_SEQUENCES
+                                    ? adze_type_tensor(x->context, types[i], 0, NULL, NULL) : NULL;
         char name[32] = "nothing";
+        if (kind >= ADZE_ONNX_SEQUENCES) snprintf(name, sizeof name, "%s", kinds[kind - ADZE_ONNX_SEQUENCES]);
         if (type) adze_type_print(type, name, sizeof name);
         adze_text_append(&list, "%s%.*s", of, (int)strcspn(name, "["), name);
         of = " and ";
@@ -150,6 +155,20 @@ static bool check_types(adze_onnx_export *x, const adze_onnx_form *form)
     if (!ok) adze_onnx_refuse(x, "%s takes no %.*s", d->op_type, (int)list.size, list.data ? list.data : "");
     adze_text_free(&list);
     return ok;
+}
+
+/* Some operands could not be left out before. */
+static bool check_least(adze_onnx_export *x, const adze_onnx_form *form)
+{
+    const adze_onnx_draft *d = &x->draft;
+    int64_t opset = x->opset;
+    while (d->n_in < adze_onnx_form_least(form)) {
+        if (opset == ADZE_ONNX_OPSET_MAX)
+            return adze_onnx_refuse(x, "%s takes at least %u operands", d->op_type, adze_onnx_form_least(form));
+        form = adze_onnx_form_find(d->op_type, ++opset, NULL);
+    }
+    return opset == x->opset || adze_onnx_refuse(x, "%s of so few operands comes with opset %lld", d->op_type,
+                                                 (long long)opset);
 }
 
 static bool check_form(adze_onnx_export *x)
@@ -169,7 +188,7 @@ static bool check_form(adze_onnx_export *x)
     }
     if (d->n_in > adze_onnx_form_inputs(form))
         return adze_onnx_refuse(x, "%s takes %u operands", d->op_type, adze_onnx_form_inputs(form));
-    return check_types(x, form);
+    return check_least(x, form) && check_types(x, form);
 }
 
 static bool note_domain(adze_onnx_export *x, const char *domain)
@@ -183,7 +202,7 @@ static bool note_domain(adze_onnx_export *x, const char *domain)
     return true;
 }
 
-/* The node's name, made unique. */
+/* The node's name, made unique by an end that the import drops again (names.c). */
 static const char *node_name(adze_onnx_export *x)
 {
     if (!x->node || !*x->node) return NULL;
@@ -191,7 +210,7 @@ static const char *node_name(adze_onnx_export *x)
     uintptr_t count = (uintptr_t)adze_map_get(x->taken_nodes, name);
     adze_map_set(x->taken_nodes, name, (void *)(count + 1));
     while (count++) {
-        name = adze_internf(x->context, "%s_%zu", x->node, (size_t)count);
+        name = adze_internf(x->context, "%s~%zu", x->node, (size_t)count);
         if (adze_map_get(x->taken_nodes, name)) continue;
         adze_map_set(x->taken_nodes, name, (void *)(uintptr_t)1);
         break;
@@ -212,6 +231,8 @@ bool adze_onnx_end(adze_onnx_export *x)
     if (name) adze_onnx_put_text(x->nodes, 3, name);
     adze_onnx_put_text(x->nodes, 4, d->op_type);
     adze_onnx_put_raw(x->nodes, d->body.data, d->body.size);
+    for (uint32_t i = 0; i < d->n_out; i++)
+        if (*d->out[i]) adze_onnx_put_notes(x, x->nodes, ADZE_ONNX_NODE_DOCS, d->out[i], 6, 9);
     if (d->domain) adze_onnx_put_text(x->nodes, 7, d->domain);
     adze_onnx_put_end(x->nodes, begin);
     return true;
@@ -237,10 +258,23 @@ const char *adze_onnx_take_name(adze_onnx_export *x, const char *wanted)
     for (;;) {
         uintptr_t count = (uintptr_t)adze_map_get(x->taken, name);
         if (!count) break;
-        uintptr_t next = (uintptr_t)adze_map_get(x->taken, base) + 1;
-        adze_map_set(x->taken, base, (void *)next);
+        uintptr_t next = (uintptr_t)adze_map_get(x->taken, base);
+        adze_map_set(x->taken, base, (void *)(next + 1));
         name = adze_internf(x->context, "%s_%zu", base, (size_t)next);
     }
+    adze_map_set(x->taken, name, (void *)(uintptr_t)1);
+    return name;
+}
+
+const char *adze_onnx_made_name(adze_onnx_export *x, const char *like, bool helper)
+{
+    int n = (int)strcspn(like, "~");
+    const char *base = adze_internf(x->context, "%.*s~", n, like), *name;
+    do {
+        uintptr_t next = (uintptr_t)adze_map_get(x->tried, base) + 1;
+        adze_map_set(x->tried, base, (void *)next);
+        name = adze_internf(x->context, "%s%zu%s", base, (size_t)next, helper ? "~" : "");
+    } while (adze_map_get(x->taken, name));
     adze_map_set(x->taken, name, (void *)(uintptr_t)1);
     return name;
 }
@@ -248,7 +282,7 @@ const char *adze_onnx_take_name(adze_onnx_export *x, const char *wanted)
 const char *adze_onnx_fresh(adze_onnx_export *x, adze_dtype dtype)
 {
     const char *like = x->op && adze_op_num_results(x->op) ? adze_onnx_result(x, 0) : "v";
-    const char *name = adze_onnx_take_name(x, adze_internf(x->context, "%s_part", like));
+    const char *name = adze_onnx_made_name(x, like, true);
     adze_map_set(x->dtypes, name, (void *)((uintptr_t)dtype + 1));
     return name;
 }
@@ -263,6 +297,8 @@ static const char *new_tensor(adze_onnx_export *x, adze_dtype dtype, const int64
     adze_onnx_put_text(&x->tensors, 8, name);
     adze_onnx_put_bytes(&x->tensors, 9, bytes, size);
     adze_onnx_put_end(&x->tensors, begin);
+    const adze_type *type = adze_type_tensor_const(x->context, dtype, rank, dims);
+    adze_onnx_put_info(x, &x->tensor_infos, 11, name, type);
     return name;
 }
 
@@ -270,6 +306,12 @@ const char *adze_onnx_new_ints(adze_onnx_export *x, const int64_t *values, uint3
 {
     int64_t dim = count;
     return new_tensor(x, ADZE_DTYPE_i64, &dim, 1, values, count * sizeof *values);
+}
+
+const char *adze_onnx_new_empty(adze_onnx_export *x, adze_dtype dtype)
+{
+    int64_t dim = 0;
+    return new_tensor(x, dtype, &dim, 1, NULL, 0);
 }
 
 uint32_t adze_onnx_number(adze_onnx_export *x, adze_dtype dtype, double value, uint8_t out[16])

@@ -8,7 +8,9 @@ static void put_attr(adze_onnx_export *x, const adze_attr_row *row, adze_slot va
 {
     switch (row->kind) {
     case ADZE_ATTR_INT:
-    case ADZE_ATTR_BOOL: adze_onnx_int(x, row->name, value.i); break;
+    case ADZE_ATTR_BOOL:
+        adze_onnx_int(x, row->name, strcmp(row->name, "axis") ? value.i : adze_onnx_older_axis(x, value.i));
+        break;
     case ADZE_ATTR_TYPE: adze_onnx_int(x, row->name, adze_onnx_dtype_number((adze_dtype)value.i)); break;
     case ADZE_ATTR_FLOAT: adze_onnx_float(x, row->name, value.f); break;
     case ADZE_ATTR_STR: adze_onnx_string(x, row->name, adze_intern(x->context, value.s.data, value.s.size)); break;
@@ -19,24 +21,10 @@ static void put_attr(adze_onnx_export *x, const adze_attr_row *row, adze_slot va
     }
 }
 
-/* Axes that are an operand in the row but an attribute of the form: ints, or a refusal. False where it is neither. */
-static bool put_axes(adze_onnx_export *x, const adze_onnx_form *form, bool *out_empty)
-{
-    int64_t axes[64];
-    const adze_ir_value *operand = adze_op_operand(x->op, 1);
-    if (!form || adze_onnx_form_inputs(form) != 1 || !adze_onnx_form_has(form, "axes")) return false;
-    *out_empty = true;
-    if (!operand) return true;
-    int n = adze_value_as_ints(operand, axes, 64);
-    if (n < 0) adze_onnx_refuse(x, "axes that are computed");
-    if (n > 0) adze_onnx_int_list(x, "axes", axes, (uint64_t)n);
-    *out_empty = n <= 0;
-    return true;
-}
-
 /* Attributes that were given and say something else than the default. */
-static void put_attrs(adze_onnx_export *x, bool has_axes)
+static void put_attrs(adze_onnx_export *x)
 {
+    bool has_axes = x->draft.n_attrs && !strcmp(x->draft.attrs[0], "axes"); /* that was an operand */
     const adze_op_row *row = adze_op_get_row(x->op);
     const adze_slot *slots = adze_op_attrs(x->op);
     for (uint32_t i = 0; i < row->n_attrs; i++) {
@@ -55,15 +43,13 @@ bool adze_onnx_say_as(adze_onnx_export *x, const char *op_type)
     const adze_op *op = x->op;
     const char *domain = adze_op_get_row(op)->domain;
     if (domain && (!*domain || !strcmp(domain, "ai.onnx"))) domain = NULL;
+    if (!domain) op_type = adze_onnx_older_name(x, op_type);
     const adze_onnx_form *form = domain ? NULL : adze_onnx_form_find(op_type, x->opset, NULL);
-    bool empty = true;
-    uint32_t n_in = adze_op_num_operands(op);
     adze_onnx_begin(x, op_type);
     x->draft.domain = domain;
-    if (put_axes(x, form, &empty)) n_in = 1;
-    for (uint32_t i = 0; i < n_in; i++) adze_onnx_in(x, adze_onnx_argument(x, i));
+    if (!adze_onnx_put_operands(x, op_type, form)) return false;
     for (uint32_t i = 0; i < adze_op_num_results(op); i++) adze_onnx_out(x, adze_onnx_result(x, i));
-    put_attrs(x, !empty);
+    put_attrs(x);
     return adze_onnx_end(x);
 }
 
@@ -107,6 +93,7 @@ bool adze_onnx_say_op(adze_onnx_export *x)
     if (!speaker) speaker = adze_onnx_spelling_find(row->name);
     if (!speaker) speaker = adze_onnx_sequence_find(row->name);
     if (!speaker) speaker = adze_onnx_table_find(row->name);
+    if (!speaker) speaker = adze_onnx_older_find(row->name);
     if (speaker) return speaker(x);
     if (adze_op_is(x->op, "if")) return say_if(x);
     if (adze_op_is(x->op, "loop")) return say_loop(x);

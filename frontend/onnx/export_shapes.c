@@ -156,7 +156,7 @@ static const char *say_scalar(adze_onnx_export *x, const adze_dim *dim)
     int64_t value;
     if (adze_dim_is_const(dim, &value)) return adze_onnx_new_scalar(x, ADZE_DTYPE_i64, (double)value);
     const char *made = adze_onnx_say_dims(x, &dim, 1, NULL);
-    return made ? adze_onnx_say(x, "Squeeze", &made, 1, ADZE_DTYPE_i64, NULL) : NULL;
+    return made ? adze_onnx_say_axes(x, "Squeeze", made, (int64_t[]){0}, 1, ADZE_DTYPE_i64, NULL) : NULL;
 }
 
 /* A line of numbers in the result's dims. A dim of 0 is meant so, and not as that of the line; of one that a run may
@@ -210,6 +210,21 @@ static bool say_iota(adze_onnx_export *x)
     adze_onnx_out(x, out);
     adze_onnx_int(x, "to", adze_onnx_dtype_number(dtype));
     return adze_onnx_end(x);
+}
+
+/* ONNX wants numbers without dims where the IR takes one of rank 1 as well. */
+static bool say_range(adze_onnx_export *x)
+{
+    const char *in[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        const adze_ir_value *value = adze_op_operand(x->op, i);
+        const adze_type *type = adze_value_type(value);
+        in[i] = adze_onnx_name(x, value);
+        if (adze_type_is_ranked(type) && adze_type_rank(type) == 1)
+            in[i] = adze_onnx_say_axes(x, "Squeeze", in[i], (int64_t[]){0}, 1, adze_type_dtype(type), NULL);
+    }
+    adze_dtype dtype = adze_onnx_value_dtype(adze_op_result(x->op, 0));
+    return adze_onnx_say(x, "Range", in, 3, dtype, adze_onnx_result(x, 0)) != NULL;
 }
 
 /* The dims of a reshape as one constant, where ONNX has a way to say it: 0 is the operand's dim, -1 what is left. */
@@ -286,6 +301,7 @@ adze_onnx_speaker *adze_onnx_shape_find(const char *op)
         {"expand", say_expand},
         {"full", say_full},
         {"iota", say_iota},
+        {"range", say_range},
         {"reshape", say_reshape},
         {"split", say_split},
     };

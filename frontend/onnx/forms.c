@@ -13,8 +13,13 @@ const adze_onnx_form *adze_onnx_form_find(const char *op, int64_t opset, int32_t
 {
     const adze_onnx_form *found = NULL;
     int32_t first = 0;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (strcmp(forms[i].op, op) != 0) continue;
+    size_t low = 0, high = sizeof forms / sizeof *forms; /* the table is sorted by name */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(forms[middle].op, op) < 0) low = middle + 1;
+        else high = middle;
+    }
+    for (size_t i = low; i < sizeof forms / sizeof *forms && !strcmp(forms[i].op, op); i++) {
         if (!first) first = forms[i].since;
         if (forms[i].since <= opset) found = &forms[i];
     }
@@ -29,10 +34,27 @@ bool adze_onnx_form_has(const adze_onnx_form *form, const char *attribute)
     return n > 0 && (size_t)n < sizeof word && strstr(form->attributes, word);
 }
 
+static bool is_many(char mark) { return mark == '*' || mark == '+'; }
+
 uint32_t adze_onnx_form_inputs(const adze_onnx_form *form)
 {
-    size_t n = strcspn(form->signature, ">");
-    return n && form->signature[n - 1] == '*' ? UINT32_MAX : (uint32_t)n;
+    uint32_t n = 0;
+    for (const char *at = form->signature; *at != '>'; at++) {
+        if (is_many(*at)) return UINT32_MAX;
+        n += *at != '?';
+    }
+    return n;
+}
+
+uint32_t adze_onnx_form_least(const adze_onnx_form *form)
+{
+    uint32_t n = 0, least = 0;
+    for (const char *at = form->signature; *at != '>'; at++) {
+        if (*at == '?' || is_many(*at)) continue;
+        n++;
+        if (at[1] != '?' && at[1] != '*') least = n;
+    }
+    return least;
 }
 
 /* Which element type each letter stands for, as far as it is known. */
@@ -64,10 +86,10 @@ bool adze_onnx_form_takes(const adze_onnx_form *form, const adze_dtype *in, uint
         /* what branches give and loops carry may be of any kind, each its own */
         bool any = !strcmp(form->op, "If") || !strcmp(form->op, "Loop");
         for (uint32_t i = 0; i < n; i++) {
-            bool many = at + 1 < stop && at[1] == '*';
+            bool many = at + 1 < stop && is_many(at[1]);
             if (at == stop) return false;
             if (!bind(&b, *at, any && many, types[i])) return false;
-            if (!many) at++;
+            if (!many) at += at + 1 < stop && at[1] == '?' ? 2 : 1;
         }
     }
     return true;

@@ -4,6 +4,7 @@
  * keeps to that, so a node whose inputs are not there yet waits until their makers are done, with
  * an explicit stack; a wait that comes back to itself is a cycle.
  */
+#include "export.h"
 #include "upgrade.h"
 
 #include <stdlib.h>
@@ -43,6 +44,7 @@ static const char *node_name(const body *self, const char *name, const char *op_
                              uint32_t index)
 {
     adze_context *context = self->import->context;
+    if (name && adze_onnx_is_made(name)) name = adze_intern(context, name, (size_t)(strrchr(name, '~') - name));
     if (name && *name) return adze_internf(context, "%s%s", self->scope->prefix, name);
     return adze_internf(context, "%s%s_%u", self->scope->prefix, op_type, index);
 }
@@ -207,6 +209,7 @@ static bool import_op(adze_onnx_node *node, bool poisoned)
                                                      (long long)newest),
                                   "not supported (opset %lld): versions 1 to %lld of %s are read",
                                   (long long)node->version, (long long)newest, node->domain);
+    node->import->composed |= standard && !adze_onnx_form_find(node->op_type, node->version, NULL);
     if (!adze_onnx_attr_check(node, row, upgrade ? upgrade->attrs : NULL)) return false;
     if (poisoned) return true;
     if (standard && node->version < LEGACY) {
@@ -289,14 +292,18 @@ static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char
 static void bind_outputs(adze_onnx_node *node)
 {
     adze_context *context = node->import->context;
+    bool noted = false;
     for (uint32_t i = 0; i < node->proto->n_output; i++) {
         const char *name = adze_intern_z(context, node->proto->output[i]);
         if (!*name) continue;
         adze_ir_value *value = i < node->n_out ? node->out[i] : NULL;
         if (value && !meet_declared(node, value, name)) value = NULL;
-        if (value && adze_value_def(value) == ADZE_DEF_RESULT && !adze_value_name(value))
+        if (value && adze_value_def(value) == ADZE_DEF_RESULT && !adze_value_name(value) && !adze_onnx_is_made(name))
             adze_value_set_name(value, adze_internf(context, "%s%s", node->scope->prefix, name));
         adze_map_set(node->scope->values, name, value ? value : adze_onnx_poison());
+        if (value && adze_onnx_is_helper(name)) adze_onnx_note_helper(node->import, value);
+        if (value && !noted) adze_onnx_note_node(node->import, node->proto, value);
+        noted = true;
     }
 }
 
@@ -347,6 +354,7 @@ static bool import_node(body *self, const Pb__Node *proto, uint32_t index)
                 if (proto->output[i][0] && !node.out[i])
                     adze_onnx_unsupported(&node, "output %u ('%s') is not known", i, proto->output[i]);
         }
+        adze_onnx_restore(&node);
         bind_outputs(&node);
     } else {
         fail(self, "out of memory");

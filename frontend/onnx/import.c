@@ -50,6 +50,7 @@ static bool read_declared(adze_onnx_import *import, const adze_onnx_scope *scope
 {
     const Pb__ValueInfo *info = message;
     (void)scope;
+    adze_onnx_note_info(import, info);
     if (!info->name || !info->type || !info->type->tensor_type || info->type->tensor_type->elem_type == 0)
         return true;
     const char *name = adze_intern_z(import->context, info->name);
@@ -69,6 +70,9 @@ static bool read_constant(adze_onnx_import *import, const adze_onnx_scope *scope
     const char *inside = adze_internf(import->context, "%s%s", scope->prefix, name);
     adze_ir_value *value = sparse ? adze_onnx_sparse_const(import, sparse, inside, loc)
                                   : adze_onnx_tensor_const(import, tensor, inside, loc);
+    if (value) adze_onnx_note_tensor(import, tensor, value);
+    if (value) import->composed |= adze_onnx_dtype_version(adze_type_dtype(adze_value_type(value))) != 0;
+    if (value && adze_onnx_is_helper(name)) adze_onnx_note_helper(import, value);
     adze_map_set(scope->values, name, value ? value : adze_onnx_poison());
     return adze_onnx_may_report(import);
 }
@@ -112,8 +116,28 @@ static bool read_input(adze_onnx_import *import, const adze_onnx_scope *scope, v
     const adze_type *type = adze_onnx_type(import, info->type, name, ADZE_ONNX_NEW_SYMBOLS);
     adze_ir_value *value =
         type ? adze_region_add_arg(import->builder.region, type, name) : adze_onnx_poison();
+    adze_onnx_note_info(import, info);
     adze_map_set(scope->values, name, value);
     return adze_onnx_may_report(import);
+}
+
+/* The value of output `name`, the index-th, as a result that has this name and is no other output: what ONNX would have
+ * to copy to say it is a copy here, too. `values`: of the outputs before. */
+static adze_ir_value *own_result(adze_onnx_import *import, adze_ir_value *value, const char *name,
+                                 adze_ir_value *const *values, uint32_t index)
+{
+    const char *known = adze_value_name(value);
+    bool result = adze_value_def(value) == ADZE_DEF_RESULT, again = false, same = known && !strcmp(known, name);
+    for (uint32_t i = 0; i < index; i++) again |= values[i] == value;
+    if (same && !again) return value;
+    if (!result || again) {
+        import->builder.loc = adze_onnx_source_loc(&import->source);
+        adze_op *copy = adze_build(&import->builder, "identity", &value, 1, NULL, 0, NULL, 1);
+        if (!copy) return adze_onnx_poison();
+        value = adze_op_result(copy, 0);
+    }
+    adze_value_set_name(value, name);
+    return value;
 }
 
 /* Collects the graph's outputs and ends the function with them. */
@@ -142,7 +166,9 @@ static bool finish(adze_onnx_import *import, const adze_onnx_scope *scope, adze_
             adze_error(adze_onnx_source_loc(&import->source), "output '%s' is defined nowhere",
                        names[i]);
         } else if (values[i] != adze_onnx_poison()) {
-            types[i] = adze_value_type(values[i]);
+            values[i] = own_result(import, values[i], names[i], values, i);
+            if (values[i] != adze_onnx_poison()) types[i] = adze_value_type(values[i]);
+            adze_map_set(scope->values, names[i], values[i]);
         }
         adze_map_set(listed, names[i], import);
     }
@@ -181,6 +207,8 @@ static bool read_graph(adze_onnx_import *import, const Pb__ModelHead *head)
               for_each(import, &scope, &index->outputs, info, read_declared) &&
               adze_onnx_import_nodes(import, &scope, &nodes) &&
               finish(import, &scope, func);
+    if (ok && is_clean(import)) adze_onnx_drop_helpers(import);
+    if (ok && is_clean(import)) adze_onnx_notes_finish(import, &scope);
     if (scope.values) adze_map_destroy(scope.values);
     if (scope.used) adze_map_destroy(scope.used);
     return ok;
@@ -217,35 +245,46 @@ static void set_text(adze_onnx_import *import, const char *name, const char *tex
     if (text && *text) adze_module_set_attr(import->module, adze_attr_str(name, text));
 }
 
-/* Keys and values in turn. */
-static void set_metadata(adze_onnx_import *import, const Pb__ModelHead *head)
+/* Keys and values in turn; without a name where there are none. */
+static adze_attr pairs_attr(adze_onnx_import *import, const char *name, Pb__Entry *const *entries, size_t count)
 {
-    const char **list = calloc(2 * head->n_metadata_props + 1, sizeof *list);
+    const char **list = calloc(2 * count + 1, sizeof *list);
     if (!list) abort();
     uint32_t n = 0;
-    for (size_t i = 0; i < head->n_metadata_props; i++) {
-        const Pb__Entry *entry = head->metadata_props[i];
-        list[n++] = entry->key ? entry->key : "";
-        list[n++] = entry->value ? entry->value : "";
+    for (size_t i = 0; i < count; i++) {
+        list[n++] = entries[i]->key ? entries[i]->key : "";
+        list[n++] = entries[i]->value ? entries[i]->value : "";
     }
-    if (n) adze_module_set_attr(import->module, adze_attr_strs_make(import->context, "metadata", list, n));
+    adze_attr attr = n ? adze_attr_strs_make(import->context, name, list, n) : (adze_attr){0};
     free(list);
+    return attr;
+}
+
+/* Name and version in one, which the export takes apart at the last space; a version that it would not find stands for
+ * itself. */
+static void set_producer(adze_onnx_import *import, const char *name, const char *version)
+{
+    bool both = *name && *version;
+    const char *all = adze_internf(import->context, "%s%s%s", name, both ? " " : "", version);
+    const char *space = strrchr(all, ' ');
+    bool split = space && space[1] >= '0' && space[1] <= '9';
+    bool found = split ? !strcmp(space + 1, version) && *name : !*version;
+    set_text(import, "producer", found ? all : name);
+    if (!found) adze_module_set_attr(import->module, adze_attr_str("producer_version", version));
 }
 
 static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
 {
-    const char *name = head->producer_name ? head->producer_name : "";
-    const char *version = head->producer_version ? head->producer_version : "";
-    const char *producer =
-        adze_internf(import->context, "%s%s%s", name, *name && *version ? " " : "", version);
     int64_t opset = default_opset(head);
-    if (opset > 0) adze_module_set_attr(import->module, adze_attr_int("opset", opset));
+    adze_module_set_attr(import->module, adze_attr_int("opset", opset > 0 ? opset : ADZE_ONNX_OPSET_USUAL));
     adze_module_set_attr(import->module, adze_attr_int("ir_version", head->ir_version));
-    set_text(import, "producer", producer);
+    set_producer(import, head->producer_name ? head->producer_name : "",
+                 head->producer_version ? head->producer_version : "");
     set_text(import, "domain", head->domain);
     if (head->model_version) adze_module_set_attr(import->module, adze_attr_int("model_version", head->model_version));
     set_text(import, "doc", head->doc_string);
-    set_metadata(import, head);
+    adze_attr metadata = pairs_attr(import, "metadata", head->metadata_props, head->n_metadata_props);
+    if (metadata.name) adze_module_set_attr(import->module, metadata);
 }
 
 /* The text so far and a symbol, if it is not there yet; returns NULL: the dim stays what it is. */
@@ -288,8 +327,8 @@ static bool check_dims_used(const adze_onnx_import *import)
     return ok;
 }
 
-/* `out_doc` NULL: it has no documentation. */
-static const char *graph_name(adze_onnx_import *import, const char **out_doc)
+/* `out_doc` NULL: it has no documentation. `out_metadata` likewise, or its keys and values. */
+static const char *graph_name(adze_onnx_import *import, const char **out_doc, adze_attr *out_metadata)
 {
     adze_onnx_piece piece = {0};
     Pb__GraphHead *head = adze_onnx_piece_unpack(&piece, &import->source, import->index.graph,
@@ -297,15 +336,28 @@ static const char *graph_name(adze_onnx_import *import, const char **out_doc)
     const char *name = NULL;
     if (head)
         name = adze_intern_z(import->context, head->name && *head->name ? head->name : "model");
+    *out_metadata = (adze_attr){0};
+    if (head) *out_metadata = pairs_attr(import, "graph_metadata", head->metadata_props, head->n_metadata_props);
     *out_doc = head && head->doc_string ? adze_intern_z(import->context, head->doc_string) : NULL;
     adze_onnx_piece_free(&piece);
     return name;
 }
 
+/* Where nodes were said with other ops, or are older than what is written, the opset that these need: that it is
+ * written with. */
+static void set_needs(adze_onnx_import *import)
+{
+    int64_t opset, ir_version;
+    if (!adze_onnx_needs(import->module, &opset, &ir_version)) return;
+    adze_module_set_attr(import->module, adze_attr_int("opset", opset));
+    adze_module_set_attr(import->module, adze_attr_int("ir_version", ir_version));
+}
+
 static bool read_model(adze_onnx_import *import)
 {
     if (!adze_onnx_index_build(&import->index, &import->source)) return false;
-    const char *doc, *name = graph_name(import, &doc);
+    adze_attr metadata;
+    const char *doc, *name = graph_name(import, &doc, &metadata);
     adze_onnx_piece piece = {0};
     Pb__ModelHead *head =
         adze_onnx_piece_unpack(&piece, &import->source, (adze_onnx_range){0, import->source.size},
@@ -315,8 +367,11 @@ static bool read_model(adze_onnx_import *import)
     if (ok) {
         set_attributes(import, head);
         set_text(import, "graph_doc", doc);
+        if (metadata.name) adze_module_set_attr(import->module, metadata);
         ok = check_opset(import, head) && read_graph(import, head) && is_clean(import) &&
              check_dims_used(import);
+        if (ok && import->composed) set_needs(import);
+        if (ok) adze_onnx_order(import);
     }
     adze_onnx_piece_free(&piece);
     return ok;
@@ -349,10 +404,12 @@ static bool begin(adze_onnx_import *import, const adze_onnx_options *options)
 
 static void end(adze_onnx_import *import)
 {
-    adze_map *const maps[] = {import->symbols, import->taken, import->declared, import->functions};
+    adze_map *const maps[] = {import->symbols, import->taken, import->declared, import->functions, import->helpers};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         if (maps[i]) adze_map_destroy(maps[i]);
     adze_onnx_problems_end(import);
+    adze_onnx_notes_free(import);
+    free(import->was);
     free(import->dim_used);
     adze_onnx_index_free(&import->index);
     adze_onnx_source_close(&import->source);

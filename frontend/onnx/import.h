@@ -25,11 +25,18 @@ typedef struct adze_onnx_import {
     adze_const *last_const; /* the last constant of the module that was seen, or an earlier one */
     uint64_t errors_before; /* of the context */
     uint64_t dense_bytes;   /* of sparse tensors, made dense */
+    adze_map *helpers;      /* adze_ir_value -> anything; NULL: there are none so far */
     adze_map *functions;    /* interned "domain:name:overload" -> index + 1 */
     struct adze_onnx_problems *problems;
+    struct adze_onnx_notes *notes; /* NULL: nothing was said so far */
     struct adze_onnx_node *current; /* the node that is imported, the innermost one; NULL: none */
+    struct adze_onnx_was *was; /* constants that were attributes */
+    uint32_t n_was, was_capacity;
+    bool composed; /* an op is not what its node says, one to one: the model's opset may not have it */
     uint32_t n_seen;                /* nodes whose import has begun */
 } adze_onnx_import;
+
+typedef struct adze_onnx_notes adze_onnx_notes;
 
 /* A graph's or function body's names and versions. */
 typedef struct adze_onnx_scope {
@@ -75,6 +82,48 @@ typedef struct adze_onnx_node {
     uint32_t serial; /* its place among all nodes that were imported */
     bool faulty;     /* something was reported of it */
 } adze_onnx_node;
+
+/* The IR version that brought an element type, where it is not an old one: else 0 (export_graph.c). */
+int64_t adze_onnx_dtype_version(adze_dtype dtype);
+
+/* ---- Opsets (export.c) ---- */
+
+/* The lowest opset that is written; that of what came with none. */
+enum { ADZE_ONNX_OPSET_WRITTEN = 7, ADZE_ONNX_OPSET_USUAL = 13 };
+/* What a module would be written as: the opset, and the IR version. Constants that become attributes then go behind all
+ * others. False where no opset says all of it. */
+bool adze_onnx_needs(adze_module *module, int64_t *out_opset, int64_t *out_ir_version);
+
+/* ---- Names that the export makes (names.c) ---- */
+
+/* Does the name stand for none? */
+bool adze_onnx_is_made(const char *name);
+/* And for what no value of the IR is, but what the export needs to say one? */
+bool adze_onnx_is_helper(const char *name);
+
+/* ---- What a model and what is written of it are to have in one order (order.c) ---- */
+
+/* Drops results without a name or use that composing left, and puts constants that are attributes at the module's opset
+ * behind all others. */
+void adze_onnx_order(adze_onnx_import *import);
+
+/* ---- What the export spelled out (restore.c) ---- */
+
+/* The node's op as it was before it was written, where its operands have names of helpers. */
+void adze_onnx_restore(adze_onnx_node *node);
+/* A helper; once all is read, those that nothing reads are dropped. */
+void adze_onnx_note_helper(adze_onnx_import *import, const adze_ir_value *value);
+void adze_onnx_drop_helpers(adze_onnx_import *import);
+
+/* ---- Documentation and metadata (notes.c) ---- */
+
+/* What a message says beside its meaning is held for the value that it is about: the first one that a node names. */
+void adze_onnx_note_node(adze_onnx_import *import, const Pb__Node *proto, adze_ir_value *value);
+void adze_onnx_note_tensor(adze_onnx_import *import, const Pb__Tensor *proto, adze_ir_value *value);
+void adze_onnx_note_info(adze_onnx_import *import, const Pb__ValueInfo *proto);
+/* All that is held becomes attributes of the module, once all values of the main graph are there. */
+void adze_onnx_notes_finish(adze_onnx_import *import, const adze_onnx_scope *scope);
+void adze_onnx_notes_free(adze_onnx_import *import);
 
 /* ---- Problems (problems.c) ---- */
 
@@ -198,6 +247,9 @@ adze_ir_value *adze_onnx_ints(adze_onnx_node *node, const char *what, const int6
                               size_t count);
 adze_ir_value *adze_onnx_scalar(adze_onnx_node *node, const char *what, adze_dtype dtype,
                                 double value);
+/* A constant that is an operand here, and may be that attribute of the op at the model's opset (order.c). Returns it. */
+adze_ir_value *adze_onnx_was_attribute(adze_onnx_import *import, adze_ir_value *constant, const char *op_type,
+                                       const char *attribute);
 /* Operand or NULL. */
 adze_ir_value *adze_onnx_operand(const adze_onnx_node *node, uint32_t index);
 

@@ -147,7 +147,7 @@ bool adze_onnx_body_bind(adze_onnx_body *body, uint32_t input, adze_ir_value *va
         return adze_onnx_invalid(body->node, "input '%s' of its graph is given twice", name);
     adze_map_set(body->scope.values, name, value);
     if (value == adze_onnx_absent()) return true;
-    if (adze_value_def(value) != ADZE_DEF_CONST && !adze_value_name(value))
+    if (adze_value_def(value) != ADZE_DEF_CONST && !adze_value_name(value) && !adze_onnx_is_made(name))
         adze_value_set_name(value, adze_internf(body->node->import->context, "%s%s", body->scope.prefix, name));
     return fits(body, info, adze_value_type(value), "input");
 }

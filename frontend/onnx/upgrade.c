@@ -101,7 +101,9 @@ bool adze_onnx_ints_to_operand(adze_onnx_node *node, const char *name, uint32_t 
     const int64_t *values = NULL;
     size_t count = 0;
     if (!adze_onnx_attr_ints(node, name, &values, &count)) return false;
-    return !values || adze_onnx_set_operand(node, index, adze_onnx_ints(node, name, values, count));
+    if (!values) return true;
+    adze_ir_value *value = adze_onnx_ints(node, name, values, count);
+    return adze_onnx_set_operand(node, index, adze_onnx_was_attribute(node->import, value, node->op_type, name));
 }
 
 bool adze_onnx_finish_row(adze_onnx_node *node)

@@ -118,8 +118,10 @@ bool adze_onnx_upgrade_tensor_scatter(adze_onnx_node *node)
 bool adze_onnx_upgrade_topk(adze_onnx_node *node)
 {
     int64_t k = 0;
-    if (adze_onnx_attr(node, "k") && (!adze_onnx_attr_int(node, "k", &k) ||
-                                      !adze_onnx_set_operand(node, 1, compose_int(node, k))))
-        return false;
+    if (adze_onnx_attr(node, "k")) {
+        if (!adze_onnx_attr_int(node, "k", &k)) return false;
+        adze_ir_value *count = adze_onnx_was_attribute(node->import, adze_onnx_ints(node, "k", &k, 1), "TopK", "k");
+        if (!adze_onnx_set_operand(node, 1, count)) return false;
+    }
     return adze_onnx_finish_row(node);
 }

@@ -12,7 +12,8 @@ static bool bound_to_operand(adze_onnx_node *node, const char *name, uint32_t in
     if (!adze_onnx_attr_float(node, name, &value)) return false;
     if (!adze_onnx_operand(node, 0)) return adze_onnx_invalid(node, "has no input");
     adze_dtype dtype = adze_type_dtype(adze_value_type(node->in[0]));
-    return adze_onnx_set_operand(node, index, adze_onnx_scalar(node, name, dtype, value));
+    adze_ir_value *bound = adze_onnx_scalar(node, name, dtype, value);
+    return adze_onnx_set_operand(node, index, adze_onnx_was_attribute(node->import, bound, node->op_type, name));
 }
 
 /* Before opset 11: min and max as attributes. */

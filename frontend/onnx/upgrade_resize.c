@@ -62,6 +62,7 @@ bool adze_onnx_upgrade_upsample(adze_onnx_node *node)
             adze_type_tensor_const(node->import->context, ADZE_DTYPE_f32, 1, &count);
         const char *name = adze_internf(node->import->context, "%s_scales", node->name);
         adze_ir_value *value = adze_const_make(node->import->module, name, type, scales->floats);
+        adze_onnx_was_attribute(node->import, value, "Upsample", "scales");
         if (!adze_onnx_set_operand(node, 1, value)) return false;
     }
     return simple_resize(node, false);

@@ -27,6 +27,7 @@ bool adze_onnx_upgrade_pad(adze_onnx_node *node)
     if (value != 0 && node->n_in > 0 && node->in[0]) {
         adze_dtype dtype = adze_type_dtype(adze_value_type(node->in[0]));
         adze_ir_value *fill = adze_onnx_scalar(node, "value", dtype, value);
+        adze_onnx_was_attribute(node->import, fill, "Pad", "value");
         if (!adze_onnx_set_operand(node, 2, fill)) return false;
     }
     return adze_onnx_finish_row(node);

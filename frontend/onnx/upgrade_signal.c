@@ -48,9 +48,10 @@ bool adze_onnx_upgrade_dft(adze_onnx_node *node)
 {
     int64_t axis = 1;
     if (node->version >= 20) return adze_onnx_finish_row(node);
-    if (!adze_onnx_attr_int(node, "axis", &axis) || !adze_onnx_set_operand(node, 2, compose_int(node, axis)))
-        return false;
-    return adze_onnx_finish_row(node);
+    if (!adze_onnx_attr_int(node, "axis", &axis)) return false;
+    adze_ir_value *operand = adze_onnx_scalar(node, "axis", ADZE_DTYPE_i64, (double)axis);
+    return adze_onnx_set_operand(node, 2, adze_onnx_was_attribute(node->import, operand, "DFT", "axis")) &&
+           adze_onnx_finish_row(node);
 }
 
 /* Modes had names of two axes before opset 20. */

@@ -82,7 +82,10 @@ TEST(what_is_kept)
     static const char wanted[] =
         "module @\"a graph\" {opset = 17, ir_version = 8, producer = \"maker 1.2\", domain = \"org\", "
         "model_version = 3, doc = \"two\\nlines\", metadata = [\"key\", \"value\", \"other\", \"\"], "
-        "graph_doc = \"of the graph\"} {\n"
+        "graph_doc = \"of the graph\", graph_metadata = [\"g\", \"h\"], node_docs = [\"t\", \"sums\"], "
+        "node_metadata = [\"out:0\", \"k\", \"v\", \"out:0\", \"l\", \"\"], value_docs = [\"in:0\", \"what comes in\", "
+        "\"t\", \"between\", \"out:0\", \"what goes out\"], value_metadata = [\"t\", \"a\", \"b\"], "
+        "tensor_docs = [\"w\", \"weights\"], tensor_metadata = [\"unused\", \"x\", \"y\"]} {\n"
         "  const @w: f32[2] = dense[1.5, -2.0]\n"
         "  const @unused: i8[] = dense[3]\n"
         "  func @main(%\"in:0\": f32[N,2]) -> (%\"out:0\": f32[N,2]) {\n"
@@ -140,7 +143,13 @@ TEST(data_beside_the_model)
     options.max_bytes--;
     CHECK(adze_onnx_write(module, path, &options));
     CHECK(size_of(path) < 1100 && size_of(data) == 1100);
-    options = (adze_onnx_write_options){.struct_size = sizeof options, .external_data = true};
+    options = (adze_onnx_write_options){.struct_size = sizeof options, .external_data = true, .least_bytes = 4};
+    CHECK(adze_onnx_write(module, path, &options));
+    CHECK(size_of(data) == 4096 + 4);
+    options.least_bytes = 1101;
+    CHECK(adze_onnx_write(module, path, &options));
+    CHECK(size_of(path) > 1100);
+    options.least_bytes = 0;
     CHECK(adze_onnx_write(module, path, &options));
     CHECK(size_of(path) < 1100 && size_of(data) == 1100);
     /* the constants, as bytes: the text of both is not the same, one speaks of the file */
@@ -184,7 +193,81 @@ TEST(over_its_own_input)
     remove(path);
 }
 
+/* What the IR gives no name, and what its types say of dims, reads as it was; names once, of two of one name. */
+TEST(what_has_no_name)
+{
+    static const char wanted[] =
+        "module @m {opset = 14, ir_version = 7, producer = \"maker 2\", producer_version = \"one\"} {\n"
+        "  func @main(%x: f32[N,6,M]) -> (%y: f32[M*N,6], %z: i64[2,3]) {\n"
+        "    %0 = neg(%x) : f32[N,6,M] loc(\"all\")\n"
+        "    %1 = reshape(%0) : f32[M*N,6] loc(\"all\")\n"
+        "    %y = abs(%1) : f32[M*N,6] loc(\"all\")\n"
+        "    %2 = iota() {start = 3, step = 2} : i64[1,3] loc(\"all\")\n"
+        "    %z = expand(%2) : i64[2,3] loc(\"all\")\n"
+        "    return(%y, %z)\n"
+        "  }\n"
+        "}\n";
+    adze_context *context = begin();
+    adze_module *module = parse(context, wanted);
+    REQUIRE(module);
+    CHECK(adze_onnx_write(module, path, NULL));
+    adze_text got = read_text(context);
+    CHECK_STR(got.data, wanted);
+    adze_text_free(&got);
+    adze_module_destroy(module);
+    adze_context_destroy(context);
+    remove(path);
+}
+
 #define FUNC(line) "func @main(%x: f32[4,4]) -> (%y: f32[4,4]) {\n  %y = " line "\n  return(%y)\n}\n"
+
+/* One op written at an opset, and read again. */
+static void hold_at(uint32_t opset, const char *constants, const char *line, const char *wanted)
+{
+    adze_onnx_write_options options = {.struct_size = sizeof options, .opset = opset};
+    adze_context *context = begin();
+    adze_text text = {0};
+    adze_text_append(&text, "module @m {\n%s func @main(%%x: f32[4,4]) -> (%%y: f32[4,4]) {\n  %%y = %s loc(\"n\")\n"
+                            "  return(%%y)\n }\n}\n", constants, line);
+    adze_module *module = adze_module_parse(context, "test.adz", text.data, text.size);
+    REQUIRE(module && adze_onnx_write(module, path, &options));
+    adze_text got = read_text(context);
+    CHECK(strstr(got.data, wanted));
+    if (!strstr(got.data, wanted)) printf("at opset %u it reads as %s\n", opset, got.data);
+    adze_text_free(&got);
+    adze_text_free(&text);
+    adze_module_destroy(module);
+    adze_context_destroy(context);
+    remove(path);
+}
+
+/* Attributes are read as constants that are called by the node and the attribute. */
+TEST(older_forms)
+{
+    static const char two[] = " const @a: i64[2] = dense[0, 0]\n const @b: i64[2] = dense[4, 9]\n";
+    static const char bounds[] = " const @a: f32[] = dense[-1]\n const @b: f32[] = dense[6]\n";
+    hold_at(9, two, "slice(%x, @a, @b) : f32[4,4]", "slice(%x, @n_starts, @n_ends)");
+    hold_at(10, two, "slice(%x, @a, @b) : f32[4,4]", "slice(%x, @a, @b)");
+    hold_at(10, bounds, "clip(%x, @a, @b) : f32[4,4]", "clip(%x, @n_min, @n_max)");
+    hold_at(7, bounds, "clip(%x, @a) : f32[4,4]", "clip(%x, @n_min)");
+    hold_at(11, bounds, "clip(%x, _, @b) : f32[4,4]", "clip(%x, _, @b)");
+    hold_at(10, " const @p: i64[4] = dense[0, 0, 0, 0]\n const @v: f32[] = dense[0.5]\n",
+            "pad(%x, @p, @v) : f32[4,4]", "pad(%x, @n_pads, @n_value)");
+    hold_at(9, "", "gemm(%x, %x) {transB = 1} : f32[4,4]", "gemm(%x, %x, @\"y~1~\") {transB = 1}");
+    hold_at(12, "", "softmax(%x) : f32[4,4]", "%y = softmax(%x) : f32[4,4]");
+    hold_at(12, "", "softmax(%x) {axis = 0} : f32[4,4]", "transpose(%1) {perm = [1, 0]}");
+    hold_at(12, "", "softmax_flat(%x) {axis = 0} : f32[4,4]", "softmax_flat(%x) {axis = 0}");
+    hold_at(11, " const @r: f32[] = dense[0.5]\n", "dropout(%x, @r) : f32[4,4]", "identity(%x)");
+    hold_at(9, " const @s: f32[2] = dense[1, 1]\n",
+            "resize(%x, _, @s) {coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"} : f32[4,4]",
+            "resize(%x, _, @s) {coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"}");
+    hold_at(7, " const @s: f32[2] = dense[1, 1]\n",
+            "resize(%x, _, @s) {coordinate_transformation_mode = \"asymmetric\", mode = \"linear\"} : f32[4,4]",
+            "resize(%x, _, @n_scales)");
+    hold_at(11, " const @s: f32[2] = dense[1, 1]\n", "resize(%x, _, @s) : f32[4,4]", "resize(%x, _, @s)");
+    hold_at(9, " const @i: i64[4,4] = dense[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]\n",
+            "scatter_elements(%x, @i, %x) : f32[4,4]", "scatter_elements(%x, @i, %x)");
+}
 
 TEST(what_an_opset_has_not)
 {
@@ -196,10 +279,35 @@ TEST(what_an_opset_has_not)
            "comes with opset 18) 'two'");
     refuse(FUNC("cast(%x) {to = f32, round_mode = \"down\"} : f32[4,4]"), &options,
            "'round_mode' of Cast comes with opset 24");
-    options.opset = 12;
-    refuse(FUNC("relu(%x) : f32[4,4]"), &options, "opset 12: opsets 13 to 28 are written");
+    static const struct {
+        uint32_t opset;
+        const char *line, *why;
+    } old[] = {
+        {12, "reduce_sum(%x, %i) : f32[1,4]", "reduce_sum ('axes' that is computed comes with opset 13)"},
+        {10, "clip(%x, %l) : f32[4,4]", "clip ('min' that is computed comes with opset 11)"},
+        {9, "slice(%x, @o, @o, @o, @t) : f32[0,4]", "slice ('steps' of another value comes with opset 10)"},
+        {12, "quantize(%x, @s) : u8[4,4]", "quantize (scales along an axis come with opset 13)"},
+        {10, "resize(%x, _, @z) : f32[4,4]", "resize (of this kind it comes with opset 11)"},
+        {7, "max_n(%x, %l) : f32[4,4]", "max_n (broadcasting comes with opset 8)"},
+        {8, "erf(%x) : f32[4,4]", "erf (Erf comes with opset 9)"},
+        {17, "bitwise_not(%i) : i64[1]", "bitwise_not (BitwiseNot comes with opset 18)"},
+    };
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++) {
+        adze_text text = {0};
+        const char *type = strstr(old[i].line, " : ") + 3;
+        adze_text_append(&text, "module @m {\n const @o: i64[1] = dense[0]\n const @t: i64[1] = dense[2]\n"
+                                " const @s: f32[4] = dense[1, 2, 3, 4]\n const @z: f32[2] = dense[1, 1]\n"
+                                " func @main(%%x: f32[4,4], %%i: i64[1], %%l: f32[]) -> (%%y: %s) {\n  %%y = %s\n"
+                                "  return(%%y)\n }\n}\n", type, old[i].line);
+        options.opset = old[i].opset;
+        adze_text_write(&text, "", 1);
+        refuse(text.data, &options, old[i].why);
+        adze_text_free(&text);
+    }
+    options.opset = 6;
+    refuse(FUNC("relu(%x) : f32[4,4]"), &options, "opset 6: opsets 7 to 28 are written");
     options.opset = 29;
-    refuse(FUNC("relu(%x) : f32[4,4]"), &options, "opset 29: opsets 13 to 28 are written");
+    refuse(FUNC("relu(%x) : f32[4,4]"), &options, "opset 29: opsets 7 to 28 are written");
 }
 
 TEST(what_onnx_has_not)
@@ -301,6 +409,8 @@ int main(void)
     RUN(what_is_kept);
     RUN(data_beside_the_model);
     RUN(over_its_own_input);
+    RUN(what_has_no_name);
+    RUN(older_forms);
     RUN(what_an_opset_has_not);
     RUN(what_onnx_has_not);
     RUN(files_that_cannot_be);

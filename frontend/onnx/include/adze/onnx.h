@@ -29,7 +29,10 @@ typedef struct adze_onnx_options {
 /* Reads a model of opset 1 to 28. The module has one function, `main`, with the graph's inputs
  * (those that no initializer gives a value) and outputs under their ONNX names; module attributes
  * `opset`, `ir_version` and `producer` say where it came from; `domain`, `model_version`, `doc`, `graph_doc` and
- * `metadata` (keys and values in turn) are there if the model has them. Symbolic dims keep their names where
+ * `metadata` (keys and values in turn) are there if the model has them, and so are `graph_metadata`,
+ * `node_docs`, `value_docs`, `tensor_docs` (names and texts in turn), `node_metadata`, `value_metadata` and
+ * `tensor_metadata` (names, keys and values); a node is named by its first result. Where nodes were read as other
+ * ops, `opset` is the one that these need. Symbolic dims keep their names where
  * these are identifiers; unnamed unknown dims of inputs become fresh symbols. NULL after an error;
  * everything unsupported in the model is reported before that, one error a node. The caller owns
  * the module. `options` may be NULL. */
@@ -42,9 +45,10 @@ ADZE_API adze_module *adze_onnx_read_memory(adze_context *context, const char *n
 
 typedef struct adze_onnx_write_options {
     uint32_t struct_size;
-    uint32_t opset;     /* 13 to 28; 0 = the module's own if that says all its ops, else the lowest one that does */
-    bool external_data; /* weights from 1 KiB on lie in PATH.data beside the model */
+    uint32_t opset;     /* 7 to 28; 0 = the module's own if that says all its ops, else the next one that does */
+    bool external_data; /* weights of least_bytes or more lie in PATH.data beside the model */
     uint64_t max_bytes; /* so do those of a larger model; 0 = 2 GiB - 1, more than which no file of ONNX may have */
+    uint64_t least_bytes; /* 0 = 1 KiB */
 } adze_onnx_write_options;
 
 /* Writes a module of one function of tensor ops as a model; `options` may be NULL. Names, documentation, metadata, node
