@@ -232,6 +232,61 @@ def check_case(scratch, name, text, opsets, share):
                 same(label, got, dict(want), share)
 
 
+# ---- Documentation and metadata ----
+
+def said(message):
+    return message.doc_string, [(entry.key, entry.value) for entry in message.metadata_props]
+
+
+def notes_of(model):
+    graph = model.graph
+    return {"graph": said(graph), **{f"node {node.output[0]}": said(node) for node in graph.node},
+            **{f"value {info.name}": said(info) for info in (*graph.input, *graph.output, *graph.value_info)},
+            **{f"tensor {tensor.name}": said(tensor) for tensor in graph.initializer}}
+
+
+def say(message, text, **metadata):
+    message.doc_string = text
+    for key, value in metadata.items():
+        message.metadata_props.add(key=key, value=value)
+    return message
+
+
+def check_notes(scratch):
+    """What is said of graph, nodes, values and tensors is there again; after a pass, of what is left."""
+    helper, source, target = onnx.helper, scratch / "said.onnx", scratch / "written.onnx"
+    f32 = onnx.TensorProto.FLOAT
+    info = lambda name, text, **more: say(helper.make_tensor_value_info(name, f32, [2, 3]), text, **more)
+    nodes = [say(helper.make_node("Add", ["x", "w"], ["a"], name="first"), "two\nlines", where="file.py:3"),
+             say(helper.make_node("Neg", ["a"], ["b"]), "", only="metadata", empty=""),
+             say(helper.make_node("Identity", ["b"], ["c"], name="copy"), "goes away"),
+             helper.make_node("Relu", ["c"], ["y"])]
+    weights = say(onnx.numpy_helper.from_array(np.ones((2, 3), "f4"), "w"), "weights", kind="ones")
+    graph = say(helper.make_graph(nodes, "g", [info("x", "in", unit="m")], [info("y", "out")], [weights],
+                                  value_info=[info("a", "between", other="a"), info("c", "copied")]), "graph", g="h")
+    model = say(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10,
+                                  producer_name="by hand", producer_version="beta", domain="org.test",
+                                  model_version=5), "model", key="value")
+    onnx.save(model, source)
+    if export("said", source, target):
+        got = onnx.load(target)
+        have = notes_of(got)
+        for key, want in notes_of(model).items():
+            check(f"said of {key}", have.get(key) == want, f"{have.get(key)}, wanted {want}")
+        check("said of the model", said(got) == said(model))
+        head = lambda m: (m.ir_version, m.producer_name, m.producer_version, m.domain, m.model_version,
+                          m.opset_import[0].version)
+        check("head of the model", head(got) == head(model), head(got))
+        check("said: text", text_of(source) == text_of(target))
+    if export("said, simplified", source, target, "-O1"):
+        have = notes_of(onnx.load(target))
+        check("said of what is left", have["node a"] == said(nodes[0]) and have["tensor w"] == said(weights) and
+              "node c" not in have, have)
+    (scratch / "said.adz").write_text(adze("opt", source).stdout)
+    if export("said, from text", scratch / "said.adz", target):
+        check("said: through text", notes_of(onnx.load(target)) == notes_of(got))
+
+
 # ---- Models ----
 
 def text_of(model):
@@ -255,7 +310,7 @@ def check_model(scratch, path):
     check(f"{name}: the same bytes again", done.returncode == again.returncode == 0 and
           second.read_bytes() == third.read_bytes(), done.stderr + again.stderr)
     text = text_of(target)
-    check(f"{name}: text", text == text_of(second))
+    check(f"{name}: text", text_of(path) == text == text_of(second))
     if export(f"{name} with data beside it", path, second, "--external-data"):
         data = Path(f"{second}.data")
         check(f"{name}: data", data.stat().st_size > second.stat().st_size or path.stat().st_size < 200000)
@@ -271,6 +326,7 @@ def main():
         for name, *rest in CASES:
             if not sys.argv[1:] or name in sys.argv[1:]:
                 check_case(Path(folder), name, *rest)
+        check_notes(Path(folder))
         models = [SOURCE / "tools/models/digits.onnx"]
         models += sorted(p for p in MODELS.glob("*/*.onnx") if p.parent.name != "ort_graph_zoo")
         for path in models:

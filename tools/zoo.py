@@ -5,7 +5,7 @@ Every file of the folder that ONNX Runtime accepts goes through these steps; NAM
   import      adze opt reads and verifies it
   text        its IR text reads as the same text
   export      it is written as ONNX, and ONNX's checker has nothing to say that it does not say of the file
-  again       what was written, read and written once more, reads as the same text
+  again       what was written reads as the same text as the file, and so does what is written of that
   onnx        ONNX Runtime computes the same from what was written
   reference   the reference computes what ONNX Runtime does, on seeded inputs
   x86         so does code for this machine
@@ -141,19 +141,25 @@ def step_export(model, folder):
         raise Failed(why)
 
 
+def text_of(path):
+    """IR text, but for what constants hold: that is in the text or in a file, as their place demands."""
+    return re.sub(r"^( *const .*) = .*$", r"\1", path.read_text(errors="replace"), flags=re.M).splitlines()
+
+
 def read_again(model, folder):
-    """The text of a model, but for what constants hold: that is in the text or in a file, as their place demands."""
     adze("opt", model, "-o", folder / "read.adz")
-    text = (folder / "read.adz").read_text(errors="replace")
-    return re.sub(r"^( *const .*) = .*$", r"\1", text, flags=re.M).splitlines()
+    return text_of(folder / "read.adz")
 
 
 def step_again(folder):
     adze("compile", folder / "written.onnx", "-o", folder / "twice.onnx")
-    first, second = (read_again(folder / name, folder) for name in ("written.onnx", "twice.onnx"))
-    for a, b in itertools.zip_longest(first, second, fillvalue="no line"):
-        if a != b:
-            raise Failed(f"read again, {a.strip()[:100]} is {b.strip()[:100]}")
+    first, second, third = (text_of(folder / "1.adz"), read_again(folder / "written.onnx", folder),
+                            read_again(folder / "twice.onnx", folder))
+    for what, one, other in (("read again twice", second, third), ("read again", first, second)):
+        for a, b in itertools.zip_longest(one, other, fillvalue="no line"):
+            if a != b:
+                at = len(os.path.commonprefix((a, b)))
+                raise Failed(f"{what}, {a.strip()[:40]} … {a[at:at + 60]} is {b[at:at + 60]}")
 
 
 def near(got, want, part):
