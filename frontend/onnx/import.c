@@ -371,6 +371,7 @@ static bool read_model(adze_onnx_import *import)
         ok = check_opset(import, head) && read_graph(import, head) && is_clean(import) &&
              check_dims_used(import);
         if (ok && import->composed) set_needs(import);
+        ok = ok && is_clean(import); /* a constant that cannot be read */
         if (ok) adze_onnx_order(import);
     }
     adze_onnx_piece_free(&piece);
