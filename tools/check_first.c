@@ -329,10 +329,10 @@ static bool has_line(const char *lines, const char *line)
 }
 
 /* A note about the kernels of the whole model that the op became part of, with all nodes that they stem from. */
-static void note_kernels(const search *s, const candidate *c)
+static void note_kernels(const search *s, const adze_op *op)
 {
     const adze_check *check = s->check;
-    const char *node = adze_op_loc(c->op).node;
+    const char *node = adze_op_loc(op).node;
     adze_device device = {0};
     if (!node || check->kind != ADZE_DEVICE_COMPILED) return;
     bool ok = adze_device_open(&device, check->work, check->common, check->path, ADZE_DEVICE_COMPILED);
@@ -343,46 +343,65 @@ static void note_kernels(const search *s, const candidate *c)
         adze_text text = {0};
         for (const char *at = nodes; *at; at += strcspn(at, "\n"), at += *at == '\n')
             adze_text_append(&text, "%s'%.*s'", text.size ? ", " : "", (int)strcspn(at, "\n"), at);
-        adze_note(adze_op_loc(c->op), "it is part of the kernel '%s', of the nodes %s", a->steps[i].name, text.data);
+        adze_note(adze_op_loc(op), "it is part of the kernel '%s', of the nodes %s", a->steps[i].name, text.data);
         adze_text_free(&text);
     }
     adze_device_close(&device);
 }
 
-static void report(const search *s, const candidate *c)
+static void report(const search *s, const adze_op *op, uint32_t result, const adze_difference *d, const char *at)
 {
-    char at[160], type[256], number[24] = "";
-    const adze_difference *d = &s->difference;
-    const adze_ir_value *value = adze_op_result(c->op, s->result);
+    char type[256], number[24] = "";
+    const adze_ir_value *value = adze_op_result(op, result);
     adze_text more = {0};
-    adze_difference_place(d, at, sizeof at);
     adze_type_print(adze_value_type(value), type, sizeof type);
-    if (s->result) snprintf(number, sizeof number, " (result %u)", s->result);
+    if (result) snprintf(number, sizeof number, " (result %u)", result);
     const char *name = adze_value_name(value); /* NULL where a pass has made the value */
     const char *sign = name ? "%" : "", *equals = name ? " = " : "";
     if (!name) name = "";
     if (*d->why)
-        adze_error(adze_op_loc(c->op), "%s%s%s%s%s : %s is the first op that differs: %s", sign, name, equals,
-                   adze_op_name(c->op), number, type, d->why);
+        adze_error(adze_op_loc(op), "%s%s%s%s%s : %s is the first op that differs: %s", sign, name, equals,
+                   adze_op_name(op), number, type, d->why);
     else
-        adze_error(adze_op_loc(c->op),
+        adze_error(adze_op_loc(op),
                    "%s%s%s%s%s : %s is the first op that differs: %.9g, not %.9g, at %s; %llu of %llu elements are "
                    "off, the largest difference is %.3g of the largest magnitude",
-                   sign, name, equals, adze_op_name(c->op), number, type, d->got, d->wanted, at,
+                   sign, name, equals, adze_op_name(op), number, type, d->got, d->wanted, at,
                    (unsigned long long)d->n_over, (unsigned long long)d->count,
                    d->scale > 0 ? d->largest / d->scale : d->largest);
     adze_text reads = {0}, makes = {0};
-    write_names(c->op, false, &reads);
-    write_names(c->op, true, &makes);
+    write_names(op, false, &reads);
+    write_names(op, true, &makes);
     if (reads.size || makes.size)
-        adze_note(adze_op_loc(c->op), "it reads %s and makes %s", reads.size ? reads.data : "nothing with a name",
+        adze_note(adze_op_loc(op), "it reads %s and makes %s", reads.size ? reads.data : "nothing with a name",
                   makes.size ? makes.data : "nothing with a name");
-    write_inside(c->op, &more);
-    if (more.size) adze_note(adze_op_loc(c->op), "inside it stand the nodes %s", more.data);
+    write_inside(op, &more);
+    if (more.size) adze_note(adze_op_loc(op), "inside it stand the nodes %s", more.data);
     adze_text_free(&more);
     adze_text_free(&reads);
     adze_text_free(&makes);
-    note_kernels(s, c);
+    note_kernels(s, op);
+}
+
+/* What differs first in the op's regions, with the node around it and the iteration; false where nothing does. */
+static bool report_inside(const search *s, const candidate *c)
+{
+    adze_check_place place;
+    adze_module *module;
+    adze_text where = {0};
+    adze_loc outer = adze_op_loc(c->op);
+    if (!adze_check_inside(s->check, s->inputs, s->module, (uint32_t)(c - s->ops), &place, &module)) return false;
+    report(s, place.op, 0, &place.difference, place.where);
+    for (uint32_t i = 0; i < place.depth; i++)
+        adze_text_append(&where, "%s%lld", i ? ", " : ", in iteration ", (long long)place.iteration[i]);
+    if (outer.node && adze_op_loc(place.op).node != outer.node)
+        adze_note(adze_op_loc(place.op), "it stands inside node '%s' (%s)%s", outer.node,
+                  outer.op_type ? outer.op_type : "?", where.size ? where.data : "");
+    else if (where.size)
+        adze_note(adze_op_loc(place.op), "it stands inside %s%s", adze_op_name(c->op), where.data);
+    adze_text_free(&where);
+    adze_module_destroy(module);
+    return true;
 }
 
 /* No op differs: the makers of the outputs that do, for somebody expects other values of them. */
@@ -416,9 +435,11 @@ void adze_check_first(const adze_check *check, const adze_value *inputs, const b
         found = find_first(&s, outputs);
     }
     adze_progress_end(progress);
-    if (found)
-        report(&s, found);
-    else if (ok && !s.failed)
+    if (found) {
+        char at[160];
+        adze_difference_place(&s.difference, at, sizeof at);
+        if (!report_inside(&s, found)) report(&s, found->op, s.result, &s.difference, at);
+    } else if (ok && !s.failed)
         report_makers(&s, outputs);
     for (uint32_t i = 0; i < s.count; i++) {
         for (uint32_t k = 0; k < s.ops[i].n_results; k++) free_value(&s.ops[i].results[k]);
