@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLOATS = 6, INTS = 7, STRINGS = 8, TENSOR = 4 }; /* AttributeProto.AttributeType */
+enum { STRING = 3, TENSOR = 4, FLOATS = 6, INTS = 7, STRINGS = 8 }; /* AttributeProto.AttributeType */
 
 static const char *name_of(adze_onnx_node *node, const char *what)
 {
@@ -46,6 +46,14 @@ term *adze_onnx_text(adze_onnx_node *node, const char *text)
 {
     ProtobufCBinaryData bytes = {strlen(text), (uint8_t *)(uintptr_t)text};
     return make_strings(node, "text", &bytes, 1);
+}
+
+term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *rest)
+{
+    const Pb__Attribute *attr = adze_onnx_attr(node, name);
+    if (!attr) return adze_onnx_text(node, rest);
+    if (attr->type && attr->type != STRING) return adze_onnx_invalid(node, "attribute '%s' is no string", name), NULL;
+    return make_strings(node, name, &attr->s, 1);
 }
 
 /* A constant that nobody reads yet with other dims. */

@@ -15,6 +15,9 @@ bool adze_onnx_attr_list_of(adze_onnx_node *node, const char *const *names, term
 bool adze_onnx_attr_floats(adze_onnx_node *node, const char *name, const float **out, size_t *out_count);
 /* A constant of rank 1 with one string. */
 term *adze_onnx_text(adze_onnx_node *node, const char *text);
+/* The same of the attribute `name`, whose bytes may be zero as those of any string element; `rest` where it is absent.
+ * NULL after an error. */
+term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *rest);
 int64_t compose_count(const term *list); /* elements of a constant; 0 of NULL */
 term *compose_one_row(adze_onnx_node *node, term *list); /* a constant that nobody reads yet as [1, n] */
 /* A constant of rank 1 or 2 (`columns` > 0) of f32, named after what it is. */

@@ -176,15 +176,13 @@ static bool two_ways(adze_onnx_node *node, term *texts, term *numbers_of)
 {
     term *x;
     uint32_t rank;
-    const char *text = "_Unused";
     int64_t number = -1;
-    if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_int(node, "default_int64", &number) ||
-        !adze_onnx_attr_str(node, "default_string", &text))
-        return false;
+    if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_int(node, "default_int64", &number)) return false;
     if (!texts || !numbers_of) return adze_onnx_invalid(node, "one of its lists is missing");
     if (compose_dtype(x) == ADZE_DTYPE_str)
         return compose_end(node, look_up(node, x, texts, numbers_of, compose_int(node, number)));
-    return compose_end(node, look_up(node, x, numbers_of, texts, adze_onnx_text(node, text)));
+    term *rest = adze_onnx_attr_text(node, "default_string", "_Unused");
+    return compose_end(node, rest ? look_up(node, x, numbers_of, texts, rest) : NULL);
 }
 
 bool adze_onnx_ml_category_mapper(adze_onnx_node *node)
@@ -197,15 +195,14 @@ bool adze_onnx_ml_category_mapper(adze_onnx_node *node)
 /* What stands for a missing value: by the attribute of its kind, or what that has by default. */
 static bool rest_of(adze_onnx_node *node, term *values, term **out)
 {
-    const char *text = "_Unused";
     int64_t number = -1;
     double real = -0.0;
     adze_dtype dtype = compose_dtype(values);
-    if (!adze_onnx_attr_str(node, "default_string", &text) || !adze_onnx_attr_int(node, "default_int64", &number) ||
+    if (!adze_onnx_attr_int(node, "default_int64", &number) ||
         !adze_onnx_attr_float(node, "default_float", &real) || !adze_onnx_attr_list(node, "default_tensor", out))
         return false;
     if (!*out)
-        *out = dtype == ADZE_DTYPE_str   ? adze_onnx_text(node, text)
+        *out = dtype == ADZE_DTYPE_str   ? adze_onnx_attr_text(node, "default_string", "_Unused")
                : dtype == ADZE_DTYPE_i64 ? compose_int(node, number)
                : adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT ? compose_number(node, dtype, (double)(float)real)
                                                                : compose_number(node, dtype, -1);

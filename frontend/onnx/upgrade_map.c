@@ -7,9 +7,9 @@
 bool adze_onnx_ml_zip_map(adze_onnx_node *node)
 {
     static const char *const names[] = {"classlabels_strings", "classlabels_int64s", NULL};
-    term *x, *keys;
-    uint32_t rank;
-    if (!compose_operand(node, 0, 1, &x, &rank) || !adze_onnx_attr_list_of(node, names, &keys)) return false;
+    term *x = adze_onnx_operand(node, 0), *keys; /* of any rank: where it is not declared, the run finds it out */
+    if (!x) return adze_onnx_invalid(node, "has no input 0");
+    if (!adze_onnx_attr_list_of(node, names, &keys)) return false;
     if (!keys) return adze_onnx_invalid(node, "has no class labels");
     return compose_end(node, compose2(node, "zip_map", x, keys));
 }
