@@ -30,6 +30,21 @@ static term *compare_keys(adze_onnx_node *node, const attention *a, const char *
     return compose2(node, op, key, compose_cast(node, compose_unsqueeze(node, limits, 1, 4), ADZE_DTYPE_i64));
 }
 
+/* Keys before their end and not before their start, where only a run knows how long the list is: what lies behind the
+ * ends are starts where it holds twice as many entries as the batch, and else means nothing. */
+static term *between(adze_onnx_node *node, const attention *a, term *mask)
+{
+    term *list = compose_cast(node, mask, ADZE_DTYPE_i64), *batch = compose_size(node, a->k, 0);
+    term *twice = compose2(node, "add", batch, batch), *axis = compose_int(node, 0);
+    term *nothing = compose2(node, "expand", compose_int(node, 0), batch);
+    term *ends = compose_all(node, "slice", (term *[]){list, compose_int(node, 0), batch, axis}, 4, 4, NULL, 0);
+    term *longer = compose_concat(node, (term *[]){list, nothing}, 2, 0);
+    term *starts = compose_all(node, "slice", (term *[]){longer, batch, twice, axis}, 4, 4, NULL, 0);
+    term *paired = compose2(node, "equal", compose_size(node, list, 0), twice);
+    starts = compose3(node, "where", paired, starts, nothing);
+    return compose2(node, "and", compare_keys(node, a, "less", ends), compare_keys(node, a, "greater_equal", starts));
+}
+
 /* Which keys a mask lets all see: ends of the batch, ends and starts, or a number for each key (and query). */
 static term *seen(adze_onnx_node *node, const attention *a, term *mask)
 {
@@ -41,7 +56,7 @@ static term *seen(adze_onnx_node *node, const attention *a, term *mask)
     if (rank != 1) return adze_onnx_unsupported(node, "a mask of rank %d", rank), NULL;
     if (adze_dim_equal(compose_dim(mask, 0), compose_dim(a->k, 0))) return compare_keys(node, a, "less", mask);
     if (!adze_dim_is_const(compose_dim(a->k, 0), &batch) || !adze_dim_is_const(compose_dim(mask, 0), &count))
-        return adze_onnx_undetermined(node, "a list of ends for a batch of unknown size"), NULL;
+        return between(node, a, mask);
     term *before = compare_keys(node, a, "less", compose_slice(node, mask, 0, 0, batch, 1));
     if (count == 3 * batch + 2) return before; /* behind them come offsets, which say the same */
     if (count != 2 * batch)
@@ -96,6 +111,15 @@ static term *projection(adze_onnx_node *node, bool quantized)
     return bias ? compose2(node, "add", y, bias) : y;
 }
 
+/* Entry `index` of `axis`, 2 or 3, which is one of queries, keys and values, of [batch, time, …] with axes of heads and
+ * of their size, as [batch, heads, time, size]. */
+static term *unpacked(adze_onnx_node *node, term *x, int64_t axis, int64_t index)
+{
+    static const int64_t perm[] = {0, 2, 1, 3};
+    term *one = compose_squeeze(node, compose_slice(node, x, axis, index, index + 1, 1), axis);
+    return compose_transpose(node, one, perm, 4);
+}
+
 /* Queries, keys and values out of the projection: equal parts, or parts of these sizes. */
 static bool split_projection(adze_onnx_node *node, attention *a, term *all)
 {
@@ -103,7 +127,14 @@ static bool split_projection(adze_onnx_node *node, attention *a, term *all)
     size_t n = 0;
     int64_t width, part[3];
     if (!all || !adze_onnx_attr_ints(node, "qkv_hidden_sizes", &sizes, &n)) return false;
-    if (!adze_dim_is_const(compose_dim(all, 2), &width)) return adze_onnx_undetermined(node, "weights of unknown dims");
+    if (!adze_dim_is_const(compose_dim(all, 2), &width)) {
+        if (n) return adze_onnx_undetermined(node, "weights of unknown dims");
+        term *parts = compose2(node, "reshape", all, compose_ints(node, (int64_t[]){0, 0, 3, a->q_heads, -1}, 5));
+        a->q = unpacked(node, parts, 2, 0);
+        a->k = unpacked(node, parts, 2, 1);
+        a->v = unpacked(node, parts, 2, 2);
+        return a->q && a->k && a->v;
+    }
     for (int i = 0; i < 3; i++) part[i] = n == 3 ? sizes[i] : width / 3;
     if ((n && n != 3) || part[0] < 1 || part[0] > width / 2 || part[1] != part[0] || part[2] < 1 ||
         part[2] != width - 2 * part[0] ||
@@ -148,13 +179,6 @@ bool adze_onnx_contrib_attention(adze_onnx_node *node)
 
 /* ---- MultiHeadAttention and its form for one token ---- */
 
-/* Entry `index` of `axis` of packed [batch, time, heads, n, size], as [batch, heads, time, size]. */
-static term *unpacked(adze_onnx_node *node, term *x, int64_t index)
-{
-    static const int64_t perm[] = {0, 2, 1, 3};
-    return compose_transpose(node, compose_squeeze(node, compose_slice(node, x, 3, index, index + 1, 1), 3), perm, 4);
-}
-
 /* Elements from `start` on of the bias, as [1, heads, 1, size]; *out_end: where they end. */
 static term *bias_part(adze_onnx_node *node, term *bias, const term *like, int64_t start, int64_t *out_end)
 {
@@ -189,12 +213,12 @@ static bool read_operands(adze_onnx_node *node, attention *a, bool *out_cached)
     int k_rank = compose_rank(k);
     *out_cached = k_rank == 4;
     if (rank == 5) {
-        a->q = unpacked(node, q, 0);
-        a->k = unpacked(node, q, 1);
-        a->v = unpacked(node, q, 2);
+        a->q = unpacked(node, q, 3, 0);
+        a->k = unpacked(node, q, 3, 1);
+        a->v = unpacked(node, q, 3, 2);
     } else if (rank == 3 && k_rank == 5) {
-        a->k = unpacked(node, k, 0);
-        a->v = unpacked(node, k, 1);
+        a->k = unpacked(node, k, 3, 0);
+        a->v = unpacked(node, k, 3, 1);
     } else if (rank == 3 && k_rank == 4 && compose_rank(v) == 4) {
         a->k = k;
         a->v = v;

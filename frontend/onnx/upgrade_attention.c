@@ -147,24 +147,36 @@ static bool find_bias(adze_onnx_node *node, const attention *a, term **out, bool
     return bias || (!a->mask && !allowed);
 }
 
+/* What the scores are scaled by, or its root: by default the root of 1 / size, which a run computes where only it knows
+ * the size. */
+static term *scale_of(adze_onnx_node *node, const attention *a, bool root)
+{
+    int64_t size = 1;
+    double scale = a->scale;
+    adze_dtype dtype = compose_dtype(a->q);
+    if (scale == 0 && !adze_dim_is_const(compose_dim(a->q, 3), &size)) {
+        term *length = compose_scalar(node, compose_cast(node, compose_size(node, a->q, 3), ADZE_DTYPE_f32));
+        term *by = compose1(node, "sqrt", length);
+        if (root) by = compose1(node, "sqrt", by);
+        return compose_cast(node, compose1(node, "reciprocal", by), dtype);
+    }
+    if (scale == 0) scale = 1 / sqrt((double)size);
+    return compose_number(node, dtype, root ? sqrt(scale) : scale);
+}
+
 /* Q K^T scale. In half precision both sides are scaled by its root, as sums could overflow. */
 static term *scores_of(adze_onnx_node *node, const attention *a, term *keys)
 {
     static const int64_t perm[] = {0, 1, 3, 2};
-    int64_t size = 1;
     adze_dtype dtype = compose_dtype(a->q);
-    double scale = a->scale;
-    if (scale == 0 && !adze_dim_is_const(compose_dim(a->q, 3), &size))
-        return adze_onnx_undetermined(node, "heads of unknown size"), NULL;
-    if (scale == 0) scale = 1 / sqrt((double)size);
     bool half = dtype == ADZE_DTYPE_f16 || dtype == ADZE_DTYPE_bf16;
-    term *q = a->q, *k = compose_transpose(node, keys, perm, 4), *root = compose_number(node, dtype, sqrt(scale));
+    term *q = a->q, *k = compose_transpose(node, keys, perm, 4), *scale = scale_of(node, a, half);
     if (half) {
-        q = compose2(node, "mul", q, root);
-        k = compose2(node, "mul", k, root);
+        q = compose2(node, "mul", q, scale);
+        k = compose2(node, "mul", k, scale);
     }
     term *scores = compose2(node, "matmul", q, k);
-    return half ? scores : compose2(node, "mul", scores, compose_number(node, dtype, scale));
+    return half ? scores : compose2(node, "mul", scores, scale);
 }
 
 /* One column more. */
