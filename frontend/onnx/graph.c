@@ -229,10 +229,11 @@ static bool allows(const adze_type *got, bool stacked, uint32_t rank, const adze
     return true;
 }
 
+enum { FIRST = 2 }; /* operand of a loop that it carries */
+
 /* May the result have those dims, as to what the regions of its op yield and what a loop begins with? */
 static bool regions_allow(const adze_op *op, uint32_t index, uint32_t rank, const adze_dim *const *dims)
 {
-    enum { FIRST = 2 }; /* operand of a loop that it carries */
     bool loop = adze_op_is(op, "loop"), carried = FIRST + index < adze_op_num_operands(op);
     if (loop && carried && !allows(adze_value_type(adze_op_operand(op, FIRST + index)), false, rank, dims)) return false;
     for (uint32_t i = 0; i < adze_op_num_regions(op); i++) {
@@ -242,6 +243,12 @@ static bool regions_allow(const adze_op *op, uint32_t index, uint32_t rank, cons
         if (!allows(adze_value_type(adze_op_operand(yield, at)), loop && !carried, rank, dims)) return false;
     }
     return true;
+}
+
+/* Is the value a stack of a loop, whose first dim is how often that runs? Only a run knows, whatever is declared. */
+static bool counts_runs(const adze_op *op, const adze_ir_value *value)
+{
+    return adze_op_is(op, "loop") && FIRST + adze_value_index(value) >= adze_op_num_operands(op);
 }
 
 /* What value_info says of a result: it must not contradict, and it may know a dim that inference
@@ -279,7 +286,7 @@ static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char
     for (uint32_t i = 0; i < rank; i++) {
         dims[i] = adze_type_dim(type, i);
         const adze_dim *other = adze_type_dim(declared, i);
-        if (!adze_dim_is_unknown(dims[i]) || adze_dim_is_unknown(other)) continue;
+        if (!adze_dim_is_unknown(dims[i]) || adze_dim_is_unknown(other) || (i == 0 && counts_runs(op, value))) continue;
         dims[i] = other;
         better = true;
     }
