@@ -328,6 +328,13 @@ static void copy_operand(adze_op *op, uint32_t index)
     adze_op_set_operand(op, index, adze_op_result(kernel, 0));
 }
 
+/* Strings and what is no tensor are handed on by the runtime, which copies them. */
+static bool has_kernels(const adze_ir_value *value)
+{
+    const adze_type *type = adze_value_type(value);
+    return adze_type_is_tensor(type) && adze_type_dtype(type) != ADZE_DTYPE_str;
+}
+
 /* An argument, a constant or a value that is returned already must be copied to be returned. */
 static bool copy_returns(adze_func *func)
 {
@@ -335,7 +342,7 @@ static bool copy_returns(adze_func *func)
     bool changed = false;
     for (uint32_t i = 0; ret && i < adze_op_num_operands(ret); i++) {
         adze_ir_value *value = adze_op_operand(ret, i), *root = viewed(value);
-        if (!adze_type_is_tensor(adze_value_type(value))) continue;
+        if (!has_kernels(value)) continue;
         bool copy = !adze_value_op(root);
         for (uint32_t k = 0; k < i && !copy; k++) copy = viewed(adze_op_operand(ret, k)) == root;
         if (!copy) continue;
@@ -355,7 +362,7 @@ static bool copy_carried(adze_region *block)
     for (uint32_t i = 0; i < adze_region_num_args(block); i++) {
         adze_ir_value *value = adze_op_operand(yield, i), *root = value ? viewed(value) : NULL;
         if (!root || adze_value_region(root) != block || adze_value_index(root) == i) continue;
-        if (!adze_type_is_tensor(adze_value_type(value))) continue;
+        if (!has_kernels(value)) continue;
         copy_operand(yield, i);
         changed = true;
     }
