@@ -320,19 +320,24 @@ static adze_ir_value *viewed(adze_ir_value *value)
     return value;
 }
 
-/* The op reads a dense copy, made right above it. */
-static void copy_operand(adze_op *op, uint32_t index)
-{
-    adze_ir_value *value = adze_op_operand(op, index);
-    adze_op *kernel = tile_relayout(op, value, adze_type_with_layout(adze_value_type(value), NULL));
-    adze_op_set_operand(op, index, adze_op_result(kernel, 0));
-}
-
-/* Strings and what is no tensor are handed on by the runtime, which copies them. */
+/* Strings and what is no tensor: the runtime copies them from place to place. */
 static bool has_kernels(const adze_ir_value *value)
 {
     const adze_type *type = adze_value_type(value);
     return adze_type_is_tensor(type) && adze_type_dtype(type) != ADZE_DTYPE_str;
+}
+
+/* The op reads a dense copy, made right above it, or one that the evaluation of `identity` gives. */
+static void copy_operand(adze_op *op, uint32_t index)
+{
+    adze_ir_value *value = adze_op_operand(op, index);
+    if (!has_kernels(value)) {
+        adze_builder b = adze_builder_before(op);
+        adze_op_set_operand(op, index, adze_build_unary(&b, "identity", value));
+        return;
+    }
+    adze_op *kernel = tile_relayout(op, value, adze_type_with_layout(adze_value_type(value), NULL));
+    adze_op_set_operand(op, index, adze_op_result(kernel, 0));
 }
 
 /* An argument, a constant or a value that is returned already must be copied to be returned. */
@@ -362,7 +367,6 @@ static bool copy_carried(adze_region *block)
     for (uint32_t i = 0; i < adze_region_num_args(block); i++) {
         adze_ir_value *value = adze_op_operand(yield, i), *root = value ? viewed(value) : NULL;
         if (!root || adze_value_region(root) != block || adze_value_index(root) == i) continue;
-        if (!has_kernels(value)) continue;
         copy_operand(yield, i);
         changed = true;
     }

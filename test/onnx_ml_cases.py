@@ -83,6 +83,7 @@ case(1, "CategoryMapper", [np.array([9, 7, 8], I64)], cats_strings=["a", "b"], c
      default_string="?", name="_back")
 case(1, "LabelEncoder", [words], classes_strings=["a", "b"], default_int64=-3)
 case(1, "LabelEncoder", [np.array([1, 0, 5], I64)], classes_strings=["a", "b"], default_string="?", name="_back")
+case(1, "LabelEncoder", [words], classes_strings=["a", "b\0"], default_string=" \0", name="_zero_byte")
 LISTS = {"strings": ["a", "b", "c"], "int64s": [4, 5, 6], "floats": [0.5, float("nan"), 2.0]}
 GIVEN = {"strings": np.array(["c", "x", "a"], STR), "int64s": np.array([6, 1, 4], I64),
          "floats": np.array([np.nan, 7, 0.5], F32)}
