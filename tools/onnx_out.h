@@ -15,7 +15,7 @@ typedef struct adze_onnx_flags {
      ADZE_FLAG_INT, offsetof(type, member) + offsetof(adze_onnx_flags, opset)},                                    \
     {                                                                                                              \
         "--external-data", "BYTES",                                                                                \
-            "of .onnx output: weights of BYTES (1K) or more in FILE.data beside it, as always above 2 GB",         \
+            "of .onnx output: weights of BYTES (1K) or more in FILE.data, as always above 2 GB",                   \
             ADZE_FLAG_MAYBE, offsetof(type, member) + offsetof(adze_onnx_flags, external_data)                      \
     }
 
