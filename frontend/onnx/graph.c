@@ -231,11 +231,23 @@ static bool allows(const adze_type *got, bool stacked, uint32_t rank, const adze
 
 enum { FIRST = 2 }; /* operand of a loop that it carries */
 
+/* Is it known that the loop's body runs? */
+static bool runs_once(const adze_op *loop)
+{
+    const adze_ir_value *count = adze_op_operand(loop, 0), *condition = adze_op_operand(loop, 1);
+    const adze_dim *dim;
+    int64_t n = 1;
+    bool goes = true;
+    if (count && (adze_value_as_dims(count, &dim, 1) != 1 || !adze_dim_is_const(dim, &n))) return false;
+    return n > 0 && (!condition || (adze_onnx_known_bool(condition, &goes) && goes));
+}
+
 /* May the result have those dims, as to what the regions of its op yield and what a loop begins with? */
 static bool regions_allow(const adze_op *op, uint32_t index, uint32_t rank, const adze_dim *const *dims)
 {
     bool loop = adze_op_is(op, "loop"), carried = FIRST + index < adze_op_num_operands(op);
-    if (loop && carried && !allows(adze_value_type(adze_op_operand(op, FIRST + index)), false, rank, dims)) return false;
+    const adze_ir_value *first = loop && carried && !runs_once(op) ? adze_op_operand(op, FIRST + index) : NULL;
+    if (first && !allows(adze_value_type(first), false, rank, dims)) return false;
     for (uint32_t i = 0; i < adze_op_num_regions(op); i++) {
         const adze_op *yield = adze_region_last(adze_op_region(op, i));
         if (!yield) continue;

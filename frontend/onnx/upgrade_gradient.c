@@ -194,6 +194,8 @@ static bool bind(gradient *g, names *n, adze_map *map)
         if (!value) return false;
         if (!node->in[i] || !adze_type_compatible(adze_value_type(value), adze_value_type(node->in[i])))
             return adze_onnx_invalid(node, "input %zu is not of the type of what it stands for", i);
+        if (i < n_xs && adze_dtype_get_kind(compose_dtype(value)) != ADZE_KIND_FLOAT)
+            return adze_onnx_invalid(node, "xs names what holds no floats");
         if (adze_map_get(map, value)) {
             ProtobufCBinaryData name = i < n_xs ? n->xs->strings[i] : n->zs->strings[i - n_xs];
             return adze_onnx_invalid(node, "xs and zs name '%.*s' twice", (int)name.len, (const char *)name.data);
