@@ -328,7 +328,7 @@ static void zero_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carrie
 }
 
 /* From s->at on. All of an entry of an axis lies together, with the halo of the axes further in: one loop fills it.
- * Loops over these axes are short, and unrolled ones are more code than LLVM gets through. */
+ * Nests of loops over so little are unrolled whole: thousands of stores in a block, which LLVM does not get through. */
 static void zero_run(tile *t, slab *s, const adze_dim *entries)
 {
     const adze_type *type = adze_value_type(s->buffer);
@@ -343,20 +343,23 @@ static void zero_run(tile *t, slab *s, const adze_dim *entries)
     tile_lanes(t, count, zero_lane, &r, NULL, 0);
 }
 
-static void zero_loops(tile *t, slab *s, uint32_t i)
+/* One loop over all axes further out. */
+static void zero_slab(tile *t, slab *s)
 {
-    uint32_t axis = s->order[i], halo = adze_type_layout(s->tensor)->halo[axis];
-    const adze_dim *extent = adze_type_dim(s->tensor, axis);
-    if (i == s->axis) {
-        s->at.at[axis] = s->after ? extent : tile_dim(t, -(int64_t)halo);
-        for (uint32_t k = i + 1; k < s->rank; k++)
-            s->at.at[s->order[k]] = tile_dim(t, -(int64_t)adze_type_layout(s->tensor)->halo[s->order[k]]);
-        zero_run(t, s, tile_dim(t, halo));
-        return;
-    }
-    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, extent), 1, false, NULL, 0);
-    s->at.at[axis] = adze_dim_axis(t->context, loop.axis);
-    zero_loops(t, s, i + 1);
+    const adze_layout *layout = adze_type_layout(s->tensor);
+    const uint32_t axis = s->order[s->axis], halo = layout->halo[axis];
+    const adze_dim *positions = tile_dim(t, 1);
+    s->at.at[axis] = s->after ? adze_type_dim(s->tensor, axis) : tile_dim(t, -(int64_t)halo);
+    for (uint32_t k = s->axis + 1; k < s->rank; k++)
+        s->at.at[s->order[k]] = tile_dim(t, -(int64_t)layout->halo[s->order[k]]);
+    for (uint32_t k = 0; k < s->axis; k++)
+        positions = adze_dim_mul(t->context, positions, adze_type_dim(s->tensor, s->order[k]));
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, positions), 1, false, NULL, 0);
+    t->extents[loop.axis] = positions;
+    const adze_dim *rest = adze_dim_axis(t->context, loop.axis);
+    for (uint32_t k = s->axis; k--;)
+        s->at.at[s->order[k]] = tile_digit(t, &rest, adze_type_dim(s->tensor, s->order[k]));
+    zero_run(t, s, tile_dim(t, halo));
     tile_end(t, &loop, NULL, 0);
 }
 
@@ -370,7 +373,7 @@ void tile_zero_halo(tile *t, uint32_t index)
         for (int after = 0; layout->halo[order[i]] && after < 2; after++) {
             slab s = {.tensor = tensor, .buffer = tile_result(t, index), .order = order, .rank = rank, .axis = i,
                       .after = after, .at = {.rank = rank}};
-            zero_loops(t, &s, 0);
+            zero_slab(t, &s);
         }
 }
 
