@@ -104,11 +104,13 @@ void adze_onnx_in(adze_onnx_export *x, const char *name); /* NULL = absent */
 void adze_onnx_out(adze_onnx_export *x, const char *name);
 void adze_onnx_int(adze_onnx_export *x, const char *name, int64_t value);
 void adze_onnx_float(adze_onnx_export *x, const char *name, double value);
+void adze_onnx_string_bytes(adze_onnx_export *x, const char *name, const void *bytes, size_t size);
 void adze_onnx_string(adze_onnx_export *x, const char *name, const char *value);
 void adze_onnx_int_list(adze_onnx_export *x, const char *name, const int64_t *values, uint64_t count);
 void adze_onnx_float_list(adze_onnx_export *x, const char *name, const double *values, uint64_t count);
 void adze_onnx_string_list(adze_onnx_export *x, const char *name, const char *words); /* with spaces between */
 void adze_onnx_strings(adze_onnx_export *x, const char *name, const char *const *values); /* ends in NULL */
+void adze_onnx_strings_bytes(adze_onnx_export *x, const char *name, const adze_string *values, uint64_t count);
 /* One field of AttributeProto: `field` holds the message `bytes`, and `type` says so. */
 void adze_onnx_message(adze_onnx_export *x, const char *name, uint32_t field, int64_t type,
                        const adze_onnx_bytes *bytes);

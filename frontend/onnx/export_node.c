@@ -68,11 +68,16 @@ void adze_onnx_float(adze_onnx_export *x, const char *name, double value)
     end_attr(x, begin, IS_FLOAT);
 }
 
-void adze_onnx_string(adze_onnx_export *x, const char *name, const char *value)
+void adze_onnx_string_bytes(adze_onnx_export *x, const char *name, const void *bytes, size_t size)
 {
     size_t begin = begin_attr(x, name);
-    adze_onnx_put_text(&x->draft.body, S, value);
+    adze_onnx_put_bytes(&x->draft.body, S, bytes, size);
     end_attr(x, begin, IS_STRING);
+}
+
+void adze_onnx_string(adze_onnx_export *x, const char *name, const char *value)
+{
+    adze_onnx_string_bytes(x, name, value, strlen(value));
 }
 
 void adze_onnx_int_list(adze_onnx_export *x, const char *name, const int64_t *values, uint64_t count)
@@ -101,6 +106,14 @@ void adze_onnx_strings(adze_onnx_export *x, const char *name, const char *const 
 {
     size_t begin = begin_attr(x, name);
     for (; *values; values++) adze_onnx_put_text(&x->draft.body, STRINGS, *values);
+    end_attr(x, begin, IS_STRINGS);
+}
+
+void adze_onnx_strings_bytes(adze_onnx_export *x, const char *name, const adze_string *values, uint64_t count)
+{
+    size_t begin = begin_attr(x, name);
+    for (uint64_t i = 0; i < count; i++)
+        adze_onnx_put_bytes(&x->draft.body, STRINGS, values[i].data, values[i].size);
     end_attr(x, begin, IS_STRINGS);
 }
 

@@ -13,7 +13,7 @@ static void put_attr(adze_onnx_export *x, const adze_attr_row *row, adze_slot va
         break;
     case ADZE_ATTR_TYPE: adze_onnx_int(x, row->name, adze_onnx_dtype_number((adze_dtype)value.i)); break;
     case ADZE_ATTR_FLOAT: adze_onnx_float(x, row->name, value.f); break;
-    case ADZE_ATTR_STR: adze_onnx_string(x, row->name, adze_intern(x->context, value.s.data, value.s.size)); break;
+    case ADZE_ATTR_STR: adze_onnx_string_bytes(x, row->name, value.s.data, value.s.size); break;
     case ADZE_ATTR_INTS: adze_onnx_int_list(x, row->name, value.ints.data, value.ints.count); break;
     case ADZE_ATTR_FLOATS: adze_onnx_float_list(x, row->name, value.floats.data, value.floats.count); break;
     case ADZE_ATTR_STRS: adze_onnx_strings(x, row->name, value.object); break;

@@ -40,12 +40,7 @@ static void begin(adze_onnx_export *x, const char *op_type, int64_t least, int64
 
 static void put_strings(adze_onnx_export *x, const char *name, const list *l)
 {
-    const char **texts = calloc((size_t)l->count + 1, sizeof *texts);
-    const adze_string *strings = l->data;
-    if (!texts) abort();
-    for (int64_t i = 0; i < l->count; i++) texts[i] = adze_intern(x->context, strings[i].data, strings[i].size);
-    adze_onnx_strings(x, name, texts);
-    free(texts);
+    adze_onnx_strings_bytes(x, name, l->data, (uint64_t)l->count);
 }
 
 static void put_tensor(adze_onnx_export *x, const char *name, const list *l)
@@ -84,7 +79,7 @@ static void put_default(adze_onnx_export *x, const list *l)
 {
     const adze_string *text = l->data;
     if (l->dtype == ADZE_DTYPE_str)
-        adze_onnx_string(x, "default_string", adze_intern(x->context, text->data, text->size));
+        adze_onnx_string_bytes(x, "default_string", text->data, text->size);
     else if (l->dtype == ADZE_DTYPE_i64)
         adze_onnx_int(x, "default_int64", *(const int64_t *)l->data);
     else if (l->dtype == ADZE_DTYPE_f32)
