@@ -172,7 +172,7 @@ def walk(case, opsets, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=6)
+    parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--opsets", default="7,9,11,12")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--table", action="store_true")
