@@ -102,6 +102,36 @@ bool x86_add_count(x86_reader *r, adze_op *op)
     return add_rules(r, op, &operand, adze_type_tensor(p->context, operand.dtype, 1, &want, NULL));
 }
 
+/* Can the dim be below 0 for some values of its symbols? */
+static bool may_be_negative(x86_reader *r, const adze_dim *dim)
+{
+    int64_t least, most;
+    const adze_dim *zero = adze_dim_const(r->p->context, 0);
+    if (adze_dim_is_const(dim, NULL) || adze_dim_get_kind(dim) == ADZE_DIM_SYMBOL || !x86_is_given(r, dim)) return false;
+    return !adze_dim_range(adze_dim_binary(r->p->context, ADZE_DIM_MIN, dim, zero), NULL, 0, &least, &most) || least < 0;
+}
+
+void x86_add_extents(x86_reader *r, const adze_region *body)
+{
+    x86_program *p = r->p;
+    adze_map *seen = adze_map_create();
+    for (adze_op *op = adze_region_first(body); op; op = adze_op_next(op))
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
+            const adze_type *type = adze_value_type(adze_op_result(op, i));
+            for (uint32_t k = 0; !adze_type_is_open(type) && k < adze_type_rank(type); k++) {
+                const adze_dim *dim = adze_type_dim(type, k), *want;
+                if (adze_map_get(seen, dim) || !may_be_negative(r, dim)) continue;
+                adze_map_set(seen, dim, op);
+                want = adze_dim_binary(p->context, ADZE_DIM_MAX, dim, adze_dim_const(p->context, 0));
+                x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, 1);
+                dims[0] = x86_dims_size(&p->dims, dim);
+                x86_operand operand = {.dtype = adze_type_dtype(type), .rank = 1, .dims = dims};
+                add_rules(r, op, &operand, adze_type_tensor(p->context, operand.dtype, 1, &want, NULL));
+            }
+        }
+    adze_map_destroy(seen);
+}
+
 /* ---- Copies ---- */
 
 static bool same_dims(const adze_type *a, const adze_type *b)

@@ -540,6 +540,7 @@ bool x86_program_make(x86_program *p, const adze_module *module)
     read_outputs(&r);
     /* goes on after an error, to report all; what lacks its place because of one is silent */
     if (ok) {
+        x86_add_extents(&r, adze_func_body(p->main));
         ok = x86_read_ops(&r, adze_func_body(p->main));
         ok = read_return(&r, adze_func_return(p->main)) && ok;
     }

@@ -52,6 +52,9 @@ void x86_stack_entry(x86_reader *r, const adze_ir_value *stack, x86_operand *out
 bool x86_add_output(x86_reader *r, adze_op *op, const adze_ir_value *value, uint32_t index);
 /* A step that holds a view to as many elements as its operand has, where the types leave that open. */
 bool x86_add_count(x86_reader *r, adze_op *op);
+/* Steps, before all others, that hold dims of what the body makes to be no less than 0 where inputs decide that: the
+ * arena is laid out by them. */
+void x86_add_extents(x86_reader *r, const adze_region *body);
 bool x86_read_named(x86_reader *r, adze_op *op);
 /* Do all inputs together say what the dim is? */
 bool x86_is_given(x86_reader *r, const adze_dim *dim);
