@@ -257,10 +257,16 @@ static bool regions_allow(const adze_op *op, uint32_t index, uint32_t rank, cons
     return true;
 }
 
-/* Is the value a stack of a loop, whose first dim is how often that runs? Only a run knows, whatever is declared. */
-static bool counts_runs(const adze_op *op, const adze_ir_value *value)
+/* Is the value a stack of a loop, whose first dim is how often that runs? Only a run knows, whatever is declared; but a
+ * loop without conditions runs as often as its count says. */
+static bool counts_runs(const adze_op *op, const adze_ir_value *value, const adze_dim *declared)
 {
-    return adze_op_is(op, "loop") && FIRST + adze_value_index(value) >= adze_op_num_operands(op);
+    const adze_dim *count;
+    if (!adze_op_is(op, "loop") || FIRST + adze_value_index(value) < adze_op_num_operands(op)) return false;
+    const adze_op *yield = adze_region_last(adze_op_region(op, 0));
+    const adze_ir_value *trips = adze_op_operand(op, 0);
+    bool always = yield && !adze_op_operand(yield, 0) && !adze_op_operand(op, 1);
+    return !always || !trips || adze_value_as_dims(trips, &count, 1) != 1 || count != declared;
 }
 
 /* What value_info says of a result: it must not contradict, and it may know a dim that inference
@@ -298,7 +304,8 @@ static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char
     for (uint32_t i = 0; i < rank; i++) {
         dims[i] = adze_type_dim(type, i);
         const adze_dim *other = adze_type_dim(declared, i);
-        if (!adze_dim_is_unknown(dims[i]) || adze_dim_is_unknown(other) || (i == 0 && counts_runs(op, value))) continue;
+        bool fixed = !adze_dim_is_unknown(dims[i]) || adze_dim_is_unknown(other);
+        if (fixed || (!i && counts_runs(op, value, other))) continue;
         dims[i] = other;
         better = true;
     }

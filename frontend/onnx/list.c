@@ -51,7 +51,8 @@ term *adze_onnx_text(adze_onnx_node *node, const char *text)
 term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *rest)
 {
     const Pb__Attribute *attr = adze_onnx_attr(node, name);
-    if (!attr) return adze_onnx_text(node, rest);
+    ProtobufCBinaryData bytes = {strlen(rest), (uint8_t *)(uintptr_t)rest};
+    if (!attr) return make_strings(node, name, &bytes, 1);
     if (attr->type && attr->type != STRING) return adze_onnx_invalid(node, "attribute '%s' is no string", name), NULL;
     return make_strings(node, name, &attr->s, 1);
 }
