@@ -373,11 +373,18 @@ adze_ir_value *adze_const_scalar(adze_module *module, const char *name, adze_dty
         double f64;
         int64_t i64;
         unsigned char bytes[16];
-    } data = {.i64 = 0};
+    } data = {.bytes = {0}};
     const adze_type *type = adze_type_tensor_const(module->context, dtype, 0, NULL);
     switch (dtype) {
     case ADZE_DTYPE_f32: data.f32 = (float)value; break;
     case ADZE_DTYPE_f64: data.f64 = value; break;
+    case ADZE_DTYPE_c64: data.f32 = (float)value; break; /* the imaginary part stays 0 */
+    case ADZE_DTYPE_c128: data.f64 = value; break;
+    case ADZE_DTYPE_str:
+    case ADZE_DTYPE_NONE:
+        adze_error(adze_loc_unknown(module->context), "a number stands where %s is expected",
+                   dtype == ADZE_DTYPE_str ? "a string" : "no tensor");
+        return NULL;
     case ADZE_DTYPE_i64:
     case ADZE_DTYPE_i32:
     case ADZE_DTYPE_i16:

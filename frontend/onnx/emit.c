@@ -108,5 +108,7 @@ adze_ir_value *adze_onnx_ints(adze_onnx_node *node, const char *what, const int6
 adze_ir_value *adze_onnx_scalar(adze_onnx_node *node, const char *what, adze_dtype dtype,
                                 double value)
 {
+    if (dtype == ADZE_DTYPE_str || dtype == ADZE_DTYPE_NONE)
+        return adze_onnx_invalid(node, "a number stands where there can be none"), NULL;
     return adze_const_scalar(node->import->module, constant_name(node, what), dtype, value);
 }

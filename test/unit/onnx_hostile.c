@@ -391,6 +391,14 @@ TEST(attributes_that_are_needed)
     refused(around(node, "2 3", 9), "has no input 1");
 }
 
+TEST(numbers_among_strings)
+{
+    wire node = m_node("Pad", "n", "x", "y");
+    w_msg(&node, 5, m_attr_ints("pads", 2, (int64_t[]){0, 1}));
+    w_msg(&node, 5, m_attr_float("value", 2));
+    refused(around_type(node, STRING, "2", 2), "a number stands where there can be none");
+}
+
 TEST(trees_over_strings)
 {
     wire node = of_domain(m_node("TreeEnsemble", "n", "x", "y"), "ai.onnx.ml");
@@ -419,6 +427,7 @@ int main(void)
     RUN(batches_of_nothing_to_scan);
     RUN(one_error_for_a_fault);
     RUN(attributes_that_are_needed);
+    RUN(numbers_among_strings);
     RUN(trees_over_strings);
     return unit_end();
 }

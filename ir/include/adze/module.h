@@ -83,7 +83,7 @@ ADZE_API adze_data *adze_const_data(const adze_const *constant); /* borrowed */
 ADZE_API void adze_const_set_data(adze_const *constant, adze_data *data);
 ADZE_API adze_ir_value *adze_const_value(const adze_const *constant);
 /* Shorthands that copy: dense data of the given type; i64[count] (i64[] of one value if count < 0); a scalar, rounded
- * to nearest. NULL after an error: memory is out. */
+ * to nearest. NULL after an error: memory is out, or the type holds no numbers. */
 ADZE_API adze_ir_value *adze_const_make(adze_module *module, const char *name, const adze_type *type,
                                         const void *bytes);
 ADZE_API adze_ir_value *adze_const_ints(adze_module *module, const char *name, const int64_t *values, int count);
