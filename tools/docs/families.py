@@ -32,8 +32,8 @@ FAMILIES = {
                    "emit_vector",
     "sums and choices": "reduce sum.c lookup select topk",
     "norms, softmax, losses": "norm loss",
-    "products and convolutions": "contraction conv einsum matmul contrib_bits contrib_experts product* contract* codes.c gather.c "
-                                 "rows.c sparse",
+    "products and convolutions": "contraction conv einsum matmul contrib_bits contrib_experts product* contract* "
+                                 "codes.c gather.c rows.c sparse",
     "attention": "*attention* group flex",
     "windows": "window.[ch] window pool",
     "moves and shapes": "move shape reshape pad copy.h constant index "
@@ -44,7 +44,8 @@ FAMILIES = {
     "recurrent": "recurrent",
     "signal": "signal",
     "random": "random",
-    "sequences, maps, strings": "sequence string regex* tfidf map infer_map contrib_text",
+    "sequences, maps, strings": "sequence string regex* tfidf map infer_map contrib_text cast_text decimal.*",
+    "images": "image",
     "trees, SVM, features": "tree trees.* svm features linear list.c ml.h infer_table",
     "training and gradients": "training *gradient*",
     "control flow": "if upgrade_loop upgrade_scan repeat.* subgraph.c control step_control late infer_loop "
