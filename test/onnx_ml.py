@@ -167,7 +167,8 @@ def loop_of_sequences():
                              [onnx.ValueInfoProto(name="on"), onnx.ValueInfoProto(name="s")])
     trips = node("Constant", [], ["n"], value=numpy_helper.from_array(np.array(3, I64)))
     return [trips, node("SequenceConstruct", ["x"], ["q"]),
-            node("Loop", ["n", "", "q"], ["r"], name="again", body=body), node("ConcatFromSequence", ["r"], ["y"], axis=0)]
+            node("Loop", ["n", "", "q"], ["r"], name="again", body=body),
+            node("ConcatFromSequence", ["r"], ["y"], axis=0)]
 
 
 def no_derivatives():

@@ -107,8 +107,10 @@ static bool may_be_negative(x86_reader *r, const adze_dim *dim)
 {
     int64_t least, most;
     const adze_dim *zero = adze_dim_const(r->p->context, 0);
-    if (adze_dim_is_const(dim, NULL) || adze_dim_get_kind(dim) == ADZE_DIM_SYMBOL || !x86_is_given(r, dim)) return false;
-    return !adze_dim_range(adze_dim_binary(r->p->context, ADZE_DIM_MIN, dim, zero), NULL, 0, &least, &most) || least < 0;
+    bool simple = adze_dim_is_const(dim, NULL) || adze_dim_get_kind(dim) == ADZE_DIM_SYMBOL;
+    if (simple || !x86_is_given(r, dim)) return false;
+    dim = adze_dim_binary(r->p->context, ADZE_DIM_MIN, dim, zero);
+    return !adze_dim_range(dim, NULL, 0, &least, &most) || least < 0;
 }
 
 void x86_add_extents(x86_reader *r, const adze_region *body)

@@ -247,7 +247,7 @@ adze_ir_value *adze_onnx_ints(adze_onnx_node *node, const char *what, const int6
                               size_t count);
 adze_ir_value *adze_onnx_scalar(adze_onnx_node *node, const char *what, adze_dtype dtype,
                                 double value);
-/* A constant that is an operand here, and may be that attribute of the op at the model's opset (order.c). Returns it. */
+/* A constant that is an operand here and may be that attribute of the op at the model's opset (order.c). Returns it. */
 adze_ir_value *adze_onnx_was_attribute(adze_onnx_import *import, adze_ir_value *constant, const char *op_type,
                                        const char *attribute);
 /* Operand or NULL. */

@@ -361,7 +361,7 @@ typedef struct deform {
     double *columns; /* what each tap reads for each result pixel: [channel, tap, pixel] */
 } deform;
 
-/* Where a tap reads for `now` pixels from `first` on, in the channels of one group of offsets; its entry of `offset`. */
+/* Where a tap reads for `now` pixels from `first` on in the channels of one group of offsets: its entry of `offset`. */
 static void find_corners(const deform *d, int64_t entry, int64_t tap, int64_t first, int64_t now)
 {
     const ev_window *w = d->window;

@@ -107,7 +107,7 @@ static void sort(const order *o, int64_t *items, int64_t *spare, int64_t count)
 
 /* ---- Where something holds ---- */
 
-/* Copies those of n runs that `holds` names to `dst`, up to `end`: without a jump for each, since nobody can tell which. */
+/* Copies to `dst`, up to `end`, those of n runs that `holds` names; without jumps, which nobody could foretell. */
 static inline uint8_t *take_held(uint8_t *dst, const uint8_t *end, const uint8_t *src, const uint8_t *holds, int64_t n,
                                  size_t run)
 {
@@ -164,7 +164,8 @@ adze_status eval_compress(const adze_env *env, const adze_value *in, uint32_t n_
     size_t run = (size_t)(flat ? 1 : ev_product(in->dims, axis + 1, in->rank)) * ev_size(in->dtype);
     uint8_t *dst = to.data, *end = dst + (size_t)(outer * kept) * run;
     for (int64_t o = 0; o < outer; o++)
-        dst = take_rows(dst, end, (const uint8_t *)from.data + (size_t)(o * extent) * run, holds, ev_min(n, extent), run);
+        dst = take_rows(dst, end, (const uint8_t *)from.data + (size_t)(o * extent) * run, holds, ev_min(n, extent),
+                        run);
     return ev_pack(&to, out);
 }
 

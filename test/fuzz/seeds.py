@@ -112,8 +112,8 @@ def image_seeds():
 
 
 def onnx_seeds():
-    """Models of the drivers' cases that are small: one node each, and graphs inside nodes. Without the packages that make
-    them, the one model of the tree."""
+    """Models of the drivers' cases that are small: one node each, and graphs inside nodes. Without the packages that
+    make them, the one model of the tree."""
     yield (ROOT / "tools/models/digits.onnx").read_bytes()
     os.environ.setdefault("ADZE_BUILD_DIR", str(ROOT / "build/release"))
     sys.path.insert(0, str(ROOT / "test"))

@@ -1,9 +1,10 @@
 """pruning.py MODEL.onnx --calib=C.npz --test=T.npz: scores of structured pruning beside each other, at equal work.
 
 Each row is one way to prune with prune-channels; all lose the same share of multiply-accumulates (--rate). `fitted`
-says whether what reads the channels was fitted anew. The first row is the model as it was. Metrics are those of `adze eval` on the test data, beside the
-original model's; with an attention_mask in the data also the mean cosine of sentence embeddings (means over tokens
-that are no padding), by ONNX Runtime. `time` is the compiled model's, as a share of the original's: both take turns.
+says whether what reads the channels was fitted anew. The first row is the model as it was. Metrics are those of
+`adze eval` on the test data, beside the original model's; with an attention_mask in the data also the mean cosine of
+sentence embeddings (means over tokens that are no padding), by ONNX Runtime. `time` is the compiled model's, as a
+share of the original's: both take turns.
 Calibrate and test on different samples.
 
     build/venv/bin/python tools/bench/pruning.py resnet20.onnx --calib=c.npz --test=t.npz --metric=top1,snr --rate=0.25

@@ -340,7 +340,8 @@ static bool choose(compress_job *job, compress_method_kind method, bounds b, uin
 {
     adze_mixes mixes;
     bool by_time = !isfinite(b.bytes), all = method == COMPRESS_ALL;
-    mix_method(job, method, true, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, by_time ? INFINITY : b.seconds, &mixes);
+    mix_method(job, method, true, by_time ? ADZE_COST_SECONDS : ADZE_COST_BYTES, by_time ? INFINITY : b.seconds,
+               &mixes);
     if (!mixes.count && all) { /* nothing is as fast: the fastest */
         adze_mixes_free(&mixes);
         mix_method(job, method, true, ADZE_COST_SECONDS, INFINITY, &mixes);

@@ -1,5 +1,5 @@
-"""Writes model.onnx, tensors.onnx (without the sequence), loop.onnx and x.npz into the folder of the argument: two chains that do
-not meet, a branch, strings and a sequence, each with outputs of its own."""
+"""Writes model.onnx, tensors.onnx (without the sequence), loop.onnx and x.npz into the folder of the argument: two
+chains that do not meet, a branch, strings and a sequence, each with outputs of its own."""
 import sys
 from pathlib import Path
 

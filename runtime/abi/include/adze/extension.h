@@ -1,7 +1,7 @@
 /* Extensions: libraries that neither the runtime nor an artifact links, because few models need them.
  *
- * The extension NAME is a shared object libadze_NAME.so that exports one table, adze_NAME_table. It is opened when an op
- * first asks for it and stays until the process ends. images.h describes the table of "images".
+ * The extension NAME is a shared object libadze_NAME.so that exports one table, adze_NAME_table. It is opened when an
+ * op first asks for it and stays until the process ends. images.h describes the table of "images".
  */
 #ifndef ADZE_EXTENSION_H
 #define ADZE_EXTENSION_H

@@ -1,0 +1,474 @@
+"""Cases of com.microsoft, for onnx_contrib.py: CASES are held to ONNX Runtime, REFUSED give one error each."""
+from onnx_suite import TensorProto, helper, np, run_onnx
+
+random = np.random.default_rng(11)
+CASES = []
+WANTED = {}  # of ops that ONNX Runtime has no kernel for on the CPU: what numpy computes
+
+
+def floats(*dims, dtype=np.float32):
+    return (0.5 * np.asarray(random.standard_normal(dims))).astype(dtype)
+
+
+def bytes_(*dims, dtype=np.uint8):
+    info = np.iinfo(dtype)
+    return random.integers(info.min, info.max + 1, dims).astype(dtype)
+
+
+def u8(value):
+    return np.array(value, np.uint8)
+
+
+def i8(value):
+    return np.array(value, np.int8)
+
+
+def f32(value):
+    return np.array(value, np.float32)
+
+
+def ints(*values, dtype=np.int32):
+    return np.array(values, dtype)
+
+
+class Constant:
+    """An operand that is an initializer."""
+
+    def __init__(self, array):
+        self.array = array
+
+
+def case(op, inputs, constants=(), outputs=1, name="", domain="com.microsoft", step=0, **attributes):
+    """One node. `inputs` are arguments, `constants` initializers behind them; None is absent. `outputs`: how many, or
+    which of them. `step`: the result is quantized, and may be one code of this size off."""
+    operands = [*inputs, *(None if c is None else Constant(c) for c in constants)]
+    CASES.append((f"{op.lower()}{name}", op, domain, operands, outputs, step, attributes))
+
+
+# ---- Activations ----
+
+x3, bias4 = floats(2, 3, 4), floats(4)
+for kind in ("Gelu", "QuickGelu", "FastGelu"):
+    case(kind, [x3 * 4])
+case("QuickGelu", [x3], alpha=0.5, name="_alpha")
+case("FastGelu", [x3], [bias4], name="_bias")
+case("BiasGelu", [x3], [bias4])
+case("BiasGelu", [floats(4), bias4], name="_inputs")
+for alpha, scale in ((2.0, ()), (1.0, [f32(0.5)])):
+    case("ScaledSiLU", [x3], scale, alpha=alpha, name=f"_{alpha}")
+image, window = floats(1, 4, 6, 5), floats(8, 2, 3, 3)
+for activation, params in (("Relu", []), ("Tanh", []), ("Sigmoid", []), ("LeakyRelu", [0.2]), ("Clip", [-0.25, 0.5]),
+                           ("HardSigmoid", [0.3, 0.4])):
+    case("FusedConv", [image], [window, floats(8)], activation=activation, group=2, pads=[1, 1, 0, 1],
+         **({"activation_params": params} if params else {}), name="_" + activation)
+case("FusedConv", [image], [window, floats(8), floats(1, 8, 4, 3)], activation="Relu", group=2, name="_residual")
+case("FusedConv", [image], [window], activation="Relu", group=2, strides=[2, 2], auto_pad="SAME_UPPER", name="_same")
+a, b = floats(3, 5), floats(5, 4)
+for activation, more in (("Relu", {}), ("Tanh", {}), ("LeakyRelu", {"activation_alpha": 0.3}), ("Sigmoid", {})):
+    case("FusedGemm", [a], [b, floats(4)], activation=activation, alpha=0.5, beta=2.0, **more, name="_" + activation)
+case("FusedGemm", [a.T.copy()], [b.T.copy()], activation="Relu", transA=1, transB=1, name="_turned")
+
+scores = floats(2, 3, 4, 5)
+for name, shape, inner, axis in (("", (2, 1, 1, 5), 1, 3), ("_rows", (3, 4, 5), 0, 3), ("_flat", (2, 1, 4, 5), 1, 2)):
+    added = floats(*shape)
+    case("BiasSoftmax", [scores], [added], axis=axis, is_inner_broadcast=inner, name=name)
+    lines = (scores + added).astype(np.float64).reshape(*scores.shape[:axis], -1)
+    power = np.exp(lines - lines.max(-1, keepdims=True))
+    WANTED["biassoftmax" + name] = [(power / power.sum(-1, keepdims=True)).reshape(scores.shape).astype(np.float32)]
+for name, tail in (("", []), ("_all", [floats(2, 3, 4), f32(0.5), np.array(False)])):
+    case("BiasDropout", [x3], [bias4, *tail], outputs=2, name=name)
+    WANTED["biasdropout" + name] = [x3 + bias4 + (tail[0] if tail else 0), np.ones(x3.shape, bool)]
+left, right = floats(2, 3, 2), floats(3, 2)
+for op in ("ComplexMul", "ComplexMulConj"):
+    case(op, [left, right])
+    a, b = left[..., 0] + 1j * left[..., 1], right[..., 0] + 1j * right[..., 1]
+    y = a * (b.conj() if op.endswith("Conj") else b)
+    WANTED[op.lower()] = [np.stack([y.real, y.imag], -1).astype(np.float32)]
+
+# ---- Norms ----
+
+hidden, g, s = floats(2, 3, 8), floats(8), floats(8)
+for name, skip in (("", floats(2, 3, 8)), ("_row", floats(1, 3, 8)), ("_flat", floats(3, 8))):
+    case("SkipLayerNormalization", [hidden, skip], [g, s], epsilon=1e-5, name=name)
+case("SkipLayerNormalization", [hidden, hidden], [g, s, floats(8)], outputs=(0, 3), name="_bias_sum")
+case("SkipLayerNormalization", [hidden, hidden], [g], name="_no_shift")
+case("SkipSimplifiedLayerNormalization", [hidden, floats(2, 3, 8)], [g], epsilon=1e-6)
+case("SkipSimplifiedLayerNormalization", [hidden, hidden], [g, floats(8)], outputs=(0, 3), name="_bias_sum")
+case("SimplifiedLayerNormalization", [hidden], [g], domain="", epsilon=1e-6)
+case("SimplifiedLayerNormalization", [hidden], [floats(3, 8)], domain="", axis=1, outputs=2, name="_axis")
+ids, segments = random.integers(0, 6, (2, 5)).astype(np.int32), random.integers(0, 2, (2, 5)).astype(np.int32)
+tables = [floats(6, 8), floats(7, 8), floats(2, 8)]
+case("EmbedLayerNormalization", [ids, segments], [*tables, g, s], outputs=2)
+case("EmbedLayerNormalization", [ids], [None, *tables[:2], None, g, s], name="_no_segments", outputs=2, epsilon=1e-5)
+mask = ints([1, 1, 1, 0, 0], [1, 1, 1, 1, 1])
+case("EmbedLayerNormalization", [ids, segments], [*tables, g, s, mask], outputs=3, name="_mask")
+case("EmbedLayerNormalization", [ids, segments], [*tables, g, s, None, ints([4, 3, 2, 1, 0])], outputs=2,
+     name="_positions")
+
+
+def group_norm(x, groups, epsilon, scale, shift, activation):
+    """Channels last."""
+    split = x.astype(np.float64).reshape(*x.shape[:-1], groups, -1)
+    axes = (*range(1, x.ndim - 1), x.ndim)
+    y = (split - split.mean(axes, keepdims=True)) / np.sqrt(split.var(axes, keepdims=True) + epsilon)
+    y = y.reshape(x.shape) * scale + shift
+    return (y / (1 + np.exp(-y)) if activation else y).astype(np.float32)
+
+
+pixels, gamma, beta, skips = floats(2, 3, 4, 8), floats(8), floats(8), floats(2, 3, 4, 8)
+for activation in (0, 1):
+    case("GroupNorm", [pixels], [gamma, beta], name=f"_{activation}", groups=2, activation=activation, epsilon=1e-3)
+    WANTED[f"groupnorm_{activation}"] = [group_norm(pixels, 2, 1e-3, gamma, beta, activation)]
+case("GroupNorm", [pixels.transpose(0, 3, 1, 2).copy()], [gamma, beta], name="_first", groups=4, activation=1,
+     channels_last=0)
+WANTED["groupnorm_first"] = [group_norm(pixels, 4, 1e-5, gamma, beta, 1).transpose(0, 3, 1, 2).copy()]
+for name, skip in (("", skips), ("_row", floats(2, 8)), ("_flat", floats(2, 1, 1, 8))):
+    case("SkipGroupNorm", [pixels, Constant(gamma), Constant(beta), skip], [floats(8)], outputs=2, name=name, groups=2,
+         activation=1)
+    total = pixels + (skip[:, None, None] if skip.ndim == 2 else skip) + CASES[-1][3][-1].array
+    WANTED["skipgroupnorm" + name] = [group_norm(total, 2, 1e-5, gamma, beta, 1), total]
+filters = floats(6, 3, 2, 4)
+case("NhwcConv", [pixels], [filters, floats(6)], group=2, strides=[1, 2], pads=[1, 0, 1, 1])
+reference = helper.make_model(helper.make_graph(
+    [helper.make_node("Conv", ["x", "w", "b"], ["y"], group=2, strides=[1, 2], pads=[1, 0, 1, 1])], "g",
+    [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in "xwb"],
+    [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]), opset_imports=[helper.make_opsetid("", 17)],
+    ir_version=9)
+planes = {"x": pixels.transpose(0, 3, 1, 2), "w": filters.transpose(0, 3, 1, 2), "b": CASES[-1][3][-1].array}
+WANTED["nhwcconv"] = [run_onnx(reference, planes)[0].transpose(0, 2, 3, 1).copy()]
+
+for activation, params, added in (("Relu", [], False), ("LeakyRelu", [0.2], True), ("", [], True)):
+    bias, total = floats(6), floats(2, 3, 2, 6)
+    more = {"activation": activation, "activation_params": params} if params else {"activation": activation}
+    first = filters.transpose(0, 3, 1, 2).copy()
+    case("NhwcFusedConv", [pixels], [first, bias, total if added else None], group=2, strides=[1, 2],
+         pads=[1, 0, 1, 1], name=f"_{activation}", **more)
+    planes["b"] = bias
+    y = run_onnx(reference, planes)[0].transpose(0, 2, 3, 1) + (total if added else 0)
+    y = np.maximum(y, 0) if activation == "Relu" else np.where(y < 0, 0.2 * y, y) if params else y
+    WANTED[f"nhwcfusedconv_{activation}"] = [y.astype(np.float32)]
+
+# ---- Matrix products ----
+
+for name, left, right, attributes in (
+        ("", (2, 3, 4), (2, 4, 5), {}), ("_alpha", (3, 4), (4, 5), {"alpha": 0.25}),
+        ("_a", (2, 4, 3), (2, 4, 5), {"transA": 1}), ("_b", (2, 3, 4), (2, 5, 4), {"transB": 1, "alpha": 2.0}),
+        ("_batch_a", (3, 2, 4), (2, 4, 5), {"transBatchA": 1}),
+        ("_batch_both", (4, 2, 3), (5, 2, 4), {"transBatchA": 1, "transA": 1, "transBatchB": 1, "transB": 1}),
+        ("_vector", (4,), (4, 5), {})):
+    case("FusedMatMul", [floats(*left), floats(*right)], name=name, **attributes)
+case("TransposeMatMul", [floats(4, 3)], [floats(5, 4)], transA=1, transB=1)
+qa, qw = bytes_(3, 8), bytes_(8, 5, dtype=np.int8)
+for name, left, zero in (("", qa, u8(120)), ("_s8", bytes_(3, 8, dtype=np.int8), i8(-3)), ("_none", qa, None)):
+    case("MatMulIntegerToFloat", [left], [qw, f32(0.02), f32(0.01), zero, i8(2)], name=name)
+case("MatMulIntegerToFloat", [bytes_(2, 3, 8)],
+     [qw, f32(0.02), np.abs(floats(5)), u8(7), i8([1, 2, 3, 4, 5]), floats(5)], name="_columns")
+case("DynamicQuantizeMatMul", [floats(3, 8)], [qw, f32(0.02)])
+case("DynamicQuantizeMatMul", [floats(2, 3, 8)], [bytes_(8, 5), np.abs(floats(5)), bytes_(5), floats(5)],
+     name="_columns")
+case("MatMulInteger16", [bytes_(3, 4, dtype=np.int16) // 64, bytes_(4, 2, dtype=np.int16) // 64])
+case("QGemm", [qa], [f32(0.02), u8(120), qw, f32(0.01), i8(3), None], name="_float")
+case("QGemm", [qa], [f32(0.02), u8(120), qw, f32(0.01), i8(3), ints(5, 6, 7, 8, 9), f32(0.1), u8(100)], step=0.1)
+case("QGemm", [qa.T.copy()], [f32(0.02), u8(120), qw.T.copy(), np.abs(floats(5)), i8([1, 0, 2, 3, 1]), None],
+     transA=1, transB=1, alpha=0.5, name="_turned")
+for bits in (2, 4, 8):
+    for k, n, block in ((32, 5, 16), (48, 3, 32)):
+        blocks = -(-k // block)
+        packed, scales = bytes_(n, blocks, block * bits // 8), np.abs(floats(n, blocks))
+        zeros = bytes_(n, -(-blocks * bits // 8))
+        name = f"_{bits}_{k}"
+        about = {"K": k, "N": n, "bits": bits, "block_size": block}
+        case("MatMulNBits", [floats(3, k)], [packed, scales], name=name, **about)
+        case("MatMulNBits", [floats(2, 2, k)], [packed, scales, zeros], name=name + "_zeros", **about)
+case("MatMulNBits", [floats(3, 32)], [bytes_(4, 2, 8), floats(4, 2), floats(4, 2), None, floats(4)],
+     name="_float_zeros", K=32, N=4, bits=4, block_size=16)
+for kind in (0, 1):
+    case("MatMulBnb4", [floats(3, 32)], [bytes_(32 * 4 // 2), np.abs(floats(32 * 4 // 16))], K=32, N=4, block_size=16,
+         quant_type=kind, name=f"_{kind}")
+case("MatMulBnb4", [floats(2, 2, 24)], [bytes_(24 * 4 // 2), np.abs(floats(3))], K=24, N=4, block_size=32, quant_type=1,
+     name="_across")  # blocks do not end with rows
+case("GatherBlockQuantized", [Constant(bytes_(6, 16)), ints([0, 3], [5, -1], dtype=np.int64)],
+     [np.abs(floats(6, 2)), bytes_(6, 1)], bits=4, block_size=16, gather_axis=0, quantize_axis=1)
+
+# ---- Quantized tensors ----
+
+qx, qy = bytes_(2, 3, 4, 5), bytes_(2, 3, 4, 5)
+for op in ("QLinearAdd", "QLinearMul"):
+    case(op, [qx, f32(0.02), u8(100)], [qy, f32(0.03), u8(120), f32(0.04), u8(128)], step=0.04)
+    case(op, [bytes_(3, 4, dtype=np.int8), f32(0.02), i8(0)],
+         [bytes_(4, dtype=np.int8), f32(0.03), i8(4), f32(0.04), i8(0)], step=0.04, name="_row")
+for name, kind in (("", np.uint8), ("_s8", np.int8)):
+    zero, of = kind(7), kind(3)
+    xs = [bytes_(2, 4, 6, 5, dtype=kind), f32(0.05), np.array(zero), f32(0.04), np.array(of)]
+    case("QLinearSigmoid", [xs[0]], xs[1:3] + [f32(1 / 256), np.array(of)], step=1 / 256, name=name)
+    case("QLinearLeakyRelu", [xs[0]], xs[1:], alpha=0.2, step=0.04, name=name)
+    case("QLinearGlobalAveragePool", [xs[0]], xs[1:], step=0.04, name=name)
+    case("QLinearAveragePool", [xs[0]], xs[1:], kernel_shape=[2, 3], pads=[1, 0, 0, 1], strides=[2, 1],
+         step=0.04, name=name)
+    for opset, axis in ((11, 1), (13, -1), (13, 1)):
+        case("QLinearSoftmax", [xs[0]], xs[1:3] + [f32(1 / 256), np.array(of)], opset=opset, axis=axis, step=1 / 256,
+             name=f"_{opset}_{axis}{name}")
+    case("QLinearConcat", [], [f32(0.1), np.array(of), bytes_(2, 3, dtype=kind), f32(0.05), np.array(zero),
+                               bytes_(1, 3, dtype=kind), f32(0.2), np.array(of)], axis=0, step=0.1, name=name)
+    case("QLinearWhere", [random.random((2, 3)) < 0.5, bytes_(2, 3, dtype=kind)],
+         [f32(0.05), np.array(zero), bytes_(3, dtype=kind), f32(0.04), np.array(of), f32(0.06), np.array(zero)],
+         step=0.06, name=name)
+for name, axes, keep in (("", [1, 2], 0), ("_kept", [-1], 1), ("_all", None, 0)):
+    codes = bytes_(2, 3, 4, 5)
+    case("QLinearReduceMean", [codes], [f32(0.05), u8(7), f32(0.04), u8(3)], keepdims=keep, step=0.04, name=name,
+         **({"axes": axes} if axes else {}))
+    mean = (0.05 * (codes.astype(np.float64) - 7)).mean(axes and tuple(axes), keepdims=bool(keep))
+    WANTED["qlinearreducemean" + name] = [(0.04 * np.clip(np.round(mean / 0.04) + 3, 0, 255)).astype(np.float32)]
+last = bytes_(2, 6, 5, 4)
+case("QLinearGlobalAveragePool", [last], [f32(0.05), u8(7), f32(0.04), u8(3)], channels_last=1, step=0.04, name="_last")
+case("QLinearAveragePool", [last], [f32(0.05), u8(7), f32(0.04), u8(3)], channels_last=1, kernel_shape=[2, 2],
+     count_include_pad=1, pads=[1, 1, 0, 0], step=0.04, name="_last")
+case("QLinearConv", [last], [f32(0.05), u8(7), bytes_(6, 4, 3, 3, dtype=np.int8), np.abs(floats(6)) / 50,
+                             np.zeros(6, np.int8), f32(0.1), u8(120), ints(1, 2, 3, 4, 5, 6)], channels_last=1,
+     pads=[1, 1, 1, 1], step=0.1, name="_last")
+case("NhwcMaxPool", [last], kernel_shape=[3, 2], strides=[1, 2], pads=[1, 0, 1, 0])
+case("NhwcMaxPool", [bytes_(1, 6, 5, 4, dtype=np.int8)], kernel_shape=[2, 2], dilations=[2, 2], name="_s8")
+case("QuantizeLinear", [floats(3, 4)], [f32(0.001), np.array(30000, np.uint16)], name="_16")
+case("QuantizeLinear", [floats(3, 4)], [np.abs(floats(4)) / 64, bytes_(4, dtype=np.int8)], axis=1, name="_axis")
+case("QuantizeLinear", [floats(3, 4)], [f32(0.01)], name="_none")
+case("DequantizeLinear", [bytes_(3, 4, dtype=np.uint16)], [f32(0.001), np.array(30000, np.uint16)], name="_16")
+case("DequantizeLinear", [bytes_(3, 4, dtype=np.int8)], [np.abs(floats(3)), bytes_(3, dtype=np.int8)], axis=0,
+     name="_axis")
+
+# ---- Recurrent layers ----
+
+T, N, I, M = 5, 3, 6, 4  # times, batch, size, hidden
+
+
+def lstm(name, directions=1, columns=False, kind=np.int8, rest=(), **attributes):
+    """`rest`: biases, lengths, h, c, peepholes."""
+    def scales(*dims):
+        return np.abs(floats(*dims)) / 40 + 0.004
+
+    form = (directions, 4 * M) if columns else (directions,)
+    zeros = np.zeros(form, kind) if kind == np.int8 else np.full(form, 128, kind)
+    rest = [*rest, *[None] * (5 - len(rest))]
+    case("DynamicQuantizeLSTM", [floats(T, N, I)],
+         [bytes_(directions, I, 4 * M, dtype=kind), bytes_(directions, M, 4 * M, dtype=kind), *rest,
+          scales(*form), zeros, scales(*form), zeros], outputs=3, hidden_size=M, name=name, **attributes)
+
+
+lstm("")
+lstm("_u8", kind=np.uint8, rest=[floats(1, 8 * M)])
+lstm("_columns", columns=True, rest=[floats(1, 8 * M)])
+lstm("_state", rest=[floats(1, 8 * M), None, floats(1, N, M), floats(1, N, M)])
+lstm("_lengths", rest=[floats(1, 8 * M), ints(5, 3, 1)])
+lstm("_peepholes", rest=[floats(1, 8 * M), None, None, None, floats(1, 3 * M)])
+lstm("_reverse", direction="reverse", rest=[floats(1, 8 * M)])
+lstm("_reverse_lengths", direction="reverse", rest=[floats(1, 8 * M), ints(5, 3, 2)])
+lstm("_both", directions=2, direction="bidirectional", columns=True, rest=[floats(2, 8 * M)])
+lstm("_functions", activations=["HardSigmoid", "Relu", "ScaledTanh"], activation_alpha=[0.3, 0.8],
+     activation_beta=[0.4, 0.7], clip=0.9, rest=[floats(1, 8 * M)])
+lstm("_forget", input_forget=1, rest=[floats(1, 8 * M)])
+
+# ---- Experts ----
+
+for name, kind, most, more in (("", "relu", 1, {}), ("_gelu", "gelu", 2, {"normalize_routing_weights": 1}),
+                               ("_silu", "silu", 2, {}), ("_identity", "identity", 4, {}),
+                               ("_swiglu", "swiglu", 2, {"swiglu_fusion": 1, "activation_alpha": 1.702,
+                                                         "activation_beta": 1.0, "normalize_routing_weights": 1}),
+                               ("_limit", "swiglu", 1, {"swiglu_fusion": 1, "swiglu_limit": 0.3})):
+    inner = 24 if kind == "swiglu" else 12
+    case("MoE", [floats(5, 8), 3 * floats(5, 4)],
+         [floats(4, inner, 8), floats(4, inner), floats(4, 8, 12), floats(4, 8)], k=most, activation_type=kind,
+         name=name, **more)
+case("MoE", [floats(2, 3, 8), floats(6, 4)], [floats(4, 12, 8), None, floats(4, 8, 12)], k=2, name="_batch")
+
+# ---- Tokens and positions ----
+
+words = random.integers(0, 3, (4, 7)).astype(np.int64)
+for size in (1, 2, 3, 8):
+    case("NGramRepeatBlock", [words, floats(4, 5)], ngram_size=size, name=f"_{size}")
+for axis, size, step in ((1, 2, 1), (-1, 3, 2), (0, 2, 2)):
+    CASES.append((f"unfoldtensor_{axis}", "UnfoldTensor", "com.microsoft", [floats(2, 4, 7)], 1, 0,
+                  {"dim": axis, "size": size, "step": step}))
+
+
+def bucket(ahead, both, buckets, most):
+    """T5's own way of numbering distances, one at a time."""
+    start = 0
+    if both:
+        buckets //= 2
+        start, ahead = (buckets if ahead > 0 else 0), abs(ahead)
+    else:
+        ahead = max(-ahead, 0)
+    if ahead < buckets // 2:
+        return start + ahead
+    far = buckets // 2 + int(np.log(ahead / (buckets // 2)) / np.log(most / (buckets // 2)) * (buckets - buckets // 2))
+    return start + min(far, buckets - 1)
+
+
+table = floats(16, 3)
+for both in (0, 1):
+    case("RelativePositionBias", [table, np.array(19, np.int64), np.array(23, np.int64)], is_bidirectional=both,
+         max_distance=20, name=f"_{both}")
+    places = [[bucket(k - q, both, 16, 20) for k in range(23)] for q in range(19)]
+    WANTED[f"relativepositionbias_{both}"] = [table[places].transpose(2, 0, 1)[None].copy()]
+query, more, far = floats(2, 5, 12), floats(12), floats(1, 3, 5, 5)
+gate_w, gate_b, eco = floats(4, 8), floats(8), floats(1, 3, 1, 1)
+case("GatedRelativePositionBias", [query], [more, far, gate_w, gate_b, eco], num_heads=3)
+heads = (query + more).reshape(2, 5, 3, 4).transpose(0, 2, 1, 3)
+gates = 1 / (1 + np.exp(-(heads @ gate_w + gate_b).reshape(2, 3, 5, 2, 4).sum(-1)))
+WANTED["gatedrelativepositionbias"] = [
+    ((gates[..., :1] * (gates[..., 1:] * eco - 1) + 2) * far).astype(np.float32)]
+
+# ---- Attention ----
+
+B, S, H, D, P = 2, 4, 2, 16, 3
+x, w, wb = floats(B, S, 12), floats(12, 3 * H * D), floats(3 * H * D)
+padded = ints([1, 1, 1, 0], [1, 1, 0, 0])
+masks = {"": None, "_ends": ints(3, 4), "_ends_starts": ints(3, 4, 0, 1), "_padding": padded,
+         "_square": random.integers(0, 2, (B, S, S)).astype(np.int32)}
+for name, mask in masks.items():
+    case("Attention", [x], [w, wb, mask], num_heads=H, name=name)
+case("Attention", [x], [w, wb], num_heads=H, unidirectional=1, scale=0.5, name="_causal")
+case("Attention", [x], [w, wb, padded], num_heads=H, unidirectional=1, mask_filter_value=-3.0, name="_causal_padding")
+case("Attention", [x], [w, wb, None, None, floats(1, H, S, S)], num_heads=H, name="_bias")
+case("Attention", [x], [floats(12, 2 * H * D + 8), floats(2 * H * D + 8)], num_heads=H,
+     qkv_hidden_sizes=[H * D, H * D, 8], name="_sizes")
+past = floats(2, B, H, P, D)
+case("Attention", [x], [w, wb, None, past], num_heads=H, outputs=2, unidirectional=1, name="_past")
+case("Attention", [x], [w, wb, ints(*[[1] * (P + S)] * B), past], num_heads=H, outputs=2, name="_past_mask")
+case("Attention", [x], [w], num_heads=H, name="_plain")
+qx3 = bytes_(B, S, 12)
+for name, tail, more in (("", [], {}), ("_mask", [ints(3, 4)], {}), ("_causal", [], {"unidirectional": 1})):
+    case("QAttention", [qx3], [bytes_(12, 3 * H * D, dtype=np.int8), wb, f32(0.02), f32(0.01), *(tail or [None]),
+                               u8(120), i8(0)], num_heads=H, name=name, **more)
+case("QAttention", [qx3], [bytes_(12, 3 * H * D), wb, f32(0.02), f32(0.01), None, u8(120), u8(127), past], num_heads=H,
+     outputs=2, name="_past")
+q, k, v = floats(B, S, H * D), floats(B, 5, H * D), floats(B, 5, H * D)
+case("MultiHeadAttention", [q, k, v], num_heads=H)
+case("MultiHeadAttention", [q, k, v], [wb], num_heads=H, name="_bias", scale=0.3)
+for name, mask in (("_ends", ints(3, 5)), ("_padding", ints([1, 1, 1, 0, 0], [1, 1, 1, 1, 0])),
+                   ("_square", random.integers(0, 2, (B, S, 5)).astype(np.int32))):
+    case("MultiHeadAttention", [q, k, v], [None, mask], num_heads=H, name=name)
+case("MultiHeadAttention", [q, k, v], [None, None, floats(B, 1, S, 5)], num_heads=H, name="_added")
+case("MultiHeadAttention", [q, q, q], num_heads=H, unidirectional=1, name="_causal")
+caches = [floats(B, H, P, D), floats(B, H, P, D)]
+case("MultiHeadAttention", [q, q, q], [None, None, None, *caches], num_heads=H, outputs=3, name="_past")
+case("MultiHeadAttention", [q, q, q], [wb, None, None, *caches], num_heads=H, outputs=3, unidirectional=1,
+     name="_past_causal")
+case("MultiHeadAttention", [q, *caches], [wb], num_heads=H, name="_cached")
+one = floats(B, 1, H * D)
+case("DecoderMaskedMultiHeadAttention", [one, *caches], [*[None] * 7, wb], num_heads=H, name="_cross")
+room = [floats(B, H, 6, D), floats(B, H, 6, D)]
+case("DecoderMaskedMultiHeadAttention", [one, floats(B, 1, H * D), floats(B, 1, H * D)],
+     [None, None, *room, ints(3), ints(1), np.zeros((B, 1, 6), np.int32)], num_heads=H, outputs=3,
+     past_present_share_buffer=1, name="_self")
+
+G = 4  # heads of queries, two of keys
+half = D // 2
+angles = [np.cos(floats(16, half)), np.sin(floats(16, half))]
+gq, gk, gv = floats(B, S, G * D), floats(B, S, 2 * D), floats(B, S, 2 * D)
+
+
+def group(name, ends, total, tail=(), inputs=(gq, gk, gv), past=(None, None), outputs=3, **attributes):
+    case("GroupQueryAttention", [*inputs], [*past, ints(*ends), np.array(total, np.int32), *tail], outputs=outputs,
+         num_heads=G, kv_num_heads=2, name=name, **attributes)
+
+
+group("", (3, 3), 4)
+group("_packed", (3, 3), 4, inputs=(floats(B, S, (G + 4) * D), None, None))
+group("_rotary", (3, 3), 4, angles, do_rotary=1)
+group("_interleaved", (3, 3), 4, angles, do_rotary=1, rotary_interleaved=1)
+group("_options", (3, 3), 4, scale=0.2, softcap=3.0, outputs=1)
+group("_window", (3, 3), 4, local_window_size=2, outputs=1)
+group("_smooth", (3, 3), 4, smooth_softmax=1, outputs=1)
+group("_sink", (3, 3), 4, [None, None, None, None, floats(G)], outputs=1)
+group("_added", (3, 3), 4, [None, None, None, floats(1, 1, S, S)], outputs=1)
+group("_all", (3, 3), 4, causal=0, outputs=1)
+small = (floats(1, 1, G * D), floats(1, 1, 2 * D), floats(1, 1, 2 * D))
+group("_next", (3,), 4, angles, inputs=small, past=(floats(1, 2, 3, D), floats(1, 2, 3, D)), do_rotary=1)
+tokens = (floats(B, 1, G * D), floats(B, 1, 2 * D), floats(B, 1, 2 * D))
+group("_room", (2, 4), 5, angles, inputs=tokens, past=(floats(B, 2, 8, D), floats(B, 2, 8, D)), do_rotary=1)
+group("_window_next", (2, 4), 5, inputs=tokens, past=(floats(B, 2, 8, D), floats(B, 2, 8, D)), local_window_size=2)
+group("_chunk", (6,), 7, angles, inputs=(floats(1, S, G * D), floats(1, S, 2 * D), floats(1, S, 2 * D)),
+      past=(floats(1, 2, 3, D), floats(1, 2, 3, D)), do_rotary=1)
+
+flat = floats(B, S, H * D)
+places = ints([0, 1, 2, 3], [2, 3, 4, 5], dtype=np.int64)
+for name, given in (("", places), ("_first", ints(5, dtype=np.int64))):
+    for interleaved in (0, 1):
+        case("RotaryEmbedding", [flat, given], angles, interleaved=interleaved, name=f"{name}_{interleaved}")
+case("RotaryEmbedding", [floats(B, H, S, D), places], angles, name="_heads")
+case("RotaryEmbedding", [flat, places], [a[:, :2].copy() for a in angles], num_heads=H, rotary_embedding_dim=4,
+     name="_part")
+
+# ---- What ai.onnx has as well, and small ones ----
+
+for upper, diagonal in ((1, None), (0, -1), (1, 1)):
+    case("Trilu", [floats(2, 4, 5)], [] if diagonal is None else [np.array(diagonal, np.int64)], upper=upper,
+         name=f"_{upper}_{diagonal}")
+case("GatherND", [floats(2, 3, 4), ints([0, 1], [1, 2], dtype=np.int64)])
+case("Range", [np.array(1, np.float32), np.array(7, np.float32)], [np.array(2, np.float32)])
+case("Range", [np.array(1, np.int64), np.array(4, np.int64)], name="_ones")
+case("Pad", [floats(2, 3)], [ints(0, 1, 1, 0, dtype=np.int64), f32([0.5])])
+case("Pad", [floats(3, 4)], [ints(1, 1, 1, 0, dtype=np.int64)], mode="reflect", name="_reflect")
+case("ExpandDims", [floats(2, 3)], [np.array(1, np.int32)])
+case("ExpandDims", [floats(2, 3)], [np.array(-1, np.int32)], name="_end")
+case("Unique", [f32([2, 1, 1, 3, 4, 3])], outputs=3)
+case("Inverse", [floats(2, 4, 4) + np.eye(4, dtype=np.float32)])
+case("Inverse", [f32([[0, 2, 1], [1, 0, 0], [3, 0, 1]])], name="_pivot")
+case("CDist", [floats(3, 4), floats(5, 4)], metric="euclidean")
+case("CDist", [floats(3, 4)], [floats(5, 4)], metric="sqeuclidean", name="_squares")
+case("GridSample", [floats(1, 2, 4, 5), floats(1, 3, 3, 2)])
+
+
+# ---- What is refused, and in which words ----
+
+REFUSED = [
+    ("FusedConv", [image, Constant(window)], {"activation": "Nothing", "group": 2}, "the activation 'Nothing'"),
+    ("FusedConv", [image, Constant(window)], {"activation": "Clip", "group": 2}, "Clip has 0 parameters, expected 2"),
+    ("MatMulNBits", [floats(3, 32), Constant(bytes_(5, 2, 7)), Constant(floats(5, 2))],
+     {"K": 32, "N": 5, "block_size": 16}, "packed weights of 70 bytes; 5 x 32 codes of 4 bits are expected"),
+    ("MatMulNBits", [floats(3, 32), bytes_(5, 2, 8), Constant(floats(5, 2))], {"K": 32, "N": 5, "block_size": 16},
+     "packed weights that are no constant of bytes"),
+    ("Attention", [x, Constant(floats(12, 50))], {"num_heads": 2}, "weights of 50 columns for 2 heads"),
+    ("Attention", [x, Constant(w)], {"num_heads": 0}, "attribute 'num_heads' is 0"),
+    ("GroupQueryAttention", [gq, gk, gv, None, None, Constant(ints(3, 3))], {"num_heads": 4, "kv_num_heads": 3},
+     "4 heads of queries to 3 of keys"),
+    ("SkipLayerNormalization", [hidden], {}, "has no input 1"),
+    ("GroupNorm", [pixels, Constant(gamma), Constant(beta)], {"groups": 3}, "8 channels in 3 groups"),
+    ("GroupNorm", [pixels, Constant(gamma), Constant(beta)], {"groups": 2, "activation": 2},
+     "attribute 'activation' is 2"),
+    ("SkipGroupNorm", [pixels, Constant(gamma), Constant(beta)], {"groups": 2}, "has no input 3"),
+    ("NhwcConv", [floats(2, 8), Constant(floats(2, 8))], {}, "input 1 has rank 2"),
+    ("QLinearAdd", [qx, Constant(f32(0.02))], {}, "has no input 3"),
+    ("QLinearConcat", [Constant(f32(1)), Constant(u8(0)), qx], {"axis": 0}, "has 3 inputs"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(bytes_(1, 3, 8)), Constant(bytes_(1, 2, 8))], {},
+     "has no input 8"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(floats(1, 3, 8)), Constant(bytes_(1, 2, 8)), *[None] * 5,
+                             Constant(floats(1)), Constant(bytes_(1)), Constant(floats(1)), Constant(bytes_(1))], {},
+     "weights of another type than i8 and u8"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(bytes_(1, 3, 8)), Constant(bytes_(1, 2, 8)), *[None] * 5,
+                             Constant(floats(1)), Constant(bytes_(1)), Constant(floats(1)), Constant(bytes_(1))],
+     {"activations": ["Sigmoid", "Sine", "Tanh"]}, "are not known, or too many"),
+    ("DynamicQuantizeLSTM", [floats(2, 1, 3), Constant(bytes_(1, 3, 12)), Constant(bytes_(1, 2, 8)), *[None] * 5,
+                             Constant(floats(1)), Constant(bytes_(1)), Constant(floats(1)), Constant(bytes_(1))], {},
+     "weights that are not [directions, size, 4 * hidden]"),
+    ("MatMulBnb4", [floats(3, 32), Constant(bytes_(64)), Constant(floats(7))],
+     {"K": 32, "N": 4, "block_size": 16, "quant_type": 1}, "has not a factor for each of 8 blocks"),
+    ("MatMulBnb4", [floats(3, 32), Constant(bytes_(64)), Constant(floats(8))],
+     {"K": 32, "N": 4, "block_size": 16, "quant_type": 2}, "attribute 'quant_type' is 2"),
+    ("NGramRepeatBlock", [words, floats(4, 5)], {"ngram_size": 0}, "attribute 'ngram_size' is 0"),
+    ("UnfoldTensor", [floats(3)], {"size": 4}, "parts of 4, 1 apart, of an axis of 3"),
+    ("MoE", [floats(5, 8), floats(5, 4), Constant(floats(4, 12, 8)), None, Constant(floats(4, 8, 12))], {"k": 5},
+     "attribute 'k' is 5"),
+    ("MoE", [floats(5, 8), floats(5, 4), Constant(floats(4, 12, 8)), None, Constant(floats(4, 8, 12))],
+     {"activation_type": "swiglu", "swiglu_fusion": 2}, "swiglu_fusion 2"),
+    ("BeamSearch", [words], {}, "the op is not known"),
+    ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
+    ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),
+    ("RotaryEmbedding", [floats(1, 2, 8), None, floats(4, 4), floats(4, 4)], {}, "has no positions"),
+    ("RotaryEmbedding", [floats(1, 2, 8), ints(1, 2, 3), floats(4, 4), floats(4, 4)], {}, "positions are neither one"),
+    ("RotaryEmbedding", [floats(1, 2, 8), ints(0), floats(4, 0), floats(4, 0)], {}, "of 0 elements are turned"),
+    ("GroupQueryAttention", [gq, gk, gv, floats(2, 2, 3, 8), None, Constant(ints(3, 3)), Constant(ints(3))],
+     {"num_heads": 4, "kv_num_heads": 2}, "has one of past_key and past_value"),
+    ("GroupQueryAttention", [gq, gk, gv, floats(3), floats(3), Constant(ints(3, 3)), Constant(ints(3))],
+     {"num_heads": 4, "kv_num_heads": 2}, "a cache of another rank than 4"),
+]
