@@ -143,21 +143,27 @@ def main():
         may = choices(found)
         sampler = optuna.samplers.TPESampler(seed=options.seed, multivariate=True)
         study = open_study(optuna, options, sampler)
-        if options.from_program:
-            study.enqueue_trial({layer["name"]: layer["format"] for layer in found["layers"]})
         best = [float("inf")]
 
-        def objective(trial):
-            choice = {name: trial.suggest_categorical(name, formats) for name, formats in may.items()}
+        def value_of(choice, number):
             report = model.measure(choice)
             missed, loss = reached(report)
             value = loss + PENALTY * missed
             if value < best[0]:
                 best[0] = value
-                print(f"trial {trial.number + 1:4}  {figures(report)}", file=sys.stderr, flush=True)
+                print(f"trial {number:4}  {figures(report)}", file=sys.stderr, flush=True)
             return value
 
-        study.optimize(objective, n_trials=options.trials)
+        def objective(trial):
+            choice = {name: trial.suggest_categorical(name, formats) for name, formats in may.items()}
+            return value_of(choice, trial.number + 1)
+
+        if options.from_program:  # put down when it is measured: of trials that wait, two processes may take the same
+            first = {layer["name"]: layer["format"] for layer in found["layers"]}
+            study.add_trial(optuna.trial.create_trial(
+                params=first, value=value_of(first, 1),
+                distributions={name: optuna.distributions.CategoricalDistribution(f) for name, f in may.items()}))
+        study.optimize(objective, n_trials=options.trials - options.from_program)
         result = model.measure(study.best_trial.params, Path(options.output).resolve())
         Path(f"{options.output}.report.json").write_text(json.dumps(result))
         print(f"optuna            {len(study.trials):4} trials  {figures(result)}")
