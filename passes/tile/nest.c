@@ -354,6 +354,7 @@ static void zero_slab(tile *t, slab *s)
         s->at.at[s->order[k]] = tile_dim(t, -(int64_t)layout->halo[s->order[k]]);
     for (uint32_t k = 0; k < s->axis; k++)
         positions = adze_dim_mul(t->context, positions, adze_type_dim(s->tensor, s->order[k]));
+    if (adze_dim_is_value(positions, 0)) return; /* digits of nothing would divide by 0 */
     tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, positions), 1, false, NULL, 0);
     t->extents[loop.axis] = positions;
     const adze_dim *rest = adze_dim_axis(t->context, loop.axis);
