@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 
-from onnx_contrib_cases import CASES, REFUSED, WANTED, Constant, I, M, N, T, floats
+from onnx_contrib_cases import CASES, OPEN, REFUSED, WANTED, Constant, I, M, N, T, floats
 from onnx_suite import (ADZE, TensorProto, first_line, folder_of, helper, np, numpy_helper, onnx, option, run_cases,
                         run_onnx, save_case)
 
@@ -75,8 +75,9 @@ def write(folder, name, op, domain, operands, outputs, step, attributes):
     model, args, shown = build(op, domain, operands, outputs, step, attributes)
     got = WANTED.get(name) or run_onnx(model, dict(args), shown)
     del model.graph.output[:]
-    model.graph.output.extend(helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), y.shape)
-                              for n, y in zip(shown, got))
+    model.graph.output.extend(
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), None if name in OPEN else y.shape)
+        for n, y in zip(shown, got))
     save_case(os.path.join(folder, name), model, [a for _, a in args], got, step * 1.001 or None)
 
 

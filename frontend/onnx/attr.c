@@ -104,14 +104,20 @@ static bool has_word(const char *more, const char *name)
 
 /* Flags of which the standard says what 0 and 1 mean: any other value is an error. */
 static const char strict_flags[] =
-    " allowzero antialias causal center_point_box channels_last do_rotary exclude_outside exclusive fmod input_forget "
-    "interleaved is_causal is_packed_batching is_test keepdims layout noop_with_empty_axes one_class output_qk "
-    "past_present_share_buffer reverse rotary_interleaved select_last_index sliding_window_cache sorted "
+    " allowzero antialias causal ceil_mode center_point_box channels_last do_rotary exclude_outside exclusive fmod input_forget "
+    "interleaved is_causal is_packed_batching is_test keepdims largest layout noop_with_empty_axes one_class output_qk "
+    "past_present_share_buffer reverse rotary_interleaved saturate select_last_index sliding_window_cache sorted "
     "storage_order training_mode unidirectional ";
 /* Flags that are asked for whether they are set: everything but 0 is 1, as in ONNX Runtime. */
 static const char loose_flags[] =
-    " align_corners ceil_mode count_include_pad detect_negative detect_positive inverse is_case_sensitive largest "
-    "linear_before_reset onesided periodic saturate transA transB transBatchA transBatchB upper zeros ";
+    " align_corners count_include_pad detect_negative detect_positive inverse is_case_sensitive "
+    "linear_before_reset onesided periodic transA transB transBatchA transBatchB upper zeros ";
+
+/* What other domains mean by a name is theirs to say. */
+static bool is_of_onnx(const adze_onnx_node *node)
+{
+    return !*node->domain || !strncmp(node->domain, "ai.onnx.", 8) || !strcmp(node->domain, "com.microsoft");
+}
 
 bool adze_onnx_attr_flag(adze_onnx_node *node, const char *name, int64_t *out)
 {
@@ -282,7 +288,7 @@ static bool convert(adze_onnx_node *node, const adze_attr_row *row, adze_attr *o
     switch (row->kind) {
     case ADZE_ATTR_INT:
     case ADZE_ATTR_BOOL:
-        ok = has_word(strict_flags, row->name) || has_word(loose_flags, row->name)
+        ok = is_of_onnx(node) && (has_word(strict_flags, row->name) || has_word(loose_flags, row->name))
                  ? adze_onnx_attr_flag(node, row->name, &i)
                  : adze_onnx_attr_int(node, row->name, &i);
         *out = adze_attr_int(row->name, i);

@@ -193,6 +193,7 @@ static bool has_room(const adze_onnx_node *node, const attention *a, bool *out_k
         const char *name = adze_intern_z(node->import->context, node->proto->output[i]);
         const adze_type *type = *name ? adze_map_get(node->import->declared, name) : NULL;
         if (!type || !adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_rank(type) != 4) continue;
+        if (adze_dim_is_unknown(adze_type_dim(type, 2))) continue;
         return adze_dim_equal(adze_type_dim(type, 2), compose_dim(a->past_k, 2));
     }
     *out_known = false;

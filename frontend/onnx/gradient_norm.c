@@ -79,24 +79,3 @@ bool derive_softmax_flat(gradient *g, const adze_op *op, term *d)
     term *sum = over(g, "reduce_sum", mul(g, d, y), (uint32_t)axis, (uint32_t)rank);
     return derive_add(g, 0, mul(g, y, sub(g, d, sum)));
 }
-
-/* p = softmax(q k^T scale + mask), y = p v. */
-bool derive_attention(gradient *g, const adze_op *op, term *d)
-{
-    static const int64_t turn[] = {0, 1, 3, 2};
-    double scale = adze_op_attr_float(op, "scale");
-    term *q = in(op, 0), *k = in(op, 1), *v = in(op, 2), *mask = in(op, 3);
-    adze_attr last = adze_attr_int("axis", -1);
-    if (in(op, 4)) return adze_onnx_unsupported(g->node, "the derivative of attention with a window");
-    term *p = times(g, compose2(g->node, "matmul", q, compose_transpose(g->node, k, turn, 4)), scale);
-    if (mask && compose_dtype(mask) == ADZE_DTYPE_bool) p = choose(g, mask, p, num(g, p, -INFINITY));
-    else if (mask) p = add(g, p, mask);
-    p = p ? compose_with(g->node, "softmax", p, last) : NULL;
-    term *dp = compose2(g->node, "matmul", d, compose_transpose(g->node, v, turn, 4));
-    term *ds = mul(g, p, sub(g, dp, over(g, "reduce_sum", mul(g, dp, p), 3, 4)));
-    if (!ds || (mask && !derive_add(g, 3, ds))) return false;
-    term *scaled = times(g, ds, scale);
-    return derive_add(g, 0, compose2(g->node, "matmul", scaled, k)) &&
-           derive_add(g, 1, compose2(g->node, "matmul", compose_transpose(g->node, scaled, turn, 4), q)) &&
-           derive_add(g, 2, compose2(g->node, "matmul", compose_transpose(g->node, p, turn, 4), d));
-}

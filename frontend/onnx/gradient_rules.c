@@ -82,11 +82,12 @@ static bool hard_swish(gradient *g, const adze_op *op, term *d)
     return chain(g, d, choose(g, compared(g, "less", one(g, "abs", x), 3), slope, outside));
 }
 
-/* x (1 + t) / 2 with t = tanh(k (x + c x^3)) */
+/* x (1 + t) / 2 with t = tanh(k (x + c x^3)), which is 1 or -1 long before 16; beyond it powers of x may be infinite. */
 static bool gelu_tanh(gradient *g, const adze_op *op, term *d)
 {
     const double k = sqrt(2 / acos(-1)), c = 0.044715;
-    term *x = in(op, 0), *xx = square(g, x);
+    term *whole = in(op, 0), *x = compose3(g->node, "clip", whole, num(g, whole, -16), num(g, whole, 16));
+    term *xx = square(g, x);
     term *t = one(g, "tanh", mul(g, x, add(g, times(g, xx, k * c), num(g, x, k))));
     term *slope = mul(g, mul(g, x, from_one(g, square(g, t))), add(g, times(g, xx, 3 * k * c), num(g, x, k)));
     return chain(g, d, times(g, add(g, add(g, t, num(g, x, 1)), slope), 0.5));
@@ -399,7 +400,7 @@ static const struct {
     rule *run;
 } rows[] = {
     {"abs", unary}, {"acos", unary}, {"acosh", unary}, {"add", add_rule}, {"asin", unary}, {"asinh", unary},
-    {"atan", unary}, {"atanh", unary}, {"attention", derive_attention}, {"average_pool", derive_average_pool},
+    {"atan", unary}, {"atanh", unary}, {"average_pool", derive_average_pool},
     {"batch_norm", derive_batch_norm}, {"cast", cast}, {"ceil", flat}, {"celu", unary}, {"clip", clip},
     {"compress", derive_moved}, {"concat", concat}, {"constant_of_shape", flat}, {"conv", derive_conv},
     {"cos", unary}, {"cosh", unary}, {"cum_sum", derive_cum_sum}, {"depth_to_space", derive_moved},

@@ -25,7 +25,7 @@ typedef bool rule(gradient *g, const adze_op *op, term *d);
 
 rule derive_conv, derive_max_pool, derive_average_pool, derive_global_max, derive_lp_pool;
 rule derive_moved, derive_pad, derive_scatter, derive_cum_sum;
-rule derive_batch_norm, derive_layer_norm, derive_softmax_flat, derive_attention;
+rule derive_batch_norm, derive_layer_norm, derive_softmax_flat;
 rule derive_if, derive_loop, derive_recurrent, derive_resize;
 
 /* gradient_move.c: what x gets where each element of d is what x holds at a place, counted over all of x. */

@@ -2,6 +2,7 @@
 #include "attention.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static term *dim_number(adze_onnx_node *node, term *x, uint32_t axis)
@@ -63,11 +64,26 @@ static bool read_attention(adze_onnx_node *node, attention *a)
     return true;
 }
 
+/* Head i of those that are wanted is head i / times of what there is; no dim need be known. */
+static term *gather_heads(adze_onnx_node *node, term *x, int64_t times, int64_t want)
+{
+    enum { MOST = 1 << 20 };
+    int64_t *from = want <= MOST ? calloc((size_t)want, sizeof *from) : NULL;
+    if (!from) return adze_onnx_invalid(node, "%lld heads are too many", (long long)want), NULL;
+    for (int64_t i = 0; i < want; i++) from[i] = i / times;
+    term *index = compose_ints(node, from, (size_t)want);
+    adze_attr axis = adze_attr_int("axis", 1);
+    free(from);
+    return compose_all(node, "gather", (term *[]){x, index}, 2, 2, &axis, 1);
+}
+
 term *compose_repeat_heads(adze_onnx_node *node, term *x, int64_t have, int64_t want)
 {
     adze_context *context = node->import->context;
     int64_t times = want / have;
     if (times == 1 || compose_rank(x) != 4) return x;
+    for (uint32_t i = 0; i < 4; i++)
+        if (adze_dim_is_unknown(compose_dim(x, i))) return gather_heads(node, x, times, want);
     const adze_dim *wide[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(context, times), compose_dim(x, 2),
                               compose_dim(x, 3)};
     const adze_dim *dims[] = {wide[0], adze_dim_const(context, want), wide[3], wide[4]};

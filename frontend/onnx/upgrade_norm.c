@@ -31,13 +31,20 @@ term *compose_normalize(adze_onnx_node *node, term *x, const int64_t *axes, size
     return compose2(node, "div", centred, deviation);
 }
 
-/* The same over all axes from the third on, which become one: kernels of such rows are those of layer_norm. */
+/* The same over all axes from the third on, which become one where their extents are known: kernels of such rows are those of layer_norm. */
 static term *normalize_rows(adze_onnx_node *node, term *x, double epsilon)
 {
     static const int64_t last = 2;
     if (!x) return NULL;
     const adze_type *type = adze_value_type(x);
     uint32_t rank = adze_type_rank(type);
+    int64_t axes[ADZE_MAX_RANK];
+    bool known = true;
+    for (uint32_t i = 0; i < rank; i++) {
+        axes[i] = i;
+        known = known && !adze_dim_is_unknown(adze_type_dim(type, i));
+    }
+    if (!known) return compose_normalize(node, x, axes + 2, rank - 2, epsilon);
     const adze_dim *row[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(node->import->context, 1)};
     for (uint32_t i = 2; i < rank; i++) row[2] = adze_dim_mul(node->import->context, row[2], compose_dim(x, i));
     if (rank != 3) x = compose_reshape(node, x, row, 3);

@@ -76,6 +76,9 @@ TEST(flags)
     refused(around(flagged("ReduceSum", "keepdims", -1), "2 3", 13), "attribute 'keepdims' is -1");
     refused(around(flagged("Unique", "sorted", 2), "2 3", 13), "attribute 'sorted' is 2");
     accepted(around(flagged("ReduceSum", "keepdims", 1), "2 3", 13));
+    wire top = m_node("TopK", "n", "x x", "y"); /* where some ask for 1, others for all but 0 */
+    w_msg(&top, 5, m_attr_int("largest", 2));
+    refused(around(top, "2 3", 13), "attribute 'largest' is 2");
     /* everything but 0 is true */
     accepted(around(flagged("Trilu", "upper", 7), "2 3", 14));
     wire node = of_domain(m_node("FusedMatMul", "n", "x x", "y"), "com.microsoft");
@@ -342,6 +345,20 @@ TEST(gradient_by_a_name_twice)
     refused(with_domain(m_model(graph, 13), "ai.onnx.preview.training"), "xs and zs name 'x' twice");
 }
 
+/* No reshape needs the extents of an image that only a run knows. */
+TEST(images_of_unknown_size)
+{
+    wire graph = {0};
+    w_msg(&graph, NODE, m_node("Slice", "s", "x starts ends", "part"));
+    w_msg(&graph, NODE, m_node("InstanceNormalization", "n", "part scale scale", "y"));
+    w_msg(&graph, INPUT, value("x", F32, "1 3 8 8"));
+    w_msg(&graph, INPUT, value("starts", I64, "4"));
+    w_msg(&graph, INPUT, value("ends", I64, "4"));
+    w_msg(&graph, INPUT, value("scale", F32, "3"));
+    w_msg(&graph, OUTPUT, value("y", F32, NULL));
+    accepted(m_model(graph, 13));
+}
+
 /* Scan of opset 8 over x, [2, 3, 1] say, with lengths of the two entries. */
 static wire scan_model(const char *dims, const char *count, const int64_t *lengths, size_t n)
 {
@@ -423,6 +440,7 @@ int main(void)
     RUN(weights_of_few_bits);
     RUN(sizes_of_projections);
     RUN(gradient_by_a_name_twice);
+    RUN(images_of_unknown_size);
     RUN(lengths_of_sequences);
     RUN(batches_of_nothing_to_scan);
     RUN(one_error_for_a_fault);
