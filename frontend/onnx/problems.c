@@ -35,7 +35,9 @@ typedef struct adze_onnx_problems {
     void *outer_self;
     fault *faults;
     uint32_t count, capacity, n_nodes;
-    adze_map *by_key; /* interned key -> index + 1 */
+    adze_map *by_key;    /* interned key -> index + 1 */
+    adze_map *unknown;   /* interned domain and op type -> what is said: its name is compared with all there are */
+    const char *symbols; /* " --dim" takes them; NULL: not asked for yet */
     const char *needed; /* of the message that comes next; NULL: nothing to say */
     bool whole;         /* it is the model's */
 } adze_onnx_problems;
@@ -84,16 +86,26 @@ bool adze_onnx_unsupported(const adze_onnx_node *node, const char *format, ...)
     return false;
 }
 
+/* The inputs' symbols are listed once an import. */
+static const char *needed_dims(adze_onnx_import *import)
+{
+    adze_onnx_problems *p = import->problems;
+    if (!p) return NULL;
+    if (p->symbols) return p->symbols;
+    adze_text symbols = {0};
+    adze_onnx_list_symbols(import, &symbols);
+    p->symbols = symbols.size ? adze_internf(import->context, "fixed dims: --dim NAME=N for%.*s", (int)symbols.size - 1,
+                                             symbols.data)
+                              : "declared dims of what the node reads (ONNX's shape inference writes them)";
+    adze_text_free(&symbols);
+    return p->symbols;
+}
+
 bool adze_onnx_undetermined(const adze_onnx_node *node, const char *format, ...)
 {
     va_list args;
-    adze_text symbols = {0};
     va_start(args, format);
-    adze_onnx_list_symbols(node->import, &symbols);
-    set_needed(node, symbols.size ? adze_internf(node->import->context, "fixed dims: --dim NAME=N for%.*s",
-                                                 (int)symbols.size - 1, symbols.data)
-                                  : "declared dims of what the node reads (ONNX's shape inference writes them)");
-    adze_text_free(&symbols);
+    set_needed(node, needed_dims(node->import));
     report(node, true, format, args);
     va_end(args);
     return false;
@@ -144,22 +156,34 @@ static const char *other_domain(const adze_onnx_node *node)
     return NULL;
 }
 
-bool adze_onnx_unknown_op(const adze_onnx_node *node)
+static const char *describe_unknown(const adze_onnx_node *node, bool imported)
 {
     char ask[96];
     adze_text text = {0};
     adze_nearest nearest = {.wanted = node->op_type};
     const char *other = other_domain(node);
     adze_text_append(&text, "the op is not known%s%s", *node->domain ? " in domain " : "", node->domain);
-    if (!imports_domain(node)) adze_text_append(&text, ", which opset_import does not name");
+    if (!imported) adze_text_append(&text, ", which opset_import does not name");
     if (other)
         adze_text_append(&text, "; %s has one of this name", other);
     else
         offer_names(node, &nearest);
     adze_text_append(&text, "%s", adze_nearest_ask(&nearest, ask, sizeof ask));
-    set_needed(node, "a plug-in with the op (docs/plugins.md; --plugin), or a function of that name in the model");
-    adze_error(node->loc, "not supported (opset %lld): %s", (long long)node->version, text.data);
+    const char *said = adze_intern(node->import->context, text.data, text.size);
     adze_text_free(&text);
+    return said;
+}
+
+bool adze_onnx_unknown_op(const adze_onnx_node *node)
+{
+    adze_onnx_problems *p = node->import->problems;
+    bool imported = imports_domain(node);
+    const char *key = adze_internf(node->import->context, "%d %s\n%s", imported, node->domain, node->op_type);
+    const char *said = p ? adze_map_get(p->unknown, key) : NULL;
+    if (!said) said = describe_unknown(node, imported);
+    if (p) adze_map_set(p->unknown, key, (void *)(uintptr_t)said);
+    set_needed(node, "a plug-in with the op (docs/plugins.md; --plugin), or a function of that name in the model");
+    adze_error(node->loc, "not supported (opset %lld): %s", (long long)node->version, said);
     return false;
 }
 
@@ -273,8 +297,10 @@ static void hold(void *self, const adze_diagnostic *d)
 void adze_onnx_problems_begin(adze_onnx_import *import)
 {
     adze_onnx_problems *p = import->problems = calloc(1, sizeof *p);
-    if (p) p->by_key = adze_map_create();
-    if (!p || !p->by_key) abort();
+    if (!p) abort();
+    p->by_key = adze_map_create();
+    p->unknown = adze_map_create();
+    if (!p->by_key || !p->unknown) abort();
     p->outer = adze_context_sink(import->context, &p->outer_self);
     adze_context_set_sink(import->context, hold, import);
 }
@@ -392,6 +418,7 @@ void adze_onnx_problems_end(adze_onnx_import *import)
         show_all(import, ADZE_ERROR);
     }
     adze_map_destroy(p->by_key);
+    adze_map_destroy(p->unknown);
     free(p->faults);
     free(p);
     import->problems = NULL;
