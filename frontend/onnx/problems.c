@@ -40,6 +40,7 @@ typedef struct adze_onnx_problems {
     const char *symbols; /* " --dim" takes them; NULL: not asked for yet */
     const char *needed; /* of the message that comes next; NULL: nothing to say */
     bool whole;         /* it is the model's */
+    bool stopped;       /* there may be more */
 } adze_onnx_problems;
 
 /* ---- Reporting ---- */
@@ -308,6 +309,7 @@ void adze_onnx_problems_begin(adze_onnx_import *import)
 bool adze_onnx_may_report(adze_onnx_import *import)
 {
     if (import->problems->count < MAX_FAULTS) return true;
+    import->problems->stopped = true;
     return adze_error(adze_onnx_source_loc(&import->source), "too many errors");
 }
 
@@ -384,9 +386,11 @@ static void sum_up(const adze_onnx_import *import, adze_severity severity)
         repeated |= f->count > 1;
         if (f->op_type) n_ops += is_first_of_op(p, i, severity, true) && is_first_of_op(p, i, severity, false);
     }
-    if (severity == ADZE_ERROR && n_ops && (n > 1 || repeated))
+    if (severity == ADZE_ERROR && n_ops && p->n_nodes && (n > 1 || repeated))
         adze_text_append(&text, "%u %s of %u %s cannot be read", p->n_nodes, p->n_nodes == 1 ? "node" : "nodes", n_ops,
                          n_ops == 1 ? "operator" : "operators");
+    if (severity == ADZE_ERROR && p->stopped)
+        adze_text_append(&text, "%sreading stopped after %u faults", text.size ? "; " : "", MAX_FAULTS);
     write_left_out(p, severity, &text);
     if (text.size)
         p->outer(p->outer_self, &(adze_diagnostic){ADZE_NOTE, adze_onnx_source_loc(&import->source), text.data});
