@@ -99,6 +99,21 @@ TEST(a_screenful)
     reader_end(&r);
 }
 
+TEST(more_than_is_worth_reading)
+{
+    wire graph = {0};
+    char op_type[16];
+    reader r;
+    for (int i = 0; i < 1500; i++) {
+        snprintf(op_type, sizeof op_type, "Wobble%d", i);
+        w_msg(&graph, 1, m_node(op_type, "", "x", ""));
+    }
+    read_model(&r, m_model(ended(graph, "2", "x"), 17), NULL);
+    CHECK(!r.module);
+    CHECK(logged(&r, "reading stopped after 1000 faults"));
+    reader_end(&r);
+}
+
 TEST(names_that_are_near)
 {
     static const struct {
@@ -198,6 +213,7 @@ int main(void)
     RUN(nodes_of_one_fault_are_one_message);
     RUN(faults_of_an_operator_stand_together);
     RUN(a_screenful);
+    RUN(more_than_is_worth_reading);
     RUN(names_that_are_near);
     RUN(faults_of_the_model);
     RUN(open_dims);
