@@ -91,7 +91,7 @@ static term *in_groups(adze_onnx_node *node, term *x, uint32_t rank, uint32_t at
     size_t n = 0;
     if (!x) return NULL;
     if (rank == ADZE_MAX_RANK || !adze_dim_is_const(compose_dim(x, at), &channels))
-        return adze_onnx_unsupported(node, "channels of unknown number"), NULL;
+        return adze_onnx_undetermined(node, "channels of unknown number"), NULL;
     if (groups < 1 || channels % groups)
         return adze_onnx_invalid(node, "%lld channels in %lld groups", (long long)channels, (long long)groups), NULL;
     for (uint32_t i = 0; i < rank; i++) split[i + (i > at)] = compose_dim(x, i);
@@ -112,7 +112,7 @@ bool adze_onnx_contrib_group_norm(adze_onnx_node *node)
     int64_t groups = 0, last = 1, activation = 0;
     double epsilon = 1e-5;
     bool skips = node->op_type[0] == 'S';
-    if (!adze_onnx_attr_int(node, "groups", &groups) || !adze_onnx_attr_int(node, "channels_last", &last) ||
+    if (!adze_onnx_attr_int(node, "groups", &groups) || !adze_onnx_attr_flag(node, "channels_last", &last) ||
         !adze_onnx_attr_int(node, "activation", &activation) || !adze_onnx_attr_float(node, "epsilon", &epsilon) ||
         !compose_operand(node, 0, 3, &x, &rank) || !compose_operand(node, 1, 1, &scale, &unused) ||
         !compose_operand(node, 2, 1, &shift, &unused))

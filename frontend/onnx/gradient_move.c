@@ -24,8 +24,8 @@ term *derive_put_back(gradient *g, term *x, term *places, term *d)
 /* The op over places, not x. */
 static term *moved_places(gradient *g, const adze_op *op, term *places)
 {
-    adze_map *map = adze_map_create();
-    if (!map || !places) return NULL;
+    adze_map *map = places ? adze_map_create() : NULL;
+    if (!map) return NULL;
     adze_map_set(map, in(op, 0), places);
     adze_op *copy = adze_clone(&g->node->import->builder, op, map);
     adze_map_destroy(map);

@@ -16,7 +16,7 @@ static term *over(gradient *g, const char *name, term *x, uint32_t from, uint32_
 static bool find_axis(gradient *g, const adze_op *op, uint32_t *out_rank, uint32_t *out_axis)
 {
     int rank = compose_rank(in(op, 0));
-    if (rank < 1) return adze_onnx_unsupported(g->node, "the derivative of %s of unknown rank", adze_op_name(op));
+    if (rank < 1) return adze_onnx_undetermined(g->node, "the derivative of %s of unknown rank", adze_op_name(op));
     *out_rank = (uint32_t)rank;
     return compose_axis(g->node, adze_op_attr_int(op, "axis"), *out_rank, out_axis);
 }
@@ -74,7 +74,7 @@ bool derive_softmax_flat(gradient *g, const adze_op *op, term *d)
     term *y = adze_op_result(op, 0);
     int rank = compose_rank(y);
     int64_t axis = adze_op_attr_int(op, "axis");
-    if (rank < 0) return adze_onnx_unsupported(g->node, "the derivative of softmax of unknown rank");
+    if (rank < 0) return adze_onnx_undetermined(g->node, "the derivative of softmax of unknown rank");
     if (axis < 0) axis += rank;
     term *sum = over(g, "reduce_sum", mul(g, d, y), (uint32_t)axis, (uint32_t)rank);
     return derive_add(g, 0, mul(g, y, sub(g, d, sum)));

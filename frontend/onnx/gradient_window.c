@@ -15,7 +15,7 @@ static bool windows_of(gradient *g, const adze_op *op, term *w, compose_window o
     int rank = compose_rank(x);
     const adze_dim *dims[ADZE_MAX_RANK], *kernel[ADZE_MAX_RANK];
     adze_window found[ADZE_MAX_RANK];
-    if (rank < 3) return adze_onnx_unsupported(g->node, "the derivative of %s of unknown rank", adze_op_name(op));
+    if (rank < 3) return adze_onnx_undetermined(g->node, "the derivative of %s of unknown rank", adze_op_name(op));
     uint32_t n = (uint32_t)rank - 2;
     for (uint32_t i = 0; i < n; i++) {
         dims[i] = compose_dim(x, 2 + i);
@@ -29,7 +29,7 @@ static bool windows_of(gradient *g, const adze_op *op, term *w, compose_window o
         if (!adze_dim_is_const(dims[i], &a->in) || !adze_dim_is_const(found[i].out, &a->out) ||
             !adze_dim_is_const(found[i].kernel, &a->kernel) || !adze_dim_is_const(found[i].before, &a->before) ||
             !adze_dim_is_const(found[i].after, &a->after))
-            return adze_onnx_unsupported(g->node, "the derivative of %s over an axis of unknown extent",
+            return adze_onnx_undetermined(g->node, "the derivative of %s over an axis of unknown extent",
                                          adze_op_name(op));
     }
     *out_n = n;
