@@ -77,10 +77,10 @@ static bool branch(gradient *g, const adze_op *op, adze_op *made, uint32_t index
 {
     adze_onnx_import *import = g->node->import;
     adze_builder outer = import->builder;
-    gradient inner = {g->node, adze_map_create(), adze_map_create(), adze_map_create(), NULL};
-    adze_map *map = adze_map_create();
+    gradient inner;
+    adze_map *map;
     term *out[DERIVE_MAX_READ];
-    bool ok = (inner.depends && inner.leaves && inner.grads && map) || adze_onnx_invalid(g->node, "out of memory");
+    bool ok = derive_begin(&inner, g->node, &map);
     import->builder = adze_builder_at_end(import->module, adze_op_region(made, index));
     import->builder.loc = g->node->loc;
     for (uint32_t i = 0; ok && i < read->n; i++) {
@@ -95,10 +95,7 @@ static bool branch(gradient *g, const adze_op *op, adze_op *made, uint32_t index
     }
     ok = ok && adze_build(&import->builder, "yield", out, read->n, NULL, 0, NULL, 0);
     import->builder = outer;
-    adze_map_destroy(inner.depends);
-    adze_map_destroy(inner.leaves);
-    adze_map_destroy(inner.grads);
-    adze_map_destroy(map);
+    derive_end(&inner, map);
     return ok;
 }
 

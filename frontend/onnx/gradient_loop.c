@@ -165,12 +165,12 @@ static bool run_back(back *b, const compose_loop *loop, gradient *inner, adze_ma
 static bool go_back(back *b, term *count)
 {
     adze_onnx_node *node = b->g->node;
-    gradient inner = {node, adze_map_create(), adze_map_create(), adze_map_create(), NULL};
-    adze_map *map = adze_map_create();
+    gradient inner;
+    adze_map *map;
     term *first[COMPOSE_LOOP_VALUES] = {NULL}, *values[COMPOSE_LOOP_VALUES] = {NULL};
     uint32_t n = 0;
     compose_loop loop = {0};
-    bool ok = (inner.depends && inner.leaves && inner.grads && map) || adze_onnx_invalid(node, "out of memory");
+    bool ok = derive_begin(&inner, node, &map);
     for (uint32_t i = 0; ok && i < b->n_carried; i++) {
         if (!b->depends[i]) continue;
         term *d = derive_of_result(b->g, i);
@@ -186,10 +186,7 @@ static bool go_back(back *b, term *count)
         if (b->depends[i]) ok = derive_add(b->g, i + 2, adze_op_result(loop.op, n++));
     for (uint32_t i = 0; ok && i < b->read.n; i++)
         ok = derive_add_to(b->g, b->read.values[i], adze_op_result(loop.op, n++));
-    adze_map_destroy(inner.depends);
-    adze_map_destroy(inner.leaves);
-    adze_map_destroy(inner.grads);
-    adze_map_destroy(map);
+    derive_end(&inner, map);
     return ok;
 }
 

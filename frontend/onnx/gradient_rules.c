@@ -82,7 +82,8 @@ static bool hard_swish(gradient *g, const adze_op *op, term *d)
     return chain(g, d, choose(g, compared(g, "less", one(g, "abs", x), 3), slope, outside));
 }
 
-/* x (1 + t) / 2 with t = tanh(k (x + c x^3)), which is 1 or -1 long before 16; beyond it powers of x may be infinite. */
+/* x (1 + t) / 2 with t = tanh(k (x + c x^3)), which is 1 or -1 long before 16; beyond it powers of x may be
+ * infinite. */
 static bool gelu_tanh(gradient *g, const adze_op *op, term *d)
 {
     const double k = sqrt(2 / acos(-1)), c = 0.044715;

@@ -42,17 +42,18 @@ static term *make_strings(adze_onnx_node *node, const char *what, const Protobuf
     return made ? adze_const_value(made) : NULL;
 }
 
-term *adze_onnx_text(adze_onnx_node *node, const char *text)
+static term *named_text(adze_onnx_node *node, const char *what, const char *text)
 {
     ProtobufCBinaryData bytes = {strlen(text), (uint8_t *)(uintptr_t)text};
-    return make_strings(node, "text", &bytes, 1);
+    return make_strings(node, what, &bytes, 1);
 }
+
+term *adze_onnx_text(adze_onnx_node *node, const char *text) { return named_text(node, "text", text); }
 
 term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *rest)
 {
     const Pb__Attribute *attr = adze_onnx_attr(node, name);
-    ProtobufCBinaryData bytes = {strlen(rest), (uint8_t *)(uintptr_t)rest};
-    if (!attr) return make_strings(node, name, &bytes, 1);
+    if (!attr) return named_text(node, name, rest);
     if (attr->type && attr->type != STRING) return adze_onnx_invalid(node, "attribute '%s' is no string", name), NULL;
     return make_strings(node, name, &attr->s, 1);
 }

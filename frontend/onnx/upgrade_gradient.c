@@ -237,17 +237,30 @@ static bool differentiate(gradient *g, names *n, adze_map *map)
     return ok;
 }
 
+bool derive_begin(gradient *out, adze_onnx_node *node, adze_map **out_copies)
+{
+    *out = (gradient){node, adze_map_create(), adze_map_create(), adze_map_create(), NULL};
+    *out_copies = adze_map_create();
+    bool all = out->depends && out->leaves && out->grads && *out_copies;
+    return all || adze_onnx_invalid(node, "out of memory");
+}
+
+void derive_end(gradient *g, adze_map *copies)
+{
+    adze_map_destroy(g->depends);
+    adze_map_destroy(g->leaves);
+    adze_map_destroy(g->grads);
+    adze_map_destroy(copies);
+}
+
 bool adze_onnx_training_gradient(adze_onnx_node *node)
 {
     names n;
     if (!read_names(node, &n)) return false;
-    gradient g = {node, adze_map_create(), adze_map_create(), adze_map_create(), NULL};
-    adze_map *map = adze_map_create();
-    bool ok = (g.depends && g.leaves && g.grads && map) || adze_onnx_invalid(node, "out of memory");
+    gradient g;
+    adze_map *map;
+    bool ok = derive_begin(&g, node, &map);
     ok = ok && differentiate(&g, &n, map);
-    adze_map_destroy(g.depends);
-    adze_map_destroy(g.leaves);
-    adze_map_destroy(g.grads);
-    adze_map_destroy(map);
+    derive_end(&g, map);
     return ok;
 }

@@ -31,7 +31,8 @@ term *compose_normalize(adze_onnx_node *node, term *x, const int64_t *axes, size
     return compose2(node, "div", centred, deviation);
 }
 
-/* The same over all axes from the third on, which become one where their extents are known: kernels of such rows are those of layer_norm. */
+/* The same over all axes from the third on, which become one where their extents are known: kernels of such rows are
+ * those of layer_norm. */
 static term *normalize_rows(adze_onnx_node *node, term *x, double epsilon)
 {
     static const int64_t last = 2;

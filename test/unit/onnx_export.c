@@ -62,6 +62,22 @@ static adze_text read_text(adze_context *context)
     return text;
 }
 
+/* Written in one file and read, it is the same text. */
+static void keeps(const char *wanted)
+{
+    adze_context *context = begin();
+    adze_module *module = parse(context, wanted);
+    REQUIRE(module);
+    CHECK(adze_onnx_write(module, path, NULL));
+    adze_text got = read_text(context);
+    CHECK_STR(got.data, wanted);
+    adze_text_free(&got);
+    adze_module_destroy(module);
+    adze_context_destroy(context);
+    CHECK_INT(n_files(), 1);
+    remove(path);
+}
+
 /* Writes it, and nothing must be left but one error. */
 static void refuse(const char *text, const adze_onnx_write_options *options, const char *why)
 {
@@ -94,17 +110,7 @@ TEST(what_is_kept)
         "    return(%\"out:0\")\n"
         "  }\n"
         "}\n";
-    adze_context *context = begin();
-    adze_module *module = parse(context, wanted);
-    REQUIRE(module);
-    CHECK(adze_onnx_write(module, path, NULL));
-    adze_text got = read_text(context);
-    CHECK_STR(got.data, wanted);
-    adze_text_free(&got);
-    adze_module_destroy(module);
-    adze_context_destroy(context);
-    CHECK_INT(n_files(), 1);
-    remove(path);
+    keeps(wanted);
 }
 
 /* 1,100 bytes that go beside the model, and 4 that stay. */
@@ -207,16 +213,7 @@ TEST(what_has_no_name)
         "    return(%y, %z)\n"
         "  }\n"
         "}\n";
-    adze_context *context = begin();
-    adze_module *module = parse(context, wanted);
-    REQUIRE(module);
-    CHECK(adze_onnx_write(module, path, NULL));
-    adze_text got = read_text(context);
-    CHECK_STR(got.data, wanted);
-    adze_text_free(&got);
-    adze_module_destroy(module);
-    adze_context_destroy(context);
-    remove(path);
+    keeps(wanted);
 }
 
 #define FUNC(line) "func @main(%x: f32[4,4]) -> (%y: f32[4,4]) {\n  %y = " line "\n  return(%y)\n}\n"
