@@ -7,26 +7,19 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tally
+from tally import check
+
 try:
     import numpy as np
     from PIL import Image
 except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+    tally.skip_all(error)
 
 SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
 ADZE, LIBRARY = BUILD / "bin/adze", BUILD / "lib/libadze_images.so"
 if not LIBRARY.exists():
-    print("skipped: built without ADZE_IMAGES")
-    sys.exit(77)
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name}\n{detail}")
+    tally.skip_all("built without ADZE_IMAGES")
 
 
 def picture(mode):
@@ -182,5 +175,4 @@ with tempfile.TemporaryDirectory(prefix="adze-images-") as work:
     (Path(work) / "linked").mkdir()
     test_linked(Path(os.path.realpath(work)) / "linked")
     test_where(Path(os.path.realpath(work)) / "where")
-print(f"{passed} passed, {failed} failed, 0 skipped")
-sys.exit(1 if failed else 0)
+sys.exit(tally.end())

@@ -7,16 +7,10 @@ import tempfile
 import zipfile
 
 import numpy as np
+import tally
+from tally import check
 
 COPY = os.path.join(os.environ["ADZE_BUILD_DIR"], "test/unit/io_copy")
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name}: {why}")
 
 
 def run(*args):
@@ -118,5 +112,4 @@ with tempfile.TemporaryDirectory() as work:
     test_arrays(work)
     test_levels(work)
     test_hostile(work)
-print(f"{passed} passed, {failed} failed, 0 skipped")
-sys.exit(failed > 0)
+sys.exit(tally.end())

@@ -10,19 +10,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tally
+from tally import check
+
 try:
     import numpy as np
     import onnx
     import onnx.parser
     import onnxruntime as ort
 except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+    tally.skip_all(error)
 
 BUILD = Path(os.environ["ADZE_BUILD_DIR"])
 ADZE = BUILD / "bin/adze"
 ort.set_default_logger_severity(4)
-passed = failed = 0
 X = {"x": np.arange(12, dtype=np.float32).reshape(3, 4) - 5}
 N = {"n": np.array(3, np.int64)}
 C, D = {"c": np.array(True)}, {"c": np.array(False)}
@@ -158,14 +159,6 @@ case("sequence_map", """g (float[3,4] x) => (float[3,4] y) {
     y = ConcatFromSequence <axis = 0> (m) }""", X)
 
 
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name} {detail}", flush=True)
-    return ok
-
-
 def adze(name, *arguments):
     done = subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -227,8 +220,7 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as scratch:
             run_case(name, opset, graph, values, Path(scratch))
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return failed != 0
+    return tally.end()
 
 
 if __name__ == "__main__":

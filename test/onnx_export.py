@@ -13,27 +13,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tally
+from tally import check, skip
+
 try:
     import numpy as np
     import onnx
     import onnxruntime as ort
 except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+    tally.skip_all(error)
 
 SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
 MODELS = Path(os.environ.get("ADZE_MODELS", SOURCE.parent / "shared/models"))
 ADZE = BUILD / "bin/adze"
 ort.set_default_logger_severity(4)
-passed = failed = skipped = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name} {detail}", flush=True)
-    return ok
 
 
 def adze(*arguments):
@@ -297,10 +290,9 @@ def text_of(model):
 def check_model(scratch, path):
     name, target, second = path.name, scratch / "model.onnx", scratch / "second.onnx"
     third = scratch / "third.onnx"
-    global skipped
-    if adze("opt", path, "-o", scratch / "model.adz").returncode:
-        skipped += 1
-        return
+    done = adze("opt", path, "-o", scratch / "model.adz")
+    if done.returncode:
+        return skip(name, done.stderr)
     if not export(name, path, target):
         return
     inputs = random_inputs(path, fitting=next((of for key, of in FITTING.items() if name.startswith(key)), None))
@@ -332,8 +324,7 @@ def main():
         for path in models:
             if not sys.argv[1:] or path.stem in sys.argv[1:]:
                 check_model(Path(folder), path)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return failed > 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -5,16 +5,10 @@ import sys
 import tempfile
 
 import numpy as np
+import tally
+from tally import check
 
 UNIT = os.path.join(os.environ["ADZE_BUILD_DIR"], "test/unit")
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name}: {why}")
 
 
 def run(program, *args, cwd=None):
@@ -97,5 +91,4 @@ with tempfile.TemporaryDirectory() as work:
     test_executable(work)
 test_size()
 test_example()
-print(f"{passed} passed, {failed} failed, 0 skipped")
-sys.exit(failed > 0)
+sys.exit(tally.end())

@@ -6,25 +6,18 @@ import subprocess
 import sys
 import tempfile
 
+import tally
+from tally import check, skip
+
 BUILD, SOURCE = os.environ["ADZE_BUILD_DIR"], os.environ["ADZE_SOURCE_DIR"]
 MODELS = os.environ.get("ADZE_MODELS") or os.path.join(SOURCE, "../shared/models")
 PUBLIC = os.path.join(MODELS, "resnet8_mlperf/resnet8_float_float.onnx")
-passed = failed = skipped = 0
 
 
-def check(name, done):
-    global passed, failed
+def succeeds(name, done):
+    """A run that ended well, and of which ThreadSanitizer found nothing to say."""
     ok = done.returncode == 0 and "WARNING: ThreadSanitizer" not in done.stderr
-    passed, failed = passed + ok, failed + (not ok)
-    if not ok:
-        print(f"FAILED {name}: status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-6000:]}")
-    return ok
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"skipped {name}: {why}")
+    return check(name, ok, f"status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-6000:]}")
 
 
 def run(*words, **env):
@@ -44,20 +37,19 @@ def main(folder):
     files = []
     for i, model in enumerate([f"{SOURCE}/tools/models/digits.onnx", second]):
         files.append(f"{folder}/{i}.so")
-        if not check(f"compile {model}", run(f"{BUILD}/bin/adze", "compile", model, "-o", files[-1])):
+        if not succeeds(f"compile {model}", run(f"{BUILD}/bin/adze", "compile", model, "-o", files[-1])):
             return
     plain, watched = f"{folder}/plain", f"{folder}/watched"
-    if check("build", build(plain, f"{BUILD}/lib/libadze_runtime.a")):
-        check("two models, four threads", run(plain, *files))
+    if succeeds("build", build(plain, f"{BUILD}/lib/libadze_runtime.a")):
+        succeeds("two models, four threads", run(plain, *files))
     done = build(watched, "-fsanitize=thread", *sorted(glob.glob(f"{SOURCE}/runtime/*.c")))
     if done.returncode or run(watched).stderr.startswith("FATAL"):
         skip("under ThreadSanitizer", "cc cannot build for it, or it cannot run here")
     else:
-        check("two models, four threads, under ThreadSanitizer",
-              run(watched, *files, TSAN_OPTIONS="halt_on_error=0 exitcode=66"))
+        succeeds("two models, four threads, under ThreadSanitizer",
+                 run(watched, *files, TSAN_OPTIONS="halt_on_error=0 exitcode=66"))
 
 
 with tempfile.TemporaryDirectory() as folder:
     main(folder)
-print(f"{passed} passed, {failed} failed, {skipped} skipped")
-sys.exit(failed > 0)
+sys.exit(tally.end())

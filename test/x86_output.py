@@ -7,26 +7,14 @@ import sys
 import tempfile
 
 import numpy as np
+import tally
+from tally import check, skip
 
 BUILD, SOURCE = os.environ["ADZE_BUILD_DIR"], os.environ["ADZE_SOURCE_DIR"]
 ADZE = os.path.join(BUILD, "bin/adze")
 MODEL = os.path.join(SOURCE, "test/backends/x86/vector_add.adz")
 # All that generated code may take from outside: copying of memory and what LLVM leaves to libm.
 ALLOWED = {"memcpy", "memmove", "memset", "memcmp", "fmod", "fmodf", "fma", "fmaf"}
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name}: {why}")
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"skipped {name}: {why}")
 
 
 def run(*words, cwd=None, **env):
@@ -218,5 +206,4 @@ def test_memory(folder):
 for test in (test_library, test_object, test_executable, test_text, test_same_bytes, test_errors, test_memory):
     with tempfile.TemporaryDirectory() as folder:
         test(folder)
-print(f"{passed} passed, {failed} failed, {skipped} skipped")
-sys.exit(failed > 0)
+sys.exit(tally.end())

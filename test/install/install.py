@@ -9,16 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
 HERE = Path(__file__).resolve().parent
-passed = failed = 0
+sys.path.insert(0, str(HERE.parent))
+import tally
+from tally import check
 
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name}\n{detail}")
+SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
 
 
 def run(*command, **options):
@@ -107,12 +103,10 @@ def main(scratch):
 
 
 if sanitized():
-    print("skipped: a user's program does not link the sanitizers")
-    sys.exit(77)
+    tally.skip_all("a user's program does not link the sanitizers")
 folder = tempfile.mkdtemp(prefix="adze-install-")
 try:
     main(Path(folder))
 finally:
     shutil.rmtree(folder)
-print(f"{passed} passed, {failed} failed, 0 skipped")
-sys.exit(1 if failed else 0)
+sys.exit(tally.end())

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
-sys.path[:0] = [str(SOURCE / "tools/models"), str(SOURCE / "tools/bench")]
-counts = {"passed": 0, "failed": 0, "skipped": 0}
+sys.path[:0] = [str(SOURCE / folder) for folder in ("tools/models", "tools/bench", "test")]
+import tally
+import zoo
+from tally import end, skip
 
 
 def try_adze(*arguments):
@@ -24,17 +26,12 @@ def adze(*arguments):
 
 
 def check(name, ok, detail=""):
-    counts["passed" if ok else "failed"] += 1
-    print(f"{'ok    ' if ok else 'FAILED'} {name} {detail}", flush=True)
-    return ok
+    """As tally's, and says what passed as well: these take long."""
+    if ok:
+        print(f"ok     {name} {detail}", flush=True)
+    return tally.check(name, ok, detail)
 
 
-def skip(name, detail):
-    counts["skipped"] += 1
-    print(f"skip   {name} {detail}", flush=True)
-
-
-def end():
-    """The exit status."""
-    print(", ".join(f"{n} {what}" for what, n in counts.items()))
-    return 1 if counts["failed"] else 0
+def models_folder():
+    """Where the public models lie; without them the driver ends."""
+    return zoo.models_folder() or tally.skip_all("no folder of public models (ADZE_MODELS)")

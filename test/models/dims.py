@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import SOURCE, check, end, try_adze
+from common import SOURCE, check, end, models_folder, try_adze
 
 import npz
 import prepare
@@ -64,10 +64,7 @@ def check_model(model, folder, scratch):
 
 
 def main():
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
+    folder = models_folder()
     for model in zoo.table(folder):
         if model.name in SIZES:
             with tempfile.TemporaryDirectory(prefix="adze-dims-") as scratch:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import adze
+from common import adze, check, end, models_folder
 
 import npz
 import raw
@@ -69,10 +69,7 @@ def write(folder, models, scored, calibrated, letters):
 
 
 def main(everything):
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
+    folder = models_folder()
     model = folder / "stories260K/stories260K.onnx"
     with tempfile.TemporaryDirectory(prefix="adze-few-bits-") as scratch:
         scratch = Path(scratch)
@@ -88,10 +85,9 @@ def main(everything):
         nearest, gptq, best = (loss(model, scratch, o) - before for o in ("", "method=gptq", BEST))
         bits = bits_a_weight((scratch / "q.adz").read_text())
     ok = nearest > gptq > best and best < 0.07 and bits < 4.7
-    print("ok    " if ok else "FAILED",
+    check(model.stem, ok,
           f"nearest {nearest:.4f}, gptq {gptq:.4f}, best {best:.4f} at {bits:.2f} bits, nat above {before:.4f}")
-    print(f"{ok:d} passed, {not ok:d} failed, 0 skipped")
-    return 0 if ok else 1
+    return end()
 
 
 if __name__ == "__main__":

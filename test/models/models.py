@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import SOURCE, check, end, skip, try_adze
+from common import SOURCE, check, end, models_folder, skip, try_adze
 
 import prepare
 import zoo
@@ -92,10 +92,7 @@ def integers(source, data, oracle, scratch):
 
 
 def main(name):
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
+    folder = models_folder()
     model = next(row for row in zoo.table(folder) if row.name == name)
     wanted = os.environ.get("ADZE_MODEL_SAMPLES") or str(SLOW.get(name, 100))
     limit = None if wanted == "all" else int(wanted)

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from common import adze
+from common import adze, check, end, models_folder
 
 import npz
 import zoo
@@ -31,7 +31,7 @@ def answers(path, name, samples):
     return np.argmax(rows, 1)
 
 
-def check(model, folder, scratch):
+def check_model(model, folder, scratch):
     rate, n, more, least = MODELS[model.name]
     data = model.read(folder / "data", model.input, None)[model.input]  # files lie class by class
     data = data[np.random.default_rng(0).permutation(len(data))[:n + more]]
@@ -49,22 +49,16 @@ def check(model, folder, scratch):
         assert share <= 1 - rate + 1e-6, (way, share)
         equal[way] = np.mean(answers(out, model.input, data[n:]) == expected)
     ok = equal["obs"] >= least and equal["obs"] > equal["l1"]
-    print("ok    " if ok else "FAILED", f"{model.name}: {rate:.0%} of the work less, equal answers "
-          f"{equal['obs']:.1%}; smallest filters gone, nothing fitted: {equal['l1']:.1%}", flush=True)
-    return ok
+    check(model.name, ok, f"{rate:.0%} of the work less, equal answers {equal['obs']:.1%}; smallest filters gone, "
+                          f"nothing fitted: {equal['l1']:.1%}")
 
 
 def main():
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
-    failed = 0
+    folder = models_folder()
     for model in (row for row in zoo.table(folder) if row.name in MODELS):
         with tempfile.TemporaryDirectory(prefix="adze-prune-") as scratch:
-            failed += not check(model, folder, Path(scratch))
-    print(f"{len(MODELS) - failed} passed, {failed} failed, 0 skipped")
-    return failed > 0
+            check_model(model, folder, Path(scratch))
+    return end()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from common import SOURCE, adze, check, end
+from common import SOURCE, adze, check, end, models_folder
 
 import npz
 import prepare
@@ -49,10 +49,7 @@ def split(arrays, calibrate, test, folder):
 
 
 def main(name):
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
+    folder = models_folder()
     model = next(row for row in zoo.table(folder) if row.name == name)
     calibrate, test, least, least_narrow = MODELS[name]
     arrays, _ = prepare.prepare(model, folder, SOURCE / f"build/data-{calibrate + test}", calibrate + test,

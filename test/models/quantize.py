@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import SOURCE, adze, check, end
+from common import SOURCE, adze, check, end, models_folder
 
 import npz
 import prepare
@@ -48,10 +48,7 @@ def split(arrays, calibrate, test, folder):
 
 
 def main(name, everything):
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
+    folder = models_folder()
     model = next(row for row in zoo.table(folder) if row.name == name)
     calibrate, test = FULL[name] if everything else MODELS[name][:2]
     limit = calibrate + test

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from common import SOURCE, adze, check, end
+from common import SOURCE, adze, check, end, models_folder
 
 import npz
 import prepare
@@ -35,10 +35,7 @@ def zeros(model):
 
 
 def main():
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
+    folder = models_folder()
     model = next(row for row in zoo.table(folder) if row.name == "kws_float")
     arrays, _ = prepare.prepare(model, folder, SOURCE / f"build/data-{CALIBRATE + TEST}", CALIBRATE + TEST,
                                 oracle=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from common import BUILD, adze, check, end, skip
+from common import BUILD, adze, check, end, models_folder, skip
 
 import packages
 import zoo
@@ -181,10 +181,7 @@ def check_pitch(folder, scratch):
 
 
 def main():
-    folder = zoo.models_folder()
-    if folder is None:
-        print("skipped: no folder of public models (ADZE_MODELS)")
-        return 77
+    folder = models_folder()
     for part in (check_silero, check_silero_package, check_dtln, check_pitch):
         with tempfile.TemporaryDirectory() as scratch:
             part(folder, Path(scratch))

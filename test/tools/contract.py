@@ -9,23 +9,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import tally
+from tally import check, skip
+
 BUILD, SOURCE = os.environ["ADZE_BUILD_DIR"], os.environ["ADZE_SOURCE_DIR"]
 ADZE, MODEL = f"{BUILD}/bin/adze", f"{SOURCE}/tools/models/digits.onnx"
 BIG = 6000  # bytes a file may have in the tests of a full disk
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAILED {name}: {why}")
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"skipped {name}: {why}")
 
 
 def run(*words, **options):
@@ -192,5 +182,4 @@ with tempfile.TemporaryDirectory() as folder:
     test_pairs(folder)
     test_devices(tempfile.mkdtemp(dir=folder))
     test_terminal(folder)
-print(f"{passed} passed, {failed} failed, {skipped} skipped")
-sys.exit(failed > 0)
+sys.exit(tally.end())
