@@ -22,7 +22,9 @@ typedef struct image {
 
 /* Reads the format; the image lies in m->bytes. */
 typedef adze_status image_reader(image *m);
-image_reader image_read_bmp, image_read_jpeg, image_read_jpeg2000, image_read_png, image_read_pnm, image_read_tiff,
+image_reader image_read_bmp, image_read_pnm;
+/* Those of libraries: NULL where the build had none. */
+__attribute__((weak)) image_reader image_read_jpeg, image_read_jpeg2000, image_read_png, image_read_tiff,
     image_read_webp;
 
 /* Reports "image_decode: NAME: ..." and returns the status. */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A file format: bytes that it begins with, further ones that follow at `at`, and its reader, NULL where the build had
- * no library for it. */
+/* A file format: bytes that it begins with, further ones that follow at `at`, and its reader: a weak name, NULL where
+ * the build had no library for it. */
 typedef struct file_format {
     const char *name, *start;
     uint32_t start_size;
@@ -18,18 +18,9 @@ typedef struct file_format {
 #define START(bytes) bytes, sizeof bytes - 1
 static const file_format formats[] = {
     {"bmp", START("BM"), 0, "", image_read_bmp},
-#ifndef ADZE_IMAGES_JPEG
-#define image_read_jpeg NULL
-#endif
     {"jpeg", START("\xff\xd8\xff"), 0, "", image_read_jpeg},
-#ifndef ADZE_IMAGES_JPEG2000
-#define image_read_jpeg2000 NULL
-#endif
     {"jpeg2000", START("\0\0\0\14jP  \r\n\x87\n"), 0, "", image_read_jpeg2000},
     {"jpeg2000", START("\xff\x4f\xff\x51"), 0, "", image_read_jpeg2000},
-#ifndef ADZE_IMAGES_PNG
-#define image_read_png NULL
-#endif
     {"png", START("\x89PNG\r\n\x1a\n"), 0, "", image_read_png},
     {"pnm", START("P1"), 0, "", image_read_pnm},
     {"pnm", START("P2"), 0, "", image_read_pnm},
@@ -37,36 +28,12 @@ static const file_format formats[] = {
     {"pnm", START("P4"), 0, "", image_read_pnm},
     {"pnm", START("P5"), 0, "", image_read_pnm},
     {"pnm", START("P6"), 0, "", image_read_pnm},
-#ifndef ADZE_IMAGES_TIFF
-#define image_read_tiff NULL
-#endif
     {"tiff", START("II*\0"), 0, "", image_read_tiff},
     {"tiff", START("MM\0*"), 0, "", image_read_tiff},
     {"tiff", START("II+\0"), 0, "", image_read_tiff},
     {"tiff", START("MM\0+"), 0, "", image_read_tiff},
-#ifndef ADZE_IMAGES_WEBP
-#define image_read_webp NULL
-#endif
     {"webp", START("RIFF"), 8, "WEBP", image_read_webp},
 };
-
-static const char built_in[] = " bmp pnm "
-#ifdef ADZE_IMAGES_JPEG
-                               "jpeg "
-#endif
-#ifdef ADZE_IMAGES_JPEG2000
-                               "jpeg2000 "
-#endif
-#ifdef ADZE_IMAGES_PNG
-                               "png "
-#endif
-#ifdef ADZE_IMAGES_TIFF
-                               "tiff "
-#endif
-#ifdef ADZE_IMAGES_WEBP
-                               "webp "
-#endif
-    ;
 
 /* ---- What readers share ---- */
 
@@ -187,4 +154,5 @@ static adze_status decode(const adze_env *env, const void *bytes, uint64_t size,
 
 ADZE_API extern const adze_images adze_images_table;
 const adze_images adze_images_table = {
-    .struct_size = sizeof(adze_images), .abi = ADZE_ABI, .formats = built_in, .measure = measure, .decode = decode};
+    .struct_size = sizeof(adze_images), .abi = ADZE_ABI, .formats = ADZE_IMAGES_FORMATS, .measure = measure,
+    .decode = decode};
