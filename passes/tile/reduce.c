@@ -88,9 +88,78 @@ static adze_ir_value *numbered_element(tile *t, reduction *r, const adze_dim *in
     return element(t, r);
 }
 
+/* The rows that four sums are of, where each lies in one piece: elements of the argument `buffer`, behind `at`. */
+typedef struct rows_of {
+    adze_ir_value *buffer;
+    const adze_type *type;
+    tile_point at;
+    int lane; /* physical axis from which the lanes take their rows, one beside the other; -1: all take the same row */
+} rows_of;
+
+/* Does the operand's physical axis `p` run along axis `k` of the access, and in steps of `stride` elements? */
+static bool runs_along(const reduction *r, const rows_of *rows, uint32_t p, uint32_t k, const adze_dim *stride)
+{
+    const adze_dim *expr = r->access.operand[0].dims[tile_logical_axis(rows->type, p)];
+    return adze_dim_get_kind(expr) == ADZE_DIM_AXIS && adze_dim_axis_index(expr) == k &&
+           adze_dim_equal(adze_type_stride(adze_value_type(rows->buffer), p), stride);
+}
+
+static bool find_rows(tile *t, const reduction *r, rows_of *out)
+{
+    adze_ir_value *operand = adze_op_operand(r->op, 0);
+    out->type = adze_value_type(operand);
+    uint32_t rank = adze_type_rank(out->type);
+    if (adze_value_op(operand) || adze_type_dtype(out->type) != ADZE_DTYPE_f32 || r->n > rank) return false;
+    out->buffer = tile_buffer(t, operand);
+    const adze_dim *stride = tile_dim(t, 1), *with[ADZE_MAX_AXES];
+    memcpy(with, r->with, sizeof with);
+    for (uint32_t i = r->n; i-- > 0;) {
+        uint32_t k = r->axes[i];
+        if (!runs_along(r, out, rank - r->n + i, k, stride)) return false;
+        stride = adze_dim_mul(t->context, stride, r->access.extent[k]);
+        with[k] = tile_dim(t, 0);
+    }
+    out->at.rank = rank;
+    out->lane = -1;
+    for (uint32_t p = 0; p < rank; p++) {
+        uint32_t d = tile_logical_axis(out->type, p);
+        out->at.at[d] = adze_dim_substitute(t->context, r->access.operand[0].dims[d], with, ADZE_MAX_AXES, NULL, NULL);
+        if (t->lane < 0 || !mentions(t, out->at.at[d], (uint32_t)t->lane)) continue;
+        int64_t coef;
+        const adze_dim *rest;
+        if (out->lane >= 0 || !adze_dim_axis_coefficient(t->context, out->at.at[d], (uint32_t)t->lane, &coef, &rest) ||
+            coef != 1)
+            return false;
+        out->lane = (int)p;
+    }
+    return true;
+}
+
+/* The sums of as many rows as there are lanes in use, or of the one row. */
+static adze_ir_value *sum_rows(tile *t, const reduction *r, const rows_of *rows)
+{
+    const adze_dim *lanes = tile_dim(t, ADZE_LANES), *one = tile_dim(t, 1), *zero = tile_dim(t, 0), *count = one;
+    const adze_dim *dims[] = {one, lanes}, *stride = zero;
+    for (uint32_t i = 0; i < r->n; i++) count = adze_dim_mul(t->context, count, r->access.extent[r->axes[i]]);
+    if (rows->lane >= 0) {
+        const adze_dim *axis = adze_dim_axis(t->context, (uint32_t)t->lane);
+        one = tile_min(t, lanes, adze_dim_sub(t->context, t->extents[t->lane], axis));
+        stride = adze_type_stride(adze_value_type(rows->buffer), (uint32_t)rows->lane);
+    }
+    adze_ir_value *sums = tile_scratch(t, ADZE_DTYPE_f32, 2, dims);
+    adze_ir_value *args[] = {sums, tile_view_at(t, rows->buffer, rows->type, &rows->at), tile_index(t, one),
+                             tile_index(t, stride), tile_index(t, count)};
+    tile_call(t, "sum_f32_rows", args, 5);
+    if (rows->lane >= 0) return tile_load_lanes(t, sums, zero, zero);
+    return tile_load(t, sums, adze_type_tensor(t->context, ADZE_DTYPE_f32, 2, dims, NULL),
+                     &(tile_point){.rank = 2, .at = {zero, zero}});
+}
+
 /* The sum of all points as `four_sums` of adze_access has it. */
 static adze_ir_value *four_sums(tile *t, reduction *r, adze_ir_value *zero)
 {
+    rows_of rows;
+    if (find_rows(t, r, &rows)) return sum_rows(t, r, &rows);
     const adze_dim *count = tile_dim(t, 1), *four = tile_dim(t, 4);
     for (uint32_t i = 0; i < r->n; i++) count = adze_dim_mul(t->context, count, r->access.extent[r->axes[i]]);
     const adze_dim *whole = adze_dim_mul(t->context, adze_dim_binary(t->context, ADZE_DIM_FLOORDIV, count, four), four);

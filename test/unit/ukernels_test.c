@@ -149,6 +149,32 @@ TEST(transpose)
     release(y);
 }
 
+/* In one order whatever the level: four sums that take turns, then what is left. */
+TEST(sums_of_rows)
+{
+    enum { ROW = 40 };
+    float *x = filled(16 * ROW, 6);
+    for (int64_t rows = 0; rows <= 16; rows++)
+        for (int64_t count = 0; count < 11; count++) {
+            float *y = guarded(16);
+            adze_uk_find("sum_f32_rows")->invoke(
+                (adze_ukernel_arg[]){{.p = y}, {.cp = x}, {.i = rows}, {.i = ROW}, {.i = count}});
+            bool right = true;
+            for (int64_t r = 0; r < 16; r++) {
+                float four[4] = {0};
+                int64_t i = 0;
+                for (; r < rows && i < count / 4 * 4; i++) four[i % 4] += x[r * ROW + i];
+                float sum = (four[0] + four[2]) + (four[1] + four[3]);
+                for (; r < rows && i < count; i++) sum += x[r * ROW + i];
+                right &= y[r] == sum;
+            }
+            CHECK(right);
+            CHECK(guards_hold(y, 16));
+            release(y);
+        }
+    free(x);
+}
+
 TEST(pack)
 {
     static const struct {
@@ -248,6 +274,7 @@ int main(void)
     RUN(gemm_tiles);
     RUN(depthwise);
     RUN(transpose);
+    RUN(sums_of_rows);
     RUN(pack);
     RUN(table);
     return unit_end();

@@ -62,17 +62,4 @@ INLINE void depthwise_tile(const int pixels, float *acc, const float *x_first, i
     {                                                                                              \
         depthwise_tile(mw, acc, x, x_col, w, w_tap, kh, s0, kw, s1);                               \
     }
-#define UK_GEMM(mr, nr)
-#define UK_GEMM_INT(mr, nr)
-#define UK_DEPTHWISE_INT(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(bits)
-#define UK_WIDEN_INT(name)
-#define UK_GEMM_TILES(nr)
-#define UK_GEMM_KEPT(mr)
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

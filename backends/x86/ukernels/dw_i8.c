@@ -119,17 +119,4 @@ INLINE void depthwise_tile(const int pixels, const int weight_bytes, int32_t *ac
 #define UK_DEPTHWISE_INT(mw)            \
     UK_DEPTHWISE_TILE(u8s8, int8_t, mw) \
     UK_DEPTHWISE_TILE(u8s16, int16_t, mw)
-#define UK_GEMM(mr, nr)
-#define UK_GEMM_INT(mr, nr)
-#define UK_DEPTHWISE(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(bits)
-#define UK_WIDEN_INT(name)
-#define UK_GEMM_TILES(nr)
-#define UK_GEMM_KEPT(mr)
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

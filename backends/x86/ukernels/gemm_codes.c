@@ -187,16 +187,4 @@ void adze_uk_widen_s8q4(int8_t *y, const uint8_t *codes, int64_t rows, int64_t a
     }
 #define CODES_TILES(bits, mr, nr) CODES_TILE(bits, 0, , float, mr, nr) CODES_TILE(bits, 1, h, uint16_t, mr, nr)
 #define UK_GEMM_CODES(mr, nr) CODES_TILES(4, mr, nr) CODES_TILES(8, mr, nr)
-#define UK_GEMM(mr, nr)
-#define UK_GEMM_INT(mr, nr)
-#define UK_DEPTHWISE(mw)
-#define UK_DEPTHWISE_INT(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_WIDEN_INT(name)
-#define UK_GEMM_TILES(nr)
-#define UK_GEMM_KEPT(mr)
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

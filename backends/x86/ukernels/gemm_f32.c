@@ -59,17 +59,4 @@ INLINE void gemm_tile(const int rows, const int vectors, const gemm_args g)
     {                                                                                              \
         gemm_tile(mr, nr / 16, (gemm_args){acc, a, m_cols, a_col, a_row, b, t0, s0, t1, s1, k, ahead});   \
     }
-#define UK_GEMM_INT(mr, nr)
-#define UK_DEPTHWISE(mw)
-#define UK_DEPTHWISE_INT(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(bits)
-#define UK_WIDEN_INT(name)
-#define UK_GEMM_TILES(nr)
-#define UK_GEMM_KEPT(mr)
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

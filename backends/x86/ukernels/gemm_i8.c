@@ -343,17 +343,4 @@ INLINE void gemm_tile(const int rows, const int columns, const int weight_bytes,
     UK_GEMM_TILE(u8s8, int8_t, 0, mr, nr)        \
     UK_GEMM_TILE(u8s8_narrow, int8_t, 1, mr, nr) \
     UK_GEMM_TILE(u8s16, int16_t, 0, mr, nr)
-#define UK_GEMM(mr, nr)
-#define UK_DEPTHWISE(mw)
-#define UK_DEPTHWISE_INT(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(bits)
-#define UK_WIDEN_INT(name)
-#define UK_GEMM_TILES(nr)
-#define UK_GEMM_KEPT(mr)
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

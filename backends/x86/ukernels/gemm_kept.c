@@ -45,17 +45,4 @@ INLINE void kept_tile(const int rows, const kept_args g)
         (void)span;                                                                                                    \
         kept_tile(mr, (kept_args){acc, a, m_cols, a_col, a_row, b, panels, rows, panel});                              \
     }
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
-#define UK_GEMM(mr, nr)
-#define UK_GEMM_INT(mr, nr)
-#define UK_GEMM_CODES(mr, nr)
-#define UK_GEMM_TILES(nr)
-#define UK_DEPTHWISE(mw)
-#define UK_DEPTHWISE_INT(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_WIDEN(bits)
-#define UK_WIDEN_INT(name)
 #include "ukernels.def"

@@ -182,17 +182,4 @@ INLINE void gemm_tiles(const int across, const tiles_args g)
     {                                                                                                               \
         gemm_tiles(nr / PANEL, (tiles_args){acc, a, rows, m_cols, a_col, a_row, b, t0, s0, t1, s1, k, ahead});      \
     }
-#define UK_GEMM(mr, nr)
-#define UK_GEMM_INT(mr, nr)
-#define UK_GEMM_CODES(mr, nr)
-#define UK_DEPTHWISE(mw)
-#define UK_DEPTHWISE_INT(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_WIDEN(name)
-#define UK_WIDEN_INT(name)
-#define UK_GEMM_KEPT(mr)
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"

@@ -1,4 +1,5 @@
-/* f32 transposes and packing of matrices that are made at run time (attention, MatMul of activations). */
+/* f32 transposes and packing of matrices that are made at run time (attention, MatMul of activations), and sums of
+ * rows. */
 #include "transpose.h"
 #include "ukernels.h"
 #include "vector.h"
@@ -35,4 +36,28 @@ void adze_uk_pack_f32(float *y, const float *x, int64_t k, int64_t n, int64_t x_
         pack_some(y, from, done, k, width, x_k, x_n);
         pack_some(y, from, k, rows, 0, x_k, x_n);
     }
+}
+
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_memory __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Sums of `rows` rows, a number that the compiler knows, at once: each addition waits for the one before it in its row
+ * alone. */
+INLINE void sum_rows(int rows, float *y, const float *x, int64_t x_row, int64_t count)
+{
+    v4 sums[8] = {{0}};
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        UNROLL for (int r = 0; r < rows; r++) sums[r] += *(const v4_memory *)(x + r * x_row + i);
+    UNROLL for (int r = 0; r < rows; r++) y[r] = (sums[r][0] + sums[r][2]) + (sums[r][1] + sums[r][3]);
+    for (; i < count; i++)
+        for (int r = 0; r < rows; r++) y[r] += x[r * x_row + i];
+}
+
+void adze_uk_sum_f32_rows(float *y, const float *x, int64_t rows, int64_t x_row, int64_t count)
+{
+    int64_t done = 0;
+    for (; done + 8 <= rows; done += 8) sum_rows(8, y + done, x + done * x_row, x_row, count);
+    for (; done < rows; done++) sum_rows(1, y + done, x + done * x_row, x_row, count);
+    for (; done < PANEL; done++) y[done] = 0;
 }

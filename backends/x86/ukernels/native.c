@@ -107,6 +107,11 @@
     {                                                                                              \
         adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i, x[6].i);                         \
     }
+#define UK_SUM(name)                                                                               \
+    static void invoke_##name(const adze_ukernel_arg *x)                                           \
+    {                                                                                              \
+        adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i);                                   \
+    }
 #include "ukernels.def"
 
 #define UK_GEMM(mr, nr)                                                                            \
@@ -174,11 +179,6 @@
     {                                                                                              \
         return adze_uk_reach_widen_masked(sizeof(element), x, out);                                \
     }
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_INT(name)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
 #include "ukernels.def"
 
 #define ROW(name, signature, invoke, reach) {#name, signature, invoke, reach},
@@ -214,6 +214,7 @@
 #define UK_WIDEN_MASKED(name, element) ROW(widen_##name, "ppiiii", invoke_widen_##name, reach_widen_##name)
 #define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
 #define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
+#define UK_SUM(name)       ROW(name, "ppiii", invoke_##name, adze_uk_reach_sum)
 const adze_ukernel adze_uk_table[] = {
 #include "ukernels.def"
 };
@@ -222,21 +223,9 @@ const uint32_t adze_uk_count = sizeof adze_uk_table / sizeof *adze_uk_table;
 bool adze_uk_has_dots(const char *name)
 {
     static const char *const names[] = {
-#define UK_GEMM(mr, nr)
 #define UK_GEMM_INT(mr, nr) \
     "gemm_u8s8_" #mr "x" #nr, "gemm_u8s8_narrow_" #mr "x" #nr, "gemm_u8s16_" #mr "x" #nr,
 #define UK_GEMM_TILES(nr) "gemm_u8s8_tiles_x" #nr,
-#define UK_GEMM_CODES(mr, nr)
-#define UK_WIDEN(bits)
-#define UK_WIDEN_INT(name)
-#define UK_DEPTHWISE(mw)
-#define UK_DEPTHWISE_INT(mw)
-#define UK_TRANSPOSE(name)
-#define UK_PACK(name)
-#define UK_GEMM_KEPT(mr)
-#define UK_GEMM_EACH(name)
-#define UK_PIXELS(name)
-#define UK_WIDEN_MASKED(name, element)
 #include "ukernels.def"
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -265,6 +265,19 @@ bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)
     return true;
 }
 
+bool adze_uk_reach_sum(const adze_ukernel_arg *x, adze_reach *out)
+{
+    int64_t rows = x[2].i, count = x[4].i;
+    span y = one, in = one;
+    out[1] = (adze_reach){0, 0};
+    along(&y, PANEL, 1);
+    if (rows < 0 || rows > PANEL || !put(&out[0], y, 4)) return false;
+    if (rows < 1 || count < 1) return true;
+    along(&in, rows, x[3].i);
+    along(&in, count, 1);
+    return put(&out[1], in, 4);
+}
+
 bool adze_uk_reach_pack(const adze_ukernel_arg *x, adze_reach *out)
 {
     int64_t k = x[2].i, n = x[3].i, rows = x[6].i;

@@ -27,5 +27,6 @@ bool adze_uk_reach_widen_masked(int64_t size, const adze_ukernel_arg *args, adze
 bool adze_uk_masked_holds(const uint8_t *b, int64_t panels, int64_t each, int64_t panel, int64_t kept);
 bool adze_uk_reach_transpose(const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_pack(const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_sum(const adze_ukernel_arg *args, adze_reach *out);
 
 #endif

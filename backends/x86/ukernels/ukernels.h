@@ -155,6 +155,10 @@
     void adze_uk_##name(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n,  \
                         int64_t rows);
 
+/* sum_f32_rows: y[16], the sums of `rows` rows of `count` numbers, 0 to 16 of them `x_row` apart, and 0 for the others;
+ * each sum in the order of `four_sums` in <adze/row.h>. */
+#define UK_SUM(name) void adze_uk_##name(float *y, const float *x, int64_t rows, int64_t x_row, int64_t count);
+
 #include "ukernels.def"
 
 #undef UK_GEMM_CODES_TILE
