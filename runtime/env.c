@@ -1,7 +1,7 @@
 /* What steps that run an op's evaluation ask of a session: memory for outputs whose size only they
  * know, scratch, and a place for their error.
  *
- * Outputs live to the end of the session's next run. Scratch is a stack of growing blocks that is
+ * Outputs live to the session's next run, and their memory serves it and the one behind it. Scratch is a stack of growing blocks that is
  * emptied before each step; once a run needed more than one block, the next run starts with one big
  * enough. */
 #include "internal.h"
@@ -77,7 +77,11 @@ void adze_rt_env_init(adze_session *s)
     s->env.error = env_error;
 }
 
-void adze_rt_env_run_begin(adze_session *s) { adze_rt_block_list_free(s, &s->kept); }
+void adze_rt_env_run_begin(adze_session *s)
+{
+    adze_rt_block_list_spare(s, &s->kept);
+    adze_rt_spare_begin(s);
+}
 
 void adze_rt_env_step_begin(adze_session *s)
 {

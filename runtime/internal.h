@@ -90,6 +90,8 @@ struct adze_session {
     uint64_t own_arena_bytes;
     block *kept;             /* from env->output, to the end of the next run */
     block *scratch;          /* from env->scratch, newest first */
+    block *spare;            /* done with; `used` is the number of the run in which that was */
+    uint64_t n_runs;
     uint64_t scratch_wanted; /* most that one step took so far */
 
     adze_env env;
@@ -106,7 +108,13 @@ void *adze_rt_model_alloc(const adze_allocator *a, size_t bytes, size_t alignmen
 /* Counted against the session's bound; 64-byte aligned. NULL if there is no memory. */
 void *adze_rt_session_alloc(adze_session *s, uint64_t bytes);
 void adze_rt_session_free(adze_session *s, void *memory, uint64_t bytes);
+/* At least `bytes`, of a spare block where one fits; NULL: there is no memory. */
 block *adze_rt_block_create(adze_session *s, uint64_t bytes);
+/* A list that nobody reads any more: its blocks serve until the end of the next run. Memory that went back to the
+ * system at once would cost a page fault for each page of an output in every run. */
+void adze_rt_block_list_spare(adze_session *s, block **list);
+/* Frees what was spare throughout the last run. */
+void adze_rt_spare_begin(adze_session *s);
 void adze_rt_block_list_free(adze_session *s, block **list);
 static inline char *block_data(block *b) { return (char *)b + 64; }
 /* Bytes that the data of such elements must be a multiple of. */

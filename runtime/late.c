@@ -18,7 +18,7 @@ static void replace(adze_session *s, uint32_t index, block *memory, void *data)
     late *l = &s->late[index];
     if (l->memory && l->memory != memory) {
         l->memory->next = NULL;
-        adze_rt_block_list_free(s, &l->memory);
+        adze_rt_block_list_spare(s, &l->memory);
     }
     l->memory = memory;
     l->room = memory->capacity - (uint64_t)((char *)data - block_data(memory));
@@ -74,7 +74,7 @@ static adze_status assign_nested(adze_session *s, uint32_t index, const adze_val
     block *b = adze_rt_copy(s, value, &copy);
     if (!b) return fail(s, ADZE_ERR_NO_MEMORY, "no memory for a value whose size the run gives");
     b->next = NULL;
-    adze_rt_block_list_free(s, &l->memory);
+    adze_rt_block_list_spare(s, &l->memory);
     l->memory = b;
     l->room = 0;
     *was = copy;

@@ -28,10 +28,12 @@ void *adze_rt_session_alloc(adze_session *s, uint64_t bytes)
 {
     enum { ADDRESS_BITS = 47 };
     if (bytes >> ADDRESS_BITS) return NULL;
-    if (s->max_memory && (bytes > s->max_memory || s->memory > s->max_memory - bytes)) return NULL;
-    void *memory = adze_rt_model_alloc(&s->allocator, bytes, 64);
+    bool fits = !s->max_memory || (bytes <= s->max_memory && s->memory <= s->max_memory - bytes);
+    void *memory = fits ? adze_rt_model_alloc(&s->allocator, bytes, 64) : NULL;
     if (memory) s->memory += bytes;
-    return memory;
+    if (memory || !s->spare) return memory;
+    adze_rt_block_list_free(s, &s->spare);
+    return adze_rt_session_alloc(s, bytes);
 }
 
 void adze_rt_session_free(adze_session *s, void *memory, uint64_t bytes)
@@ -41,9 +43,26 @@ void adze_rt_session_free(adze_session *s, void *memory, uint64_t bytes)
     s->memory -= bytes;
 }
 
+enum { MOST_WASTE = 4096 };
+/* The sanitizer shall see who reads what is done with. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { KEEPS_SPARE = false };
+#elif defined(__has_feature)
+enum { KEEPS_SPARE = !__has_feature(address_sanitizer) };
+#else
+enum { KEEPS_SPARE = true };
+#endif
+
 block *adze_rt_block_create(adze_session *s, uint64_t bytes)
 {
-    if (bytes > PTRDIFF_MAX - 64) return NULL;
+    if (bytes > PTRDIFF_MAX / 4) return NULL;
+    for (block **at = &s->spare; *at; at = &(*at)->next) {
+        block *b = *at;
+        if (b->capacity < bytes || b->capacity > 2 * bytes + MOST_WASTE) continue;
+        *at = b->next;
+        *b = (block){.capacity = b->capacity};
+        return b;
+    }
     block *b = adze_rt_session_alloc(s, bytes + 64);
     if (b) *b = (block){.capacity = bytes};
     return b;
@@ -56,6 +75,34 @@ void adze_rt_block_list_free(adze_session *s, block **list)
         adze_rt_session_free(s, b, b->capacity + 64);
     }
     *list = NULL;
+}
+
+void adze_rt_block_list_spare(adze_session *s, block **list)
+{
+    if (!KEEPS_SPARE) adze_rt_block_list_free(s, list);
+    for (block *b = *list, *next; b; b = next) {
+        next = b->next;
+        *b = (block){.next = s->spare, .capacity = b->capacity, .used = s->n_runs};
+        s->spare = b;
+    }
+    *list = NULL;
+}
+
+void adze_rt_spare_begin(adze_session *s)
+{
+    block *old = NULL;
+    for (block **at = &s->spare; *at;) {
+        block *b = *at;
+        if (b->used == s->n_runs) {
+            at = &b->next;
+            continue;
+        }
+        *at = b->next;
+        b->next = old;
+        old = b;
+    }
+    adze_rt_block_list_free(s, &old);
+    s->n_runs++;
 }
 
 size_t adze_rt_alignment(uint32_t dtype)

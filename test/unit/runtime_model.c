@@ -377,6 +377,40 @@ TEST(every_allocation_may_fail)
     free(f);
 }
 
+/* What a run's outputs took serves later runs; what two runs did not need goes back. */
+TEST(outputs_of_earlier_runs)
+{
+    counter c = {0, 0, -1};
+    adze_allocator allocator = {&c, count_alloc, count_free};
+    adze_open_options options = {.struct_size = sizeof options, .allocator = &allocator};
+    adze_session *s = NULL;
+    fixture *f = calloc(1, sizeof *f);
+    REQUIRE(f != NULL);
+    fixture_data(f, 4000);
+    REQUIRE(adze_model_open(fake_path("fake_model.so"), &options, &f->model) == ADZE_OK);
+    REQUIRE(adze_session_create(f->model, NULL, &s) == ADZE_OK && fixture_inputs(f, s) == ADZE_OK);
+    for (int i = 0; i < 3; i++) CHECK_INT(adze_session_run(s), ADZE_OK);
+    int64_t calls = c.calls, live = c.live;
+    for (int i = 0; i < 5; i++) {
+        f->x[400 * i] = 1; /* a few indices less */
+        CHECK_INT(adze_session_run(s), ADZE_OK);
+        CHECK_INT(fixture_errors(f, s), 0);
+    }
+#ifndef __SANITIZE_ADDRESS__
+    CHECK_INT(c.calls, calls);
+#endif
+    CHECK_INT(c.live, live);
+    for (int i = 0; i < 4000; i++) f->x[4 * i] = 1;
+    for (int i = 0; i < 3; i++) CHECK_INT(adze_session_run(s), ADZE_OK);
+    CHECK_INT(fixture_errors(f, s), 0);
+    CHECK(c.live < live);
+    CHECK(c.calls >= calls);
+    adze_session_destroy(s);
+    adze_model_close(f->model);
+    CHECK_INT(c.live, 0);
+    free(f);
+}
+
 int main(void)
 {
     RUN(describes);
@@ -389,5 +423,6 @@ int main(void)
     RUN(refuses_truncated_objects);
     RUN(weights_file);
     RUN(every_allocation_may_fail);
+    RUN(outputs_of_earlier_runs);
     return unit_end();
 }
