@@ -1,8 +1,8 @@
-/* What steps that run an op's evaluation ask of a session: memory for outputs whose size only they
- * know, scratch, and a place for their error.
+/* What steps that run an op's evaluation ask of a session: memory for outputs whose size only they know, scratch, and a
+ * place for their error.
  *
- * Outputs live to the session's next run, and their memory serves it and the one behind it. Scratch is a stack of growing blocks that is
- * emptied before each step; once a run needed more than one block, the next run starts with one big
+ * Outputs live to the session's next run; their memory serves it and the one behind it. Scratch is a stack of growing
+ * blocks that is emptied before each step; once a run needed more than one block, the next run starts with one big
  * enough. */
 #include "internal.h"
 #include <string.h>
