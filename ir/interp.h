@@ -60,13 +60,13 @@ bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value);
 /* interp_repeat.c: runs a `loop`. */
 bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
 
-/* interp_loop.c: runs a function of loop IR. */
+/* interp_loop.c: runs a function of loop IR; what goes wrong in it is reported at `loc`. */
 typedef struct adze_memory {
     uint8_t *begin; /* of the allocation */
     uint64_t size;
     uint8_t *base; /* first interior element */
 } adze_memory;
-bool adze_interp_loop(adze_interp *interp, const adze_func *func, const adze_memory *buffers);
+bool adze_interp_loop(adze_interp *interp, const adze_func *func, adze_loc loc, const adze_memory *buffers);
 void adze_interp_loops_free(adze_interp *interp);
 
 #endif

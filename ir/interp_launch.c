@@ -169,7 +169,7 @@ bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value
     adze_memory *buffers = calloc(n + 1u, sizeof *buffers);
     bool ok = all && buffers && prepare(interp, op, in, out, all);
     for (uint32_t i = 0; ok && i < n; i++) buffers[i] = all[i].memory;
-    ok = ok && adze_interp_loop(interp, callee, buffers);
+    ok = ok && adze_interp_loop(interp, callee, adze_op_loc(op), buffers);
     for (uint32_t i = 0; ok && i < n; i++)
         if (!visit_halo(&all[i], check_clear))
             ok = adze_error(adze_op_loc(op), "launch: @%s wrote into the halo of its argument %u",

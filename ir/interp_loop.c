@@ -233,7 +233,7 @@ bool adze_loop_run(adze_loop_machine *m, const adze_loop_block *block)
     return ok;
 }
 
-bool adze_interp_loop(adze_interp *interp, const adze_func *func, const adze_memory *buffers)
+bool adze_interp_loop(adze_interp *interp, const adze_func *func, adze_loc loc, const adze_memory *buffers)
 {
     adze_loop_machine *m = machine_of(interp, func);
     if (!m->registers) return false;
@@ -246,7 +246,8 @@ bool adze_interp_loop(adze_interp *interp, const adze_func *func, const adze_mem
         m->registers[m->body.args[i]].buffer =
             (adze_loop_buffer){buffers[i], strides, type->rank, adze_dtype_bits(type->dtype) / 8};
     }
-    adze_host_init(&m->host, func->loc);
+    m->loc = loc;
+    adze_host_init(&m->host, loc);
     bool ok = adze_loop_run(m, &m->body);
     adze_host_free(&m->host);
     return ok;

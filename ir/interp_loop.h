@@ -64,6 +64,7 @@ struct adze_loop_machine {
     void **scratch; /* live blocks, innermost last */
     uint32_t n_scratch, scratch_capacity;
     adze_host host;
+    adze_loc loc; /* of the op that runs the function, which others may share */
 };
 
 /* interp_loop_ops.c: what runs an op; NULL if nothing does. */

@@ -184,7 +184,7 @@ static bool run_mask(adze_loop_machine *m, const adze_loop_op *op)
 
 static bool run_check(adze_loop_machine *m, const adze_loop_op *op)
 {
-    return m->registers[op->in[0]].bytes[0] || adze_error(adze_op_loc(op->op), "gather: index out of range");
+    return m->registers[op->in[0]].bytes[0] || adze_error(m->loc, "gather: index out of range");
 }
 
 static bool run_splat(adze_loop_machine *m, const adze_loop_op *op)

@@ -49,9 +49,11 @@ static bool run_once(repeat *r, adze_value *arguments, bool *go_on)
     arguments[0] = (adze_value){.kind = ADZE_VALUE_TENSOR, .dtype = ADZE_DTYPE_i64, .data = &number};
     for (uint32_t i = 0; i < r->n_carried; i++) arguments[i + 1] = r->carried[i];
     memset(r->yields, 0, n_yields * sizeof *r->yields);
-    if (!grow(r) ||
-        !adze_interp_region(r->interp, &r->op->regions[0], arguments, r->n_carried + 1, r->yields, n_yields))
+    if (!grow(r)) return false;
+    if (!adze_interp_region(r->interp, &r->op->regions[0], arguments, r->n_carried + 1, r->yields, n_yields)) {
+        adze_note(adze_op_loc(r->op), "in iteration %llu of the loop, counted from 0", (unsigned long long)r->runs);
         return false;
+    }
     for (uint32_t i = 0; i < r->n_carried; i++) {
         adze_interp_free(r->interp, &r->carried[i]);
         r->carried[i] = r->yields[i + 1];

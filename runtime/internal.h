@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 enum {
-    ERROR_SIZE = 256,
+    ERROR_SIZE = 512,
     MAX_THREADS = 1024,
     MAX_DIM_DEPTH = 64,
     MAX_DIM_CODE = 1 << 20,
@@ -64,6 +64,12 @@ typedef struct step_times {
     uint64_t runs, last_ns, min_ns, total_ns;
 } step_times;
 
+/* A step that went back to one before it, which it does at the end of each iteration of a loop. */
+typedef struct step_back {
+    uint64_t times;
+    uint32_t to;
+} step_back;
+
 struct adze_session {
     const adze_model *model;
     adze_allocator allocator;
@@ -78,6 +84,7 @@ struct adze_session {
     void **io;   /* their data, as the frame shows it */
     int64_t *symbols, *dims;
     step_times *times;
+    step_back *back; /* of each step, in this run */
     adze_value *late_values; /* as the frame shows them */
     late *late;
     bool *is_late_dim; /* of each of `dims`: a step of the run gives a symbol in it its value */

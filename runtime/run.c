@@ -3,6 +3,8 @@
  * A session is also the pool that generated code sees: its parallel_for hands chunks to the
  * session's own or the caller's threads and sets the floating-point state around each of them. */
 #include "internal.h"
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -74,6 +76,42 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
+/* Appends as far as there is room. */
+__attribute__((format(printf, 3, 4))) static void append(char *out, size_t size, const char *format, ...)
+{
+    size_t used = strlen(out);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(out + used, size - used, format, args);
+    va_end(args);
+}
+
+/* The step's ONNX nodes, and the iterations, counted from 0, of the loops around it that are not in their first. */
+static void describe_step(const adze_session *s, uint32_t i, char *out, size_t size)
+{
+    enum { SHOWN = 4, LONGEST = 100 };
+    const adze_artifact *a = s->model->artifact;
+    const char *at = a->steps[i].nodes ? a->steps[i].nodes : "";
+    bool several = strchr(at, '\n');
+    int most = several ? LONGEST / SHOWN * 2 : LONGEST;
+    uint32_t n = 0;
+    out[0] = 0;
+    for (; *at && n < SHOWN; n++) {
+        int length = (int)strcspn(at, "\n"), part = length < most ? length : most;
+        while (part < length && part && ((unsigned char)at[part] & 0xc0) == 0x80) part--;
+        append(out, size, "%s'%.*s%s'", n ? ", " : several ? " (nodes " : " (node ", part, at,
+               part < length ? "..." : "");
+        at += length + (at[length] == '\n');
+    }
+    if (n) append(out, size, "%s)", *at ? " and others" : "");
+    const char *before = " in iteration ";
+    for (uint32_t k = a->n_steps; k-- > i;) {
+        if (!s->back[k].times || s->back[k].to > i) continue;
+        append(out, size, "%s%llu", before, (unsigned long long)s->back[k].times);
+        before = ", ";
+    }
+}
+
 static adze_status run_step(adze_session *s, uint32_t i)
 {
     adze_rt_env_step_begin(s);
@@ -88,19 +126,29 @@ static adze_status run_step(adze_session *s, uint32_t i)
     int reported = atomic_load(&s->step_error);
     if (!status) status = (adze_status)reported;
     if (!status) return ADZE_OK;
-    const adze_artifact_step *step = &s->model->artifact->steps[i];
-    const char *node = step->nodes ? step->nodes : "";
-    return adze_rt_fail(s->error, status, "step '%s' (node '%.*s'): %s", step->name,
-                        (int)strcspn(node, "\n"), node,
+    char where[ERROR_SIZE / 2];
+    describe_step(s, i, where, sizeof where);
+    return adze_rt_fail(s->error, status, "step '%s'%s: %s", s->model->artifact->steps[i].name, where,
                         reported ? s->step_message : adze_status_text(status));
+}
+
+/* The step went back: an iteration ended, and loops inside it begin anew. */
+static void go_back(adze_session *s, uint32_t from)
+{
+    for (uint32_t i = s->next; i < from; i++) s->back[i].times = 0;
+    s->back[from].times++;
+    s->back[from].to = s->next;
 }
 
 static adze_status run_steps(adze_session *s)
 {
     adze_status status = ADZE_OK;
-    for (uint32_t i = 0; i < s->model->artifact->n_steps && !status; i = s->next) {
+    uint32_t n = s->model->artifact->n_steps;
+    memset(s->back, 0, n * sizeof *s->back);
+    for (uint32_t i = 0; i < n && !status; i = s->next) {
         s->next = i + 1;
         status = run_step(s, i);
+        if (!status && s->next <= i) go_back(s, i);
     }
     return status;
 }

@@ -6,8 +6,8 @@ static size_t session_bytes(const adze_artifact *a)
 {
     size_t n_io = (size_t)a->n_inputs + a->n_outputs;
     return sizeof(adze_session) + n_io * (sizeof(slot) + sizeof(void *)) +
-           ((size_t)a->n_symbols + a->n_dims) * sizeof(int64_t) + a->n_steps * sizeof(step_times) +
-           a->n_late * (sizeof(adze_value) + sizeof(late)) + a->n_dims * sizeof(bool);
+           ((size_t)a->n_symbols + a->n_dims) * sizeof(int64_t) +
+           a->n_steps * (sizeof(step_times) + sizeof(step_back)) + a->n_late * (sizeof(adze_value) + sizeof(late)) + a->n_dims * sizeof(bool);
 }
 
 static adze_status check_options(const adze_session_options *o)
@@ -28,7 +28,8 @@ static void lay_out(adze_session *s)
     s->symbols = (int64_t *)(void *)(s->io + n_io);
     s->dims = s->symbols + a->n_symbols;
     s->times = (step_times *)(s->dims + a->n_dims);
-    s->late_values = (adze_value *)(void *)(s->times + a->n_steps);
+    s->back = (step_back *)(void *)(s->times + a->n_steps);
+    s->late_values = (adze_value *)(void *)(s->back + a->n_steps);
     s->late = (late *)(void *)(s->late_values + a->n_late);
     s->is_late_dim = (bool *)(s->late + a->n_late);
     for (uint32_t i = 0; i < n_io; i++) {

@@ -53,6 +53,7 @@ static adze_status fake_step_scale(const adze_frame *f)
     const float *in = (const float *)(void *)f->arena, *w = (const float *)(const void *)f->weights;
     float *out = f->io[3], *tiny = f->io[4];
     volatile float small = 1e-30f, smaller = 1e-10f;
+    if (((const int *)f->io[2])[0] == 6) return ADZE_ERR_VALUE;
     for (int64_t i = 0; i < f->dims[FAKE_DN] * 4; i++) out[i] = in[i] * w[i % 4];
     for (int64_t i = 0; i < f->dims[FAKE_D2N1]; i++) tiny[i] = small * smaller;
     return ADZE_OK;

@@ -209,6 +209,7 @@ TEST(steps_that_fail)
         {1, ADZE_ERR_VALUE, "step 'where' (node 'NonZero_4'): flags[0] is 1"},
         {2, ADZE_ERR_UNSUPPORTED, "step 'where' (node 'NonZero_4'): not supported"},
         {3, ADZE_ERR_VALUE, "step 'add' (node 'Add_1'): a chunk is not happy"},
+        {6, ADZE_ERR_VALUE, "step 'scale' (nodes 'Mul_2', 'Cast_3'): value out of range"},
         {4, ADZE_ERR_VALUE, "the run did not compute output 'where'"},
         {0, ADZE_OK, ""},
     };
