@@ -157,6 +157,9 @@ gradient([node("Einsum", ["x0", "x1"], ["z"], equation="bij,bjk->bik"), node("Mu
 heads = [floats(1, 2, 3, 4), floats(1, 2, 5, 4), floats(1, 2, 5, 3)]
 of_node("Attention", heads, opset=23)
 of_node("Attention", heads, [floats(3, 5)], name="_mask", opset=23, scale=0.3)
+seen = np.array([[1, 0, 1, 1, 1], [0, 0, 0, 0, 0], [0, 0, 1, 0, 1]], bool)  # the second query sees nothing
+of_node("Attention", heads, [seen], name="_hidden", opset=23)
+of_node("Attention", heads, [np.where(seen, 0.5, -np.inf).astype(F32)], name="_hidden_added", opset=23)
 gradient([node("MatMul", ["x0", "x1"], ["h"]), node("Relu", ["h"], ["r"]), node("MatMul", ["r", "x2"], ["o"]),
           node("ReduceMean", ["o"], ["y"], keepdims=0)], [floats(4, 3), floats(3, 5), floats(5, 2)], name="network")
 def branch(*nodes, out):
@@ -186,6 +189,27 @@ def special(name, nodes, inputs, outputs, want, opset=18):
 
 a, b = floats(3), floats(3)
 d = lambda inputs, outputs, **more: node("Gradient", inputs, outputs, domain=TRAINING, **more)
+corner = apart[:1, :1, :4, :4]
+
+
+def hits(kernel, pads, stride=1, dilation=1):
+    """How often an element of `corner` is a window's maximum; windows that lie in the padding have none."""
+    padded = np.pad(corner[0, 0], (pads[:2], pads[2:]), constant_values=-np.inf)
+    out = np.zeros_like(corner)
+    for top in range(0, padded.shape[0] - dilation * (kernel[0] - 1), stride):
+        for left in range(0, padded.shape[1] - dilation * (kernel[1] - 1), stride):
+            window = padded[top:, left:][:dilation * kernel[0]:dilation, :dilation * kernel[1]:dilation]
+            out += corner == window.max()
+    return out
+
+
+for name, kernel, pads, more in (("", (2, 2), (2, 2, 2, 2), {"stride": 2}),
+                                 ("_dilated", (2, 1), (4, 4, 0, 0), {"dilation": 6}),
+                                 ("_behind", (1, 2), (0, 0, 0, 3), {})):
+    pool = node("MaxPool", ["a"], ["y"], kernel_shape=kernel, pads=[pads[i] for i in (0, 2, 1, 3)],
+                **{key + "s": [value] * 2 for key, value in more.items()})
+    special("maxpool_padding" + name, [pool, d(["a"], ["g"], xs=["a"], y="y")], {"a": corner}, ["g"],
+            [hits(kernel, pads, **more)])
 special("erf", [node("Erf", ["a"], ["y"]), d(["a"], ["g"], xs=["a"], y="y")], {"a": away}, ["g"],
         [(2 / np.sqrt(np.pi) * np.exp(-away.astype(F64) ** 2)).astype(F32)])
 normal = (1 + np.vectorize(math.erf)(away.astype(F64) / np.sqrt(2))) / 2

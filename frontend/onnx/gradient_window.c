@@ -96,7 +96,32 @@ bool derive_conv(gradient *g, const adze_op *op, term *d)
     return derive_add(g, 2, compose_reduce(g->node, "reduce_sum", d, axes, n + 1, false));
 }
 
-/* The pool tells which element each window took; of equal ones the first. */
+/* May a window lie wholly in the padding? Where extents are not known, padding may hold one. */
+static bool may_be_empty(const adze_op *op, const term *x)
+{
+    const adze_dim *dims[ADZE_MAX_RANK];
+    adze_window w[ADZE_MAX_RANK];
+    int64_t extent, out, kernel, before;
+    int rank = compose_rank(x);
+    if (rank < 3) return true;
+    uint32_t n = (uint32_t)rank - 2;
+    for (uint32_t i = 0; i < n; i++) dims[i] = compose_dim(x, 2 + i);
+    if (!adze_windows(op, n, dims, NULL, w)) return true;
+    for (uint32_t i = 0; i < n; i++) {
+        if (adze_dim_is_value(w[i].before, 0) && adze_dim_is_value(w[i].after, 0)) continue;
+        if (!adze_dim_is_const(dims[i], &extent) || !adze_dim_is_const(w[i].out, &out) || out > MAX_COUNTS ||
+            !adze_dim_is_const(w[i].kernel, &kernel) || !adze_dim_is_const(w[i].before, &before))
+            return true;
+        for (int64_t p = 0; p < out; p++) {
+            int64_t first = p * w[i].stride - before, skipped = first < 0 ? (-first - 1) / w[i].dilation + 1 : 0;
+            if (skipped >= kernel || first + skipped * w[i].dilation >= extent) return true;
+        }
+    }
+    return false;
+}
+
+/* The pool tells which element each window took; of equal ones the first. A window of padding alone took none, and
+ * names one nevertheless: it is found by a pool of zeros, where it alone is not 0. */
 bool derive_max_pool(gradient *g, const adze_op *op, term *d)
 {
     static const char *const lists[] = {"dilations", "kernel_shape", "pads", "strides"};
@@ -115,6 +140,11 @@ bool derive_max_pool(gradient *g, const adze_op *op, term *d)
     if (!made) return false;
     adze_op_add_node(made, g->node->name);
     term *places = compose2(g->node, "reshape", adze_op_result(made, 1), flat);
+    if (may_be_empty(op, x)) {
+        term *zeros = derive_full(g->node, x, 0);
+        term *pooled = compose_all(g->node, "max_pool", &zeros, 1, 1, attrs, n), *zero = num(g, d, 0);
+        d = choose(g, compose2(g->node, "equal", pooled, zero), d, zero);
+    }
     return derive_add(g, 0, derive_put_back(g, x, places, d));
 }
 

@@ -204,7 +204,16 @@ static term *with_sink(adze_onnx_node *node, term *scores, term *sink)
     return compose_concat(node, (term *[]){scores, compose_expand(node, sink, dims, 4)}, 2, 3);
 }
 
-static term *softmax_of(adze_onnx_node *node, const attention *a, term *scores, term *bias, bool rows)
+/* Rows of the bias that hide all keys. */
+static term *hidden_rows(adze_onnx_node *node, term *bias)
+{
+    int64_t axis = -1;
+    term *best = compose_reduce(node, "reduce_max", bias, &axis, 1, true);
+    return compose2(node, "equal", best, compose_like(node, bias, -(double)INFINITY));
+}
+
+/* `hidden` rows, where there are any, get zeros. */
+static term *softmax_of(adze_onnx_node *node, const attention *a, term *scores, term *hidden)
 {
     adze_dtype dtype = compose_dtype(a->q), wide = a->precision ? adze_onnx_dtype(a->precision) : dtype;
     if (wide == ADZE_DTYPE_NONE) return adze_onnx_unsupported(node, "softmax_precision"), NULL;
@@ -213,12 +222,7 @@ static term *softmax_of(adze_onnx_node *node, const attention *a, term *scores, 
     if (a->sink) all = with_sink(node, all, compose_cast(node, a->sink, wide));
     term *share = compose_with(node, "softmax", all, last);
     if (a->sink) share = compose_slice(node, share, -1, 0, -1, 1);
-    if (bias && rows) { /* a query that sees nothing gets zeros */
-        int64_t axis = -1;
-        term *best = compose_reduce(node, "reduce_max", bias, &axis, 1, true);
-        term *none = compose2(node, "equal", best, compose_like(node, bias, -(double)INFINITY));
-        share = compose3(node, "where", none, compose_like(node, share, 0), share);
-    }
+    if (hidden) share = compose3(node, "where", hidden, compose_like(node, share, 0), share);
     return compose_cast(node, share, dtype);
 }
 
@@ -242,7 +246,12 @@ term *adze_onnx_attend(adze_onnx_node *node, const attention *a, term *bias, boo
     out_scores[SCORES_RAW] = raw;
     out_scores[SCORES_CAPPED] = capped;
     out_scores[SCORES_BIASED] = bias ? compose2(node, "add", capped, bias) : capped;
-    out_scores[SCORES_SHARES] = softmax_of(node, a, out_scores[SCORES_BIASED], bias, rows);
+    term *scores = out_scores[SCORES_BIASED], *hidden = NULL;
+    if (bias && rows) { /* a softmax of nothing but -inf is NaN, and so is its derivative, whoever reads it */
+        if (!(hidden = hidden_rows(node, bias))) return NULL;
+        scores = compose2(node, "add", capped, compose3(node, "where", hidden, compose_like(node, bias, 0), bias));
+    }
+    out_scores[SCORES_SHARES] = softmax_of(node, a, scores, hidden);
     return compose2(node, "matmul", out_scores[SCORES_SHARES], repeat_heads(node, a->v, a));
 }
 
