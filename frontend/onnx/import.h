@@ -25,6 +25,7 @@ typedef struct adze_onnx_import {
     adze_const *last_const; /* the last constant of the module that was seen, or an earlier one */
     uint64_t errors_before; /* of the context */
     uint64_t dense_bytes;   /* of sparse tensors, made dense */
+    uint64_t sparse_bytes;  /* of them, as they are stored */
     adze_map *helpers;      /* adze_ir_value -> anything; NULL: there are none so far */
     adze_map *functions;    /* interned "domain:name:overload" -> index + 1 */
     struct adze_onnx_problems *problems;

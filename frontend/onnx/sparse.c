@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bound on what a few bytes of a file may ask for: bytes of all dense constants of a model together. */
-enum { MAX_DENSE = 1 << 30 };
+/* Bounds on what a few bytes of a file may ask for, in bytes of all dense constants of a model together: so many in any
+ * case, so many for each byte that is stored, and never more than the last one. */
+enum { FREE_DENSE = 1 << 24, DENSE_PER_BYTE = 1024, MAX_DENSE = 1 << 30 };
 
 typedef struct sparse {
     adze_onnx_shape values, indices, dense;
@@ -14,8 +15,7 @@ typedef struct sparse {
     const int64_t *index;
 } sparse;
 
-static bool read_shapes(adze_onnx_import *import, const Pb__SparseTensor *tensor, const char *name, adze_loc loc,
-                        sparse *s)
+static bool read_shapes(const Pb__SparseTensor *tensor, const char *name, adze_loc loc, sparse *s)
 {
     if (!tensor->values || !tensor->indices)
         return adze_error(loc, "sparse tensor '%s' has no values or indices", name);
@@ -31,10 +31,20 @@ static bool read_shapes(adze_onnx_import *import, const Pb__SparseTensor *tensor
     if (s->values.rank != 1 || s->indices.dtype != ADZE_DTYPE_i64 || (s->indices.rank != 1 && !tuples) ||
         s->indices.dims[0] != s->values.dims[0])
         return adze_error(loc, "sparse tensor '%s': its indices do not fit its values", name);
-    uint64_t bound = adze_context_max_memory(import->context), most = bound && bound < MAX_DENSE ? bound : MAX_DENSE;
-    if (s->dense.bytes > most - import->dense_bytes)
-        return adze_error(loc, "sparse tensor '%s' takes %llu bytes dense; all together have at most %llu", name,
-                          (unsigned long long)s->dense.bytes, (unsigned long long)most);
+    return true;
+}
+
+static bool check_size(adze_onnx_import *import, const sparse *s, const char *name, adze_loc loc)
+{
+    uint64_t bound = adze_context_max_memory(import->context), most = MAX_DENSE;
+    import->sparse_bytes += s->values.bytes + s->indices.bytes;
+    if (import->sparse_bytes < (MAX_DENSE - FREE_DENSE) / DENSE_PER_BYTE)
+        most = FREE_DENSE + import->sparse_bytes * DENSE_PER_BYTE;
+    if (bound && bound < most) most = bound;
+    if (import->dense_bytes > most || s->dense.bytes > most - import->dense_bytes)
+        return adze_error(loc, "sparse tensor '%s' takes %llu bytes dense; all together have at most %llu for the %llu "
+                          "that are stored", name, (unsigned long long)s->dense.bytes, (unsigned long long)most,
+                          (unsigned long long)import->sparse_bytes);
     import->dense_bytes += s->dense.bytes;
     return true;
 }
@@ -60,9 +70,8 @@ static int64_t place_of(const sparse *s, int64_t i)
     return place;
 }
 
-static bool fill(const sparse *s, const char *name, adze_loc loc, uint8_t *dense)
+static bool check_places(const sparse *s, const char *name, adze_loc loc)
 {
-    size_t size = adze_dtype_bits(s->dense.dtype) / 8;
     int64_t last = -1;
     for (int64_t i = 0; i < s->values.dims[0]; i++) {
         int64_t place = place_of(s, i);
@@ -71,34 +80,40 @@ static bool fill(const sparse *s, const char *name, adze_loc loc, uint8_t *dense
             return adze_error(loc, "sparse tensor '%s': index %lld is %s the one before", name, (long long)i,
                               place == last ? "the same as" : "smaller than");
         last = place;
-        memcpy(dense + (size_t)place * size, s->value_bytes + (size_t)i * size, size);
     }
     return true;
+}
+
+/* The dense elements; NULL after an error. */
+static uint8_t *make_dense(const sparse *s, adze_loc loc)
+{
+    size_t size = adze_dtype_bits(s->dense.dtype) / 8;
+    uint8_t *dense = aligned_alloc(64, (s->dense.bytes + 64) & ~(uint64_t)63);
+    if (!dense) return adze_error(loc, "out of memory"), NULL;
+    memset(dense, 0, s->dense.bytes);
+    for (int64_t i = 0; i < s->values.dims[0]; i++)
+        memcpy(dense + (size_t)place_of(s, i) * size, s->value_bytes + (size_t)i * size, size);
+    return dense;
 }
 
 adze_ir_value *adze_onnx_sparse_const(adze_onnx_import *import, const Pb__SparseTensor *tensor, const char *name,
                                       adze_loc loc)
 {
-    static const uint8_t none[16];
     sparse s = {0};
     adze_ir_value *made = NULL;
-    uint8_t *dense = NULL;
-    if (!read_shapes(import, tensor, name, loc, &s)) return NULL;
-    bool empty = s.values.dims[0] == 0;
-    s.value_bytes = empty ? none : load(import, tensor->values, &s.values, loc, &s.value_data);
-    s.index = empty || !s.value_bytes ? NULL : load(import, tensor->indices, &s.indices, loc, &s.index_data);
-    if (s.value_bytes && (empty || s.index)) {
-        dense = aligned_alloc(64, (s.dense.bytes + 64) & ~(uint64_t)63);
-        if (dense) memset(dense, 0, s.dense.bytes);
-        if (!dense) adze_error(loc, "out of memory");
+    if (!read_shapes(tensor, name, loc, &s)) return NULL;
+    bool empty = s.values.dims[0] == 0, ok = true;
+    if (!empty) {
+        s.value_bytes = load(import, tensor->values, &s.values, loc, &s.value_data);
+        s.index = s.value_bytes ? load(import, tensor->indices, &s.indices, loc, &s.index_data) : NULL;
+        ok = s.index && check_places(&s, name, loc);
     }
-    if (dense && fill(&s, name, loc, dense)) {
+    uint8_t *dense = ok && check_size(import, &s, name, loc) ? make_dense(&s, loc) : NULL;
+    if (dense) {
         const adze_type *type = adze_type_tensor_const(import->context, s.dense.dtype, s.dense.rank, s.dense.dims);
         adze_data *data = adze_data_take(import->context, dense, s.dense.bytes);
         adze_const *constant = adze_module_add_const(import->module, name, type, data);
         made = constant ? adze_const_value(constant) : NULL;
-    } else {
-        free(dense);
     }
     if (s.value_data) adze_data_release(s.value_data);
     if (s.index_data) adze_data_release(s.index_data);

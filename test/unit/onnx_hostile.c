@@ -266,22 +266,51 @@ TEST(sparse_tensors)
     refused(sparse_model("2 4", 2, (int64_t[]){1, 5}, true), "not read from a folder");
 }
 
-/* Two of 768 MB each are too much together. */
-TEST(sparse_tensors_together)
+static wire sparse_of(const char *name, size_t count, int64_t dim)
 {
-    wire graph = {0};
-    for (int i = 0; i < 2; i++) {
-        wire sparse = {0}, values = m_tensor(i ? "a" : "b", F32, "0"), indices = m_tensor("i", I64, "0");
-        w_msg(&sparse, 1, values);
-        w_msg(&sparse, 2, indices);
-        w_int(&sparse, 3, 192 << 20);
-        w_msg(&graph, SPARSE, sparse);
-    }
+    char n[24];
+    snprintf(n, sizeof n, "%zu", count);
+    wire sparse = {0}, values = m_tensor(name, F32, n), indices = m_tensor("i", I64, n);
+    float *numbers = calloc(count + 1, sizeof *numbers);
+    int64_t *places = calloc(count + 1, sizeof *places);
+    for (size_t i = 0; i < count; i++) places[i] = (int64_t)i;
+    w_bytes(&values, 9, numbers, count * sizeof *numbers);
+    w_bytes(&indices, 9, places, count * sizeof *places);
+    free(numbers);
+    free(places);
+    w_msg(&sparse, 1, values);
+    w_msg(&sparse, 2, indices);
+    w_int(&sparse, 3, dim);
+    return sparse;
+}
+
+static wire with_sparse(wire first, wire second)
+{
+    wire graph = {0}, out = {0};
+    w_msg(&graph, SPARSE, first);
+    w_msg(&graph, SPARSE, second);
     w_msg(&graph, NODE, m_node("Relu", "n", "a", "y"));
-    wire out = {0};
     w_str(&out, 1, "y");
     w_msg(&graph, OUTPUT, out);
-    refused(m_model(graph, 13), "all together have at most 1073741824");
+    return m_model(graph, 13);
+}
+
+/* What is stored says how much all together may take: nothing, as good as nothing, and enough for one of two. */
+TEST(sparse_tensors_together)
+{
+    refused(with_sparse(sparse_of("a", 0, 3 << 20), sparse_of("b", 0, 3 << 20)),
+            "'b' takes 12582912 bytes dense; all together have at most 16777216 for the 0 that are stored");
+    refused(with_sparse(sparse_of("a", 1, 3 << 20), sparse_of("b", 2, 192 << 20)),
+            "'b' takes 805306368 bytes dense; all together have at most 16814080 for the 36 that are stored");
+    refused(with_sparse(sparse_of("a", 70000, 192 << 20), sparse_of("b", 70000, 192 << 20)),
+            "all together have at most 1073741824 for the 1680000 that are stored");
+    accepted(with_sparse(sparse_of("a", 1, 1 << 20), sparse_of("b", 2000, 6 << 20)));
+}
+
+/* An index that is wrong is told before memory is taken for all that there is. */
+TEST(sparse_index_first)
+{
+    refused(sparse_model("65536 65536", 2, (int64_t[]){5, 1}, false), "index 1 is smaller than the one before");
 }
 
 /* ---- Ops ---- */
@@ -437,6 +466,7 @@ int main(void)
     RUN(functions);
     RUN(sparse_tensors);
     RUN(sparse_tensors_together);
+    RUN(sparse_index_first);
     RUN(weights_of_few_bits);
     RUN(sizes_of_projections);
     RUN(gradient_by_a_name_twice);
