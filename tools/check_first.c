@@ -8,6 +8,8 @@
  */
 #include "check.h"
 
+#include <adze/table.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@ typedef struct search {
     adze_module *module; /* what the reference ran */
     const adze_region *body;
     candidate *ops; /* in the order of the body */
+    adze_table of;  /* op of the module -> candidate */
     uint32_t count, next;
     bool whole; /* nothing is cut off */
     bool failed;
@@ -119,8 +122,10 @@ static bool run_reference(search *s)
         s->failed = !s->ops;
         uint32_t i = 0;
         for (adze_op *op = adze_region_first(adze_func_body(adze_module_main(s->module))); op && s->ops;
-             op = adze_op_next(op))
-            s->ops[i++] = (candidate){.op = op, .answer = -1};
+             op = adze_op_next(op), i++) {
+            s->ops[i] = (candidate){.op = op, .answer = -1};
+            adze_table_put(&s->of, op, &s->ops[i]);
+        }
         device.observe = observe;
         device.observe_self = s;
         ok = !s->failed && adze_device_run(&device, s->inputs, &outputs);
@@ -132,12 +137,7 @@ static bool run_reference(search *s)
 
 /* ---- What a value depends on ---- */
 
-static candidate *find(const search *s, const adze_op *op)
-{
-    for (uint32_t i = 0; i < s->count; i++)
-        if (s->ops[i].op == op) return &s->ops[i];
-    return NULL;
-}
+static candidate *find(const search *s, const adze_op *op) { return adze_table_get(&s->of, op); }
 
 /* Calls for the ops of the body that `op` reads, and those that stand in its regions read. */
 static void for_each_read(search *s, const adze_op *op, void (*visit)(search *s, candidate *c))
@@ -446,5 +446,6 @@ void adze_check_first(const adze_check *check, const adze_value *inputs, const b
         free(s.ops[i].results);
     }
     free(s.ops);
+    adze_table_free(&s.of);
     adze_module_destroy(s.module);
 }

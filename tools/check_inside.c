@@ -14,6 +14,8 @@
  */
 #include "check.h"
 
+#include <adze/table.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,7 @@ typedef struct inside {
     adze_module *module; /* with branches in the place of their `if` */
     uint32_t first, n_outer; /* in the body of the main function: where it begins, how many ops */
     inner *ops;
+    adze_table of; /* op -> inner */
     uint32_t count;
     bool failed;
     adze_check_place best;
@@ -68,6 +71,8 @@ static bool number_all(inside *s, const adze_module *module)
     s->count = 0;
     op = first;
     for (uint32_t i = 0; s->ops && i < s->n_outer; i++, op = adze_op_next(op)) number(op, s->ops, &s->count);
+    adze_table_free(&s->of);
+    for (uint32_t i = 0; i < s->count; i++) adze_table_put(&s->of, s->ops[i].op, &s->ops[i]);
     return s->ops != NULL;
 }
 
@@ -77,28 +82,26 @@ static void forget(inside *s)
     free(s->ops);
     s->ops = NULL;
     s->count = 0;
+    adze_table_free(&s->of);
 }
 
 static void observe(void *self, const adze_op *op, const adze_value *values, uint32_t n)
 {
     inside *s = self;
-    for (uint32_t i = 0; i < s->count; i++) {
-        inner *o = &s->ops[i];
-        if (o->op != op) continue;
-        uint32_t bits = n && values->kind == ADZE_VALUE_TENSOR && values->dtype != ADZE_DTYPE_str
-                            ? adze_dtype_bits((adze_dtype)values->dtype) : 0;
-        if (o->runs++ == 0) {
-            o->same = bits && bits % 8 == 0;
-            o->rank = o->same ? values->rank : 0;
-            o->dims = calloc(o->rank + 1u, sizeof *o->dims);
-            o->bytes = o->same ? adze_value_count(values) * bits / 8 : 0;
-            if (o->dims && o->rank) memcpy(o->dims, values->dims, o->rank * sizeof *o->dims);
-            s->failed = s->failed || !o->dims;
-        } else {
-            o->same = o->same && bits && o->rank == values->rank &&
-                      (!o->rank || !memcmp(o->dims, values->dims, o->rank * sizeof *o->dims));
-        }
-        return;
+    inner *o = adze_table_get(&s->of, op);
+    if (!o) return;
+    uint32_t bits = n && values->kind == ADZE_VALUE_TENSOR && values->dtype != ADZE_DTYPE_str
+                        ? adze_dtype_bits((adze_dtype)values->dtype) : 0;
+    if (o->runs++ == 0) {
+        o->same = bits && bits % 8 == 0;
+        o->rank = o->same ? values->rank : 0;
+        o->dims = calloc(o->rank + 1u, sizeof *o->dims);
+        o->bytes = o->same ? adze_value_count(values) * bits / 8 : 0;
+        if (o->dims && o->rank) memcpy(o->dims, values->dims, o->rank * sizeof *o->dims);
+        s->failed = s->failed || !o->dims;
+    } else {
+        o->same = o->same && bits && o->rank == values->rank &&
+                  (!o->rank || !memcmp(o->dims, values->dims, o->rank * sizeof *o->dims));
     }
 }
 
@@ -122,9 +125,8 @@ static bool count_runs(inside *s)
 
 static uint64_t runs_of(const inside *s, const adze_op *op)
 {
-    for (uint32_t i = 0; i < s->count; i++)
-        if (s->ops[i].op == op) return s->ops[i].runs;
-    return 0;
+    const inner *o = adze_table_get(&s->of, op);
+    return o ? o->runs : 0;
 }
 
 /* The region of the branch that is always taken, as its first op tells; NULL: there is none. */
