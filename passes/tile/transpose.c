@@ -59,7 +59,7 @@ static bool find_axes(tile *t, turn *w)
     for (uint32_t i = 0; i + 1 < from.rank; i++) {
         const adze_dim *expr = from.at[tile_logical_axis(w->from, i)];
         tile_point one = {.rank = 1, .at = {expr}};
-        if (is_axis(expr, names[w->row]))
+        if (is_axis(expr, names[w->row]) && w->from_row == from.rank)
             w->from_row = i;
         else if (tile_depends(t, &one, names[w->row], -1) || tile_depends(t, &one, names[w->column], -1))
             return false;
