@@ -415,6 +415,43 @@ static bool lower_block(state *s, adze_region *block)
     return changed;
 }
 
+/* Do the dims multiply to less than makes strides, offsets and bytes overflow 64 bits? Where they are symbols or not
+ * known, a run finds out. */
+static bool has_possible_size(const adze_type *type)
+{
+    static const int64_t most = INT64_C(1) << 56;
+    int64_t product = 1, dim;
+    if (!adze_type_is_tensor(type) || adze_type_is_open(type)) return true;
+    if (adze_dim_is_unknown(adze_type_count(type))) return false;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++)
+        if (adze_dim_is_const(adze_type_dim(type, i), &dim) && __builtin_mul_overflow(product, dim, &product))
+            return false;
+    return product <= most;
+}
+
+static bool check_size(const adze_ir_value *value, adze_loc loc)
+{
+    char text[256];
+    const adze_type *type = adze_value_type(value);
+    if (has_possible_size(type)) return true;
+    adze_type_print(type, text, sizeof text);
+    return adze_error(loc, "the dims of %s multiply to more than an address can tell", text);
+}
+
+static bool check_sizes(const adze_module *module)
+{
+    bool ok = true;
+    for (adze_func *func = adze_module_first_func(module); func && ok; func = adze_func_next(func))
+        for (adze_region *block = adze_func_body(func); block && ok; block = adze_block_next(block)) {
+            for (uint32_t i = 0; i < adze_region_num_args(block) && ok; i++)
+                ok = check_size(adze_region_arg(block, i), adze_func_loc(func));
+            for (adze_op *op = adze_region_first(block); op && ok; op = adze_op_next(op))
+                for (uint32_t i = 0; i < adze_op_num_results(op) && ok; i++)
+                    ok = check_size(adze_op_result(op, i), adze_op_loc(op));
+        }
+    return ok;
+}
+
 static adze_outcome run(adze_module *module, const void *options, adze_pass_run *self)
 {
     const tile_options *o = options;
@@ -422,6 +459,7 @@ static adze_outcome run(adze_module *module, const void *options, adze_pass_run 
         adze_error(adze_loc_unknown(self->context), "tile: sparse takes auto, true or false, got '%s'", o->sparse);
         return ADZE_FAILED;
     }
+    if (!check_sizes(module)) return ADZE_FAILED;
     state s = {.run = self};
     find_levels(&s, o);
     bool changed = false;
