@@ -1,6 +1,7 @@
 /* Contexts: interned strings, diagnostics, kept sources and the op rows of one user. */
 #include "ir/ir_private.h"
 #include "ir/rows.h"
+#include "ir/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,18 @@ adze_source *adze_source_add(adze_context *context, const char *file, const char
 
 adze_loc adze_loc_unknown(adze_context *context) { return (adze_loc){.context = context}; }
 
+/* Names and texts of a file may be of any length. */
+static void cut_lines(adze_text *out, const char *message)
+{
+    enum { MOST = 1000 };
+    for (const char *at = message; *at;) {
+        size_t n = strcspn(at, "\n");
+        adze_text_cut(out, at, n, MOST);
+        at += n;
+        if (*at) adze_text_write(out, at++, 1);
+    }
+}
+
 bool adze_verror(adze_severity severity, adze_loc loc, const char *format, va_list args)
 {
     adze_context *context = loc.context;
@@ -142,13 +155,16 @@ bool adze_verror(adze_severity severity, adze_loc loc, const char *format, va_li
     va_copy(again, args);
     int n = vsnprintf(buffer, sizeof buffer, format, args);
     char *large = NULL;
+    adze_text cut = {0};
     if (n >= (int)sizeof buffer) {
         large = adze_malloc((size_t)n + 1);
         vsnprintf(large, (size_t)n + 1, format, again);
+        cut_lines(&cut, large);
     }
     va_end(again);
-    adze_diagnostic diagnostic = {severity, loc, large ? large : buffer};
+    adze_diagnostic diagnostic = {severity, loc, large ? cut.data : buffer};
     context->sink(context->sink_self, &diagnostic);
+    adze_text_free(&cut);
     free(large);
     return false;
 }

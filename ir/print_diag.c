@@ -11,7 +11,7 @@
 #include "ir/ir_private.h"
 #include "ir/text.h"
 
-enum { SHOWN = 120 }; /* bytes of a source line */
+enum { SHOWN = 120, NAME = 300 }; /* bytes of a source line, of a node's name */
 
 /* The line of a kept text, without its line break; NULL if the text is not kept. */
 static const char *find_line(const adze_context *context, const char *file, uint32_t line,
@@ -86,9 +86,15 @@ void adze_diagnostic_print(const adze_diagnostic *diagnostic, adze_text *out)
         adze_text_append(out, " ");
     }
     if (model) {
-        adze_text_append(out, "node '%s'", loc->node);
-        if (loc->op_type) adze_text_append(out, " (%s)", loc->op_type);
-        adze_text_append(out, ": ");
+        adze_text_put(out, "node '");
+        adze_text_cut(out, loc->node, strlen(loc->node), NAME);
+        adze_text_put(out, "'");
+        if (loc->op_type) {
+            adze_text_put(out, " (");
+            adze_text_cut(out, loc->op_type, strlen(loc->op_type), NAME);
+            adze_text_put(out, ")");
+        }
+        adze_text_put(out, ": ");
     }
     if (!model || diagnostic->severity != ADZE_ERROR)
         adze_text_append(out, "%s: ", severities[diagnostic->severity]);

@@ -29,6 +29,20 @@ void adze_text_write(adze_text *text, const char *bytes, size_t size)
 
 void adze_text_put(adze_text *text, const char *string) { adze_text_write(text, string, strlen(string)); }
 
+void adze_text_cut(adze_text *text, const char *bytes, size_t size, size_t most)
+{
+    size_t head = size, tail = size;
+    if (size > most) {
+        head = most / 4 * 3;
+        tail = size - most / 4;
+        while (head > 0 && ((unsigned char)bytes[head] & 0xc0) == 0x80) head--;
+        while (tail < size && ((unsigned char)bytes[tail] & 0xc0) == 0x80) tail++;
+    }
+    adze_text_write(text, bytes, head);
+    if (size > most) adze_text_put(text, "…");
+    adze_text_write(text, bytes + tail, size - tail);
+}
+
 void adze_text_append(adze_text *text, const char *format, ...)
 {
     va_list args;

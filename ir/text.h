@@ -6,6 +6,8 @@
 
 /* A string as it is; without the time that adze_text_append takes to look for formats. */
 void adze_text_put(adze_text *text, const char *string);
+/* A string as it is, or, where it has more than `most` bytes, its beginning, an ellipsis and its end. */
+void adze_text_cut(adze_text *text, const char *bytes, size_t size, size_t most);
 /* A string in quotes. Escapes quotes, backslashes, control characters, bytes that are no UTF-8, and
  * the second of two equal '[' or '{', which FileCheck would read as its own syntax. */
 void adze_text_quoted(adze_text *text, const char *bytes, size_t size);

@@ -1,7 +1,8 @@
 /* Reading a model: the entry points, the head of the file, inputs, initializers, outputs. */
 #include "import.h"
 
-#include <stdio.h>
+#include <adze/table.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,28 +288,36 @@ static void set_attributes(adze_onnx_import *import, const Pb__ModelHead *head)
     if (metadata.name) adze_module_set_attr(import->module, metadata);
 }
 
-/* The text so far and a symbol, if it is not there yet; returns NULL: the dim stays what it is. */
+/* Symbols so far: as text, as far as it is short, and how many more there are. */
+typedef struct symbol_list {
+    adze_text *text;
+    adze_table seen;
+    uint32_t more;
+} symbol_list;
+
+/* Returns NULL: the dim stays what it is. */
 static const adze_dim *list_symbol(void *self, const char *name)
 {
-    enum { ENOUGH = 4096 };
-    adze_text *list = self;
-    char item[128];
-    if (list->size > ENOUGH) return NULL;
-    snprintf(item, sizeof item, " %.100s,", name);
-    adze_text_write(list, "", 1);
-    list->size--;
-    if (!strstr(list->data, item)) adze_text_append(list, "%s", item);
+    enum { ENOUGH = 240 };
+    symbol_list *list = self;
+    if (adze_table_get(&list->seen, name)) return NULL;
+    adze_table_put(&list->seen, name, list);
+    if (list->text->size > ENOUGH) list->more++;
+    else adze_text_append(list->text, "%s %.100s", list->text->size ? "," : "", name);
     return NULL;
 }
 
-void adze_onnx_list_symbols(const adze_onnx_import *import, adze_text *list)
+void adze_onnx_list_symbols(const adze_onnx_import *import, adze_text *text)
 {
     const adze_region *body = adze_func_body(adze_module_main(import->module));
+    symbol_list list = {.text = text};
     for (uint32_t i = 0; i < adze_region_num_args(body); i++) {
         const adze_type *type = adze_value_type(adze_region_arg(body, i));
         for (uint32_t k = 0; adze_type_is_tensor(type) && k < adze_type_rank(type); k++)
-            adze_dim_substitute(import->context, adze_type_dim(type, k), NULL, 0, list_symbol, list);
+            adze_dim_substitute(import->context, adze_type_dim(type, k), NULL, 0, list_symbol, &list);
     }
+    if (list.more) adze_text_append(text, " and %u more", list.more);
+    adze_table_free(&list.seen);
 }
 
 static bool check_dims_used(const adze_onnx_import *import)
@@ -319,9 +328,8 @@ static bool check_dims_used(const adze_onnx_import *import)
         adze_text list = {0};
         adze_onnx_list_symbols(import, &list);
         ok = adze_error(adze_onnx_source_loc(&import->source),
-                        "no input has a symbolic dim '%s'; %s%.*s", import->options.dims[i].name,
-                        list.size ? "there are" : "there is none",
-                        list.size ? (int)list.size - 1 : 0, list.size ? list.data : "");
+                        "no input has a symbolic dim '%s'; %s%s", import->options.dims[i].name,
+                        list.size ? "there are" : "there is none", list.size ? list.data : "");
         adze_text_free(&list);
     }
     return ok;

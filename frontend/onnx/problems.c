@@ -95,8 +95,7 @@ static const char *needed_dims(adze_onnx_import *import)
     if (p->symbols) return p->symbols;
     adze_text symbols = {0};
     adze_onnx_list_symbols(import, &symbols);
-    p->symbols = symbols.size ? adze_internf(import->context, "fixed dims: --dim NAME=N for%.*s", (int)symbols.size - 1,
-                                             symbols.data)
+    p->symbols = symbols.size ? adze_internf(import->context, "fixed dims: --dim NAME=N for%s", symbols.data)
                               : "declared dims of what the node reads (ONNX's shape inference writes them)";
     adze_text_free(&symbols);
     return p->symbols;

@@ -89,6 +89,25 @@ TEST(fixed_dim)
     reader_end(&r);
 }
 
+/* As many symbols as are soon read, and how many more there are. */
+TEST(dims_to_choose_from)
+{
+    char dims[10 * 61 + 3] = "";
+    reader r;
+    adze_fixed_dim wanted = {"M", 7};
+    adze_onnx_options options = {.struct_size = sizeof options, .n_dims = 1, .dims = &wanted};
+    for (int i = 0; i < 10; i++) {
+        memset(dims + i * 61, 'a' + i, 60);
+        dims[i * 61 + 60] = ' ';
+    }
+    memcpy(dims + 10 * 61, "jj", 2);
+    read_model(&r, m_model(one_node(m_node("Relu", "n", "x", "y"), dims, NULL), 13), &options);
+    CHECK(!r.module);
+    CHECK(logged(&r, "no input has a symbolic dim 'M'; there are aaaaa"));
+    CHECK(logged(&r, "dd and 7 more"));
+    reader_end(&r);
+}
+
 TEST(absurd_dims)
 {
     static const struct {
@@ -562,6 +581,7 @@ int main(void)
     RUN(unnamed_node_is_named_by_type_and_place);
     RUN(symbols);
     RUN(fixed_dim);
+    RUN(dims_to_choose_from);
     RUN(absurd_dims);
     RUN(initializer_that_is_an_input_is_a_constant);
     RUN(typed_payloads);

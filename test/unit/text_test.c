@@ -130,6 +130,29 @@ TEST(errors_have_places)
 
 /* A name with its error; the case text is the body of a function of (%x: f32[4], %b:
  * buffer(f32[4,4]), %i: i64). */
+/* Names of any length: their beginning and their end, and whole characters. */
+TEST(long_names_are_cut)
+{
+    char name[4003] = "a";
+    for (size_t i = 1; i < 4001; i += 2) memcpy(name + i, "\xc3\xa9", 2);
+    name[4001] = 'z';
+    capture c = {0};
+    adze_context *context = adze_context_create();
+    adze_context_set_sink(context, keep, &c);
+    adze_loc loc = {.context = context, .file = "m.onnx", .node = name, .op_type = "Relu"};
+    CHECK(!adze_error(loc, "input '%s' is wrong", name));
+    CHECK(strstr(c.text.data, "m.onnx: node 'a\xc3\xa9"));
+    CHECK(strstr(c.text.data, "\xa9\xe2\x80\xa6\xc3"));
+    CHECK(strstr(c.text.data, "\xc3\xa9z' (Relu): input 'a\xc3\xa9"));
+    CHECK(strstr(c.text.data, "\xc3\xa9z' is wrong\n"));
+    CHECK(c.text.size < 1400);
+    const char *at = c.text.data, *stop = at + c.text.size;
+    while (at < stop && adze_utf8_length(at, stop)) at += adze_utf8_length(at, stop);
+    CHECK(at == stop);
+    adze_context_destroy(context);
+    adze_text_free(&c.text);
+}
+
 TEST(op_errors)
 {
     static const struct {
@@ -437,6 +460,7 @@ int main(void)
     RUN(names);
     RUN(filecheck_syntax_is_never_printed);
     RUN(errors_have_places);
+    RUN(long_names_are_cut);
     RUN(op_errors);
     RUN(type_errors);
     RUN(const_errors);
