@@ -91,19 +91,8 @@ static adze_status check_outputs(adze_session *s)
     return ADZE_OK;
 }
 
-adze_status adze_rt_session_shapes(adze_session *s)
-{
-    if (s->has_shapes) return ADZE_OK;
-    adze_status status = solve(s);
-    if (!status) status = check_outputs(s);
-    if (!status && adze_rt_session_arena_bytes(s) == UINT64_MAX)
-        status = adze_rt_fail(s->error, ADZE_ERR_DIM,
-                              "with these inputs, the model needs an absurd arena");
-    s->has_shapes = !status;
-    return status;
-}
-
-uint64_t adze_rt_session_arena_bytes(const adze_session *s)
+/* UINT64_MAX if it is absurd. */
+static uint64_t sum_arena(const adze_session *s)
 {
     const adze_artifact *a = s->model->artifact;
     int64_t arena = s->dims[a->arena_bytes], scratch = s->dims[a->scratch_bytes], total;
@@ -116,6 +105,28 @@ uint64_t adze_rt_session_arena_bytes(const adze_session *s)
         __builtin_add_overflow(total, arena, &total))
         return UINT64_MAX;
     return (uint64_t)total;
+}
+
+adze_status adze_rt_session_shapes(adze_session *s)
+{
+    if (s->has_shapes) return ADZE_OK;
+    adze_status status = solve(s);
+    if (!status) status = check_outputs(s);
+    s->arena_bytes = status ? 0 : sum_arena(s);
+    if (s->arena_bytes == UINT64_MAX)
+        status = adze_rt_fail(s->error, ADZE_ERR_DIM,
+                              "with these inputs, the model needs an absurd arena");
+    s->has_shapes = !status;
+    return status;
+}
+
+/* What a run found out about its sizes is not known before the next one. */
+static adze_status forget_late(adze_session *s)
+{
+    const adze_artifact *a = s->model->artifact;
+    for (uint32_t i = 0; i < a->n_symbols; i++)
+        if (a->symbols[i].input == ADZE_ARTIFACT_LATE) return eval_dims(s);
+    return ADZE_OK;
 }
 
 adze_status adze_session_output_dims(adze_session *s, uint32_t index, int64_t *out_dims)
@@ -135,7 +146,7 @@ adze_status adze_session_memory(adze_session *s, uint64_t *out_bytes)
 {
     if (!s || !out_bytes) return ADZE_ERR_ARGUMENT;
     adze_status status = adze_rt_session_shapes(s);
-    if (!status) *out_bytes = adze_rt_session_arena_bytes(s);
+    if (!status) *out_bytes = s->arena_bytes;
     return status;
 }
 
@@ -171,7 +182,7 @@ static bool reserve(adze_session *s, void **memory, uint64_t *capacity, uint64_t
 
 static adze_status take_arena(adze_session *s, char **out_arena)
 {
-    uint64_t bytes = adze_rt_session_arena_bytes(s);
+    uint64_t bytes = s->arena_bytes;
     void *memory = s->own_arena;
     if (s->given_arena) {
         *out_arena = s->given_arena;
@@ -209,6 +220,7 @@ adze_status adze_session_bind(adze_session *s)
     s->has_run = false;
     char *arena = NULL;
     adze_status status = adze_rt_session_shapes(s);
+    if (!status) status = forget_late(s);
     if (!status) status = check_overlap(s);
     if (!status) status = take_arena(s, &arena);
     if (!status) status = take_outputs(s);

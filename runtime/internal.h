@@ -91,6 +91,7 @@ struct adze_session {
     block *own_scratch; /* where a run needed more than bind foresaw */
     bool has_shapes, is_bound, has_run, is_profiled;
 
+    uint64_t arena_bytes; /* that the shapes ask for, with scratch as far as it is known before a run */
     void *given_arena;
     uint64_t given_arena_bytes;
     char *own_arena;
@@ -173,7 +174,6 @@ adze_status adze_rt_pool_create(uint32_t n_threads, const adze_allocator *alloca
 
 /* bind.c */
 adze_status adze_rt_session_shapes(adze_session *s);
-uint64_t adze_rt_session_arena_bytes(const adze_session *s); /* UINT64_MAX if it is absurd */
 
 /* nested.c: OK if the value has that type, as adze_artifact.io_types says it, and can be read as far as pointers and
  * sizes tell; else DTYPE, RANK, DIM, ALIGNMENT or ARGUMENT, and *out_why says what is wrong. */

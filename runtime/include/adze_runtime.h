@@ -166,8 +166,8 @@ adze_status adze_session_set_input(adze_session *session, uint32_t index, const 
  * not overlap an input or another output. NULL: the session allocates it (which is how a session
  * starts). An output with dims that a run computes cannot be given (ARGUMENT). */
 adze_status adze_session_set_output(adze_session *session, uint32_t index, const adze_value *value);
-/* Memory for arena and scratch, 64-byte aligned, adze_session_memory(session) bytes. NULL:
- * allocate. */
+/* Memory for arena and scratch, 64-byte aligned, adze_session_memory(session) bytes, which stay the same while the
+ * inputs' dims do. NULL: allocate. What only a run finds out the size of is allocated in any case. */
 adze_status adze_session_set_arena(adze_session *session, void *memory, uint64_t bytes);
 
 /* What follows from the inputs set so far, without taking memory. `out_dims` has room for the
