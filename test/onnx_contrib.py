@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 
-from onnx_contrib_cases import CASES, OPEN, REFUSED, WANTED, Constant, I, M, N, T, floats
+from onnx_contrib_cases import CASES, OPEN, REFUSED, WANTED, Constant, I, M, N, Sparse, T, floats
 from onnx_suite import (ADZE, TensorProto, first_line, folder_of, helper, np, numpy_helper, onnx, option, run_cases,
                         run_onnx, save_case)
 
@@ -39,16 +39,25 @@ def refusals(words):
 
 # ---- Making and running them ----
 
+def value_info(name, operand):
+    """Of a graph's input. ONNX Runtime compares dims of a sparse one as if it were not turned, so it has names there."""
+    if not isinstance(operand, Sparse):
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(operand.dtype), operand.shape)
+    return helper.make_sparse_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(operand.array.dtype),
+                                                [f"{name}_{i}" for i in range(operand.array.ndim)])
+
+
 def build(op, domain, operands, outputs, step, attributes):
     """The model, its arguments as (name, array), and the names of its results, whose types are open."""
-    names, initializers, args = [], [], []
+    names, initializers, args, infos = [], [], [], []
     for i, operand in enumerate(operands):
         again = next((n for n, value in args if value is operand), None)
         names.append("" if operand is None else again or f"x{i}")
         if isinstance(operand, Constant):
             initializers.append(numpy_helper.from_array(operand.array, f"x{i}"))
         elif operand is not None and not again:
-            args.append((f"x{i}", operand))
+            args.append((f"x{i}", getattr(operand, "array", operand)))
+            infos.append(value_info(f"x{i}", operand))
     while names and not names[-1]:
         names.pop()
     which = range(outputs) if isinstance(outputs, int) else outputs
@@ -60,8 +69,7 @@ def build(op, domain, operands, outputs, step, attributes):
         nodes.append(helper.make_node("DequantizeLinear", ["y0", "step"], ["z0"]))
         shown = ["z0"]
     graph = helper.make_graph(
-        nodes, "g",
-        [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in args],
+        nodes, "g", infos,
         [helper.make_tensor_value_info(n, TensorProto.UNDEFINED, None) for n in shown], initializers)
     for output in graph.output:
         output.ClearField("type")

@@ -39,6 +39,13 @@ class Constant:
         self.array = array
 
 
+class Sparse:
+    """An operand that is an input of the graph and a sparse tensor; `array` is the dense one."""
+
+    def __init__(self, array):
+        self.array = array
+
+
 def case(op, inputs, constants=(), outputs=1, name="", domain="com.microsoft", step=0, **attributes):
     """One node. `inputs` are arguments, `constants` initializers behind them; None is absent. `outputs`: how many, or
     which of them. `step`: the result is quantized, and may be one code of this size off."""
@@ -158,6 +165,13 @@ for name, left, right, attributes in (
         ("_batch_both", (4, 2, 3), (5, 2, 4), {"transBatchA": 1, "transA": 1, "transBatchB": 1, "transB": 1}),
         ("_vector", (4,), (4, 5), {})):
     case("FusedMatMul", [floats(*left), floats(*right)], name=name, **attributes)
+for kind in (np.float32, np.float64, np.int32, np.int64, np.uint32, np.uint64):
+    holes = (4 * random.standard_normal((3, 5)) * random.integers(0, 2, (3, 5))).astype(np.int8).astype(kind)
+    case("SparseToDenseMatMul", [Sparse(holes), random.integers(0, 9, (5, 4)).astype(kind)], name=f"_{kind.__name__}")
+for turned_a, turned_b in ((1, 0), (0, 1), (1, 1)):
+    holes, dense = floats(3, 5) * random.integers(0, 2, (3, 5)).astype(np.float32), floats(5, 4)
+    case("SparseToDenseMatMul", [Sparse(holes.T if turned_a else holes), dense.T.copy() if turned_b else dense],
+         alpha=0.5 + turned_a, transA=turned_a, transB=turned_b, name=f"_turned_{turned_a}_{turned_b}")
 case("TransposeMatMul", [floats(4, 3)], [floats(5, 4)], transA=1, transB=1)
 qa, qw = bytes_(3, 8), bytes_(8, 5, dtype=np.int8)
 for name, left, zero in (("", qa, u8(120)), ("_s8", bytes_(3, 8, dtype=np.int8), i8(-3)), ("_none", qa, None)):
@@ -441,6 +455,9 @@ REFUSED = [
     ("GroupNorm", [pixels, Constant(gamma), Constant(beta)], {"groups": 2, "activation": 2},
      "attribute 'activation' is 2"),
     ("SkipGroupNorm", [pixels, Constant(gamma), Constant(beta)], {"groups": 2}, "has no input 3"),
+    ("SparseToDenseMatMul", [Sparse(floats(3, 4)), floats(2, 4, 5)], {}, "operands of rank 2 and 3"),
+    ("SparseToDenseMatMul", [Sparse(floats(3, 4)), floats(4)], {}, "operands of rank 2 and 1"),
+    ("SparseToDenseMatMul", [Sparse(ints([1, 0])), ints([1], [2])], {"alpha": 2.0}, "alpha = 2 for integers"),
     ("NhwcConv", [floats(2, 8), Constant(floats(2, 8))], {}, "input 1 has rank 2"),
     ("QLinearAdd", [qx, Constant(f32(0.02))], {}, "has no input 3"),
     ("QLinearConcat", [Constant(f32(1)), Constant(u8(0)), qx], {"axis": 0}, "has 3 inputs"),

@@ -37,13 +37,30 @@ def option(name):
 
 def run_onnx(model, feeds, results=None):
     """What ONNX Runtime computes, with no optimization, on one thread: where it quantizes as it runs, what it finds
-    depends on how rows are shared out."""
+    depends on how rows are shared out. What is fed to sparse inputs is dense."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(results, feeds)
+    return run_session(session, feeds, results)
+
+
+def run_session(session, feeds, results=None):
+    """Its results. What is fed to sparse inputs is dense."""
+    sparse = {i.name for i in session.get_inputs() if i.type.startswith("sparse_")}
+    if not sparse:
+        return session.run(results, feeds)
+    results = results or [o.name for o in session.get_outputs()]
+    feeds = {k: sparse_value(v) if k in sparse else ort.OrtValue.ortvalue_from_numpy(v) for k, v in feeds.items()}
+    return [value.numpy() for value in session.run_with_ort_values(results, feeds)]
+
+
+def sparse_value(dense):
+    """The tensor as ONNX Runtime takes it where a model says that it is sparse: coordinates of what is not 0."""
+    places = np.argwhere(dense).astype(np.int64).ravel()
+    return ort.OrtValue.ort_value_from_sparse_tensor(ort.SparseTensor.sparse_coo_from_numpy(
+        np.array(dense.shape, np.int64), dense[dense != 0], places, ort.OrtDevice.make("cpu", 0)))
 
 
 def first_line(error):

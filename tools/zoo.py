@@ -29,6 +29,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 try:
@@ -41,6 +42,8 @@ except ImportError as error:
     sys.exit(77)
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "test"))
+from onnx_suite import run_session  # noqa: E402
 BUILD = Path(os.environ.get("ADZE_BUILD_DIR", ROOT / "build/release"))
 MODELS = Path(os.environ.get("ADZE_MODELS", ROOT.parent / "shared/models"))
 WORK = BUILD / "test/zoo"
@@ -78,10 +81,16 @@ def is_random(graph, functions):
 
 
 def made(info, size, seed):
-    """A value for an input; dims without a number are `size`. None: not a tensor of a kind that can be made."""
-    kind = re.fullmatch(r"tensor\((\w+)\)", info.type)
+    """A value for an input; dims without a number are `size`. None: not a tensor of a kind that can be made. Of a sparse
+    tensor it is the dense one, in which most elements are 0."""
+    kind = re.fullmatch(r"(?:sparse_)?tensor\((\w+)\)", info.type)
     if not kind or kind[1] not in DTYPES:
         return None
+    if is_sparse(info):
+        dense = types.SimpleNamespace(name=info.name, type=info.type.removeprefix("sparse_"), shape=info.shape)
+        value = made(dense, size, seed)
+        return None if value is None else np.where(np.arange(value.size).reshape(value.shape) % 3, 0, value).astype(
+            value.dtype)
     draw = np.random.default_rng([seed, *info.name.encode()])
     dims = [d if isinstance(d, int) and d >= 0 else size for d in info.shape]
     if kind[1] == "string":
@@ -92,6 +101,10 @@ def made(info, size, seed):
     return np.asarray(draw.integers(0, 2, dims)).astype(dtype)
 
 
+def is_sparse(info):
+    return info.type.startswith("sparse_")
+
+
 def computed(model, seed=1):
     """(inputs, outputs) in the model's order; None where no inputs that it takes were found."""
     for size in (3, 1, 2, 4, 8):
@@ -99,8 +112,7 @@ def computed(model, seed=1):
         if any(value is None for value in inputs):
             return None
         try:
-            feed = {info.name: value for info, value in zip(model.get_inputs(), inputs)}
-            return inputs, model.run(None, feed)
+            return inputs, run_session(model, {i.name: v for i, v in zip(model.get_inputs(), inputs)})
         except Exception:  # of its many kinds: these inputs do not fit
             continue
     return None
@@ -183,7 +195,7 @@ def near(got, want, part):
 def step_onnx(folder, inputs, outputs):
     try:
         model = session(folder / "written.onnx")
-        got = model.run(None, {info.name: value for info, value in zip(model.get_inputs(), inputs)})
+        got = run_session(model, {info.name: value for info, value in zip(model.get_inputs(), inputs)})
     except Exception as error:
         raise Failed(f"ONNX Runtime: {str(error).splitlines()[0][:300]}") from None
     for info, a, b in zip(model.get_outputs(), got, outputs):

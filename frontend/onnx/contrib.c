@@ -88,6 +88,7 @@ static const adze_onnx_upgrade rows[] = {
     {"SkipGroupNorm", " activation channels_last epsilon groups ", adze_onnx_contrib_group_norm},
     {"SkipLayerNormalization", " epsilon ", adze_onnx_contrib_skip_norm},
     {"SkipSimplifiedLayerNormalization", " epsilon ", adze_onnx_contrib_skip_norm},
+    {"SparseToDenseMatMul", " alpha transA transB ", adze_onnx_contrib_fused_matmul},
     {"TransposeMatMul", " alpha transA transB ", adze_onnx_contrib_fused_matmul},
     {"Trilu", " upper ", adze_onnx_upgrade_trilu},
     {"UnfoldTensor", " dim size step ", adze_onnx_contrib_unfold},

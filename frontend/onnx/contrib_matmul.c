@@ -43,6 +43,10 @@ bool adze_onnx_contrib_fused_matmul(adze_onnx_node *node)
         if (!adze_onnx_attr_float(node, names[i], &params[n])) return false;
         if (given) n++;
     }
+    if (!strcmp(node->op_type, "SparseToDenseMatMul") && (a_rank != 2 || b_rank != 2))
+        return adze_onnx_invalid(node, "operands of rank %u and %u", a_rank, b_rank);
+    if (adze_dtype_get_kind(compose_dtype(a)) != ADZE_KIND_FLOAT && alpha != 1)
+        return adze_onnx_unsupported(node, "alpha = %g for integers", alpha);
     a = turned(node, a, a_rank, turns[2], turns[0]);
     b = turned(node, b, b_rank, turns[3], turns[1]);
     term *y = compose2(node, "matmul", a, b);

@@ -96,8 +96,9 @@ static bool fits(adze_onnx_body *body, const Pb__ValueInfo *info, const adze_typ
 {
     const Pb__Type *declared = info->type;
     if (!declared) return true;
-    int32_t number = declared->tensor_type ? declared->tensor_type->elem_type : 0;
-    bool other = (declared->tensor_type && !adze_type_is_tensor(type)) ||
+    const Pb__TensorType *tensor = declared->tensor_type ? declared->tensor_type : declared->sparse_tensor_type;
+    int32_t number = tensor ? tensor->elem_type : 0;
+    bool other = (tensor && !adze_type_is_tensor(type)) ||
                  (declared->sequence_type && adze_type_get_kind(type) != ADZE_TYPE_SEQUENCE) ||
                  (declared->optional_type && adze_type_get_kind(type) != ADZE_TYPE_OPTIONAL) ||
                  (number && adze_type_is_tensor(type) && adze_onnx_dtype(number) != adze_type_dtype(type));

@@ -145,12 +145,14 @@ static const adze_type *tensor_type(adze_onnx_import *import, const Pb__TensorTy
     return adze_type_tensor(import->context, dtype, rank, dims, NULL);
 }
 
-/* Recursion is as deep as the scanner allows. Items of a sequence may differ in dims that have only names there. */
+/* Recursion is as deep as the scanner allows. Items of a sequence may differ in dims that have only names there. A
+ * sparse tensor is the dense one: which elements a file or a caller leaves out is no part of what ops compute. */
 const adze_type *adze_onnx_type(adze_onnx_import *import, const Pb__Type *type, const char *value,
                                 adze_onnx_dims mode)
 {
     const adze_type *inner;
     if (type && type->tensor_type) return tensor_type(import, type->tensor_type, value, mode);
+    if (type && type->sparse_tensor_type) return tensor_type(import, type->sparse_tensor_type, value, mode);
     if (type && type->sequence_type) {
         inner = adze_onnx_type(import, type->sequence_type->elem_type, value, ADZE_ONNX_KNOWN_SYMBOLS);
         return inner ? adze_type_sequence(import->context, inner) : NULL;
@@ -170,8 +172,6 @@ const adze_type *adze_onnx_type(adze_onnx_import *import, const Pb__Type *type, 
         inner = adze_onnx_type(import, type->map_type->value_type, value, mode);
         return inner ? adze_type_map(import->context, key, inner) : NULL;
     }
-    adze_error(adze_onnx_source_loc(&import->source), "value '%s': %s", value,
-               type && type->sparse_tensor_type ? "sparse tensors are not supported"
-                                                : "its type is not given");
+    adze_error(adze_onnx_source_loc(&import->source), "value '%s': its type is not given", value);
     return NULL;
 }
