@@ -408,6 +408,34 @@ group("_window_next", (2, 4), 5, inputs=tokens, past=(floats(B, 2, 8, D), floats
 group("_chunk", (6,), 7, angles, inputs=(floats(1, S, G * D), floats(1, S, 2 * D), floats(1, S, 2 * D)),
       past=(floats(1, 2, 3, D), floats(1, 2, 3, D)), do_rotary=1)
 
+
+
+def cache_model(after):
+    """GroupQueryAttention whose cache is `P` long, and `after` when it comes out: M is as long as the mask."""
+    cache = [1, 2, "P", D]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in
+             (("q", [1, "S", G * D]), ("k", [1, "S", 2 * D]), ("v", [1, "S", 2 * D]), ("pk", cache), ("pv", cache))]
+    infos += [helper.make_tensor_value_info(name, TensorProto.INT32, dims) for name, dims in
+              (("ends", [1]), ("total", []))]
+    node = helper.make_node("GroupQueryAttention", [info.name for info in infos[:7]], ["y", "nk", "nv"], num_heads=G,
+                            kv_num_heads=2, domain="com.microsoft")
+    after = [1, 2, after, D]
+    infos.append(helper.make_tensor_value_info("mask", TensorProto.INT64, [1, "M"]))
+    shown = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in
+             (("y", [1, "S", G * D]), ("nk", after), ("nv", after))]
+    return helper.make_model(helper.make_graph([node], "g", infos, shown), ir_version=10, opset_imports=[
+        helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)])
+
+
+def cache_runs(after):
+    """(feeds, whether the lengths are what the model says)."""
+    for past, time, total in ((8, 1, 5), (8, 4, 8), (8, 4, 4), (6, 1, 7), (6, 4, 10)):
+        feeds = {"q": floats(1, time, G * D), "k": floats(1, time, 2 * D), "v": floats(1, time, 2 * D),
+                 "pk": floats(1, 2, past, D), "pv": floats(1, 2, past, D), "ends": ints(total - 1),
+                 "total": np.array(total, np.int32), "mask": np.zeros((1, max(past, total)), np.int64)}
+        yield feeds, total <= past if after == "P" else total == past + time if after == "M" else True
+
+
 flat = floats(B, S, H * D)
 places = ints([0, 1, 2, 3], [2, 3, 4, 5], dtype=np.int64)
 for name, given in (("", places), ("_first", ints(5, dtype=np.int64))):
@@ -455,6 +483,12 @@ REFUSED = [
     ("GroupNorm", [pixels, Constant(gamma), Constant(beta)], {"groups": 2, "activation": 2},
      "attribute 'activation' is 2"),
     ("SkipGroupNorm", [pixels, Constant(gamma), Constant(beta)], {"groups": 2}, "has no input 3"),
+    ("SkipGroupNorm", [pixels[:1], Constant(gamma), Constant(beta), skips], {"groups": 2}, "skip is wider than"),
+    ("SkipGroupNorm", [pixels[:1], Constant(gamma), Constant(beta), floats(2, 8)], {"groups": 2}, "skip is wider than"),
+    ("SkipGroupNorm", [pixels[..., :1], Constant(gamma[:1]), Constant(beta[:1]), pixels[..., :1], Constant(floats(8))],
+     {"groups": 1}, "bias is wider than"),
+    ("GroupNorm", [pixels[..., :1], Constant(gamma), Constant(beta)], {"groups": 1}, "scale is wider than"),
+    ("SkipLayerNormalization", [hidden[:1], hidden, Constant(g)], {}, "skip is wider than"),
     ("SparseToDenseMatMul", [Sparse(floats(3, 4)), floats(2, 4, 5)], {}, "operands of rank 2 and 3"),
     ("SparseToDenseMatMul", [Sparse(floats(3, 4)), floats(4)], {}, "operands of rank 2 and 1"),
     ("SparseToDenseMatMul", [Sparse(ints([1, 0])), ints([1], [2])], {"alpha": 2.0}, "alpha = 2 for integers"),

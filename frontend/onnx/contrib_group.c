@@ -66,8 +66,12 @@ bool adze_onnx_contrib_rotary(adze_onnx_node *node)
 
 /* ---- GroupQueryAttention ---- */
 
+/* For the new keys in the cache: by numbers, by names of dims alone, none (it grows), or the model says nothing. */
+typedef enum cache_room { HAS_ROOM, SAID_TO_HAVE_ROOM, NO_ROOM, ROOM_NOT_SAID } cache_room;
+
 typedef struct group {
     attention a;
+    cache_room room;
     term *total;  /* [batch, 1], i64: keys that each of the batch has, with the new ones */
     term *before; /* [batch, 1], i64: without them; NULL: none */
     int64_t rotary, interleaved, smooth;
@@ -137,6 +141,38 @@ static bool read_projections(adze_onnx_node *node, attention *a)
     return a->q && a->k && a->v;
 }
 
+/* Is the cache that comes out as long as the one that goes in? It is where it has room: by what the model declares. */
+static cache_room find_room(const adze_onnx_node *node, const attention *a)
+{
+    int64_t most, past;
+    term *total = adze_onnx_operand(node, 6);
+    if (!a->past_k) return NO_ROOM;
+    if (adze_value_as_ints(total, &most, 1) >= 0 && adze_dim_is_const(compose_dim(a->past_k, 2), &past))
+        return most <= past ? HAS_ROOM : NO_ROOM;
+    for (size_t i = 1; i < 3 && i < node->proto->n_output; i++) {
+        const char *name = adze_intern_z(node->import->context, node->proto->output[i]);
+        const adze_type *type = *name ? adze_map_get(node->import->declared, name) : NULL;
+        if (!type || !adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_rank(type) != 4) continue;
+        if (adze_dim_is_unknown(adze_type_dim(type, 2))) continue;
+        return adze_dim_equal(adze_type_dim(type, 2), compose_dim(a->past_k, 2)) ? SAID_TO_HAVE_ROOM : NO_ROOM;
+    }
+    return ROOM_NOT_SAID;
+}
+
+/* The number of all keys of a run, held to what the model says: it is within the past where that has room, and the past
+ * is full where the cache grows. A run that differs looks up a place that is not there, which is its error. */
+static term *held(adze_onnx_node *node, const group *g, term *most)
+{
+    adze_attr axis = adze_attr_int("axis", 0);
+    term *places = compose_scalar(node, compose_size(node, g->a.past_k, 2));
+    if (g->room == NO_ROOM) places = compose2(node, "add", places, compose_scalar(node, compose_size(node, g->a.q, 2)));
+    term *beyond = compose2(node, "sub", most, places);
+    if (g->room == NO_ROOM) beyond = compose1(node, "abs", beyond);
+    else beyond = compose2(node, "max", beyond, compose_number(node, ADZE_DTYPE_i64, 0));
+    term *table[] = {compose_int(node, 0), beyond};
+    return compose2(node, "add", most, compose_all(node, "gather", table, 2, 2, &axis, 1));
+}
+
 /* How many keys each of the batch has: operand 5 says one less. Where all are new (operand 6 is as many as there are
  * queries), there are none before. */
 static bool count_keys(adze_onnx_node *node, group *g)
@@ -150,6 +186,7 @@ static bool count_keys(adze_onnx_node *node, group *g)
     if (!g->a.past_k) return g->total != NULL;
     term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
     most = compose_cast(node, compose_one(node, most), ADZE_DTYPE_i64);
+    if (g->room == SAID_TO_HAVE_ROOM || g->room == NO_ROOM) most = held(node, g, most);
     g->before =
         compose3(node, "where", compose2(node, "equal", time, most), zero, compose2(node, "sub", g->total, time));
     return g->total && g->before;
@@ -180,26 +217,6 @@ static bool turn_both(adze_onnx_node *node, group *g)
     return true;
 }
 
-/* Is the cache that comes out as long as the one that goes in? It is where it has room: by what the model declares.
- * *out_known: it does declare that. */
-static bool has_room(const adze_onnx_node *node, const attention *a, bool *out_known)
-{
-    int64_t most, past;
-    term *total = adze_onnx_operand(node, 6);
-    *out_known = true;
-    if (adze_value_as_ints(total, &most, 1) >= 0 && adze_dim_is_const(compose_dim(a->past_k, 2), &past))
-        return most <= past;
-    for (size_t i = 1; i < 3 && i < node->proto->n_output; i++) {
-        const char *name = adze_intern_z(node->import->context, node->proto->output[i]);
-        const adze_type *type = *name ? adze_map_get(node->import->declared, name) : NULL;
-        if (!type || !adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_rank(type) != 4) continue;
-        if (adze_dim_is_unknown(adze_type_dim(type, 2))) continue;
-        return adze_dim_equal(adze_type_dim(type, 2), compose_dim(a->past_k, 2));
-    }
-    *out_known = false;
-    return false;
-}
-
 /* The past with zeros up to the length that operand 6 says: as long as what comes out, which has room then. */
 static term *lengthened(adze_onnx_node *node, term *past)
 {
@@ -212,10 +229,11 @@ static term *lengthened(adze_onnx_node *node, term *past)
 }
 
 /* The new keys, or values, of each of the batch behind what it has, and zeros behind them. */
-static term *cached(adze_onnx_node *node, const group *g, term *past, term *x, bool room)
+static term *cached(adze_onnx_node *node, const group *g, term *past, term *x)
 {
-    term *all = room ? past : compose_concat(node, (term *[]){past, x}, 2, 2);
-    if (!room && adze_dim_is_value(compose_dim(x, 0), 1)) return all;
+    bool grows = g->room == NO_ROOM;
+    term *all = !grows ? past : compose_concat(node, (term *[]){past, x}, 2, 2);
+    if (grows && adze_dim_is_value(compose_dim(x, 0), 1)) return all;
     if (!all) return NULL;
     term *place = compose_positions(node, all, 2, 4, 2), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
     term *time = compose_scalar(node, compose_size(node, x, 2));
@@ -253,17 +271,16 @@ bool adze_onnx_contrib_group_query(adze_onnx_node *node)
     group g;
     attention *a = &g.a;
     term *sink = adze_onnx_operand(node, 11), *more = adze_onnx_operand(node, 10), *scores[N_SCORES];
-    if (!read_group(node, &g) || !read_projections(node, a) || !count_keys(node, &g) || !turn_both(node, &g))
-        return false;
+    if (!read_group(node, &g) || !read_projections(node, a)) return false;
+    g.room = find_room(node, a);
+    if (!count_keys(node, &g) || !turn_both(node, &g)) return false;
     if (a->past_k) {
-        bool known, room = has_room(node, a, &known);
-        if (!known) {
+        if (g.room == ROOM_NOT_SAID) {
             a->past_k = lengthened(node, a->past_k);
             a->past_v = lengthened(node, a->past_v);
-            room = true;
         }
-        a->k = cached(node, &g, a->past_k, a->k, room);
-        a->v = cached(node, &g, a->past_v, a->v, room);
+        a->k = cached(node, &g, a->past_k, a->k);
+        a->v = cached(node, &g, a->past_v, a->v);
         if (!a->k || !a->v) return false;
     }
     if (node->n_out > 1) node->out[1] = a->k;

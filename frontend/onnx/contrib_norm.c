@@ -22,6 +22,24 @@ static bool has_output(const adze_onnx_node *node, uint32_t index)
     return index < node->n_out && index < node->proto->n_output && node->proto->output[index][0];
 }
 
+/* What is added to x or multiplied by it must not make it wider: each dim, counted from the last, is 1 or that of x.
+ * `strict`: dims that may differ are reported too. */
+static bool narrow(adze_onnx_node *node, term *x, term *other, const char *what, bool strict)
+{
+    int rank = compose_rank(x), more = compose_rank(other);
+    if (rank < 0 || more < 0) return !strict || adze_onnx_undetermined(node, "%s of unknown rank", what);
+    for (int i = 1; i <= more; i++) {
+        const adze_dim *dim = compose_dim(other, (uint32_t)(more - i));
+        const adze_dim *own = i <= rank ? compose_dim(x, (uint32_t)(rank - i)) : NULL;
+        if (adze_dim_is_value(dim, 1) || (own && adze_dim_equal(dim, own))) continue;
+        int64_t n, m;
+        if (!own || (adze_dim_is_const(dim, &n) && adze_dim_is_const(own, &m)))
+            return adze_onnx_invalid(node, "its %s is wider than its operand", what);
+        if (strict) return adze_onnx_undetermined(node, "%s of dims that may not be those of its operand", what);
+    }
+    return true;
+}
+
 /* input + skip (+ bias), normalized; the sum is the fourth result. */
 bool adze_onnx_contrib_skip_norm(adze_onnx_node *node)
 {
@@ -35,6 +53,9 @@ bool adze_onnx_contrib_skip_norm(adze_onnx_node *node)
         return false;
     if (has_output(node, 1) || has_output(node, 2))
         return adze_onnx_unsupported(node, "the statistics as results");
+    if (!narrow(node, x, skip, "skip", false) || !narrow(node, x, scale, "scale", false) ||
+        (shift && !narrow(node, x, shift, "shift", false)) || (bias && !narrow(node, x, bias, "bias", false)))
+        return false;
     adze_dtype dtype = compose_dtype(x), wide = wide_of(x);
     term *sum = compose2(node, "add", compose_cast(node, x, wide), compose_cast(node, skip, wide));
     if (bias) sum = compose2(node, "add", sum, compose_cast(node, bias, wide));
@@ -77,9 +98,10 @@ static term *with_skip(adze_onnx_node *node, term *x, uint32_t rank, uint32_t at
     if (!skip) return adze_onnx_invalid(node, "has no input 3"), NULL;
     if (skip_rank != 2 && skip_rank != (int)rank) return adze_onnx_invalid(node, "its skip has another rank"), NULL;
     if (skip_rank == 2) skip = at == 1 ? compose_unsqueeze(node, skip, 2, rank) : compose_unsqueeze(node, skip, 1, at);
+    if (bias && at == 1) bias = compose_channels(node, bias, rank);
+    if (!narrow(node, x, skip, "skip", true) || (bias && !narrow(node, x, bias, "bias", true))) return NULL;
     x = compose2(node, "add", x, skip);
-    if (bias) x = compose2(node, "add", x, at == 1 ? compose_channels(node, bias, rank) : bias);
-    return x;
+    return bias ? compose2(node, "add", x, bias) : x;
 }
 
 /* The axis of `at` in two, groups and what each has: normalized over all but the groups and the batch. */
@@ -125,10 +147,11 @@ bool adze_onnx_contrib_group_norm(adze_onnx_node *node)
     if (skips && !(x = with_skip(node, x, rank, at, wide))) return false;
     if (skips && node->n_out > 1) node->out[1] = compose_cast(node, x, dtype);
     term *y = in_groups(node, x, rank, at, groups, epsilon);
-    scale = compose_cast(node, scale, wide);
-    shift = compose_cast(node, shift, wide);
-    y = compose2(node, "mul", y, last ? scale : compose_channels(node, scale, rank));
-    y = compose2(node, "add", y, last ? shift : compose_channels(node, shift, rank));
+    scale = compose_cast(node, last ? scale : compose_channels(node, scale, rank), wide);
+    shift = compose_cast(node, last ? shift : compose_channels(node, shift, rank), wide);
+    if (!y || !scale || !shift || !narrow(node, y, scale, "scale", true) || !narrow(node, y, shift, "shift", true))
+        return false;
+    y = compose2(node, "add", compose2(node, "mul", y, scale), shift);
     if (activation) y = y ? compose_with(node, "swish", y, adze_attr_float("alpha", 1)) : NULL;
     return compose_end(node, compose_cast(node, y, dtype));
 }
