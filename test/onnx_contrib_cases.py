@@ -445,6 +445,61 @@ case("RotaryEmbedding", [floats(B, H, S, D), places], angles, name="_heads")
 case("RotaryEmbedding", [flat, places], [a[:, :2].copy() for a in angles], num_heads=H, rotary_embedding_dim=4,
      name="_part")
 
+# ---- Recurrences, and what stands around them ----
+
+line, taps = floats(2, 4, 5), floats(4, 1, 3)
+case("CausalConvWithState", [line, taps], outputs=2)
+case("CausalConvWithState", [line], [taps, floats(4), floats(2, 4, 2)], outputs=2, activation="silu", name="_past")
+case("CausalConvWithState", [line, taps, None, floats(2, 4, 6)], outputs=2, dilation=3, activation="swish",
+     name="_dilated")
+case("CausalConvWithState", [floats(2, 4, 1)], [taps, floats(4), floats(2, 4, 2)], outputs=2, name="_one")
+case("CausalConvWithState", [line], [floats(4, 1, 1)], outputs=2, name="_point")
+case("CausalConvWithState", [floats(2, 5, 4)], [taps, floats(4), floats(2, 2, 4)], outputs=2, channels_last=1,
+     activation="silu", name="_last")
+case("CausalConvWithState", [floats(2, 5, 2, 2)], [taps, None, floats(2, 4, 2, 2)], outputs=2, channels_last=1,
+     dilation=2, name="_last_axes")
+for name, (heads, keys, states), rule, more in (
+        ("", (2, 2, 2), "gated_delta", {}), ("_linear", (2, 2, 2), "linear", {}), ("_gated", (4, 2, 2), "gated", {}),
+        ("_delta", (2, 2, 2), "delta", {"scale": 0.3}), ("_more_states", (2, 4, 4), "gated_delta", {}),
+        ("_fewer_keys", (2, 2, 4), "gated_delta", {"chunk_size": 16}), ("_one_key", (4, 1, 2), "delta", {})):
+    decay, rate = -np.abs(floats(2, 5, states)), np.abs(floats(2, 5, states))
+    case("LinearAttention",
+         [floats(2, 5, 3 * heads), floats(2, 5, 3 * keys), floats(2, 5, 4 * states),
+          None if name else floats(2, states, 3, 4), decay if "gated" in rule else None,
+          rate if "delta" in rule else None],
+         q_num_heads=heads, kv_num_heads=states, update_rule=rule, outputs=2, name=name, **more)
+case("LinearAttention", [floats(1, 3, 6), floats(1, 3, 6), floats(1, 3, 8), floats(1, 2, 3, 4),
+                         -np.abs(floats(1, 3, 6)), floats(1, 3, 1)], q_num_heads=2, kv_num_heads=2, outputs=2,
+     name="_each_key")
+
+
+def delta(name, tokens=(6,), heads=2, states=4, decay=(4,), gate=(), half=False, packed=False, rule="gated_delta",
+          **more):
+    """GatedDeltaNet of a batch of 2, of heads of 3 keys and 5 values."""
+    kind = np.float16 if half else np.float32
+    projections = [floats(*tokens, 6 * heads + 5 * states, dtype=kind), None, None] if packed else [
+        floats(*tokens, heads, 3, dtype=kind), floats(*tokens, heads, 3, dtype=kind),
+        floats(*tokens, states, 5, dtype=kind)]
+    gates = [-np.abs(floats(*tokens, *decay)) if "gated" in rule else None,
+             np.abs(floats(*tokens, states)) if "delta" in rule else None]
+    case("GatedDeltaNet", [*projections, None, *gates, floats(2, states, 5, 3), *gate], outputs=2, name=name,
+         update_rule=rule, **more)
+
+
+delta("")
+delta("_pairs", tokens=(2, 3), scale=0.4)
+delta("_packed", packed=True)
+delta("_packed_pairs", packed=True, tokens=(2, 3), qk_l2_norm=1)
+delta("_each_key", decay=(4, 3), qk_l2_norm=1)
+delta("_softplus", gate=(floats(4), floats(4)), gate_activation="softplus", beta_activation="sigmoid")
+delta("_bounded", gate=(floats(4), floats(12)), decay=(4, 3), gate_activation="kda", gate_lower_bound=-2.0)
+delta("_bounded_heads", gate=(floats(4), floats(4)), decay=(4, 3), gate_activation="sigmoid")
+delta("_bounded_pairs", gate=(floats(4), floats(4, 3)), decay=(4, 3), gate_activation="sigmoid")
+delta("_half", half=True, qk_l2_norm=1)
+delta("_linear", rule="linear", heads=4)
+delta("_gated", rule="gated")
+delta("_delta", rule="delta", heads=1)
+
 # ---- What ai.onnx has as well, and small ones ----
 
 for upper, diagonal in ((1, None), (0, -1), (1, 1)):
@@ -492,6 +547,26 @@ REFUSED = [
     ("SparseToDenseMatMul", [Sparse(floats(3, 4)), floats(2, 4, 5)], {}, "operands of rank 2 and 3"),
     ("SparseToDenseMatMul", [Sparse(floats(3, 4)), floats(4)], {}, "operands of rank 2 and 1"),
     ("SparseToDenseMatMul", [Sparse(ints([1, 0])), ints([1], [2])], {"alpha": 2.0}, "alpha = 2 for integers"),
+    ("CausalConvWithState", [line, Constant(taps), None, floats(2, 4, 3)], {}, "not of 2 elements a channel"),
+    ("CausalConvWithState", [line, Constant(floats(4, 3))], {}, "operands of rank 3 and 2"),
+    ("CausalConvWithState", [line, Constant(taps)], {"dilation": 0}, "attribute 'dilation' is 0"),
+    ("CausalConvWithState", [line, Constant(taps)], {"ndim": 2}, "ndim = 2"),
+    ("CausalConvWithState", [line, Constant(taps)], {"activation": "tanh"}, "attribute 'activation' is 'tanh'"),
+    ("CausalConvWithState", [floats(2, 4, 2, 5), Constant(taps)], {}, "an operand of rank 4"),
+    ("LinearAttention", [line] * 3, {"q_num_heads": 0, "kv_num_heads": 1}, "0 heads of queries to 1"),
+    ("LinearAttention", [line] * 3, {"q_num_heads": 5, "kv_num_heads": 1, "update_rule": "linear"},
+     "5 heads of queries and 5 of keys to 1"),
+    ("LinearAttention", [line] * 3, {"q_num_heads": 2, "kv_num_heads": 1}, "5 columns for 2 heads"),
+    ("LinearAttention", [line] * 3, {"q_num_heads": 1, "kv_num_heads": 1}, "the rule gated_delta takes a decay"),
+    ("LinearAttention", [line] * 3, {"q_num_heads": 1, "kv_num_heads": 1, "update_rule": "both"}, "is 'both'"),
+    ("LinearAttention", [line] * 3, {"q_num_heads": 1, "kv_num_heads": 1, "state_window": 2}, "state_window = 2"),
+    ("GatedDeltaNet", [floats(6, 2, 3)] * 3, {}, "a batch of no initial state"),
+    ("GatedDeltaNet", [*[floats(6, 2, 3)] * 3, ints(0, 6), None, None, floats(1, 2, 3, 3)], {}, "several lengths"),
+    ("GatedDeltaNet", [*[floats(6, 2, 3)] * 3, None, floats(6, 2), floats(6, 2), floats(2, 2, 4, 3)], {},
+     "its heads are not those of its state"),
+    ("GatedDeltaNet", [*[floats(6, 2, 3)] * 3, None, floats(6, 2), floats(6, 2), floats(2, 2, 3, 3)],
+     {"gate_activation": "softplus"}, "has no input 8"),
+    ("GatedDeltaNet", [*[floats(6, 2, 3)] * 3, None, None, None, floats(2, 0, 3, 3)], {}, "a state without elements"),
     ("NhwcConv", [floats(2, 8), Constant(floats(2, 8))], {}, "input 1 has rank 2"),
     ("QLinearAdd", [qx, Constant(f32(0.02))], {}, "has no input 3"),
     ("QLinearConcat", [Constant(f32(1)), Constant(u8(0)), qx], {"axis": 0}, "has 3 inputs"),

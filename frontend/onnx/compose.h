@@ -89,6 +89,16 @@ typedef struct compose_window {
 term *compose_conv_back(adze_onnx_node *node, term *d, term *w, uint32_t axes, const compose_window *windows,
                         int64_t group);
 
+/* upgrade_conv.c: each channel of x [batch, channels, time] by itself over what came before, the past [batch, channels,
+ * (k - 1) * dilation] or zeros, and itself; w is [channels, 1, k]. The last elements are the next state, of the past's
+ * dims. Activations: none, silu or swish. */
+typedef struct causal_conv {
+    term *x, *w, *bias, *past;
+    int64_t dilation;
+    const char *activation;
+} causal_conv;
+term *compose_causal_conv(adze_onnx_node *node, const causal_conv *c, term **out_state);
+
 /* upgrade_conv.c: floats of a quantized term and back; scale and zero point (NULL: 0) hold one element or one for each
  * entry of `axis`. */
 term *compose_dequantize(adze_onnx_node *node, term *x, term *scale, term *zero, int64_t axis);

@@ -62,6 +62,11 @@ bool adze_onnx_contrib_decoder(adze_onnx_node *node);
 bool adze_onnx_contrib_group_query(adze_onnx_node *node);
 bool adze_onnx_contrib_rotary(adze_onnx_node *node);
 
+/* contrib_linear.c */
+bool adze_onnx_contrib_causal_conv(adze_onnx_node *node);
+bool adze_onnx_contrib_linear_attention(adze_onnx_node *node);
+bool adze_onnx_contrib_gated_delta(adze_onnx_node *node);
+
 /* contrib_experts.c */
 bool adze_onnx_contrib_experts(adze_onnx_node *node);
 

@@ -321,30 +321,42 @@ term *compose_conv_back(adze_onnx_node *node, term *d, term *w, uint32_t axes, c
 
 /* ---- Causal convolution ---- */
 
-/* Each channel by itself over what came before and the operand; the last k - 1 elements are the next state. */
+term *compose_causal_conv(adze_onnx_node *node, const causal_conv *c, term **out_state)
+{
+    int64_t k, channels, before;
+    bool gated = !strcmp(c->activation, "silu") || !strcmp(c->activation, "swish");
+    if (!gated && strcmp(c->activation, "none"))
+        return adze_onnx_invalid(node, "attribute 'activation' is '%s'", c->activation), NULL;
+    if (compose_rank(c->x) != 3 || compose_rank(c->w) != 3)
+        return adze_onnx_invalid(node, "operands of rank %d and %d", compose_rank(c->x), compose_rank(c->w)), NULL;
+    if (!adze_dim_is_const(compose_dim(c->w, 0), &channels) || !adze_dim_is_const(compose_dim(c->w, 2), &k) || k < 1)
+        return adze_onnx_undetermined(node, "a weight of unknown dims"), NULL;
+    if (c->dilation < 1 || c->dilation > INT32_MAX || k > INT32_MAX)
+        return adze_onnx_invalid(node, "attribute 'dilation' is %lld", (long long)c->dilation), NULL;
+    int64_t reach = (k - 1) * c->dilation, pads[6] = {0, 0, reach, 0, 0, 0};
+    if (c->past && (compose_rank(c->past) != 3 ||
+                    (adze_dim_is_const(compose_dim(c->past, 2), &before) && before != reach)))
+        return adze_onnx_invalid(node, "a state that is not of %lld elements a channel", (long long)reach), NULL;
+    term *all = c->past ? compose_concat(node, (term *[]){c->past, c->x}, 2, 2)
+                        : compose2(node, "pad", c->x, compose_ints(node, pads, 6));
+    adze_attr attrs[] = {adze_attr_int("group", channels), adze_attr_ints("dilations", &c->dilation, 1)};
+    term *y = compose_all(node, "conv", (term *[]){all, c->w, c->bias}, c->bias ? 3 : 2, 2, attrs,
+                          c->dilation > 1 ? 2 : 1);
+    adze_dtype dtype = compose_dtype(c->x), wide = dtype == ADZE_DTYPE_f64 ? dtype : ADZE_DTYPE_f32;
+    if (gated) y = compose_cast(node, compose1(node, "swish", compose_cast(node, y, wide)), dtype);
+    if (out_state) *out_state = compose_slice(node, all, 2, reach ? -reach : INT64_MAX, INT64_MAX, 1);
+    return y;
+}
+
 bool adze_onnx_upgrade_causal_conv(adze_onnx_node *node)
 {
-    term *x, *w, *bias = adze_onnx_operand(node, 2), *past = adze_onnx_operand(node, 3);
-    uint32_t rank, w_rank;
-    int64_t k, channels;
-    const char *activation = "none";
-    if (!adze_onnx_attr_str(node, "activation", &activation) || !compose_operand(node, 0, 3, &x, &rank) ||
-        !compose_operand(node, 1, 3, &w, &w_rank))
+    causal_conv c = {.bias = adze_onnx_operand(node, 2), .past = adze_onnx_operand(node, 3), .dilation = 1,
+                     .activation = "none"};
+    uint32_t rank;
+    if (!adze_onnx_attr_str(node, "activation", &c.activation) || !compose_operand(node, 0, 3, &c.x, &rank) ||
+        !compose_operand(node, 1, 3, &c.w, &rank))
         return false;
-    bool gated = !strcmp(activation, "silu") || !strcmp(activation, "swish");
-    if (!gated && strcmp(activation, "none"))
-        return adze_onnx_invalid(node, "attribute 'activation' is '%s'", activation);
-    if (!adze_dim_is_const(compose_dim(w, 0), &channels) || !adze_dim_is_const(compose_dim(w, 2), &k) || k < 1)
-        return adze_onnx_undetermined(node, "a weight of unknown dims");
-    int64_t pads[6] = {0, 0, k - 1, 0, 0, 0};
-    term *all = past ? compose_concat(node, (term *[]){past, x}, 2, 2)
-                     : compose2(node, "pad", x, compose_ints(node, pads, 6));
-    adze_attr group = adze_attr_int("group", channels);
-    term *y = compose_all(node, "conv", (term *[]){all, w, bias}, bias ? 3 : 2, 2, &group, 1);
-    adze_dtype dtype = compose_dtype(x), wide = dtype == ADZE_DTYPE_f64 ? dtype : ADZE_DTYPE_f32;
-    if (gated) y = compose_cast(node, compose1(node, "swish", compose_cast(node, y, wide)), dtype);
-    if (node->n_out > 1) node->out[1] = compose_slice(node, all, 2, k == 1 ? INT64_MAX : 1 - k, INT64_MAX, 1);
-    return compose_end(node, y);
+    return compose_end(node, compose_causal_conv(node, &c, node->n_out > 1 ? &node->out[1] : NULL));
 }
 
 /* ---- Quantized operands: dequantize, float, quantize; passes run that in integers ---- */
