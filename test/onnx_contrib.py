@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import sys
 
-from onnx_contrib_cases import (CASES, OPEN, REFUSED, WANTED, Constant, I, M, N, Sparse, T, cache_model, cache_runs,
-                                floats)
+from onnx_contrib_cases import CASES, OPEN, WANTED, Constant, I, M, N, Sparse, T, cache_model, cache_runs, floats
+from onnx_contrib_refused import REFUSED
 from onnx_suite import (ADZE, TensorProto, first_line, folder_of, helper, np, numpy_helper, onnx, option, run_cases,
                         run_onnx, save_case)
 

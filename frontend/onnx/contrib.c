@@ -87,6 +87,11 @@ static const adze_onnx_upgrade rows[] = {
     {"QLinearSigmoid", NULL, adze_onnx_contrib_qlinear},
     {"QLinearSoftmax", " axis opset ", adze_onnx_contrib_qlinear},
     {"QLinearWhere", NULL, adze_onnx_contrib_qlinear},
+    {"QMoE",
+     " accuracy_level activation_alpha activation_beta activation_type block_size expert_weight_bits "
+     "fc1_expert_weight_bits fc2_expert_weight_bits fc3_expert_weight_bits k normalize_routing_weights quant_type "
+     "swiglu_fusion swiglu_limit swiglu_limit_after_activation use_sparse_mixer weights_prepacked ",
+     adze_onnx_contrib_quantized_experts},
     {"QuantizeLinear", " axis ", adze_onnx_contrib_quantize},
     {"QuickGelu", " alpha ", adze_onnx_contrib_quick_gelu},
     {"Range", NULL, adze_onnx_contrib_standard},

@@ -43,6 +43,10 @@ term *compose_scaled_product(adze_onnx_node *node, const quantized_side *a, cons
 bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node);
 bool adze_onnx_contrib_gather_bits(adze_onnx_node *node);
 bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node);
+/* The unsigned element type of 2, 4 or 8 bits; NONE of others. */
+adze_dtype compose_code_type(int64_t bits);
+/* A constant of bytes read as codes [rows, columns]: the same bytes in the file, the lowest bits first. */
+term *compose_codes(adze_onnx_node *node, term *bytes, int64_t bits, int64_t rows, int64_t columns);
 
 /* contrib_quant.c */
 bool adze_onnx_contrib_quantize(adze_onnx_node *node);
@@ -69,6 +73,7 @@ bool adze_onnx_contrib_gated_delta(adze_onnx_node *node);
 
 /* contrib_experts.c */
 bool adze_onnx_contrib_experts(adze_onnx_node *node);
+bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node);
 
 /* contrib_text.c: what loops around a model of text take from it */
 bool adze_onnx_contrib_ngram_block(adze_onnx_node *node);

@@ -7,8 +7,7 @@ typedef struct packed {
     int64_t bits, block;
 } packed;
 
-/* The unsigned element type of so many bits. */
-static adze_dtype code_type(int64_t bits)
+adze_dtype compose_code_type(int64_t bits)
 {
     return bits == 2 ? ADZE_DTYPE_u2 : bits == 4 ? ADZE_DTYPE_u4 : bits == 8 ? ADZE_DTYPE_u8 : ADZE_DTYPE_NONE;
 }
@@ -17,15 +16,14 @@ static bool read_packed(adze_onnx_node *node, packed *p)
 {
     *p = (packed){.bits = 4};
     if (!adze_onnx_attr_int(node, "bits", &p->bits) || !adze_onnx_attr_int(node, "block_size", &p->block)) return false;
-    if (code_type(p->bits) == ADZE_DTYPE_NONE)
+    if (compose_code_type(p->bits) == ADZE_DTYPE_NONE)
         return adze_onnx_unsupported(node, "weights of %lld bits", (long long)p->bits);
     if (p->block < 16 || p->block > INT32_MAX)
         return adze_onnx_invalid(node, "attribute 'block_size' is %lld", (long long)p->block);
     return true;
 }
 
-/* A constant of bytes read as codes [rows, columns]: the same bytes in the file, the lowest bits first. */
-static term *codes_of(adze_onnx_node *node, term *bytes, int64_t bits, int64_t rows, int64_t columns)
+term *compose_codes(adze_onnx_node *node, term *bytes, int64_t bits, int64_t rows, int64_t columns)
 {
     adze_const *constant = bytes ? adze_value_const(bytes) : NULL;
     const int64_t dims[] = {rows, columns};
@@ -39,7 +37,7 @@ static term *codes_of(adze_onnx_node *node, term *bytes, int64_t bits, int64_t r
                                  (unsigned long long)adze_data_size(data), (long long)rows, (long long)columns,
                                  (long long)bits),
                NULL;
-    const adze_type *type = adze_type_tensor_const(node->import->context, code_type(bits), 2, dims);
+    const adze_type *type = adze_type_tensor_const(node->import->context, compose_code_type(bits), 2, dims);
     const char *name = adze_internf(node->import->context, "%s.codes", adze_const_name(constant));
     adze_const *made = adze_module_add_const(node->import->module, name, type, adze_data_retain(data));
     return made ? adze_const_value(made) : NULL;
@@ -60,9 +58,9 @@ static term *zeros_of(adze_onnx_node *node, const packed *p, int64_t n, int64_t 
 {
     int64_t in_byte = 8 / p->bits, width = (blocks + in_byte - 1) / in_byte * in_byte;
     const adze_dim *dims[] = {adze_dim_const(node->import->context, n), adze_dim_const(node->import->context, blocks)};
-    if (!p->zeros) return compose_number(node, code_type(p->bits), (double)(1 << (p->bits - 1)));
+    if (!p->zeros) return compose_number(node, compose_code_type(p->bits), (double)(1 << (p->bits - 1)));
     if (compose_dtype(p->zeros) != ADZE_DTYPE_u8) return compose_reshape(node, p->zeros, dims, 2);
-    return codes_of(node, p->zeros, p->bits, n, width);
+    return compose_codes(node, p->zeros, p->bits, n, width);
 }
 
 /* The weight [k, n] in floats of the scales' type. */
@@ -71,7 +69,7 @@ static term *weight_of(adze_onnx_node *node, const packed *p, int64_t k, int64_t
     adze_context *context = node->import->context;
     int64_t blocks = (k + p->block - 1) / p->block;
     const adze_dim *dims[] = {adze_dim_const(context, n), adze_dim_const(context, blocks)};
-    term *codes = columns_first(node, codes_of(node, p->codes, p->bits, n, blocks * p->block), k);
+    term *codes = columns_first(node, compose_codes(node, p->codes, p->bits, n, blocks * p->block), k);
     term *scales = columns_first(node, compose_reshape(node, p->scales, dims, 2), blocks);
     term *zeros = zeros_of(node, p, n, blocks);
     if (!codes || !scales || !zeros) return NULL;
@@ -83,7 +81,7 @@ static term *weight_of(adze_onnx_node *node, const packed *p, int64_t k, int64_t
     if (!real) return compose_all(node, "dequantize", in, 3, 3, attrs, 2);
     /* codes times scales less zero points times scales */
     term *wide = compose_all(node, "dequantize", in, 2, 2, attrs, 2);
-    term *one = compose_number(node, code_type(p->bits), 1);
+    term *one = compose_number(node, compose_code_type(p->bits), 1);
     term *ones = compose_expand(node, one, adze_type_dims(adze_value_type(codes)), 2);
     term *shift[] = {ones, compose2(node, "mul", scales, zeros)};
     return compose2(node, "sub", wide, compose_all(node, "dequantize", shift, 2, 2, attrs, 2));
@@ -146,7 +144,7 @@ bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node)
     adze_context *context = node->import->context;
     const adze_dim *line[] = {adze_dim_const(context, blocks), adze_dim_const(context, block)};
     const adze_dim *matrix[] = {adze_dim_const(context, n), adze_dim_const(context, k)};
-    term *pairs = codes_of(node, adze_onnx_operand(node, 1), 4, n * k / 2, 2);
+    term *pairs = compose_codes(node, adze_onnx_operand(node, 1), 4, n * k / 2, 2);
     pairs = compose_slice(node, pairs, 1, -1, INT64_MIN, -1);
     const adze_type *type = adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, &sixteen);
     const char *name = adze_internf(context, "%s.values", node->name);
@@ -182,7 +180,7 @@ bool adze_onnx_contrib_gather_bits(adze_onnx_node *node)
     int64_t width = columns * (8 / p.bits);
     if (blocks != (width + p.block - 1) / p.block)
         return adze_onnx_invalid(node, "%lld scales a row of %lld codes", (long long)blocks, (long long)width);
-    term *codes = codes_of(node, p.codes, p.bits, rows, width), *zeros = zeros_of(node, &p, rows, blocks);
+    term *codes = compose_codes(node, p.codes, p.bits, rows, width), *zeros = zeros_of(node, &p, rows, blocks);
     if (!codes || !zeros) return false;
     if (compose_rank(zeros) == 0) zeros = compose_expand(node, zeros, adze_type_dims(adze_value_type(p.scales)), 2);
     else zeros = compose_transpose(node, columns_first(node, zeros, blocks), perm, 2);

@@ -30,23 +30,29 @@ static bool read_experts(adze_onnx_node *node, experts *e)
     return true;
 }
 
-/* What each token gives to each expert [tokens, experts]: the most probable ones their probability, others 0. */
-static term *shares(adze_onnx_node *node, const experts *e, term *logits)
+/* Entries of p [tokens, experts] where `chosen` has its largest ones in a row, other ones 0. */
+static term *largest(adze_onnx_node *node, const experts *e, term *chosen, term *p)
 {
     static const int64_t last = -1;
     adze_attr axis = adze_attr_int("axis", -1);
-    term *p = compose_with(node, "softmax", compose_cast(node, logits, ADZE_DTYPE_f32), axis);
-    term *in[] = {p, compose_int(node, e->most)};
-    if (!p || !in[1]) return NULL;
+    term *in[] = {chosen, compose_int(node, e->most)};
+    if (!p || !chosen || !in[1]) return NULL;
     node->import->builder.loc = node->loc;
     adze_op *top = adze_build(&node->import->builder, "topk", in, 2, &axis, 1, NULL, 2);
     if (!top) return NULL;
     adze_op_add_node(top, node->name);
+    term *values = adze_op_result(top, 0), *places = adze_op_result(top, 1);
+    if (p != chosen) values = compose_all(node, "gather_elements", (term *[]){p, places}, 2, 2, &axis, 1);
     term *none = compose2(node, "mul", p, compose_like(node, p, 0));
-    term *parts[] = {none, adze_op_result(top, 1), adze_op_result(top, 0)};
-    term *chosen = compose_all(node, "scatter_elements", parts, 3, 3, &axis, 1);
-    if (!e->normalized) return chosen;
-    return compose2(node, "div", chosen, compose_reduce(node, "reduce_sum", chosen, &last, 1, true));
+    term *kept = compose_all(node, "scatter_elements", (term *[]){none, places, values}, 3, 3, &axis, 1);
+    return e->normalized ? compose2(node, "div", kept, compose_reduce(node, "reduce_sum", kept, &last, 1, true)) : kept;
+}
+
+/* What each token gives to each expert [tokens, experts]: the most probable ones their probability, others 0. */
+static term *shares(adze_onnx_node *node, const experts *e, term *logits)
+{
+    term *p = compose_with(node, "softmax", compose_cast(node, logits, ADZE_DTYPE_f32), adze_attr_int("axis", -1));
+    return largest(node, e, p, p);
 }
 
 /* Gate times what it lets through: g sigmoid(alpha g) (l + beta), both within the limit. They take turns along the last
@@ -75,43 +81,171 @@ static term *activate(adze_onnx_node *node, const experts *e, term *x)
     return swiglu(node, e, x);
 }
 
-/* x times the weights [experts, out, in] of all experts, plus their biases [experts, out]. */
+/* x times the weights [experts, in, out] of all experts, plus their biases [experts, out]. */
 static term *layer(adze_onnx_node *node, term *x, term *w, term *bias)
 {
-    static const int64_t turn[] = {0, 2, 1};
-    term *y = compose2(node, "matmul", x, compose_transpose(node, w, turn, 3));
+    term *y = compose2(node, "matmul", x, w);
     return bias ? compose2(node, "add", y, compose_unsqueeze(node, bias, 1, 2)) : y;
 }
 
-/* Every expert sees every token; a token adds up what its experts give, by its shares. So products are dense, and as
- * many as there are experts, not as a token has. */
-bool adze_onnx_contrib_experts(adze_onnx_node *node)
+/* Every expert sees every token; a token adds up what its experts give, by its shares [tokens, experts]. So products
+ * are dense, and as many as there are experts, not as a token has. x is [tokens, size] or has one axis more. */
+static term *mixed(adze_onnx_node *node, const experts *e, term *x, term *const w[2], term *const bias[2], term *share)
 {
-    enum { SHARES = 1, FIRST = 2, FIRST_BIAS, SECOND, SECOND_BIAS, THIRD };
     static const int64_t turn[] = {1, 0}, first = 0;
-    experts e;
-    term *x, *logits, *w[2];
-    uint32_t rank, other;
-    int64_t count;
-    if (!read_experts(node, &e) || !compose_operand(node, 0, 2, &x, &rank) ||
-        !compose_operand(node, SHARES, 2, &logits, &other) || !compose_operand(node, FIRST, 3, &w[0], &other) ||
-        !compose_operand(node, SECOND, 3, &w[1], &other))
-        return false;
-    if (adze_onnx_operand(node, THIRD)) return adze_onnx_unsupported(node, "a third layer of experts");
-    if (compose_rank(w[0]) != 3 || compose_rank(w[1]) != 3 || compose_rank(logits) != 2 || rank > 3)
-        return adze_onnx_invalid(node, "has operands of other ranks than tokens, shares and weights of experts");
-    if (!adze_dim_is_const(compose_dim(w[0], 0), &count) || e.most < 1 || e.most > count)
-        return adze_onnx_invalid(node, "attribute 'k' is %lld", (long long)e.most);
-    adze_dtype dtype = compose_dtype(x);
-    const adze_dim *all[ADZE_MAX_RANK], *size = compose_dim(x, rank - 1);
-    const adze_dim *flat[] = {compose_dim(x, 0), size};
+    uint32_t rank = (uint32_t)compose_rank(x);
+    const adze_dim *all[ADZE_MAX_RANK], *flat[] = {compose_dim(x, 0), compose_dim(x, rank - 1)};
     for (uint32_t i = 0; i < rank; i++) all[i] = compose_dim(x, i);
     if (rank == 3) flat[0] = adze_dim_mul(node->import->context, all[0], all[1]);
     term *tokens = compose_unsqueeze(node, rank == 3 ? compose_reshape(node, x, flat, 2) : x, 0, 1);
-    term *h = activate(node, &e, layer(node, tokens, w[0], adze_onnx_operand(node, FIRST_BIAS)));
-    term *y = layer(node, h, w[1], adze_onnx_operand(node, SECOND_BIAS));
-    term *share = compose_transpose(node, compose_cast(node, shares(node, &e, logits), dtype), turn, 2);
+    term *y = layer(node, activate(node, e, layer(node, tokens, w[0], bias[0])), w[1], bias[1]);
+    share = compose_transpose(node, compose_cast(node, share, compose_dtype(x)), turn, 2);
     y = compose2(node, "mul", y, compose_unsqueeze(node, share, 2, 3));
     y = compose_reduce(node, "reduce_sum", y, &first, 1, false);
-    return compose_end(node, rank == 3 ? compose_reshape(node, y, all, rank) : y);
+    return rank == 3 ? compose_reshape(node, y, all, rank) : y;
+}
+
+/* Tokens and logits, and the number of experts, which the first weight tells. */
+static bool read_operands(adze_onnx_node *node, const experts *e, term **x, term **logits, term *w, int64_t *count)
+{
+    uint32_t rank, other;
+    if (!compose_operand(node, 0, 2, x, &rank) || !compose_operand(node, 1, 2, logits, &other)) return false;
+    if (compose_rank(w) != 3 || other != 2 || rank > 3)
+        return adze_onnx_invalid(node, "has operands of other ranks than tokens, shares and weights of experts");
+    if (!adze_dim_is_const(compose_dim(w, 0), count) || e->most < 1 || e->most > *count)
+        return adze_onnx_invalid(node, "attribute 'k' is %lld", (long long)e->most);
+    return true;
+}
+
+bool adze_onnx_contrib_experts(adze_onnx_node *node)
+{
+    enum { FIRST = 2, FIRST_BIAS, SECOND, SECOND_BIAS, THIRD };
+    static const int64_t turn[] = {0, 2, 1};
+    experts e;
+    term *x, *logits, *w[2], *bias[] = {adze_onnx_operand(node, FIRST_BIAS), adze_onnx_operand(node, SECOND_BIAS)};
+    uint32_t ranks[2];
+    int64_t count;
+    if (!read_experts(node, &e) || !compose_operand(node, FIRST, 3, &w[0], &ranks[0]) ||
+        !compose_operand(node, SECOND, 3, &w[1], &ranks[1]) || !read_operands(node, &e, &x, &logits, w[0], &count))
+        return false;
+    if (adze_onnx_operand(node, THIRD)) return adze_onnx_unsupported(node, "a third layer of experts");
+    if (ranks[1] != 3) return adze_onnx_invalid(node, "weights of rank %u", ranks[1]);
+    for (int i = 0; i < 2; i++) w[i] = compose_transpose(node, w[i], turn, 3);
+    return compose_end(node, mixed(node, &e, x, w, bias, shares(node, &e, logits)));
+}
+
+/* ---- QMoE ---- */
+
+/* Of a weight [experts, out, in]: codes as bytes along `in`, scales and zero points (NULL: half of the range) one for
+ * each block of it; block 0: one for all of it. */
+typedef struct codes {
+    term *bytes, *scales, *zeros;
+    int64_t experts, out, in, bits, block;
+} codes;
+
+static bool read_codes(adze_onnx_node *node, uint32_t weight, uint32_t zeros, codes *c)
+{
+    int64_t width;
+    c->bytes = adze_onnx_operand(node, weight);
+    c->scales = adze_onnx_operand(node, weight + 1);
+    c->zeros = adze_onnx_operand(node, zeros);
+    if (!c->bytes || !c->scales) return adze_onnx_invalid(node, "has no input %u", weight + (c->bytes ? 1 : 0));
+    if (compose_rank(c->bytes) != 3 || !adze_dim_is_const(compose_dim(c->bytes, 0), &c->experts) ||
+        !adze_dim_is_const(compose_dim(c->bytes, 1), &c->out) || !adze_dim_is_const(compose_dim(c->bytes, 2), &width))
+        return adze_onnx_invalid(node, "input %u is not [experts, out, bytes]", weight);
+    if (c->experts < 1 || c->out < 1 || width < 1 || c->experts > INT32_MAX || c->out > INT32_MAX || width > INT32_MAX)
+        return adze_onnx_invalid(node, "input %u holds %lld x %lld x %lld bytes", weight, (long long)c->experts,
+                                 (long long)c->out, (long long)width);
+    c->in = width * (8 / c->bits);
+    if (c->block && c->in % c->block)
+        return adze_onnx_invalid(node, "%lld codes in blocks of %lld", (long long)c->in, (long long)c->block);
+    return true;
+}
+
+/* Codes of 3 axes, the last two turned, out of rows that are longer than `columns` where these fill no byte. */
+static term *turned_codes(adze_onnx_node *node, const codes *c, term *bytes, int64_t rows, int64_t columns,
+                          const int64_t dims[3])
+{
+    static const int64_t turn[] = {0, 2, 1};
+    int64_t in_byte = 8 / c->bits, width = (columns + in_byte - 1) / in_byte * in_byte;
+    const adze_dim *to[3];
+    for (int i = 0; i < 3; i++) to[i] = adze_dim_const(node->import->context, dims[i]);
+    term *all = compose_codes(node, bytes, c->bits, rows, width);
+    if (width > columns) all = compose_slice(node, all, 1, 0, columns, 1);
+    return compose_transpose(node, compose_reshape(node, all, to, 3), turn, 3);
+}
+
+/* The weight as floats [experts, in, out]. */
+static term *expert_weight(adze_onnx_node *node, const codes *c)
+{
+    static const int64_t turn[] = {0, 2, 1};
+    int64_t block = c->block ? c->block : c->in, blocks = c->in / block;
+    const int64_t dims[] = {c->experts, c->out, c->in}, each[] = {c->experts, c->out, blocks};
+    const adze_dim *of[3];
+    for (int i = 0; i < 3; i++) of[i] = adze_dim_const(node->import->context, each[i]);
+    term *all = turned_codes(node, c, c->bytes, c->experts * c->out, c->in, dims);
+    term *scales = compose_reshape(node, compose_cast(node, c->scales, ADZE_DTYPE_f32), of, 3), *zeros;
+    scales = compose_transpose(node, scales, turn, 3);
+    if (!all || !scales) return NULL;
+    if (!c->zeros)
+        zeros = compose_expand(node, compose_number(node, compose_code_type(c->bits), (double)(1 << (c->bits - 1))),
+                               adze_type_dims(adze_value_type(scales)), 3);
+    else if (c->block)
+        zeros = turned_codes(node, c, c->zeros, c->experts * c->out, blocks, each);
+    else
+        zeros = turned_codes(node, c, c->zeros, c->experts, c->out, each);
+    adze_attr attrs[] = {adze_attr_int("axis", 1), adze_attr_int("block_size", block)};
+    return compose_all(node, "dequantize", (term *[]){all, scales, zeros}, 3, 3, attrs, 2);
+}
+
+static bool read_quantized(adze_onnx_node *node, codes *c)
+{
+    static const char *const layers[] = {"fc1_expert_weight_bits", "fc2_expert_weight_bits"};
+    const char *kind = "int";
+    int64_t level = 0, packed = -1, bits = 4, block = 0;
+    if (!adze_onnx_attr_str(node, "quant_type", &kind) || !adze_onnx_attr_int(node, "accuracy_level", &level) ||
+        !adze_onnx_attr_int(node, "weights_prepacked", &packed) || !adze_onnx_attr_int(node, "block_size", &block) ||
+        !adze_onnx_attr_int(node, "expert_weight_bits", &bits))
+        return false;
+    if (strcmp(kind, "int") != 0) return adze_onnx_unsupported(node, "quant_type '%s'", kind);
+    if (packed == 1) return adze_onnx_unsupported(node, "weights in the order of another device");
+    if (block < 0 || block > INT32_MAX || (block && block < 16))
+        return adze_onnx_invalid(node, "attribute 'block_size' is %lld", (long long)block);
+    for (int i = 0; i < 2; i++) {
+        c[i].bits = bits;
+        c[i].block = block;
+        if (!adze_onnx_attr_int(node, layers[i], &c[i].bits)) return false;
+        if (compose_code_type(c[i].bits) == ADZE_DTYPE_NONE)
+            return adze_onnx_unsupported(node, "weights of %lld bits", (long long)c[i].bits);
+    }
+    return true;
+}
+
+/* As ONNX Runtime's CPU kernel has it: shares are those of the chosen experts among themselves, whatever
+ * `normalize_routing_weights` says; that is read where operand 14 has the shares, and operand 1 only chooses. */
+bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node)
+{
+    enum { FIRST = 2, FIRST_BIAS = 4, SECOND, SECOND_BIAS = 7, THIRD, FIRST_ZEROS = 11, SECOND_ZEROS, GIVEN = 14 };
+    experts e;
+    codes c[2];
+    term *x, *logits, *w[2], *bias[] = {adze_onnx_operand(node, FIRST_BIAS), adze_onnx_operand(node, SECOND_BIAS)};
+    term *given = adze_onnx_operand(node, GIVEN);
+    int64_t count;
+    if (!read_experts(node, &e) || !read_quantized(node, c) || !read_codes(node, FIRST, FIRST_ZEROS, &c[0]) ||
+        !read_codes(node, SECOND, SECOND_ZEROS, &c[1]) || !read_operands(node, &e, &x, &logits, c[0].bytes, &count))
+        return false;
+    if (adze_onnx_operand(node, THIRD)) return adze_onnx_unsupported(node, "a third layer of experts");
+    for (uint32_t i = GIVEN + 1; i < node->n_in; i++)
+        if (node->in[i]) return adze_onnx_unsupported(node, "input %u", i);
+    adze_dtype dtype = compose_dtype(x);
+    for (int i = 0; i < 2; i++) {
+        w[i] = expert_weight(node, &c[i]);
+        bias[i] = compose_cast(node, bias[i], ADZE_DTYPE_f32);
+    }
+    if (!given) e.normalized = true;
+    term *share = given ? largest(node, &e, compose_cast(node, logits, ADZE_DTYPE_f32),
+                                  compose_cast(node, given, ADZE_DTYPE_f32))
+                        : shares(node, &e, logits);
+    x = compose_cast(node, x, ADZE_DTYPE_f32);
+    return x && compose_end(node, compose_cast(node, mixed(node, &e, x, w, bias, share), dtype));
 }
