@@ -341,6 +341,15 @@ quantized_experts("_gelu", block=16, kind="gelu", k=4)
 quantized_experts("_given", given=True, kind="identity", k=2)
 quantized_experts("_given_normal", given=True, k=3, normalize_routing_weights=1)
 quantized_experts("_axes", tokens=(2, 3), k=2)
+for kind, width in ((0, 20), (1, 21)):
+    for depth, columns in ((64, 5), (80, 7)):
+        blocks = columns * ((depth + 31) // 32)
+        blob = bytes_(blocks, width)
+        blob[:, :4] = (0.01 + 0.1 * np.abs(floats(blocks, 1))).view(np.uint8)
+        if kind:
+            blob[:, 4] %= 16
+        case("MatMulFpQ4", [floats(3, depth)], [blob.ravel(), ints(depth, columns, dtype=np.int64)],
+             blk_quant_type=kind, name=f"_{kind}_{depth}")
 
 # ---- Tokens and positions ----
 
@@ -492,6 +501,17 @@ for name, given in (("", places), ("_first", ints(5, dtype=np.int64))):
 case("RotaryEmbedding", [floats(B, H, S, D), places], angles, name="_heads")
 case("RotaryEmbedding", [flat, places], [a[:, :2].copy() for a in angles], num_heads=H, rotary_embedding_dim=4,
      name="_part")
+
+# ---- Parts of images ----
+
+regions = f32([[0, 0, 1, 1], [0.1, 0.2, 0.7, 0.9], [-0.2, 0.3, 1.3, 0.6], [0.9, 0.8, 0.1, 0.2],
+               [0.25, 0.25, 0.75, 0.5]])
+for mode in ("bilinear", "nearest"):
+    for high, wide in ((4, 5), (1, 1), (7, 9), (3, 1)):
+        case("CropAndResize", [floats(2, 3, 7, 9), regions, ints(0, 1, 1, 0, 1)], [ints(high, wide)], mode=mode,
+             extrapolation_value=0.5, name=f"_{mode}_{high}_{wide}")
+case("CropAndResize", [floats(1, 1, 3, 3), regions, ints(0, 0, 0, 0, 0), ints(2, 3)], name="_sizes")
+OPEN.add("cropandresize_sizes")
 
 # ---- Recurrences, and what stands around them ----
 

@@ -1,6 +1,6 @@
 """What is refused of com.microsoft, and in which words: (op, operands, attributes, what its one error holds)."""
 from onnx_contrib_cases import (Constant, Sparse, beta, bytes_, f32, floats, g, gamma, gk, gq, gv, hidden, image,
-                                ints, line, pixels, qx, skips, taps, u8, w, window, words, x, x3)
+                                regions, ints, line, pixels, qx, skips, taps, u8, w, window, words, x, x3)
 
 REFUSED = [
     ("FusedConv", [image, Constant(window)], {"activation": "Nothing", "group": 2}, "the activation 'Nothing'"),
@@ -72,7 +72,7 @@ REFUSED = [
     ("MoE", [floats(5, 8), floats(5, 4), Constant(floats(4, 12, 8)), None, Constant(floats(4, 8, 12))],
      {"activation_type": "swiglu", "swiglu_fusion": 2}, "swiglu_fusion 2"),
     ("QMoE", [floats(5, 32), floats(5, 4), bytes_(4, 48, 16), Constant(floats(4, 48)), None,
-              Constant(bytes_(4, 32, 24)), Constant(floats(4, 32))], {}, "packed weights that are no constant of bytes"),
+              Constant(bytes_(4, 32, 24)), Constant(floats(4, 32))], {}, "packed weights that are no constant"),
     *[("QMoE", [floats(5, 32), floats(5, 4), Constant(bytes_(4, 48, 16)), Constant(floats(4, 48)), None,
                 Constant(bytes_(4, 32, 24)), Constant(floats(4, 32))], attributes, why) for attributes, why in (
         ({"k": 5}, "attribute 'k' is 5"), ({"expert_weight_bits": 3}, "weights of 3 bits"),
@@ -80,6 +80,14 @@ REFUSED = [
         ({"block_size": 8}, "attribute 'block_size' is 8"), ({"block_size": 20}, "32 codes in blocks of 20"),
         ({"weights_prepacked": 1}, "in the order of another device"), ({"use_sparse_mixer": 1}, "use_sparse_mixer"),
         ({"activation_type": "swiglu"}, "swiglu_fusion 0"))],
+    *[("MatMulFpQ4", [floats(3, 64), Constant(bytes_(100)), sizes], attributes, why) for sizes, attributes, why in (
+        (Constant(ints(64, 5)), {}, "a weight of 64 x 5 is not in its bytes"),
+        (Constant(ints(64, 0)), {}, "a weight of 64 x 0"), (ints(64, 5), {}, "two dims are no constants"),
+        (Constant(ints(64, 5)), {"blk_quant_type": 2}, "blk_quant_type 2"))],
+    *[("CropAndResize", [image, regions, ints(0, 0, 0, 0, 0), Constant(ints(*sizes))], attributes, why)
+      for sizes, attributes, why in (((0, 2), {}, "crops of 0 x 2"), ((2, -1), {}, "crops of 2 x -1"),
+                                     ((2,), {}, "and 2 sizes"), ((2, 2), {"mode": "cubic"}, "is 'cubic'"))],
+    ("CropAndResize", [floats(1, 1, 0, 3), regions, ints(0, 0, 0, 0, 0), Constant(ints(2, 2))], {}, "without pixels"),
     ("BeamSearch", [words], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),

@@ -43,6 +43,7 @@ term *compose_scaled_product(adze_onnx_node *node, const quantized_side *a, cons
 bool adze_onnx_contrib_matmul_bits(adze_onnx_node *node);
 bool adze_onnx_contrib_gather_bits(adze_onnx_node *node);
 bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node);
+bool adze_onnx_contrib_matmul_blob(adze_onnx_node *node);
 /* The unsigned element type of 2, 4 or 8 bits; NONE of others. */
 adze_dtype compose_code_type(int64_t bits);
 /* A constant of bytes read as codes [rows, columns]: the same bytes in the file, the lowest bits first. */
@@ -65,6 +66,9 @@ bool adze_onnx_contrib_multi_head(adze_onnx_node *node);
 bool adze_onnx_contrib_decoder(adze_onnx_node *node);
 bool adze_onnx_contrib_group_query(adze_onnx_node *node);
 bool adze_onnx_contrib_rotary(adze_onnx_node *node);
+
+/* contrib_image.c */
+bool adze_onnx_contrib_crop(adze_onnx_node *node);
 
 /* contrib_linear.c */
 bool adze_onnx_contrib_causal_conv(adze_onnx_node *node);

@@ -157,6 +157,71 @@ bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node)
     return compose_end(node, compose2(node, "matmul", x, w));
 }
 
+/* ---- Blocks of 4 bits with their scale ahead ---- */
+
+/* Bytes from `from` on of each block, `count` of them. */
+static term *field(adze_onnx_node *node, term *blocks, int64_t from, int64_t count)
+{
+    return compose_slice(node, blocks, 1, from, from + count, 1);
+}
+
+/* Rows of 4 bytes, the lowest first, as one f32 each. */
+static term *float_of(adze_onnx_node *node, term *bytes)
+{
+    static const uint32_t places[] = {1, 1 << 8, 1 << 16, 1 << 24};
+    static const int64_t four = 4, last = -1;
+    const adze_type *type = adze_type_tensor_const(node->import->context, ADZE_DTYPE_u32, 1, &four);
+    const char *name = adze_internf(node->import->context, "%s.places", node->name);
+    term *weights = adze_const_make(node->import->module, name, type, places);
+    term *each = compose2(node, "mul", compose_cast(node, bytes, ADZE_DTYPE_u32), weights);
+    term *bits = compose_reduce(node, "reduce_sum", each, &last, 1, false);
+    return bits ? compose_with(node, "bitcast", bits, adze_attr_type("to", ADZE_DTYPE_f32)) : NULL;
+}
+
+/* A column of the weight after another, each in blocks of 32 along k: a scale as f32, of the second kind a zero point,
+ * and 16 bytes whose low halves are the first 16 codes. */
+bool adze_onnx_contrib_matmul_blob(adze_onnx_node *node)
+{
+    enum { BLOCK = 32, SCALE = 4, BYTES = 16 };
+    static const int64_t turn[] = {1, 0};
+    int64_t kind = 1, shape[2];
+    adze_context *context = node->import->context;
+    term *x, *blob = adze_onnx_operand(node, 1), *sizes = adze_onnx_operand(node, 2);
+    uint32_t rank;
+    if (!adze_onnx_attr_int(node, "blk_quant_type", &kind) || !compose_operand(node, 0, 1, &x, &rank)) return false;
+    if (kind != 0 && kind != 1) return adze_onnx_unsupported(node, "blk_quant_type %lld", (long long)kind);
+    if (!blob || !sizes) return adze_onnx_invalid(node, "has no input %d", blob ? 2 : 1);
+    if (adze_value_as_ints(sizes, shape, 2) != 2)
+        return adze_onnx_unsupported(node, "a weight whose two dims are no constants");
+    int64_t k = shape[0], n = shape[1], size = SCALE + kind + BYTES, blocks, bytes;
+    if (k < 1 || n < 1 || k > INT32_MAX || n > INT32_MAX)
+        return adze_onnx_invalid(node, "a weight of %lld x %lld", (long long)k, (long long)n);
+    blocks = (k + BLOCK - 1) / BLOCK;
+    if (__builtin_mul_overflow(n * blocks, size, &bytes) || compose_dtype(blob) != ADZE_DTYPE_u8 ||
+        compose_rank(blob) != 1 || !adze_dim_is_value(compose_dim(blob, 0), bytes))
+        return adze_onnx_invalid(node, "a weight of %lld x %lld is not in its bytes", (long long)k, (long long)n);
+    const adze_dim *each[] = {adze_dim_const(context, n * blocks), adze_dim_const(context, size)};
+    const adze_dim *matrix[] = {adze_dim_const(context, n), adze_dim_const(context, blocks * BLOCK)};
+    const adze_dim *factors[] = {matrix[0], adze_dim_const(context, blocks)};
+    term *all = compose_reshape(node, blob, each, 2), *codes = field(node, all, SCALE + kind, BYTES), *zero;
+    term *scale = float_of(node, field(node, all, 0, SCALE));
+    term *sixteen = compose_number(node, ADZE_DTYPE_u8, 16), *high = compose2(node, "div", codes, sixteen);
+    term *low = compose2(node, "sub", codes, compose2(node, "mul", high, sixteen));
+    codes = compose_cast(node, compose_concat(node, (term *[]){low, high}, 2, 1), ADZE_DTYPE_u4);
+    codes = columns_first(node, compose_reshape(node, codes, matrix, 2), k);
+    scale = compose_transpose(node, compose_reshape(node, scale, factors, 2), turn, 2);
+    if (!codes || !scale) return false;
+    if (kind) {
+        zero = compose_cast(node, field(node, all, SCALE, 1), ADZE_DTYPE_u4);
+        zero = compose_transpose(node, compose_reshape(node, zero, factors, 2), turn, 2);
+    } else {
+        zero = compose_expand(node, compose_number(node, ADZE_DTYPE_u4, 8), adze_type_dims(adze_value_type(scale)), 2);
+    }
+    adze_attr attrs[] = {adze_attr_int("axis", 0), adze_attr_int("block_size", BLOCK)};
+    term *w = compose_all(node, "dequantize", (term *[]){codes, scale, zero}, 3, 3, attrs, 2);
+    return compose_end(node, compose2(node, "matmul", x, w));
+}
+
 /* Rows of a table of codes that lie along its last axis: dequantized, then gathered. */
 bool adze_onnx_contrib_gather_bits(adze_onnx_node *node)
 {
