@@ -46,8 +46,8 @@ bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node);
 bool adze_onnx_contrib_matmul_blob(adze_onnx_node *node);
 /* The unsigned element type of 2, 4 or 8 bits; NONE of others. */
 adze_dtype compose_code_type(int64_t bits);
-/* A constant of bytes read as codes [rows, columns]: the same bytes in the file, the lowest bits first. */
-term *compose_codes(adze_onnx_node *node, term *bytes, int64_t bits, int64_t rows, int64_t columns);
+/* A constant of bytes read as codes of these dims: the same bytes in the file, the lowest bits first. */
+term *compose_codes(adze_onnx_node *node, term *bytes, int64_t bits, uint32_t rank, const int64_t *dims);
 
 /* contrib_quant.c */
 bool adze_onnx_contrib_quantize(adze_onnx_node *node);

@@ -23,24 +23,35 @@ static bool read_packed(adze_onnx_node *node, packed *p)
     return true;
 }
 
-term *compose_codes(adze_onnx_node *node, term *bytes, int64_t bits, int64_t rows, int64_t columns)
+term *compose_codes(adze_onnx_node *node, term *bytes, int64_t bits, uint32_t rank, const int64_t *dims)
 {
     adze_const *constant = bytes ? adze_value_const(bytes) : NULL;
-    const int64_t dims[] = {rows, columns};
-    uint64_t size;
+    uint64_t size = (uint64_t)bits;
+    bool fits = true;
     if (!constant || compose_dtype(bytes) != ADZE_DTYPE_u8)
         return adze_onnx_unsupported(node, "packed weights that are no constant of bytes"), NULL;
     adze_data *data = adze_const_data(constant);
-    if (rows < 1 || columns < 1 || __builtin_mul_overflow((uint64_t)rows, (uint64_t)columns, &size) ||
-        __builtin_mul_overflow(size, (uint64_t)bits, &size) || adze_data_size(data) != size / 8)
-        return adze_onnx_invalid(node, "packed weights of %llu bytes; %lld x %lld codes of %lld bits are expected",
-                                 (unsigned long long)adze_data_size(data), (long long)rows, (long long)columns,
-                                 (long long)bits),
-               NULL;
-    const adze_type *type = adze_type_tensor_const(node->import->context, compose_code_type(bits), 2, dims);
+    adze_text text = {0};
+    for (uint32_t i = 0; i < rank; i++) {
+        fits = fits && dims[i] >= 1 && !__builtin_mul_overflow(size, (uint64_t)dims[i], &size);
+        adze_text_append(&text, "%s%lld", i ? " x " : "", (long long)dims[i]);
+    }
+    fits = fits && adze_data_size(data) == size / 8;
+    if (!fits)
+        adze_onnx_invalid(node, "packed weights of %llu bytes; %.*s codes of %lld bits are expected",
+                          (unsigned long long)adze_data_size(data), (int)text.size, text.data, (long long)bits);
+    adze_text_free(&text);
+    if (!fits) return NULL;
+    const adze_type *type = adze_type_tensor_const(node->import->context, compose_code_type(bits), rank, dims);
     const char *name = adze_internf(node->import->context, "%s.codes", adze_const_name(constant));
     adze_const *made = adze_module_add_const(node->import->module, name, type, adze_data_retain(data));
     return made ? adze_const_value(made) : NULL;
+}
+
+/* The same as a matrix. */
+static term *codes_of(adze_onnx_node *node, term *bytes, int64_t bits, int64_t rows, int64_t columns)
+{
+    return compose_codes(node, bytes, bits, 2, (const int64_t[]){rows, columns});
 }
 
 /* [rows, columns] as [columns up to `keep`, rows]. */
@@ -60,7 +71,7 @@ static term *zeros_of(adze_onnx_node *node, const packed *p, int64_t n, int64_t 
     const adze_dim *dims[] = {adze_dim_const(node->import->context, n), adze_dim_const(node->import->context, blocks)};
     if (!p->zeros) return compose_number(node, compose_code_type(p->bits), (double)(1 << (p->bits - 1)));
     if (compose_dtype(p->zeros) != ADZE_DTYPE_u8) return compose_reshape(node, p->zeros, dims, 2);
-    return compose_codes(node, p->zeros, p->bits, n, width);
+    return codes_of(node, p->zeros, p->bits, n, width);
 }
 
 /* The weight [k, n] in floats of the scales' type. */
@@ -69,7 +80,7 @@ static term *weight_of(adze_onnx_node *node, const packed *p, int64_t k, int64_t
     adze_context *context = node->import->context;
     int64_t blocks = (k + p->block - 1) / p->block;
     const adze_dim *dims[] = {adze_dim_const(context, n), adze_dim_const(context, blocks)};
-    term *codes = columns_first(node, compose_codes(node, p->codes, p->bits, n, blocks * p->block), k);
+    term *codes = columns_first(node, codes_of(node, p->codes, p->bits, n, blocks * p->block), k);
     term *scales = columns_first(node, compose_reshape(node, p->scales, dims, 2), blocks);
     term *zeros = zeros_of(node, p, n, blocks);
     if (!codes || !scales || !zeros) return NULL;
@@ -144,7 +155,7 @@ bool adze_onnx_contrib_matmul_bnb4(adze_onnx_node *node)
     adze_context *context = node->import->context;
     const adze_dim *line[] = {adze_dim_const(context, blocks), adze_dim_const(context, block)};
     const adze_dim *matrix[] = {adze_dim_const(context, n), adze_dim_const(context, k)};
-    term *pairs = compose_codes(node, adze_onnx_operand(node, 1), 4, n * k / 2, 2);
+    term *pairs = codes_of(node, adze_onnx_operand(node, 1), 4, n * k / 2, 2);
     pairs = compose_slice(node, pairs, 1, -1, INT64_MIN, -1);
     const adze_type *type = adze_type_tensor_const(context, ADZE_DTYPE_f32, 1, &sixteen);
     const char *name = adze_internf(context, "%s.values", node->name);
@@ -168,13 +179,9 @@ static term *field(adze_onnx_node *node, term *blocks, int64_t from, int64_t cou
 /* Rows of 4 bytes, the lowest first, as one f32 each. */
 static term *float_of(adze_onnx_node *node, term *bytes)
 {
-    static const uint32_t places[] = {1, 1 << 8, 1 << 16, 1 << 24};
-    static const int64_t four = 4, last = -1;
-    const adze_type *type = adze_type_tensor_const(node->import->context, ADZE_DTYPE_u32, 1, &four);
-    const char *name = adze_internf(node->import->context, "%s.places", node->name);
-    term *weights = adze_const_make(node->import->module, name, type, places);
-    term *each = compose2(node, "mul", compose_cast(node, bytes, ADZE_DTYPE_u32), weights);
-    term *bits = compose_reduce(node, "reduce_sum", each, &last, 1, false);
+    static const int64_t places[] = {1, 1 << 8, 1 << 16, 1 << 24}, last = -1;
+    term *each = compose2(node, "mul", compose_cast(node, bytes, ADZE_DTYPE_i64), compose_ints(node, places, 4));
+    term *bits = compose_cast(node, compose_reduce(node, "reduce_sum", each, &last, 1, false), ADZE_DTYPE_u32);
     return bits ? compose_with(node, "bitcast", bits, adze_attr_type("to", ADZE_DTYPE_f32)) : NULL;
 }
 
@@ -207,13 +214,13 @@ bool adze_onnx_contrib_matmul_blob(adze_onnx_node *node)
     term *scale = float_of(node, field(node, all, 0, SCALE));
     term *sixteen = compose_number(node, ADZE_DTYPE_u8, 16), *high = compose2(node, "div", codes, sixteen);
     term *low = compose2(node, "sub", codes, compose2(node, "mul", high, sixteen));
-    codes = compose_cast(node, compose_concat(node, (term *[]){low, high}, 2, 1), ADZE_DTYPE_u4);
-    codes = columns_first(node, compose_reshape(node, codes, matrix, 2), k);
+    codes = compose_reshape(node, compose_concat(node, (term *[]){low, high}, 2, 1), matrix, 2);
+    codes = compose_cast(node, columns_first(node, codes, k), ADZE_DTYPE_u4);
     scale = compose_transpose(node, compose_reshape(node, scale, factors, 2), turn, 2);
     if (!codes || !scale) return false;
     if (kind) {
-        zero = compose_cast(node, field(node, all, SCALE, 1), ADZE_DTYPE_u4);
-        zero = compose_transpose(node, compose_reshape(node, zero, factors, 2), turn, 2);
+        zero = compose_reshape(node, field(node, all, SCALE, 1), factors, 2);
+        zero = compose_cast(node, compose_transpose(node, zero, turn, 2), ADZE_DTYPE_u4);
     } else {
         zero = compose_expand(node, compose_number(node, ADZE_DTYPE_u4, 8), adze_type_dims(adze_value_type(scale)), 2);
     }
@@ -245,7 +252,7 @@ bool adze_onnx_contrib_gather_bits(adze_onnx_node *node)
     int64_t width = columns * (8 / p.bits);
     if (blocks != (width + p.block - 1) / p.block)
         return adze_onnx_invalid(node, "%lld scales a row of %lld codes", (long long)blocks, (long long)width);
-    term *codes = compose_codes(node, p.codes, p.bits, rows, width), *zeros = zeros_of(node, &p, rows, blocks);
+    term *codes = codes_of(node, p.codes, p.bits, rows, width), *zeros = zeros_of(node, &p, rows, blocks);
     if (!codes || !zeros) return false;
     if (compose_rank(zeros) == 0) zeros = compose_expand(node, zeros, adze_type_dims(adze_value_type(p.scales)), 2);
     else zeros = compose_transpose(node, columns_first(node, zeros, blocks), perm, 2);

@@ -162,17 +162,12 @@ static bool read_codes(adze_onnx_node *node, uint32_t weight, uint32_t zeros, co
     return true;
 }
 
-/* Codes of 3 axes, the last two turned, out of rows that are longer than `columns` where these fill no byte. */
-static term *turned_codes(adze_onnx_node *node, const codes *c, term *bytes, int64_t rows, int64_t columns,
-                          const int64_t dims[3])
+/* Codes [experts, rows, columns]; bytes of a row may hold more than its columns. */
+static term *codes_in(adze_onnx_node *node, const codes *c, term *bytes, int64_t rows, int64_t columns)
 {
-    static const int64_t turn[] = {0, 2, 1};
-    int64_t in_byte = 8 / c->bits, width = (columns + in_byte - 1) / in_byte * in_byte;
-    const adze_dim *to[3];
-    for (int i = 0; i < 3; i++) to[i] = adze_dim_const(node->import->context, dims[i]);
-    term *all = compose_codes(node, bytes, c->bits, rows, width);
-    if (width > columns) all = compose_slice(node, all, 1, 0, columns, 1);
-    return compose_transpose(node, compose_reshape(node, all, to, 3), turn, 3);
+    int64_t in_byte = 8 / c->bits, dims[] = {c->experts, rows, (columns + in_byte - 1) / in_byte * in_byte};
+    term *all = compose_codes(node, bytes, c->bits, 3, dims);
+    return dims[2] > columns ? compose_slice(node, all, 2, 0, columns, 1) : all;
 }
 
 /* The weight as floats [experts, in, out]. */
@@ -180,10 +175,10 @@ static term *expert_weight(adze_onnx_node *node, const codes *c)
 {
     static const int64_t turn[] = {0, 2, 1};
     int64_t block = c->block ? c->block : c->in, blocks = c->in / block;
-    const int64_t dims[] = {c->experts, c->out, c->in}, each[] = {c->experts, c->out, blocks};
-    const adze_dim *of[3];
-    for (int i = 0; i < 3; i++) of[i] = adze_dim_const(node->import->context, each[i]);
-    term *all = turned_codes(node, c, c->bytes, c->experts * c->out, c->in, dims);
+    adze_context *context = node->import->context;
+    const adze_dim *of[] = {adze_dim_const(context, c->experts), adze_dim_const(context, c->out),
+                            adze_dim_const(context, blocks)};
+    term *all = compose_transpose(node, codes_in(node, c, c->bytes, c->out, c->in), turn, 3);
     term *scales = compose_reshape(node, compose_cast(node, c->scales, ADZE_DTYPE_f32), of, 3), *zeros;
     scales = compose_transpose(node, scales, turn, 3);
     if (!all || !scales) return NULL;
@@ -191,9 +186,9 @@ static term *expert_weight(adze_onnx_node *node, const codes *c)
         zeros = compose_expand(node, compose_number(node, compose_code_type(c->bits), (double)(1 << (c->bits - 1))),
                                adze_type_dims(adze_value_type(scales)), 3);
     else if (c->block)
-        zeros = turned_codes(node, c, c->zeros, c->experts * c->out, blocks, each);
+        zeros = compose_transpose(node, codes_in(node, c, c->zeros, c->out, blocks), turn, 3);
     else
-        zeros = turned_codes(node, c, c->zeros, c->experts, c->out, each);
+        zeros = codes_in(node, c, c->zeros, 1, c->out);
     adze_attr attrs[] = {adze_attr_int("axis", 1), adze_attr_int("block_size", block)};
     return compose_all(node, "dequantize", (term *[]){all, scales, zeros}, 3, 3, attrs, 2);
 }

@@ -106,9 +106,11 @@ static bool recur(adze_onnx_node *node, recurrence *r, term *out[2])
                   gated ? r->decay : NULL, delta ? r->beta : NULL};
     adze_attr attrs[] = {adze_attr_int("kv_num_heads", r->v_heads), adze_attr_int("q_num_heads", heads),
                          adze_attr_float("scale", r->scale), adze_attr_str("update_rule", r->rule)};
+    uint32_t n = 6;
     if (!in[0] || !in[1] || !in[2]) return false;
+    while (!in[n - 1]) n--;
     node->import->builder.loc = node->loc;
-    adze_op *op = adze_build(&node->import->builder, "linear_attention", in, 6, attrs, 4, NULL, 2);
+    adze_op *op = adze_build(&node->import->builder, "linear_attention", in, n, attrs, 4, NULL, 2);
     if (!op) return false;
     adze_op_add_node(op, node->name);
     out[0] = adze_op_result(op, 0);

@@ -231,11 +231,72 @@ static const char *node_name(adze_onnx_export *x)
     return name;
 }
 
+/* ---- Elements of few bits ---- */
+
+/* The byte that holds integers of fewer bits; NONE of other types. */
+static adze_dtype byte_of(adze_dtype dtype)
+{
+    if (dtype == ADZE_DTYPE_NONE || (uint32_t)dtype >= ADZE_ONNX_SEQUENCES || adze_dtype_bits(dtype) >= 8)
+        return ADZE_DTYPE_NONE;
+    adze_dtype_kind kind = adze_dtype_get_kind(dtype);
+    return kind == ADZE_KIND_UINT ? ADZE_DTYPE_u8 : kind == ADZE_KIND_INT ? ADZE_DTYPE_i8 : ADZE_DTYPE_NONE;
+}
+
+static bool can_cast(const adze_onnx_export *x, adze_dtype from, adze_dtype to)
+{
+    const adze_onnx_form *form = adze_onnx_form_find("Cast", x->opset, NULL);
+    return form && adze_onnx_form_takes(form, &from, 1, &to, 1);
+}
+
+/* Cast of one name to another one, beside the draft. */
+static void put_cast(adze_onnx_export *x, const char *from, const char *to)
+{
+    size_t begin = adze_onnx_put_begin(x->nodes, 1);
+    adze_onnx_put_text(x->nodes, 1, from);
+    adze_onnx_put_text(x->nodes, 2, to);
+    const char *name = node_name(x);
+    if (name) adze_onnx_put_text(x->nodes, 3, name);
+    adze_onnx_put_text(x->nodes, 4, "Cast");
+    size_t attr = adze_onnx_put_begin(x->nodes, 5);
+    adze_onnx_put_text(x->nodes, NAME, "to");
+    adze_onnx_put_int(x->nodes, I, adze_onnx_dtype_number(dtype_of(x, to)));
+    adze_onnx_put_int(x->nodes, TYPE, IS_INT);
+    adze_onnx_put_end(x->nodes, attr);
+    adze_onnx_put_end(x->nodes, begin);
+}
+
+/* An op that only moves elements, of fewer bits than its form takes, moves them as bytes: its operands are cast, and
+ * its result gets a name of its own. *out_name: what that is cast back to; NULL: all is as it was. */
+static void widen(adze_onnx_export *x, const char **out_name)
+{
+    adze_onnx_draft *d = &x->draft;
+    const adze_onnx_form *form = adze_onnx_form_find(d->op_type, x->opset, NULL);
+    adze_dtype in[8] = {ADZE_DTYPE_NONE}, out = d->n_out == 1 ? dtype_of(x, d->out[0]) : ADZE_DTYPE_NONE;
+    adze_dtype byte = byte_of(out);
+    *out_name = NULL;
+    if (!form || byte == ADZE_DTYPE_NONE || d->n_in > 8 || !x->op || !adze_op_has_trait(x->op, ADZE_MOVE)) return;
+    for (uint32_t i = 0; i < d->n_in; i++) in[i] = dtype_of(x, d->in[i]);
+    if (adze_onnx_form_takes(form, in, d->n_in, &out, 1)) return;
+    for (uint32_t i = 0; i < d->n_in; i++) in[i] = in[i] == out ? byte : in[i];
+    if (!adze_onnx_form_takes(form, in, d->n_in, &byte, 1)) return;
+    if (!can_cast(x, out, byte) || !can_cast(x, byte, out)) return;
+    for (uint32_t i = 0; i < d->n_in; i++) {
+        if (dtype_of(x, d->in[i]) != out) continue;
+        const char *wide = adze_onnx_fresh(x, byte);
+        put_cast(x, d->in[i], wide);
+        d->in[i] = wide;
+    }
+    *out_name = d->out[0];
+    d->out[0] = adze_onnx_fresh(x, byte);
+}
+
 bool adze_onnx_end(adze_onnx_export *x)
 {
     adze_onnx_draft *d = &x->draft;
+    const char *narrow = NULL;
     uint32_t least = strcmp(d->op_type, "Loop") ? 0 : 2; /* readers count its carried values from there */
     while (d->n_in > least && !*d->in[d->n_in - 1]) d->n_in--;
+    if (!d->domain) widen(x, &narrow);
     if (!(d->domain ? note_domain(x, d->domain) : check_form(x))) return false;
     size_t begin = adze_onnx_put_begin(x->nodes, 1);
     for (uint32_t i = 0; i < d->n_in; i++) adze_onnx_put_text(x->nodes, 1, d->in[i]);
@@ -248,6 +309,7 @@ bool adze_onnx_end(adze_onnx_export *x)
         if (*d->out[i]) adze_onnx_put_notes(x, x->nodes, ADZE_ONNX_NODE_DOCS, d->out[i], 6, 9);
     if (d->domain) adze_onnx_put_text(x->nodes, 7, d->domain);
     adze_onnx_put_end(x->nodes, begin);
+    if (narrow) put_cast(x, d->out[0], narrow);
     return true;
 }
 
