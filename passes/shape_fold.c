@@ -1,6 +1,7 @@
 /* shape-fold: shapes that are known, perhaps in symbols, are written down instead of computed.
  *
- * 1. An integer result whose entries are known becomes a constant, or `dims` where symbols are in it.
+ * 1. An integer result whose entries are known becomes a constant, or `dims` where symbols are in it; a comparison that
+ *    comes out one way whatever the symbols are becomes a constant too.
  * 2. An op whose shape operand only restates the result type loses the operand, and its type says it:
  *    reshape and expand keep their name, constant_of_shape becomes `full`, range becomes `iota`.
  * Types that were unknown are inferred again on the way.
@@ -19,12 +20,13 @@
 /* Entries of the shapes that are looked at: a rank, or pads of one. */
 enum { MAX_ENTRIES = 64 };
 
-/* An i64 or i32 tensor of rank 0 or 1 with few entries. */
+/* An i64 or i32 tensor of rank 0 or 1 with few entries, or a bool that a comparison of dims may be. */
 static bool is_shape_like(const adze_type *type)
 {
     int64_t count;
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type) || adze_type_rank(type) > 1) return false;
-    if (adze_type_dtype(type) != ADZE_DTYPE_i64 && adze_type_dtype(type) != ADZE_DTYPE_i32) return false;
+    adze_dtype dtype = adze_type_dtype(type);
+    if (dtype != ADZE_DTYPE_i64 && dtype != ADZE_DTYPE_i32 && dtype != ADZE_DTYPE_bool) return false;
     return adze_dim_is_const(adze_type_count(type), &count) && count <= MAX_ENTRIES;
 }
 
@@ -32,14 +34,19 @@ static adze_ir_value *make_constant(adze_op *op, const adze_type *type, const ad
 {
     int64_t values[MAX_ENTRIES];
     int32_t narrow[MAX_ENTRIES];
+    uint8_t bools[MAX_ENTRIES];
     const char *name = adze_value_name(adze_op_result(op, 0));
+    adze_dtype dtype = adze_type_dtype(type);
     for (int i = 0; i < n; i++) {
         if (!adze_dim_is_const(dims[i], &values[i])) return NULL;
         narrow[i] = (int32_t)values[i];
-        if (adze_type_dtype(type) == ADZE_DTYPE_i32 && narrow[i] != values[i]) return NULL;
+        bools[i] = values[i] != 0;
+        if (dtype == ADZE_DTYPE_i32 && narrow[i] != values[i]) return NULL;
     }
-    return adze_const_make(adze_op_module(op), name ? name : "shape", type,
-                           adze_type_dtype(type) == ADZE_DTYPE_i32 ? (const void *)narrow : values);
+    const void *data = values;
+    if (dtype == ADZE_DTYPE_i32) data = narrow;
+    if (dtype == ADZE_DTYPE_bool) data = bools;
+    return adze_const_make(adze_op_module(op), name ? name : "shape", type, data);
 }
 
 /* `dims`, brought to the rank and element type that the users expect. NULL after an error. */
@@ -87,7 +94,7 @@ static adze_outcome write_down(adze_op *op, adze_pass_run *self)
         if (adze_dim_is_unknown(dims[i])) return ADZE_UNCHANGED;
         constant &= adze_dim_is_const(dims[i], NULL);
     }
-    if (!constant && is_written_down(op)) return ADZE_UNCHANGED;
+    if (!constant && (is_written_down(op) || adze_type_dtype(type) == ADZE_DTYPE_bool)) return ADZE_UNCHANGED;
     if (!adze_rewrite(self, op, "write-down")) return ADZE_UNCHANGED;
     adze_ir_value *with = constant ? make_constant(op, type, dims, n) : make_dims(op, type, dims, n);
     if (!with) return constant ? ADZE_UNCHANGED : ADZE_FAILED;

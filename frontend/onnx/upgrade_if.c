@@ -3,73 +3,17 @@
 #include "upgrade.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-enum { BRANCHES = 2, MAX_STEPS = 64 };
+enum { BRANCHES = 2 };
 
-/* ---- Conditions ---- */
-
-static bool const_bool(const adze_const *constant, bool *out)
-{
-    uint8_t byte;
-    if (adze_type_dtype(adze_const_type(constant)) != ADZE_DTYPE_bool) return false;
-    if (adze_data_size(adze_const_data(constant)) != 1) return false;
-    if (!adze_data_read(adze_const_data(constant), 0, &byte, 1)) return false;
-    *out = byte != 0;
-    return true;
-}
-
-/* One number that is known, from constants and shapes. */
-static bool known_int(const adze_op *op, uint32_t operand, int64_t *out)
-{
-    const adze_ir_value *value = adze_op_operand(op, operand);
-    const adze_dim *dim;
-    return value && adze_value_as_dims(value, &dim, 1) == 1 && adze_dim_is_const(dim, out);
-}
-
-static bool compare(const adze_op *op, bool *out)
-{
-    int64_t a, b;
-    const char *name = adze_op_name(op);
-    if (adze_op_num_operands(op) != 2 || !known_int(op, 0, &a) || !known_int(op, 1, &b)) return false;
-    if (!strcmp(name, "equal")) return *out = a == b, true;
-    if (!strcmp(name, "less")) return *out = a < b, true;
-    if (!strcmp(name, "less_equal")) return *out = a <= b, true;
-    if (!strcmp(name, "greater")) return *out = a > b, true;
-    if (!strcmp(name, "greater_equal")) return *out = a >= b, true;
-    return false;
-}
-
-/* The bool that a value is known to be; `steps` bounds the walk. */
-static bool known(const adze_ir_value *value, uint32_t *steps, bool *out)
-{
-    const adze_op *op = value ? adze_value_op(value) : NULL;
-    adze_const *constant = value ? adze_value_const(value) : NULL;
-    bool other;
-    int64_t number;
-    if (constant) return const_bool(constant, out);
-    if (!op || adze_type_dtype(adze_value_type(value)) != ADZE_DTYPE_bool || ++*steps > MAX_STEPS) return false;
-    if (adze_op_is(op, "identity") || adze_op_is(op, "squeeze")) return known(adze_op_operand(op, 0), steps, out);
-    if (adze_op_is(op, "not")) {
-        if (!known(adze_op_operand(op, 0), steps, &other)) return false;
-        *out = !other;
-        return true;
-    }
-    if (adze_op_is(op, "and") || adze_op_is(op, "or")) {
-        if (!known(adze_op_operand(op, 0), steps, out) || !known(adze_op_operand(op, 1), steps, &other)) return false;
-        *out = adze_op_is(op, "and") ? *out && other : *out || other;
-        return true;
-    }
-    if (!adze_op_is(op, "cast")) return compare(op, out);
-    if (!known_int(op, 0, &number)) return false;
-    *out = number != 0;
-    return true;
-}
-
+/* A bool that constants and shapes say. */
 bool adze_onnx_known_bool(const adze_ir_value *value, bool *out)
 {
-    uint32_t steps = 0;
-    return known(value, &steps, out);
+    const adze_dim *dim;
+    int64_t number;
+    if (!value || adze_value_as_dims(value, &dim, 1) != 1 || !adze_dim_is_const(dim, &number)) return false;
+    *out = number != 0;
+    return true;
 }
 
 /* ---- The node ---- */
