@@ -77,7 +77,7 @@ static uint64_t now_ns(void)
 }
 
 /* Appends as far as there is room. */
-__attribute__((format(printf, 3, 4))) static void append(char *out, size_t size, const char *format, ...)
+__attribute__((cold, format(printf, 3, 4))) static void append(char *out, size_t size, const char *format, ...)
 {
     size_t used = strlen(out);
     va_list args;
@@ -87,7 +87,7 @@ __attribute__((format(printf, 3, 4))) static void append(char *out, size_t size,
 }
 
 /* The step's ONNX nodes, and the iterations, counted from 0, of the loops around it that are not in their first. */
-static void describe_step(const adze_session *s, uint32_t i, char *out, size_t size)
+__attribute__((cold)) static void describe_step(const adze_session *s, uint32_t i, char *out, size_t size)
 {
     enum { SHOWN = 4, LONGEST = 100 };
     const adze_artifact *a = s->model->artifact;
