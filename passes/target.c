@@ -269,7 +269,7 @@ const adze_target *adze_registry_target(adze_registry *registry, const char *tex
     if (!file) return NULL;
     if (access(file, R_OK)) {
         if (adze_registry_find_backend(registry, text)) return keep_target(registry, undescribed(registry, text), text);
-        if (strchr(text, '/'))
+        if (host || strchr(text, '/'))
             adze_error(loc, "no target '%s': there is no file %s", text, file);
         else
             adze_error(loc, "no target '%s'; there are %s", text, list_targets(registry));

@@ -244,8 +244,7 @@ static const char *real_path(const plan *p, const char *path)
 
 static bool write_both(plan *p, bool external)
 {
-    const char *data_path = real_path(p, adze_internf(p->x->context, "%s.data", p->path)), *data = NULL;
-    const char *path = real_path(p, p->path);
+    const char *path = p->path, *data_path = real_path(p, adze_internf(p->x->context, "%s.data", path)), *data = NULL;
     struct stat info;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return adze_error(p->loc, "cannot write the file: %s", strerror(EISDIR));
@@ -272,10 +271,11 @@ static bool is_any_external(const plan *p)
 
 bool adze_onnx_write_files(adze_onnx_export *x, const char *path, const adze_onnx_write_options *options)
 {
-    const char *slash = strrchr(path, '/');
-    plan p = {.x = x, .path = path, .loc = adze_loc_unknown(x->context)};
+    plan p = {.x = x, .loc = adze_loc_unknown(x->context)};
     p.loc.file = adze_intern_z(x->context, path);
-    p.location = adze_internf(x->context, "%s.data", slash ? slash + 1 : path);
+    p.path = real_path(&p, path); /* the data lies beside the file itself, which others may call by another name */
+    const char *slash = strrchr(p.path, '/');
+    p.location = adze_internf(x->context, "%s.data", slash ? slash + 1 : p.path);
     const adze_attr *doc = adze_module_find_attr(x->module, "graph_doc");
     if (doc && doc->kind == ADZE_ATTR_STR) adze_onnx_put_text(&p.graph, 10, doc->value.s.data);
     adze_onnx_put_pairs(x, &p.graph, 16, "graph_metadata");

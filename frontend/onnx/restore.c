@@ -19,13 +19,28 @@ static bool is_stated(const adze_type *type)
     return true;
 }
 
+/* value_info may be of another day than the operands: numbers of both that differ. */
+static bool contradicts(const adze_type *declared, const adze_type *own)
+{
+    if (!adze_type_is_tensor(own) || !adze_type_is_ranked(own)) return false;
+    if (adze_type_rank(declared) != adze_type_rank(own)) return true;
+    for (uint32_t i = 0; i < adze_type_rank(own); i++) {
+        int64_t says, is;
+        if (adze_dim_is_const(adze_type_dim(declared, i), &says) && adze_dim_is_const(adze_type_dim(own, i), &is) &&
+            says != is)
+            return true;
+    }
+    return false;
+}
+
 /* What value_info says of the result, of the main graph; else its own type. */
 static const adze_type *type_of(const adze_onnx_node *node, const adze_ir_value *value)
 {
     const adze_onnx_import *import = node->import;
     const char *name = adze_intern_z(import->context, node->proto->output[0]);
     const adze_type *declared = node->scope->outer || node->scope->parent ? NULL : adze_map_get(import->declared, name);
-    return declared && adze_type_is_tensor(declared) && is_stated(declared) ? declared : adze_value_type(value);
+    const adze_type *own = adze_value_type(value);
+    return declared && is_stated(declared) && !contradicts(declared, own) ? declared : own;
 }
 
 /* Reshape of a helper that is an iota: these are the dims that it has. */

@@ -199,6 +199,31 @@ TEST(over_its_own_input)
     remove(path);
 }
 
+/* Where the name is a link, data lies beside the file itself, by that file's name. */
+TEST(through_a_link)
+{
+    adze_onnx_write_options options = {.struct_size = sizeof options, .external_data = true};
+    adze_context *context = begin();
+    adze_module *module = with_weights(context);
+    char real[160], data[180];
+    snprintf(real, sizeof real, "%s/real.onnx", folder);
+    snprintf(data, sizeof data, "%s.data", real);
+    REQUIRE(module && adze_onnx_write(module, real, NULL) && symlink("real.onnx", path) == 0);
+    CHECK(adze_onnx_write(module, path, &options));
+    CHECK(size_of(data) > 1000);
+    adze_module *read = adze_onnx_read(context, real, NULL), *linked = adze_onnx_read(context, path, NULL);
+    CHECK(read && linked);
+    adze_module_destroy(linked);
+    adze_module_destroy(read);
+    adze_module_destroy(module);
+    adze_context_destroy(context);
+    CHECK_INT(n_messages, 0);
+    CHECK_INT(n_files(), 3);
+    remove(path);
+    remove(real);
+    remove(data);
+}
+
 /* What the IR gives no name, and what its types say of dims, reads as it was; names once, of two of one name. */
 TEST(what_has_no_name)
 {
@@ -330,6 +355,14 @@ TEST(what_onnx_has_not)
            NULL, "ONNX rounds no products in fixed point");
 }
 
+TEST(kernels)
+{
+    refuse("func @main(%x: f32[4]) -> (f32[4]) {\n %0 = launch(%x) {callee = @k0, bytes = 32} : f32[4]\n"
+           " return(%0)\n}\n"
+           "func @k0(%a0: buffer(f32[4]<alias=1>), %y0: buffer(f32[4]<alias=2>)) -> () {\n return()\n}\n",
+           NULL, "it is a kernel in loops: `adze compile -O1 -o FILE.onnx` ends ahead of them");
+}
+
 TEST(files_that_cannot_be)
 {
     adze_onnx_write_options options = {.struct_size = sizeof options, .external_data = true};
@@ -406,10 +439,12 @@ int main(void)
     RUN(what_is_kept);
     RUN(data_beside_the_model);
     RUN(over_its_own_input);
+    RUN(through_a_link);
     RUN(what_has_no_name);
     RUN(older_forms);
     RUN(what_an_opset_has_not);
     RUN(what_onnx_has_not);
+    RUN(kernels);
     RUN(files_that_cannot_be);
     RUN(weights_that_are_gone);
     rmdir(folder);

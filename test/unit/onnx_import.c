@@ -226,6 +226,31 @@ TEST(bad_payloads)
 }
 
 /* Every form of Constant: a tensor, a number, a list. */
+/* A name that the export gives to what it spells out says nothing about numbers that somebody changed since. */
+TEST(value_info_of_another_day)
+{
+    static const char *const names[] = {"s", "s~1~"};
+    for (size_t i = 0; i < 2; i++) {
+        char in[16], text[64];
+        wire graph = {0}, shape = m_tensor(names[i], I64, "2");
+        reader r;
+        w_int(&shape, 7, 6);
+        w_int(&shape, 7, 2);
+        snprintf(in, sizeof in, "x %s", names[i]);
+        w_msg(&graph, 1, m_node("Reshape", "r", in, "r"));
+        w_msg(&graph, 1, m_node("Transpose", "t", "r", "y"));
+        w_msg(&graph, 5, shape);
+        w_msg(&graph, 11, m_value("x", F32, "2 6"));
+        w_msg(&graph, 12, m_value("y", F32, NULL));
+        w_msg(&graph, 13, m_value("r", F32, "3 4"));
+        read_model(&r, m_model(graph, 17), NULL);
+        REQUIRE(r.module);
+        adze_type_print(adze_value_type(adze_op_result(nth_op(&r, 1), 0)), text, sizeof text);
+        CHECK_STR(text, "f32[2,6]");
+        reader_end(&r);
+    }
+}
+
 TEST(constant_nodes)
 {
     wire graph = {0}, node, tensor = m_tensor("", F32, "");
@@ -586,6 +611,7 @@ int main(void)
     RUN(initializer_that_is_an_input_is_a_constant);
     RUN(typed_payloads);
     RUN(bad_payloads);
+    RUN(value_info_of_another_day);
     RUN(constant_nodes);
     RUN(axes_become_an_operand);
     RUN(slice_and_pad_of_opset_9);
