@@ -208,7 +208,8 @@ static adze_status host_output(const adze_env *env, adze_value *out, adze_dtype 
 static void *host_scratch(const adze_env *env, uint64_t bytes)
 {
     adze_host *host = env->self;
-    if (bytes > SIZE_MAX / 4) return NULL;
+    uint64_t bound = host->loc.context->max_memory;
+    if (bytes > SIZE_MAX / 4 || (bound && bytes > bound)) return NULL;
     void *block = aligned_alloc(64, (bytes + 127) & ~(uint64_t)63);
     if (!block) return NULL;
     if (host->n_blocks == host->capacity) {

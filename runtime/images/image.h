@@ -36,6 +36,9 @@ adze_status image_cut(const image *m);
 adze_status image_size(image *m, uint64_t width, uint64_t height);
 /* Scratch memory; reports where there is none. */
 void *image_scratch(const image *m, uint64_t count, uint64_t size);
+/* Room for what a library is about to take, so that the session's bound holds for it: scratch memory that nobody
+ * touches. Reports where there is none. */
+bool image_has_room(const image *m, uint64_t bytes);
 /* Row `y` of the result from pixels of `step` bytes each, red, green and blue first. `rgb` may be that row itself. */
 void image_put_row(image *m, int64_t y, const uint8_t *rgb, uint32_t step);
 /* Where a reader that gives all pixels at once may put them as red, green, blue: the result itself or scratch memory;
@@ -43,7 +46,7 @@ void image_put_row(image *m, int64_t y, const uint8_t *rgb, uint32_t step);
 uint8_t *image_all(const image *m);
 void image_put_all(image *m, const uint8_t *all);
 
-/* Bytes of a result, and of what a codec library may hold beside it. */
+/* Bytes of a result. */
 #define IMAGE_MOST (UINT64_C(1) << 31)
 
 /* 8 bits of a sample that is `most` at its largest, rounded. */

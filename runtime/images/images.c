@@ -76,6 +76,8 @@ void *image_scratch(const image *m, uint64_t count, uint64_t size)
     return memory;
 }
 
+bool image_has_room(const image *m, uint64_t bytes) { return image_scratch(m, bytes, 1) != NULL; }
+
 /* Luma of ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B in 16 bits behind the point, rounded, as Pillow converts to L. */
 static uint8_t luma(const uint8_t *rgb)
 {

@@ -61,6 +61,13 @@ static void cmyk_to_rgb(const reader *r, const uint8_t *cmyk, uint8_t *rgb)
         }
 }
 
+/* Bytes that libjpeg takes: all coefficients where scans add to each other, else some rows of blocks. */
+static uint64_t taken(struct jpeg_decompress_struct *jpeg)
+{
+    uint64_t rows = jpeg_has_multiple_scans(jpeg) ? (uint64_t)jpeg->image_height + 64 : 64;
+    return ((uint64_t)jpeg->image_width + 64) * rows * (uint64_t)jpeg->num_components * sizeof(JCOEF);
+}
+
 /* libjpeg leaves by longjmp: what it interrupts lies in `r`, not in this frame. */
 static adze_status read_file(reader *r)
 {
@@ -69,7 +76,6 @@ static adze_status read_file(reader *r)
     jpeg_create_decompress(&r->jpeg);
     r->jpeg.client_data = r;
     r->jpeg.progress = &r->progress;
-    r->jpeg.mem->max_memory_to_use = (long)(3 * IMAGE_MOST);
     jpeg_mem_src(&r->jpeg, m->bytes, (unsigned long)m->size);
     jpeg_read_header(&r->jpeg, TRUE);
     adze_status status = image_size(m, r->jpeg.image_width, r->jpeg.image_height);
@@ -78,7 +84,7 @@ static adze_status read_file(reader *r)
     r->jpeg.out_color_space = inks ? JCS_CMYK : JCS_RGB;
     r->row = image_scratch(m, (uint64_t)m->dims[1], inks ? 4 : 3);
     r->rgb = inks && r->row ? image_scratch(m, (uint64_t)m->dims[1], 3) : r->row;
-    if (!r->rgb) return ADZE_ERR_NO_MEMORY;
+    if (!r->rgb || !image_has_room(m, taken(&r->jpeg))) return ADZE_ERR_NO_MEMORY;
     jpeg_start_decompress(&r->jpeg);
     while (r->jpeg.output_scanline < r->jpeg.output_height) {
         int64_t y = r->jpeg.output_scanline;

@@ -136,9 +136,37 @@ static adze_status fail(const reader *r)
     return image_fail(r->m, ADZE_ERR_FORMAT, "%s", r->why[0] ? r->why : "the bytes are damaged");
 }
 
+static uint32_t u32(const uint8_t *p) { return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3]; }
+
+/* Each tile has a head of 14 bytes at least (SOT and SOD, A.4 of ISO/IEC 15444-1), and OpenJPEG keeps some kilobytes for
+ * each that the file declares (SIZ, A.5.1): so they are counted before it reads anything. */
+static bool holds_its_tiles(const image *m)
+{
+    enum { SIZ = 4, LEAST = 38, TILE_HEAD = 14 };
+    static const uint8_t start_of[] = {0xff, 0x4f, 0xff, 0x51};
+    const uint8_t *at = memmem(m->bytes, m->size, start_of, sizeof start_of);
+    if (!at || m->size - (size_t)(at - m->bytes) < SIZ + LEAST) return false;
+    const uint8_t *size = at + SIZ + 4, *step = size + 16, *first = size + 24;
+    uint64_t tiles = 1;
+    for (int axis = 0; axis < 2; axis++) {
+        uint32_t end = u32(size + 4 * axis), begin = u32(first + 4 * axis), each = u32(step + 4 * axis);
+        if (begin >= end || each == 0) return true; /* which OpenJPEG says in its own words */
+        tiles *= ((uint64_t)end - begin - 1) / each + 1;
+        if (tiles > m->size / TILE_HEAD) return false;
+    }
+    return true;
+}
+
+/* Bytes that OpenJPEG takes: each sample in 32 bits, of a tile and of the whole. */
+static uint64_t taken(const image *m, const opj_image_t *picture)
+{
+    return (uint64_t)m->dims[0] * (uint64_t)m->dims[1] * picture->numcomps * 8;
+}
+
 static adze_status read_file(reader *r)
 {
     image *m = r->m;
+    if (!holds_its_tiles(m)) return image_cut(m);
     if (!start(r)) return image_fail(m, ADZE_ERR_NO_MEMORY, "OpenJPEG does not start");
     if (!opj_read_header(r->stream, r->codec, &r->picture)) return fail(r);
     const opj_image_t *p = r->picture;
@@ -148,7 +176,7 @@ static adze_status read_file(reader *r)
     adze_status status = image_size(m, p->x1 - p->x0, p->y1 - p->y0);
     if (status || !m->pixels) return status;
     uint8_t *row = image_scratch(m, (uint64_t)m->dims[1], 3);
-    if (!row) return ADZE_ERR_NO_MEMORY;
+    if (!row || !image_has_room(m, taken(m, p))) return ADZE_ERR_NO_MEMORY;
     if (!opj_decode(r->codec, r->stream, r->picture) || !opj_end_decompress(r->codec, r->stream)) return fail(r);
     if (!is_whole(r->picture)) return image_fail(m, ADZE_ERR_FORMAT, "components without samples");
     if (r->picture->color_space == OPJ_CLRSPC_CMYK) return image_fail(m, ADZE_ERR_UNSUPPORTED, "colours as inks");

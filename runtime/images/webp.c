@@ -30,7 +30,8 @@ adze_status image_read_webp(image *m)
     adze_status status = image_size(m, (uint64_t)config.input.width, (uint64_t)config.input.height);
     if (status || !m->pixels) return status;
     uint8_t *all = image_all(m);
-    if (!all) return ADZE_ERR_NO_MEMORY;
+    /* A lossless picture is first made whole, as 32 bits a pixel. */
+    if (!all || !image_has_room(m, (uint64_t)m->dims[0] * (uint64_t)m->dims[1] * 4)) return ADZE_ERR_NO_MEMORY;
     config.output.colorspace = MODE_RGB;
     config.output.is_external_memory = 1;
     config.output.u.RGBA.rgba = all;

@@ -351,6 +351,26 @@ TEST(callers)
     free(pixels);
 }
 
+/* What a library takes counts as scratch memory, and a file too short for the tiles that it declares is no file. */
+TEST(what_libraries_take)
+{
+    static encoded e;
+    for (uint32_t i = 0; encoded_image(i, &e); i++) {
+        if (strcmp(e.name, "jpeg2000") != 0) continue;
+        uint8_t *size = e.bytes;
+        while (memcmp(size, "\xff\x4f\xff\x51", 4) != 0) size++;
+        int64_t dims[3] = {H, W, 3};
+        uint8_t pixels[H * W * 3];
+        const adze_env env = {.struct_size = sizeof env, .scratch = scratch, .error = error};
+        end();
+        run.most = (uint64_t)H * W * 3 * 8 - 1;
+        CHECK_INT(adze_images_table.decode(&env, e.bytes, e.size, ADZE_PIXELS_RGB, dims, pixels), ADZE_ERR_NO_MEMORY);
+        memcpy(size + 24, "\0\0\0\1\0\0\0\1", 8); /* tiles of one pixel */
+        CHECK_INT(decode(e.bytes, e.size, ADZE_PIXELS_RGB), ADZE_ERR_FORMAT);
+        CHECK_STR(run.error, "image_decode: jpeg2000: the file ends inside of the image");
+    }
+}
+
 TEST(extensions)
 {
     char why[400] = "";
@@ -453,6 +473,7 @@ int main(void)
     RUN(damaged);
     RUN(bytes_behind);
     RUN(callers);
+    RUN(what_libraries_take);
     RUN(extensions);
     RUN(own_decoders);
     RUN(nothing_is_printed);
