@@ -407,6 +407,19 @@ past = floats(2, B, H, P, D)
 case("Attention", [x], [w, wb, None, past], num_heads=H, outputs=2, unidirectional=1, name="_past")
 case("Attention", [x], [w, wb, ints(*[[1] * (P + S)] * B), past], num_heads=H, outputs=2, name="_past_mask")
 case("Attention", [x], [w], num_heads=H, name="_plain")
+longest = np.random.default_rng(4).integers(0, 2, (B, 1, 9, 9)).astype(np.int32)
+longest[..., 0] = 1
+for name, caches, first in (("", None, 0), ("_past", past, P)):
+    case("Attention", [x, w, wb, longest, caches], num_heads=H, name="_longest" + name)
+    used = {"x": x, "w": w, "b": wb, "mask": longest[:, 0, first:first + S, :first + S]}
+    used |= {} if caches is None else {"past": caches}
+    node = helper.make_node("Attention", list(used), ["y", "now"], domain="com.microsoft", num_heads=H)
+    graph = helper.make_graph([node], "g", [helper.make_tensor_value_info(
+        n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in used.items()],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 21),
+                                                                   helper.make_opsetid("com.microsoft", 1)])
+    WANTED["attention_longest" + name] = run_onnx(model, used, ["y"])
 qx3 = bytes_(B, S, 12)
 for name, tail, more in (("", [], {}), ("_mask", [ints(3, 4)], {}), ("_causal", [], {"unidirectional": 1})):
     case("QAttention", [qx3], [bytes_(12, 3 * H * D, dtype=np.int8), wb, f32(0.02), f32(0.01), *(tail or [None]),

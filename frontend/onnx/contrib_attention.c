@@ -45,6 +45,16 @@ static term *between(adze_onnx_node *node, const attention *a, term *mask)
     return compose2(node, "and", compare_keys(node, a, "less", ends), compare_keys(node, a, "greater_equal", starts));
 }
 
+/* The part of a mask [batch, 1, longest, longest] that these queries and keys are: rows from the past on, columns from
+ * the first. ONNX Runtime's schema has it; its kernel for CPUs does not. */
+static term *part_of_square(adze_onnx_node *node, const attention *a, term *mask)
+{
+    term *keys = compose_size(node, a->k, 2), *past = compose2(node, "sub", keys, compose_size(node, a->q, 2));
+    term *axis = compose_int(node, 2), *zero = compose_int(node, 0), *last = compose_int(node, 3);
+    term *rows = compose_all(node, "slice", (term *[]){mask, past, keys, axis}, 4, 4, NULL, 0);
+    return compose_all(node, "slice", (term *[]){rows, zero, keys, last}, 4, 4, NULL, 0);
+}
+
 /* Which keys a mask lets all see: ends of the batch, ends and starts, or a number for each key (and query). */
 static term *seen(adze_onnx_node *node, const attention *a, term *mask)
 {
@@ -52,7 +62,8 @@ static term *seen(adze_onnx_node *node, const attention *a, term *mask)
     int rank = compose_rank(mask);
     if (rank == 2) mask = compose_unsqueeze(node, mask, 1, 3);
     if (rank == 3) mask = compose_unsqueeze(node, mask, 1, 2);
-    if (rank == 2 || rank == 3) return compose2(node, "greater", mask, compose_like(node, mask, 0));
+    if (rank == 4) mask = part_of_square(node, a, mask);
+    if (rank >= 2 && rank <= 4) return compose2(node, "greater", mask, compose_like(node, mask, 0));
     if (rank != 1) return adze_onnx_unsupported(node, "a mask of rank %d", rank), NULL;
     if (adze_dim_equal(compose_dim(mask, 0), compose_dim(a->k, 0))) return compare_keys(node, a, "less", mask);
     if (!adze_dim_is_const(compose_dim(a->k, 0), &batch) || !adze_dim_is_const(compose_dim(mask, 0), &count))
