@@ -88,6 +88,35 @@ static bool note_used(void *self, const char *name)
     return true;
 }
 
+/* The tensor of a node Constant; NULL: it is another node, or holds none. */
+static const Pb__Tensor *constant_of(const Pb__Node *node)
+{
+    bool is = !strcmp(node->op_type ? node->op_type : "", "Constant") && !(node->domain && *node->domain);
+    return is && node->n_attribute == 1 && node->n_output == 1 ? node->attribute[0]->t : NULL;
+}
+
+/* Is the value one that node `index`, a Constant as `head` is, makes of that type? Then ONNX Runtime takes the last of
+ * them, wherever it stands; the format has one maker for a value. */
+static bool replaces(body *self, const Pb__Node *head, const char *value, uint32_t index)
+{
+    adze_onnx_piece piece = {0};
+    adze_onnx_shape one, other;
+    const Pb__Node *before = self->nodes->protos ? self->nodes->protos[index]
+                                                 : adze_onnx_piece_unpack(&piece, &self->import->source,
+                                                                          self->nodes->ranges[index],
+                                                                          &pb__node__descriptor);
+    const Pb__Tensor *a = constant_of(head), *b = before ? constant_of(before) : NULL;
+    adze_loc loc = adze_onnx_source_loc(&self->import->source);
+    bool same = a && b && adze_onnx_tensor_shape(a, loc, &one) && adze_onnx_tensor_shape(b, loc, &other) &&
+                one.dtype == other.dtype && one.rank == other.rank &&
+                !memcmp(one.dims, other.dims, one.rank * sizeof *one.dims);
+    adze_onnx_piece_free(&piece);
+    if (!same) return false;
+    self->state[index] = DONE;
+    adze_warning(loc, "two Constants make '%s', where the format has one: the last counts, as for ONNX Runtime", value);
+    return true;
+}
+
 /* Notes who makes what, and what is used; a value has one maker. */
 static bool find_makers(body *self)
 {
@@ -97,7 +126,9 @@ static bool find_makers(body *self)
         for (size_t k = 0; k < head->n_output; k++) {
             if (!head->output[k][0]) continue;
             const char *value = intern(self, head->output[k]);
-            if (adze_map_get(self->makers, value) || adze_map_get(self->scope->values, value)) {
+            uint32_t maker = (uint32_t)(uintptr_t)adze_map_get(self->makers, value);
+            bool again = maker && replaces(self, head, value, maker - 1);
+            if ((maker && !again) || adze_map_get(self->scope->values, value)) {
                 const char *op_type = intern(self, head->op_type ? head->op_type : "");
                 adze_error(node_loc(self, node_name(self, head->name, op_type, i), op_type),
                            "output '%s' has the name of another value", value);

@@ -285,6 +285,42 @@ TEST(constant_nodes)
     reader_end(&r);
 }
 
+/* x + c, where two nodes Constant make c: 5 of one type, then 7 of this type and these dims. */
+static wire constant_twice(int64_t type, const char *dims)
+{
+    wire graph = {0};
+    for (int i = 0; i < 2; i++) {
+        wire tensor = m_tensor("", i ? type : F32, i ? dims : "1"), node = m_node("Constant", NULL, "", "c");
+        if (i && type != F32) w_int(&tensor, 7, 7);
+        else w_float(&tensor, 4, i ? 7 : 5);
+        w_msg(&node, 5, m_attr_tensor("value", tensor));
+        w_msg(&graph, 1, node);
+        if (!i) w_msg(&graph, 1, m_node("Add", "s", "x c", "y"));
+    }
+    w_msg(&graph, 11, m_value("x", F32, "1"));
+    w_msg(&graph, 12, m_value("y", F32, "1"));
+    return m_model(graph, 13);
+}
+
+/* The last one counts, wherever it stands, as ONNX Runtime has it; of another type it is an error, as there. */
+TEST(one_name_for_two_constants)
+{
+    reader r;
+    read_model(&r, constant_twice(F32, "1"), NULL);
+    REQUIRE(r.module);
+    adze_const *c = adze_module_find_const(r.module, "c");
+    REQUIRE(c && adze_module_first_const(r.module) == c && !adze_const_next(c));
+    CHECK(*(const float *)adze_data_load(adze_const_data(c)) == 7);
+    CHECK(logged(&r, "warning: two Constants make 'c', where the format has one: the last counts"));
+    reader_end(&r);
+    for (int i = 0; i < 2; i++) {
+        read_model(&r, i ? constant_twice(I64, "1") : constant_twice(F32, ""), NULL);
+        CHECK(!r.module);
+        CHECK(logged(&r, "output 'c' has the name of another value"));
+        reader_end(&r);
+    }
+}
+
 /* ---- Older forms ---- */
 
 static void read_node(reader *r, wire node, int64_t opset, const char *dims)
@@ -613,6 +649,7 @@ int main(void)
     RUN(bad_payloads);
     RUN(value_info_of_another_day);
     RUN(constant_nodes);
+    RUN(one_name_for_two_constants);
     RUN(axes_become_an_operand);
     RUN(slice_and_pad_of_opset_9);
     RUN(clip_bounds_become_operands);
