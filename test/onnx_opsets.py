@@ -359,6 +359,11 @@ case(2, "GlobalLpPool", [image], p=1, want=[abs(image).sum((2, 3), keepdims=True
 case(1, "Not", [x3 > 0], want=[x3 <= 0])
 case(1, "Softmax", [x3[0]], want=[np.exp(x3[0]) / np.exp(x3[0]).sum(1, keepdims=True)])
 
+
+half = np.asarray(x3, np.float16)
+for name, scale in (("_to_f32", floats(4)), ("_to_f16", half[0, 0])):  # of ONNX Runtime, before there was a standard
+    case(12, "LayerNormalization", [half if name == "_to_f32" else x3], [scale], name=name)
+
 n_forms = len(CASES)
 import onnx_versions  # noqa: E402,F401  its cases are made behind these, so that those keep their numbers
 

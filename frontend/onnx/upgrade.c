@@ -45,6 +45,7 @@ static const adze_onnx_upgrade rows[] = {
     {"InstanceNormalization", " epsilon consumed_inputs ", adze_onnx_upgrade_instance_norm},
     {"LRN", " alpha beta bias size ", adze_onnx_upgrade_lrn},
     {"LSTM", " layout output_sequence ", adze_onnx_upgrade_recurrent},
+    {"LayerNormalization", NULL, adze_onnx_upgrade_layer_norm},
     {"LogSoftmax", NULL, adze_onnx_upgrade_softmax},
     {"Loop", " body ", adze_onnx_upgrade_loop},
     {"LpNormalization", " axis p ", adze_onnx_upgrade_lp_normalization},

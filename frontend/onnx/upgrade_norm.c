@@ -53,6 +53,18 @@ static term *normalize_rows(adze_onnx_node *node, term *x, double epsilon)
     return rank == 3 ? y : compose_reshape(node, y, adze_type_dims(type), rank);
 }
 
+/* Before opset 17 the op is ONNX Runtime's own: its result is of the type of scale and bias, and x may be of another. */
+bool adze_onnx_upgrade_layer_norm(adze_onnx_node *node)
+{
+    enum { STANDARD = 17 };
+    adze_dtype of_x = compose_dtype(adze_onnx_operand(node, 0)), dtype = compose_dtype(adze_onnx_operand(node, 1));
+    bool floats = adze_dtype_get_kind(of_x) == ADZE_KIND_FLOAT && adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT;
+    if (node->version >= STANDARD || of_x == dtype || !floats) return adze_onnx_finish_row(node);
+    adze_dtype wide = of_x == ADZE_DTYPE_f64 || dtype == ADZE_DTYPE_f64 ? ADZE_DTYPE_f64 : ADZE_DTYPE_f32;
+    for (uint32_t i = 0; i < node->n_in; i++) node->in[i] = compose_cast(node, node->in[i], wide);
+    return adze_onnx_finish_row(node) && compose_end(node, compose_cast(node, node->out[0], dtype));
+}
+
 bool adze_onnx_upgrade_instance_norm(adze_onnx_node *node)
 {
     term *x, *scale, *bias;
