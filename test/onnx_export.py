@@ -280,6 +280,24 @@ def check_notes(scratch):
         check("said: through text", notes_of(onnx.load(target)) == notes_of(got))
 
 
+ENCODERS = {"LabelEncoder": {"classes_strings": ["a", "b"]}, "OneHotEncoder": {"cats_strings": ["a", "b"]},
+            "CategoryMapper": {"cats_strings": ["a", "b"], "cats_int64s": [4, 2]}}
+
+
+def check_encoders(scratch):
+    """Tables have other attributes in other versions, and the same names here."""
+    helper, source, target = onnx.helper, scratch / "table.onnx", scratch / "written.onnx"
+    for op, attributes in ENCODERS.items():
+        node = helper.make_node(op, ["x"], ["y"], domain="ai.onnx.ml", name="node", **attributes)
+        kind = onnx.TensorProto.FLOAT if op == "OneHotEncoder" else onnx.TensorProto.INT64
+        graph = helper.make_graph([node], "g", [helper.make_tensor_value_info("x", onnx.TensorProto.STRING, [3])],
+                                  [helper.make_tensor_value_info("y", kind, None)])
+        onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("ai.onnx.ml", 1),
+                                                                        helper.make_opsetid("", 13)]), source)
+        if export(op, source, target):
+            check(f"{op}: text", text_of(source) == text_of(target), text_of(target))
+
+
 # ---- Models ----
 
 def text_of(model):
@@ -319,6 +337,7 @@ def main():
             if not sys.argv[1:] or name in sys.argv[1:]:
                 check_case(Path(folder), name, *rest)
         check_notes(Path(folder))
+        check_encoders(Path(folder))
         models = [SOURCE / "tools/models/digits.onnx"]
         models += sorted(p for p in MODELS.glob("*/*.onnx") if p.parent.name != "ort_graph_zoo")
         for path in models:

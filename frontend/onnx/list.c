@@ -50,12 +50,12 @@ static term *named_text(adze_onnx_node *node, const char *what, const char *text
 
 term *adze_onnx_text(adze_onnx_node *node, const char *text) { return named_text(node, "text", text); }
 
-term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *rest)
+term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *what, const char *rest)
 {
     const Pb__Attribute *attr = adze_onnx_attr(node, name);
-    if (!attr) return named_text(node, name, rest);
+    if (!attr) return named_text(node, what, rest);
     if (attr->type && attr->type != STRING) return adze_onnx_invalid(node, "attribute '%s' is no string", name), NULL;
-    return make_strings(node, name, &attr->s, 1);
+    return make_strings(node, what, &attr->s, 1);
 }
 
 /* A constant that nobody reads yet with other dims. */
@@ -71,10 +71,10 @@ static term *with_dims(adze_onnx_node *node, term *made, uint32_t rank, const in
 }
 
 /* The tensor, whose dims do not count. */
-static term *make_tensor(adze_onnx_node *node, const char *what, const Pb__Tensor *tensor)
+static term *make_tensor(adze_onnx_node *node, const char *name, const char *what, const Pb__Tensor *tensor)
 {
     term *made = tensor ? adze_onnx_tensor_const(node->import, tensor, name_of(node, what), node->loc) : NULL;
-    if (!tensor) return adze_onnx_invalid(node, "attribute '%s' holds no tensor", what), NULL;
+    if (!tensor) return adze_onnx_invalid(node, "attribute '%s' holds no tensor", name), NULL;
     if (!made || compose_rank(made) == 1) return made;
     int64_t count = compose_count(made);
     return with_dims(node, made, 1, &count);
@@ -85,7 +85,8 @@ term *compose_one_row(adze_onnx_node *node, term *list)
     return list ? with_dims(node, list, 2, (const int64_t[]){1, compose_count(list)}) : NULL;
 }
 
-bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out)
+/* As adze_onnx_attr_list; `what`: what the constant is called. */
+static bool read_list(adze_onnx_node *node, const char *name, const char *what, term **out)
 {
     const Pb__Attribute *attr = adze_onnx_attr(node, name);
     *out = NULL;
@@ -97,25 +98,27 @@ bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out)
                                      : INTS;
     int64_t count;
     switch (kind) {
-    case INTS: count = (int64_t)attr->n_ints; *out = make(node, name, ADZE_DTYPE_i64, 1, &count, attr->ints); break;
+    case INTS: count = (int64_t)attr->n_ints; *out = make(node, what, ADZE_DTYPE_i64, 1, &count, attr->ints); break;
     case FLOATS:
         count = (int64_t)attr->n_floats;
-        *out = make(node, name, ADZE_DTYPE_f32, 1, &count, attr->floats);
+        *out = make(node, what, ADZE_DTYPE_f32, 1, &count, attr->floats);
         break;
-    case STRINGS: *out = make_strings(node, name, attr->strings, attr->n_strings); break;
-    case TENSOR: *out = make_tensor(node, name, attr->t); break;
+    case STRINGS: *out = make_strings(node, what, attr->strings, attr->n_strings); break;
+    case TENSOR: *out = make_tensor(node, name, what, attr->t); break;
     default: return adze_onnx_invalid(node, "attribute '%s' is no list", name);
     }
     return *out != NULL;
 }
 
-bool adze_onnx_attr_list_of(adze_onnx_node *node, const char *const *names, term **out)
+bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out) { return read_list(node, name, name, out); }
+
+bool adze_onnx_attr_list_of(adze_onnx_node *node, const char *const *names, const char *what, term **out)
 {
     const char *first = NULL;
     *out = NULL;
     for (; *names; names++) {
         term *one;
-        if (!adze_onnx_attr_list(node, *names, &one)) return false;
+        if (!read_list(node, *names, what ? what : *names, &one)) return false;
         if (one && *out) return adze_onnx_invalid(node, "has both '%s' and '%s'", first, *names);
         if (!one) continue;
         first = *names;
@@ -149,12 +152,12 @@ term *compose_floats(adze_onnx_node *node, const float *values, int64_t count, i
     return make(node, "floats", ADZE_DTYPE_f32, columns ? 2 : 1, dims, values);
 }
 
-term *compose_count_up(adze_onnx_node *node, int64_t count)
+term *compose_count_up(adze_onnx_node *node, const char *what, int64_t count)
 {
     int64_t *values = calloc((size_t)count + 1, sizeof *values);
     if (!values) return adze_onnx_invalid(node, "out of memory"), NULL;
     for (int64_t i = 0; i < count; i++) values[i] = i;
-    term *made = compose_ints(node, values, (size_t)count);
+    term *made = adze_onnx_ints(node, what, values, (size_t)count);
     free(values);
     return made;
 }

@@ -9,21 +9,22 @@
 /* The attribute `name`, ints, floats, strings or a tensor, as a constant of rank 1 (i64, f32, str, the tensor's type);
  * *out NULL if it is absent. False after an error. */
 bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out);
-/* The first of the names that is there; *out NULL if none is, and an error if two are. `names` ends in NULL. */
-bool adze_onnx_attr_list_of(adze_onnx_node *node, const char *const *names, term **out);
+/* The first of the names that is there; *out NULL if none is, and an error if two are. `names` ends in NULL. The constant
+ * is called `what`, so that versions whose attributes differ read alike; NULL: by its attribute. */
+bool adze_onnx_attr_list_of(adze_onnx_node *node, const char *const *names, const char *what, term **out);
 /* Floats as they lie in the node; *out NULL and 0 if absent. */
 bool adze_onnx_attr_floats(adze_onnx_node *node, const char *name, const float **out, size_t *out_count);
 /* A constant of rank 1 with one string. */
 term *adze_onnx_text(adze_onnx_node *node, const char *text);
-/* The same of the attribute `name`, whose bytes may be zero as those of any string element; `rest` where it is absent.
- * NULL after an error. */
-term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *rest);
+/* The same of the attribute `name`, whose bytes may be zero as those of any string element, called `what`; `rest` where
+ * it is absent. NULL after an error. */
+term *adze_onnx_attr_text(adze_onnx_node *node, const char *name, const char *what, const char *rest);
 int64_t compose_count(const term *list); /* elements of a constant; 0 of NULL */
 term *compose_one_row(adze_onnx_node *node, term *list); /* a constant that nobody reads yet as [1, n] */
 /* A constant of rank 1 or 2 (`columns` > 0) of f32, named after what it is. */
 term *compose_floats(adze_onnx_node *node, const float *values, int64_t count, int64_t columns);
-/* 0 … count - 1 as a constant. */
-term *compose_count_up(adze_onnx_node *node, int64_t count);
+/* 0 … count - 1 as a constant called `what`. */
+term *compose_count_up(adze_onnx_node *node, const char *what, int64_t count);
 
 /* ---- Scores and labels (upgrade_linear.c) ---- */
 

@@ -152,6 +152,9 @@ static term *look_up(adze_onnx_node *node, term *x, term *keys, term *values, te
     return compose_all(node, "lookup", (term *[]){x, keys, values, rest}, rest ? 4 : 3, 3, NULL, 0);
 }
 
+/* What tables are called, whatever the attributes of the op and version are that hold them. */
+static const char *const table[] = {"keys", "values"}, *const missing = "default";
+
 /* A one at the index of the category; where there is none, zeros, or an error. */
 bool adze_onnx_ml_one_hot_encoder(adze_onnx_node *node)
 {
@@ -160,52 +163,60 @@ bool adze_onnx_ml_one_hot_encoder(adze_onnx_node *node)
     int64_t zeros = 1;
     if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_flag(node, "zeros", &zeros)) return false;
     bool text = compose_dtype(x) == ADZE_DTYPE_str;
-    const char *name = text ? "cats_strings" : "cats_int64s";
-    if (!adze_onnx_attr_list(node, name, &cats)) return false;
-    if (!cats) return adze_onnx_invalid(node, "attribute '%s' is missing", name);
+    const char *const names[] = {text ? "cats_strings" : "cats_int64s", NULL};
+    const Pb__Attribute *listed = adze_onnx_attr(node, *names);
+    int64_t n = !listed ? 0 : (int64_t)(text ? listed->n_strings : listed->n_ints);
+    term *count = compose_count_up(node, "ints", n); /* apart from the table, which is an attribute where it is written */
+    if (!adze_onnx_attr_list_of(node, names, table[0], &cats)) return false;
+    if (!cats) return adze_onnx_invalid(node, "attribute '%s' is missing", *names);
     if (rank == ADZE_MAX_RANK) return adze_onnx_unsupported(node, "more than %d axes", ADZE_MAX_RANK);
-    term *count = compose_count_up(node, compose_count(cats));
     if (!text) x = compose_cast(node, x, ADZE_DTYPE_i64);
-    term *index = look_up(node, x, cats, count, zeros ? compose_int(node, -1) : NULL);
+    term *places = compose_count_up(node, table[1], n);
+    term *index = look_up(node, x, cats, places, zeros ? adze_onnx_ints(node, missing, &(int64_t){-1}, 1) : NULL);
     term *hot = compose2(node, "equal", compose_unsqueeze(node, index, rank, rank + 1), count);
     return compose_end(node, compose_cast(node, hot, ADZE_DTYPE_f32));
 }
 
-/* Strings to integers, or back. */
-static bool two_ways(adze_onnx_node *node, term *texts, term *numbers_of)
+/* Strings to integers, or back. `numbers` NULL: they count up. */
+static bool two_ways(adze_onnx_node *node, const char *texts, const char *numbers)
 {
-    term *x;
+    term *x, *of[2], *rest;
     uint32_t rank;
     int64_t number = -1;
     if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_int(node, "default_int64", &number)) return false;
-    if (!texts || !numbers_of) return adze_onnx_invalid(node, "one of its lists is missing");
-    if (compose_dtype(x) == ADZE_DTYPE_str)
-        return compose_end(node, look_up(node, x, texts, numbers_of, compose_int(node, number)));
-    term *rest = adze_onnx_attr_text(node, "default_string", "_Unused");
-    return compose_end(node, rest ? look_up(node, x, numbers_of, texts, rest) : NULL);
+    const Pb__Attribute *listed = adze_onnx_attr(node, texts);
+    bool from_text = compose_dtype(x) == ADZE_DTYPE_str;
+    for (int i = 0; i < 2; i++) {
+        const char *const names[] = {(i == 0) == from_text ? texts : numbers, NULL};
+        if (!*names)
+            of[i] = compose_count_up(node, table[i], listed ? (int64_t)listed->n_strings : 0);
+        else if (!adze_onnx_attr_list_of(node, names, table[i], &of[i]))
+            return false;
+        if (!of[i]) return adze_onnx_invalid(node, "one of its lists is missing");
+    }
+    rest = from_text ? adze_onnx_ints(node, missing, &number, 1)
+                     : adze_onnx_attr_text(node, "default_string", missing, "_Unused");
+    return compose_end(node, rest ? look_up(node, x, of[0], of[1], rest) : NULL);
 }
 
-bool adze_onnx_ml_category_mapper(adze_onnx_node *node)
-{
-    term *texts, *numbers_of;
-    return adze_onnx_attr_list(node, "cats_strings", &texts) && adze_onnx_attr_list(node, "cats_int64s", &numbers_of) &&
-           two_ways(node, texts, numbers_of);
-}
+bool adze_onnx_ml_category_mapper(adze_onnx_node *node) { return two_ways(node, "cats_strings", "cats_int64s"); }
 
 /* What stands for a missing value: by the attribute of its kind, or what that has by default. */
 static bool rest_of(adze_onnx_node *node, term *values, term **out)
 {
+    static const char *const names[] = {"default_tensor", NULL};
     int64_t number = -1;
     double real = -0.0;
     adze_dtype dtype = compose_dtype(values);
     if (!adze_onnx_attr_int(node, "default_int64", &number) ||
-        !adze_onnx_attr_float(node, "default_float", &real) || !adze_onnx_attr_list(node, "default_tensor", out))
+        !adze_onnx_attr_float(node, "default_float", &real) || !adze_onnx_attr_list_of(node, names, missing, out))
         return false;
     if (!*out)
-        *out = dtype == ADZE_DTYPE_str   ? adze_onnx_attr_text(node, "default_string", "_Unused")
-               : dtype == ADZE_DTYPE_i64 ? compose_int(node, number)
-               : adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT ? compose_number(node, dtype, (double)(float)real)
-                                                               : compose_number(node, dtype, -1);
+        *out = dtype == ADZE_DTYPE_str   ? adze_onnx_attr_text(node, "default_string", missing, "_Unused")
+               : dtype == ADZE_DTYPE_i64 ? adze_onnx_ints(node, missing, &number, 1)
+               : adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT
+                   ? adze_onnx_scalar(node, missing, dtype, (double)(float)real)
+                   : adze_onnx_scalar(node, missing, dtype, -1);
     return *out != NULL;
 }
 
@@ -215,10 +226,9 @@ bool adze_onnx_ml_label_encoder(adze_onnx_node *node)
     static const char *const values_of[] = {"values_strings", "values_int64s", "values_floats", "values_tensor", NULL};
     term *x, *keys, *values, *rest;
     uint32_t rank;
-    if (!adze_onnx_attr_list(node, "classes_strings", &keys)) return false;
-    if (keys) return two_ways(node, keys, compose_count_up(node, compose_count(keys)));
-    if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_list_of(node, keys_of, &keys) ||
-        !adze_onnx_attr_list_of(node, values_of, &values))
+    if (adze_onnx_attr(node, "classes_strings")) return two_ways(node, "classes_strings", NULL);
+    if (!compose_operand(node, 0, 0, &x, &rank) || !adze_onnx_attr_list_of(node, keys_of, table[0], &keys) ||
+        !adze_onnx_attr_list_of(node, values_of, table[1], &values))
         return false;
     if (!keys || !values) return adze_onnx_invalid(node, "has no %s", keys ? "values" : "keys");
     return rest_of(node, values, &rest) && compose_end(node, look_up(node, x, keys, values, rest));

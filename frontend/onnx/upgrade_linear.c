@@ -91,7 +91,7 @@ term *ml_above(adze_onnx_node *node, term *score, double threshold)
 bool ml_read_labels(adze_onnx_node *node, const char *ints, term **out)
 {
     const char *const names[] = {"classlabels_strings", ints, NULL};
-    if (!adze_onnx_attr_list_of(node, names, out)) return false;
+    if (!adze_onnx_attr_list_of(node, names, NULL, out)) return false;
     return (*out && compose_count(*out)) || adze_onnx_invalid(node, "has no class labels");
 }
 

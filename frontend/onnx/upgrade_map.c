@@ -9,7 +9,7 @@ bool adze_onnx_ml_zip_map(adze_onnx_node *node)
     static const char *const names[] = {"classlabels_strings", "classlabels_int64s", NULL};
     term *x = adze_onnx_operand(node, 0), *keys; /* of any rank: where it is not declared, the run finds it out */
     if (!x) return adze_onnx_invalid(node, "has no input 0");
-    if (!adze_onnx_attr_list_of(node, names, &keys)) return false;
+    if (!adze_onnx_attr_list_of(node, names, NULL, &keys)) return false;
     if (!keys) return adze_onnx_invalid(node, "has no class labels");
     return compose_end(node, compose2(node, "zip_map", x, keys));
 }
@@ -42,7 +42,7 @@ bool adze_onnx_ml_dict_vectorizer(adze_onnx_node *node)
 {
     static const char *const names[] = {"string_vocabulary", "int64_vocabulary", NULL};
     term *words, *keys, *values;
-    if (!adze_onnx_attr_list_of(node, names, &words) || !entries(node, &keys, &values)) return false;
+    if (!adze_onnx_attr_list_of(node, names, NULL, &words) || !entries(node, &keys, &values)) return false;
     if (!words) return adze_onnx_invalid(node, "has no vocabulary");
     return compose_end(node, look_up(node, compose_one_row(node, words), keys, values));
 }
@@ -51,7 +51,7 @@ bool adze_onnx_ml_dict_vectorizer(adze_onnx_node *node)
 static term *places(adze_onnx_node *node, int64_t count)
 {
     enum { LISTED = 4096 };
-    if (count <= LISTED) return compose_one_row(node, compose_count_up(node, count));
+    if (count <= LISTED) return compose_one_row(node, compose_count_up(node, "ints", count));
     return compose_iota(node, adze_dim_const(node->import->context, count), 2, 1);
 }
 

@@ -209,7 +209,7 @@ static bool read_trees(adze_onnx_node *node, adze_onnx_trees *t, const char *pre
 static bool read_base(adze_onnx_node *node, term **out)
 {
     static const char *const names[] = {"base_values_as_tensor", "base_values", NULL};
-    return adze_onnx_attr_list_of(node, names, out);
+    return adze_onnx_attr_list_of(node, names, NULL, out);
 }
 
 /* Adds base values: one for each of `count` scores. */
