@@ -15,23 +15,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-try:
-    import numpy as np
-    import onnx
-    import onnxruntime as ort
-    from onnx import numpy_helper
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+from onnx_suite import ADZE, np, numpy_helper, objection, onnx, session, without_data
 
-SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
+SOURCE = Path(os.environ["ADZE_SOURCE_DIR"])
 CASES = Path(os.environ.get("ADZE_NODE_CASES", SOURCE.parent / "shared/onnx_conformance_node/node"))
-ort.set_default_logger_severity(4)
 
 # Cases whose text differs, and why it cannot be the same.
 DIFFERS = {
-    "test_ai_onnx_ml_label_encoder_tensor_mapping": "a table of strings has an attribute of its own, and constants are "
-                                                    "called by it",
     "test_ai_onnx_ml_tree_ensemble_set_membership": "sets of members become a node each, as trees have them here",
 }
 
@@ -41,32 +31,16 @@ class Failed(Exception):
 
 
 def adze(*arguments):
-    return subprocess.run([str(a) for a in (BUILD / "bin/adze", *arguments)], text=True, stdin=subprocess.DEVNULL,
+    return subprocess.run([str(a) for a in (ADZE, *arguments)], text=True, stdin=subprocess.DEVNULL,
                           capture_output=True, errors="replace", timeout=120)
 
 
 def text_of(model, folder):
-    """IR text without what constants hold: that is in the text or in a file, as their place demands."""
+    """IR text without what constants hold; None where it is not read."""
     done = adze("opt", model, "-o", folder / "read.adz")
     if done.returncode:
         return None
-    return re.sub(r"^( *const .*) = .*$", r"\1", (folder / "read.adz").read_text(), flags=re.M)
-
-
-def objection(path):
-    try:
-        onnx.checker.check_model(str(path), full_check=True)
-    except Exception as error:  # of many kinds
-        return str(error).splitlines()[0]
-    return ""
-
-
-def session(path):
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return without_data((folder / "read.adz").read_text())
 
 
 def read_value(path, kind):

@@ -5,6 +5,7 @@ a folder of such. Tolerances are those of ONNX's own runner; a case that cannot 
 absolute one.
 """
 import os
+import re
 import subprocess
 import sys
 
@@ -35,15 +36,20 @@ def option(name):
     return next((flag[len(name) + 3:] for flag in sys.argv if flag.startswith(f"--{name}=")), None)
 
 
-def run_onnx(model, feeds, results=None):
-    """What ONNX Runtime computes, with no optimization, on one thread: where it quantizes as it runs, what it finds
-    depends on how rows are shared out. What is fed to sparse inputs is dense."""
+def session(model):
+    """ONNX Runtime's session of a model or a path, with no optimization, on one thread: where it quantizes as it runs,
+    what it finds depends on how rows are shared out."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return run_session(session, feeds, results)
+    source = model.SerializeToString() if hasattr(model, "SerializeToString") else str(model)
+    return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(model, feeds, results=None):
+    """What ONNX Runtime computes. What is fed to sparse inputs is dense."""
+    return run_session(session(model), feeds, results)
 
 
 def run_session(session, feeds, results=None):
@@ -61,6 +67,20 @@ def sparse_value(dense):
     places = np.argwhere(dense).astype(np.int64).ravel()
     return ort.OrtValue.ort_value_from_sparse_tensor(ort.SparseTensor.sparse_coo_from_numpy(
         np.array(dense.shape, np.int64), dense[dense != 0], places, ort.OrtDevice.make("cpu", 0)))
+
+
+def objection(path):
+    """What ONNX's checker has to say of a model, its first line; "" for nothing."""
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except Exception as error:  # of many kinds
+        return str(error).splitlines()[0]
+    return ""
+
+
+def without_data(text):
+    """IR text without what constants hold: that is in the text or in a file, as their place demands."""
+    return re.sub(r"^( *const .*) = .*$", r"\1", text, flags=re.M)
 
 
 def first_line(error):

@@ -32,18 +32,10 @@ import sys
 import types
 from pathlib import Path
 
-try:
-    import numpy as np
-    import onnx
-    import onnxruntime as ort
-    from onnx import numpy_helper
-except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "test"))
-from onnx_suite import run_session  # noqa: E402
+from onnx_suite import np, numpy_helper, objection, onnx, run_session, session, without_data  # noqa: E402
+
 BUILD = Path(os.environ.get("ADZE_BUILD_DIR", ROOT / "build/release"))
 MODELS = Path(os.environ.get("ADZE_MODELS", ROOT.parent / "shared/models"))
 WORK = BUILD / "test/zoo"
@@ -51,7 +43,6 @@ STEPS = ("import", "text", "export", "again", "onnx", "reference", "x86")
 DTYPES = {"float": "f4", "double": "f8", "float16": "f2", "bool": "?", "int64": "i8", "int32": "i4", "int16": "i2",
           "int8": "i1", "uint64": "u8", "uint32": "u4", "uint16": "u2", "uint8": "u1", "string": "O"}
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
-ort.set_default_logger_severity(4)
 
 
 class Failed(Exception):
@@ -59,14 +50,6 @@ class Failed(Exception):
 
 
 # ---- ONNX Runtime ----
-
-def session(path):
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
 
 def is_random(graph, functions):
     """Does a node draw numbers? Dropout does where a third input may say that it trains."""
@@ -136,26 +119,16 @@ def step_text(model, folder):
         raise Failed("the text that is read again differs")
 
 
-def objection(path):
-    """What ONNX's checker has to say of a model; "" for nothing."""
-    try:
-        onnx.checker.check_model(str(path), full_check=True)
-    except Exception as error:  # of many kinds
-        return f"checker: {str(error).splitlines()[0]}"
-    return ""
-
-
 def step_export(model, folder):
     """What the checker does not take of the model itself, it need not take of what is written."""
     adze("compile", model, "-o", folder / "written.onnx")
     why = objection(folder / "written.onnx")
     if why and not objection(model):
-        raise Failed(why)
+        raise Failed(f"checker: {why}")
 
 
 def text_of(path):
-    """IR text, but for what constants hold: that is in the text or in a file, as their place demands."""
-    return re.sub(r"^( *const .*) = .*$", r"\1", path.read_text(errors="replace"), flags=re.M).splitlines()
+    return without_data(path.read_text(errors="replace")).splitlines()
 
 
 def read_again(model, folder):
