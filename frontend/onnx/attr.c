@@ -106,8 +106,8 @@ static bool has_word(const char *more, const char *name)
 static const char strict_flags[] =
     " allowzero antialias causal ceil_mode center_point_box channels_last do_rotary exclude_outside exclusive fmod "
     "input_forget interleaved is_causal is_packed_batching is_test keepdims largest layout noop_with_empty_axes "
-    "one_class output_qk past_present_share_buffer reverse rotary_interleaved saturate select_last_index sliding_window_cache sorted "
-    "storage_order training_mode unidirectional ";
+    "one_class output_qk past_present_share_buffer reverse rotary_interleaved saturate select_last_index "
+    "sliding_window_cache sorted storage_order training_mode unidirectional ";
 /* Flags that are asked for whether they are set: everything but 0 is 1, as in ONNX Runtime. */
 static const char loose_flags[] =
     " align_corners count_include_pad detect_negative detect_positive inverse is_case_sensitive "

@@ -157,11 +157,14 @@ void adze_onnx_put_model(const adze_onnx_export *x, adze_onnx_bytes *before, adz
 static bool is_kernel(const adze_func *func)
 {
     const adze_region *body = adze_func_body(func);
-    return adze_region_num_args(body) > 0 && adze_type_get_kind(adze_value_type(adze_region_arg(body, 0))) == ADZE_TYPE_BUFFER;
+    if (adze_region_num_args(body) == 0) return false;
+    return adze_type_get_kind(adze_value_type(adze_region_arg(body, 0))) == ADZE_TYPE_BUFFER;
 }
 
 static bool check(const adze_module *module, const char *path, const adze_onnx_write_options *options)
 {
+    static const char ahead_of_kernels[] =
+        "; it is a kernel in loops: `adze compile -O1 -o FILE.onnx` ends ahead of them";
     adze_loc loc = adze_loc_unknown(adze_module_context(module));
     loc.file = adze_intern_z(loc.context, path);
     const adze_func *func = adze_module_main(module);
@@ -169,9 +172,7 @@ static bool check(const adze_module *module, const char *path, const adze_onnx_w
     for (const adze_func *f = adze_module_first_func(module); f; f = adze_func_next(f))
         if (f != func)
             return adze_error(loc, "ONNX has no place for function @%s: only modules of one function are written%s",
-                              adze_func_name(f),
-                              is_kernel(f) ? "; it is a kernel in loops: `adze compile -O1 -o FILE.onnx` ends ahead of them"
-                                           : "");
+                              adze_func_name(f), is_kernel(f) ? ahead_of_kernels : "");
     if (adze_func_num_results(func) == 0) return adze_error(loc, "ONNX has no models without outputs");
     if (options->opset && (options->opset < FIRST || options->opset > ADZE_ONNX_OPSET_MAX))
         return adze_error(loc, "opset %u: opsets %d to %d are written", options->opset, FIRST, ADZE_ONNX_OPSET_MAX);
