@@ -12,7 +12,8 @@ import shutil
 import subprocess
 import sys
 
-from onnx_contrib_cases import CASES, OPEN, WANTED, Constant, I, M, N, Sparse, T, cache_model, cache_runs, floats
+from onnx_contrib_attention import cache_model, cache_runs
+from onnx_contrib_cases import CASES, OPEN, SHARED, WANTED, Constant, I, M, N, Sparse, T, floats
 from onnx_contrib_refused import REFUSED
 from onnx_suite import (ADZE, TensorProto, first_line, folder_of, helper, np, numpy_helper, onnx, option, run_cases,
                         run_onnx, save_case)
@@ -104,7 +105,7 @@ def build(op, domain, operands, outputs, step, attributes):
 def write(folder, name, op, domain, operands, outputs, step, attributes):
     """The case's folder, with what ONNX Runtime computes."""
     model, args, shown = build(op, domain, operands, outputs, step, attributes)
-    got = WANTED.get(name) or run_onnx(model, dict(args), shown)
+    got = WANTED.get(name) or run_onnx(model, dict(args), shown, SHARED.get(name))
     del model.graph.output[:]
     model.graph.output.extend(
         helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(y.dtype), None if name in OPEN else y.shape)

@@ -1,6 +1,7 @@
 """What is refused of com.microsoft, and in which words: (op, operands, attributes, what its one error holds)."""
-from onnx_contrib_cases import (Constant, Sparse, beta, bytes_, f32, floats, g, gamma, gk, gq, gv, hidden, image,
-                                regions, ints, line, pixels, qx, skips, taps, u8, w, window, words, x, x3)
+from onnx_contrib_attention import gk, gq, gv, w, x
+from onnx_contrib_cases import (Constant, Sparse, beta, bytes_, f32, floats, g, gamma, hidden, image, regions, ints,
+                                line, pixels, qx, skips, taps, u8, window, words, x3)
 
 REFUSED = [
     ("FusedConv", [image, Constant(window)], {"activation": "Nothing", "group": 2}, "the activation 'Nothing'"),
@@ -88,6 +89,16 @@ REFUSED = [
       for sizes, attributes, why in (((0, 2), {}, "crops of 0 x 2"), ((2, -1), {}, "crops of 2 x -1"),
                                      ((2,), {}, "and 2 sizes"), ((2, 2), {"mode": "cubic"}, "is 'cubic'"))],
     ("CropAndResize", [floats(1, 1, 0, 3), regions, ints(0, 0, 0, 0, 0), Constant(ints(2, 2))], {}, "without pixels"),
+    *[("SparseAttention", [gq, gk, gv, *caches, begins, columns, ints(4), ints(4, 4)],
+       {"num_heads": 4, "kv_num_heads": 2, "sparse_block_size": 16, **attributes}, why)
+      for caches, begins, columns, attributes, why in (
+          ([floats(2, 2, 64, 16)] * 2, ints([0, 1, 2, 3, 4]), ints([0, 1, 2, 3]), {"sparse_block_size": 24},
+           "attribute 'sparse_block_size' is 24"),
+          ([floats(2, 2, 65, 16)] * 2, ints([0, 1, 2, 3, 4]), ints([0, 1, 2, 3]), {}, "65 keys and 4 blocks of 16"),
+          ([floats(2, 2, 64, 16)] * 2, ints([0], [0], [0]), ints([0], [0], [0]), {}, "3 and 3 layouts of 0 blocks"),
+          ([floats(2, 2, 64, 16)] * 2, ints(0, 1), ints([0, 1, 2, 3]), {}, "a block mask of rank 1 and 2"),
+          ([None, None], ints([0, 1]), ints([0]), {}, "has no cache"),
+          ([floats(2, 2, 64, 16)] * 2, ints([0, 1]), ints([0]), {"num_heads": 3}, "3 heads of queries to 2 of keys"))],
     ("BeamSearch", [words], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),

@@ -47,9 +47,26 @@ def session(model):
     return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
-def run_onnx(model, feeds, results=None):
-    """What ONNX Runtime computes. What is fed to sparse inputs is dense."""
+def run_onnx(model, feeds, results=None, shared=None):
+    """What ONNX Runtime computes. What is fed to sparse inputs is dense. `shared` is as run_shared has it."""
+    if shared:
+        return run_shared(session(model), feeds, results, shared)
     return run_session(session(model), feeds, results)
+
+
+def run_shared(session, feeds, results, shared):
+    """Its results, where ONNX Runtime wants some to be in the memory of operands: {result's name: operand's}."""
+    binding = session.io_binding()
+    values = {name: ort.OrtValue.ortvalue_from_numpy(value.copy()) for name, value in feeds.items()}
+    for name, value in values.items():
+        binding.bind_ortvalue_input(name, value)
+    for name in results:
+        if name in shared:
+            binding.bind_ortvalue_output(name, values[shared[name]])
+        else:
+            binding.bind_output(name)
+    session.run_with_iobinding(binding)
+    return [value.numpy().copy() for value in binding.get_outputs()]
 
 
 def run_session(session, feeds, results=None):

@@ -104,6 +104,8 @@ static const adze_onnx_upgrade rows[] = {
     {"SkipGroupNorm", " activation channels_last epsilon groups ", adze_onnx_contrib_group_norm},
     {"SkipLayerNormalization", " epsilon ", adze_onnx_contrib_skip_norm},
     {"SkipSimplifiedLayerNormalization", " epsilon ", adze_onnx_contrib_skip_norm},
+    {"SparseAttention", " do_rotary kv_num_heads num_heads rotary_interleaved scale sparse_block_size ",
+     adze_onnx_contrib_sparse_attention},
     {"SparseToDenseMatMul", " alpha transA transB ", adze_onnx_contrib_fused_matmul},
     {"TransposeMatMul", " alpha transA transB ", adze_onnx_contrib_fused_matmul},
     {"Trilu", " upper ", adze_onnx_upgrade_trilu},

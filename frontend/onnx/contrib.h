@@ -66,6 +66,7 @@ bool adze_onnx_contrib_multi_head(adze_onnx_node *node);
 bool adze_onnx_contrib_decoder(adze_onnx_node *node);
 bool adze_onnx_contrib_group_query(adze_onnx_node *node);
 bool adze_onnx_contrib_rotary(adze_onnx_node *node);
+bool adze_onnx_contrib_sparse_attention(adze_onnx_node *node);
 
 /* contrib_image.c */
 bool adze_onnx_contrib_crop(adze_onnx_node *node);

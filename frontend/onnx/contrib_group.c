@@ -3,6 +3,7 @@
 #include "contrib.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Positions ---- */
@@ -76,14 +77,26 @@ typedef struct group {
     term *before; /* [batch, 1], i64: without them; NULL: none */
     int64_t rotary, interleaved, smooth;
     double softcap;
+    /* where operands lie: the end of each of the batch, the most of all keys, cos and sin behind it; positions */
+    uint32_t ends, most, cos, positions;
+    int64_t behind; /* a number of keys is what `ends` says and this */
+    bool keeps;     /* what the cache has behind its last key; else zeros */
 } group;
+
+static bool check_heads(adze_onnx_node *node, const attention *a)
+{
+    if (a->q_heads >= 1 && a->kv_heads >= 1 && a->q_heads % a->kv_heads == 0) return true;
+    return adze_onnx_invalid(node, "%lld heads of queries to %lld of keys", (long long)a->q_heads,
+                             (long long)a->kv_heads);
+}
 
 static bool read_group(adze_onnx_node *node, group *g)
 {
     attention *a = &g->a;
     int64_t shows = 0, window_cache = 0;
     const char *kinds[] = {"NONE", "NONE"};
-    *g = (group){.a = {.left = -1, .right = -1, .causal = 1}};
+    *g = (group){.a = {.left = -1, .right = -1, .causal = 1}, .ends = 5, .most = 6, .cos = 7, .positions = 9};
+    g->behind = 1;
     if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) ||
         !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
         !adze_onnx_attr_float(node, "softcap", &a->softcap) ||
@@ -95,9 +108,7 @@ static bool read_group(adze_onnx_node *node, group *g)
         !adze_onnx_attr_flag(node, "sliding_window_cache", &window_cache) ||
         !adze_onnx_attr_str(node, "v_quant_type", &kinds[1]))
         return false;
-    if (a->q_heads < 1 || a->kv_heads < 1 || a->q_heads % a->kv_heads)
-        return adze_onnx_invalid(node, "%lld heads of queries to %lld of keys", (long long)a->q_heads,
-                                 (long long)a->kv_heads);
+    if (!check_heads(node, a)) return false;
     if (g->smooth < -1 || g->smooth > 1) /* -1: not said */
         return adze_onnx_invalid(node, "attribute 'smooth_softmax' is %lld; -1, 0 and 1 are known",
                                  (long long)g->smooth);
@@ -173,15 +184,15 @@ static term *held(adze_onnx_node *node, const group *g, term *most)
     return compose2(node, "add", most, compose_all(node, "gather", table, 2, 2, &axis, 1));
 }
 
-/* How many keys each of the batch has: operand 5 says one less. Where all are new (operand 6 is as many as there are
- * queries), there are none before. */
+/* How many keys each of the batch has. Where all are new (the most is as many as there are queries), there are none
+ * before. */
 static bool count_keys(adze_onnx_node *node, group *g)
 {
-    term *ends = adze_onnx_operand(node, 5), *most = adze_onnx_operand(node, 6);
-    term *one = compose_number(node, ADZE_DTYPE_i64, 1);
-    if (!ends || !most) return adze_onnx_invalid(node, "has no input %d", ends ? 6 : 5);
+    term *ends = adze_onnx_operand(node, g->ends), *most = adze_onnx_operand(node, g->most);
+    if (!ends || !most) return adze_onnx_invalid(node, "has no input %u", ends ? g->most : g->ends);
     const adze_dim *dims[] = {compose_dim(g->a.q, 0), adze_dim_const(node->import->context, 1)};
-    term *total = compose2(node, "add", compose_cast(node, ends, ADZE_DTYPE_i64), one);
+    term *total = compose_cast(node, ends, ADZE_DTYPE_i64);
+    if (g->behind) total = compose2(node, "add", total, compose_number(node, ADZE_DTYPE_i64, (double)g->behind));
     g->total = compose_reshape(node, total, dims, 2);
     if (!g->a.past_k) return g->total != NULL;
     term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
@@ -195,9 +206,10 @@ static bool count_keys(adze_onnx_node *node, group *g)
 static bool turn_both(adze_onnx_node *node, group *g)
 {
     rotary r = {.interleaved = g->interleaved};
-    term *positions = adze_onnx_operand(node, 9), *cos = adze_onnx_operand(node, 7), *sin = adze_onnx_operand(node, 8);
+    term *positions = adze_onnx_operand(node, g->positions), *cos = adze_onnx_operand(node, g->cos);
+    term *sin = adze_onnx_operand(node, g->cos + 1);
     if (!g->rotary) return true;
-    if (!cos || !sin) return adze_onnx_invalid(node, "has no input %d", cos ? 8 : 7);
+    if (!cos || !sin) return adze_onnx_invalid(node, "has no input %u", cos ? g->cos + 1 : g->cos);
     if (!adze_dim_is_const(compose_dim(g->a.q, 3), &r.size) || compose_rank(cos) != 2 ||
         !adze_dim_is_const(compose_dim(cos, 1), &r.turned))
         return adze_onnx_undetermined(node, "heads of unknown size");
@@ -228,7 +240,7 @@ static term *lengthened(adze_onnx_node *node, term *past)
     return compose2(node, "pad", past, compose_concat(node, parts, 3, 0));
 }
 
-/* The new keys, or values, of each of the batch behind what it has, and zeros behind them. */
+/* The new keys, or values, of each of the batch behind what it has, and zeros behind them, or what was there. */
 static term *cached(adze_onnx_node *node, const group *g, term *past, term *x)
 {
     bool grows = g->room == NO_ROOM;
@@ -245,12 +257,14 @@ static term *cached(adze_onnx_node *node, const group *g, term *past, term *x)
     index = compose2(node, "expand", index, compose1(node, "shape", all));
     adze_attr axis = adze_attr_int("axis", 2);
     term *new = compose_all(node, "gather_elements", (term *[]){x, index}, 2, 2, &axis, 1);
+    if (g->keeps) return compose3(node, "where", fits, new, all);
     term *old = compose3(node, "where", compose2(node, "less", behind, zero), all, compose_like(node, all, 0));
     return compose3(node, "where", fits, new, old);
 }
 
-/* A key is seen from its own place on, as far as there are keys, and within the window. */
-static term *hidden_keys(adze_onnx_node *node, const group *g)
+/* A key is seen from its own place on, as far as there are keys, and within the window; and by what is `allowed`, NULL
+ * for all. */
+static term *hidden_keys(adze_onnx_node *node, const group *g, term *allowed)
 {
     const attention *a = &g->a;
     term *key = compose_positions(node, a->k, 2, 4, 3), *query = compose_positions(node, a->q, 2, 4, 2);
@@ -261,6 +275,7 @@ static term *hidden_keys(adze_onnx_node *node, const group *g)
         term *first = compose2(node, "sub", query, compose_number(node, ADZE_DTYPE_i64, (double)a->left));
         seen = compose2(node, "and", seen, compose2(node, "greater", key, first));
     }
+    if (allowed) seen = compose2(node, "and", seen, allowed);
     adze_dtype dtype = compose_dtype(a->q);
     return compose3(node, "where", seen, compose_number(node, dtype, 0),
                     compose_number(node, dtype, -(double)INFINITY));
@@ -292,7 +307,112 @@ bool adze_onnx_contrib_group_query(adze_onnx_node *node)
                        : compose_expand(node, compose_like(node, a->q, 0), dims, 4);
         if (!a->sink) return false;
     }
-    term *bias = hidden_keys(node, &g);
+    term *bias = hidden_keys(node, &g, NULL);
     if (more) bias = compose2(node, "add", bias, more);
+    return bias && compose_end(node, adze_onnx_join_heads(node, adze_onnx_attend(node, a, bias, false, scores)));
+}
+
+/* ---- SparseAttention ---- */
+
+/* Which blocks of keys [layouts, blocks, blocks] a block of queries sees, as numbers above 0: of each layout come the
+ * columns of its rows one after another, and where each row begins. What lies behind the last row, or beyond the
+ * blocks, is put behind them and cut off. */
+static term *seen_blocks(adze_onnx_node *node, term *begins, term *columns, int64_t layouts, int64_t blocks)
+{
+    static const int64_t last = -1;
+    adze_context *context = node->import->context;
+    const adze_dim *all[] = {adze_dim_const(context, layouts), adze_dim_const(context, blocks * blocks + 1)};
+    const adze_dim *square[] = {all[0], adze_dim_const(context, blocks), adze_dim_const(context, blocks)};
+    term *entry = compose_positions(node, columns, 1, 3, 1);
+    term *count = compose_number(node, ADZE_DTYPE_i64, (double)blocks);
+    term *ends = compose_slice(node, compose_cast(node, begins, ADZE_DTYPE_i64), 1, 1, INT64_MAX, 1);
+    term *over = compose2(node, "greater_equal", entry, compose_unsqueeze(node, ends, 1, 2));
+    term *row = compose_reduce(node, "reduce_sum", compose_cast(node, over, ADZE_DTYPE_i64), &last, 1, false);
+    columns = compose_cast(node, columns, ADZE_DTYPE_i64);
+    term *inside = compose2(node, "and", compose2(node, "less", row, count), compose2(node, "less", columns, count));
+    inside = compose2(node, "and", inside,
+                      compose2(node, "greater_equal", columns, compose_number(node, ADZE_DTYPE_i64, 0)));
+    term *place = compose2(node, "add", compose2(node, "mul", row, count), columns);
+    place = compose3(node, "where", inside, place, compose_number(node, ADZE_DTYPE_i64, (double)(blocks * blocks)));
+    term *one = compose_number(node, ADZE_DTYPE_f32, 1), *none = compose_number(node, ADZE_DTYPE_f32, 0);
+    adze_attr axis = adze_attr_int("axis", 1);
+    term *parts[] = {compose_expand(node, none, all, 2), place, compose3(node, "where", inside, one, none)};
+    term *seen = compose_all(node, "scatter_elements", parts, 3, 3, &axis, 1);
+    return compose_reshape(node, compose_slice(node, seen, 1, 0, blocks * blocks, 1), square, 3);
+}
+
+/* The same of each query and key [batch, heads, time, keys], as bools; heads take turns with the layouts. */
+static term *seen_keys(adze_onnx_node *node, const group *g, term *blocks, int64_t layouts, int64_t size)
+{
+    static const int64_t turn[] = {1, 0, 2, 3};
+    int64_t *turns = calloc((size_t)g->a.q_heads, sizeof *turns);
+    if (!turns) return adze_error(node->loc, "out of memory"), NULL;
+    for (int64_t i = 0; i < g->a.q_heads; i++) turns[i] = i % layouts;
+    term *width = compose_number(node, ADZE_DTYPE_i64, (double)size);
+    term *query = compose2(node, "add", compose_positions(node, g->a.q, 2, 2, 1), g->before);
+    term *key = compose_positions(node, g->a.k, 2, 1, 0);
+    adze_attr by_row = adze_attr_int("axis", 1), by_column = adze_attr_int("axis", 3);
+    term *in[] = {blocks, compose2(node, "div", query, width)};
+    term *rows = compose_all(node, "gather", in, 2, 2, &by_row, 1);
+    in[0] = compose_transpose(node, rows, turn, 4);
+    in[1] = compose2(node, "div", key, width);
+    in[0] = compose_all(node, "gather", in, 2, 2, &by_column, 1);
+    in[1] = compose_ints(node, turns, (size_t)g->a.q_heads);
+    free(turns);
+    term *seen = layouts == 1 ? in[0] : compose_all(node, "gather", in, 2, 2, &by_row, 1);
+    return compose2(node, "greater", seen, compose_number(node, ADZE_DTYPE_f32, 0));
+}
+
+/* The dims of the layouts, and how they fit the heads and the cache. */
+static bool check_layouts(adze_onnx_node *node, const group *g, int64_t size, int64_t *layouts, int64_t *blocks)
+{
+    enum { BEGINS = 5, COLUMNS };
+    term *begins = adze_onnx_operand(node, BEGINS), *columns = adze_onnx_operand(node, COLUMNS);
+    int64_t places, rows, other;
+    if (!begins || !columns) return adze_onnx_invalid(node, "has no input %d", begins ? COLUMNS : BEGINS);
+    if (compose_rank(begins) != 2 || compose_rank(columns) != 2)
+        return adze_onnx_invalid(node, "a block mask of rank %d and %d", compose_rank(begins), compose_rank(columns));
+    if (!adze_dim_is_const(compose_dim(begins, 0), layouts) || !adze_dim_is_const(compose_dim(begins, 1), &rows) ||
+        !adze_dim_is_const(compose_dim(columns, 0), &other))
+        return adze_onnx_undetermined(node, "a block mask of unknown dims");
+    *blocks = rows - 1;
+    if (*layouts < 1 || *layouts > INT16_MAX || other != *layouts || g->a.q_heads % *layouts || *blocks < 1 ||
+        *blocks > INT16_MAX || g->a.q_heads > INT16_MAX)
+        return adze_onnx_invalid(node, "%lld and %lld layouts of %lld blocks for %lld heads", (long long)*layouts,
+                                 (long long)other, (long long)*blocks, (long long)g->a.q_heads);
+    if (adze_dim_is_const(compose_dim(g->a.past_k, 2), &places) && (places + size - 1) / size > *blocks)
+        return adze_onnx_invalid(node, "a cache of %lld keys and %lld blocks of %lld", (long long)places,
+                                 (long long)*blocks, (long long)size);
+    return true;
+}
+
+/* Attention over a cache that has room, where a mask of blocks says which of them are seen. */
+bool adze_onnx_contrib_sparse_attention(adze_onnx_node *node)
+{
+    enum { BEGINS = 5, COLUMNS, MOST, ENDS, COS, NONE = 1 << 20 };
+    group g = {.a = {.left = -1, .right = -1, .causal = 1}, .ends = ENDS, .most = MOST, .cos = COS, .positions = NONE,
+               .keeps = true, .room = SAID_TO_HAVE_ROOM};
+    attention *a = &g.a;
+    int64_t size = 0, layouts = 1, blocks = 1;
+    term *scores[N_SCORES];
+    if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) ||
+        !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) ||
+        !adze_onnx_attr_float(node, "scale", &a->scale) || !adze_onnx_attr_flag(node, "do_rotary", &g.rotary) ||
+        !adze_onnx_attr_flag(node, "rotary_interleaved", &g.interleaved) ||
+        !adze_onnx_attr_int(node, "sparse_block_size", &size) || !check_heads(node, a) ||
+        !read_projections(node, a))
+        return false;
+    if (size != 16 && size != 32 && size != 64 && size != 128)
+        return adze_onnx_invalid(node, "attribute 'sparse_block_size' is %lld", (long long)size);
+    if (!a->past_k) return adze_onnx_invalid(node, "has no cache");
+    if (!check_layouts(node, &g, size, &layouts, &blocks) || !count_keys(node, &g) || !turn_both(node, &g))
+        return false;
+    a->k = cached(node, &g, a->past_k, a->k);
+    a->v = cached(node, &g, a->past_v, a->v);
+    term *begins = adze_onnx_operand(node, BEGINS), *columns = adze_onnx_operand(node, COLUMNS);
+    term *seen = seen_keys(node, &g, seen_blocks(node, begins, columns, layouts, blocks), layouts, size);
+    term *bias = seen ? hidden_keys(node, &g, seen) : NULL;
+    if (node->n_out > 1) node->out[1] = a->k;
+    if (node->n_out > 2) node->out[2] = a->v;
     return bias && compose_end(node, adze_onnx_join_heads(node, adze_onnx_attend(node, a, bias, false, scores)));
 }
