@@ -173,3 +173,14 @@ for name, given in (("", places), ("_first", ints(5, dtype=np.int64))):
 case("RotaryEmbedding", [floats(B, H, S, D), places], angles, name="_heads")
 case("RotaryEmbedding", [flat, places], [a[:, :2].copy() for a in angles], num_heads=H, rotary_embedding_dim=4,
      name="_part")
+three = random.integers(0, 16, (3, B, S))
+wide_angles = [np.cos(floats(16, 6)), np.sin(floats(16, 6))]
+for sections in ([2, 2, 2], [3, 2, 1]):
+    for layout in (0, 1):
+        for interleaved in (0, 1):
+            case("MRotaryEmbedding", [floats(B, H, S, 12), three], wide_angles, mrope_section=sections,
+                 mrope_layout=layout, interleaved=interleaved, name=f"_{sections[0]}_{layout}_{interleaved}")
+case("MRotaryEmbedding", [floats(B, S, 2 * 14), three], wide_angles, mrope_section=[2, 2, 2], num_heads=2,
+     rotary_embedding_dim=12, name="_part")
+case("MRotaryEmbedding", [floats(B, H, S, 12), three], wide_angles, mrope_section=[0, 4, 2], mrope_layout=1,
+     name="_most")

@@ -456,6 +456,21 @@ delta("_linear", rule="linear", heads=4)
 delta("_gated", rule="gated")
 delta("_delta", rule="delta", heads=1)
 
+for name, scale, activation in (("", 8, "silu"), ("_heads", 4, "sigmoid"), ("_swish", 2, "swish")):
+    case("GatedRMSNorm", [floats(2, 3, 8)], [floats(scale)], name=name, activation=activation, epsilon=1e-3)
+    CASES[-1][3].append(floats(2, 3, 8))
+case("GatedRMSNorm", [floats(2, 3, 8, dtype=np.float16), Constant(floats(4, dtype=np.float16)),
+                      floats(2, 3, 8, dtype=np.float16)], name="_half")
+for name, scale, branches in (("", (8,), 0), ("_none", None, 0), ("_all", (3, 8), 0), ("_line", (24,), 0),
+                              ("_flat", (4,), 2), ("_flat_all", (2, 4), 2), ("_flat_line", (8,), 2)):
+    case("BranchwiseRMSNorm", [floats(2, 3, 8)], [floats(*scale)] if scale else [], name=name, epsilon=1e-3,
+         **({"num_branches": branches} if branches else {}))
+case("LinearAttentionGate", [floats(2, 3, 4)], [floats(4), floats(4)])
+case("LinearAttentionGate", [floats(2, 3, 4), floats(4), floats(4), floats(2, 3, 4)], outputs=2, name="_rate")
+case("LinearAttentionGate", [floats(2, 3, 4, dtype=np.float16), floats(4), floats(4),
+                             floats(2, 3, 4, dtype=np.float16)], outputs=2, name="_half")
+case("GatedAdd", [floats(2, 3, 4), floats(2, 3, 4), floats(2, 3, 1)])
+
 # ---- What ai.onnx has as well, and small ones ----
 
 for upper, diagonal in ((1, None), (0, -1), (1, 1)):

@@ -22,6 +22,8 @@ bool adze_onnx_contrib_skip_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_simplified_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_embed_norm(adze_onnx_node *node);
 bool adze_onnx_contrib_group_norm(adze_onnx_node *node);
+bool adze_onnx_contrib_gated_norm(adze_onnx_node *node);
+bool adze_onnx_contrib_branch_norm(adze_onnx_node *node);
 
 /* contrib_recurrent.c */
 bool adze_onnx_contrib_dynamic_lstm(adze_onnx_node *node);
@@ -75,6 +77,8 @@ bool adze_onnx_contrib_crop(adze_onnx_node *node);
 bool adze_onnx_contrib_causal_conv(adze_onnx_node *node);
 bool adze_onnx_contrib_linear_attention(adze_onnx_node *node);
 bool adze_onnx_contrib_gated_delta(adze_onnx_node *node);
+bool adze_onnx_contrib_linear_gate(adze_onnx_node *node);
+bool adze_onnx_contrib_gated_add(adze_onnx_node *node);
 
 /* contrib_experts.c */
 bool adze_onnx_contrib_experts(adze_onnx_node *node);

@@ -30,9 +30,53 @@ static term *positions_of(adze_onnx_node *node, term *x, uint32_t time_axis)
     return compose2(node, "add", compose_positions(node, x, time_axis, 2, 1), first);
 }
 
-/* [batch, time, heads * size] or [batch, heads, time, size]. The attribute `scale` is not what any kernel reads. */
+/* Which of three positions each of the `half` angles is of, as a list: sections one after another, or the first one's
+ * angles with every third given to the others as far as their sections reach. */
+static term *sections_of(adze_onnx_node *node, int64_t half)
+{
+    const int64_t *sections;
+    size_t n;
+    int64_t layout = 0, sum = 0;
+    if (!adze_onnx_attr_ints(node, "mrope_section", &sections, &n) ||
+        !adze_onnx_attr_int(node, "mrope_layout", &layout))
+        return NULL;
+    for (size_t i = 0; i < n && n == 3; i++) sum += sections[i] >= 0 && sections[i] <= half ? sections[i] : half + 1;
+    if (n != 3 || sum != half || half > INT16_MAX)
+        return adze_onnx_invalid(node, "mrope_section are not three numbers whose sum is %lld", (long long)half), NULL;
+    if (layout != 0 && layout != 1)
+        return adze_onnx_invalid(node, "attribute 'mrope_layout' is %lld", (long long)layout), NULL;
+    int64_t *which = calloc((size_t)half + 1, sizeof *which);
+    if (!which) return adze_error(node->loc, "out of memory"), NULL;
+    for (int64_t i = 0; i < half; i++) {
+        if (!layout) which[i] = (i >= sections[0]) + (i >= sections[0] + sections[1]);
+        else which[i] = i % 3 && i < 3 * sections[i % 3] ? i % 3 : 0;
+    }
+    term *list = compose_ints(node, which, (size_t)half);
+    free(which);
+    return list;
+}
+
+/* cos or sin of the positions [3, batch, time], one of which counts for each angle. */
+static term *mixed_angles(adze_onnx_node *node, term *table, term *which, uint32_t heads_axis)
+{
+    adze_attr axis = adze_attr_int("axis", 0);
+    term *ids = adze_onnx_operand(node, 1), *mixed = NULL;
+    if (compose_rank(ids) != 3 || !adze_dim_is_value(compose_dim(ids, 0), 3))
+        return adze_onnx_invalid(node, "positions are not [3, batch, time]"), NULL;
+    term *all = compose_all(node, "gather", (term *[]){table, ids}, 2, 2, &axis, 1);
+    for (int64_t i = 0; i < 3; i++) {
+        term *one = compose_squeeze(node, compose_slice(node, all, 0, i, i + 1, 1), 0);
+        term *own = compose2(node, "equal", which, compose_number(node, ADZE_DTYPE_i64, (double)i));
+        mixed = i ? compose3(node, "where", own, one, mixed) : one;
+    }
+    return compose_unsqueeze(node, mixed, heads_axis, heads_axis + 1);
+}
+
+/* RotaryEmbedding, and MRotaryEmbedding with three positions, of [batch, time, heads * size] or
+ * [batch, heads, time, size]. The attribute `scale` is not what any kernel reads. */
 bool adze_onnx_contrib_rotary(adze_onnx_node *node)
 {
+    bool three = node->op_type[0] == 'M';
     rotary r = {0};
     term *x, *cos, *sin;
     uint32_t rank, other;
@@ -57,9 +101,10 @@ bool adze_onnx_contrib_rotary(adze_onnx_node *node)
     const adze_dim *dims[] = {compose_dim(x, 0), compose_dim(x, 1), adze_dim_const(context, width / r.size),
                               adze_dim_const(context, r.size)};
     r.x = rank == 3 ? compose_reshape(node, x, dims, 4) : x;
-    term *positions = positions_of(node, x, rank == 3 ? 1 : 2);
-    r.cos = angles(node, cos, positions, rank == 3 ? 2 : 1);
-    r.sin = angles(node, sin, positions, rank == 3 ? 2 : 1);
+    term *list = three ? sections_of(node, half) : positions_of(node, x, rank == 3 ? 1 : 2);
+    uint32_t at = rank == 3 ? 2 : 1;
+    r.cos = !list ? NULL : three ? mixed_angles(node, cos, list, at) : angles(node, cos, list, at);
+    r.sin = !r.cos ? NULL : three ? mixed_angles(node, sin, list, at) : angles(node, sin, list, at);
     if (!r.x || !r.cos || !r.sin) return false;
     term *y = adze_onnx_turn(node, &r);
     return compose_end(node, rank == 3 ? compose_reshape(node, y, adze_type_dims(adze_value_type(x)), 3) : y);

@@ -337,3 +337,45 @@ bool adze_onnx_contrib_gated_delta(adze_onnx_node *node)
     term *y = compose_reshape(node, out[0], t.axes == 2 ? pairs : line, t.axes + 2);
     return compose_end(node, compose_cast(node, y, dtype));
 }
+
+/* ---- Gates ---- */
+
+/* The logarithm of a decay, scale softplus(a + shift), and the rate, sigmoid(b), in f32. */
+bool adze_onnx_contrib_linear_gate(adze_onnx_node *node)
+{
+    term *in[4];
+    uint32_t rank;
+    for (uint32_t i = 0; i < 3; i++) {
+        if (!compose_operand(node, i, 1, &in[i], &rank)) return false;
+        if (i && (rank != 1 || !adze_dim_equal(compose_dim(in[i], 0),
+                                               compose_dim(in[0], (uint32_t)compose_rank(in[0]) - 1))))
+            return adze_onnx_invalid(node, "input %u is not one number a head", i);
+    }
+    adze_dtype dtype = compose_dtype(in[0]);
+    term *b = adze_onnx_operand(node, 3);
+    if (node->n_out > 1 && !b) return adze_onnx_invalid(node, "has no input 3");
+    for (int i = 0; i < 3; i++) in[i] = compose_cast(node, in[i], ADZE_DTYPE_f32);
+    term *decay = compose2(node, "mul", in[2], compose1(node, "softplus", compose2(node, "add", in[0], in[1])));
+    if (node->n_out > 1)
+        node->out[1] =
+            compose_cast(node, compose1(node, "sigmoid", compose_cast(node, b, ADZE_DTYPE_f32)), compose_dtype(b));
+    return compose_end(node, compose_cast(node, decay, dtype));
+}
+
+/* x plus y times a gate a row. */
+bool adze_onnx_contrib_gated_add(adze_onnx_node *node)
+{
+    term *x, *y, *gate;
+    uint32_t rank[3];
+    if (!compose_operand(node, 0, 1, &x, &rank[0]) || !compose_operand(node, 1, 1, &y, &rank[1]) ||
+        !compose_operand(node, 2, 1, &gate, &rank[2]))
+        return false;
+    if (adze_onnx_operand(node, 3)) return adze_onnx_unsupported(node, "gate_weight");
+    if (rank[1] != rank[0] || rank[2] != rank[0] || !adze_dim_is_value(compose_dim(gate, rank[2] - 1), 1))
+        return adze_onnx_invalid(node, "a gate that is not one number a row");
+    for (uint32_t i = 0; i < rank[0]; i++)
+        if (!adze_dim_equal(compose_dim(y, i), compose_dim(x, i)) ||
+            (i + 1 < rank[0] && !adze_dim_equal(compose_dim(gate, i), compose_dim(x, i))))
+            return adze_onnx_invalid(node, "operands of other dims than the first");
+    return compose_end(node, compose2(node, "add", x, compose2(node, "mul", y, gate)));
+}

@@ -87,6 +87,99 @@ bool adze_onnx_contrib_simplified_norm(adze_onnx_node *node)
     return compose_end(node, compose_cast(node, compose_all(node, "rms_norm", in, 2, 2, attrs, 2), dtype));
 }
 
+/* x / sqrt(mean(x^2) + epsilon) over `size` elements of the last axis at a time, in f32, with an axis for them. */
+static term *split_rms(adze_onnx_node *node, term *x, int64_t size, double epsilon)
+{
+    static const int64_t last = -1;
+    adze_context *context = node->import->context;
+    int rank = compose_rank(x);
+    int64_t width;
+    const adze_dim *dims[ADZE_MAX_RANK];
+    if (rank == ADZE_MAX_RANK || !adze_dim_is_const(compose_dim(x, (uint32_t)rank - 1), &width))
+        return adze_onnx_undetermined(node, "rows of unknown size"), NULL;
+    if (size < 1 || width % size)
+        return adze_onnx_invalid(node, "rows of %lld in parts of %lld", (long long)width, (long long)size), NULL;
+    for (int i = 0; i < rank; i++) dims[i] = compose_dim(x, (uint32_t)i);
+    dims[rank - 1] = adze_dim_const(context, width / size);
+    dims[rank] = adze_dim_const(context, size);
+    x = compose_reshape(node, compose_cast(node, x, ADZE_DTYPE_f32), dims, (uint32_t)rank + 1);
+    term *mean = compose_reduce(node, "reduce_mean", compose2(node, "mul", x, x), &last, 1, true);
+    return compose2(node, "mul", x,
+                    compose1(node, "rsqrt", compose2(node, "add", mean, compose_like(node, mean, epsilon))));
+}
+
+/* As many elements at a time as the scale has, times scale and a gate: silu or the sigmoid of the third operand. */
+bool adze_onnx_contrib_gated_norm(adze_onnx_node *node)
+{
+    const char *activation = "silu";
+    double epsilon = 1e-5;
+    term *x, *scale, *gate;
+    uint32_t rank, unused;
+    int64_t size;
+    if (!adze_onnx_attr_str(node, "activation", &activation) || !adze_onnx_attr_float(node, "epsilon", &epsilon) ||
+        !compose_operand(node, 0, 1, &x, &rank) || !compose_operand(node, 1, 1, &scale, &unused) ||
+        !compose_operand(node, 2, 1, &gate, &unused))
+        return false;
+    bool silu = !strcmp(activation, "silu") || !strcmp(activation, "swish");
+    if (!silu && strcmp(activation, "sigmoid"))
+        return adze_onnx_invalid(node, "attribute 'activation' is '%s'", activation);
+    if (compose_rank(scale) != 1 || !adze_dim_is_const(compose_dim(scale, 0), &size))
+        return adze_onnx_undetermined(node, "a scale of unknown size");
+    if (unused != rank) return adze_onnx_invalid(node, "a gate of rank %u", unused);
+    if (!narrow(node, x, gate, "gate", true)) return false;
+    term *y = split_rms(node, x, size, epsilon);
+    y = compose2(node, "mul", y, compose_cast(node, scale, ADZE_DTYPE_f32));
+    y = y ? compose_reshape(node, y, adze_type_dims(adze_value_type(x)), rank) : NULL;
+    gate = compose1(node, silu ? "swish" : "sigmoid", compose_cast(node, gate, ADZE_DTYPE_f32));
+    return compose_end(node, compose_cast(node, compose2(node, "mul", y, gate), compose_dtype(x)));
+}
+
+/* The scale of one branch [size], or of all of them as [branches, size], with an axis of 1 between where they are axes
+ * of the operand. */
+static term *branch_scale(adze_onnx_node *node, term *scale, int64_t branches, int64_t size, bool apart)
+{
+    adze_context *context = node->import->context;
+    int64_t first = 1, last = 0;
+    int rank = compose_rank(scale);
+    bool known = (rank == 1 || (rank == 2 && adze_dim_is_const(compose_dim(scale, 0), &first))) &&
+                 adze_dim_is_const(compose_dim(scale, (uint32_t)rank - 1), &last);
+    scale = compose_cast(node, scale, ADZE_DTYPE_f32);
+    if (known && rank == 1 && last == size) return scale;
+    if (!known || (rank == 1 ? last != branches * size : first != branches || last != size))
+        return adze_onnx_invalid(node, "a scale that is not of %lld branches of %lld", (long long)branches,
+                                 (long long)size),
+               NULL;
+    const adze_dim *dims[] = {adze_dim_const(context, branches), adze_dim_const(context, 1),
+                              adze_dim_const(context, size)};
+    if (apart) return compose_reshape(node, scale, dims, 3);
+    dims[1] = dims[2];
+    return compose_reshape(node, scale, dims, 2);
+}
+
+/* Each branch by itself: the last axis, or that many parts of it. */
+bool adze_onnx_contrib_branch_norm(adze_onnx_node *node)
+{
+    double epsilon = 1e-5;
+    int64_t branches = 0, width;
+    term *x, *scale = adze_onnx_operand(node, 1);
+    uint32_t rank;
+    if (!adze_onnx_attr_float(node, "epsilon", &epsilon) || !adze_onnx_attr_int(node, "num_branches", &branches) ||
+        !compose_operand(node, 0, 1, &x, &rank))
+        return false;
+    bool apart = branches == 0;
+    if (apart && rank < 2) return adze_onnx_invalid(node, "an operand of rank %u without branches", rank);
+    if (!adze_dim_is_const(compose_dim(x, rank - 1), &width) ||
+        (apart && !adze_dim_is_const(compose_dim(x, rank - 2), &branches)))
+        return adze_onnx_undetermined(node, "branches of unknown size");
+    if (branches < 0 || (!apart && width % branches))
+        return adze_onnx_invalid(node, "%lld branches of %lld elements", (long long)branches, (long long)width);
+    int64_t size = apart ? width : width / branches;
+    term *y = split_rms(node, x, size, epsilon);
+    if (y && scale) y = compose2(node, "mul", y, branch_scale(node, scale, branches, size, apart));
+    y = y ? compose_reshape(node, y, adze_type_dims(adze_value_type(x)), rank) : NULL;
+    return compose_end(node, compose_cast(node, y, compose_dtype(x)));
+}
+
 /* ---- Groups of channels ---- */
 
 /* The operand, plus a skip of its dims or one a channel, plus a bias a channel; channels at axis `at`. */
