@@ -7,6 +7,7 @@
  */
 #include "fuzz.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -345,16 +346,21 @@ static void into_if(mutator *m, Pb__Graph *graph)
     graph->node[i] = made;
 }
 
-/* A node of the graph becomes a function of the model that it calls. */
+/* A node of the graph, or of a function, becomes a function of the model that it calls. */
 static void into_function(mutator *m, Pb__Model *model)
 {
     Pb__Graph *graph = model->graph;
-    size_t i = graph ? below(m, graph->n_node) : 0;
-    if (!graph || !graph->n_node) return;
-    Pb__Node *node = graph->node[i], *call = (Pb__Node *)empty(m, &pb__node__descriptor);
+    if (!graph) return;
+    size_t k = below(m, 1 + model->n_functions), n = k ? model->functions[k - 1]->n_node : graph->n_node;
+    Pb__Node **nodes = k ? model->functions[k - 1]->node : graph->node;
+    if (!n) return;
+    size_t i = below(m, n);
+    Pb__Node *node = nodes[i], *call = (Pb__Node *)empty(m, &pb__node__descriptor);
     Pb__Function *function = (Pb__Function *)empty(m, &pb__function__descriptor);
     if (!call || !function) return;
-    function->name = call->op_type = copy_of(m, "own", 3);
+    char name[24];
+    snprintf(name, sizeof name, "own%zu", model->n_functions);
+    function->name = call->op_type = copy_of(m, name, strlen(name));
     function->domain = call->domain = copy_of(m, "own", 3);
     function->n_input = call->n_input = node->n_input;
     function->input = call->input = node->input;
@@ -364,7 +370,7 @@ static void into_function(mutator *m, Pb__Model *model)
     function->opset_import = model->opset_import;
     put(m, &function->base, "node", clone(m, &node->base));
     put(m, &model->base, "functions", function);
-    graph->node[i] = call;
+    nodes[i] = call;
 }
 
 /* A tensor's data lies beside the model, or its values and some indices make a sparse tensor. */
