@@ -101,10 +101,17 @@ bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value)
     return true;
 }
 
+uint64_t adze_interp_room(uint64_t count)
+{
+    uint64_t room = 1;
+    while (room < count + 1) room *= 2;
+    return room;
+}
+
 /* Sequences, optionals and maps with all their items. */
 static bool copy_items(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
 {
-    *to = (adze_value){.kind = from->kind, .items = calloc(from->n_items + 1, sizeof *to->items)};
+    *to = (adze_value){.kind = from->kind, .items = calloc(adze_interp_room(from->n_items), sizeof *to->items)};
     if (!to->items) return adze_error(loc, "out of memory");
     for (; to->n_items < from->n_items; to->n_items++)
         if (!adze_interp_copy(interp, loc, &from->items[to->n_items], &to->items[to->n_items])) {
@@ -319,6 +326,13 @@ static bool read_operand(adze_interp *interp, const adze_op *op, uint32_t index,
     return true;
 }
 
+adze_cell *adze_interp_last_use(adze_interp *interp, const adze_op *op, uint32_t index)
+{
+    const adze_ir_value *value = op->operands[index].value;
+    adze_cell *cell = value ? adze_table_get(&interp->cells, value) : NULL;
+    return cell && cell->owned && cell->level == interp->level && cell->remaining == 1 ? cell : NULL;
+}
+
 /* Moves an operand of a terminator out where it is used no more, else copies it. */
 static bool take_operand(adze_interp *interp, const adze_op *op, uint32_t index, adze_value *out)
 {
@@ -328,7 +342,7 @@ static bool take_operand(adze_interp *interp, const adze_op *op, uint32_t index,
         *out = (adze_value){.kind = ADZE_VALUE_ABSENT};
         return true;
     }
-    if (cell && cell->owned && cell->level == interp->level && cell->remaining == 1) {
+    if (adze_interp_last_use(interp, op, index)) {
         *out = cell->value;
         cell->owned = false;
         return true;
@@ -359,20 +373,30 @@ static void drop_level(adze_interp *interp, const adze_region *region)
         }
 }
 
-bool adze_interp_region(adze_interp *interp, const adze_region *region, const adze_value *args,
+/* Can the region run? What is handed over is freed where it cannot. */
+static bool may_enter(adze_interp *interp, const adze_region *region, const adze_value *args, uint32_t n_lent,
+                      uint32_t n_args, uint32_t n_out)
+{
+    bool fits = region->last && region->last->n_operands == n_out && region->n_args == n_args;
+    if (fits && interp->depth < MAX_DEPTH) return true;
+    for (uint32_t i = n_lent; i < n_args; i++) {
+        adze_value given = args[i];
+        if (given.kind != ADZE_VALUE_ABSENT) adze_interp_free(interp, &given);
+    }
+    if (fits) return adze_error(adze_op_loc(region->op), "regions nested more than %d deep", MAX_DEPTH);
+    return adze_error(region->op ? adze_op_loc(region->op) : region->func->loc,
+                      "a region's arguments or results do not fit; the module was not verified");
+}
+
+bool adze_interp_region(adze_interp *interp, const adze_region *region, const adze_value *args, uint32_t n_lent,
                         uint32_t n_args, adze_value *out, uint32_t n_out)
 {
-    if (interp->depth == MAX_DEPTH)
-        return adze_error(adze_op_loc(region->op), "regions nested more than %d deep", MAX_DEPTH);
-    if (!region->last || region->last->n_operands != n_out || region->n_args != n_args)
-        return adze_error(
-            region->op ? adze_op_loc(region->op) : region->func->loc,
-            "a region's arguments or results do not fit; the module was not verified");
+    if (!may_enter(interp, region, args, n_lent, n_args, n_out)) return false;
     interp->depth++;
     interp->level++;
     bool ok = true;
     for (uint32_t i = 0; i < region->n_args; i++) {
-        set_cell(interp, region->args[i], &args[i], false);
+        set_cell(interp, region->args[i], &args[i], i >= n_lent && args[i].kind != ADZE_VALUE_ABSENT);
         if (args[i].kind == ADZE_VALUE_TENSOR && region->args[i]->type->rank == args[i].rank)
             bind_symbols(interp, region->args[i]->type, &args[i]);
     }
@@ -398,13 +422,13 @@ static bool run_if(adze_interp *interp, const adze_op *op, const adze_value *in,
         return adze_error(adze_op_loc(op), "if: the condition must be one bool");
     uint32_t which = *(const uint8_t *)in[0].data ? 0 : 1;
     return which >= op->n_regions ||
-           adze_interp_region(interp, &op->regions[which], NULL, 0, out, op->n_results);
+           adze_interp_region(interp, &op->regions[which], NULL, 0, 0, out, op->n_results);
 }
 
 static bool run_kernel(adze_interp *interp, const adze_op *op, const adze_value *in,
                        adze_value *out)
 {
-    return adze_interp_region(interp, &op->regions[0], in, op->n_operands, out, op->n_results);
+    return adze_interp_region(interp, &op->regions[0], in, op->n_operands, op->n_operands, out, op->n_results);
 }
 
 /* A copy whose dims are what its type says as far as that is known already. */
@@ -498,7 +522,9 @@ static bool run_special(adze_interp *interp, const adze_op *op, const adze_value
     if (!adze_row_has_meaning(op->row)) return adze_error(adze_op_loc(op), "%s cannot run here", op->row->name);
     if (adze_op_is(op, "identity") && in[0].kind != ADZE_VALUE_TENSOR)
         return adze_interp_copy(interp, adze_op_loc(op), &in[0], out);
-    return run_eval(interp, op, in, out);
+    bool done = false, ok = true;
+    if (adze_op_is(op, "sequence_insert")) ok = adze_interp_insert(interp, op, in, out, &done);
+    return done || !ok ? ok : run_eval(interp, op, in, out);
 }
 
 static bool run_op(adze_interp *interp, const adze_op *op)
@@ -541,7 +567,7 @@ bool adze_interpret(const adze_func *func, const adze_value *inputs, uint32_t n_
     interp.n_given = interp.n_symbols;
     for (uint32_t i = 0; ok && i < n_inputs; i++)
         ok = check_input_dims(&interp, func, i, &inputs[i]);
-    ok = ok && adze_interp_region(&interp, &func->body, inputs, n_inputs, outputs, n_outputs);
+    ok = ok && adze_interp_region(&interp, &func->body, inputs, n_inputs, n_inputs, outputs, n_outputs);
     adze_interp_loops_free(&interp);
     for (const adze_const *c = module->first_const; c; c = c->next)
         if (adze_data_size(c->data) > UNLOAD_ABOVE) adze_data_unload(c->data);

@@ -49,9 +49,14 @@ bool adze_interp_dims(adze_interp *interp, const adze_op *op, const adze_value *
 bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in,
                         adze_value *out);
 
-/* interp.c: runs a region; `args` are borrowed, `out` takes the operands of its terminator. */
-bool adze_interp_region(adze_interp *interp, const adze_region *region, const adze_value *args,
+/* interp.c: runs a region; the first `n_lent` of `args` are borrowed, the others taken in any case; `out` takes the
+ * operands of its terminator. */
+bool adze_interp_region(adze_interp *interp, const adze_region *region, const adze_value *args, uint32_t n_lent,
                         uint32_t n_args, adze_value *out, uint32_t n_out);
+/* Is this the last use of an operand that nobody else holds? Its cell then, from which the value may be taken. */
+adze_cell *adze_interp_last_use(adze_interp *interp, const adze_op *op, uint32_t index);
+/* Items of which a sequence of `count` has room for. */
+uint64_t adze_interp_room(uint64_t count);
 bool adze_interp_copy(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to);
 
 /* interp.c: gives a tensor of strings that lie elsewhere bytes of its own, behind its elements; others stay. */
@@ -59,6 +64,10 @@ bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value);
 
 /* interp_repeat.c: runs a `loop`. */
 bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
+
+/* interp_sequence.c: a `sequence_insert` on a sequence that is used no more, whose items stay where they are. Nothing is
+ * done, and *out_done is false, where it is used, or the evaluation has something to say. */
+bool adze_interp_insert(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out, bool *out_done);
 
 /* interp_loop.c: runs a function of loop IR; what goes wrong in it is reported at `loc`. */
 typedef struct adze_memory {

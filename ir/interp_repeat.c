@@ -50,14 +50,13 @@ static bool run_once(repeat *r, adze_value *arguments, bool *go_on)
     for (uint32_t i = 0; i < r->n_carried; i++) arguments[i + 1] = r->carried[i];
     memset(r->yields, 0, n_yields * sizeof *r->yields);
     if (!grow(r)) return false;
-    if (!adze_interp_region(r->interp, &r->op->regions[0], arguments, r->n_carried + 1, r->yields, n_yields)) {
+    bool ran = adze_interp_region(r->interp, &r->op->regions[0], arguments, 1, r->n_carried + 1, r->yields, n_yields);
+    memset(r->carried, 0, r->n_carried * sizeof *r->carried); /* the region has taken them */
+    if (!ran) {
         adze_note(adze_op_loc(r->op), "in iteration %llu of the loop, counted from 0", (unsigned long long)r->runs);
         return false;
     }
-    for (uint32_t i = 0; i < r->n_carried; i++) {
-        adze_interp_free(r->interp, &r->carried[i]);
-        r->carried[i] = r->yields[i + 1];
-    }
+    for (uint32_t i = 0; i < r->n_carried; i++) r->carried[i] = r->yields[i + 1];
     for (uint32_t i = 0; i < r->n_stacks; i++) r->stacks[i][r->runs] = r->yields[1 + r->n_carried + i];
     r->runs++;
     bool ok = true;
