@@ -11,6 +11,7 @@
 struct adze_dim {
     adze_dim_kind kind;
     bool unknown;     /* unknown is somewhere inside */
+    bool axis; /* a position is somewhere in it */
     int64_t value;    /* CONST, AXIS */
     const char *name; /* SYMBOL, interned */
     const adze_dim *a, *b;

@@ -159,7 +159,8 @@ static int walk_where(shape_walker *w, const adze_op *op, const adze_dim **out)
     shape_entries condition, yes, no;
     for (uint32_t k = 0; k < 3; k++)
         if (!shape_is_flat(adze_op_operand(op, k))) return -1;
-    int c = shape_walk_operand(w, op, 0, condition), a = shape_walk_operand(w, op, 1, yes), b = shape_walk_operand(w, op, 2, no);
+    int c = shape_walk_operand(w, op, 0, condition), a = shape_walk_operand(w, op, 1, yes);
+    int b = shape_walk_operand(w, op, 2, no);
     int n = c == 1 ? (a == 1 ? b : a) : c;
     if (c < 0 || a < 0 || b < 0 || (c != n && c != 1) || (a != n && a != 1) || (b != n && b != 1)) return -1;
     for (int i = 0; i < n; i++) {

@@ -141,7 +141,8 @@ static int fill(shape_walker *w, int64_t count, double value, const adze_dim **o
     return (int)count;
 }
 
-static int walk_progression(shape_walker *w, const adze_dim *start, const adze_dim *step, int64_t count, const adze_dim **out)
+static int walk_progression(shape_walker *w, const adze_dim *start, const adze_dim *step, int64_t count,
+                            const adze_dim **out)
 {
     for (int64_t i = 0; i < count; i++)
         out[i] = adze_dim_add(w->context, start, adze_dim_mul_const(w->context, step, i));
