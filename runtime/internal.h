@@ -30,10 +30,13 @@ struct adze_model {
     char error[ERROR_SIZE];
 };
 
-/* A piece of memory that a session took; its payload starts 64 bytes after the header. */
+/* A piece of memory that a session took; its payload starts 64 bytes after the header. That of a late sequence holds its
+ * items, and for each of them the block that its contents lie in, behind each other; several sequences may hold one. */
 typedef struct block {
     struct block *next;
     uint64_t capacity, used;
+    uint64_t holders; /* beside the first one */
+    uint64_t n_parts; /* items */
 } block;
 
 /* One input or output of a session. */
@@ -124,7 +127,13 @@ void adze_rt_block_list_spare(adze_session *s, block **list);
 /* Frees what was spare throughout the last run. */
 void adze_rt_spare_begin(adze_session *s);
 void adze_rt_block_list_free(adze_session *s, block **list);
+/* One holder less; the last one frees the block, and lets go of its parts. NULL is allowed. */
+void adze_rt_block_release(adze_session *s, block *b);
 static inline char *block_data(block *b) { return (char *)b + 64; }
+static inline block **block_parts(block *b)
+{
+    return (block **)(void *)(block_data(b) + b->n_parts * sizeof(adze_value));
+}
 /* Bytes that the data of such elements must be a multiple of. */
 size_t adze_rt_alignment(uint32_t dtype);
 /* False on overflow, else *out = bytes of a tensor with these dims. */
@@ -180,6 +189,9 @@ adze_status adze_rt_session_shapes(adze_session *s);
 adze_status adze_rt_check_type(const adze_value *value, const uint32_t *type, const char **out_why);
 /* A copy with all items and the bytes of all strings in one block; NULL if there is no memory or it is absurd. */
 block *adze_rt_copy(adze_session *s, const adze_value *from, adze_value *out);
+
+/* share.c: a copy of a sequence whose items stay where they are as far as late values hold them. NULL as above. */
+block *adze_rt_share(adze_session *s, const adze_value *from, adze_value *out);
 
 /* late.c */
 void adze_rt_late_init(adze_session *s);

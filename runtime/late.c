@@ -16,10 +16,7 @@ static bool is_index(const adze_session *s, uint32_t index) { return index < s->
 static void replace(adze_session *s, uint32_t index, block *memory, void *data)
 {
     late *l = &s->late[index];
-    if (l->memory && l->memory != memory) {
-        l->memory->next = NULL;
-        adze_rt_block_list_spare(s, &l->memory);
-    }
+    if (l->memory != memory) adze_rt_block_release(s, l->memory);
     l->memory = memory;
     l->room = memory->capacity - (uint64_t)((char *)data - block_data(memory));
     s->late_values[index].data = data;
@@ -71,10 +68,10 @@ static adze_status assign_nested(adze_session *s, uint32_t index, const adze_val
     late *l = &s->late[index];
     adze_value copy, *was = &s->late_values[index];
     if (value->kind == was->kind && l->memory && was->data == value->data && was->items == value->items) return ADZE_OK;
-    block *b = adze_rt_copy(s, value, &copy);
+    bool parts = value->kind == ADZE_VALUE_SEQUENCE;
+    block *b = parts ? adze_rt_share(s, value, &copy) : adze_rt_copy(s, value, &copy);
     if (!b) return fail(s, ADZE_ERR_NO_MEMORY, "no memory for a value whose size the run gives");
-    b->next = NULL;
-    adze_rt_block_list_spare(s, &l->memory);
+    adze_rt_block_release(s, l->memory);
     l->memory = b;
     l->room = 0;
     *was = copy;
@@ -210,6 +207,6 @@ void adze_rt_late_init(adze_session *s)
 
 void adze_rt_late_free(adze_session *s)
 {
-    for (uint32_t i = 0; i < s->model->artifact->n_late; i++) adze_rt_block_list_free(s, &s->late[i].memory);
+    for (uint32_t i = 0; i < s->model->artifact->n_late; i++) adze_rt_block_release(s, s->late[i].memory);
     adze_rt_block_list_free(s, &s->own_scratch);
 }

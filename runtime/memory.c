@@ -105,6 +105,18 @@ void adze_rt_spare_begin(adze_session *s)
     s->n_runs++;
 }
 
+void adze_rt_block_release(adze_session *s, block *b)
+{
+    if (!b) return;
+    if (b->holders) {
+        b->holders--;
+        return;
+    }
+    for (uint64_t i = 0; i < b->n_parts; i++) adze_rt_block_release(s, block_parts(b)[i]);
+    b->next = NULL;
+    adze_rt_block_list_spare(s, &b);
+}
+
 size_t adze_rt_alignment(uint32_t dtype)
 {
     uint32_t bits = adze_dtype_bits((adze_dtype)dtype);

@@ -112,9 +112,9 @@ void adze_session_destroy(adze_session *s)
         adze_rt_session_free(s, s->slots[i].owned, s->slots[i].owned_bytes);
     adze_rt_session_free(s, s->own_arena, s->own_arena_bytes);
     adze_rt_block_list_free(s, &s->kept);
-    adze_rt_block_list_free(s, &s->spare);
     adze_rt_block_list_free(s, &s->scratch);
-    adze_rt_late_free(s);
+    adze_rt_late_free(s); /* what it lets go of is spare */
+    adze_rt_block_list_free(s, &s->spare);
     allocator.free(allocator.self, s, session_bytes(a));
 }
 
