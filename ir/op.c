@@ -277,6 +277,10 @@ void adze_op_add_node(adze_op *op, const char *node)
         if (op->nodes[i] == node) return;
     adze_module *module = adze_op_module(op);
     adze_arena *arena = module ? &module->arena : &op->loc.context->arena;
+    if (op->n_nodes == 0 && op->nodes_capacity == 0) { /* most ops stand for one */
+        op->nodes = ADZE_NEW_ARRAY(arena, const char *, 1);
+        op->nodes_capacity = 1;
+    }
     op->nodes = adze_arena_grow(arena, op->nodes, op->n_nodes, &op->nodes_capacity, sizeof *op->nodes);
     op->nodes[op->n_nodes++] = node;
 }

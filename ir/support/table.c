@@ -42,7 +42,7 @@ static void insert(adze_table *table, adze_table_entry entry)
 
 static void add(adze_table *table, adze_table_entry entry)
 {
-    if (2 * (table->count + 1) > table->capacity) {
+    if (3 * (table->count + 1) > 2 * table->capacity) {
         adze_table grown = {.capacity = table->capacity ? table->capacity * 2 : 32};
         grown.entries = calloc(grown.capacity, sizeof *grown.entries);
         if (!grown.entries) abort();
