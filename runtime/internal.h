@@ -103,6 +103,7 @@ struct adze_session {
     block *scratch;          /* from env->scratch, newest first */
     block *spare;            /* done with; `used` is the number of the run in which that was */
     uint64_t n_runs;
+    uint64_t spare_bytes, most_used; /* in `spare`; most of `memory` that was in use at once, which bounds those */
     uint64_t scratch_wanted; /* most that one step took so far */
 
     adze_env env;
@@ -121,8 +122,9 @@ void *adze_rt_session_alloc(adze_session *s, uint64_t bytes);
 void adze_rt_session_free(adze_session *s, void *memory, uint64_t bytes);
 /* At least `bytes`, of a spare block where one fits; NULL: there is no memory. */
 block *adze_rt_block_create(adze_session *s, uint64_t bytes);
-/* A list that nobody reads any more: its blocks serve until the end of the next run. Memory that went back to the
- * system at once would cost a page fault for each page of an output in every run. */
+/* A list that nobody reads any more: its blocks serve until the end of the next run, as far as they are no more than
+ * what was ever in use: a loop whose values grow is done with more and more. Memory that went back to the system at once
+ * would cost a page fault for each page of an output in every run. */
 void adze_rt_block_list_spare(adze_session *s, block **list);
 /* Frees what was spare throughout the last run. */
 void adze_rt_spare_begin(adze_session *s);

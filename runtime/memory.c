@@ -24,6 +24,12 @@ void *adze_rt_model_alloc(const adze_allocator *a, size_t bytes, size_t alignmen
     return a->alloc(a->self, bytes, alignment);
 }
 
+static void note_use(adze_session *s)
+{
+    uint64_t used = s->memory - s->spare_bytes;
+    if (used > s->most_used) s->most_used = used;
+}
+
 void *adze_rt_session_alloc(adze_session *s, uint64_t bytes)
 {
     enum { ADDRESS_BITS = 47 };
@@ -31,8 +37,10 @@ void *adze_rt_session_alloc(adze_session *s, uint64_t bytes)
     bool fits = !s->max_memory || (bytes <= s->max_memory && s->memory <= s->max_memory - bytes);
     void *memory = fits ? adze_rt_model_alloc(&s->allocator, bytes, 64) : NULL;
     if (memory) s->memory += bytes;
+    note_use(s);
     if (memory || !s->spare) return memory;
     adze_rt_block_list_free(s, &s->spare);
+    s->spare_bytes = 0;
     return adze_rt_session_alloc(s, bytes);
 }
 
@@ -61,6 +69,8 @@ block *adze_rt_block_create(adze_session *s, uint64_t bytes)
         if (b->capacity < bytes || b->capacity > 2 * bytes + MOST_WASTE) continue;
         *at = b->next;
         *b = (block){.capacity = b->capacity};
+        s->spare_bytes -= b->capacity;
+        note_use(s);
         return b;
     }
     block *b = adze_rt_session_alloc(s, bytes + 64);
@@ -82,8 +92,13 @@ void adze_rt_block_list_spare(adze_session *s, block **list)
     if (!KEEPS_SPARE) adze_rt_block_list_free(s, list);
     for (block *b = *list, *next; b; b = next) {
         next = b->next;
+        if (s->spare_bytes + b->capacity > s->most_used) {
+            adze_rt_session_free(s, b, b->capacity + 64);
+            continue;
+        }
         *b = (block){.next = s->spare, .capacity = b->capacity, .used = s->n_runs};
         s->spare = b;
+        s->spare_bytes += b->capacity;
     }
     *list = NULL;
 }
@@ -99,6 +114,7 @@ void adze_rt_spare_begin(adze_session *s)
         }
         *at = b->next;
         b->next = old;
+        s->spare_bytes -= b->capacity;
         old = b;
     }
     adze_rt_block_list_free(s, &old);
