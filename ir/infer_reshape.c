@@ -196,6 +196,11 @@ bool infer_expand(adze_op *op, const adze_type **out_types)
         return infer_result(op, out_types, 0, &out);
     }
     shape.rank = (uint32_t)n;
+    for (uint32_t i = 0; i < shape.rank; i++) {
+        int64_t extent;
+        if (adze_dim_is_const(shape.dims[i], &extent) && extent < 0)
+            return adze_error(adze_op_loc(op), "dim %u of the result of expand would be %lld", i, (long long)extent);
+    }
     if (!infer_broadcast_into(adze_op_context(op), &x, &shape))
         return adze_error(adze_op_loc(op), "%s does not broadcast to the given shape", infer_type_text(op, 0));
     return infer_result(op, out_types, 0, &x);

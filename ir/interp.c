@@ -19,8 +19,9 @@ bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32
 {
     uint64_t count = 1, bound = interp->context->max_memory;
     for (uint32_t i = 0; i < rank; i++)
-        if (dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)dims[i], &count) ||
-            count > SIZE_MAX / 64)
+        if (dims[i] < 0) return adze_error(loc, "dim %u of the result would be %lld", i, (long long)dims[i]);
+    for (uint32_t i = 0; i < rank; i++)
+        if (__builtin_mul_overflow(count, (uint64_t)dims[i], &count) || count > SIZE_MAX / 64)
             return adze_error(loc, "a tensor of impossible size");
     uint64_t bytes = adze_dtype_bytes(dtype, count);
     if (bound && bytes > bound - (interp->held < bound ? interp->held : bound))

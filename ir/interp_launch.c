@@ -156,6 +156,18 @@ static bool prepare(adze_interp *interp, const adze_op *op, const adze_value *in
     return true;
 }
 
+/* What the launch says must not be negative is not. */
+static bool check_natural(adze_interp *interp, const adze_op *op)
+{
+    const adze_attr_dims *dims = adze_op_attr_is_set(op, "natural") ? adze_op_attr_dims(op, "natural") : NULL;
+    for (uint32_t i = 0; dims && i < dims->count; i++) {
+        int64_t value;
+        if (adze_interp_dim(interp, dims->dims[i], &value) && value < 0)
+            return adze_error(adze_op_loc(op), "launch: a dim of a value is %lld", (long long)value);
+    }
+    return true;
+}
+
 bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value *in,
                         adze_value *out)
 {
@@ -165,6 +177,7 @@ bool adze_interp_launch(adze_interp *interp, const adze_op *op, const adze_value
     if (!callee || callee->body.n_args != n)
         return adze_error(adze_op_loc(op), "launch: there is no function @%s of %u buffers",
                           name ? name : "?", n);
+    if (!check_natural(interp, op)) return false;
     physical *all = calloc(n + 1u, sizeof *all);
     adze_memory *buffers = calloc(n + 1u, sizeof *buffers);
     bool ok = all && buffers && prepare(interp, op, in, out, all);

@@ -44,6 +44,7 @@ typedef struct plan {
 static const adze_dim *rounded(adze_context *context, const adze_dim *bytes)
 {
     const adze_dim *align = adze_dim_const(context, ALIGN);
+    bytes = adze_dim_binary(context, ADZE_DIM_MAX, bytes, adze_dim_const(context, 0));
     bytes = adze_dim_add_const(context, bytes, SLACK);
     return adze_dim_mul(context, adze_dim_binary(context, ADZE_DIM_CEILDIV, bytes, align), align);
 }

@@ -134,6 +134,16 @@ void x86_add_extents(x86_reader *r, const adze_region *body)
     adze_map_destroy(seen);
 }
 
+void x86_add_natural(x86_reader *r, const adze_op *launch, x86_step *step)
+{
+    if (!adze_op_attr_is_set(launch, "natural")) return;
+    const adze_attr_dims *dims = adze_op_attr_dims(launch, "natural");
+    x86_size *sizes = ADZE_NEW_ARRAY(&r->p->arena, x86_size, dims->count);
+    for (uint32_t i = 0; i < dims->count; i++) sizes[i] = x86_dims_size(&r->p->dims, dims->dims[i]);
+    step->dims = sizes;
+    step->n_dims = dims->count;
+}
+
 /* ---- Copies ---- */
 
 static bool same_dims(const adze_type *a, const adze_type *b)

@@ -333,6 +333,7 @@ static bool read_launch(x86_reader *r, adze_op *op)
     const adze_dim *macs = adze_op_attr_dim(op, "macs"), *bytes = adze_op_attr_dim(op, "bytes");
     if (macs && !adze_dim_is_unknown(macs)) step->macs = x86_dims_add(&p->dims, macs);
     if (bytes && !adze_dim_is_unknown(bytes)) step->bytes = x86_dims_add(&p->dims, bytes);
+    x86_add_natural(r, op, step);
     bool *may_alias = p->kernels[step->kernel].may_alias;
     for (uint32_t i = step->n_inputs; i < n; i++)
         for (uint32_t j = 0; j < i; j++)
@@ -410,8 +411,7 @@ static bool is_late_output(const x86_io *io)
     return io->words != NULL;
 }
 
-/* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end.
- */
+/* Outputs that lie elsewhere (arguments, constants, values returned twice) are copied at the end. */
 static bool read_return(x86_reader *r, adze_op *op)
 {
     bool ok = true;

@@ -92,7 +92,7 @@ typedef struct x86_step {
     const adze_slot *attrs; /* FLOOR */
     uint32_t target;        /* of control flow: a step */
     x86_size copy_bytes;    /* COPY, PUSH */
-    const x86_size *dims;   /* DIMS */
+    const x86_size *dims;   /* DIMS; of other steps those that must not be negative */
     uint32_t n_dims;
     const x86_rule *rules; /* NAME: one a dim */
 } x86_step;

@@ -55,6 +55,8 @@ bool x86_add_count(x86_reader *r, adze_op *op);
 /* Steps, before all others, that hold dims of what the body makes to be no less than 0 where inputs decide that: the
  * arena is laid out by them. */
 void x86_add_extents(x86_reader *r, const adze_region *body);
+/* Dims that the launch says must not be negative: its step holds them to that before it writes. */
+void x86_add_natural(x86_reader *r, const adze_op *launch, x86_step *step);
 bool x86_read_named(x86_reader *r, adze_op *op);
 /* Do all inputs together say what the dim is? */
 bool x86_is_given(x86_reader *r, const adze_dim *dim);

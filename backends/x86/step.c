@@ -240,6 +240,7 @@ static void build_step(x86_builder *s, const x86_step *step, uint32_t index, adz
     LLVMPositionBuilderAtEnd(s->b, LLVMAppendBasicBlockInContext(s->c, f, ""));
     s->frame = LLVMGetParam(f, 0);
     s->dims = NULL;
+    if (step->kind == X86_STEP_KERNEL) x86_check_natural(s, step);
     x86_reserve(s, step->operands + step->n_inputs, step->n_outputs);
     if (step->kind == X86_STEP_KERNEL) {
         build_kernel(s, step, s->job->callees[index], arena);

@@ -38,6 +38,8 @@ x86_builder x86_builder_make(x86_job *job);
 
 /* Leaves the step with the status where that is an error; building goes on where it is none. */
 void x86_return_error(x86_builder *s, LLVMValueRef status);
+/* Leaves the step with an error where one of its dims is negative. */
+void x86_check_natural(x86_builder *s, const x86_step *step);
 /* Memory for outputs that are late values of known dims. */
 void x86_reserve(x86_builder *s, const x86_operand *operands, uint32_t n);
 /* What an evaluation gave becomes the late values that it is for. */

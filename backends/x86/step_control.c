@@ -71,6 +71,28 @@ void x86_return_error(x86_builder *s, LLVMValueRef status)
     LLVMPositionBuilderAtEnd(s->b, good);
 }
 
+void x86_check_natural(x86_builder *s, const x86_step *step)
+{
+    static const char message[] = "a dim of a value is negative";
+    LLVMValueRef bad = LLVMConstInt(LLVMInt1TypeInContext(s->c), 0, false);
+    for (uint32_t i = 0; i < step->n_dims; i++) {
+        LLVMValueRef negative = LLVMBuildICmp(s->b, LLVMIntSLT, x86_size_value(s, step->dims[i]), x86_i64(s, 0), "");
+        bad = LLVMBuildOr(s->b, bad, negative, "");
+    }
+    if (!step->n_dims) return;
+    LLVMBasicBlockRef fail = add_block(s), good = add_block(s);
+    LLVMBuildCondBr(s->b, bad, fail, good);
+    LLVMPositionBuilderAtEnd(s->b, fail);
+    LLVMValueRef env = x86_field(s, s->ptr, offsetof(adze_frame, env));
+    LLVMValueRef at = x86_offset(s, env, x86_i64(s, (int64_t)offsetof(adze_env, error)));
+    LLVMTypeRef types[] = {s->ptr, s->i32, s->ptr};
+    LLVMValueRef args[] = {env, x86_i32(s, ADZE_ERR_DIM),
+                           x86_data(s, LLVMConstStringInContext(s->c, message, sizeof message - 1, false), 1)};
+    LLVMTypeRef type = LLVMFunctionType(s->i32, types, 3, false);
+    LLVMBuildRet(s->b, LLVMBuildCall2(s->b, type, LLVMBuildLoad2(s->b, s->ptr, at, ""), args, 3, ""));
+    LLVMPositionBuilderAtEnd(s->b, good);
+}
+
 void x86_reserve(x86_builder *s, const x86_operand *operands, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {

@@ -243,6 +243,20 @@ static bool constant_target(const adze_type *from, const adze_type *to, int64_t 
     return true;
 }
 
+/* May a run find a computed dim to be 0 that is not the operand's own? ONNX would take that dim of the operand. */
+static bool needs_allowzero(const adze_type *from, const adze_type *to)
+{
+    int64_t low, high;
+    for (uint32_t i = 0; i < adze_type_rank(to); i++) {
+        const adze_dim *dim = adze_type_dim(to, i);
+        bool within = adze_type_is_ranked(from) && i < adze_type_rank(from);
+        if (within && adze_dim_equal(dim, adze_type_dim(from, i))) continue;
+        adze_dim_range(dim, NULL, 0, &low, &high);
+        if (low < 1) return true;
+    }
+    return false;
+}
+
 static bool say_reshape(adze_onnx_export *x)
 {
     int64_t target[ADZE_MAX_RANK];
@@ -257,7 +271,7 @@ static bool say_reshape(adze_onnx_export *x)
     adze_onnx_in(x, adze_onnx_argument(x, 0));
     adze_onnx_in(x, dims);
     adze_onnx_out(x, adze_onnx_result(x, 0));
-    if (!constant) adze_onnx_int(x, "allowzero", 1);
+    if (!constant && needs_allowzero(from, to)) adze_onnx_int(x, "allowzero", 1);
     return adze_onnx_end(x);
 }
 

@@ -45,6 +45,7 @@ static term *depth_positions(adze_onnx_node *node, term *depth, uint32_t rank, u
     term *zero = compose_number(node, ADZE_DTYPE_i64, 0), *one = compose_number(node, ADZE_DTYPE_i64, 1);
     term *limit = compose_scalar(node, compose_cast(node, depth, ADZE_DTYPE_i64));
     term *line = compose3(node, "range", zero, limit, one);
+    line = compose2(node, "expand", line, compose_unsqueeze(node, limit, 0, 1)); /* an error where it is negative */
     return rank - at > 1 ? compose_unsqueeze(node, line, 1, rank - at) : line;
 }
 

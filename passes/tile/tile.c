@@ -293,6 +293,29 @@ static const adze_dim *multiply_adds(const adze_op *kernel)
     return total && !adze_dim_is_unknown(total) ? total : NULL;
 }
 
+/* Dims of the kernel's values that the sizes of a run may make negative; loops over such are not what they seem. */
+static adze_attr natural_dims(const adze_op *kernel)
+{
+    enum { MAX = 16 };
+    const adze_dim *found[MAX];
+    uint32_t n = 0;
+    for (const adze_op *op = adze_region_first(adze_op_region(kernel, 0)); op; op = adze_op_next(op))
+        for (uint32_t i = 0; i < adze_op_num_results(op); i++) {
+            const adze_type *type = adze_value_type(adze_op_result(op, i));
+            for (uint32_t d = 0; adze_type_is_tensor(type) && d < adze_type_rank(type) && n < MAX; d++) {
+                const adze_dim *dim = adze_type_dim(type, d);
+                uint32_t k = 0;
+                int64_t low, high;
+                adze_dim_range(dim, NULL, 0, &low, &high);
+                while (k < n && found[k] != dim) k++;
+                if (low < 0 && k == n) found[n++] = dim;
+            }
+        }
+    adze_attr attr = adze_attr_dims_make(adze_op_context(kernel), "natural", found, n);
+    if (!n) attr.value.object = NULL;
+    return attr;
+}
+
 static adze_op *launch(adze_op *kernel, adze_func *func, adze_ir_value *const *operands)
 {
     adze_context *context = adze_op_context(kernel);
@@ -306,10 +329,13 @@ static adze_op *launch(adze_op *kernel, adze_func *func, adze_ir_value *const *o
     }
     for (uint32_t i = 0; i < adze_op_num_operands(kernel); i++)
         bytes = adze_dim_add(context, bytes, adze_layout_bytes(adze_value_type(operands[i])));
-    adze_attr attrs[] = {adze_attr_sym("callee", adze_func_name(func)), adze_attr_dim("bytes", bytes),
-                         adze_attr_dim("macs", multiply_adds(kernel))};
-    adze_op *op = adze_build(&b, "launch", operands, adze_op_num_operands(kernel), attrs,
-                             2 + (attrs[2].value.object != NULL), types, adze_op_num_results(kernel));
+    adze_attr attrs[4] = {adze_attr_sym("callee", adze_func_name(func)), adze_attr_dim("bytes", bytes)};
+    adze_attr more[] = {adze_attr_dim("macs", multiply_adds(kernel)), natural_dims(kernel)};
+    uint32_t n = 2;
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        if (more[i].value.object) attrs[n++] = more[i];
+    adze_op *op = adze_build(&b, "launch", operands, adze_op_num_operands(kernel), attrs, n, types,
+                             adze_op_num_results(kernel));
     free(types);
     for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
         adze_value_set_name(adze_op_result(op, i), adze_value_name(adze_op_result(kernel, i)));
