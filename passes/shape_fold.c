@@ -3,7 +3,8 @@
  * 1. An integer result whose entries are known becomes a constant, or `dims` where symbols are in it; a comparison that
  *    comes out one way whatever the symbols are becomes a constant too.
  * 2. An op whose shape operand only restates the result type loses the operand, and its type says it:
- *    reshape and expand keep their name, constant_of_shape becomes `full`, range becomes `iota`.
+ *    reshape and expand keep their name, constant_of_shape becomes `full`, range becomes `iota`, with what it starts
+ *    from added where that is computed.
  * Types that were unknown are inferred again on the way.
  *
  *     %0 = shape(%x) : i64[2]                       →      %2 = reshape(%x, _) : f32[N,2,32]
@@ -131,12 +132,31 @@ static adze_outcome to_full(adze_op *op, adze_pass_run *self)
     return replace(op, "full", &value, 1);
 }
 
+/* From a computed number on: a line from 0, and that number added. */
+static adze_outcome to_shifted_iota(adze_op *op, int64_t step, adze_pass_run *self)
+{
+    adze_builder builder = adze_builder_before(op);
+    const adze_type *type = adze_value_type(adze_op_result(op, 0));
+    adze_dtype dtype = adze_type_dtype(type);
+    if (dtype != ADZE_DTYPE_i64 && dtype != ADZE_DTYPE_i32) return ADZE_UNCHANGED; /* floats would round */
+    if (!adze_rewrite(self, op, "shifted-iota")) return ADZE_UNCHANGED;
+    adze_attr attr = adze_attr_int("step", step);
+    adze_op *line = adze_build(&builder, "iota", NULL, 0, &attr, 1, &type, 1);
+    adze_ir_value *operands[] = {line ? adze_op_result(line, 0) : NULL, adze_op_operand(op, 0)};
+    adze_op *sum = line ? adze_build(&builder, "add", operands, 2, NULL, 0, &type, 1) : NULL;
+    if (!sum) return ADZE_FAILED;
+    adze_value_set_name(adze_op_result(sum, 0), adze_value_name(adze_op_result(op, 0)));
+    adze_value_replace_uses(adze_op_result(op, 0), adze_op_result(sum, 0));
+    adze_op_erase(op);
+    return ADZE_CHANGED;
+}
+
 static adze_outcome to_iota(adze_op *op, adze_pass_run *self)
 {
     int64_t start, step;
     adze_ir_value *first = adze_op_operand(op, 0), *delta = adze_op_operand(op, 2);
-    if (!first || !delta || adze_value_as_ints(first, &start, 1) != 1 || adze_value_as_ints(delta, &step, 1) != 1)
-        return ADZE_UNCHANGED;
+    if (!first || !delta || adze_value_as_ints(delta, &step, 1) != 1) return ADZE_UNCHANGED;
+    if (adze_value_as_ints(first, &start, 1) != 1) return to_shifted_iota(op, step, self);
     if (!adze_rewrite(self, op, "iota")) return ADZE_UNCHANGED;
     adze_attr attrs[] = {adze_attr_int("start", start), adze_attr_int("step", step)};
     return replace(op, "iota", attrs, 2);

@@ -154,8 +154,9 @@ op("reshape_one", "reshape(%x, _) : f32[2,12]", X, 13)
 op("reshape_symbol", "reshape(%x, _) : f32[N,3,2,M]", N, 13, NEWEST)
 op("reshape_product", "reshape(%x, _) : f32[N*6*M]", N, 13)
 op("reshape_two", "reshape(%x, _) : f32[3*N,2*M]", N, 14)
-op("reshape_above", "reshape(%x, _) : f32[N+1,3,M+2]",
-   {"x": "f32[M+2,3*N+3]", "n": "f32[N]", "m": "f32[M]"}, 13)  # no dim can be 0
+case("reshape_above",  # no dim can be 0, so that opset 13 can say it
+     "module @m { func @main(%n: f32[N], %m: f32[M]) -> (%y: f32[N+1,3,M+2]) { "
+     "%a = full() {value = 2.5} : f32[M+2,3*N+3] %y = reshape(%a, _) : f32[N+1,3,M+2] return(%y) } }", 13)
 op("expand", "expand(%x, _) : f32[N,3,4]", {"x": "f32[3,1]", "n": "f32[N]"}, 13)
 op("full", "full() {value = 2.5} : f32[N,2]", N, 13, NEWEST)
 op("full_i8", "full() {value = -3} : i8[2,2]", X, 13)
