@@ -126,6 +126,11 @@ op("sum_of_ints", "sum_n(%a, %b, %a) : i64[2,3]", {"a": "i64[2,3]", "b": "i64[3]
 op("relu_of_bytes", "relu(%a) : u8[2,3]", {"a": "u8[2,3]"}, 13)
 op("gather_nd", "gather_nd(%x, @i) : f32[2,4]", {"x": "f32[2,3,4]"}, 13,
    constants="const @i: i32[2,2] = dense[0, 1, 1, 2]")
+SOME = "const @p: i64[2] = dense[2, -1]\nconst @a: i64[1] = dense[-1]\nconst @v: f32[] = dense[0.5]"
+for mode in ("constant", "edge", "reflect"):
+    op(f"pad_axes_{mode}", f"pad(%x, @p, @v, @a) {{mode = \"{mode}\"}} : f32[2,3,5]", X, 7, 10, 11, 13, 18, NEWEST,
+       constants=SOME)
+op("pad_axes_ints", "pad(%x, @p, _, @a) : i64[2,3]", {"x": "i64[2,2]"}, 11, 17, 18, constants=SOME)
 op("relayout", "relayout(%a) : f32[3]", {"a": "f32[3]"}, 13)
 op("max", "max(%a, %b) : f32[2,3]", {"a": "f32[2,3]", "b": "f32[3]"}, 13, NEWEST)
 for axis in (0, 1, 2, -2):

@@ -62,12 +62,15 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     return !ok;
 }
 
+static const options defaults = {.common = ADZE_COMMON_START, .onnx = ADZE_ONNX_FLAGS_START};
+
 const adze_command adze_command_compile = {
     .name = "compile",
     .summary = "compile a model to an artifact",
     .usage = usage,
     .flags = flags,
     .options_size = sizeof(options),
+    .defaults = &defaults,
     .files_min = 1,
     .files_max = 1,
     .run = run,

@@ -6,9 +6,11 @@
 
 /* --opset and --external-data. */
 typedef struct adze_onnx_flags {
-    int64_t opset; /* 0 = not given */
+    int64_t opset; /* INT64_MIN = not given */
     const char *external_data; /* the least bytes of what lies beside the model, "" = the usual; NULL = not given */
 } adze_onnx_flags;
+
+#define ADZE_ONNX_FLAGS_START {.opset = INT64_MIN}
 
 #define ADZE_ONNX_FLAGS(type, member)                                                                              \
     {"--opset", "N", "of .onnx output (default: the model's own if that will do, else the lowest that will)",      \

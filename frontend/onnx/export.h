@@ -173,6 +173,8 @@ const char *adze_onnx_older_name(const adze_onnx_export *x, const char *op_type)
 /* All operands of the op being said, into the draft: those that the form does not take as the attributes that they
  * were, those that it demands where the op has none. False if that cannot be said. `form` NULL: as they are. */
 bool adze_onnx_put_operands(adze_onnx_export *x, const char *op_type, const adze_onnx_form *form);
+/* The opset, not before the one of the export, whose form takes operand `index`; 0 if none does. */
+int64_t adze_onnx_opset_taking(const adze_onnx_export *x, const char *op_type, uint32_t index);
 /* One node with constant axes: an attribute, or an operand. `out` NULL = a new name. Gives the name of the result. */
 const char *adze_onnx_say_axes(adze_onnx_export *x, const char *op_type, const char *a, const int64_t *axes,
                                uint32_t count, adze_dtype dtype, const char *out);

@@ -184,6 +184,17 @@ static bool check_least(adze_onnx_export *x, const adze_onnx_form *form)
                                                  (long long)opset);
 }
 
+/* Others came later. */
+static bool check_most(adze_onnx_export *x, const adze_onnx_form *form)
+{
+    const adze_onnx_draft *d = &x->draft;
+    uint32_t most = adze_onnx_form_inputs(form);
+    if (d->n_in <= most) return true;
+    int64_t opset = adze_onnx_opset_taking(x, d->op_type, d->n_in - 1);
+    return opset ? adze_onnx_refuse(x, "%s of %u operands comes with opset %lld", d->op_type, d->n_in, (long long)opset)
+                 : adze_onnx_refuse(x, "%s takes at most %u operand%s", d->op_type, most, most == 1 ? "" : "s");
+}
+
 static bool check_form(adze_onnx_export *x)
 {
     const adze_onnx_draft *d = &x->draft;
@@ -199,9 +210,7 @@ static bool check_form(adze_onnx_export *x)
                                         (long long)opset)
                      : adze_onnx_refuse(x, "%s has no attribute '%s'", d->op_type, d->attrs[i]);
     }
-    if (d->n_in > adze_onnx_form_inputs(form))
-        return adze_onnx_refuse(x, "%s takes %u operands", d->op_type, adze_onnx_form_inputs(form));
-    return check_least(x, form) && check_types(x, form);
+    return check_most(x, form) && check_least(x, form) && check_types(x, form);
 }
 
 static bool note_domain(adze_onnx_export *x, const char *domain)

@@ -64,8 +64,7 @@ static const older_operand *find_row(const adze_onnx_form *form, uint32_t operan
     return NULL;
 }
 
-/* The opset, not before the one of the export, whose form takes operand `index`; 0 if none does. */
-static int64_t opset_with(const adze_onnx_export *x, const char *op_type, uint32_t index)
+int64_t adze_onnx_opset_taking(const adze_onnx_export *x, const char *op_type, uint32_t index)
 {
     for (int64_t opset = x->opset; opset <= ADZE_ONNX_OPSET_MAX; opset++) {
         const adze_onnx_form *form = adze_onnx_form_find(op_type, opset, NULL);
@@ -76,7 +75,7 @@ static int64_t opset_with(const adze_onnx_export *x, const char *op_type, uint32
 
 static bool refuse_row(adze_onnx_export *x, const char *op_type, const older_operand *row, const char *what)
 {
-    int64_t opset = opset_with(x, op_type, row->operand);
+    int64_t opset = adze_onnx_opset_taking(x, op_type, row->operand);
     return opset ? adze_onnx_refuse(x, "'%s' %s comes with opset %lld", row->attribute, what, (long long)opset)
                  : adze_onnx_refuse(x, "'%s' %s", row->attribute, what);
 }
@@ -320,6 +319,50 @@ static bool say_pool(adze_onnx_export *x)
     return adze_onnx_say_as(x, adze_op_get_row(x->op)->onnx);
 }
 
+/* Pads of all axes, from constant ones of some: [before of each..., after of each...]. False if they are computed. */
+static bool spread_pads(const adze_op *op, uint32_t rank, int64_t out[2 * ADZE_MAX_RANK])
+{
+    int64_t axes[ADZE_MAX_RANK], pads[2 * ADZE_MAX_RANK];
+    int n = adze_value_as_ints(adze_op_operand(op, 3), axes, ADZE_MAX_RANK);
+    if (n < 0 || adze_value_as_ints(adze_op_operand(op, 1), pads, 2 * ADZE_MAX_RANK) != 2 * n) return false;
+    for (uint32_t i = 0; i < 2 * rank; i++) out[i] = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t axis = (uint32_t)(axes[i] < 0 ? axes[i] + rank : axes[i]);
+        out[axis] = pads[i];
+        out[rank + axis] = pads[n + i];
+    }
+    return true;
+}
+
+/* Opset 18 brought axes, before which pads are of all of them, and opset 19 the mode "wrap". */
+static bool say_pad(adze_onnx_export *x)
+{
+    enum { AXES = 18, WRAP = 19 };
+    const adze_op *op = x->op;
+    const adze_type *type = adze_value_type(adze_op_operand(op, 0));
+    const char *mode = adze_op_attr_str(op, "mode");
+    int64_t pads[2 * ADZE_MAX_RANK];
+    if (x->opset < WRAP && !strcmp(mode, "wrap")) return adze_onnx_refuse(x, "mode 'wrap' comes with opset %d", WRAP);
+    if (x->opset >= AXES || adze_op_num_operands(op) < 4 || !adze_op_operand(op, 3)) return adze_onnx_say_as(x, "Pad");
+    if (!adze_type_is_ranked(type)) return adze_onnx_refuse(x, "of unknown rank");
+    if (!spread_pads(op, adze_type_rank(type), pads))
+        return adze_onnx_refuse(x, "'axes', where it or pads is computed, comes with opset %d", AXES);
+    const adze_onnx_form *form = adze_onnx_form_find("Pad", x->opset, NULL);
+    const adze_ir_value *value = adze_op_operand(op, 2);
+    uint32_t n = 2 * adze_type_rank(type);
+    bool attribute = form && adze_onnx_form_has(form, "pads");
+    const char *operand = attribute ? NULL : adze_onnx_new_ints(x, pads, n);
+    adze_onnx_begin(x, "Pad");
+    adze_onnx_in(x, adze_onnx_argument(x, 0));
+    if (attribute) adze_onnx_int_list(x, "pads", pads, n);
+    else adze_onnx_in(x, operand);
+    if (!attribute) adze_onnx_in(x, adze_onnx_name(x, value));
+    else if (value && !put_other(x, "Pad", find_row(form, 2, false), value)) return false;
+    if (strcmp(mode, "constant") != 0) adze_onnx_string(x, "mode", mode);
+    adze_onnx_out(x, adze_onnx_result(x, 0));
+    return adze_onnx_end(x);
+}
+
 /* A comparison that opset 12 brought: one of the two that are older, or equal. Of NaN neither holds. */
 static bool say_or_equal(adze_onnx_export *x)
 {
@@ -338,7 +381,8 @@ adze_onnx_speaker *adze_onnx_older_find(const char *op)
         adze_onnx_speaker *speaker;
     } speakers[] = {{"average_pool", say_pool},   {"greater_equal", say_or_equal}, {"less_equal", say_or_equal},
                     {"log_softmax", say_softmax}, {"lp_pool", say_pool},           {"max_pool", say_pool},
-                    {"quantize", say_quantize},   {"resize", say_resize},          {"softmax", say_softmax}};
+                    {"pad", say_pad},             {"quantize", say_quantize},      {"resize", say_resize},
+                    {"softmax", say_softmax}};
     for (size_t i = 0; i < sizeof speakers / sizeof *speakers; i++)
         if (!strcmp(speakers[i].op, op)) return speakers[i].speaker;
     return NULL;

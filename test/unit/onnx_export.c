@@ -268,6 +268,8 @@ TEST(older_forms)
 {
     static const char two[] = " const @a: i64[2] = dense[0, 0]\n const @b: i64[2] = dense[4, 9]\n";
     static const char bounds[] = " const @a: f32[] = dense[-1]\n const @b: f32[] = dense[6]\n";
+    static const char some[] =
+        " const @p: i64[2] = dense[2, 0]\n const @a: i64[1] = dense[-1]\n const @v: f32[] = dense[0.5]\n";
     hold_at(9, two, "slice(%x, @a, @b) : f32[4,4]", "slice(%x, @n_starts, @n_ends)");
     hold_at(10, two, "slice(%x, @a, @b) : f32[4,4]", "slice(%x, @a, @b)");
     hold_at(10, bounds, "clip(%x, @a, @b) : f32[4,4]", "clip(%x, @n_min, @n_max)");
@@ -275,6 +277,10 @@ TEST(older_forms)
     hold_at(11, bounds, "clip(%x, _, @b) : f32[4,4]", "clip(%x, _, @b)");
     hold_at(10, " const @p: i64[4] = dense[0, 0, 0, 0]\n const @v: f32[] = dense[0.5]\n",
             "pad(%x, @p, @v) : f32[4,4]", "pad(%x, @n_pads, @n_value)");
+    hold_at(17, some, "pad(%x, @p, _, @a) : f32[4,6]", "= dense[0, 2, 0, 0]\n");
+    hold_at(10, some, "pad(%x, @p, @v, @a) {mode = \"edge\"} : f32[4,6]",
+            "pad(%x, @n_pads, @n_value) {mode = \"edge\"} : f32[4,6]");
+    hold_at(18, some, "pad(%x, @p, _, @a) : f32[4,6]", "pad(%x, @p, _, @a) : f32[4,6]");
     hold_at(9, "", "gemm(%x, %x) {transB = 1} : f32[4,4]", "gemm(%x, %x, @\"y~1~\") {transB = 1}");
     hold_at(12, "", "softmax(%x) : f32[4,4]", "%y = softmax(%x) : f32[4,4]");
     hold_at(12, "", "softmax(%x) {axis = 0} : f32[4,4]", "transpose(%1) {perm = [1, 0]}");
@@ -308,6 +314,9 @@ TEST(what_an_opset_has_not)
         {12, "reduce_sum(%x, %i) : f32[1,4]", "reduce_sum ('axes' that is computed comes with opset 13)"},
         {10, "clip(%x, %l) : f32[4,4]", "clip ('min' that is computed comes with opset 11)"},
         {9, "slice(%x, @o, @o, @o, @t) : f32[0,4]", "slice ('steps' of another value comes with opset 10)"},
+        {17, "pad(%x, @p, _, %i) : f32[?,?]",
+         "pad ('axes', where it or pads is computed, comes with opset 18)"},
+        {18, "pad(%x, @q) {mode = \"wrap\"} : f32[4,4]", "pad (mode 'wrap' comes with opset 19)"},
         {12, "quantize(%x, @s) : u8[4,4]", "quantize (scales along an axis come with opset 13)"},
         {10, "resize(%x, _, @z) : f32[4,4]", "resize (of this kind it comes with opset 11)"},
         {7, "max_n(%x, %l) : f32[4,4]", "max_n (broadcasting comes with opset 8)"},
@@ -319,6 +328,7 @@ TEST(what_an_opset_has_not)
         const char *type = strstr(old[i].line, " : ") + 3;
         adze_text_append(&text, "module @m {\n const @o: i64[1] = dense[0]\n const @t: i64[1] = dense[2]\n"
                                 " const @s: f32[4] = dense[1, 2, 3, 4]\n const @z: f32[2] = dense[1, 1]\n"
+                                " const @p: i64[2] = dense[0, 0]\n const @q: i64[4] = dense[0, 0, 0, 0]\n"
                                 " func @main(%%x: f32[4,4], %%i: i64[1], %%l: f32[]) -> (%%y: %s) {\n  %%y = %s\n"
                                 "  return(%%y)\n }\n}\n", type, old[i].line);
         options.opset = old[i].opset;
