@@ -131,6 +131,13 @@ for mode in ("constant", "edge", "reflect"):
     op(f"pad_axes_{mode}", f"pad(%x, @p, @v, @a) {{mode = \"{mode}\"}} : f32[2,3,5]", X, 7, 10, 11, 13, 18, NEWEST,
        constants=SOME)
 op("pad_axes_ints", "pad(%x, @p, _, @a) : i64[2,3]", {"x": "i64[2,2]"}, 11, 17, 18, constants=SOME)
+# Elements of few bits are moved as bytes where an op takes none of them.
+CODES = "const @c: u4[4,2] = dense[0, 1, 2, 3, 12, 13, 14, 15]\nconst @z: u4[] = dense[8]\n" \
+        "const @n: i64[2] = dense[2, 2]"
+case("few_bits", f"module @m {{\n{CODES}\nconst @s: i64[2] = dense[1, 0]\nconst @e: i64[2] = dense[3, 2]\n"
+                 "func @main(%s: f32[2,2]) -> (%y: f32[2,2]) { %c = slice(@c, @s, @e) : u4[2,2] "
+                 "%z = expand(@z, @n) : u4[2,2] %y = dequantize(%c, %s, %z) {axis = 0, block_size = 1} : f32[2,2] "
+                 "return(%y) } }", 21, NEWEST)
 op("relayout", "relayout(%a) : f32[3]", {"a": "f32[3]"}, 13)
 op("max", "max(%a, %b) : f32[2,3]", {"a": "f32[2,3]", "b": "f32[3]"}, 13, NEWEST)
 for axis in (0, 1, 2, -2):
