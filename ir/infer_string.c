@@ -52,8 +52,9 @@ bool infer_regex_full_match(adze_op *op, const adze_type **out_types)
     adze_host host;
     adze_host_init(&host, adze_op_loc(op));
     bool ok = adze_regex_create(&host.env, pattern, &why) != NULL;
+    if (!ok) adze_error(adze_op_loc(op), "the pattern of %s has %s", adze_op_name(op), why);
     adze_host_free(&host);
-    if (!ok) return adze_error(adze_op_loc(op), "the pattern of %s has %s", adze_op_name(op), why);
+    if (!ok) return false;
     x.dtype = ADZE_DTYPE_bool;
     return infer_result(op, out_types, 0, &x);
 }

@@ -146,6 +146,8 @@ static bool holds(const run *m, regex_kind kind)
     bool begin = m->at == 0, end = m->at == m->text.size;
     if (kind == REGEX_BEGIN) return begin;
     if (kind == REGEX_END) return end;
+    if (kind == REGEX_LINE_BEGIN) return begin || m->text.data[m->at - 1] == '\n';
+    if (kind == REGEX_LINE_END) return end || m->text.data[m->at] == '\n';
     bool before = !begin && regex_is_word((uint8_t)m->text.data[m->at - 1]);
     bool behind = !end && regex_is_word((uint8_t)m->text.data[m->at]);
     return (before != behind) == (kind == REGEX_WORD);

@@ -7,7 +7,7 @@
 
 typedef struct adze_regex adze_regex;
 
-/* NULL, and *out_why says what is wrong or not known, in words. */
+/* NULL, and *out_why says what is wrong or not known and where, in words: scratch too. */
 adze_regex *adze_regex_create(const adze_env *env, adze_string pattern, const char **out_why);
 /* Does all of the text match? */
 bool adze_regex_matches(adze_regex *regex, adze_string text);

@@ -10,6 +10,8 @@ typedef enum regex_kind {
     REGEX_SET,    /* one character of a set */
     REGEX_BEGIN,  /* of the text */
     REGEX_END,
+    REGEX_LINE_BEGIN, /* of the text or behind the end of a line */
+    REGEX_LINE_END,   /* of the text or ahead of the end of a line */
     REGEX_WORD,   /* at the edge of a word */
     REGEX_INSIDE, /* not at one */
     REGEX_CAT,    /* a, then b */
