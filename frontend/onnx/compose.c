@@ -59,6 +59,13 @@ bool compose_operand(adze_onnx_node *node, uint32_t index, int least, term **out
     return true;
 }
 
+bool compose_need(adze_onnx_node *node, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!adze_onnx_operand(node, i)) return adze_onnx_invalid(node, "has no input %u", i);
+    return true;
+}
+
 bool compose_axis(adze_onnx_node *node, int64_t axis, uint32_t rank, uint32_t *out)
 {
     int64_t a = axis < 0 ? axis + rank : axis;

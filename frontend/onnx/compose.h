@@ -26,6 +26,8 @@ int compose_rank(const term *x);
 const adze_dim *compose_dim(const term *x, uint32_t axis);
 /* The node's operand `index`, which must be there and of known rank, at least `least`. Reports if not. */
 bool compose_operand(adze_onnx_node *node, uint32_t index, int least, term **out, uint32_t *out_rank);
+/* The first `count` operands must be there. Reports if not. */
+bool compose_need(adze_onnx_node *node, uint32_t count);
 /* Axis counted from either end. Reports one out of range. */
 bool compose_axis(adze_onnx_node *node, int64_t axis, uint32_t rank, uint32_t *out);
 

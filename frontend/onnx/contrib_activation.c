@@ -13,13 +13,11 @@ static adze_dtype wide_of(const term *x)
 /* Gelu and its kin: x (+ bias), then the activation; with `split` the first half times the activated second one. */
 static const struct gelu {
     const char *op_type, *op; /* NULL: no activation */
-    bool split, residual;
+    uint32_t needs;           /* so many operands; the third is a residual */
+    bool split;
 } gelus[] = {
-    {"BiasAdd", NULL, false, true},
-    {"BiasGelu", "gelu", false, false},
-    {"BiasSplitGelu", "gelu", true, false},
-    {"FastGelu", "gelu_tanh", false, false},
-    {"Gelu", "gelu", false, false},
+    {"BiasAdd", NULL, 3, false},          {"BiasGelu", "gelu", 2, false}, {"BiasSplitGelu", "gelu", 2, true},
+    {"FastGelu", "gelu_tanh", 1, false}, {"Gelu", "gelu", 1, false},
 };
 
 bool adze_onnx_contrib_gelu(adze_onnx_node *node)
@@ -29,11 +27,11 @@ bool adze_onnx_contrib_gelu(adze_onnx_node *node)
     term *x, *bias = adze_onnx_operand(node, 1);
     uint32_t rank;
     int64_t size;
-    if (!compose_operand(node, 0, 0, &x, &rank)) return false;
+    if (!compose_operand(node, 0, 0, &x, &rank) || !compose_need(node, row->needs)) return false;
     adze_dtype dtype = compose_dtype(x), wide = wide_of(x);
     term *y = compose_cast(node, x, wide);
     if (bias) y = compose2(node, "add", y, compose_cast(node, bias, wide));
-    if (row->residual) y = compose2(node, "add", y, compose_cast(node, adze_onnx_operand(node, 2), wide));
+    if (row->needs > 2) y = compose2(node, "add", y, compose_cast(node, adze_onnx_operand(node, 2), wide));
     if (row->split) {
         if (rank == 0 || !adze_dim_is_const(compose_dim(x, rank - 1), &size) || size % 2)
             return adze_onnx_undetermined(node, "halves of a size that is unknown or odd");
@@ -42,8 +40,7 @@ bool adze_onnx_contrib_gelu(adze_onnx_node *node)
     } else if (row->op) {
         y = compose1(node, row->op, y);
     }
-    return compose_end(node, compose_cast(node, y, dtype)) ||
-           (row->residual && !adze_onnx_operand(node, 2) && adze_onnx_invalid(node, "has no input 2"));
+    return compose_end(node, compose_cast(node, y, dtype));
 }
 
 /* QuickGelu: x sigmoid(alpha x). ScaledSiLU: s x sigmoid(s x) with s an operand, or alpha. */

@@ -93,13 +93,6 @@ static term *scaled(adze_onnx_node *node, term *sum, term *a_scale, term *b_scal
     return compose_cast(node, y, dtype);
 }
 
-static bool need(adze_onnx_node *node, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (!adze_onnx_operand(node, i)) return adze_onnx_invalid(node, "has no input %u", i);
-    return true;
-}
-
 term *compose_scaled_product(adze_onnx_node *node, const quantized_side *a, const quantized_side *b, term *bias)
 {
     term *sum = product(node, a->x, b->x, compose_one(node, a->zero), compose_one(node, b->zero));
@@ -108,7 +101,7 @@ term *compose_scaled_product(adze_onnx_node *node, const quantized_side *a, cons
 
 bool adze_onnx_contrib_integer_to_float(adze_onnx_node *node)
 {
-    if (!need(node, 4)) return false;
+    if (!compose_need(node, 4)) return false;
     const quantized_side a = {node->in[0], node->in[2], adze_onnx_operand(node, 4)};
     const quantized_side b = {node->in[1], node->in[3], adze_onnx_operand(node, 5)};
     return compose_end(node, compose_scaled_product(node, &a, &b, adze_onnx_operand(node, 6)));
@@ -117,7 +110,7 @@ bool adze_onnx_contrib_integer_to_float(adze_onnx_node *node)
 /* A quantized to u8 by its own range. */
 bool adze_onnx_contrib_dynamic_matmul(adze_onnx_node *node)
 {
-    if (!need(node, 3)) return false;
+    if (!compose_need(node, 3)) return false;
     term *scale, *zero, *a = compose_dynamic_quantize(node, node->in[0], &scale, &zero);
     term *sum = product(node, a, node->in[1], zero, compose_one(node, adze_onnx_operand(node, 3)));
     return compose_end(node, scaled(node, sum, scale, node->in[2], adze_onnx_operand(node, 4)));
@@ -131,8 +124,8 @@ bool adze_onnx_contrib_qgemm(adze_onnx_node *node)
     term *a, *b, *scale = adze_onnx_operand(node, 7), *c = adze_onnx_operand(node, 6);
     uint32_t a_rank, b_rank;
     if (!adze_onnx_attr_flag(node, "transA", &turn_a) || !adze_onnx_attr_flag(node, "transB", &turn_b) ||
-        !adze_onnx_attr_float(node, "alpha", &alpha) || !need(node, 6) || !compose_operand(node, 0, 2, &a, &a_rank) ||
-        !compose_operand(node, 3, 2, &b, &b_rank))
+        !adze_onnx_attr_float(node, "alpha", &alpha) || !compose_need(node, 6) ||
+        !compose_operand(node, 0, 2, &a, &a_rank) || !compose_operand(node, 3, 2, &b, &b_rank))
         return false;
     if (a_rank != 2 || b_rank != 2) return adze_onnx_invalid(node, "operands of rank %u and %u", a_rank, b_rank);
     if (!is_byte(a) || !is_byte(b)) return adze_onnx_invalid(node, "operands of another type than i8 and u8");
