@@ -73,8 +73,20 @@ for activation, params in (("Relu", []), ("Tanh", []), ("Sigmoid", []), ("LeakyR
 case("FusedConv", [image], [window, floats(8), floats(1, 8, 4, 3)], activation="Relu", group=2, name="_residual")
 case("FusedConv", [image], [window], activation="Relu", group=2, strides=[2, 2], auto_pad="SAME_UPPER", name="_same")
 a, b = floats(3, 5), floats(5, 4)
-for activation, more in (("Relu", {}), ("Tanh", {}), ("LeakyRelu", {"activation_alpha": 0.3}), ("Sigmoid", {})):
-    case("FusedGemm", [a], [b, floats(4)], activation=activation, alpha=0.5, beta=2.0, **more, name="_" + activation)
+for activation, more in (("Relu", {}), ("Tanh", {}), ("LeakyRelu", {"activation_alpha": 0.3}), ("Sigmoid", {}),
+                         ("Selu", {"activation_alpha": 1.5, "activation_gamma": 0.75}),
+                         ("HardSigmoid", {"activation_alpha": 0.3, "activation_beta": 0.4}),
+                         ("ScaledTanh", {"activation_alpha": 2.0, "activation_beta": 0.5}),
+                         ("Celu", {"activation_alpha": 0.5}), ("ThresholdedRelu", {"activation_alpha": 0.5}),
+                         ("LeakyRelu", {"activation_alpha": 0.3, "activation_beta": 9.0, "name": "_LeakyRelu_more"})):
+    case("FusedGemm", [a], [b, floats(4)], activation=activation, alpha=0.5, beta=2.0,
+         **{"name": "_" + activation, **more})
+# ONNX Runtime wants all parameters; those that are not there have the usual values, whatever others are.
+for activation, more, usual in (("HardSigmoid", {"activation_beta": 0.9}, lambda x: np.clip(0.2 * x + 0.9, 0, 1)),
+                                ("Selu", {"activation_gamma": 2.0},
+                                 lambda x: 2 * np.where(x > 0, x, 1.6732632 * (np.exp(x) - 1)))):
+    case("FusedGemm", [a], [b], activation=activation, name=f"_{activation}_usual", **more)
+    WANTED[f"fusedgemm_{activation}_usual"] = [usual(a @ b).astype(np.float32)]
 case("FusedGemm", [a.T.copy()], [b.T.copy()], activation="Relu", transA=1, transB=1, name="_turned")
 
 scores = floats(2, 3, 4, 5)

@@ -6,6 +6,7 @@ from onnx_contrib_cases import (Constant, Sparse, beta, bytes_, f32, floats, g, 
 REFUSED = [
     ("FusedConv", [image, Constant(window)], {"activation": "Nothing", "group": 2}, "the activation 'Nothing'"),
     ("FusedConv", [image, Constant(window)], {"activation": "Clip", "group": 2}, "Clip has 0 parameters, expected 2"),
+    ("FusedGemm", [floats(3, 5), floats(5, 4)], {"activation": "Affine"}, "the activation 'Affine'"),
     ("BiasAdd", [pixels, Constant(floats(8))], {}, "has no input 2"),
     ("BiasGelu", [hidden], {}, "has no input 1"),
     ("MatMulNBits", [floats(3, 32), Constant(bytes_(5, 2, 7)), Constant(floats(5, 2))],

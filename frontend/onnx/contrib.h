@@ -14,8 +14,6 @@ bool adze_onnx_contrib_bias_softmax(adze_onnx_node *node);
 bool adze_onnx_contrib_bias_dropout(adze_onnx_node *node);
 bool adze_onnx_contrib_fused_conv(adze_onnx_node *node);
 bool adze_onnx_contrib_fused_gemm(adze_onnx_node *node);
-/* x through the activation that the attribute `activation` names, with these parameters; x without one. */
-term *compose_activation(adze_onnx_node *node, term *x, const double *params, size_t n_params);
 
 /* contrib_norm.c */
 bool adze_onnx_contrib_skip_norm(adze_onnx_node *node);

@@ -1,4 +1,5 @@
 /* com.microsoft: activations, with a bias before them or behind an op that makes what they take. */
+#include "activations.h"
 #include "contrib.h"
 #include "ml.h"
 
@@ -102,79 +103,37 @@ bool adze_onnx_contrib_bias_dropout(adze_onnx_node *node)
 
 /* ---- Activations by name ---- */
 
-/* Parameters come in this order; those that are not given have the op's own defaults. */
-static const struct activation {
-    const char *name, *op, *params[2];
-} activations[] = {
-    {"Elu", "elu", {"alpha"}},
-    {"Gelu", "gelu", {NULL}},
-    {"HardSigmoid", "hard_sigmoid", {"alpha", "beta"}},
-    {"HardSwish", "hard_swish", {NULL}},
-    {"LeakyRelu", "leaky_relu", {"alpha"}},
-    {"Relu", "relu", {NULL}},
-    {"Selu", "selu", {"alpha", "gamma"}},
-    {"Sigmoid", "sigmoid", {NULL}},
-    {"Softplus", "softplus", {NULL}},
-    {"Softsign", "softsign", {NULL}},
-    {"Tanh", "tanh", {NULL}},
-    {"ThresholdedRelu", "thresholded_relu", {"alpha"}},
-};
-
-term *compose_activation(adze_onnx_node *node, term *x, const double *params, size_t n_params)
-{
-    const char *name = "";
-    adze_attr attrs[2];
-    uint32_t n = 0;
-    if (!adze_onnx_attr_str(node, "activation", &name) || !x) return NULL;
-    if (!*name) return x;
-    if (!strcmp(name, "Clip")) {
-        if (n_params != 2) return adze_onnx_invalid(node, "Clip has %zu parameters, expected 2", n_params), NULL;
-        return compose3(node, "clip", x, compose_like(node, x, params[0]), compose_like(node, x, params[1]));
-    }
-    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
-        const struct activation *row = &activations[i];
-        if (strcmp(row->name, name) != 0) continue;
-        for (; n < 2 && n < n_params && row->params[n]; n++) attrs[n] = adze_attr_float(row->params[n], params[n]);
-        return compose_all(node, row->op, &x, 1, 1, attrs, n);
-    }
-    adze_onnx_unsupported(node, "the activation '%s'", name);
-    return NULL;
-}
-
-/* conv (+ a residual), then the activation. */
+/* conv (+ a residual), then the activation, whose parameters are a list; Clip has both bounds there. */
 bool adze_onnx_contrib_fused_conv(adze_onnx_node *node)
 {
-    double params[2];
+    activation_use use;
     const float *given;
-    size_t n_params;
+    size_t n;
     const char *name = "";
     term *residual = adze_onnx_operand(node, 3);
-    if (!adze_onnx_attr_floats(node, "activation_params", &given, &n_params) ||
+    if (!adze_onnx_attr_floats(node, "activation_params", &given, &n) ||
         !adze_onnx_attr_str(node, "activation", &name))
         return false;
-    if (n_params > 2)
-        return adze_onnx_invalid(node, "attribute 'activation_params' has %zu entries; at most 2 are expected",
-                                 n_params);
-    for (size_t i = 0; i < n_params; i++) params[i] = (double)given[i];
+    bool clips = !strcmp(name, "Clip");
+    if (n > ACTIVATION_PARAMS)
+        return adze_onnx_invalid(node, "attribute 'activation_params' has %zu entries; at most 2 are expected", n);
+    if (clips && n != 2) return adze_onnx_invalid(node, "Clip has %zu parameters, expected 2", n);
+    if (!clips && !compose_read_activation(node, &use)) return false;
     if (node->n_in > 3) node->n_in = node->in[2] ? 3 : 2;
     if (!adze_onnx_finish(node, "conv", NULL, 0)) return false;
     term *y = node->out[0];
     if (residual) y = compose2(node, "add", y, residual);
-    return compose_end(node, compose_activation(node, y, params, n_params));
+    if (clips) {
+        term *low = compose_like(node, y, (double)given[0]), *high = compose_like(node, y, (double)given[1]);
+        return compose_end(node, compose3(node, "clip", y, low, high));
+    }
+    for (size_t i = 0; i < n; i++) use.params[i] = (double)given[i];
+    return compose_end(node, compose_activate(node, &use, y));
 }
 
 bool adze_onnx_contrib_fused_gemm(adze_onnx_node *node)
 {
-    static const char *const names[] = {"activation_alpha", "activation_beta", "activation_gamma"};
-    double params[3];
-    size_t n = 0;
-    const char *name = "";
-    for (size_t i = 0; i < 3; i++) {
-        params[n] = 0;
-        bool given = adze_onnx_attr(node, names[i]) != NULL;
-        if (!adze_onnx_attr_float(node, names[i], &params[n])) return false;
-        if (given) n++;
-    }
-    if (!adze_onnx_attr_str(node, "activation", &name) || !adze_onnx_finish(node, "gemm", NULL, 0)) return false;
-    return compose_end(node, compose_activation(node, node->out[0], params, n));
+    activation_use use;
+    return compose_read_activation(node, &use) && adze_onnx_finish(node, "gemm", NULL, 0) &&
+           compose_end(node, compose_activate(node, &use, node->out[0]));
 }

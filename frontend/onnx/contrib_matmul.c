@@ -1,4 +1,5 @@
 /* com.microsoft: matrix products with more around them. */
+#include "activations.h"
 #include "contrib.h"
 
 #include <string.h>
@@ -26,23 +27,18 @@ static term *turned(adze_onnx_node *node, term *x, uint32_t rank, bool batch, bo
 /* alpha op(A) op(B), then an activation, or after a bias the tanh form of gelu. */
 bool adze_onnx_contrib_fused_matmul(adze_onnx_node *node)
 {
-    bool gelu = !strcmp(node->op_type, "GemmFastGelu"), activated = !strcmp(node->op_type, "FusedMatMulActivation");
-    static const char *const names[] = {"activation_alpha", "activation_beta", "activation_gamma"};
+    bool gelu = !strcmp(node->op_type, "GemmFastGelu");
+    activation_use use;
     term *a, *b, *bias = gelu ? adze_onnx_operand(node, 2) : NULL;
     uint32_t a_rank, b_rank;
     int64_t turns[4] = {0}, axis = -1;
-    double alpha = 1, params[3];
-    size_t n = 0;
+    double alpha = 1;
     if (!adze_onnx_attr_float(node, "alpha", &alpha) || !adze_onnx_attr_flag(node, "transA", &turns[0]) ||
         !adze_onnx_attr_flag(node, "transB", &turns[1]) || !adze_onnx_attr_flag(node, "transBatchA", &turns[2]) ||
         !adze_onnx_attr_flag(node, "transBatchB", &turns[3]) || !adze_onnx_attr_int(node, "activation_axis", &axis) ||
-        !compose_operand(node, 0, 1, &a, &a_rank) || !compose_operand(node, 1, 1, &b, &b_rank))
+        !compose_operand(node, 0, 1, &a, &a_rank) || !compose_operand(node, 1, 1, &b, &b_rank) ||
+        !compose_read_activation(node, &use))
         return false;
-    for (size_t i = 0; i < 3; i++) {
-        bool given = adze_onnx_attr(node, names[i]) != NULL;
-        if (!adze_onnx_attr_float(node, names[i], &params[n])) return false;
-        if (given) n++;
-    }
     if (!strcmp(node->op_type, "SparseToDenseMatMul") && (a_rank != 2 || b_rank != 2))
         return adze_onnx_invalid(node, "operands of rank %u and %u", a_rank, b_rank);
     if (adze_dtype_get_kind(compose_dtype(a)) != ADZE_KIND_FLOAT && alpha != 1)
@@ -53,8 +49,7 @@ bool adze_onnx_contrib_fused_matmul(adze_onnx_node *node)
     if (alpha != 1) y = compose2(node, "mul", y, compose_like(node, y, alpha));
     if (bias) y = compose2(node, "add", y, bias);
     if (gelu) y = compose1(node, "gelu_tanh", y);
-    if (activated) y = compose_activation(node, y, params, n);
-    return compose_end(node, y);
+    return compose_end(node, compose_activate(node, &use, y));
 }
 
 /* ---- Of integers ---- */

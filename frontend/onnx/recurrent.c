@@ -2,86 +2,53 @@
  * whose products are of integers. Gates are in ONNX's order: z, r, h of gru and i, o, f, c of lstm. */
 #include "recurrent.h"
 
+#include "activations.h"
 #include "contrib.h"
 
 #include <string.h>
-#include <strings.h>
 
 enum { MAX_FUNCTIONS = 6 };
 
 /* ---- Activations ---- */
 
-typedef struct activation {
-    const struct function *function;
-    double alpha, beta;
-} activation;
-
-/* y = op(x), y = op(x; alpha), or put together of several; how many parameters it takes, and their usual values. */
-static const struct function {
-    const char *name, *op;
-    uint32_t params;
-    double alpha, beta;
-} functions[] = {
-    {"Tanh", "tanh", 0, 0, 0},
-    {"Sigmoid", "sigmoid", 0, 0, 0},
-    {"Relu", "relu", 0, 0, 0},
-    {"Affine", NULL, 2, 1, 0},
-    {"LeakyRelu", "leaky_relu", 1, 0.01, 0},
-    {"ThresholdedRelu", NULL, 1, 1, 0},
-    {"ScaledTanh", "tanh", 2, 1, 1},
-    {"HardSigmoid", "hard_sigmoid", 2, 0.2, 0.5},
-    {"Elu", "elu", 1, 1, 0},
-    {"Softsign", "softsign", 0, 0, 0},
-    {"Softplus", "softplus", 0, 0, 0},
-};
-
 /* The layer's functions, one list a direction; parameters in the order of those that take any. */
-static bool read_functions(adze_onnx_node *node, const recurrent *l, uint32_t n_directions, activation *out)
+static bool read_functions(adze_onnx_node *node, const recurrent *l, uint32_t n_directions, activation_use *out)
 {
-    enum { TANH, SIGMOID };
     uint32_t each = l->kind == RECURRENT_LSTM ? 3 : l->kind == RECURRENT_GRU ? 2 : 1;
     uint32_t n = each * n_directions, found = 0;
-    size_t alphas = 0, betas = 0;
-    for (uint32_t i = 0; i < n; i++)
-        out[i].function = &functions[l->kind != RECURRENT_RNN && i % each == 0 ? SIGMOID : TANH];
+    size_t given[ACTIVATION_PARAMS] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        const char *usual = l->kind != RECURRENT_RNN && i % each == 0 ? "Sigmoid" : "Tanh";
+        out[i] = (activation_use){.kind = compose_find_activation(usual, strlen(usual), ACTIVATION_OF_LAYERS)};
+    }
     for (const char *at = l->activations; *at; at += *at == ' ') {
-        size_t size = strcspn(at, " "), k = 0, count = sizeof functions / sizeof *functions;
-        while (k < count && (strncasecmp(functions[k].name, at, size) != 0 || functions[k].name[size])) k++;
-        if (k == count || found == n)
+        size_t size = strcspn(at, " ");
+        const activation *kind = compose_find_activation(at, size, ACTIVATION_OF_LAYERS);
+        if (!kind || found == n)
             return adze_onnx_invalid(node, "activations '%s' are not known, or too many", l->activations);
-        activation *f = &out[found++];
-        *f = (activation){&functions[k], functions[k].alpha, functions[k].beta};
-        if (f->function->params > 0 && alphas < l->n_alpha) f->alpha = l->alpha[alphas++];
-        if (f->function->params > 1 && betas < l->n_beta) f->beta = l->beta[betas++];
+        activation_use *f = &out[found++];
+        f->kind = kind;
+        for (uint32_t i = 0; i < ACTIVATION_PARAMS; i++) {
+            bool listed = kind->params[i] && given[i] < (i ? l->n_beta : l->n_alpha);
+            f->params[i] = listed ? (i ? l->beta : l->alpha)[given[i]++] : kind->usual[i];
+        }
         at += size;
     }
     return found == 0 || found == n || adze_onnx_invalid(node, "has %u activations, not %u", found, n);
 }
 
-static term *times(adze_onnx_node *node, term *x, double factor)
+static term *activate(adze_onnx_node *node, const recurrent *l, const activation_use *f, term *x)
 {
-    return factor == 1 ? x : compose2(node, "mul", x, compose_like(node, x, factor));
-}
-
-static term *activate(adze_onnx_node *node, const recurrent *l, const activation *f, term *x)
-{
-    const char *name = f->function->name;
     if (l->clips)
         x = compose3(node, "clip", x, compose_like(node, x, -l->clip), compose_like(node, x, l->clip));
-    if (!strcmp(name, "Affine")) return compose2(node, "add", times(node, x, f->alpha), compose_like(node, x, f->beta));
-    if (!strcmp(name, "ScaledTanh")) return times(node, compose1(node, "tanh", times(node, x, f->beta)), f->alpha);
-    if (!strcmp(name, "ThresholdedRelu"))
-        return compose3(node, "where", compose2(node, "less", x, compose_like(node, x, f->alpha)),
-                        compose_like(node, x, 0), x);
-    adze_attr attrs[] = {adze_attr_float("alpha", f->alpha), adze_attr_float("beta", f->beta)};
-    return compose_all(node, f->function->op, &x, 1, 1, attrs, f->function->params);
+    return compose_activate(node, f, x);
 }
 
 /* ---- One direction ---- */
 
 typedef struct direction {
     const recurrent *layer;
-    const activation *functions;
+    const activation_use *functions;
     int64_t index, hidden, gates;
     term *own, *own_scale, *own_zero; /* what h is multiplied by [hidden, gates * hidden] */
     term *own_bias, *peepholes[3];    /* NULL: none */
@@ -184,7 +151,7 @@ static term *run_gru(const step *s)
 static term *run_lstm(const step *s, term **c)
 {
     adze_onnx_node *node = s->node;
-    const activation *f = s->d->functions;
+    const activation_use *f = s->d->functions;
     const recurrent *l = s->d->layer;
     term *in = activate(node, l, &f[0], with_peephole(s, sum_of(s, 0), 0, s->c)), *forget;
     if (l->input_forget) forget = compose2(node, "sub", compose_like(node, in, 1), in);
@@ -260,7 +227,7 @@ bool compose_recurrent(adze_onnx_node *node, const recurrent *l, term *out[3])
 {
     bool both = !strcmp(l->direction, "bidirectional"), back = !strcmp(l->direction, "reverse");
     uint32_t n = both ? 2 : 1, results = l->kind == RECURRENT_LSTM ? 3 : 2;
-    activation list[MAX_FUNCTIONS];
+    activation_use list[MAX_FUNCTIONS];
     term *parts[3][2];
     int64_t hidden, time;
     if (!both && !back && strcmp(l->direction, "forward"))
