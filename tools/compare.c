@@ -2,6 +2,7 @@
 #include "compare.h"
 
 #include <adze/interp.h>
+#include <adze/text.h>
 #include <adze_runtime.h>
 
 #include <math.h>
@@ -25,6 +26,29 @@ void adze_index_print(const adze_value *value, uint64_t index, char *out, size_t
     for (uint32_t k = 0; k < value->rank && n < size; k++)
         n += (size_t)snprintf(out + n, size - n, "%s%lld", k ? "," : "", (long long)at[k]);
     if (n < size) snprintf(out + n, size - n, "]");
+}
+
+void adze_string_print(const adze_string *string, char out[ADZE_STRING_ROOM])
+{
+    enum { MOST = 40 };
+    const char *at = string->size ? string->data : "", *end = at + string->size;
+    adze_text text = {0};
+    if (string->size > MOST) {
+        end = at + MOST;
+        while (end > at && ((unsigned char)*end & 0xC0) == 0x80) end--; /* no part of a character */
+    }
+    adze_text_append(&text, "\"");
+    while (at < end) {
+        unsigned char c = (unsigned char)*at;
+        size_t n = adze_utf8_length(at, end);
+        if (c == '"' || c == '\\') adze_text_append(&text, "\\%c", c);
+        else if (c == '\n') adze_text_append(&text, "\\n");
+        else if (n == 0 || c < 0x20 || c == 0x7f) adze_text_append(&text, "\\x%02x", c);
+        else adze_text_write(&text, at, n);
+        at += n ? n : 1;
+    }
+    snprintf(out, ADZE_STRING_ROOM, "%.*s\"%s", (int)text.size, text.data, string->size > MOST ? "…" : "");
+    adze_text_free(&text);
 }
 
 void adze_difference_place(const adze_difference *difference, char *out, size_t size)
@@ -86,14 +110,15 @@ static bool compare_numbers(const adze_value *got, const adze_value *wanted, uin
 static bool compare_strings(const adze_value *got, const adze_value *wanted, uint64_t count, adze_difference *out)
 {
     const adze_string *g = got->data, *w = wanted->data;
-    char at[128];
+    char at[128], have[ADZE_STRING_ROOM], want[ADZE_STRING_ROOM];
     *out = (adze_difference){.count = count};
     for (uint64_t i = 0; i < count; i++) {
         if (g[i].size == w[i].size && (!g[i].size || !memcmp(g[i].data, w[i].data, g[i].size))) continue;
         if (out->n_over++) continue;
         adze_index_print(wanted, i, at, sizeof at);
-        snprintf(out->why, sizeof out->why, "at %s it is \"%.*s\", not \"%.*s\"", at,
-                 (int)(g[i].size < 40 ? g[i].size : 40), g[i].data, (int)(w[i].size < 40 ? w[i].size : 40), w[i].data);
+        adze_string_print(&g[i], have);
+        adze_string_print(&w[i], want);
+        snprintf(out->why, sizeof out->why, "at %s it is %.180s, not %.180s", at, have, want);
     }
     return !out->n_over;
 }

@@ -12,7 +12,7 @@ typedef struct adze_tolerance {
 } adze_tolerance;
 
 typedef struct adze_difference {
-    char why[256];      /* one line about the first difference that is none of elements, else "" */
+    char why[512];      /* one line about the first difference that is none of elements, else "" */
     double largest;     /* |difference|; infinite where one is NaN or they are infinities */
     double scale;       /* largest finite |wanted| */
     double got, wanted; /* there */
@@ -30,5 +30,9 @@ bool adze_values_compare(const adze_value *got, const adze_value *wanted, adze_t
 void adze_difference_place(const adze_difference *difference, char *out, size_t size);
 /* "[0,3,5]" for a row-major index. */
 void adze_index_print(const adze_value *value, uint64_t index, char *out, size_t size);
+
+enum { ADZE_STRING_ROOM = 256 };
+/* A string of a tensor in quotes, with escapes as in IR text; of a long one the beginning, with an ellipsis behind. */
+void adze_string_print(const adze_string *string, char out[ADZE_STRING_ROOM]);
 
 #endif

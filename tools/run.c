@@ -1,4 +1,5 @@
 /* adze run: one run of a model, on the reference or as compiled code. */
+#include "compare.h"
 #include "feed.h"
 
 #include <math.h>
@@ -31,8 +32,9 @@ static const char usage[] =
 static void print_element(const adze_value *v, uint64_t i)
 {
     if (v->dtype == ADZE_DTYPE_str) {
-        const adze_string *s = (const adze_string *)v->data + i;
-        printf("\"%.*s\"", (int)(s->size < 40 ? s->size : 40), s->data);
+        char text[ADZE_STRING_ROOM];
+        adze_string_print((const adze_string *)v->data + i, text);
+        printf("%s", text);
     } else if (v->dtype == ADZE_DTYPE_c64) {
         const float *c = (const float *)v->data + 2 * i;
         printf("%.6g%+.6gi", (double)c[0], (double)c[1]);
