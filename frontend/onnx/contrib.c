@@ -6,6 +6,10 @@ static const adze_onnx_upgrade rows[] = {
      " do_rotary mask_filter_value num_heads past_present_share_buffer qkv_hidden_sizes rotary_embedding_dim scale "
      "unidirectional ",
      adze_onnx_contrib_attention},
+    {"BeamSearch",
+     " decoder decoder_start_token_id early_stopping encoder eos_token_id init_decoder model_type no_repeat_ngram_size "
+     "pad_token_id vocab_size ",
+     adze_onnx_contrib_beam_search},
     {"BiasAdd", NULL, adze_onnx_contrib_gelu},
     {"BiasDropout", " seed ", adze_onnx_contrib_bias_dropout},
     {"BiasGelu", NULL, adze_onnx_contrib_gelu},

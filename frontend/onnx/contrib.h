@@ -82,6 +82,9 @@ bool adze_onnx_contrib_gated_add(adze_onnx_node *node);
 bool adze_onnx_contrib_experts(adze_onnx_node *node);
 bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node);
 
+/* contrib_search.c */
+bool adze_onnx_contrib_beam_search(adze_onnx_node *node);
+
 /* contrib_text.c: what loops around a model of text take from it */
 bool adze_onnx_contrib_ngram_block(adze_onnx_node *node);
 bool adze_onnx_contrib_unfold(adze_onnx_node *node);

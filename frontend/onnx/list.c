@@ -110,7 +110,10 @@ static bool read_list(adze_onnx_node *node, const char *name, const char *what, 
     return *out != NULL;
 }
 
-bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out) { return read_list(node, name, name, out); }
+bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out)
+{
+    return read_list(node, name, name, out);
+}
 
 bool adze_onnx_attr_list_of(adze_onnx_node *node, const char *const *names, const char *what, term **out)
 {

@@ -9,8 +9,8 @@
 /* The attribute `name`, ints, floats, strings or a tensor, as a constant of rank 1 (i64, f32, str, the tensor's type);
  * *out NULL if it is absent. False after an error. */
 bool adze_onnx_attr_list(adze_onnx_node *node, const char *name, term **out);
-/* The first of the names that is there; *out NULL if none is, and an error if two are. `names` ends in NULL. The constant
- * is called `what`, so that versions whose attributes differ read alike; NULL: by its attribute. */
+/* The first of the names that is there; *out NULL if none is, and an error if two are. `names` ends in NULL. The
+ * constant is called `what`, so that versions whose attributes differ read alike; NULL: by its attribute. */
 bool adze_onnx_attr_list_of(adze_onnx_node *node, const char *const *names, const char *what, term **out);
 /* Floats as they lie in the node; *out NULL and 0 if absent. */
 bool adze_onnx_attr_floats(adze_onnx_node *node, const char *name, const float **out, size_t *out_count);

@@ -166,7 +166,7 @@ bool adze_onnx_ml_one_hot_encoder(adze_onnx_node *node)
     const char *const names[] = {text ? "cats_strings" : "cats_int64s", NULL};
     const Pb__Attribute *listed = adze_onnx_attr(node, *names);
     int64_t n = !listed ? 0 : (int64_t)(text ? listed->n_strings : listed->n_ints);
-    term *count = compose_count_up(node, "ints", n); /* apart from the table, which is an attribute where it is written */
+    term *count = compose_count_up(node, "ints", n); /* not the table, which becomes an attribute */
     if (!adze_onnx_attr_list_of(node, names, table[0], &cats)) return false;
     if (!cats) return adze_onnx_invalid(node, "attribute '%s' is missing", *names);
     if (rank == ADZE_MAX_RANK) return adze_onnx_unsupported(node, "more than %d axes", ADZE_MAX_RANK);

@@ -53,7 +53,7 @@ static term *normalize_rows(adze_onnx_node *node, term *x, double epsilon)
     return rank == 3 ? y : compose_reshape(node, y, adze_type_dims(type), rank);
 }
 
-/* Before opset 17 the op is ONNX Runtime's own: its result is of the type of scale and bias, and x may be of another. */
+/* Before opset 17 the op is ONNX Runtime's own: its result has the type of scale and bias; that of x may differ. */
 bool adze_onnx_upgrade_layer_norm(adze_onnx_node *node)
 {
     enum { STANDARD = 17 };
