@@ -1,7 +1,7 @@
 /* com.microsoft: BeamSearch over an encoder and a decoder, as a loop around the decoder.
  *
- * Of each sequence of a batch `beams` continuations are followed. A step takes the best 2 * beams of all continuations by
- * one token; of these the best that end are kept, and the best that do not end go on. A sequence is done once as many
+ * Of each sequence of a batch `beams` continuations are followed. A step takes the best 2 * beams of all continuations
+ * by one token; of these the best that end are kept, and the best that do not end go on. A sequence is done once as many
  * are kept as there are beams and none that goes on can be better. Source: the schema of ONNX Runtime, and what its
  * kernel for CPUs computes; the search is that of Hugging Face's transformers.
  */
@@ -29,6 +29,7 @@ typedef struct search {
     term *ids, *mask, *penalty, *repetition, *allowed, *allowed_first;
     const adze_dim *batch, *rows; /* rows = batch * beams */
     uint32_t n_caches, n_cross; /* the decoder's own keys and values, and those of what is encoded */
+    bool reads_hidden; /* does the decoder read what is encoded itself? */
     term **cross, *hidden;
 } search;
 
@@ -195,8 +196,8 @@ static bool keep_ends(const search *s, term **state, const candidates *c, term *
     return state[DONE] != NULL;
 }
 
-/* The step that follows from the logits. *origin: the row that each row goes on from. Sequences that were done go on from
- * row 0 with padding, as in ONNX Runtime, which nobody reads. */
+/* The step that follows from the logits. *origin: the row that each row goes on from. Sequences that were done go on
+ * from row 0 with padding, as in ONNX Runtime, which nobody reads. */
 static bool advance(search *s, term **state, term *logits, term *length, bool first, term **origin)
 {
     adze_onnx_node *node = s->node;
@@ -238,7 +239,7 @@ static bool enter(adze_onnx_repeat *self, adze_onnx_body *body, const adze_regio
     uint32_t at = FIRST_CACHE;
     term *row = adze_region_arg(region, 1 + TOKENS);
     if (!adze_onnx_body_bind(body, 0, row) || !adze_onnx_body_bind(body, 1, s->mask)) return false;
-    if (s->hidden && !adze_onnx_body_bind(body, at++, s->hidden)) return false;
+    if (s->reads_hidden && !adze_onnx_body_bind(body, at++, s->hidden)) return false;
     for (uint32_t i = 0; i < s->n_caches; i++)
         if (!adze_onnx_body_bind(body, at++, adze_region_arg(region, 1 + N_STATE + i))) return false;
     for (uint32_t i = 0; i < s->n_cross; i++)
@@ -327,7 +328,7 @@ static bool encode(search *s, term **state, term **out_logits)
     for (uint32_t i = 0; ok && i < INPUTS; i++) ok = given[i] && adze_onnx_body_bind(&body, i, given[i]);
     ok = ok && adze_onnx_body_run(&body);
     *out_logits = ok ? body.out[0] : NULL;
-    if (ok && s->hidden) ok = (s->hidden = for_beams(s, body.out[1])) != NULL;
+    if (ok && s->reads_hidden) ok = (s->hidden = for_beams(s, body.out[1])) != NULL;
     for (uint32_t i = 0; ok && i < s->n_caches; i++)
         ok = (state[N_STATE + i] = for_beams(s, body.out[CACHES + i])) != NULL;
     for (uint32_t i = 0; ok && i < s->n_cross; i++)
@@ -368,7 +369,8 @@ static bool run(search *s)
 /* ---- What the node says ---- */
 
 /* An operand of one integer that must be known. */
-static bool read_count(adze_onnx_node *node, uint32_t index, const char *name, int64_t least, int64_t most, int64_t *out)
+static bool read_count(adze_onnx_node *node, uint32_t index, const char *name, int64_t least, int64_t most,
+                       int64_t *out)
 {
     term *value = adze_onnx_operand(node, index);
     if (!value) return least == 0 || adze_onnx_invalid(node, "has no %s", name);
@@ -452,7 +454,7 @@ static bool check_graphs(search *s)
         return adze_onnx_unsupported(s->node, "an encoder of %zu inputs", s->encoder->n_input);
     if (inputs > FIRST_CACHE) {
         const char *name = s->decoder->input[FIRST_CACHE]->name;
-        if (name && !strcmp(name, "encoder_hidden_states")) s->hidden = s->ids, before++; /* until it is encoded */
+        if (name && !strcmp(name, "encoder_hidden_states")) s->reads_hidden = true, before++;
     }
     size_t caches = outputs ? outputs - 1 : 0;
     if (!caches || caches > MOST_CACHES || inputs < before + caches || inputs > before + MOST_CACHES ||
