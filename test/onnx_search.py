@@ -126,6 +126,45 @@ def beam_search(seed, words=6, batch=2, length=4, longest=8, beams=3, returned=2
                                                                  helper.make_opsetid("com.microsoft", 1)]), inputs
 
 
+def gpt(draw, words):
+    """A word's chances hang on its place, on how much of what there is counts, and on the mean of all keys."""
+    nodes = [node("Gather", "words input_ids", "embedded"), node("Gather", "places position_ids", "place"),
+             node("Cast", "attention_mask", "mask_f", to=F32), node("ReduceMean", "mask_f", "seen", axes=[1]),
+             node("Unsqueeze", "seen last", "seen_3"), *as_heads("embedded", "now"),
+             node("Unsqueeze", "now zero", "now_5"), node("Concat", "now_5 now_5", "both", axis=0),
+             node("Concat", "past_0 both", "present_0", axis=3), node("ReduceMean", "present_0", "mean", axes=[0, 3]),
+             node("Reshape", "mean row", "mean_row"), node("Sum", "embedded place seen_3 mean_row", "sum"),
+             node("Tanh", "sum", "bent"), node("MatMul", "bent to_words", "logits")]
+    inputs = [info(name, I32, "rows", "times") for name in ("input_ids", "position_ids")]
+    inputs += [info("attention_mask", I32, "rows", "all"), info("past_0", F32, 2, "rows", HEADS, "past", SIZE)]
+    outputs = [info("logits", F32, "rows", "times", words), info("present_0", F32, 2, "rows", HEADS, "all", SIZE)]
+    return helper.make_graph(nodes, "decoder", inputs, outputs,
+                             constants(**draw, last=np.array([2]), zero=np.array([0]), row=np.array([-1, 1, HIDDEN]),
+                                       by_heads=np.array([0, 0, HEADS, SIZE])))
+
+
+def greedy_search(seed, words=6, batch=3, length=3, longest=8, least=0, repetition=1.0, allowed=None, first=None,
+                  start=False, attributes=()):
+    """(model, inputs)"""
+    random = np.random.default_rng(seed)
+    draw = {name: random.standard_normal(dims).astype("f4") for name, dims in (
+        ("words", (words, HIDDEN)), ("places", (20, HIDDEN)), ("to_words", (HIDDEN, words)))}
+    ids = random.integers(0, words, (batch, length)).astype("i4")
+    ids[0, 0] = 1
+    given = {"max_length": np.int32(longest), "min_length": np.int32(least), "repetition": np.float32(repetition),
+             "allowed": None if allowed is None else np.int32(allowed),
+             "first": None if first is None else np.int32(first)}
+    attributes = {"model_type": 0, "eos_token_id": 2, "pad_token_id": 1, "decoder": gpt(draw, words),
+                  **({"init_decoder": gpt(draw, words)} if start else {}), **dict(attributes)}
+    search = helper.make_node("GreedySearch", ["ids", *(n if v is not None else "" for n, v in given.items())],
+                              ["sequences"], domain="com.microsoft", name="search", **attributes)
+    graph = helper.make_graph([search], "g", [info("ids", I32, "batch", length)],
+                              [info("sequences", I32, "batch", longest)],
+                              constants(**{k: v for k, v in given.items() if v is not None}))
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
+                                                                 helper.make_opsetid("com.microsoft", 1)]), {"ids": ids}
+
+
 CASES = {f"plain_{seed}": {"seed": seed} for seed in range(6)}
 CASES |= {"early": {"seed": 1, "attributes": {"early_stopping": 1}}, "few": {"seed": 2, "words": 3, "longest": 12},
           "few_early": {"seed": 2, "words": 3, "longest": 12, "attributes": {"early_stopping": 1}},
@@ -140,10 +179,20 @@ CASES |= {"early": {"seed": 1, "attributes": {"early_stopping": 1}}, "few": {"se
           "all_of_it": {"seed": 12, "least": 3, "penalty": 0.5, "repetition": 1.2, "allowed": [1, 1, 1, 1, 0, 1],
                         "hidden": True, "longest": 10}}
 
+GREEDY = {f"greedy_{seed}": {"seed": seed} for seed in (0, 2, 3, 4)}
+GREEDY |= {"greedy_start": {"seed": 6, "start": True}, "greedy_repetition": {"seed": 0, "repetition": 1.5},
+           "greedy_least": {"seed": 8, "least": 7}, "greedy_allowed": {"seed": 9, "allowed": [1, 0, 0, 1, 1, 1]},
+           "greedy_first": {"seed": 10, "first": [[0, 0, 0, 1, 0, 1], [1, 1, 0, 0, 1, 1], [1, 0, 0, 0, 0, 0]]},
+           "greedy_one": {"seed": 3, "longest": 4}, "greedy_ends": {"seed": 7, "ends": 5}}
+
 # Of one word ONNX Runtime gives other scores from one process to the next, so these are what follows from the encoder.
 SHORT = {"seed": 3, "longest": 2}
 
 # (what differs, what is said)
+NOT_GREEDY = [({"longest": 3}, "max_length is 3, and a prompt has 3"), ({"longest": 1}, "max_length is 1"),
+              ({"attributes": {"model_type": 1}}, "model_type 1"), ({"attributes": {"eos_token_id": -1}}, "is -1"),
+              ({"attributes": {"decoder": helper.make_graph([], "empty", [], [])}}, "0 inputs and 0 outputs"),
+              ({"attributes": {"init_decoder": helper.make_graph([], "empty", [], [])}}, "0 inputs and 0 outputs")]
 REFUSED = [({"longest": 1}, "max_length is 1, not from 2 to 4096"), ({"longest": 5000}, "max_length is 5000"),
            ({"beams": 0}, "num_beams is 0"), ({"beams": 1000, "returned": 1}, "num_beams is 1000"),
            ({"returned": 4}, "num_return_sequences is 4, not from 1 to 3"), ({"least": -1}, "min_length is -1"),
@@ -173,10 +222,17 @@ def one_word(model, inputs):
     return [texts.astype("i4"), (np.take_along_axis(scores, words, 1) / 2).astype("f4")]
 
 
-def refused(row, says):
+def greedy_results(model, inputs, ends):
+    """Once all sequences ended, at that place, ONNX Runtime leaves memory as it was: padding here."""
+    words = run_onnx(model, inputs)[0]
+    words[:, ends:] = 1
+    return [words]
+
+
+def refused(search, row, says):
     """One error, which holds these words."""
     path = os.path.join(FOLDER, "refused.onnx")
-    onnx.save(beam_search(0, **row)[0], path)
+    onnx.save(search(0, **row)[0], path)
     done = subprocess.run([ADZE, "opt", path], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     lines = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
     ok = done.returncode == 1 and len(lines) == 1 and says in lines[0]
@@ -196,7 +252,10 @@ def main():
         model, inputs = beam_search(**row)
         want = one_word(model, inputs) if row is SHORT else run_onnx(model, inputs)
         save_case(os.path.join(cases, name), model, inputs.values(), want)
-    results = [refused(*row) for row in REFUSED]
+    for name, row in GREEDY.items():
+        model, inputs = greedy_search(**{key: value for key, value in row.items() if key != "ends"})
+        save_case(os.path.join(cases, name), model, inputs.values(), greedy_results(model, inputs, row.get("ends", 99)))
+    results = [refused(beam_search, *row) for row in REFUSED] + [refused(greedy_search, *row) for row in NOT_GREEDY]
     passed, failed = sum(results), results.count(False)
     for flags in ([], [f"--target={target}"] if target != "none" else None):
         if flags is not None:

@@ -52,6 +52,10 @@ static const adze_onnx_upgrade rows[] = {
     {"GatherND", NULL, adze_onnx_contrib_standard},
     {"Gelu", NULL, adze_onnx_contrib_gelu},
     {"GemmFastGelu", NULL, adze_onnx_contrib_fused_matmul},
+    {"GreedySearch",
+     " decoder decoder_start_token_id encoder eos_token_id init_decoder model_type no_repeat_ngram_size pad_token_id "
+     "vocab_size ",
+     adze_onnx_contrib_greedy_search},
     {"GridSample", " align_corners mode padding_mode ", adze_onnx_contrib_standard},
     {"GroupNorm", " activation channels_last epsilon groups ", adze_onnx_contrib_group_norm},
     {"GroupQueryAttention",

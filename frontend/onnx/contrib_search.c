@@ -1,12 +1,11 @@
 /* com.microsoft: BeamSearch over an encoder and a decoder, as a loop around the decoder.
  *
  * Of each sequence of a batch `beams` continuations are followed. A step takes the best 2 * beams of all continuations
- * by one token; of these the best that end are kept, and the best that do not end go on. A sequence is done once as many
- * are kept as there are beams and none that goes on can be better. Source: the schema of ONNX Runtime, and what its
+ * by one token; of these the best that end are kept, and the best that do not end go on. A sequence is done once as
+ * many are kept as there are beams and none that goes on can be better. Source: the schema of ONNX Runtime, and what its
  * kernel for CPUs computes; the search is that of Hugging Face's transformers.
  */
-#include "contrib.h"
-#include "repeat.h"
+#include "search.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,51 +15,12 @@
  * sequences that ended, the best first. */
 enum { TOKENS, SEQUENCES, SCORES, KEPT, KEPT_SCORES, N_KEPT, DONE, SEEN, N_STATE };
 
-/* The bounds of ONNX Runtime's kernel. */
-enum { MOST_BEAMS = 128, LONGEST = 4096, MOST_CACHES = 1024 };
-
 enum { TOP = 2, FIRST_CACHE = 2 }; /* candidates a beam; inputs of the decoder ahead of its keys and values */
-
-typedef struct search {
-    adze_onnx_node *node;
-    const Pb__Graph *encoder, *decoder;
-    int64_t beams, returned, longest, least, eos, pad, start, early;
-    int64_t vocabulary; /* once logits are there */
-    term *ids, *mask, *penalty, *repetition, *allowed, *allowed_first;
-    const adze_dim *batch, *rows; /* rows = batch * beams */
-    uint32_t n_caches, n_cross; /* the decoder's own keys and values, and those of what is encoded */
-    bool reads_hidden; /* does the decoder read what is encoded itself? */
-    term **cross, *hidden;
-} search;
 
 /* ---- Vocabulary ---- */
 
-static const adze_dim *number(const search *s, int64_t n) { return adze_dim_const(s->node->import->context, n); }
-
-static term *i64(const search *s, int64_t n) { return compose_number(s->node, ADZE_DTYPE_i64, (double)n); }
-
-static term *i32(const search *s, int64_t n) { return compose_number(s->node, ADZE_DTYPE_i32, (double)n); }
-
-static term *f32(const search *s, double x) { return compose_number(s->node, ADZE_DTYPE_f32, x); }
-
 /* [batch, n] as [batch, n, 1]. */
 static term *column(const search *s, term *x) { return compose_unsqueeze(s->node, x, 2, 3); }
-
-/* The largest or smallest `k` of each row, the first of equal ones first; *at where they are. */
-static term *best(const search *s, term *x, int64_t k, bool largest, term **at)
-{
-    adze_attr attrs[] = {adze_attr_int("axis", -1), adze_attr_int("largest", largest)};
-    term *in[] = {x, compose_int(s->node, k)};
-    adze_builder *builder = &s->node->import->builder;
-    builder->loc = s->node->loc;
-    *at = NULL;
-    if (!x || !in[1]) return NULL;
-    adze_op *made = adze_build(builder, "topk", in, 2, attrs, 2, NULL, 2);
-    if (!made) return NULL;
-    adze_op_add_node(made, s->node->name);
-    *at = adze_op_result(made, 1);
-    return adze_op_result(made, 0);
-}
 
 /* Entries `at` [batch, n] of axis 1 of x, [batch, m] or [batch, m, size]. */
 static term *take(const search *s, term *x, term *at)
@@ -85,7 +45,7 @@ static term *rows_at(const search *s, term *x, term *at)
 static term *for_beams(const search *s, term *x)
 {
     term *row = compose_iota(s->node, s->rows, 1, 0);
-    return rows_at(s, x, compose_all(s->node, "div", (term *[]){row, i64(s, s->beams)}, 2, 2, NULL, 0));
+    return rows_at(s, x, compose_all(s->node, "div", (term *[]){row, search_i64(s, s->beams)}, 2, 2, NULL, 0));
 }
 
 static term *flat(const search *s, term *x, const adze_dim *columns)
@@ -103,39 +63,6 @@ static term *filled(const search *s, term *x, const adze_dim *second, const adze
 
 /* ---- One step ---- */
 
-/* Logs of the chances of what comes next, [batch, beams or 1, vocabulary], by the logits [rows, times, vocabulary] of
- * the last time, without what may not come. */
-static term *chances(search *s, term *const *state, term *logits, term *length, bool first)
-{
-    adze_onnx_node *node = s->node;
-    int64_t size;
-    if (compose_rank(logits) != 3 || !adze_dim_is_const(compose_dim(logits, 2), &size) || size < TOP)
-        return adze_onnx_unsupported(node, "logits that are not [batch, times, words]"), NULL;
-    if (s->vocabulary && s->vocabulary != size)
-        return adze_onnx_invalid(node, "%lld words, and logits of %lld", (long long)s->vocabulary, (long long)size),
-               NULL;
-    s->vocabulary = size;
-    const adze_dim *dims[] = {s->batch, number(s, first ? 1 : s->beams), number(s, size)};
-    term *last = compose_slice(node, logits, 1, -1, INT64_MAX, 1), *lowest = f32(s, -(double)3.402823466e38f);
-    term *x = compose_reshape(node, compose_cast(node, last, ADZE_DTYPE_f32), dims, 3);
-    x = compose_with(node, "log_softmax", x, adze_attr_int("axis", -1));
-    if (s->repetition) {
-        term *less = compose2(node, "less", x, f32(s, 0));
-        term *worse = compose3(node, "where", less, compose2(node, "mul", x, s->repetition),
-                               compose2(node, "div", x, s->repetition));
-        x = compose3(node, "where", state[SEEN], worse, x);
-    }
-    if (s->allowed) x = compose3(node, "where", s->allowed, x, lowest);
-    if (first && s->allowed_first) x = compose3(node, "where", s->allowed_first, x, lowest);
-    if (s->least > 0) {
-        term *word = compose_iota(node, number(s, size), 1, 0);
-        term *early = compose2(node, "and", compose2(node, "equal", word, i64(s, s->eos)),
-                               compose2(node, "less", length, i64(s, s->least)));
-        x = compose3(node, "where", early, lowest, x);
-    }
-    return x;
-}
-
 /* A sum of logs by the length of what it is of. */
 static term *weighed(const search *s, term *sum, term *length)
 {
@@ -149,7 +76,7 @@ static bool keep(const search *s, term **state, term *scores, term *sequences)
     term *at;
     term *all = compose_concat(s->node, (term *[]){state[KEPT_SCORES], scores}, 2, 1);
     term *texts = compose_concat(s->node, (term *[]){state[KEPT], sequences}, 2, 1);
-    state[KEPT_SCORES] = best(s, all, s->beams, true, &at);
+    state[KEPT_SCORES] = search_best(s, all, s->beams, true, &at);
     state[KEPT] = take(s, texts, at);
     return state[KEPT] != NULL;
 }
@@ -162,14 +89,14 @@ typedef struct candidates {
 static bool find_candidates(search *s, term *const *state, term *logits, term *length, bool first, candidates *out)
 {
     adze_onnx_node *node = s->node;
-    term *x = chances(s, state, logits, length, first), *at;
+    term *x = search_chances(s, state[SEEN], logits, length, first), *at;
     if (!x) return false;
-    const adze_dim *dims[] = {s->batch, number(s, s->beams * s->vocabulary)};
+    const adze_dim *dims[] = {s->batch, search_dim(s, s->beams * s->vocabulary)};
     x = compose_reshape(node, compose2(node, "add", x, column(s, state[SCORES])), dims, 2);
-    out->scores = best(s, x, TOP * s->beams, true, &at);
-    out->beams = compose2(node, "div", at, i64(s, s->vocabulary));
-    out->words = compose2(node, "sub", at, compose2(node, "mul", out->beams, i64(s, s->vocabulary)));
-    out->ends = compose2(node, "equal", out->words, i64(s, s->eos));
+    out->scores = search_best(s, x, TOP * s->beams, true, &at);
+    out->beams = compose2(node, "div", at, search_i64(s, s->vocabulary));
+    out->words = compose2(node, "sub", at, compose2(node, "mul", out->beams, search_i64(s, s->vocabulary)));
+    out->ends = compose2(node, "equal", out->words, search_i64(s, s->eos));
     return out->ends != NULL;
 }
 
@@ -177,10 +104,10 @@ static bool find_candidates(search *s, term *const *state, term *logits, term *l
 static bool keep_ends(const search *s, term **state, const candidates *c, term *length)
 {
     adze_onnx_node *node = s->node;
-    term *beams = i64(s, s->beams), *open = compose1(node, "not", compose_unsqueeze(node, state[DONE], 1, 2));
+    term *beams = search_i64(s, s->beams), *open = compose1(node, "not", compose_unsqueeze(node, state[DONE], 1, 2));
     term *end = compose2(node, "and", compose_slice(node, c->ends, 1, 0, s->beams, 1), open);
     term *score = compose3(node, "where", end, weighed(s, compose_slice(node, c->scores, 1, 0, s->beams, 1), length),
-                           f32(s, -(double)INFINITY));
+                           search_f32(s, -(double)INFINITY));
     term *text = take(s, state[SEQUENCES], compose_slice(node, c->beams, 1, 0, s->beams, 1));
     if (!keep(s, state, score, text)) return false;
     term *more = compose_reduce(node, "reduce_sum", compose_cast(node, end, ADZE_DTYPE_i64), (int64_t[]){1}, 1, false);
@@ -205,19 +132,19 @@ static bool advance(search *s, term **state, term *logits, term *length, bool fi
     if (!find_candidates(s, state, logits, length, first, &c)) return false;
     term *done = compose_unsqueeze(node, state[DONE], 1, 2), *at;
     if (!keep_ends(s, state, &c, length)) return false;
-    term *order = compose_iota(node, number(s, TOP * s->beams), 2, 1), *zero = i64(s, 0);
-    order = compose2(node, "add", order, compose3(node, "where", c.ends, i64(s, TOP * s->beams), zero));
-    if (!best(s, order, s->beams, false, &at)) return false;
-    term *beam = take(s, c.beams, at), *word = compose3(node, "where", done, i64(s, s->pad), take(s, c.words, at));
-    state[SCORES] = compose3(node, "where", done, f32(s, 0), take(s, c.scores, at));
-    term *row = compose2(node, "mul", compose_iota(node, s->batch, 2, 0), i64(s, s->beams));
+    term *order = compose_iota(node, search_dim(s, TOP * s->beams), 2, 1), *zero = search_i64(s, 0);
+    order = compose2(node, "add", order, compose3(node, "where", c.ends, search_i64(s, TOP * s->beams), zero));
+    if (!search_best(s, order, s->beams, false, &at)) return false;
+    term *beam = take(s, c.beams, at), *word = compose3(node, "where", done, search_i64(s, s->pad), take(s, c.words, at));
+    state[SCORES] = compose3(node, "where", done, search_f32(s, 0), take(s, c.scores, at));
+    term *row = compose2(node, "mul", compose_iota(node, s->batch, 2, 0), search_i64(s, s->beams));
     *origin = flat(s, compose3(node, "where", done, zero, compose2(node, "add", row, beam)), NULL);
     term *token = compose_cast(node, word, ADZE_DTYPE_i32);
-    term *here = compose2(node, "equal", compose_iota(node, number(s, s->longest), 1, 0), length);
+    term *here = compose2(node, "equal", compose_iota(node, search_dim(s, s->longest), 1, 0), length);
     state[SEQUENCES] = compose3(node, "where", here, column(s, token), take(s, state[SEQUENCES], beam));
-    state[TOKENS] = flat(s, token, number(s, 1));
+    state[TOKENS] = flat(s, token, search_dim(s, 1));
     if (s->repetition) {
-        term *words = compose_iota(node, number(s, s->vocabulary), 1, 0);
+        term *words = compose_iota(node, search_dim(s, s->vocabulary), 1, 0);
         state[SEEN] = compose2(node, "or", take(s, state[SEEN], beam), compose2(node, "equal", words, column(s, word)));
     }
     return *origin && state[SEQUENCES] && state[TOKENS] && state[SCORES] && state[SEEN];
@@ -228,7 +155,7 @@ static term *goes_on(const search *s, term *const *state)
 {
     adze_onnx_node *node = s->node;
     term *done = compose_cast(node, state[DONE], ADZE_DTYPE_i64);
-    return compose2(node, "equal", compose_reduce(node, "reduce_min", done, NULL, 0, false), i64(s, 0));
+    return compose2(node, "equal", compose_reduce(node, "reduce_min", done, NULL, 0, false), search_i64(s, 0));
 }
 
 /* ---- The loop ---- */
@@ -253,7 +180,7 @@ static bool leave(adze_onnx_repeat *self, adze_onnx_body *body, const adze_regio
     term *origin, **out = calloc(1 + self->n_carried + 1, sizeof *out), **state = out + 1;
     if (!out) abort();
     for (uint32_t i = 0; i < N_STATE; i++) state[i] = adze_region_arg(region, 1 + i);
-    term *length = compose2(s->node, "add", adze_region_arg(region, 0), i64(s, 2));
+    term *length = compose2(s->node, "add", adze_region_arg(region, 0), search_i64(s, 2));
     bool ok = advance(s, state, body->out[0], length, false, &origin);
     for (uint32_t i = 0; ok && i < s->n_caches; i++)
         ok = (state[N_STATE + i] = rows_at(s, body->out[1 + i], origin)) != NULL;
@@ -268,19 +195,19 @@ static bool leave(adze_onnx_repeat *self, adze_onnx_body *body, const adze_regio
 static bool begin(search *s, term **state)
 {
     adze_onnx_node *node = s->node;
-    const adze_dim *beams = number(s, s->beams), *longest = number(s, s->longest);
-    term *at = compose_iota(node, longest, 3, 2), *pad = i32(s, s->pad);
-    term *start = i32(s, s->start);
-    term *text = compose3(node, "where", compose2(node, "equal", at, i64(s, 0)), start, pad);
-    term *first = compose2(node, "equal", compose_iota(node, beams, 2, 1), i64(s, 0));
+    const adze_dim *beams = search_dim(s, s->beams), *longest = search_dim(s, s->longest);
+    term *at = compose_iota(node, longest, 3, 2), *pad = search_i32(s, s->pad);
+    term *start = search_i32(s, s->start);
+    term *text = compose3(node, "where", compose2(node, "equal", at, search_i64(s, 0)), start, pad);
+    term *first = compose2(node, "equal", compose_iota(node, beams, 2, 1), search_i64(s, 0));
     state[SEQUENCES] = filled(s, text, beams, longest);
-    state[SCORES] = filled(s, compose3(node, "where", first, f32(s, 0), f32(s, -1e9)), beams, NULL);
+    state[SCORES] = filled(s, compose3(node, "where", first, search_f32(s, 0), search_f32(s, -1e9)), beams, NULL);
     state[KEPT] = filled(s, pad, beams, longest);
-    state[KEPT_SCORES] = filled(s, f32(s, -(double)INFINITY), beams, NULL);
-    state[N_KEPT] = filled(s, i64(s, 0), NULL, NULL);
+    state[KEPT_SCORES] = filled(s, search_f32(s, -(double)INFINITY), beams, NULL);
+    state[N_KEPT] = filled(s, search_i64(s, 0), NULL, NULL);
     state[DONE] = filled(s, compose_number(node, ADZE_DTYPE_bool, 0), NULL, NULL);
-    const adze_dim *words = number(s, s->repetition ? s->vocabulary : 1);
-    term *seen = compose2(node, "equal", compose_iota(node, words, 3, 2), i64(s, s->start));
+    const adze_dim *words = search_dim(s, s->repetition ? s->vocabulary : 1);
+    term *seen = compose2(node, "equal", compose_iota(node, words, 3, 2), search_i64(s, s->start));
     state[SEEN] = filled(s, seen, beams, words);
     for (uint32_t i = SEQUENCES; i < N_STATE; i++)
         if (!state[i]) return false;
@@ -293,7 +220,7 @@ static bool repeat(search *s, term **state)
     adze_onnx_repeat loop = {.node = s->node, .scope = s->node->scope, .graph = s->decoder, .carried = state,
                              .n_carried = N_STATE + s->n_caches, .decides = true, .enter = enter, .leave = leave,
                              .own = s};
-    loop.bound = i64(s, s->longest - 2);
+    loop.bound = search_i64(s, s->longest - 2);
     loop.condition = goes_on(s, state);
     adze_op *op = loop.bound && loop.condition ? adze_onnx_repeat_import(&loop) : NULL;
     for (uint32_t i = 0; op && i < N_STATE; i++) state[i] = adze_onnx_repeat_result(&loop, op, i);
@@ -305,8 +232,8 @@ static bool finish(const search *s, term **state)
 {
     adze_onnx_node *node = s->node;
     term *done = compose_unsqueeze(node, state[DONE], 1, 2);
-    term *scores = weighed(s, state[SCORES], i64(s, s->longest));
-    scores = compose3(node, "where", done, f32(s, -(double)INFINITY), scores);
+    term *scores = weighed(s, state[SCORES], search_i64(s, s->longest));
+    scores = compose3(node, "where", done, search_f32(s, -(double)INFINITY), scores);
     if (!keep(s, state, scores, state[SEQUENCES])) return false;
     node->out[0] = compose_slice(node, state[KEPT], 1, 0, s->returned, 1);
     if (node->n_out > 1) node->out[1] = compose_slice(node, state[KEPT_SCORES], 1, 0, s->returned, 1);
@@ -321,8 +248,8 @@ static bool encode(search *s, term **state, term **out_logits)
     enum { INPUTS = 3, CACHES = 2 };
     adze_onnx_node *node = s->node;
     adze_onnx_body body;
-    const adze_dim *dims[] = {s->batch, number(s, 1)};
-    term *start = compose_expand(node, i32(s, s->start), dims, 2);
+    const adze_dim *dims[] = {s->batch, search_dim(s, 1)};
+    term *start = compose_expand(node, search_i32(s, s->start), dims, 2);
     term *given[INPUTS] = {s->ids, s->mask, start};
     bool ok = adze_onnx_body_begin(&body, node, node->scope, s->encoder);
     for (uint32_t i = 0; ok && i < INPUTS; i++) ok = given[i] && adze_onnx_body_bind(&body, i, given[i]);
@@ -341,10 +268,10 @@ static bool encode(search *s, term **state, term **out_logits)
 static term *find_mask(const search *s)
 {
     adze_onnx_node *node = s->node;
-    term *pad = i32(s, s->pad);
+    term *pad = search_i32(s, s->pad);
     term *text = compose_cast(node, compose1(node, "not", compose2(node, "equal", s->ids, pad)), ADZE_DTYPE_i32);
-    term *sum = compose2(node, "cum_sum", text, i64(s, 1));
-    return compose_cast(node, compose2(node, "greater", sum, i32(s, 0)), ADZE_DTYPE_i32);
+    term *sum = compose2(node, "cum_sum", text, search_i64(s, 1));
+    return compose_cast(node, compose2(node, "greater", sum, search_i32(s, 0)), ADZE_DTYPE_i32);
 }
 
 static bool run(search *s)
@@ -357,7 +284,7 @@ static bool run(search *s)
     if (ok && compose_rank(logits) == 3) adze_dim_is_const(compose_dim(logits, 2), &words);
     if (!s->vocabulary) s->vocabulary = words;
     s->mask = ok ? for_beams(s, s->mask) : NULL;
-    ok = ok && s->mask && begin(s, state) && advance(s, state, logits, i64(s, 1), true, &origin);
+    ok = ok && s->mask && begin(s, state) && advance(s, state, logits, search_i64(s, 1), true, &origin);
     for (uint32_t i = N_STATE; ok && i < N_STATE + s->n_caches; i++)
         ok = (state[i] = rows_at(s, state[i], origin)) != NULL;
     ok = ok && (s->longest == 2 || repeat(s, state)) && finish(s, state);
@@ -368,54 +295,19 @@ static bool run(search *s)
 
 /* ---- What the node says ---- */
 
-/* An operand of one integer that must be known. */
-static bool read_count(adze_onnx_node *node, uint32_t index, const char *name, int64_t least, int64_t most,
-                       int64_t *out)
-{
-    term *value = adze_onnx_operand(node, index);
-    if (!value) return least == 0 || adze_onnx_invalid(node, "has no %s", name);
-    if (adze_value_as_ints(value, out, 1) != 1)
-        return adze_onnx_unsupported(node, "a %s that is no constant of one number", name);
-    return (*out >= least && *out <= most) ||
-           adze_onnx_invalid(node, "%s is %lld, not from %lld to %lld", name, (long long)*out, (long long)least,
-                             (long long)most);
-}
-
-/* A float of one element; `usual` where it is absent. NULL after an error. */
-static term *read_float(adze_onnx_node *node, uint32_t index, double usual)
-{
-    term *value = adze_onnx_operand(node, index);
-    return value ? compose_scalar(node, value) : compose_number(node, ADZE_DTYPE_f32, usual);
-}
-
 static bool read_operands(search *s)
 {
-    enum { LENGTH_PENALTY = 5, REPETITION, ALLOWED, FIRST, MASK, PROMPT, PROCESSOR };
+    enum { LENGTH_PENALTY = 5, MASK = 9, PROMPT, PROCESSOR };
+    static const search_places at = {.repetition = 6, .allowed = 7, .first = 8};
     adze_onnx_node *node = s->node;
     int64_t processor = 0;
-    uint32_t rank;
-    double one;
-    if (!compose_operand(node, 0, 2, &s->ids, &rank) || !read_count(node, 1, "max_length", 2, LONGEST, &s->longest) ||
-        !read_count(node, 2, "min_length", 0, LONGEST, &s->least) ||
-        !read_count(node, 3, "num_beams", 1, MOST_BEAMS, &s->beams) ||
-        !read_count(node, 4, "num_return_sequences", 1, s->beams, &s->returned) ||
-        !read_count(node, PROCESSOR, "logits_processor", 0, 0, &processor))
+    if (!search_count(node, 3, "num_beams", 1, SEARCH_BEAMS, &s->beams) || !search_read(s, &at) ||
+        !search_count(node, 4, "num_return_sequences", 1, s->beams, &s->returned) ||
+        !search_count(node, PROCESSOR, "logits_processor", 0, 0, &processor))
         return false;
-    if (rank != 2 || compose_dtype(s->ids) != ADZE_DTYPE_i32)
-        return adze_onnx_unsupported(node, "input_ids that are not i32[batch, length]");
     if (adze_onnx_operand(node, PROMPT)) return adze_onnx_unsupported(node, "decoder_input_ids");
-    s->batch = compose_dim(s->ids, 0);
-    if (adze_dim_is_unknown(s->batch)) return adze_onnx_undetermined(node, "a batch of unknown size");
-    s->rows = adze_dim_mul(node->import->context, s->batch, number(s, s->beams));
-    s->penalty = read_float(node, LENGTH_PENALTY, 1);
-    s->repetition = adze_onnx_operand(node, REPETITION);
-    if (s->repetition && adze_value_as_splat(s->repetition, &one) && one == 1) s->repetition = NULL;
-    if (s->repetition) s->repetition = compose_scalar(node, s->repetition);
-    s->allowed = adze_onnx_operand(node, ALLOWED);
-    if (s->allowed) s->allowed = compose_cast(node, s->allowed, ADZE_DTYPE_bool);
-    s->allowed_first = adze_onnx_operand(node, FIRST);
-    if (s->allowed_first)
-        s->allowed_first = compose_unsqueeze(node, compose_cast(node, s->allowed_first, ADZE_DTYPE_bool), 1, 2);
+    term *penalty = adze_onnx_operand(node, LENGTH_PENALTY);
+    s->penalty = penalty ? compose_scalar(node, penalty) : search_f32(s, 1);
     s->mask = adze_onnx_operand(node, MASK);
     if (!s->mask) s->mask = find_mask(s);
     return s->penalty && s->mask;
@@ -424,21 +316,8 @@ static bool read_operands(search *s)
 static bool read_attributes(search *s)
 {
     adze_onnx_node *node = s->node;
-    int64_t model = 0, ngrams = 0;
-    s->eos = s->pad = s->start = -1;
-    if (!adze_onnx_attr_int(node, "model_type", &model) || !adze_onnx_attr_int(node, "no_repeat_ngram_size", &ngrams) ||
-        !adze_onnx_attr_int(node, "eos_token_id", &s->eos) || !adze_onnx_attr_int(node, "pad_token_id", &s->pad) ||
-        !adze_onnx_attr_int(node, "decoder_start_token_id", &s->start) ||
-        !adze_onnx_attr_flag(node, "early_stopping", &s->early) ||
-        !adze_onnx_attr_int(node, "vocab_size", &s->vocabulary))
-        return false;
-    if (model != 1) return adze_onnx_unsupported(node, "model_type %lld, which is not 1, T5", (long long)model);
-    if (ngrams) return adze_onnx_unsupported(node, "no_repeat_ngram_size");
-    if (s->vocabulary < 0) s->vocabulary = 0; /* as if absent */
-    const int64_t ids[] = {s->eos, s->pad, s->start};
-    for (int i = 0; i < 3; i++)
-        if (ids[i] < 0 || ids[i] > INT32_MAX)
-            return adze_onnx_invalid(node, "a token of its attributes is %lld", (long long)ids[i]);
+    if (!search_read_attributes(s, 1) || !adze_onnx_attr_flag(node, "early_stopping", &s->early)) return false;
+    if (s->start < 0) return adze_onnx_invalid(node, "a token of its attributes is %lld", (long long)s->start);
     if (node->n_out > 2) return adze_onnx_unsupported(node, "the scores of all steps");
     s->encoder = adze_onnx_attr_graph(node, "encoder");
     s->decoder = s->encoder ? adze_onnx_attr_graph(node, "decoder") : NULL;
@@ -457,7 +336,7 @@ static bool check_graphs(search *s)
         if (name && !strcmp(name, "encoder_hidden_states")) s->reads_hidden = true, before++;
     }
     size_t caches = outputs ? outputs - 1 : 0;
-    if (!caches || caches > MOST_CACHES || inputs < before + caches || inputs > before + MOST_CACHES ||
+    if (!caches || caches > SEARCH_CACHES || inputs < before + caches || inputs > before + SEARCH_CACHES ||
         s->encoder->n_output != ENCODER_CACHES + inputs - before)
         return adze_onnx_unsupported(s->node, "an encoder of %zu outputs with a decoder of %zu inputs and %zu outputs",
                                      s->encoder->n_output, inputs, outputs);
@@ -468,6 +347,6 @@ static bool check_graphs(search *s)
 
 bool adze_onnx_contrib_beam_search(adze_onnx_node *node)
 {
-    search s = {.node = node};
+    search s = {.node = node, .logs = true};
     return read_attributes(&s) && check_graphs(&s) && read_operands(&s) && run(&s);
 }

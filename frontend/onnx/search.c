@@ -1,0 +1,115 @@
+/* What searches share: operands and attributes, and how good each word is as the next one. */
+#include "search.h"
+
+const adze_dim *search_dim(const search *s, int64_t n) { return adze_dim_const(s->node->import->context, n); }
+
+term *search_i64(const search *s, int64_t n) { return compose_number(s->node, ADZE_DTYPE_i64, (double)n); }
+
+term *search_i32(const search *s, int64_t n) { return compose_number(s->node, ADZE_DTYPE_i32, (double)n); }
+
+term *search_f32(const search *s, double x) { return compose_number(s->node, ADZE_DTYPE_f32, x); }
+
+term *search_best(const search *s, term *x, int64_t k, bool largest, term **at)
+{
+    adze_attr attrs[] = {adze_attr_int("axis", -1), adze_attr_int("largest", largest)};
+    term *in[] = {x, compose_int(s->node, k)};
+    adze_builder *builder = &s->node->import->builder;
+    builder->loc = s->node->loc;
+    *at = NULL;
+    if (!x || !in[1]) return NULL;
+    adze_op *made = adze_build(builder, "topk", in, 2, attrs, 2, NULL, 2);
+    if (!made) return NULL;
+    adze_op_add_node(made, s->node->name);
+    *at = adze_op_result(made, 1);
+    return adze_op_result(made, 0);
+}
+
+/* ---- Words ---- */
+
+term *search_chances(search *s, term *seen, term *logits, term *length, bool first)
+{
+    adze_onnx_node *node = s->node;
+    int64_t size;
+    if (compose_rank(logits) != 3 || !adze_dim_is_const(compose_dim(logits, 2), &size) || size < 2)
+        return adze_onnx_unsupported(node, "logits that are not [batch, times, words]"), NULL;
+    if (s->vocabulary && s->vocabulary != size)
+        return adze_onnx_invalid(node, "%lld words, and logits of %lld", (long long)s->vocabulary, (long long)size),
+               NULL;
+    s->vocabulary = size;
+    const adze_dim *dims[] = {s->batch, search_dim(s, first ? 1 : s->beams), search_dim(s, size)};
+    term *last = compose_slice(node, logits, 1, -1, INT64_MAX, 1), *lowest = search_f32(s, -(double)3.402823466e38f);
+    term *x = compose_reshape(node, compose_cast(node, last, ADZE_DTYPE_f32), dims, 3);
+    if (s->logs) x = compose_with(node, "log_softmax", x, adze_attr_int("axis", -1));
+    if (s->repetition) {
+        term *less = compose2(node, "less", x, search_f32(s, 0));
+        term *worse = compose3(node, "where", less, compose2(node, "mul", x, s->repetition),
+                               compose2(node, "div", x, s->repetition));
+        x = compose3(node, "where", seen, worse, x);
+    }
+    if (s->allowed) x = compose3(node, "where", s->allowed, x, lowest);
+    if (first && s->allowed_first) x = compose3(node, "where", s->allowed_first, x, lowest);
+    if (s->least > 0) {
+        term *word = compose_iota(node, search_dim(s, size), 1, 0);
+        term *early = compose2(node, "and", compose2(node, "equal", word, search_i64(s, s->eos)),
+                               compose2(node, "less", length, search_i64(s, s->least)));
+        x = compose3(node, "where", early, lowest, x);
+    }
+    return x;
+}
+
+/* ---- What the node says ---- */
+
+bool search_count(adze_onnx_node *node, uint32_t index, const char *name, int64_t least, int64_t most, int64_t *out)
+{
+    term *value = adze_onnx_operand(node, index);
+    if (!value) return least == 0 || adze_onnx_invalid(node, "has no %s", name);
+    if (adze_value_as_ints(value, out, 1) != 1)
+        return adze_onnx_unsupported(node, "a %s that is no constant of one number", name);
+    return (*out >= least && *out <= most) ||
+           adze_onnx_invalid(node, "%s is %lld, not from %lld to %lld", name, (long long)*out, (long long)least,
+                             (long long)most);
+}
+
+bool search_read(search *s, const search_places *at)
+{
+    adze_onnx_node *node = s->node;
+    uint32_t rank;
+    double one;
+    if (!compose_operand(node, 0, 2, &s->ids, &rank) ||
+        !search_count(node, 1, "max_length", 2, SEARCH_LONGEST, &s->longest) ||
+        !search_count(node, 2, "min_length", 0, SEARCH_LONGEST, &s->least))
+        return false;
+    if (rank != 2 || compose_dtype(s->ids) != ADZE_DTYPE_i32)
+        return adze_onnx_unsupported(node, "input_ids that are not i32[batch, length]");
+    s->batch = compose_dim(s->ids, 0);
+    if (adze_dim_is_unknown(s->batch)) return adze_onnx_undetermined(node, "a batch of unknown size");
+    s->rows = adze_dim_mul(node->import->context, s->batch, search_dim(s, s->beams));
+    s->repetition = adze_onnx_operand(node, at->repetition);
+    if (s->repetition && adze_value_as_splat(s->repetition, &one) && one == 1) s->repetition = NULL;
+    if (s->repetition && !(s->repetition = compose_scalar(node, s->repetition))) return false;
+    term *allowed = adze_onnx_operand(node, at->allowed), *first = adze_onnx_operand(node, at->first);
+    if (allowed && !(s->allowed = compose_cast(node, allowed, ADZE_DTYPE_bool))) return false;
+    if (first) first = s->allowed_first = compose_unsqueeze(node, compose_cast(node, first, ADZE_DTYPE_bool), 1, 2);
+    return first || !adze_onnx_operand(node, at->first);
+}
+
+bool search_read_attributes(search *s, int64_t model)
+{
+    adze_onnx_node *node = s->node;
+    int64_t given = 0, ngrams = 0;
+    s->eos = s->pad = s->start = -1;
+    if (!adze_onnx_attr_int(node, "model_type", &given) || !adze_onnx_attr_int(node, "no_repeat_ngram_size", &ngrams) ||
+        !adze_onnx_attr_int(node, "eos_token_id", &s->eos) || !adze_onnx_attr_int(node, "pad_token_id", &s->pad) ||
+        !adze_onnx_attr_int(node, "decoder_start_token_id", &s->start) ||
+        !adze_onnx_attr_int(node, "vocab_size", &s->vocabulary))
+        return false;
+    if (given != model)
+        return adze_onnx_unsupported(node, "model_type %lld, which is not %lld", (long long)given, (long long)model);
+    if (ngrams) return adze_onnx_unsupported(node, "no_repeat_ngram_size");
+    if (s->vocabulary < 0) s->vocabulary = 0; /* as if absent */
+    const int64_t ids[] = {s->eos, s->pad, s->start < 0 ? 0 : s->start};
+    for (int i = 0; i < 3; i++)
+        if (ids[i] < 0 || ids[i] > INT32_MAX)
+            return adze_onnx_invalid(node, "a token of its attributes is %lld", (long long)ids[i]);
+    return true;
+}
