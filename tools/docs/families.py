@@ -19,7 +19,8 @@ BEGIN, END = "<!-- table -->\n", "<!-- end -->\n"
 STAGES = {
     "import": "frontend/onnx/upgrade*.[ch] frontend/onnx/contrib*.[ch] frontend/onnx/gradient* frontend/onnx/ml.h "
               "frontend/onnx/trees.* frontend/onnx/list.c frontend/onnx/attention.h frontend/onnx/repeat.* "
-              "frontend/onnx/subgraph.c frontend/onnx/compose*.[ch] frontend/onnx/recurrent.*",
+              "frontend/onnx/subgraph.c frontend/onnx/compose*.[ch] frontend/onnx/recurrent.* "
+              "frontend/onnx/search.[ch]",
     "infer": "ir/infer*",
     "access": "ir/access*",
     "evaluate": "ir/eval/*",
@@ -49,7 +50,7 @@ FAMILIES = {
     "trees, SVM, features": "tree trees.* svm features linear list.c ml.h infer_table",
     "training and gradients": "training *gradient*",
     "control flow": "if upgrade_loop upgrade_scan repeat.* subgraph.c control step_control late infer_loop "
-                    "compose_loop",
+                    "compose_loop search search.[ch] greedy",
     "old forms": "legacy contrib_standard domains upgrade.* contrib.*",
     "shared by all": "compose.* eval.h access.h access_util infer.h infer_util fold emit.* emit_loop emit_memory floor "
                      "build.c loops.c nest.c tile.*",
