@@ -30,7 +30,8 @@ term *search_chances(search *s, term *seen, term *logits, term *length, bool fir
 {
     adze_onnx_node *node = s->node;
     int64_t size;
-    if (compose_rank(logits) != 3 || !adze_dim_is_const(compose_dim(logits, 2), &size) || size < 2)
+    if (compose_rank(logits) != 3 || !adze_dim_is_const(compose_dim(logits, 2), &size) || size < 2 ||
+        size > INT32_MAX)
         return adze_onnx_unsupported(node, "logits that are not [batch, times, words]"), NULL;
     if (s->vocabulary && s->vocabulary != size)
         return adze_onnx_invalid(node, "%lld words, and logits of %lld", (long long)s->vocabulary, (long long)size),
