@@ -324,7 +324,8 @@ static bool meet_declared(adze_onnx_node *node, adze_ir_value *value, const char
     if (!op) return true;
     if (!adze_type_is_ranked(type)) { /* items of a sequence: a run holds them against it */
         const adze_dim *const *dims = adze_type_dims(declared);
-        if (regions_allow(op, adze_value_index(value), adze_type_rank(declared), dims))
+        /* What the node's own ops read of another rank they may not read. */
+        if (!adze_value_has_uses(value) && regions_allow(op, adze_value_index(value), adze_type_rank(declared), dims))
             adze_value_set_type(value, declared);
         return true;
     }
