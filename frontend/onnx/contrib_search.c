@@ -17,7 +17,7 @@ enum { TOKENS, SEQUENCES, SCORES, KEPT, KEPT_SCORES, N_KEPT, DONE, SEEN, N_STATE
 
 enum { TOP = 2, FIRST_CACHE = 2 }; /* candidates a beam; inputs of the decoder ahead of its keys and values */
 
-/* ---- Vocabulary ---- */
+/* ---- Rows and columns ---- */
 
 /* [batch, n] as [batch, n, 1]. */
 static term *column(const search *s, term *x) { return compose_unsqueeze(s->node, x, 2, 3); }
@@ -45,7 +45,7 @@ static term *rows_at(const search *s, term *x, term *at)
 static term *for_beams(const search *s, term *x)
 {
     term *row = compose_iota(s->node, s->rows, 1, 0);
-    return rows_at(s, x, compose_all(s->node, "div", (term *[]){row, search_i64(s, s->beams)}, 2, 2, NULL, 0));
+    return rows_at(s, x, compose2(s->node, "div", row, search_i64(s, s->beams)));
 }
 
 static term *flat(const search *s, term *x, const adze_dim *columns)
