@@ -442,7 +442,7 @@ case("LinearAttention", [floats(1, 3, 6), floats(1, 3, 6), floats(1, 3, 8), floa
 
 
 def delta(name, tokens=(6,), heads=2, states=4, decay=(4,), gate=(), half=False, packed=False, rule="gated_delta",
-          **more):
+          bounds=None, **more):
     """GatedDeltaNet of a batch of 2, of heads of 3 keys and 5 values."""
     kind = np.float16 if half else np.float32
     projections = [floats(*tokens, 6 * heads + 5 * states, dtype=kind), None, None] if packed else [
@@ -450,7 +450,8 @@ def delta(name, tokens=(6,), heads=2, states=4, decay=(4,), gate=(), half=False,
         floats(*tokens, states, 5, dtype=kind)]
     gates = [-np.abs(floats(*tokens, *decay)) if "gated" in rule else None,
              np.abs(floats(*tokens, states)) if "delta" in rule else None]
-    case("GatedDeltaNet", [*projections, None, *gates, floats(2, states, 5, 3), *gate], outputs=2, name=name,
+    bounds = None if bounds is None else ints(*bounds)
+    case("GatedDeltaNet", [*projections, bounds, *gates, floats(2, states, 5, 3), *gate], outputs=2, name=name,
          update_rule=rule, **more)
 
 
@@ -464,6 +465,10 @@ delta("_bounded", gate=(floats(4), floats(12)), decay=(4, 3), gate_activation="k
 delta("_bounded_heads", gate=(floats(4), floats(4)), decay=(4, 3), gate_activation="sigmoid")
 delta("_bounded_pairs", gate=(floats(4), floats(4, 3)), decay=(4, 3), gate_activation="sigmoid")
 delta("_half", half=True, qk_l2_norm=1)
+delta("_lengths", bounds=(0, 2, 6))
+delta("_lengths_packed", bounds=(0, 5, 6), packed=True, qk_l2_norm=1, beta_activation="sigmoid")
+delta("_lengths_softplus", bounds=(0, 1, 6), gate=(floats(4), floats(4)), gate_activation="softplus")
+delta("_lengths_linear", bounds=(0, 3, 6), rule="linear", heads=4)
 delta("_linear", rule="linear", heads=4)
 delta("_gated", rule="gated")
 delta("_delta", rule="delta", heads=1)

@@ -159,10 +159,12 @@ bool adze_onnx_contrib_linear_attention(adze_onnx_node *node)
 
 /* ---- GatedDeltaNet ---- */
 
+enum { REQUESTS = 3 };
+
 /* What its operands say: tokens [tokens, …] or [batch, time, …] by heads and sizes, or packed in one list. */
 typedef struct tokens {
     recurrence r;
-    const adze_dim *batch, *time;
+    const adze_dim *batch, *time, *requests; /* a batch of 1 where all requests' tokens are one list */
     int64_t keys, values;
     uint32_t axes; /* of tokens: 1 or 2 */
 } tokens;
@@ -205,12 +207,24 @@ static bool unpack(adze_onnx_node *node, tokens *t, term *x)
     return r->q && r->k && r->v;
 }
 
+static bool check_requests(adze_onnx_node *node, const tokens *t, term *requests)
+{
+    int64_t count, bounds;
+    if (t->axes != 1 || compose_rank(requests) != 1)
+        return adze_onnx_invalid(node, "requests of rank %d, and tokens of %u axes", compose_rank(requests), t->axes);
+    if (adze_dim_is_const(t->batch, &count) && adze_dim_is_const(compose_dim(requests, 0), &bounds) &&
+        bounds != count + 1)
+        return adze_onnx_invalid(node, "%lld bounds of %lld requests", (long long)bounds, (long long)count);
+    return true;
+}
+
 static bool read_tokens(adze_onnx_node *node, tokens *t)
 {
     enum { STATE = 6 };
     static const int64_t turn[] = {0, 1, 3, 2};
     recurrence *r = &t->r;
-    term *x, *state, *k = adze_onnx_operand(node, 1), *v = adze_onnx_operand(node, 2);
+    term *x, *state, *requests = adze_onnx_operand(node, REQUESTS);
+    term *k = adze_onnx_operand(node, 1), *v = adze_onnx_operand(node, 2);
     uint32_t rank, state_rank;
     int64_t sizes[3] = {0}, heads = 0;
     if (!compose_operand(node, 0, 2, &x, &rank)) return false;
@@ -224,7 +238,9 @@ static bool read_tokens(adze_onnx_node *node, tokens *t)
         return adze_onnx_undetermined(node, "a state of unknown size");
     if (r->v_heads < 1 || t->keys < 1 || t->values < 1) return adze_onnx_invalid(node, "a state without elements");
     t->axes = rank - (k ? 2 : 1);
-    t->batch = compose_dim(state, 0);
+    t->batch = t->requests = compose_dim(state, 0);
+    if (requests && !check_requests(node, t, requests)) return false;
+    if (requests) t->batch = adze_dim_const(node->import->context, 1);
     t->time = t->axes == 2 ? compose_dim(x, 1)
                            : adze_dim_binary(node->import->context, ADZE_DIM_FLOORDIV, compose_dim(x, 0), t->batch);
     r->state = compose_transpose(node, state, turn, 4);
@@ -305,9 +321,60 @@ static bool read_gates(adze_onnx_node *node, tokens *t)
     return t->r.beta != NULL;
 }
 
+/* ---- Requests of several lengths: where each begins among the tokens, and where the last one ends ---- */
+
+/* The first tokens [batch, 1] of the requests, or with `index` 1 what is behind their last ones. */
+static term *bounds(adze_onnx_node *node, const tokens *t, term *requests, int64_t index)
+{
+    const adze_dim *dims[] = {t->requests, adze_dim_const(node->import->context, 1)};
+    term *list = compose_slice(node, requests, 0, index, index ? INT64_MAX : -1, 1);
+    return compose_reshape(node, compose_cast(node, list, ADZE_DTYPE_i64), dims, 2);
+}
+
+/* Tokens [1, tokens, size] as [batch, tokens, size]: those of a request from its first place on, zeros behind them,
+ * which leave its state as it is: keys and logarithms of decays are 0 there. So each request takes as many steps as
+ * there are tokens in all. */
+static bool spread(adze_onnx_node *node, tokens *t, term *requests)
+{
+    term *place = compose_positions(node, t->r.q, 1, 2, 1), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
+    term *first = bounds(node, t, requests, 0), *behind = bounds(node, t, requests, 1);
+    term *from = compose2(node, "add", place, first), *inside = compose2(node, "less", from, behind);
+    term *index = compose3(node, "where", inside, from, zero);
+    adze_attr axis = adze_attr_int("axis", 0);
+    inside = compose_unsqueeze(node, inside, 2, 3);
+    term **const all[] = {&t->r.q, &t->r.k, &t->r.v, &t->r.decay, &t->r.beta};
+    for (int i = 0; i < 5; i++) {
+        if (!*all[i]) continue;
+        term *in[] = {compose_squeeze(node, *all[i], 0), index};
+        term *x = compose_all(node, "gather", in, 2, 2, &axis, 1);
+        *all[i] = x ? compose3(node, "where", inside, x, compose_like(node, x, 0)) : NULL;
+        if (!*all[i]) return false;
+    }
+    return true;
+}
+
+/* And back: each token from its request's row, [1, tokens, size]. */
+static term *gathered(adze_onnx_node *node, const tokens *t, term *requests, term *x)
+{
+    static const int64_t first = 0;
+    adze_context *context = node->import->context;
+    const adze_dim *line[] = {adze_dim_mul(context, t->requests, t->time), compose_dim(x, 2)};
+    term *place = compose_positions(node, x, 1, 2, 1), *width = compose_scalar(node, compose_size(node, x, 1));
+    term *over = compose2(node, "greater_equal", place, bounds(node, t, requests, 1));
+    over = compose_cast(node, over, ADZE_DTYPE_i64);
+    term *request = compose_reduce(node, "reduce_sum", over, &first, 1, false); /* how many end before it */
+    adze_attr axis = adze_attr_int("axis", 0);
+    term *begins = compose_squeeze(node, bounds(node, t, requests, 0), 1);
+    term *begin = compose_all(node, "gather", (term *[]){begins, request}, 2, 2, &axis, 1);
+    term *at = compose2(node, "sub", compose_squeeze(node, place, 0), begin);
+    at = compose2(node, "add", compose2(node, "mul", request, width), at);
+    term *in[] = {compose_reshape(node, x, line, 2), at};
+    return compose_unsqueeze(node, compose_all(node, "gather", in, 2, 2, &axis, 1), 0, 1);
+}
+
 bool adze_onnx_contrib_gated_delta(adze_onnx_node *node)
 {
-    enum { REQUESTS = 3, CAPTURED = 9 };
+    enum { CAPTURED = 9 };
     static const ordinary defaults[] = {{"state_update_capacity", 0}};
     static const int64_t turn[] = {0, 1, 3, 2};
     tokens t = {.r.rule = "gated_delta"};
@@ -318,17 +385,17 @@ bool adze_onnx_contrib_gated_delta(adze_onnx_node *node)
         !adze_onnx_attr_flag(node, "qk_l2_norm", &normal) || !adze_onnx_attr_float(node, "scale", &t.r.scale) ||
         !adze_onnx_attr_str(node, "update_rule", &t.r.rule))
         return false;
-    if (adze_onnx_operand(node, REQUESTS)) return adze_onnx_unsupported(node, "requests of several lengths");
     if (adze_onnx_operand(node, CAPTURED)) return adze_onnx_unsupported(node, "capture_count");
     if (!read_tokens(node, &t) || !read_gates(node, &t)) return false;
     adze_dtype dtype = compose_dtype(t.r.q);
-    term **const sides[] = {&t.r.q, &t.r.k, &t.r.v};
+    term **const sides[] = {&t.r.q, &t.r.k, &t.r.v}, *requests = adze_onnx_operand(node, REQUESTS);
     for (int i = 0; i < 3; i++) {
         *sides[i] = compose_cast(node, *sides[i], ADZE_DTYPE_f32);
         if (normal && i < 2) *sides[i] = of_length_one(node, *sides[i], t.r.q_heads);
         if (!*sides[i]) return false;
     }
-    if (!recur(node, &t.r, out)) return false;
+    if (requests && !spread(node, &t, requests)) return false;
+    if (!recur(node, &t.r, out) || (requests && !(out[0] = gathered(node, &t, requests, out[0])))) return false;
     if (node->n_out > 1) node->out[1] = compose_transpose(node, out[1], turn, 4);
     int64_t heads = t.r.q_heads > t.r.v_heads ? t.r.q_heads : t.r.v_heads;
     const adze_dim *size[] = {adze_dim_const(context, heads), adze_dim_const(context, t.values)};
