@@ -1,6 +1,7 @@
 /* Result types of elementwise ops, on tensors as well as on the scalars and vectors of loop IR. */
 #include "ir/infer.h"
 #include "ir/rows.h"
+#include "ir/text.h"
 
 #include <string.h>
 
@@ -139,6 +140,10 @@ bool infer_cast(adze_op *op, const adze_type **out_types)
     const adze_type *type = infer_operand(op, 0);
     if (!type || (!is_loop_type(type) && !adze_type_is_tensor(type)))
         return adze_error(adze_op_loc(op), "cast wants a tensor, scalar or vector, got %s", infer_type_text(op, 0));
+    bool text = adze_type_dtype(type) == ADZE_DTYPE_str;
+    if (text != (a->to == ADZE_DTYPE_str))
+        return adze_error(adze_op_loc(op), "cast of %s to %s: %s does that", infer_type_text(op, 0),
+                          adze_dtype_text((adze_dtype)a->to), text ? "parse_number" : "format_number");
     return like_operand(op, 0, (adze_dtype)a->to, out_types);
 }
 

@@ -1,7 +1,10 @@
 /* Result types of ops over strings. */
+#include <adze/interp.h>
+
 #include "ir/infer.h"
 #include "ir/ir_private.h"
 #include "ir/rows.h"
+#include "ir/text.h"
 
 #include "ir/eval/regex.h"
 
@@ -56,5 +59,26 @@ bool infer_regex_full_match(adze_op *op, const adze_type **out_types)
     adze_host_free(&host);
     if (!ok) return false;
     x.dtype = ADZE_DTYPE_bool;
+    return infer_result(op, out_types, 0, &x);
+}
+
+bool infer_format_number(adze_op *op, const adze_type **out_types)
+{
+    inferred x;
+    if (!infer_tensor(op, 0, &x)) return false;
+    if (!adze_dtype_is_number(x.dtype))
+        return adze_error(adze_op_loc(op), "format_number of %s, which is not of numbers", infer_type_text(op, 0));
+    x.dtype = ADZE_DTYPE_str;
+    return infer_result(op, out_types, 0, &x);
+}
+
+bool infer_parse_number(adze_op *op, const adze_type **out_types)
+{
+    const struct adze_parse_number_attrs *a = (const void *)adze_op_attrs(op);
+    inferred x;
+    if (!strings(op, 0, &x)) return false;
+    x.dtype = (adze_dtype)a->to;
+    if (!adze_dtype_is_number(x.dtype))
+        return adze_error(adze_op_loc(op), "parse_number to %s, which is not of numbers", adze_dtype_text(x.dtype));
     return infer_result(op, out_types, 0, &x);
 }

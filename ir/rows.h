@@ -42,7 +42,8 @@ adze_infer_fn infer_shape, infer_size, infer_constant_of_shape, infer_range, inf
 adze_infer_fn infer_sequence_construct, infer_sequence_at, infer_sequence_insert, infer_sequence_erase,
     infer_sequence_length, infer_split_to_sequence, infer_concat_from_sequence, infer_optional,
     infer_optional_get_element, infer_optional_has_element;
-adze_infer_fn infer_string_concat, infer_string_split, infer_string_normalizer, infer_regex_full_match;
+adze_infer_fn infer_string_concat, infer_string_split, infer_string_normalizer, infer_regex_full_match,
+    infer_format_number, infer_parse_number;
 adze_infer_fn infer_kernel, infer_named, infer_apply, infer_for, infer_mask, infer_splat, infer_lanes,
     infer_reduce_lanes;
 

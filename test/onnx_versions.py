@@ -60,6 +60,23 @@ version(13, "Mul", [x3, row])
 version(10, "Mod", [whole, whole + 1])
 version(12, "Clip", [x3], [np.float32(-0.5), np.float32(0.5)])
 version(21, "CastLike", [x3 * 10], [ints(1)])
+texts = np.array([["0.1", "-3", "1e-5", "1E8"], ["INF", "+inf", "-INF", "NaN"], ["314.15926", ".5", "1e39", "16777217"]],
+                 dtype=object)
+wholes = np.array(["0", "-7", "2147483647", "00100", "+5"], dtype=object)
+wide = np.float64([0.1, -314.15926, 1e-5, 123456789, 2.5e300, np.inf, -np.inf, np.nan, -0.0, 5e-324])
+plain = np.float32([0.5, -3.25, 1000.125, 0])
+for since in (9, 13, 19, 21, 23, 24, 25, 28):
+    version(since, "Cast", [texts], to=TensorProto.FLOAT, name="_from_text")
+    version(since, "Cast", [wholes], to=TensorProto.INT64, name="_from_text_whole")
+    version(since, "Cast", [wide if since < 28 else plain], to=TensorProto.STRING, name="_to_text")
+for since in (15, 19, 21, 23, 24, 25):
+    version(since, "CastLike", [plain.astype(np.int32)], [texts], name="_to_text")
+    version(since, "CastLike", [wholes], [np.int16([1])], name="_from_text")
+for kind in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64, np.float16):
+    some = np.array([0, 1, 100], dtype=kind)
+    to = helper.np_dtype_to_tensor_dtype(some.dtype)
+    version(13, "Cast", [some], to=TensorProto.STRING, name=f"_{some.dtype}_to_text")
+    version(13, "Cast", [np.array(["0", " 1", "100.7"], dtype=object)], to=to, name=f"_{some.dtype}_from_text")
 case(12, "Constant", [], value_floats=[1.5, -2.0])
 for op, function in (("Max", np.maximum), ("Min", np.minimum)):
     version(1, op, [x3, -x3], consumed_inputs=[0, 0], want=[function(x3, -x3)])

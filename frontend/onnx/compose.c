@@ -76,10 +76,17 @@ bool compose_axis(adze_onnx_node *node, int64_t axis, uint32_t rank, uint32_t *o
 
 /* ---- Constants and indices ---- */
 
+const char *compose_cast_op(adze_dtype from, adze_dtype to)
+{
+    if (from == ADZE_DTYPE_str) return to == ADZE_DTYPE_str ? "identity" : "parse_number";
+    return to == ADZE_DTYPE_str ? "format_number" : "cast";
+}
+
 term *compose_cast(adze_onnx_node *node, term *x, adze_dtype dtype)
 {
     if (!x || compose_dtype(x) == dtype) return x;
-    return compose_with(node, "cast", x, adze_attr_type("to", dtype));
+    const char *op = compose_cast_op(compose_dtype(x), dtype);
+    return dtype == ADZE_DTYPE_str ? compose1(node, op, x) : compose_with(node, op, x, adze_attr_type("to", dtype));
 }
 
 term *compose_number(adze_onnx_node *node, adze_dtype dtype, double value)

@@ -31,6 +31,8 @@ bool compose_need(adze_onnx_node *node, uint32_t count);
 /* Axis counted from either end. Reports one out of range. */
 bool compose_axis(adze_onnx_node *node, int64_t axis, uint32_t rank, uint32_t *out);
 
+/* The op that converts elements; to strings without an attribute `to`. */
+const char *compose_cast_op(adze_dtype from, adze_dtype to);
 term *compose_cast(adze_onnx_node *node, term *x, adze_dtype dtype);
 /* Constants: one number of rank 0, of a dtype or of that of a term; a list of ints. */
 term *compose_number(adze_onnx_node *node, adze_dtype dtype, double value);

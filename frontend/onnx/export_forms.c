@@ -18,6 +18,15 @@ static bool say_shift(adze_onnx_export *x)
     return adze_onnx_end(x);
 }
 
+/* From texts and to them: attributes of the row, or the element type that it does not say. */
+static bool say_cast(adze_onnx_export *x)
+{
+    if (adze_op_is(x->op, "parse_number")) return adze_onnx_say_as(x, "Cast");
+    say_operands(x, "Cast");
+    adze_onnx_int(x, "to", adze_onnx_dtype_number(ADZE_DTYPE_str));
+    return adze_onnx_end(x);
+}
+
 /* Largest and smallest came with opset 18. */
 static bool say_scatter(adze_onnx_export *x)
 {
@@ -90,9 +99,10 @@ adze_onnx_speaker *adze_onnx_spelling_find(const char *op)
         const char *op;
         adze_onnx_speaker *speaker;
     } rows[] = {
-        {"grid_sample", say_grid_sample}, {"gru", say_recurrent},          {"lstm", say_recurrent},
-        {"rnn", say_recurrent},           {"roi_align", say_roi_align},    {"scatter_elements", say_scatter},
-        {"scatter_nd", say_scatter},      {"shift_left", say_shift},       {"shift_right", say_shift},
+        {"format_number", say_cast}, {"grid_sample", say_grid_sample}, {"gru", say_recurrent},
+        {"lstm", say_recurrent},     {"parse_number", say_cast},       {"rnn", say_recurrent},
+        {"roi_align", say_roi_align}, {"scatter_elements", say_scatter}, {"scatter_nd", say_scatter},
+        {"shift_left", say_shift},   {"shift_right", say_shift},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].op, op)) return rows[i].speaker;

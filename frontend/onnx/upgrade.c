@@ -16,6 +16,7 @@ static const adze_onnx_upgrade rows[] = {
     {"Bernoulli", " dtype seed ", adze_onnx_upgrade_bernoulli},
     {"BitShift", " direction ", adze_onnx_upgrade_bit_shift},
     {"BlackmanWindow", " output_datatype periodic ", adze_onnx_upgrade_blackman_window},
+    {"Cast", NULL, adze_onnx_upgrade_cast},
     {"CastLike", " round_mode saturate ", adze_onnx_upgrade_cast_like},
     {"CausalConvWithState", " activation ", adze_onnx_upgrade_causal_conv},
     {"CenterCropPad", " axes ", adze_onnx_upgrade_center_crop_pad},

@@ -43,6 +43,7 @@ bool adze_onnx_upgrade_scatter(adze_onnx_node *node);
 bool adze_onnx_upgrade_tensor_scatter(adze_onnx_node *node);
 bool adze_onnx_upgrade_topk(adze_onnx_node *node);
 /* upgrade_elementwise.c */
+bool adze_onnx_upgrade_cast(adze_onnx_node *node);
 bool adze_onnx_upgrade_cast_like(adze_onnx_node *node);
 bool adze_onnx_upgrade_bit_shift(adze_onnx_node *node);
 bool adze_onnx_upgrade_mean(adze_onnx_node *node);

@@ -3,14 +3,33 @@
 
 #include <string.h>
 
+/* Texts have conversions of their own, of which one is told nothing of small floats. */
+static bool cast_to(adze_onnx_node *node, adze_dtype to)
+{
+    adze_attr attr = adze_attr_type("to", to);
+    const char *op = compose_cast_op(compose_dtype(adze_onnx_operand(node, 0)), to);
+    if (to != ADZE_DTYPE_str) return adze_onnx_finish(node, op, &attr, 1);
+    adze_onnx_attr(node, "saturate");
+    adze_onnx_attr(node, "round_mode");
+    return adze_onnx_finish(node, op, NULL, 0);
+}
+
+bool adze_onnx_upgrade_cast(adze_onnx_node *node)
+{
+    int64_t number = 0;
+    if (!adze_onnx_attr_int(node, "to", &number)) return false;
+    adze_dtype to = adze_onnx_dtype(number);
+    if (to != ADZE_DTYPE_NONE) return cast_to(node, to);
+    return adze_onnx_unsupported(node, "element type %lld of attribute 'to' is not known", (long long)number);
+}
+
 /* Cast to the second operand's element type. */
 bool adze_onnx_upgrade_cast_like(adze_onnx_node *node)
 {
     term *like = adze_onnx_operand(node, 1);
     if (!like) return adze_onnx_invalid(node, "has no input 1");
-    adze_attr to = adze_attr_type("to", compose_dtype(like));
     node->n_in = 1;
-    return adze_onnx_finish(node, "cast", &to, 1);
+    return cast_to(node, compose_dtype(like));
 }
 
 bool adze_onnx_upgrade_bit_shift(adze_onnx_node *node)

@@ -362,6 +362,22 @@ static inline void ev_store_f64(uint32_t dtype, void *data, int64_t first, int64
     }
 }
 
+/* As ev_store_f64, one element beside the other, with what Cast says of small floats: what is beyond the largest value,
+ * and how f8e8m0 rounds (ev_encode_e8m0). */
+static inline void ev_store_cast(uint32_t dtype, void *data, int64_t first, int64_t n, const double *in, bool saturate,
+                                 char round)
+{
+    const ev_format *format = ev_small_float(dtype);
+    uint32_t bits = adze_dtype_bits((adze_dtype)dtype);
+    if (dtype != ADZE_DTYPE_f8e8m0 && (!format || bits > 8)) {
+        ev_store_f64(dtype, data, first, 1, n, in);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        ev_put_code(data, first + i, bits,
+                    format ? ev_encode(format, in[i], saturate) : ev_encode_e8m0(in[i], saturate, round));
+}
+
 #undef EV_LOAD
 #undef EV_STORE
 

@@ -129,9 +129,7 @@ static void convert(const adze_value *in, adze_value *out, bool saturate, char r
     double floats[BLOCK];
     int64_t ints[BLOCK], n = (int64_t)adze_value_count(in);
     bool whole = ev_is_int(in->dtype) && ev_is_int(out->dtype);
-    const ev_format *format = ev_small_float(out->dtype);
-    uint32_t bits = adze_dtype_bits((adze_dtype)out->dtype);
-    if (bits < 8) memset(out->data, 0, ev_bytes(out));
+    if (adze_dtype_bits((adze_dtype)out->dtype) < 8) memset(out->data, 0, ev_bytes(out));
     for (int64_t i = 0; i < n; i += BLOCK) {
         int64_t now = ev_min(BLOCK, n - i);
         if (whole) {
@@ -140,14 +138,7 @@ static void convert(const adze_value *in, adze_value *out, bool saturate, char r
             continue;
         }
         ev_load_f64(in->dtype, in->data, i, 1, now, floats);
-        if (out->dtype == ADZE_DTYPE_f8e8m0 || (format && bits <= 8)) {
-            for (int64_t k = 0; k < now; k++)
-                ev_put_code(out->data, i + k, bits,
-                            format ? ev_encode(format, floats[k], saturate)
-                                   : ev_encode_e8m0(floats[k], saturate, round));
-        } else {
-            ev_store_f64(out->dtype, out->data, i, 1, now, floats);
-        }
+        ev_store_cast(out->dtype, out->data, i, now, floats, saturate, round);
     }
 }
 

@@ -153,6 +153,8 @@ static inline bool ev_text_is(adze_string text, const char *want)
     return text.size == n && memcmp(text.data, want, n) == 0;
 }
 
+static inline bool ev_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
 static inline int64_t ev_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;

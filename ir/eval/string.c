@@ -62,11 +62,9 @@ typedef struct splitter {
     bool done;
 } splitter;
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 static void skip_space(adze_string *text)
 {
-    while (text->size && is_space(text->data[0])) text->data++, text->size--;
+    while (text->size && ev_is_space(text->data[0])) text->data++, text->size--;
 }
 
 /* Where the next delimiter begins; the text's size if there is none. */
@@ -74,7 +72,7 @@ static uint64_t find(const splitter *s)
 {
     uint64_t n = s->delimiter.size ? s->delimiter.size : 1;
     for (uint64_t i = 0; i + n <= s->rest.size; i++)
-        if (s->delimiter.size ? memcmp(s->rest.data + i, s->delimiter.data, n) == 0 : is_space(s->rest.data[i]))
+        if (s->delimiter.size ? memcmp(s->rest.data + i, s->delimiter.data, n) == 0 : ev_is_space(s->rest.data[i]))
             return i;
     return s->rest.size;
 }

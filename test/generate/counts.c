@@ -22,10 +22,12 @@ static const struct {
     {"loop", "test/backends/x86/flow.py makes them"},
 #define NO_TENSOR "modules hold tensors of numbers"
     {"concat_from_sequence", NO_TENSOR},
+    {"format_number", NO_TENSOR},
     {"map_entries", NO_TENSOR},
     {"optional", NO_TENSOR},
     {"optional_get_element", NO_TENSOR},
     {"optional_has_element", NO_TENSOR},
+    {"parse_number", NO_TENSOR},
     {"regex_full_match", NO_TENSOR},
     {"sequence_at", NO_TENSOR},
     {"sequence_construct", NO_TENSOR},

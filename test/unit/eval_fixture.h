@@ -97,7 +97,7 @@ static inline void set_str(const char *name, const char *text)
     attribute(name)->s = (adze_string){text, strlen(text)};
 }
 
-static void set_ints_of(const char *name, const int64_t *values, uint64_t count)
+static inline void set_ints_of(const char *name, const int64_t *values, uint64_t count)
 {
     int64_t *copy = eval_block(count * sizeof *copy);
     memcpy(copy, values, count * sizeof *copy);

@@ -350,9 +350,9 @@ TEST(what_onnx_has_not)
     refuse("func @main(%x: f32[4,4]<perm=[1,0]>) -> (%y: f32[4,4]<perm=[1,0]>) {\n"
            " %y = relu(%x) : f32[4,4]<perm=[1,0]>\n return(%y)\n}\n",
            NULL, "tensors in a layout");
-    refuse("const @a: f64[] = dense[0.5]\nconst @b: str[] = derived cast(@a) {to = str}\n"
-           "func @main(%x: str[2]) -> (%y: bool[2]) {\n %y = equal(%x, @b) : bool[2]\n return(%y)\n}\n", NULL,
-           "not implemented for this element type");
+    refuse("const @a: str[] = dense[\"x\"]\nconst @b: f32[] = derived parse_number(@a) {to = f32}\n"
+           "func @main(%x: f32[2]) -> (%y: f32[2]) {\n %y = add(%x, @b) : f32[2]\n return(%y)\n}\n", NULL,
+           "a text that does not begin with a number");
     refuse("func @main(%x: u8[2]) -> (%y: u8[2]) {\n %y = pow(%x, %x) : u8[2]\n return(%y)\n}\n", NULL,
            "pow (Pow takes no u8 and u8) 'y'");
     refuse(FUNC("relu(%x) : f32[4,4]") "func @other(%x: f32[4]) -> (f32[4]) {\n return(%x)\n}\n", NULL,
