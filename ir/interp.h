@@ -67,7 +67,8 @@ bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value
 
 /* interp_sequence.c: a `sequence_insert` on a sequence that is used no more, whose items stay where they are. Nothing is
  * done, and *out_done is false, where it is used, or the evaluation has something to say. */
-bool adze_interp_insert(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out, bool *out_done);
+bool adze_interp_insert(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out,
+                        bool *out_done);
 
 /* interp_loop.c: runs a function of loop IR; what goes wrong in it is reported at `loc`. */
 typedef struct adze_memory {

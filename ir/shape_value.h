@@ -15,7 +15,7 @@ typedef struct shape_walker {
 /* Entries in row-major order; `?` where one cannot be known. */
 typedef const adze_dim *shape_entries[SHAPE_ENTRIES];
 
-/* Each of these gives the number of entries it wrote to `out` (room for SHAPE_ENTRIES), or -1 where nothing is known. */
+/* Each of these gives the number of entries it wrote to `out` (room for SHAPE_ENTRIES), or -1: nothing is known. */
 int shape_walk(shape_walker *w, const adze_ir_value *value, const adze_dim **out);
 int shape_walk_operand(shape_walker *w, const adze_op *op, uint32_t index, const adze_dim **out);
 

@@ -30,8 +30,9 @@ struct adze_model {
     char error[ERROR_SIZE];
 };
 
-/* A piece of memory that a session took; its payload starts 64 bytes after the header. That of a late sequence holds its
- * items, and for each of them the block that its contents lie in, behind each other; several sequences may hold one. */
+/* A piece of memory that a session took; its payload starts 64 bytes after the header. That of a late sequence holds
+ * its items, and for each of them the block that its contents lie in, behind each other; several sequences may hold
+ * one. */
 typedef struct block {
     struct block *next;
     uint64_t capacity, used;
@@ -123,8 +124,8 @@ void adze_rt_session_free(adze_session *s, void *memory, uint64_t bytes);
 /* At least `bytes`, of a spare block where one fits; NULL: there is no memory. */
 block *adze_rt_block_create(adze_session *s, uint64_t bytes);
 /* A list that nobody reads any more: its blocks serve until the end of the next run, as far as they are no more than
- * what was ever in use: a loop whose values grow is done with more and more. Memory that went back to the system at once
- * would cost a page fault for each page of an output in every run. */
+ * what was ever in use: a loop whose values grow is done with more and more. Memory that went back to the system at
+ * once would cost a page fault for each page of an output in every run. */
 void adze_rt_block_list_spare(adze_session *s, block **list);
 /* Frees what was spare throughout the last run. */
 void adze_rt_spare_begin(adze_session *s);

@@ -7,7 +7,8 @@ static size_t session_bytes(const adze_artifact *a)
     size_t n_io = (size_t)a->n_inputs + a->n_outputs;
     return sizeof(adze_session) + n_io * (sizeof(slot) + sizeof(void *)) +
            ((size_t)a->n_symbols + a->n_dims) * sizeof(int64_t) +
-           a->n_steps * (sizeof(step_times) + sizeof(step_back)) + a->n_late * (sizeof(adze_value) + sizeof(late)) + a->n_dims * sizeof(bool);
+           a->n_steps * (sizeof(step_times) + sizeof(step_back)) + a->n_late * (sizeof(adze_value) + sizeof(late)) +
+           a->n_dims * sizeof(bool);
 }
 
 static adze_status check_options(const adze_session_options *o)

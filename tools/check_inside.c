@@ -9,8 +9,8 @@
  *     } : f32[4]                         } : f32[4], f32[?,4]
  *
  * All are asked for at once, and where nothing differs then one by one, for kernels form again. The first is that of
- * the first iteration, in the order of the body. Values that have other dims from one iteration to the next are not asked
- * for, nor strings and what is no tensor.
+ * the first iteration, in the order of the body. Values that have other dims from one iteration to the next are not
+ * asked for, nor strings and what is no tensor.
  */
 #include "check.h"
 

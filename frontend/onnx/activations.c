@@ -29,7 +29,8 @@ static const activation rows[] = {
 const activation *compose_find_activation(const char *name, size_t size, activation_user user)
 {
     for (const activation *row = rows; row < rows + sizeof rows / sizeof *rows; row++) {
-        int differs = user == ACTIVATION_OF_LAYERS ? strncasecmp(row->name, name, size) : strncmp(row->name, name, size);
+        bool any_case = user == ACTIVATION_OF_LAYERS;
+        int differs = any_case ? strncasecmp(row->name, name, size) : strncmp(row->name, name, size);
         if (!differs && !row->name[size] && row->users & user) return row;
     }
     return NULL;
@@ -66,7 +67,8 @@ term *compose_activate(adze_onnx_node *node, const activation_use *use, term *x)
     adze_attr attrs[ACTIVATION_PARAMS];
     uint32_t n = 0;
     if (!x || !a) return x;
-    for (; a->op && n < ACTIVATION_PARAMS && a->params[n]; n++) attrs[n] = adze_attr_float(a->params[n], use->params[n]);
+    for (; a->op && n < ACTIVATION_PARAMS && a->params[n]; n++)
+        attrs[n] = adze_attr_float(a->params[n], use->params[n]);
     if (a->op) return compose_all(node, a->op, &x, 1, 1, attrs, n);
     if (!strcmp(a->name, "Affine")) return compose2(node, "add", times(node, x, alpha), compose_like(node, x, beta));
     if (!strcmp(a->name, "ScaledTanh")) return times(node, compose1(node, "tanh", times(node, x, beta)), alpha);

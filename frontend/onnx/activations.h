@@ -1,4 +1,4 @@
-/* Activations that attributes of other ops name: of recurrent layers, and of the fused ops of com.microsoft. Private. */
+/* Activations that attributes of other ops name: of recurrent layers and of the fused ops of com.microsoft. Private. */
 #ifndef ADZE_ONNX_ACTIVATIONS_H
 #define ADZE_ONNX_ACTIVATIONS_H
 

@@ -1,8 +1,8 @@
 /* com.microsoft: GreedySearch over a decoder like GPT-2, as a loop around it.
  *
  * The decoder reads the prompt once, and then each word that it finds best itself, the first of equal ones. A sequence
- * ends with padding in place of the word that ends it; the search ends once all have. What ONNX Runtime leaves unwritten
- * behind that is padding here. Source: the schema of ONNX Runtime, and what its kernel for CPUs computes.
+ * ends with padding in place of the word that ends it; the search ends once all have. What ONNX Runtime leaves
+ * unwritten behind that is padding here. Source: the schema of ONNX Runtime, and what its kernel for CPUs computes.
  */
 #include "search.h"
 

@@ -2,8 +2,8 @@
  *
  * Of each sequence of a batch `beams` continuations are followed. A step takes the best 2 * beams of all continuations
  * by one token; of these the best that end are kept, and the best that do not end go on. A sequence is done once as
- * many are kept as there are beams and none that goes on can be better. Source: the schema of ONNX Runtime, and what its
- * kernel for CPUs computes; the search is that of Hugging Face's transformers.
+ * many are kept as there are beams and none that goes on can be better. Source: the schema of ONNX Runtime, and what
+ * its kernel for CPUs computes; the search is that of Hugging Face's transformers.
  */
 #include "search.h"
 
@@ -135,7 +135,8 @@ static bool advance(search *s, term **state, term *logits, term *length, bool fi
     term *order = compose_iota(node, search_dim(s, TOP * s->beams), 2, 1), *zero = search_i64(s, 0);
     order = compose2(node, "add", order, compose3(node, "where", c.ends, search_i64(s, TOP * s->beams), zero));
     if (!search_best(s, order, s->beams, false, &at)) return false;
-    term *beam = take(s, c.beams, at), *word = compose3(node, "where", done, search_i64(s, s->pad), take(s, c.words, at));
+    term *beam = take(s, c.beams, at), *found = take(s, c.words, at);
+    term *word = compose3(node, "where", done, search_i64(s, s->pad), found);
     state[SCORES] = compose3(node, "where", done, search_f32(s, 0), take(s, c.scores, at));
     term *row = compose2(node, "mul", compose_iota(node, s->batch, 2, 0), search_i64(s, s->beams));
     *origin = flat(s, compose3(node, "where", done, zero, compose2(node, "add", row, beam)), NULL);

@@ -1,9 +1,9 @@
-/* Exact decimals. A number is held as decimal digits; multiplying and dividing it by powers of two, digit by digit as on
- * paper, brings it to the binary exponent that is wanted, and what is left of the point is rounded once.
+/* Exact decimals. A number is held as decimal digits; multiplying and dividing it by powers of two, digit by digit as
+ * on paper, brings it to the binary exponent that is wanted, and what is left of the point is rounded once.
  *
  * 800 digits will do, and whether there is more behind them: what lies half-way between two neighbours of f64 has at
- * most 767 significant digits (the subnormal ones, odd / 2^1075), so digits behind those decide only if they are not all
- * zero.
+ * most 767 significant digits (the subnormal ones, odd / 2^1075), so digits behind those decide only if they are not
+ * all zero.
  */
 #include "decimal.h"
 #include "bits.h"

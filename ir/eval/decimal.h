@@ -13,9 +13,9 @@ typedef enum ev_text_kind {
     EV_TEXT_BEYOND, /* a number that is too large */
 } ev_text_kind;
 
-/* The longest prefix that strtod (C11 7.22.1.3) takes: decimal, with exponent or without, hexadecimal, "inf", "infinity"
- * and "nan" in any case. To nearest, ties to even; what is too small becomes a subnormal number or 0. The text may have
- * any length: time is linear in it, memory is constant. */
+/* The longest prefix that strtod (C11 7.22.1.3) takes: decimal, with exponent or without, hexadecimal, "inf",
+ * "infinity" and "nan" in any case. To nearest, ties to even; what is too small becomes a subnormal number or 0. The
+ * text may have any length: time is linear in it, memory is constant. */
 ev_text_kind ev_text_to_f64(adze_string text, double *out);
 
 /* The longest prefix that strtoll takes with base 10; as strtoull if `is_unsigned`, so that a minus sign negates modulo

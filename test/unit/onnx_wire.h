@@ -193,6 +193,17 @@ static inline wire m_model(wire graph, int64_t opset)
     return w;
 }
 
+/* A graph of one node, input x and output y, f32 of the given dims. */
+static inline wire m_one_node(wire node, const char *dims_in, const char *dims_out)
+{
+    wire graph = {0};
+    w_msg(&graph, 1, node);
+    w_str(&graph, 2, "g");
+    w_msg(&graph, 11, m_value("x", 1, dims_in));
+    w_msg(&graph, 12, m_value("y", 1, dims_out));
+    return graph;
+}
+
 /* ---- Reading them ---- */
 
 /* Everything that was reported, a line each. */
