@@ -22,10 +22,11 @@
 #define STRUCT(name, imin, imax, omin, omax, rmin, rmax, traits, infer, help, attrs)
 #include <adze/ops.def>
 
-/* The C library functions that evaluations may use; compilers emit calls to them anyway. */
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memset(void *to, int byte, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
+/* The C library functions that evaluations may use; compilers emit calls to them anyway. By these names, those of
+ * constant size become instructions in freestanding code, too, where plain names are calls. */
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#define memcmp __builtin_memcmp
 
 static inline adze_status ev_fail(const adze_env *env, adze_status status, const char *message)
 {

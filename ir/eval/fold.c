@@ -54,6 +54,66 @@ adze_status eval_max_unpool(const adze_env *env, const adze_value *in, uint32_t 
     return ADZE_OK;
 }
 
+/* [taps, places] of one plane: what windows hold that lie at `places` of it. */
+typedef struct columns {
+    const adze_value *x;
+    uint32_t outer;           /* axes but the last one, along which rows lie */
+    const ev_window *window;  /* of every axis */
+    const int64_t *kernel;
+    int64_t blocks;           /* places */
+    double *line, *run;       /* a row of the plane; what one tap adds to it, unless that is f32 as it stands */
+} columns;
+
+static inline void add_run(double *restrict line, int64_t step, const float *restrict run, int64_t n)
+{
+    if (step == 1)
+        for (int64_t i = 0; i < n; i++) line[i] += (double)run[i];
+    else
+        for (int64_t i = 0; i < n; i++) line[i * step] += (double)run[i];
+}
+
+/* Adds to the line what the taps of one row of the windows, which begins at element `from`, hold for it. */
+static void add_taps(const columns *t, int64_t from)
+{
+    const ev_window *w = &t->window[t->outer];
+    for (int64_t tap = 0; tap < w->kernel; tap++, from += t->blocks) {
+        int64_t low, high;
+        ev_window_inside(w, tap, 0, w->out, &low, &high);
+        if (low >= high) continue;
+        double *line = t->line + low * w->stride - w->before + tap * w->dilation;
+        if (t->x->dtype == ADZE_DTYPE_f32) {
+            add_run(line, w->stride, (const float *)t->x->data + from + low, high - low);
+            continue;
+        }
+        ev_load_f64(t->x->dtype, t->x->data, from + low, 1, high - low, t->run);
+        for (int64_t i = 0; i < high - low; i++) line[i * w->stride] += t->run[i];
+    }
+}
+
+/* Where the window lies, in places of its axis, whose element `tap` is pixel `at`; -1: there is none. */
+static int64_t window_of(const ev_window *w, int64_t at, int64_t tap)
+{
+    int64_t shift = at + w->before - tap * w->dilation;
+    return shift < 0 || shift % w->stride || shift / w->stride >= w->out ? -1 : shift / w->stride;
+}
+
+/* Row `at` of the plane whose columns begin at element `first`. Each pixel's sum runs in the order of the taps. */
+static void sum_row(const columns *t, int64_t first, const int64_t *at)
+{
+    const ev_window *last = &t->window[t->outer];
+    int64_t tap[ADZE_MAX_RANK] = {0}, from = first;
+    for (int64_t i = 0; i < last->in; i++) t->line[i] = 0;
+    do {
+        int64_t place = 0;
+        for (uint32_t i = 0; i < t->outer && place >= 0; i++) {
+            int64_t where = window_of(&t->window[i], at[i], tap[i]);
+            place = where < 0 ? -1 : place * t->window[i].out + where;
+        }
+        if (place >= 0) add_taps(t, from + place * last->out);
+        from += last->kernel * t->blocks;
+    } while (ev_next(t->outer, t->kernel, tap));
+}
+
 adze_status eval_col2im(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
                         const void *attrs)
 {
@@ -85,27 +145,15 @@ adze_status eval_col2im(const adze_env *env, const adze_value *in, uint32_t n_in
     for (uint32_t i = 0; i < axes; i++) dims[2 + i] = image[i];
     status = ev_result(env, out, in->dtype, axes + 2, dims);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
-    int64_t pixels = ev_product(image, 0, axes), strides[ADZE_MAX_RANK];
-    double *plane = ev_scratch(env, (uint64_t)pixels, sizeof *plane);
-    if (!plane) return ev_no_memory(env);
-    ev_strides(axes, image, strides);
-    for (int64_t c = 0; c < dims[0] * dims[1]; c++) {
-        int64_t tap[ADZE_MAX_RANK] = {0}, at[ADZE_MAX_RANK] = {0}, from = c * taps * blocks;
-        for (int64_t i = 0; i < pixels; i++) plane[i] = 0;
-        for (int64_t t = 0; t < taps; t++) {
-            for (int64_t b = 0; b < blocks; b++, from++) {
-                int64_t to = 0, where;
-                bool inside = true;
-                for (uint32_t i = 0; i < axes && inside; i++) {
-                    inside = ev_window_at(&window[i], at[i], tap[i], &where);
-                    to += where * strides[i];
-                }
-                if (inside) plane[to] += ev_get_f64(in, from);
-                ev_next(axes, places, at);
-            }
-            ev_next(axes, kernel, tap);
-        }
-        ev_store_f64(out->dtype, out->data, c * pixels, 1, pixels, plane);
+    columns t = {.x = in, .outer = axes - 1, .window = window, .kernel = kernel, .blocks = blocks};
+    int64_t width = image[axes - 1], rows = ev_product(image, 0, axes - 1), at[ADZE_MAX_RANK] = {0};
+    t.line = ev_scratch(env, (uint64_t)width, sizeof *t.line);
+    t.run = ev_scratch(env, (uint64_t)places[axes - 1], sizeof *t.run);
+    if (!t.line || !t.run) return ev_no_memory(env);
+    for (int64_t row = 0; row < dims[0] * dims[1] * rows; row++) {
+        sum_row(&t, row / rows * taps * blocks, at);
+        ev_store_f64(out->dtype, out->data, row * width, 1, width, t.line);
+        ev_next(t.outer, image, at);
     }
     return ADZE_OK;
 }
