@@ -169,7 +169,18 @@ def products():
     yield Row("Conv", PICTURE, floats(64, 1, 3, 3), pads=[1, 1, 1, 1], group=64, name="Conv, depthwise")
     yield Row("Conv", PICTURE, floats(64, 64, 1, 1), name="Conv, 1x1")
     yield Row("ConvInteger", (U8, list(IMAGE)), random.integers(0, 99, [64, 64, 3, 3]).astype(np.uint8))
+    yield Row("ConvInteger", (U8, list(IMAGE)), random.integers(0, 256, [64, 64, 3, 3]).astype(np.uint8),
+              name="ConvInteger, weights above 127")
+    yield Row("QLinearConv", (U8, list(IMAGE)), scalar(0.02, np.float32), scalar(50, np.uint8),
+              random.integers(-99, 99, [64, 64, 3, 3]).astype(np.int8), scalar(0.01, np.float32), scalar(0, np.int8),
+              scalar(0.5, np.float32), scalar(128, np.uint8))
     yield Row("ConvTranspose", (F32, [1, 64, 64, 64]), floats(64, 32, 4, 4), strides=[2, 2], pads=[1, 1, 1, 1])
+    yield Row("ConvTranspose", (F32, [1, 64, 64, 64]), floats(64, 32, 3, 3), strides=[2, 2], dilations=[2, 2],
+              name="ConvTranspose, dilated")
+    yield Row("ConvTranspose", (F32, [1, 32, 16, 32, 32]), floats(32, 16, 2, 2, 2), strides=[2, 2, 2],
+              name="ConvTranspose, three axes")
+    yield Row("ConvTranspose", (F32, [1, 64, 64, 64]), floats(64, 32, 2, 2), strides=[3, 3],
+              name="ConvTranspose, stride above kernel")
     yield Row("DeformConv", (F32, [1, 16, 64, 64]), floats(16, 16, 3, 3), (F32, [1, 18, 64, 64]), pads=[1, 1, 1, 1])
     for op in ("MaxPool", "AveragePool", "LpPool"):
         yield Row(op, PICTURE, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
