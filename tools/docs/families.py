@@ -39,7 +39,7 @@ FAMILIES = {
     "windows": "window.[ch] window pool",
     "moves and shapes": "move shape reshape pad copy.h constant index "
                         "transpose",
-    "resize and sampling": "resize sample suppress",
+    "resize and sampling": "resize sample sample.h deform suppress",
     "scatter": "scatter",
     "quantization": "quant",
     "recurrent": "recurrent",
