@@ -201,16 +201,55 @@ static const adze_dim *mul(adze_context *context, const adze_dim *a, const adze_
 
 /* ---- min, max, all together ---- */
 
+enum { MAX_CHOICES = 16 };
+
+/* What one of the kind chooses from, as far as there is room. */
+typedef struct choices {
+    const adze_dim *of[MAX_CHOICES];
+    uint32_t n;
+    bool full;
+} choices;
+
+/* Is `a` chosen wherever `b` is there too? */
+static bool beats(adze_context *context, adze_dim_kind kind, const adze_dim *a, const adze_dim *b)
+{
+    int64_t lo, hi;
+    const adze_dim *difference = adze_dim_sub(context, a, b);
+    adze_dim_range(difference, NULL, 0, &lo, &hi);
+    return a == b || (!difference->unknown && (kind == ADZE_DIM_MIN ? hi <= 0 : lo >= 0));
+}
+
+static void choose_from(adze_context *context, adze_dim_kind kind, const adze_dim *dim, choices *c)
+{
+    for (; dim->kind == kind && !c->full; dim = dim->b) choose_from(context, kind, dim->a, c);
+    uint32_t kept = 0;
+    if (c->full) return;
+    for (uint32_t i = 0; i < c->n; i++)
+        if (beats(context, kind, c->of[i], dim)) return;
+    for (uint32_t i = 0; i < c->n; i++)
+        if (!beats(context, kind, dim, c->of[i])) c->of[kept++] = c->of[i];
+    c->n = kept;
+    if (c->n == MAX_CHOICES) c->full = true;
+    else c->of[c->n++] = dim;
+}
+
+/* max(a, max(b, a)) is max(a, b): nested ones are one chain in order, in which none is there for nothing. */
 static const adze_dim *min_max(adze_context *context, adze_dim_kind kind, const adze_dim *a, const adze_dim *b)
 {
     if (a == b) return a;
-    const adze_dim *difference = adze_dim_sub(context, a, b);
-    int64_t lo, hi;
-    adze_dim_range(difference, NULL, 0, &lo, &hi);
-    if (!difference->unknown && lo >= 0) return kind == ADZE_DIM_MIN ? b : a;
-    if (!difference->unknown && hi <= 0) return kind == ADZE_DIM_MIN ? a : b;
-    bool in_order = order(a, b) < 0;
-    return adze_dim_intern(context, kind, 0, NULL, in_order ? a : b, in_order ? b : a);
+    choices c = {.n = 0};
+    choose_from(context, kind, a, &c);
+    choose_from(context, kind, b, &c);
+    if (c.full) return adze_dim_intern(context, kind, 0, NULL, order(a, b) < 0 ? a : b, order(a, b) < 0 ? b : a);
+    for (uint32_t i = 1; i < c.n; i++) { /* insertion sort */
+        const adze_dim *dim = c.of[i];
+        uint32_t k = i;
+        for (; k && order(c.of[k - 1], dim) > 0; k--) c.of[k] = c.of[k - 1];
+        c.of[k] = dim;
+    }
+    const adze_dim *chain = c.of[c.n - 1];
+    for (uint32_t i = c.n - 1; i-- > 0;) chain = adze_dim_intern(context, kind, 0, NULL, c.of[i], chain);
+    return chain;
 }
 
 const adze_dim *adze_dim_binary(adze_context *context, adze_dim_kind kind, const adze_dim *a, const adze_dim *b)
