@@ -12,7 +12,7 @@
 #include "passes/certifier.h"
 
 /* Of a run and of folding: what takes as many bytes is done soon. */
-enum { RUN_MEMORY = 1 << 17, MAX_RUNS = 64 };
+enum { RUN_MEMORY = 1 << 17, MAX_RUNS = 64, MAX_OPS = 2000 };
 
 /* Loops of which it is not known that they end soon, those inside each other together: endless ones are as valid as in
  * any language. `runs` is how often the region runs. */
@@ -30,6 +30,14 @@ static bool may_run_long(const adze_region *region, int64_t runs)
             if (may_run_long(adze_op_region(op, i), inside)) return true;
     }
     return false;
+}
+
+static uint32_t count_ops(const adze_region *region)
+{
+    uint32_t n = 0;
+    for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op), n++)
+        for (uint32_t i = 0; i < adze_op_num_regions(op); i++) n += count_ops(adze_op_region(op, i));
+    return n;
 }
 
 /* An input of small dims; false where the type is none that this makes. */
@@ -118,7 +126,8 @@ static void check(adze_context *context, adze_module *module, const uint8_t *byt
     bool written = adze_onnx_write(module, "/dev/null", NULL);
     if (adze_context_errors(context) != errors + !written) fuzz_fail("written and refused", bytes, size);
     adze_context_set_max_memory(context, RUN_MEMORY);
-    if (may_run_long(adze_func_body(adze_module_main(module)), 1)) return;
+    const adze_region *body = adze_func_body(adze_module_main(module));
+    if (may_run_long(body, 1) || count_ops(body) > MAX_OPS) return;
     bool strict = size % 4 != 0; /* else with rules that round differently, too */
     results before = run(module);
     setenv("ADZE_DATA_DIR", ADZE_DATA, 0);
