@@ -136,7 +136,10 @@ static adze_status fail(const reader *r)
     return image_fail(r->m, ADZE_ERR_FORMAT, "%s", r->why[0] ? r->why : "the bytes are damaged");
 }
 
-static uint32_t u32(const uint8_t *p) { return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3]; }
+static uint32_t u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
 /* Each tile has a head of 14 bytes at least (SOT and SOD, A.4 of ISO/IEC 15444-1), and OpenJPEG keeps some kilobytes
  * for each that the file declares (SIZ, A.5.1): so they are counted before it reads anything. */
