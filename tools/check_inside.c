@@ -303,7 +303,7 @@ static void ask(inside *s, const uint32_t *list, uint32_t n)
         s->failed = !value;
         if (value) adze_op_insert_operand(end, 0, value);
     }
-    free(there.ops);
+    forget(&there);
     if (!s->failed) name_results(module, end);
     adze_device right = {0}, device = {0};
     const adze_value *want, *got;
