@@ -1,6 +1,7 @@
 /* The files of a model: sizes first, then all bytes in one pass, weights from where they lie.
  *
- * Both files get their names when both are whole; the data first, since the model speaks of it.
+ * Both files get their names when both are whole; the data first, since the model speaks of it. That is two steps: who
+ * dies between them leaves an old model beside new data.
  */
 #include "export.h"
 #include "source.h"
