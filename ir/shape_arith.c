@@ -139,6 +139,13 @@ static const struct {
     {"reduce_max", larger},
 };
 
+/* Entries of what n and m are combined to, where one of them may stand for all; -1 where they do not fit. */
+static int broadcast(int n, int m)
+{
+    if (n < 0 || m < 0 || (m != n && m != 1 && n != 1)) return -1;
+    return n == 1 ? m : n;
+}
+
 static int walk_combine(shape_walker *w, const adze_op *op, combine *apply, const adze_dim **out)
 {
     shape_entries more;
@@ -146,8 +153,7 @@ static int walk_combine(shape_walker *w, const adze_op *op, combine *apply, cons
     int n = shape_walk_operand(w, op, 0, out);
     for (uint32_t k = 1; n >= 0 && k < adze_op_num_operands(op); k++) {
         int m = shape_is_flat(adze_op_operand(op, k)) ? shape_walk_operand(w, op, k, more) : -1;
-        if (m < 0 || (m != n && m != 1 && n != 1)) return -1;
-        int both = n == 1 ? m : n;
+        int both = broadcast(n, m);
         for (int i = both - 1; i >= 0; i--) out[i] = apply(w->context, out[n == 1 ? 0 : i], more[m == 1 ? 0 : i]);
         n = both;
     }
@@ -161,8 +167,7 @@ static int walk_where(shape_walker *w, const adze_op *op, const adze_dim **out)
         if (!shape_is_flat(adze_op_operand(op, k))) return -1;
     int c = shape_walk_operand(w, op, 0, condition), a = shape_walk_operand(w, op, 1, yes);
     int b = shape_walk_operand(w, op, 2, no);
-    int n = c == 1 ? (a == 1 ? b : a) : c;
-    if (c < 0 || a < 0 || b < 0 || (c != n && c != 1) || (a != n && a != 1) || (b != n && b != 1)) return -1;
+    int n = broadcast(c, broadcast(a, b));
     for (int i = 0; i < n; i++) {
         const adze_dim *choice = condition[c == 1 ? 0 : i], *x = yes[a == 1 ? 0 : i], *y = no[b == 1 ? 0 : i];
         if (adze_dim_equal(x, y) || adze_dim_is_value(choice, 1))
@@ -240,9 +245,7 @@ static int walk_ratio_of(shape_walker *w, const adze_ir_value *a, const adze_ir_
                          const adze_dim **under)
 {
     shape_entries top, by;
-    int n = shape_walk(w, a, top), m = n < 0 ? -1 : as_fractions(w, constant, by, under);
-    if (m < 0 || (m != n && m != 1 && n != 1)) return -1;
-    int all = n == 1 ? m : n;
+    int n = shape_walk(w, a, top), m = n < 0 ? -1 : as_fractions(w, constant, by, under), all = broadcast(n, m);
     for (int i = all - 1; i >= 0; i--) {
         out[i] = adze_dim_mul(w->context, top[n == 1 ? 0 : i], by[m == 1 ? 0 : i]);
         under[i] = under[m == 1 ? 0 : i];
@@ -259,9 +262,7 @@ static int walk_ratio(shape_walker *w, const adze_op *op, const adze_dim **out, 
     if ((!product && !adze_op_is(op, "div")) || !shape_is_flat(a) || !shape_is_flat(b)) return -1;
     if (product && adze_value_const(a)) return walk_ratio_of(w, b, a, out, under);
     if (product) return walk_ratio_of(w, a, b, out, under);
-    int n = shape_walk(w, a, top), m = n < 0 ? -1 : shape_walk(w, b, under);
-    if (m < 0 || (m != n && m != 1 && n != 1)) return -1;
-    int all = n == 1 ? m : n;
+    int n = shape_walk(w, a, top), m = n < 0 ? -1 : shape_walk(w, b, under), all = broadcast(n, m);
     for (int i = 0; i < all; i++) out[i] = top[n == 1 ? 0 : i];
     for (int i = all - 1; i >= 0; i--) under[i] = under[m == 1 ? 0 : i];
     return all;

@@ -3,8 +3,8 @@ import os
 import shutil
 import sys
 
-from onnx_suite import (ReferenceEvaluator, RUNNER, TensorProto, first_line, folder_of, helper, np, numpy_helper, onnx,
-                        option, run_cases, run_onnx, save_case)
+from onnx_suite import (ReferenceEvaluator, TensorProto, first_line, folder_of, helper, need_runner, np, numpy_helper,
+                        onnx, option, run_cases, run_onnx, save_case)
 
 random = np.random.default_rng(7)
 
@@ -87,9 +87,7 @@ def main(n_forms):
     """`n_forms` of the cases come first, which only the reference runs here."""
     if option("write"):
         return 0 if all([write(option("write"), *row) for row in CASES]) else 1
-    if not os.path.exists(RUNNER):
-        print(f"skipped: no {RUNNER}")
-        return 77
+    need_runner()
     target = option("target")
     folder = folder_of("onnx_opsets") + (f"_{target.partition(':')[0]}" if target else "")
     shutil.rmtree(folder, ignore_errors=True)

@@ -11,11 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import tally
+
 try:
     import onnx
 except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+    tally.skip_all(error)
 
 SOURCE, BUILD = Path(os.environ["ADZE_SOURCE_DIR"]), Path(os.environ["ADZE_BUILD_DIR"])
 NAME = r'"(?:[^"\\]|\\.)*"|[\w.$-]+'

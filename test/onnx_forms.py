@@ -7,11 +7,12 @@ import os
 import re
 import sys
 
+import tally
+
 try:
     import onnx
 except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+    tally.skip_all(error)
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TABLE = os.path.join(SOURCE, "frontend/onnx/forms.def")
@@ -93,8 +94,7 @@ def rows():
 
 def main():
     if onnx.defs.onnx_opset_version() != LAST:
-        print(f"skipped: onnx {onnx.__version__} has opset {onnx.defs.onnx_opset_version()}, not {LAST}")
-        return 77
+        tally.skip_all(f"onnx {onnx.__version__} has opset {onnx.defs.onnx_opset_version()}, not {LAST}")
     want = list(rows())
     if "--write" in sys.argv:
         open(TABLE, "w").write(HEAD + "\n".join(want) + "\n#undef FORM\n")

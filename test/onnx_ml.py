@@ -14,7 +14,7 @@ import sys
 
 from onnx_ml_cases import *  # noqa: F403
 from onnx_ml_gradient import d, node
-from onnx_suite import ADZE, RUNNER, first_line, folder_of, option, run_cases, run_onnx, save_case
+from onnx_suite import ADZE, first_line, folder_of, need_runner, option, run_cases, run_onnx, save_case
 
 FOLDER = folder_of("onnx_ml")
 
@@ -245,9 +245,7 @@ def without_case():
 def main():
     if option("write"):
         return 0 if all([write(option("write"), *row) for row in CASES]) else 1
-    if not os.path.exists(RUNNER):
-        print(f"skipped: no {RUNNER}")
-        return 77
+    need_runner()
     global FOLDER
     flags = sys.argv[1:]
     FOLDER += "".join(c if c.isalnum() else "_" for c in "".join(flags))

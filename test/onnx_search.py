@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from onnx_suite import (ADZE, RUNNER, TensorProto, folder_of, helper, np, numpy_helper, onnx, option, run_cases,
+from onnx_suite import (ADZE, TensorProto, folder_of, helper, need_runner, np, numpy_helper, onnx, option, run_cases,
                         run_onnx, save_case)
 
 FOLDER = folder_of("onnx_search")
@@ -242,9 +242,7 @@ def refused(search, row, says):
 
 
 def main():
-    if not os.path.exists(RUNNER):
-        print(f"skipped: no {RUNNER}")
-        return 77
+    need_runner()
     target = option("target") or "x86:host"
     cases = os.path.join(FOLDER, "cases")
     shutil.rmtree(FOLDER, ignore_errors=True)

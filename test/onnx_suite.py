@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+import tally
+
 try:
     import numpy as np
     import onnx
@@ -17,8 +19,7 @@ try:
     from onnx import TensorProto, helper, numpy_helper
     from onnx.reference import ReferenceEvaluator
 except ImportError as error:
-    print(f"skipped: {error}")
-    sys.exit(77)
+    tally.skip_all(error)
 
 BUILD = os.environ.get("ADZE_BUILD_DIR", "build/release")
 RUNNER = os.path.join(BUILD, "test", "conformance", "onnx_node")
@@ -29,6 +30,12 @@ ort.set_default_logger_severity(4)
 def folder_of(name):
     """Where the cases of a test lie while it runs."""
     return os.path.join(BUILD, "test", name)
+
+
+def need_runner():
+    """Ends a driver where what runs cases was not built."""
+    if not os.path.exists(RUNNER):
+        tally.skip_all(f"no {RUNNER}")
 
 
 def option(name):

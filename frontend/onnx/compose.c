@@ -29,6 +29,21 @@ term *compose_with(adze_onnx_node *node, const char *name, term *a, adze_attr at
     return compose_all(node, name, &a, 1, 1, &attr, 1);
 }
 
+term *compose_top(adze_onnx_node *node, term *x, int64_t k, bool largest, term **at)
+{
+    adze_attr attrs[] = {adze_attr_int("axis", -1), adze_attr_int("largest", largest)};
+    term *in[] = {x, compose_int(node, k)};
+    adze_builder *builder = &node->import->builder;
+    builder->loc = node->loc;
+    *at = NULL;
+    if (!x || !in[1]) return NULL;
+    adze_op *top = adze_build(builder, "topk", in, 2, attrs, 2, NULL, 2);
+    if (!top) return NULL;
+    adze_op_add_node(top, node->name);
+    *at = adze_op_result(top, 1);
+    return adze_op_result(top, 0);
+}
+
 /* ---- What is known of a term ---- */
 
 adze_dtype compose_dtype(const term *x) { return x ? adze_type_dtype(adze_value_type(x)) : ADZE_DTYPE_NONE; }

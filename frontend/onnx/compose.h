@@ -16,6 +16,8 @@ term *compose2(adze_onnx_node *node, const char *name, term *a, term *b);
 term *compose3(adze_onnx_node *node, const char *name, term *a, term *b, term *c);
 /* With one operand, the op's first, and one attribute. */
 term *compose_with(adze_onnx_node *node, const char *name, term *a, adze_attr attr);
+/* The largest or smallest `k` along the last axis, the first of equal ones first; *at where they are. */
+term *compose_top(adze_onnx_node *node, term *x, int64_t k, bool largest, term **at);
 /* The op as adze_onnx_emit makes it; the first `needed` operands must be there. */
 term *compose_all(adze_onnx_node *node, const char *name, term *const *in, uint32_t n, uint32_t needed,
                   const adze_attr *attrs, uint32_t n_attrs);

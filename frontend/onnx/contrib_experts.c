@@ -35,13 +35,8 @@ static term *largest(adze_onnx_node *node, const experts *e, term *chosen, term 
 {
     static const int64_t last = -1;
     adze_attr axis = adze_attr_int("axis", -1);
-    term *in[] = {chosen, compose_int(node, e->most)};
-    if (!p || !chosen || !in[1]) return NULL;
-    node->import->builder.loc = node->loc;
-    adze_op *top = adze_build(&node->import->builder, "topk", in, 2, &axis, 1, NULL, 2);
-    if (!top) return NULL;
-    adze_op_add_node(top, node->name);
-    term *values = adze_op_result(top, 0), *places = adze_op_result(top, 1);
+    term *places, *values = compose_top(node, chosen, e->most, true, &places);
+    if (!p || !values) return NULL;
     if (p != chosen) values = compose_all(node, "gather_elements", (term *[]){p, places}, 2, 2, &axis, 1);
     term *none = compose2(node, "mul", p, compose_like(node, p, 0));
     term *kept = compose_all(node, "scatter_elements", (term *[]){none, places, values}, 3, 3, &axis, 1);

@@ -30,7 +30,7 @@ static bool advance(search *s, term **state, term *logits, term *length, bool fi
     adze_onnx_node *node = s->node;
     const adze_dim *one[] = {s->batch, search_dim(s, 1)};
     term *x = search_chances(s, state[SEEN], logits, length, first), *word, *token;
-    if (!x || !search_best(s, compose_squeeze(node, x, 1), 1, true, &word)) return false;
+    if (!x || !compose_top(s->node, compose_squeeze(node, x, 1), 1, true, &word)) return false;
     state[DONE] = compose2(node, "or", state[DONE], compose2(node, "equal", word, search_i64(s, s->eos)));
     word = compose3(node, "where", state[DONE], search_i64(s, s->pad), word);
     token = state[TOKENS] = i32_of(s, word);

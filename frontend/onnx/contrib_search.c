@@ -76,7 +76,7 @@ static bool keep(const search *s, term **state, term *scores, term *sequences)
     term *at;
     term *all = compose_concat(s->node, (term *[]){state[KEPT_SCORES], scores}, 2, 1);
     term *texts = compose_concat(s->node, (term *[]){state[KEPT], sequences}, 2, 1);
-    state[KEPT_SCORES] = search_best(s, all, s->beams, true, &at);
+    state[KEPT_SCORES] = compose_top(s->node, all, s->beams, true, &at);
     state[KEPT] = take(s, texts, at);
     return state[KEPT] != NULL;
 }
@@ -93,7 +93,7 @@ static bool find_candidates(search *s, term *const *state, term *logits, term *l
     if (!x) return false;
     const adze_dim *dims[] = {s->batch, search_dim(s, s->beams * s->vocabulary)};
     x = compose_reshape(node, compose2(node, "add", x, column(s, state[SCORES])), dims, 2);
-    out->scores = search_best(s, x, TOP * s->beams, true, &at);
+    out->scores = compose_top(s->node, x, TOP * s->beams, true, &at);
     out->beams = compose2(node, "div", at, search_i64(s, s->vocabulary));
     out->words = compose2(node, "sub", at, compose2(node, "mul", out->beams, search_i64(s, s->vocabulary)));
     out->ends = compose2(node, "equal", out->words, search_i64(s, s->eos));
@@ -134,7 +134,7 @@ static bool advance(search *s, term **state, term *logits, term *length, bool fi
     if (!keep_ends(s, state, &c, length)) return false;
     term *order = compose_iota(node, search_dim(s, TOP * s->beams), 2, 1), *zero = search_i64(s, 0);
     order = compose2(node, "add", order, compose3(node, "where", c.ends, search_i64(s, TOP * s->beams), zero));
-    if (!search_best(s, order, s->beams, false, &at)) return false;
+    if (!compose_top(s->node, order, s->beams, false, &at)) return false;
     term *beam = take(s, c.beams, at), *found = take(s, c.words, at);
     term *word = compose3(node, "where", done, search_i64(s, s->pad), found);
     state[SCORES] = compose3(node, "where", done, search_f32(s, 0), take(s, c.scores, at));

@@ -9,21 +9,6 @@ term *search_i32(const search *s, int64_t n) { return compose_number(s->node, AD
 
 term *search_f32(const search *s, double x) { return compose_number(s->node, ADZE_DTYPE_f32, x); }
 
-term *search_best(const search *s, term *x, int64_t k, bool largest, term **at)
-{
-    adze_attr attrs[] = {adze_attr_int("axis", -1), adze_attr_int("largest", largest)};
-    term *in[] = {x, compose_int(s->node, k)};
-    adze_builder *builder = &s->node->import->builder;
-    builder->loc = s->node->loc;
-    *at = NULL;
-    if (!x || !in[1]) return NULL;
-    adze_op *made = adze_build(builder, "topk", in, 2, attrs, 2, NULL, 2);
-    if (!made) return NULL;
-    adze_op_add_node(made, s->node->name);
-    *at = adze_op_result(made, 1);
-    return adze_op_result(made, 0);
-}
-
 /* ---- Words ---- */
 
 term *search_chances(search *s, term *seen, term *logits, term *length, bool first)

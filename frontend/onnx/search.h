@@ -26,8 +26,6 @@ const adze_dim *search_dim(const search *s, int64_t n);
 term *search_i64(const search *s, int64_t n);
 term *search_i32(const search *s, int64_t n);
 term *search_f32(const search *s, double x);
-/* The largest or smallest `k` of each row, the first of equal ones first; *at where they are. */
-term *search_best(const search *s, term *x, int64_t k, bool largest, term **at);
 /* How good each word is as the next one, [batch, beams or in the first step 1, vocabulary], by the logits
  * [rows, times, vocabulary] of the last time; words that may not come have the lowest number. `seen`: which words are
  * there already, read where there is a penalty for that. NULL after an error. */

@@ -12,6 +12,7 @@ typedef struct deform {
     int64_t group, offset_group, taps, channels, pixels; /* channels: of one group */
     ev_turned image;
     ev_reads *read;          /* of one tap of the window, for a block of result pixels */
+    double *scale;           /* what the mask says of each of these */
     int64_t n, group_at;     /* the image and group at hand */
 } deform;
 
@@ -43,7 +44,7 @@ static void find_corners(const deform *d, int64_t entry, int64_t tap, int64_t fi
             d->read->at[k * d->read->n + i] = c.weight[k] != 0 ? c.at[k] : -1;
             d->read->weight[k * d->read->n + i] = c.weight[k];
         }
-        d->read->scale[i] = scale;
+        d->scale[i] = scale;
     }
 }
 
@@ -60,7 +61,7 @@ static void deform_panel(const void *self, int64_t k, int64_t k_count, int64_t n
         for (int64_t j = 0; j < n_count; j++) {
             double sums[PRODUCT_K];
             ev_sum_channels(d->read, j, &d->image, channel, now, sums);
-            for (int64_t c = 0; c < now; c++) to[(i + c) * PRODUCT_N + j] = sums[c] * d->read->scale[j];
+            for (int64_t c = 0; c < now; c++) to[(i + c) * PRODUCT_N + j] = sums[c] * d->scale[j];
         }
     }
 }
@@ -117,7 +118,9 @@ adze_status eval_deform_conv(const adze_env *env, const adze_value *in, uint32_t
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
     ev_blocks blocks = ev_blocks_make(env);
     ev_reads read;
-    if (!ev_reads_make(env, 4, &read) || !blocks.sums || !ev_turned_make(env, in, &d.image)) return ev_no_memory(env);
+    bool made = ev_reads_make(env, 4, &read);
+    d.scale = ev_scratch(env, (uint64_t)read.n, sizeof *d.scale);
+    if (!made || !d.scale || !blocks.sums || !ev_turned_make(env, in, &d.image)) return ev_no_memory(env);
     d.read = &read;
     for (d.n = 0; d.n < dims[0]; d.n++) {
         ev_turn(&d.image, in, d.n);

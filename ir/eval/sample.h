@@ -27,7 +27,6 @@ typedef struct ev_reads {
     int64_t count, n; /* of a point; points */
     int64_t *at;
     double *weight;
-    double *scale; /* of point p: what its sum is multiplied by, for who needs that */
 } ev_reads;
 
 static inline bool ev_reads_make(const adze_env *env, int64_t count, ev_reads *t)
@@ -35,8 +34,7 @@ static inline bool ev_reads_make(const adze_env *env, int64_t count, ev_reads *t
     *t = (ev_reads){.count = count, .n = ev_max(ev_min(EV_POINTS, EV_MAX_ENTRIES / count), 1)};
     t->at = ev_scratch(env, (uint64_t)(t->count * t->n), sizeof *t->at);
     t->weight = ev_scratch(env, (uint64_t)(t->count * t->n), sizeof *t->weight);
-    t->scale = ev_scratch(env, (uint64_t)t->n, sizeof *t->scale);
-    return t->at && t->weight && t->scale;
+    return t->at && t->weight;
 }
 
 /* ---- Channels last ----
