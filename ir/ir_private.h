@@ -140,6 +140,7 @@ struct adze_const {
     adze_ir_value value;
     adze_const *prev, *next;
     uint32_t n_derived; /* derived constants that read this one */
+    bool forgotten;     /* erased, and its name is free */
 };
 
 struct adze_module {

@@ -246,14 +246,20 @@ adze_module *adze_module_clone(const adze_module *module)
 
 /* ---- Constants ---- */
 
+static bool is_free(const adze_module *module, const char *name)
+{
+    const adze_const *c = adze_table_get_name(&module->const_names, name);
+    return !c || c->forgotten;
+}
+
 static const char *unique_name(adze_module *module, const char *name)
 {
     if (!name) name = "c";
     name = adze_intern_z(module->context, name);
-    if (!adze_table_get_name(&module->const_names, name)) return name;
+    if (is_free(module, name)) return name;
     for (uintptr_t i = (uintptr_t)adze_table_get(&module->const_suffixes, name) + 1;; i++) {
         const char *candidate = adze_internf(module->context, "%s_%zu", name, (size_t)i);
-        if (adze_table_get_name(&module->const_names, candidate)) continue;
+        if (!is_free(module, candidate)) continue;
         adze_table_put(&module->const_suffixes, name, (void *)i);
         return candidate;
     }
@@ -337,6 +343,12 @@ void adze_const_erase(adze_const *constant)
     unlink_const(constant);
     adze_data_release(constant->data);
     constant->data = NULL;
+}
+
+void adze_const_forget(adze_const *constant)
+{
+    adze_const_erase(constant);
+    constant->forgotten = true;
 }
 
 adze_ir_value *adze_const_make(adze_module *module, const char *name, const adze_type *type, const void *bytes)

@@ -313,6 +313,38 @@ def check_encoders(scratch):
             check(f"{op}: text", text_of(source) == text_of(target), text_of(target))
 
 
+LOOP = """<ir_version: 8, opset_import: ["" : 16]>
+g (float[3,4] x, int64 n) => (float[k,2] y) <int64[1] most = {3}> {
+  all = Identity(most)
+  y, where = Loop(n, "") <body = b (int64[1] i, bool go) => (bool on, float[2] part, int64[1] at)
+    <int64[1] one = {1}, int64[1] two = {2}, int64[1] four = {4}, int64[1] zero = {0}> {
+      on = Identity(go)
+      at = Mod(i, all)
+      next = Add(at, one)
+      row = Slice(x, at, next, zero)
+      flat = Reshape(row, four)
+      part = Slice(flat, two, four)
+    }>
+}"""
+
+
+def check_inner(scratch):
+    """What a body alone reads is an initializer of it, where the checker looks for bounds; a run's number keeps the
+    dims that the body declares."""
+    source, target = scratch / "loop.onnx", scratch / "written.onnx"
+    onnx.save(onnx.parser.parse_model(LOOP), source)
+    if not export("loop", source, target):
+        return
+    check("loop: text", text_of(source) == text_of(target), text_of(target))
+    graph = onnx.load(target).graph
+    body = next(a.g for node in graph.node if node.op_type == "Loop" for a in node.attribute)
+    check("loop: initializers of the body", [i.name for i in body.initializer][:4] == ["one", "two", "four", "zero"])
+    check("loop: initializers of the graph", "most" in [i.name for i in graph.initializer] and
+          not {i.name for i in graph.initializer} & {i.name for i in body.initializer})
+    inputs = {"x": np.arange(12, dtype="f4").reshape(3, 4), "n": np.array(5)}
+    same("loop", run(target, inputs), run(source, inputs), 0)
+
+
 # ---- Models ----
 
 def text_of(model):
@@ -353,6 +385,7 @@ def main():
                 check_case(Path(folder), name, *rest)
         check_notes(Path(folder))
         check_encoders(Path(folder))
+        check_inner(Path(folder))
         models = [SOURCE / "tools/models/digits.onnx"]
         models += sorted(p for p in MODELS.glob("*/*.onnx") if p.parent.name != "ort_graph_zoo")
         for path in models:

@@ -75,6 +75,7 @@ static void end(adze_onnx_export *x)
     adze_map *const maps[] = {x->names, x->dtypes, x->taken, x->tried, x->taken_nodes, x->used, x->domains};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) adze_map_destroy(maps[i]);
     adze_onnx_notes_close(x);
+    adze_onnx_homes_free(x->homes);
     for (uint32_t i = 0; i < x->n_refusals; i++) adze_text_free(&x->refusals[i].ops);
     free(x->refusals);
     free(x->draft.in);
@@ -192,6 +193,20 @@ static bool try_opsets(adze_onnx_export *x, int64_t last)
     return ok;
 }
 
+/* Once more, with constants in inner graphs, where some belong there. */
+static bool say_homes(adze_onnx_export *x)
+{
+    adze_onnx_homes *homes = adze_onnx_find_homes(x);
+    if (!homes) return true;
+    const adze_module *module = x->module;
+    int64_t opset = x->opset;
+    bool spell_out = x->spell_out;
+    end(x);
+    begin(x, module, opset, spell_out);
+    x->homes = homes;
+    return say(x);
+}
+
 static int64_t first_opset(const adze_module *module)
 {
     int64_t own = own_opset(module);
@@ -230,6 +245,7 @@ bool adze_onnx_write(const adze_module *module, const char *path, const adze_onn
     adze_onnx_export x;
     begin(&x, module, options.opset ? options.opset : first_opset(module), options.opset != 0);
     bool ok = try_opsets(&x, options.opset ? options.opset : ADZE_ONNX_OPSET_MAX);
+    ok = ok && say_homes(&x);
     if (!x.failed) ok = ok ? adze_onnx_write_files(&x, path, &options) : report(&x, path);
     end(&x);
     return ok;

@@ -62,6 +62,8 @@ typedef struct adze_onnx_refusal {
     adze_text ops;
 } adze_onnx_refusal;
 
+typedef struct adze_onnx_homes adze_onnx_homes;
+
 typedef struct adze_onnx_export {
     adze_context *context;
     const adze_module *module;
@@ -74,6 +76,7 @@ typedef struct adze_onnx_export {
     adze_map *tried;      /* what made names begin with -> the last number that was tried */
     adze_map *taken_nodes;
     adze_map *used;       /* adze_const -> anything: read by a node */
+    adze_onnx_homes *homes; /* of constants in inner graphs; NULL: the main one has all */
     adze_map *notes[ADZE_ONNX_NOTES]; /* interned name -> its first entry; NULL: there are none */
     adze_map *domains;    /* interned domains of other ops -> anything */
     const char *domain_list[16];
@@ -201,10 +204,25 @@ adze_onnx_speaker *adze_onnx_older_find(const char *op);
 /* The dims as an i64 tensor of rank 1: a constant, or computed from the inputs of the model. NULL if refused. */
 const char *adze_onnx_say_dims(adze_onnx_export *x, const adze_dim *const *dims, uint32_t count, const char *out);
 
+/* ---- Initializers of inner graphs (export_homes.c) ---- */
+
+/* Before this IR version every initializer is an input too, so that the main graph has them all. */
+enum { ADZE_ONNX_FREE_INITIALIZERS = 4 };
+
+/* Which constants belong there, told once the graph was said with all in the main one; it is to be said again with
+ * them. NULL: none. */
+adze_onnx_homes *adze_onnx_find_homes(const adze_onnx_export *x);
+void adze_onnx_homes_free(adze_onnx_homes *homes); /* NULL is allowed */
+bool adze_onnx_has_home(const adze_onnx_export *x, const adze_const *constant);
+/* Those whose home is the region, as fields 5 of GraphProto. */
+void adze_onnx_put_initializers(adze_onnx_export *x, const adze_region *region, adze_onnx_bytes *out);
+
 /* ---- Files (export_file.c) ---- */
 
 /* Does the constant become an initializer? Known once the graph is there. */
 bool adze_onnx_is_written(const adze_onnx_export *x, const adze_const *constant);
+/* The fields of TensorProto, but for the data. */
+void adze_onnx_put_tensor_start(adze_onnx_export *x, adze_onnx_bytes *out, const adze_const *constant);
 /* Where the weights go, and the two files, whole or not at all. */
 bool adze_onnx_write_files(adze_onnx_export *x, const char *path, const adze_onnx_write_options *options);
 /* The module's own where its opset is kept, else the one that the opset came with, if that is later; and not before one

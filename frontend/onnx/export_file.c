@@ -17,9 +17,6 @@
  * they can be mapped; weights go through a buffer of CHUNK bytes. */
 enum { SMALL = 1024, PAGE = 4096, CHUNK = 1 << 20 };
 
-/* Before this IR version every initializer is an input too. */
-enum { FREE_INITIALIZERS = 4 };
-
 /* A constant as an initializer. */
 typedef struct item {
     const adze_const *constant;
@@ -55,20 +52,25 @@ static void put_strings(adze_onnx_bytes *out, const adze_const *constant)
 
 static bool is_text(const item *it) { return adze_type_dtype(adze_const_type(it->constant)) == ADZE_DTYPE_str; }
 
+void adze_onnx_put_tensor_start(adze_onnx_export *x, adze_onnx_bytes *out, const adze_const *constant)
+{
+    const adze_type *type = adze_const_type(constant);
+    int64_t dim = 0;
+    for (uint32_t i = 0; i < adze_type_rank(type); i++) {
+        adze_dim_is_const(adze_type_dim(type, i), &dim);
+        adze_onnx_put_int(out, 1, dim);
+    }
+    adze_onnx_put_int(out, 2, adze_onnx_dtype_number(adze_type_dtype(type)));
+    adze_onnx_put_text(out, 8, adze_onnx_name(x, adze_const_value(constant)));
+    adze_onnx_put_notes(x, out, ADZE_ONNX_TENSOR_DOCS, adze_const_name(constant), 12, 16);
+}
+
 /* TensorProto with key and length in front, but for the bytes that follow it; strings stand in it. */
 static void put_head(plan *p, item *it)
 {
     adze_context *context = p->x->context;
     adze_onnx_bytes body = {0};
-    const adze_type *type = adze_const_type(it->constant);
-    int64_t dim = 0;
-    for (uint32_t i = 0; i < adze_type_rank(type); i++) {
-        adze_dim_is_const(adze_type_dim(type, i), &dim);
-        adze_onnx_put_int(&body, 1, dim);
-    }
-    adze_onnx_put_int(&body, 2, adze_onnx_dtype_number(adze_type_dtype(type)));
-    adze_onnx_put_text(&body, 8, adze_onnx_name(p->x, adze_const_value(it->constant)));
-    adze_onnx_put_notes(p->x, &body, ADZE_ONNX_TENSOR_DOCS, adze_const_name(it->constant), 12, 16);
+    adze_onnx_put_tensor_start(p->x, &body, it->constant);
     if (is_text(it)) {
         put_strings(&body, it->constant);
     } else if (it->external) {
@@ -93,7 +95,7 @@ static bool list_constants(plan *p)
     p->items = calloc(count + 1, sizeof *p->items);
     if (!p->items) return adze_error(p->loc, "out of memory");
     for (const adze_const *c = adze_module_first_const(p->x->module); c; c = adze_const_next(c)) {
-        if (!adze_onnx_is_written(p->x, c)) continue;
+        if (!adze_onnx_is_written(p->x, c) || adze_onnx_has_home(p->x, c)) continue;
         item *it = &p->items[p->n_items++];
         *it = (item){.constant = c};
         if (!is_text(it))
@@ -284,7 +286,7 @@ bool adze_onnx_write_files(adze_onnx_export *x, const char *path, const adze_onn
     adze_onnx_put_model(x, &p.model, &p.behind);
     p.least = options->least_bytes ? options->least_bytes : SMALL;
     bool ok = list_constants(&p);
-    if (ok && adze_onnx_ir_version(x) < FREE_INITIALIZERS) list_inputs(&p);
+    if (ok && adze_onnx_ir_version(x) < ADZE_ONNX_FREE_INITIALIZERS) list_inputs(&p);
     adze_onnx_put_raw(&p.graph, x->infos.data, x->infos.size);
     uint64_t limit = ADZE_ONNX_LARGEST_FILE;
     if (options->max_bytes && options->max_bytes < limit) limit = options->max_bytes;

@@ -283,6 +283,7 @@ void adze_onnx_put_subgraph(adze_onnx_export *x, const adze_region *region, bool
     const adze_type *goes_on = loop ? condition_type(x) : NULL;
     const char *node = x->node, *condition = put_arguments(x, region, loop, &ends);
     x->nodes = &nodes;
+    adze_onnx_put_initializers(x, region, &ends);
     adze_onnx_put_region(x, region);
     for (uint32_t i = 0; last && i < adze_op_num_operands(last); i++) {
         const adze_ir_value *value = adze_op_operand(last, i);

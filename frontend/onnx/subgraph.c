@@ -218,7 +218,7 @@ void adze_onnx_drop_consts(adze_onnx_import *import, adze_const *since)
     adze_const *next = since ? adze_const_next(since) : adze_module_first_const(import->module);
     for (adze_const *constant = next; constant; constant = next) {
         next = adze_const_next(constant);
-        if (!adze_const_has_uses(constant)) adze_const_erase(constant);
+        if (!adze_const_has_uses(constant)) adze_const_forget(constant);
     }
 }
 

@@ -1,4 +1,5 @@
 /* Loop: how often at most, whether at all, carried values; all opsets say the same, later ones allow more types. */
+#include "compose.h"
 #include "repeat.h"
 #include "upgrade.h"
 
@@ -20,14 +21,30 @@ static bool is_read(adze_onnx_body *body, uint32_t input)
     return false;
 }
 
+/* Rank 1 if the graph declares its input as [1], which ONNX Runtime gives to those who ask for it; else 0. */
+static uint32_t declared_rank(const adze_onnx_body *body, uint32_t input)
+{
+    const Pb__Type *type = body->graph->input[input]->type;
+    const Pb__Shape *shape = type && type->tensor_type ? type->tensor_type->shape : NULL;
+    return shape && shape->n_dim == 1;
+}
+
 /* Inside the graph the condition is true: else it would not run. */
+static adze_ir_value *condition(adze_onnx_node *node, uint32_t rank)
+{
+    static const uint8_t yes = 1;
+    adze_context *context = node->import->context;
+    const adze_dim *one = adze_dim_const(context, 1);
+    const adze_type *type = adze_type_tensor(context, ADZE_DTYPE_bool, rank, &one, NULL);
+    return adze_const_make(node->import->module, adze_internf(context, "%s_condition", node->name), type, &yes);
+}
+
 static bool enter(adze_onnx_repeat *self, adze_onnx_body *body, const adze_region *region)
 {
-    adze_ir_value *condition = adze_onnx_absent();
-    if (is_read(body, 1)) condition = adze_onnx_scalar(self->node, "condition", ADZE_DTYPE_bool, 1);
-    if (!condition || !adze_onnx_body_bind(body, 0, adze_region_arg(region, 0)) ||
-        !adze_onnx_body_bind(body, 1, condition))
-        return false;
+    adze_ir_value *run = adze_region_arg(region, 0), *go_on = adze_onnx_absent();
+    if (declared_rank(body, 0) && is_read(body, 0)) run = compose_unsqueeze(self->node, run, 0, 1);
+    if (is_read(body, 1)) go_on = condition(self->node, declared_rank(body, 1));
+    if (!run || !go_on || !adze_onnx_body_bind(body, 0, run) || !adze_onnx_body_bind(body, 1, go_on)) return false;
     for (uint32_t i = 0; i < self->n_carried; i++)
         if (!adze_onnx_body_bind(body, i + GRAPH_INPUTS, adze_region_arg(region, i + 1))) return false;
     return true;

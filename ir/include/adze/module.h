@@ -73,7 +73,9 @@ ADZE_API adze_const *adze_module_first_const(const adze_module *module);
 ADZE_API adze_const *adze_const_next(const adze_const *constant);
 /* Read by an op or by a derived constant. */
 ADZE_API bool adze_const_has_uses(const adze_const *constant);
-ADZE_API void adze_const_erase(adze_const *constant); /* must have no uses */
+ADZE_API void adze_const_erase(adze_const *constant); /* must have no uses; its name stays taken */
+/* Erases what nobody has seen, so that its name is free again. */
+ADZE_API void adze_const_forget(adze_const *constant);
 ADZE_API void adze_const_move_last(adze_const *constant); /* behind all others in the order of the text */
 ADZE_API const char *adze_const_name(const adze_const *constant);
 ADZE_API const adze_type *adze_const_type(const adze_const *constant);
