@@ -432,6 +432,15 @@ static bool run_kernel(adze_interp *interp, const adze_op *op, const adze_value 
     return adze_interp_region(interp, &op->regions[0], in, op->n_operands, op->n_operands, out, op->n_results);
 }
 
+/* What a dim must be, where it is `have`: the same, unless its type says something that is known already. */
+static int64_t wanted_dim(adze_interp *interp, const adze_dim *dim, int64_t have)
+{
+    int64_t want = have;
+    bool own = dim->kind == ADZE_DIM_SYMBOL && !is_given(interp, dim->name);
+    if (!own) adze_interp_dim(interp, dim, &want);
+    return want;
+}
+
 /* A copy whose dims are what its type says as far as that is known already. */
 static bool run_named(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out)
 {
@@ -439,9 +448,7 @@ static bool run_named(adze_interp *interp, const adze_op *op, const adze_value *
     if (in->kind != ADZE_VALUE_TENSOR || in->rank != type->rank)
         return adze_error(adze_op_loc(op), "named: the operand has rank %u, expected %u", in->rank, type->rank);
     for (uint32_t i = 0; i < type->rank; i++) {
-        int64_t want = in->dims[i];
-        bool own = type->dims[i]->kind == ADZE_DIM_SYMBOL && !is_given(interp, type->dims[i]->name);
-        if (!own) adze_interp_dim(interp, type->dims[i], &want);
+        int64_t want = wanted_dim(interp, type->dims[i], in->dims[i]);
         if (want != in->dims[i])
             return adze_error(adze_op_loc(op), "named: dim %u is %lld, expected %lld", i, (long long)in->dims[i],
                               (long long)want);
@@ -509,6 +516,26 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
     return false;
 }
 
+/* Results of a region must be what their types say, as far as that is known: those who read them count on it. */
+static bool keeps_promise(adze_interp *interp, const adze_op *op, const adze_value *out)
+{
+    for (uint32_t i = 0; i < op->n_results; i++) {
+        const adze_type *type = op->results[i].type;
+        const char *name = op->results[i].name;
+        if (type->kind != ADZE_TYPE_TENSOR || !type->ranked || out[i].kind != ADZE_VALUE_TENSOR) continue;
+        if (out[i].rank != type->rank)
+            return adze_error(adze_op_loc(op), "%s: result '%s' has rank %u, its type says %u", op->row->name,
+                              name ? name : "", out[i].rank, type->rank);
+        for (uint32_t k = 0; k < type->rank; k++) {
+            int64_t want = wanted_dim(interp, type->dims[k], out[i].dims[k]);
+            if (want != out[i].dims[k])
+                return adze_error(adze_op_loc(op), "%s: result '%s': dim %u is %lld, its type says %lld",
+                                  op->row->name, name ? name : "", k, (long long)out[i].dims[k], (long long)want);
+        }
+    }
+    return true;
+}
+
 static bool run_special(adze_interp *interp, const adze_op *op, const adze_value *in,
                         adze_value *out)
 {
@@ -534,7 +561,7 @@ static bool run_op(adze_interp *interp, const adze_op *op)
     adze_value *out = calloc(op->n_results + 1u, sizeof *out);
     bool ok = out != NULL;
     for (uint32_t i = 0; ok && i < op->n_operands; i++) ok = read_operand(interp, op, i, &in[i]);
-    ok = ok && run_special(interp, op, in, out);
+    ok = ok && run_special(interp, op, in, out) && (!op->n_regions || keeps_promise(interp, op, out));
     for (uint32_t i = 0; ok && i < op->n_results; i++)
         if (out[i].kind == ADZE_VALUE_TENSOR && op->results[i].type->rank == out[i].rank)
             bind_symbols(interp, op->results[i].type, &out[i]);

@@ -40,13 +40,18 @@ static adze_status reserve(const adze_frame *frame, uint32_t index, int64_t byte
     return ADZE_OK;
 }
 
+static bool is_inside(block *b, const void *data)
+{
+    const char *begin = b ? block_data(b) : NULL;
+    return b && (const char *)data >= begin && (const char *)data <= begin + b->capacity;
+}
+
 /* The block from env->output that holds the data, out of the session's list; NULL if there is none. */
 static block *take_kept(adze_session *s, const void *data)
 {
     for (block **at = &s->kept; *at; at = &(*at)->next) {
         block *b = *at;
-        const char *begin = block_data(b);
-        if ((const char *)data < begin || (const char *)data > begin + b->capacity) continue;
+        if (!is_inside(b, data)) continue;
         *at = b->next;
         b->next = NULL;
         return b;
@@ -87,7 +92,14 @@ static adze_status assign(const adze_frame *frame, uint32_t index, const adze_va
     if (value->rank > ADZE_MAX_RANK) return fail(s, ADZE_ERR_UNSUPPORTED, "a value of too many dims");
     if (!adze_rt_tensor_bytes(value->dtype, value->rank, value->dims, &bytes))
         return fail(s, ADZE_ERR_DIM, "a value of absurd size");
-    if (s->late_values[index].data != value->data || !s->late[index].memory) {
+    late *l = &s->late[index];
+    if (s->late_values[index].data != value->data || !l->memory) {
+        if (is_inside(l->memory, value->data)) { /* a part of what it is itself: its memory must not go */
+            memmove(block_data(l->memory), value->data, bytes);
+            set_form(s, index, value->dtype, value->rank, value->dims);
+            replace(s, index, l->memory, block_data(l->memory));
+            return ADZE_OK;
+        }
         block *b = take_kept(s, value->data);
         if (b) {
             set_form(s, index, value->dtype, value->rank, value->dims); /* dims may lie in memory that goes */

@@ -58,8 +58,21 @@ static uint32_t add_symbol(x86_reader *r, const char *name)
     return p->n_symbols - 1;
 }
 
-/* A step that holds the dims of an operand against a type, and gives values to symbols that are new there. */
-static bool add_rules(x86_reader *r, adze_op *op, const x86_operand *operand, const adze_type *type)
+/* What is wrong with a value whose dim `i` is not that of its type. */
+static const char *describe(const x86_reader *r, const adze_ir_value *value, uint32_t i, const adze_dim *dim)
+{
+    const char *name = value ? adze_value_name(value) : NULL;
+    char text[64];
+    adze_dim_print(dim, text, sizeof text);
+    const char *quote = name ? "'" : "";
+    return adze_internf(r->p->context, "dim %u of %s%.60s%s is not %s, as its type says", i, quote,
+                        name ? name : "a value", quote, text);
+}
+
+/* A step that holds the dims of an operand against a type, and gives values to symbols that are new there. `value`:
+ * whose type it is, or NULL; `broken` says what it is where they are not the same, NULL: that a dim is another one. */
+static bool add_rules(x86_reader *r, adze_op *op, const x86_operand *operand, const adze_type *type,
+                      const adze_ir_value *value, const char *broken)
 {
     uint32_t rank = adze_type_rank(type);
     x86_rule *rules = ADZE_NEW_ARRAY(&r->p->arena, x86_rule, rank);
@@ -71,6 +84,7 @@ static bool add_rules(x86_reader *r, adze_op *op, const x86_operand *operand, co
             rules[i].symbol = add_symbol(r, name);
         else
             rules[i].size = x86_dims_size(&r->p->dims, dim);
+        rules[i].broken = broken ? broken : describe(r, value, i, dim);
     }
     x86_step *step = x86_new_step(r, op, X86_STEP_NAME, 1);
     step->operands[0] = *operand;
@@ -87,7 +101,8 @@ bool x86_read_named(x86_reader *r, adze_op *op)
     const adze_ir_value *value = adze_op_operand(op, 0);
     if (!x86_find_place(r, value, &place) || !x86_fill_operand(r, op, value, &place, &operand)) return false;
     x86_put_place(r, adze_op_result(op, 0), place);
-    return add_rules(r, op, &operand, adze_value_type(adze_op_result(op, 0)));
+    const adze_ir_value *result = adze_op_result(op, 0);
+    return add_rules(r, op, &operand, adze_value_type(result), adze_value_name(result) ? result : value, NULL);
 }
 
 bool x86_add_count(x86_reader *r, adze_op *op)
@@ -99,7 +114,8 @@ bool x86_add_count(x86_reader *r, adze_op *op)
     x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, 1);
     dims[0] = x86_dims_size(&p->dims, have);
     x86_operand operand = {.dtype = adze_type_dtype(type), .rank = 1, .dims = dims};
-    return add_rules(r, op, &operand, adze_type_tensor(p->context, operand.dtype, 1, &want, NULL));
+    return add_rules(r, op, &operand, adze_type_tensor(p->context, operand.dtype, 1, &want, NULL), NULL,
+                     "the operand has not as many elements as the result");
 }
 
 /* Can the dim be below 0 for some values of its symbols? */
@@ -128,7 +144,8 @@ void x86_add_extents(x86_reader *r, const adze_region *body)
                 x86_size *dims = ADZE_NEW_ARRAY(&p->arena, x86_size, 1);
                 dims[0] = x86_dims_size(&p->dims, dim);
                 x86_operand operand = {.dtype = adze_type_dtype(type), .rank = 1, .dims = dims};
-                add_rules(r, op, &operand, adze_type_tensor(p->context, operand.dtype, 1, &want, NULL));
+                add_rules(r, op, &operand, adze_type_tensor(p->context, operand.dtype, 1, &want, NULL), NULL,
+                          "a dim of a value is negative");
             }
         }
     adze_map_destroy(seen);
@@ -166,7 +183,7 @@ bool x86_add_copy(x86_reader *r, adze_op *op, const adze_ir_value *from, const a
     if (!dense || (!source.is_open && !target.is_open && source.rank != target.rank))
         return adze_error(adze_op_loc(op), "'%s': a copy needs dense tensors of one rank", adze_op_name(op));
     bool fits = target.is_open || (!source.is_open && same_dims(type, wanted));
-    if (!fits && !add_rules(r, op, &source, wanted)) return false;
+    if (!fits && !add_rules(r, op, &source, wanted, from, NULL)) return false;
     if (x86_same_place(&place, to) && source.is_open == target.is_open) return true;
     x86_step *step = x86_new_step(r, op, target.is_open ? X86_STEP_ASSIGN : X86_STEP_COPY, 2);
     step->name = "copy";
@@ -198,7 +215,8 @@ bool x86_add_single(x86_reader *r, adze_op *op, const adze_ir_value *value)
     }
     if (known) return true;
     if (!x86_find_place(r, value, &place) || !x86_fill_operand(r, op, value, &place, &operand)) return false;
-    return add_rules(r, op, &operand, adze_type_with_dims(type, adze_type_rank(type), ones));
+    return add_rules(r, op, &operand, adze_type_with_dims(type, adze_type_rank(type), ones), NULL,
+                     "a condition or a bound must be one element");
 }
 
 bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const adze_ir_value *result)
@@ -212,7 +230,7 @@ bool x86_add_promise(x86_reader *r, adze_op *op, const adze_ir_value *as, const 
     if (as && !adze_type_is_open(adze_value_type(as)) && same_dims(adze_value_type(as), type)) return true;
     if (as && !x86_fill_operand(r, op, as, &place, &operand)) return false;
     if (!as) operand = (x86_operand){.place = place, .dtype = adze_type_dtype(type), .is_open = true};
-    return add_rules(r, op, &operand, type);
+    return add_rules(r, op, &operand, type, result, NULL);
 }
 
 void x86_stack_entry(x86_reader *r, const adze_ir_value *stack, x86_operand *out)

@@ -62,6 +62,7 @@ typedef struct x86_rule {
     bool defines;
     uint32_t symbol;
     x86_size size;
+    const char *broken; /* what the run says where the size is another one */
 } x86_rule;
 
 typedef enum x86_step_kind {

@@ -1,6 +1,8 @@
 /* Step functions of control flow, copies, names of dims and outputs, and what all steps do for late values. */
 #include "backends/x86/step.h"
 
+#include <string.h>
+
 /* Calls a function of the frame; the first argument is the frame. */
 static void call(x86_builder *s, size_t at, LLVMTypeRef *types, LLVMValueRef *args, uint32_t n)
 {
@@ -71,26 +73,30 @@ void x86_return_error(x86_builder *s, LLVMValueRef status)
     LLVMPositionBuilderAtEnd(s->b, good);
 }
 
-void x86_check_natural(x86_builder *s, const x86_step *step)
+/* Ends the step with an error if `bad`. */
+static void fail_if(x86_builder *s, LLVMValueRef bad, adze_status status, const char *message)
 {
-    static const char message[] = "a dim of a value is negative";
-    LLVMValueRef bad = LLVMConstInt(LLVMInt1TypeInContext(s->c), 0, false);
-    for (uint32_t i = 0; i < step->n_dims; i++) {
-        LLVMValueRef negative = LLVMBuildICmp(s->b, LLVMIntSLT, x86_size_value(s, step->dims[i]), x86_i64(s, 0), "");
-        bad = LLVMBuildOr(s->b, bad, negative, "");
-    }
-    if (!step->n_dims) return;
     LLVMBasicBlockRef fail = add_block(s), good = add_block(s);
     LLVMBuildCondBr(s->b, bad, fail, good);
     LLVMPositionBuilderAtEnd(s->b, fail);
     LLVMValueRef env = x86_field(s, s->ptr, offsetof(adze_frame, env));
     LLVMValueRef at = x86_offset(s, env, x86_i64(s, (int64_t)offsetof(adze_env, error)));
     LLVMTypeRef types[] = {s->ptr, s->i32, s->ptr};
-    LLVMValueRef args[] = {env, x86_i32(s, ADZE_ERR_DIM),
-                           x86_data(s, LLVMConstStringInContext(s->c, message, sizeof message - 1, false), 1)};
+    LLVMValueRef text = LLVMConstStringInContext(s->c, message, (unsigned)strlen(message), false);
+    LLVMValueRef args[] = {env, x86_i32(s, status), x86_data(s, text, 1)};
     LLVMTypeRef type = LLVMFunctionType(s->i32, types, 3, false);
     LLVMBuildRet(s->b, LLVMBuildCall2(s->b, type, LLVMBuildLoad2(s->b, s->ptr, at, ""), args, 3, ""));
     LLVMPositionBuilderAtEnd(s->b, good);
+}
+
+void x86_check_natural(x86_builder *s, const x86_step *step)
+{
+    LLVMValueRef bad = LLVMConstInt(LLVMInt1TypeInContext(s->c), 0, false);
+    for (uint32_t i = 0; i < step->n_dims; i++) {
+        LLVMValueRef negative = LLVMBuildICmp(s->b, LLVMIntSLT, x86_size_value(s, step->dims[i]), x86_i64(s, 0), "");
+        bad = LLVMBuildOr(s->b, bad, negative, "");
+    }
+    if (step->n_dims) fail_if(s, bad, ADZE_ERR_DIM, "a dim of a value is negative");
 }
 
 void x86_reserve(x86_builder *s, const x86_operand *operands, uint32_t n)
@@ -154,12 +160,6 @@ static LLVMValueRef dim_of(x86_builder *s, const x86_operand *operand, uint32_t 
     return LLVMBuildLoad2(s->b, s->i64, x86_offset(s, dims, x86_i64(s, (int64_t)i * 8)), "");
 }
 
-static void want_equal(x86_builder *s, LLVMValueRef a, LLVMValueRef b, adze_status otherwise)
-{
-    LLVMValueRef equal = LLVMBuildICmp(s->b, LLVMIntEQ, a, b, "");
-    x86_return_error(s, LLVMBuildSelect(s->b, equal, x86_i32(s, ADZE_OK), x86_i32(s, otherwise), ""));
-}
-
 static void build_names(x86_builder *s, const x86_step *step)
 {
     const x86_operand *operand = &step->operands[0];
@@ -168,7 +168,8 @@ static void build_names(x86_builder *s, const x86_step *step)
     if (operand->is_open) {
         LLVMValueRef at = x86_open(s, operand, offsetof(adze_value, rank));
         LLVMValueRef rank = LLVMBuildLoad2(s->b, s->i32, at, "");
-        want_equal(s, rank, x86_i32(s, step->n_dims), ADZE_ERR_RANK);
+        LLVMValueRef other = LLVMBuildICmp(s->b, LLVMIntNE, rank, x86_i32(s, step->n_dims), "");
+        fail_if(s, other, ADZE_ERR_RANK, "a value has not the rank that its type says");
     }
     for (uint32_t i = 0; i < step->n_dims; i++) {
         if (!step->rules[i].defines) continue;
@@ -186,9 +187,12 @@ static void build_names(x86_builder *s, const x86_step *step)
         LLVMValueRef args[] = {s->frame, x86_i32(s, n), names, list};
         call(s, offsetof(adze_frame, define), types, args, 4);
     }
-    for (uint32_t i = 0; i < step->n_dims; i++)
-        if (!step->rules[i].defines)
-            want_equal(s, dim_of(s, operand, i), x86_size_value(s, step->rules[i].size), ADZE_ERR_DIM);
+    for (uint32_t i = 0; i < step->n_dims; i++) {
+        const x86_rule *rule = &step->rules[i];
+        if (rule->defines) continue;
+        LLVMValueRef size = x86_size_value(s, rule->size);
+        fail_if(s, LLVMBuildICmp(s->b, LLVMIntNE, dim_of(s, operand, i), size, ""), ADZE_ERR_DIM, rule->broken);
+    }
 }
 
 static void build_output(x86_builder *s, const x86_step *step)
