@@ -37,8 +37,9 @@ const adze_plugin adze_builtin_plugin = {
 /* Until nothing changes: what a rule makes constant is folded, what folding makes equal is merged. */
 #define SIMPLIFY "repeat(shape-fold,canonicalize,mask-window,batchnorm-fold,fold,cse,dce)"
 
-/* Recurrent layers in steps, resizing in sums; what is computed from dims with names is simplified once more. */
-#define NAMES ",recurrent,interpolate,name-dims,repeat(shape-fold,fold,cse,dce)"
+/* Recurrent layers in steps, resizing in sums, normalizations in rows; what is computed from dims with names is
+ * simplified once more. */
+#define NAMES ",recurrent,interpolate,norm-rows,name-dims,repeat(shape-fold,fold,cse,dce)"
 
 /* From kernels to a planned module, for backends that take loop IR. */
 #define LOWER "layout,tile,plan"

@@ -30,10 +30,11 @@ static bool sums(const adze_op *op)
 {
     adze_access access;
     uint64_t any[] = {ADZE_CONTRACTION, ADZE_REDUCE, ADZE_NORMALIZE};
-    bool found = false;
+    bool found = false, attention = adze_op_is(op, "attention");
     for (int i = 0; i < 3; i++) found |= adze_op_has_trait(op, any[i]);
-    if (!found || !adze_op_has_trait(op, ADZE_PURE) || adze_op_num_results(op) != 1) return false;
-    return is_half(adze_op_result(op, 0)) && (adze_op_has_trait(op, ADZE_NORMALIZE) || adze_op_access(op, &access));
+    if ((!found && !attention) || !adze_op_has_trait(op, ADZE_PURE) || adze_op_num_results(op) != 1) return false;
+    if (!is_half(adze_op_result(op, 0))) return false;
+    return attention || adze_op_has_trait(op, ADZE_NORMALIZE) || adze_op_access(op, &access);
 }
 
 /* Does it choose one of its elements, so that nothing is rounded? */
@@ -172,8 +173,8 @@ const adze_pass adze_pass_widen = {
     .numerics = ADZE_FAST,
     .run = run,
     .purpose = "lower",
-    .contract = "Contractions, reductions and normalizations over f16 or bf16 take f32 operands, and their result is "
-                "rounded once, where the op says. Elementwise ops stay as they are: each rounds. Run it before fuse, "
-                "and dce after it. A sum is rounded to f32 before it is rounded to half precision.",
+    .contract = "Contractions, reductions, normalizations and attention over f16 or bf16 take f32 operands, and their "
+                "result is rounded once, where the op says. Elementwise ops stay as they are: each rounds. Run it "
+                "before fuse, and dce after it. A sum is rounded to f32 before it is rounded to half precision.",
     .example = adze_example_widen,
 };

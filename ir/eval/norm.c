@@ -110,7 +110,7 @@ static adze_status norm_rows(const adze_env *env, const adze_value *in, uint32_t
                              adze_value *mean_out, adze_value *scale_out)
 {
     int64_t count = ev_product(in->dims, 0, axis), n = ev_product(in->dims, axis, in->rank);
-    if (count == 0 || n == 0) return ADZE_OK;
+    if (count == 0 || (n == 0 && !mean_out && !scale_out)) return ADZE_OK; /* the mean of nothing is NaN */
     double *x = ev_scratch(env, (uint64_t)n, sizeof(double));
     double *scale = ev_scratch(env, (uint64_t)n, sizeof(double));
     double *bias = ev_scratch(env, (uint64_t)n, sizeof(double));
@@ -125,8 +125,8 @@ static adze_status norm_rows(const adze_env *env, const adze_value *in, uint32_t
         }
         for (int64_t i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean);
         double inverse = 1 / adze_body_sqrt_f64(square / (double)n + epsilon);
-        if (!load_parameter(in, &in[1], axis, k, scale) ||
-            (has_bias && !load_parameter(in, &in[2], axis, k, bias)))
+        if (n && (!load_parameter(in, &in[1], axis, k, scale) ||
+                  (has_bias && !load_parameter(in, &in[2], axis, k, bias))))
             return ev_fail(env, ADZE_ERR_DIM, "norm: scale or bias does not broadcast to the operand");
         for (int64_t i = 0; i < n; i++)
             x[i] = (x[i] - mean) * inverse * scale[i] + (has_bias ? bias[i] : 0);

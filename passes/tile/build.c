@@ -66,6 +66,13 @@ adze_ir_value *tile_load_lanes(tile *t, adze_ir_value *buffer, const adze_dim *r
     return adze_op_result(adze_build(&t->b, "load", operands, 4, NULL, 0, &type, 1), 0);
 }
 
+void tile_store_lanes(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_dim *row,
+                      const adze_dim *column)
+{
+    adze_ir_value *operands[] = {value, buffer, NULL, tile_index(t, row), tile_index(t, column)};
+    if (value) adze_build(&t->b, "store", operands, 5, NULL, 0, NULL, 0);
+}
+
 void tile_call(tile *t, const char *name, adze_ir_value *const *args, uint32_t n)
 {
     adze_attr attr = adze_attr_str("name", name);

@@ -219,11 +219,16 @@ const tile_memo *tile_recall(const tile *t, const adze_ir_value *value, const ti
 adze_ir_value *tile_row_value(tile *t, const tile_memo *memo, const tile_point *at)
 {
     if (memo->axis < 0) return memo->result;
-    const adze_type *type = adze_value_type(memo->result);
-    const adze_dim *extent = adze_type_dim(type, 0);
-    const adze_type *row = adze_type_tensor(t->context, adze_type_dtype(type), 1, &extent, NULL);
-    tile_point point = {.rank = 1, .at = {at->at[memo->axis]}};
-    adze_ir_value *value = tile_load(t, memo->result, row, &point);
+    adze_ir_value *value;
+    if (memo->columns) {
+        value = tile_load_lanes(t, memo->result, at->at[memo->axis], tile_dim(t, 0));
+    } else {
+        const adze_type *type = adze_value_type(memo->result);
+        const adze_dim *extent = adze_type_dim(type, 0);
+        const adze_type *row = adze_type_tensor(t->context, adze_type_dtype(type), 1, &extent, NULL);
+        tile_point point = {.rank = 1, .at = {at->at[memo->axis]}};
+        value = tile_load(t, memo->result, row, &point);
+    }
     if (value && memo->shift) value = tile_op2(t, "sub", value, memo->shift);
     if (value && memo->scale) value = tile_op2(t, "mul", value, memo->scale);
     return value;

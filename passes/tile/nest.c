@@ -8,6 +8,9 @@
 /* Elements that a chunk should at least handle, so that handing it out is cheap beside it (20 us). */
 enum { CHUNK_ELEMENTS = 32768 };
 
+/* Of rows that lie across memory, 16 of which are kept. */
+enum { LONGEST_ROW = 8192 };
+
 typedef struct nest {
     adze_ir_value *value;    /* of the region */
     const adze_type *domain; /* its type: the space of the loops */
@@ -18,6 +21,7 @@ typedef struct nest {
     uint32_t order[ADZE_MAX_RANK]; /* logical axes, outermost first, lane axis left out */
     uint32_t n_order;
     int lane_axis; /* logical; -1: results are computed one by one */
+    int row_axis;  /* logical, of a normalization across lanes that hold a row each; -1: lanes run along rows */
     const adze_op *repeat; /* the tile op whose operand `value` is; the domain has its last axis as two; or NULL */
     tile_point at;
 } nest;
@@ -74,23 +78,45 @@ static bool has_rows(const tile *t, const nest *n)
     return false;
 }
 
+/* The last axis in memory that has more than one entry; -1: none. */
+static int contiguous_axis(const nest *n)
+{
+    const adze_layout *layout = adze_type_layout(n->tensor);
+    for (uint32_t i = adze_type_rank(n->domain); i--;) {
+        uint32_t axis = layout->has_perm ? layout->perm[i] : i;
+        if (!adze_dim_is_value(adze_type_dim(n->domain, axis), 1)) return (int)axis;
+    }
+    return -1;
+}
+
+/* Do rows of a normalization lie across memory, so that lanes had better take one each? Their elements are kept. */
+static bool is_across(const tile *t, const nest *n, int row_axis, int contiguous)
+{
+    int64_t length, beside;
+    if (t->scalar || row_axis < 0 || contiguous < 0 || row_axis == contiguous) return false;
+    if (!adze_dim_is_const(adze_type_dim(n->domain, (uint32_t)row_axis), &length) || length > LONGEST_ROW) return false;
+    return !adze_dim_is_const(adze_type_dim(n->domain, (uint32_t)contiguous), &beside) || beside >= ADZE_LANES / 2;
+}
+
 static void choose_axes(tile *t, nest *n)
 {
     uint32_t rank = adze_type_rank(n->domain);
     const adze_layout *layout = adze_type_layout(n->tensor);
     const adze_op *row = find_normalization(t->region);
-    n->lane_axis = -1;
+    int contiguous = contiguous_axis(n);
+    n->lane_axis = n->row_axis = -1;
     if (row && adze_type_rank(adze_value_type(adze_op_result(row, 0))) == rank) n->lane_axis = tile_row_axis(row);
-    for (uint32_t i = rank; i-- && n->lane_axis < 0;) {
-        uint32_t axis = layout->has_perm ? layout->perm[i] : i;
-        if (!adze_dim_is_value(adze_type_dim(n->domain, axis), 1)) n->lane_axis = (int)axis;
+    if (is_across(t, n, n->lane_axis, contiguous)) {
+        n->row_axis = n->lane_axis;
+        n->lane_axis = contiguous;
     }
+    if (n->lane_axis < 0) n->lane_axis = contiguous;
     if (n->lane_axis < 0 && rank) n->lane_axis = (int)rank - 1;
     if (!row && has_rows(t, n)) n->lane_axis = -1;
     n->n_order = 0;
     for (uint32_t i = 0; i < rank; i++) {
         uint32_t axis = layout->has_perm ? layout->perm[i] : i;
-        if ((int)axis != n->lane_axis) n->order[n->n_order++] = axis;
+        if ((int)axis != n->lane_axis && (int)axis != n->row_axis) n->order[n->n_order++] = axis;
     }
     n->at.rank = rank;
 }
@@ -108,8 +134,29 @@ static void store_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carri
     t->n_memo = n_memo;
 }
 
+/* 16 rows, one a lane: what they need ahead, then their elements one after the other. */
+static void store_rows(tile *t, void *self, uint32_t axis, adze_ir_value **carried)
+{
+    nest *n = self;
+    const adze_dim *extent = adze_type_dim(n->domain, (uint32_t)n->row_axis);
+    uint32_t along = tile_axis(t, NULL, extent); /* only named, as in `row` */
+    n->at.at[n->lane_axis] = adze_dim_axis(t->context, axis);
+    n->at.at[n->row_axis] = adze_dim_axis(t->context, along);
+    tile_point at = value_point(t, n);
+    tile_prepare(t, n->value, &at, along);
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, extent), 1, false, NULL, 0);
+    t->extents[loop.axis] = extent;
+    n->at.at[n->row_axis] = adze_dim_axis(t->context, loop.axis);
+    store_lane(t, n, axis, carried);
+    tile_end(t, &loop, NULL, 0);
+}
+
 static void row(tile *t, nest *n)
 {
+    if (n->row_axis >= 0) {
+        tile_lanes(t, adze_type_dim(n->domain, (uint32_t)n->lane_axis), store_rows, n, NULL, 0);
+        return;
+    }
     if (n->lane_axis < 0) {
         tile_point at = value_point(t, n);
         tile_prepare(t, n->value, &at, tile_axis(t, NULL, tile_dim(t, 1)));
@@ -174,6 +221,7 @@ static uint32_t plan_chunks(tile *t, const nest *n, const adze_dim **out_positio
     for (uint32_t i = n_flat; i < n->n_order; i++)
         inner = adze_dim_mul(t->context, inner, adze_type_dim(n->domain, n->order[i]));
     if (n->lane_axis >= 0) inner = adze_dim_mul(t->context, inner, adze_type_dim(n->domain, (uint32_t)n->lane_axis));
+    if (n->row_axis >= 0) inner = adze_dim_mul(t->context, inner, adze_type_dim(n->domain, (uint32_t)n->row_axis));
     *out_positions = positions;
     *out_chunk = 1;
     if (adze_dim_is_const(inner, &size) && size > 0 && size < CHUNK_ELEMENTS) *out_chunk = CHUNK_ELEMENTS / size;

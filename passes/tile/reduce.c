@@ -318,6 +318,7 @@ typedef struct row {
     const adze_dim *first; /* where lanes begin */
     adze_ir_value *shift;
     bool square;
+    bool columns; /* 16 rows at once, one a lane: the buffer is [extent, 16] */
 } row;
 
 static const adze_dim *place_in_row(tile *t, const row *r, uint32_t axis)
@@ -328,13 +329,17 @@ static const adze_dim *place_in_row(tile *t, const row *r, uint32_t axis)
 static adze_ir_value *row_load(tile *t, const row *r, uint32_t axis)
 {
     tile_point point = {.rank = 1, .at = {place_in_row(t, r, axis)}};
-    return tile_load(t, r->buffer, r->type, &point);
+    return r->columns ? tile_load_lanes(t, r->buffer, point.at[0], tile_dim(t, 0))
+                      : tile_load(t, r->buffer, r->type, &point);
 }
 
 static void row_store(tile *t, const row *r, uint32_t axis, adze_ir_value *value)
 {
     tile_point point = {.rank = 1, .at = {place_in_row(t, r, axis)}};
-    tile_store(t, value, r->buffer, r->type, &point);
+    if (r->columns)
+        tile_store_lanes(t, value, r->buffer, point.at[0], tile_dim(t, 0));
+    else
+        tile_store(t, value, r->buffer, r->type, &point);
 }
 
 static adze_ir_value *row_input(tile *t, row *r, uint32_t axis)
@@ -386,6 +391,14 @@ static adze_ir_value *row_pass(tile *t, row *r, tile_body *body, adze_combine co
     adze_ir_value *acc = tile_identity(t, combine, dtype);
     if (!t->scalar) acc = tile_splat(t, acc);
     r->first = tile_dim(t, 0);
+    if (r->columns) {
+        const adze_dim *extent = adze_type_dim(r->type, 0);
+        tile_loop loop = tile_for(t, tile_index(t, r->first), tile_index(t, extent), 1, false, &acc, 1);
+        t->extents[loop.axis] = extent;
+        body(t, r, loop.axis, &acc);
+        tile_end(t, &loop, &acc, 1);
+        return acc;
+    }
     if (combine == ADZE_COMBINE_MAX)
         acc = row_extreme(t, combine, adze_type_dim(r->type, 0), body, r, &r->first, acc);
     else
@@ -412,11 +425,12 @@ static adze_ir_value *inverse_root(tile *t, row *r, adze_ir_value *sum)
 static void normalize_row(tile *t, adze_op *op, const tile_point *at, int axis)
 {
     const adze_type *type = adze_value_type(adze_op_result(op, 0));
-    const adze_dim *extent = adze_type_dim(type, (uint32_t)axis);
-    row r = {.op = op, .at = *at, .axis = (uint32_t)axis};
-    r.type = adze_type_tensor(t->context, adze_type_dtype(type), 1, &extent, NULL);
-    r.buffer = tile_scratch(t, adze_type_dtype(type), 1, &extent);
-    tile_memo memo = {.value = adze_op_result(op, 0), .point = *at, .axis = axis, .result = r.buffer};
+    const adze_dim *extents[] = {adze_type_dim(type, (uint32_t)axis), tile_dim(t, ADZE_LANES)};
+    row r = {.op = op, .at = *at, .axis = (uint32_t)axis, .columns = t->lane >= 0};
+    r.type = adze_type_tensor(t->context, adze_type_dtype(type), 1, extents, NULL);
+    r.buffer = tile_scratch(t, adze_type_dtype(type), r.columns ? 2 : 1, extents);
+    tile_memo memo = {.value = adze_op_result(op, 0), .point = *at, .axis = axis, .result = r.buffer,
+                      .columns = r.columns};
     if (adze_op_is(op, "layer_norm")) {
         memo.shift = r.shift = tile_op2(t, "div", row_pass(t, &r, pass_sum, ADZE_COMBINE_ADD), row_count(t, &r));
         if (!t->failed) memo.scale = inverse_root(t, &r, row_pass(t, &r, pass_variance, ADZE_COMBINE_ADD));

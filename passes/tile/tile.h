@@ -24,6 +24,7 @@ typedef struct tile_memo {
     adze_ir_value *result; /* the value, or the row's buffer */
     adze_ir_value *scale;  /* the row's factor, or NULL */
     adze_ir_value *shift;  /* subtracted before scaling, or NULL */
+    bool columns;          /* the buffer holds 16 rows, one a lane: [extent, 16] */
 } tile_memo;
 
 typedef struct tile_options {
@@ -132,8 +133,10 @@ adze_ir_value *tile_view(tile *t, adze_ir_value *buffer, const adze_dim *const *
 uint32_t tile_logical_axis(const adze_type *tensor, uint32_t physical);
 /* A tensor's buffer moved to a position of the tensor. */
 adze_ir_value *tile_view_at(tile *t, adze_ir_value *buffer, const adze_type *tensor, const tile_point *at);
-/* 16 lanes of f32 from a matrix. */
+/* 16 lanes from a matrix, and into one. */
 adze_ir_value *tile_load_lanes(tile *t, adze_ir_value *buffer, const adze_dim *row, const adze_dim *column);
+void tile_store_lanes(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_dim *row,
+                      const adze_dim *column);
 /* Calls a micro-kernel. */
 void tile_call(tile *t, const char *name, adze_ir_value *const *args, uint32_t n);
 /* for (i = 0; i < extent; i += step), unrolled. */
@@ -154,7 +157,8 @@ bool tile_window_bounds(tile *t, const adze_op *op, const adze_access *access, c
 adze_ir_value *tile_normalized(tile *t, adze_op *op, const tile_point *at);
 /* The axis along which a normalization runs; -1 if it is not one axis. */
 int tile_row_axis(const adze_op *op);
-/* Computes ahead what the values below `value` need once a row (everything that does not vary over `lane`). */
+/* Computes ahead what the values below `value` need once a row (everything that does not vary over `lane`); inside
+ * lanes for a row each. */
 void tile_prepare(tile *t, adze_ir_value *value, const tile_point *at, uint32_t lane);
 
 /* ---- transpose.c ---- */

@@ -109,11 +109,14 @@ def reductions():
         yield Row(op, TABLE, axis=0, name=f"{op}, columns")
     for op in ("Softmax", "LogSoftmax", "Hardmax"):
         yield Row(op, TABLE, axis=1)
+    yield Row("Softmax", TABLE, axis=0, name="Softmax, columns")
     yield Row("CumSum", TABLE, scalar(1, np.int64), name="CumSum, rows")
     yield Row("CumSum", TABLE, scalar(0, np.int64), name="CumSum, columns")
     yield Row("TopK", TABLE, ints(10), outputs=2)
     yield Row("LpNormalization", TABLE, axis=1, p=2)
     yield Row("LayerNormalization", TABLE, floats(COLS), floats(COLS))
+    yield Row("LayerNormalization", (F32, [32, 64, 512]), floats(64, 512), axis=1, name="LayerNormalization, two axes")
+    yield Row("LayerNormalization", TABLE, floats(COLS), outputs=3, name="LayerNormalization, statistics")
     yield Row("GroupNormalization", PICTURE, floats(CHANNELS), floats(CHANNELS), num_groups=8)
     yield Row("InstanceNormalization", PICTURE, floats(CHANNELS), floats(CHANNELS))
     yield Row("BatchNormalization", PICTURE, floats(CHANNELS), floats(CHANNELS), floats(CHANNELS),

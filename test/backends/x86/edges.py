@@ -228,7 +228,14 @@ def reductions():
     for op in "softmax", "log_softmax":
         g.op(f"{op}({x})", "f32[M,N]")
         g.op(f"{op}({y}) {{axis = 1}}", "f32[N,3,M]")
+        for axis, dims in (0, "37,N"), (1, "M,20,N"), (0, "M,N"), (1, "M,70,3"):
+            g.op(f"{op}({g.input('f32', dims)}) {{axis = {axis}}}", f"f32[{dims}]")
+    g.chain("f32[9,N]", f"softmax({g.input('f32', '9,N')}) {{axis = 0}} : f32[9,N]", "mul(@@, @@) : f32[9,N]",
+            "log_softmax(@@) {axis = 0}")
     g.op(f"layer_norm({x}, {g.input('f32', 'N')}, %f32_N)", "f32[M,N]")
+    for norm in "layer_norm", "rms_norm":
+        g.op(f"{norm}({y}, {g.input('f32', '3,M')}) {{axis = 1}}", "f32[N,3,M]")
+    g.op("layer_norm(%f32_M_N, %f32_N)", "f32[M,N]", "f32[M,1]", "f32[M,1]")
     g.op(f"rms_norm({x}, %f32_N)", "f32[M,N]")
     for axis, dims, out in (0, "17,N", "1,N"), (1, "M,17", "M,1"):
         for op in "argmax", "argmin":
@@ -394,7 +401,11 @@ def halves():
             g.chain(f"{kind}[M]", f"mul({x}, {x}) : {kind}[M,N]", f"{op}(@@, @a1) {{keepdims = 0}} : {kind}[M]",
                     "relu(@@)")
         g.op(f"softmax({x})", f"{kind}[M,N]")
+        g.op(f"softmax({g.input(kind, '9,N')}) {{axis = 0}}", f"{kind}[9,N]")
         g.op(f"layer_norm({x}, {g.input(kind, 'N')}, %{kind}_N)", f"{kind}[M,N]")
+        g.op(f"layer_norm({g.input(kind, 'N,3,M')}, {g.input(kind, '3,M')}) {{axis = 1}}", f"{kind}[N,3,M]")
+        q, k = g.input(kind, "1,2,N,8"), g.input(kind, "1,2,5,8")
+        g.op(f"attention({q}, {k}, {k}) {{scale = 0.5}}", f"{kind}[1,2,N,8]")
         w, bias, out = g.const("17,3,3,3", kind), g.const("17", kind), f"{kind}[N,17,7,7]"
         g.chain(f"{kind}[N,17,3,3]", f"conv({image}, {w}, {bias}) : {out}", f"relu(@@) : {out}",
                 "max_pool(@@) {kernel_shape = [2, 2], strides = [2, 2]}")
