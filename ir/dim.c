@@ -14,6 +14,10 @@ typedef adze_dim_poly poly;
 
 enum { MAX_TERMS = ADZE_DIM_TERMS, MAX_FACTORS = ADZE_DIM_FACTORS };
 
+/* Parts are shared, but whoever prints, evaluates or bounds an expression goes through each of its nodes: a dim that
+ * doubles in each layer of a model would take forever. */
+enum { LARGEST = 4096 };
+
 static bool same_dim(const void *self, const void *item)
 {
     const adze_dim *x = self, *y = item;
@@ -34,6 +38,8 @@ const adze_dim *adze_dim_intern(adze_context *context, adze_dim_kind kind, int64
     *dim = key;
     dim->unknown = kind == ADZE_DIM_UNKNOWN || (a && a->unknown) || (b && b->unknown);
     dim->axis = kind == ADZE_DIM_AXIS || (a && a->axis) || (b && b->axis);
+    uint64_t size = 1 + (a ? (uint64_t)a->size : 0) + (b ? (uint64_t)b->size : 0);
+    dim->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
     adze_table_add(&context->dims, hash, dim);
     return dim;
 }
@@ -252,9 +258,8 @@ static const adze_dim *min_max(adze_context *context, adze_dim_kind kind, const 
     return chain;
 }
 
-const adze_dim *adze_dim_binary(adze_context *context, adze_dim_kind kind, const adze_dim *a, const adze_dim *b)
+static const adze_dim *combine(adze_context *context, adze_dim_kind kind, const adze_dim *a, const adze_dim *b)
 {
-    if (a->unknown || b->unknown) return adze_dim_unknown(context);
     switch (kind) {
     case ADZE_DIM_ADD: return add(context, a, b);
     case ADZE_DIM_MUL: return mul(context, a, b);
@@ -266,6 +271,13 @@ const adze_dim *adze_dim_binary(adze_context *context, adze_dim_kind kind, const
     case ADZE_DIM_MAX: return min_max(context, kind, a, b);
     default: return adze_dim_unknown(context);
     }
+}
+
+const adze_dim *adze_dim_binary(adze_context *context, adze_dim_kind kind, const adze_dim *a, const adze_dim *b)
+{
+    if (a->unknown || b->unknown) return adze_dim_unknown(context);
+    const adze_dim *dim = combine(context, kind, a, b);
+    return dim->size > LARGEST && !dim->axis ? adze_dim_unknown(context) : dim;
 }
 
 const adze_dim *adze_dim_add(adze_context *context, const adze_dim *a, const adze_dim *b)

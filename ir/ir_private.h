@@ -12,6 +12,7 @@ struct adze_dim {
     adze_dim_kind kind;
     bool unknown;     /* unknown is somewhere inside */
     bool axis; /* a position is somewhere in it */
+    uint32_t size;    /* nodes of the expression written out */
     int64_t value;    /* CONST, AXIS */
     const char *name; /* SYMBOL, interned */
     const adze_dim *a, *b;

@@ -199,6 +199,36 @@ static int walk_op(shape_walker *w, const adze_op *op, const adze_ir_value *valu
     return walk_made(w, op, value, out);
 }
 
+/* Can an element of that type be any number between these? Sizes in 32 bits and above, and in their floats, are taken
+ * to fit unless they are known not to; an unsigned one that may be below 0 wraps. */
+static bool holds(adze_dtype dtype, int64_t lo, int64_t hi)
+{
+    if (dtype == ADZE_DTYPE_bool) return lo >= 0 && hi <= 1;
+    uint32_t bits = adze_dtype_bits(dtype);
+    if (ev_is_float(dtype)) {
+        int64_t most = dtype == ADZE_DTYPE_f64    ? INT64_C(1) << 53
+                       : dtype == ADZE_DTYPE_f32  ? INT64_C(1) << 24
+                       : dtype == ADZE_DTYPE_f16  ? INT64_C(1) << 11
+                       : dtype == ADZE_DTYPE_bf16 ? INT64_C(1) << 8
+                                                  : 0;
+        return (lo >= -most && hi <= most) || (bits >= 32 && lo != hi);
+    }
+    bool is_signed = adze_dtype_get_kind(dtype) == ADZE_KIND_INT;
+    if (bits == 64) return is_signed || lo >= 0;
+    int64_t most = (INT64_C(1) << (bits - is_signed)) - 1, least = is_signed ? -most - 1 : 0;
+    return (lo >= least && hi <= most) || (bits == 32 && lo != hi && (is_signed || lo >= 0));
+}
+
+/* Entries that the element type cannot hold are other ones: they wrap, or are rounded. */
+static void hold(shape_walker *w, adze_dtype dtype, int n, const adze_dim **entries)
+{
+    for (int i = 0; i < n; i++) {
+        int64_t lo, hi;
+        adze_dim_range(entries[i], NULL, 0, &lo, &hi);
+        if (!holds(dtype, lo, hi)) entries[i] = adze_dim_unknown(w->context);
+    }
+}
+
 int shape_walk(shape_walker *w, const adze_ir_value *value, const adze_dim **out)
 {
     const adze_const *constant = adze_value_const(value);
@@ -209,7 +239,10 @@ int shape_walk(shape_walker *w, const adze_ir_value *value, const adze_dim **out
     if (w->depth >= MAX_DEPTH || ++w->steps > MAX_STEPS) return -1;
     w->depth++;
     int n = walk_op(w, op, value, out);
+    int64_t count = shape_small_count(adze_value_type(value), INT64_MAX);
     w->depth--;
+    if (count >= 0 && n != count) return -1; /* the type claims another number of them */
+    hold(w, dtype, n, out);
     return n;
 }
 

@@ -146,6 +146,18 @@ TEST(normal_form_keeps_values)
     CHECK(known > TRIES / 2);
 }
 
+/* Each step has the one before three times: written out it would double and more. */
+TEST(what_would_never_end_is_unknown)
+{
+    const adze_dim *dim = n;
+    char text[64];
+    for (int i = 0; i < 60; i++) {
+        dim = add(down(plus(dim, i), number(3)), up(mul(dim, m), number(7)));
+        CHECK(adze_dim_is_unknown(dim) || adze_dim_print(dim, text, sizeof text) < 100000);
+    }
+    CHECK(adze_dim_is_unknown(dim));
+}
+
 int main(void)
 {
     c = adze_context_create();
@@ -156,6 +168,7 @@ int main(void)
     RUN(quotients_of_quotients_are_one);
     RUN(quotient_and_remainder_join);
     RUN(normal_form_keeps_values);
+    RUN(what_would_never_end_is_unknown);
     adze_context_destroy(c);
     return unit_end();
 }
