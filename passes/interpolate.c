@@ -24,7 +24,7 @@ typedef struct axis {
     double scale; /* 0: by size */
     uint32_t n_taps;
     int64_t *index; /* [taps][out] */
-    float *weight;
+    double *weight;
 } axis;
 
 /* ---- What the op says ---- */
@@ -42,12 +42,16 @@ static bool read_floats(const adze_ir_value *value, float *out, uint64_t n)
     return adze_data_size(data) == n * sizeof *out && adze_data_read(data, 0, out, n * sizeof *out);
 }
 
+/* Pixels: sums of doubles, as evaluation has them, since a last place decides which way a half is rounded. */
+static bool is_image(adze_dtype dtype) { return dtype == ADZE_DTYPE_u8 || dtype == ADZE_DTYPE_i8; }
+
 /* The axes of a resize that this pass writes down; false where it does not. */
 static bool describe(const adze_op *op, axis axes[ADZE_MAX_RANK])
 {
     if (!adze_op_is(op, "resize") || (!is(op, "mode", "linear") && !is(op, "mode", "cubic"))) return false;
     const adze_type *x = adze_value_type(adze_op_operand(op, X)), *y = adze_value_type(adze_op_result(op, 0));
-    if (!adze_type_is_ranked(x) || !adze_type_is_ranked(y) || adze_type_dtype(x) != ADZE_DTYPE_f32) return false;
+    if (!adze_type_is_ranked(x) || !adze_type_is_ranked(y)) return false;
+    if (adze_type_dtype(x) != ADZE_DTYPE_f32 && !is_image(adze_type_dtype(x))) return false;
     if (is(op, "coordinate_transformation_mode", "tf_crop_and_resize")) return false;
     if (!is(op, "keep_aspect_ratio_policy", "stretch")) return false;
     uint32_t rank = adze_type_rank(x);
@@ -128,7 +132,7 @@ static void read_taps(const double *rows, axis *a, bool *out_many)
     for (size_t k = 0; k < n; k++) {
         int64_t i = (int64_t)k % a->out, at = first[i] + (int64_t)k / a->out;
         a->index[k] = at < a->in ? at : a->in - 1;
-        a->weight[k] = at < a->in ? (float)rows[i * a->in + at] : 0;
+        a->weight[k] = at < a->in ? rows[i * a->in + at] : 0;
     }
     free(first);
 }
@@ -156,13 +160,24 @@ static bool make_table(const adze_op *op, axis *a, bool *out_many)
 
 /* ---- Sums ---- */
 
+/* Weights of one tap in the element type of what they are multiplied with. */
+static adze_ir_value *tap_weights(adze_module *module, const adze_type *type, const double *weights, int64_t n)
+{
+    if (adze_type_dtype(type) == ADZE_DTYPE_f64) return adze_const_make(module, "weights", type, weights);
+    float *rounded = adze_malloc((size_t)n * sizeof *rounded);
+    for (int64_t i = 0; i < n; i++) rounded[i] = (float)weights[i];
+    adze_ir_value *made = adze_const_make(module, "weights", type, rounded);
+    free(rounded);
+    return made;
+}
+
 static adze_ir_value *blend(adze_builder *b, adze_ir_value *x, uint32_t at, const axis *a)
 {
     adze_context *context = adze_module_context(b->module);
     uint32_t rank = adze_type_rank(adze_value_type(x)), behind = rank - at;
     int64_t dims[ADZE_MAX_RANK] = {a->out};
     for (uint32_t i = 1; i < behind; i++) dims[i] = 1;
-    const adze_type *weights = adze_type_tensor_const(context, ADZE_DTYPE_f32, behind, dims);
+    const adze_type *weights = adze_type_tensor_const(context, adze_type_dtype(adze_value_type(x)), behind, dims);
     const adze_type *places = adze_type_tensor_const(context, ADZE_DTYPE_i64, 1, &a->out);
     adze_ir_value *sum = NULL;
     adze_attr axis_attr = adze_attr_int("axis", at);
@@ -170,11 +185,17 @@ static adze_ir_value *blend(adze_builder *b, adze_ir_value *x, uint32_t at, cons
         adze_ir_value *operands[] = {x, adze_const_make(b->module, "taps", places, a->index + t * (size_t)a->out)};
         adze_ir_value *part = operands[1] ? adze_build1(b, "gather", operands, 2, &axis_attr, 1) : NULL;
         part = build_binary(b, "mul", part,
-                            adze_const_make(b->module, "weights", weights, a->weight + t * (size_t)a->out));
+                            tap_weights(b->module, weights, a->weight + t * (size_t)a->out, a->out));
         sum = t ? build_binary(b, "add", sum, part) : part;
         if (!sum) return NULL;
     }
     return sum;
+}
+
+static adze_ir_value *cast(adze_builder *b, adze_ir_value *x, adze_dtype to)
+{
+    adze_attr attr = adze_attr_type("to", to);
+    return x ? adze_build1(b, "cast", &x, 1, &attr, 1) : NULL;
 }
 
 static adze_outcome lower(adze_op *op, axis axes[ADZE_MAX_RANK], adze_pass_run *self)
@@ -187,8 +208,15 @@ static adze_outcome lower(adze_op *op, axis axes[ADZE_MAX_RANK], adze_pass_run *
         if (axes[i].in) ok = make_table(op, &axes[i], &many);
     if (!ok) return ADZE_FAILED;
     if (many || !adze_rewrite(self, op, "taps")) return ADZE_UNCHANGED;
-    for (uint32_t i = 0; x && i < rank; i++)
-        if (axes[i].in) x = blend(&b, x, i, &axes[i]);
+    bool any = false;
+    adze_dtype dtype = adze_type_dtype(adze_value_type(x));
+    for (uint32_t i = 0; x && i < rank; i++) {
+        if (!axes[i].in) continue;
+        if (!any && is_image(dtype)) x = cast(&b, x, ADZE_DTYPE_f64);
+        if (x) x = blend(&b, x, i, &axes[i]);
+        any = true;
+    }
+    if (any && is_image(dtype)) x = cast(&b, build_unary(&b, "round", x), dtype);
     if (!x) return ADZE_FAILED;
     if (x != adze_op_operand(op, X) && !adze_value_name(x)) adze_value_set_name(x, adze_value_name(result));
     adze_value_replace_uses(result, x);
@@ -228,8 +256,8 @@ const adze_pass adze_pass_interpolate = {
     .numerics = ADZE_FAST,
     .run = run,
     .purpose = "lower",
-    .contract = "Linear and cubic resizing of f32, where the axes that change have constant extents and at most 16 "
-                "elements make a result. Sums are of f32, where evaluation has double: nothing changes with "
-                "--precision=strict.",
+    .contract = "Linear and cubic resizing of f32, u8 and i8, where the axes that change have constant extents and at "
+                "most 16 elements make a result. Sums of f32 are of f32, where evaluation has double: nothing changes "
+                "with --precision=strict.",
     .example = adze_example_interpolate,
 };

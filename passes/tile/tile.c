@@ -50,10 +50,18 @@ static void add_arguments(tile *t, adze_ir_value *const *operands)
                             adze_internf(t->context, "y%u", i));
 }
 
-/* Every rounding counts where a value becomes a code: a half goes up or down by the last bit. */
-static bool rounds_to_codes(const adze_op *kernel)
+static bool is_double(const adze_ir_value *value)
+{
+    const adze_type *type = adze_value_type(value);
+    return adze_type_is_tensor(type) && adze_type_dtype(type) == ADZE_DTYPE_f64;
+}
+
+/* Every rounding counts where a value becomes a code: a half goes up or down by the last bit. Who computes in doubles
+ * wants the last bit. */
+static bool keeps_roundings(const adze_op *kernel)
 {
     for (const adze_op *op = adze_region_first(adze_op_region(kernel, 0)); op; op = adze_op_next(op)) {
+        if (adze_op_has_trait(op, ADZE_ELEMWISE) && is_double(adze_op_result(op, 0))) return true;
         const adze_use *use = adze_op_has_trait(op, ADZE_QUANT) ? adze_value_first_use(adze_op_result(op, 0)) : NULL;
         if (use && tile_codes(adze_use_op(use)) != op) return true; /* those of weights give floats */
     }
@@ -79,7 +87,7 @@ static adze_func *try_form(tile_level *level, adze_op *kernel, form *emit, bool 
     bool ok = emit(t) && !t->failed;
     if (ok) adze_build(&t->b, "return", NULL, 0, NULL, 0, NULL, 0);
     adze_func *func = t->func;
-    if (ok && rounds_to_codes(kernel)) adze_func_set_attr(func, adze_attr_int("exact", 1));
+    if (ok && keeps_roundings(kernel)) adze_func_set_attr(func, adze_attr_int("exact", 1));
     free(t->flat_buffers);
     free(t);
     if (ok) return func;
