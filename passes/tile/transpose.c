@@ -22,9 +22,11 @@ typedef struct turn {
     int64_t offset;                 /* of the lanes along `row` */
 } turn;
 
-static bool is_axis(const adze_dim *expr, uint32_t axis)
+/* One element further along the axis is one further here, from wherever it begins. */
+static bool follows(tile *t, const adze_dim *expr, uint32_t axis)
 {
-    return adze_dim_get_kind(expr) == ADZE_DIM_AXIS && adze_dim_axis_index(expr) == axis;
+    int64_t coef;
+    return adze_dim_axis_coefficient(t->context, expr, axis, &coef, NULL) && coef == 1;
 }
 
 static tile_point to_point(tile *t, const turn *w)
@@ -53,15 +55,17 @@ static bool find_axes(tile *t, turn *w)
     if (!operand_point(t, w, &from) || !from.rank) return false;
     w->row = tile_logical_axis(w->tensor, rank - 1);
     const adze_dim *inner = from.at[tile_logical_axis(w->from, from.rank - 1)];
-    for (w->column = 0; w->column < rank && !is_axis(inner, names[w->column]);) w->column++;
-    if (w->column == rank || w->column == w->row) return false;
+    for (w->column = 0; w->column < rank && !follows(t, inner, names[w->column]);) w->column++;
+    tile_point innermost = {.rank = 1, .at = {inner}};
+    if (w->column == rank || w->column == w->row || tile_depends(t, &innermost, names[w->row], -1)) return false;
     w->from_row = from.rank;
     for (uint32_t i = 0; i + 1 < from.rank; i++) {
         const adze_dim *expr = from.at[tile_logical_axis(w->from, i)];
         tile_point one = {.rank = 1, .at = {expr}};
-        if (is_axis(expr, names[w->row]) && w->from_row == from.rank)
+        if (tile_depends(t, &one, names[w->column], -1)) return false;
+        if (follows(t, expr, names[w->row]) && w->from_row == from.rank)
             w->from_row = i;
-        else if (tile_depends(t, &one, names[w->row], -1) || tile_depends(t, &one, names[w->column], -1))
+        else if (tile_depends(t, &one, names[w->row], -1))
             return false;
     }
     return w->from_row < from.rank;
@@ -76,12 +80,14 @@ static bool is_contiguous(const adze_ir_value *buffer)
 static bool describe(tile *t, turn *w)
 {
     const adze_op *op = adze_value_op(w->value);
-    if (t->scalar || !op || !adze_op_has_trait(op, ADZE_MOVE) || adze_op_num_operands(op) != 1) return false;
+    if (t->scalar || !op || !adze_op_has_trait(op, ADZE_MOVE)) return false;
     w->operand = adze_op_operand(op, 0);
     w->from = adze_value_type(w->operand);
     adze_access access;
     if (adze_value_op(w->operand) || !adze_type_is_ranked(w->from) || adze_type_rank(w->tensor) < 2) return false;
-    if (!adze_op_access(op, &access) || access.operand[0].guarded) return false;
+    if (!adze_op_access(op, &access) || access.operand[0].guarded || !access.operand[0].present) return false;
+    for (uint32_t i = 1; i < access.n_operands; i++)
+        if (access.operand[i].present) return false;
     adze_dtype dtype = adze_type_dtype(w->tensor);
     if (adze_dtype_bits(dtype) != 32 || adze_type_dtype(w->from) != dtype) return false;
     if (access.n_axes && access.kind[access.n_axes - 1] == ADZE_AXIS_INDEX) return false;
