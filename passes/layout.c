@@ -111,25 +111,50 @@ static bool fold_into_producer(adze_op *kernel, adze_pass_run *self)
     return true;
 }
 
-/* The kernels that use the result walk it in the operand's order. */
+/* How the transpose's result lies where it is the operand's bytes; false where those have a halo. */
+static bool as_it_lies(const adze_op *transpose, const adze_type *from, adze_layout *out)
+{
+    uint32_t rank = adze_type_rank(from);
+    const adze_layout *layout = adze_type_layout(from);
+    uint8_t inverse[ADZE_MAX_RANK], perm[ADZE_MAX_RANK];
+    *out = (adze_layout){.has_perm = true};
+    permutation(transpose, rank, perm);
+    for (uint32_t i = 0; i < rank; i++) {
+        if (layout->halo[i] || layout->pad[i]) return false;
+        inverse[perm[i]] = (uint8_t)i;
+    }
+    for (uint32_t i = 0; i < rank; i++) out->perm[i] = inverse[layout->has_perm ? layout->perm[i] : i];
+    return true;
+}
+
+static bool is_dense(const adze_layout *layout, uint32_t rank)
+{
+    bool dense = true;
+    for (uint32_t i = 0; i < rank; i++) dense &= layout->perm[i] == i;
+    return dense;
+}
+
+/* The transpose only undoes the order in which its operand lies: the bytes are those of a dense tensor. */
+static bool lies_dense(const adze_op *kernel)
+{
+    const adze_op *transpose = transpose_of(kernel);
+    const adze_type *from = transpose ? adze_value_type(adze_op_operand(kernel, 0)) : NULL;
+    adze_layout layout;
+    if (!from || !adze_type_has_layout(from)) return false; /* an argument or a constant may be returned */
+    return as_it_lies(transpose, from, &layout) && is_dense(&layout, adze_type_rank(from));
+}
+
+/* The kernels that use the result walk it in the operand's order; where that is dense, anything reads it. */
 static bool fold_into_users(adze_op *kernel, adze_pass_run *self)
 {
     adze_op *transpose = transpose_of(kernel);
     adze_ir_value *x = transpose ? adze_op_operand(kernel, 0) : NULL;
-    if (!x || !users_walk(adze_op_result(kernel, 0)) || adze_value_const(x)) return false;
+    bool dense = lies_dense(kernel);
+    adze_layout layout;
+    if (!x || adze_value_const(x) || (!dense && !users_walk(adze_op_result(kernel, 0)))) return false;
     if (adze_type_has_layout(adze_value_type(adze_op_result(kernel, 0)))) return false;
-    uint32_t rank = adze_type_rank(adze_value_type(x));
-    const adze_layout *from = adze_type_layout(adze_value_type(x));
-    uint8_t inverse[ADZE_MAX_RANK], perm[ADZE_MAX_RANK];
-    adze_layout layout = {.has_perm = true};
-    permutation(transpose, rank, perm);
-    for (uint32_t i = 0; i < rank; i++) {
-        if (from->halo[i] || from->pad[i]) return false;
-        inverse[perm[i]] = (uint8_t)i;
-    }
-    if (!adze_rewrite(self, kernel, "view-below")) return false;
-    for (uint32_t i = 0; i < rank; i++) layout.perm[i] = inverse[from->has_perm ? from->perm[i] : i];
-    make_view(kernel, transpose, &layout);
+    if (!as_it_lies(transpose, adze_value_type(x), &layout) || !adze_rewrite(self, kernel, "view-below")) return false;
+    make_view(kernel, transpose, dense ? NULL : &layout);
     return true;
 }
 
@@ -139,7 +164,7 @@ static bool is_image(const adze_type *type)
 {
     if (!adze_type_is_tensor(type) || !adze_type_is_ranked(type)) return false;
     uint32_t rank = adze_type_rank(type);
-    if (rank != 3 && rank != 4) return false;
+    if (rank < 3 || rank > 5) return false;
     for (uint32_t i = 2; i < rank; i++)
         if (!adze_dim_is_value(adze_type_dim(type, i), 1)) return true;
     return false; /* one pixel: both orders are the same */
@@ -190,6 +215,7 @@ static bool wants_channels_last(const adze_op *kernel, const adze_ir_value *valu
 static bool choose(adze_op *kernel, adze_pass_run *self)
 {
     bool changed = false;
+    if (lies_dense(kernel)) return false;
     for (uint32_t i = 0; i < adze_op_num_results(kernel); i++) {
         adze_ir_value *value = adze_op_result(kernel, i);
         const adze_type *type = adze_value_type(value);
@@ -312,10 +338,11 @@ static bool meet(adze_region *block, adze_ir_value *value, adze_pass_run *self)
     return changed;
 }
 
-/* What the value shows through reshapes, whether or not layouts let them be views. */
+/* What the value shows through reshapes, whether or not layouts let them be views, and transposes that are views. */
 static adze_ir_value *viewed(adze_ir_value *value)
 {
-    while (adze_value_op(value) && adze_op_has_trait(adze_value_op(value), ADZE_VIEW))
+    while (adze_value_op(value) &&
+           (adze_op_has_trait(adze_value_op(value), ADZE_VIEW) || adze_plan_is_view(adze_value_op(value))))
         value = adze_op_operand(adze_value_op(value), 0);
     return value;
 }
