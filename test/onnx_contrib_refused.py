@@ -132,4 +132,11 @@ REFUSED = [
      {"num_heads": 4, "kv_num_heads": 2}, "has one of past_key and past_value"),
     ("GroupQueryAttention", [gq, gk, gv, floats(3), floats(3), Constant(ints(3, 3)), Constant(ints(3))],
      {"num_heads": 4, "kv_num_heads": 2}, "a cache of another rank than 4"),
+    *[("GroupQueryAttention", [gq, gk, gv, *[floats(2, 2, 3, 8)] * 2, ends, total],
+       {"num_heads": 4, "kv_num_heads": 2}, why)
+      for ends, total, why in ((Constant(ints(3, 3)), None, "has no input 6"),
+                               (None, Constant(ints(3)), "has no input 5"),
+                               (Constant(ints(3, 3)), Constant(ints()), "input 6 is not one number"),
+                               (Constant(ints(3, 3)), Constant(ints(3, 4)), "input 6 is not one number"),
+                               (Constant(ints(3, 3)), ints(3, 4), "input 6 is not one number"))],
 ]

@@ -118,12 +118,13 @@ typedef enum cache_room { HAS_ROOM, SAID_TO_HAVE_ROOM, NO_ROOM, ROOM_NOT_SAID } 
 typedef struct group {
     attention a;
     cache_room room;
+    term *most;   /* i64 of rank 0: of all of the batch the most keys, with the new ones */
     term *total;  /* [batch, 1], i64: keys that each of the batch has, with the new ones */
     term *before; /* [batch, 1], i64: without them; NULL: none */
     int64_t rotary, interleaved, smooth;
     double softcap;
     /* where operands lie: the end of each of the batch, the most of all keys, cos and sin behind it; positions */
-    uint32_t ends, most, cos, positions;
+    uint32_t ends, length, cos, positions;
     int64_t behind; /* a number of keys is what `ends` says and this */
     bool keeps;     /* what the cache has behind its last key; else zeros */
 } group;
@@ -140,7 +141,7 @@ static bool read_group(adze_onnx_node *node, group *g)
     attention *a = &g->a;
     int64_t shows = 0, window_cache = 0;
     const char *kinds[] = {"NONE", "NONE"};
-    *g = (group){.a = {.left = -1, .right = -1, .causal = 1}, .ends = 5, .most = 6, .cos = 7, .positions = 9};
+    *g = (group){.a = {.left = -1, .right = -1, .causal = 1}, .ends = 5, .length = 6, .cos = 7, .positions = 9};
     g->behind = 1;
     if (!adze_onnx_attr_int(node, "num_heads", &a->q_heads) ||
         !adze_onnx_attr_int(node, "kv_num_heads", &a->kv_heads) || !adze_onnx_attr_float(node, "scale", &a->scale) ||
@@ -197,13 +198,29 @@ static bool read_projections(adze_onnx_node *node, attention *a)
     return a->q && a->k && a->v;
 }
 
+/* How many keys each of the batch has, and the most of all, which is one number. */
+static bool read_counts(adze_onnx_node *node, group *g)
+{
+    term *ends = adze_onnx_operand(node, g->ends), *most = adze_onnx_operand(node, g->length);
+    if (!ends || !most) return adze_onnx_invalid(node, "has no input %u", ends ? g->length : g->ends);
+    for (int i = 0; i < compose_rank(most); i++)
+        if (!adze_dim_compatible(compose_dim(most, (uint32_t)i), adze_dim_const(node->import->context, 1)))
+            return adze_onnx_invalid(node, "input %u is not one number", g->length);
+    const adze_dim *dims[] = {compose_dim(g->a.q, 0), adze_dim_const(node->import->context, 1)};
+    term *total = compose_cast(node, ends, ADZE_DTYPE_i64);
+    if (g->behind) total = compose2(node, "add", total, compose_number(node, ADZE_DTYPE_i64, (double)g->behind));
+    g->total = compose_reshape(node, total, dims, 2);
+    g->most = g->total ? compose_cast(node, compose_scalar(node, most), ADZE_DTYPE_i64) : NULL;
+    return g->most != NULL;
+}
+
 /* Is the cache that comes out as long as the one that goes in? It is where it has room: by what the model declares. */
 static cache_room find_room(const adze_onnx_node *node, const attention *a)
 {
     int64_t most, past;
-    term *total = adze_onnx_operand(node, 6);
     if (!a->past_k) return NO_ROOM;
-    if (adze_value_as_ints(total, &most, 1) >= 0 && adze_dim_is_const(compose_dim(a->past_k, 2), &past))
+    if (adze_value_as_ints(adze_onnx_operand(node, 6), &most, 1) == 1 &&
+        adze_dim_is_const(compose_dim(a->past_k, 2), &past))
         return most <= past ? HAS_ROOM : NO_ROOM;
     for (size_t i = 1; i < 3 && i < node->proto->n_output; i++) {
         const char *name = adze_intern_z(node->import->context, node->proto->output[i]);
@@ -229,23 +246,17 @@ static term *held(adze_onnx_node *node, const group *g, term *most)
     return compose2(node, "add", most, compose_all(node, "gather", table, 2, 2, &axis, 1));
 }
 
-/* How many keys each of the batch has. Where all are new (the most is as many as there are queries), there are none
+/* How many keys each of the batch has had. Where all are new (the most is as many as there are queries), there are none
  * before. */
 static bool count_keys(adze_onnx_node *node, group *g)
 {
-    term *ends = adze_onnx_operand(node, g->ends), *most = adze_onnx_operand(node, g->most);
-    if (!ends || !most) return adze_onnx_invalid(node, "has no input %u", ends ? g->most : g->ends);
-    const adze_dim *dims[] = {compose_dim(g->a.q, 0), adze_dim_const(node->import->context, 1)};
-    term *total = compose_cast(node, ends, ADZE_DTYPE_i64);
-    if (g->behind) total = compose2(node, "add", total, compose_number(node, ADZE_DTYPE_i64, (double)g->behind));
-    g->total = compose_reshape(node, total, dims, 2);
-    if (!g->a.past_k) return g->total != NULL;
+    term *most = g->most;
+    if (!g->a.past_k) return true;
     term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
-    most = compose_cast(node, compose_one(node, most), ADZE_DTYPE_i64);
     if (g->room == SAID_TO_HAVE_ROOM || g->room == NO_ROOM) most = held(node, g, most);
     g->before =
         compose3(node, "where", compose2(node, "equal", time, most), zero, compose2(node, "sub", g->total, time));
-    return g->total && g->before;
+    return g->before != NULL;
 }
 
 static bool turn_both(adze_onnx_node *node, group *g)
@@ -274,12 +285,11 @@ static bool turn_both(adze_onnx_node *node, group *g)
     return true;
 }
 
-/* The past with zeros up to the length that operand 6 says: as long as what comes out, which has room then. */
-static term *lengthened(adze_onnx_node *node, term *past)
+/* The past with zeros up to the most keys: as long as what comes out, which has room then. */
+static term *lengthened(adze_onnx_node *node, const group *g, term *past)
 {
     static const int64_t zeros[6];
-    term *most = compose_cast(node, compose_one(node, adze_onnx_operand(node, 6)), ADZE_DTYPE_i64);
-    term *missing = compose2(node, "sub", most, compose_size(node, past, 2));
+    term *missing = compose2(node, "sub", g->most, compose_size(node, past, 2));
     term *parts[] = {compose_ints(node, zeros, 6), compose2(node, "max", missing, compose_int(node, 0)),
                      compose_int(node, 0)};
     return compose2(node, "pad", past, compose_concat(node, parts, 3, 0));
@@ -331,13 +341,13 @@ bool adze_onnx_contrib_group_query(adze_onnx_node *node)
     group g;
     attention *a = &g.a;
     term *sink = adze_onnx_operand(node, 11), *more = adze_onnx_operand(node, 10), *scores[N_SCORES];
-    if (!read_group(node, &g) || !read_projections(node, a)) return false;
+    if (!read_group(node, &g) || !read_projections(node, a) || !read_counts(node, &g)) return false;
     g.room = find_room(node, a);
     if (!count_keys(node, &g) || !turn_both(node, &g)) return false;
     if (a->past_k) {
         if (g.room == ROOM_NOT_SAID) {
-            a->past_k = lengthened(node, a->past_k);
-            a->past_v = lengthened(node, a->past_v);
+            a->past_k = lengthened(node, &g, a->past_k);
+            a->past_v = lengthened(node, &g, a->past_v);
         }
         a->k = cached(node, &g, a->past_k, a->k);
         a->v = cached(node, &g, a->past_v, a->v);
@@ -435,8 +445,8 @@ static bool check_layouts(adze_onnx_node *node, const group *g, int64_t size, in
 bool adze_onnx_contrib_sparse_attention(adze_onnx_node *node)
 {
     enum { BEGINS = 5, COLUMNS, MOST, ENDS, COS, NONE = 1 << 20 };
-    group g = {.a = {.left = -1, .right = -1, .causal = 1}, .ends = ENDS, .most = MOST, .cos = COS, .positions = NONE,
-               .keeps = true, .room = SAID_TO_HAVE_ROOM};
+    group g = {.a = {.left = -1, .right = -1, .causal = 1}, .ends = ENDS, .length = MOST, .cos = COS,
+               .positions = NONE, .keeps = true, .room = SAID_TO_HAVE_ROOM};
     attention *a = &g.a;
     int64_t size = 0, layouts = 1, blocks = 1;
     term *scores[N_SCORES];
@@ -450,7 +460,8 @@ bool adze_onnx_contrib_sparse_attention(adze_onnx_node *node)
     if (size != 16 && size != 32 && size != 64 && size != 128)
         return adze_onnx_invalid(node, "attribute 'sparse_block_size' is %lld", (long long)size);
     if (!a->past_k) return adze_onnx_invalid(node, "has no cache");
-    if (!check_layouts(node, &g, size, &layouts, &blocks) || !count_keys(node, &g) || !turn_both(node, &g))
+    if (!check_layouts(node, &g, size, &layouts, &blocks) || !read_counts(node, &g) || !count_keys(node, &g) ||
+        !turn_both(node, &g))
         return false;
     a->k = cached(node, &g, a->past_k, a->k);
     a->v = cached(node, &g, a->past_v, a->v);
