@@ -201,7 +201,10 @@ static void widen_halo(const adze_ir_value *value, adze_layout *layout)
 
 static bool wants_channels_last(const adze_op *kernel, const adze_ir_value *value)
 {
-    if (find_trait(kernel, ADZE_WINDOW)) return true;
+    const adze_op *window = find_trait(kernel, ADZE_WINDOW);
+    int64_t channels;
+    bool few = adze_dim_is_const(adze_type_dim(adze_value_type(value), 1), &channels) && channels < ADZE_LANES;
+    if (window && (conv_of(kernel) || !few)) return true; /* a pool's lanes are its columns then */
     for (adze_use *use = adze_value_first_use(value); use; use = adze_use_next(use))
         if (find_trait(adze_use_op(use), ADZE_WINDOW) && is_data_of_use(use, find_trait(adze_use_op(use), ADZE_WINDOW)))
             return true;
