@@ -46,10 +46,12 @@ typedef struct contraction {
     int64_t tiles_at_once;        /* how many tiles of rows `pixels` holds */
     const adze_const *masked;     /* the panels that pack_masked packed without their zeros; NULL = they are no such */
     uint32_t outer[ADZE_MAX_RANK], n_outer; /* logical axes of the result that are looped over one by one */
+    bool slides; /* windows reach along the last of these too */
+    int64_t outer_stride, outer_pad;
     int row_axis, col_axis, channel_axis;   /* of the result; row_axis -1 = one row */
     const adze_dim *rows, *cols;
     int64_t groups, group_in, channels; /* channels: of one group's output */
-    int64_t kernel[2], stride[2], dilation[2], pad[2];
+    int64_t kernel[2], stride[2], dilation[2], pad[2]; /* of rows and columns; taps of a third axis count as rows */
     const adze_dim *stride_row, *stride_col; /* input elements between rows and columns of the result */
     const adze_dim *t0, *s0, *t1, *s1, *k;
     int64_t mr, nr;

@@ -41,6 +41,55 @@ bool tile_taps_run_on(const adze_op *root, const adze_type *data)
     return adze_dim_is_value(stride[rank - 1], channels);
 }
 
+/* Axes of a window that micro-kernels step over, outermost first, without those of one tap. They have two loops of
+ * taps; taps that run on are part of the sum inside. */
+static uint32_t tap_loops(const adze_op *root, uint32_t spatial, bool run_on, uint32_t *out)
+{
+    const adze_type *w = adze_value_type(adze_op_operand(root, 1));
+    uint32_t n = 0;
+    for (uint32_t s = 0; s + (run_on ? 1 : 0) < spatial; s++)
+        if (!adze_dim_is_value(adze_type_dim(w, 2 + s), 1)) out[n++] = s;
+    return n;
+}
+
+bool tile_slides_over_three(const adze_op *root)
+{
+    const adze_type *x = adze_value_type(adze_op_operand(root, 0)), *w = adze_value_type(adze_op_operand(root, 1));
+    const uint32_t spatial = 3;
+    int64_t pads[2 * ADZE_MAX_RANK], group = adze_op_attr_int(root, "group"), dim;
+    uint32_t loops[ADZE_MAX_RANK];
+    if (!adze_type_is_ranked(w) || adze_type_rank(w) != spatial + 2 || !tile_conv_pads(root, spatial, pads))
+        return false;
+    for (uint32_t i = 0; i < adze_type_rank(w); i++)
+        if (!const_dim(w, i, &dim)) return false;
+    if (group > 1 && adze_dim_is_value(adze_type_dim(w, 1), 1)) return false; /* that kernel has two axes */
+    adze_ints dilations = adze_op_attr_ints(root, "dilations");
+    bool run_on = group == 1 && (!dilations.count || dilations.data[spatial - 1] == 1); /* channels last */
+    return adze_type_dtype(x) == ADZE_DTYPE_f32 && tap_loops(root, spatial, run_on, loops) <= 2;
+}
+
+/* The outermost of three axes: each of its entries is an image, and windows reach over several. */
+static bool describe_outer(tile *t, contraction *c, const adze_window *window, const adze_dim *const *stride,
+                           bool run_on)
+{
+    const adze_type *w = adze_value_type(adze_op_operand(c->root, 1));
+    uint32_t loops[ADZE_MAX_RANK], n = tap_loops(c->root, 3, run_on, loops);
+    int64_t taps, before;
+    if (n > 2 || c->integer || !const_dim(w, 2, &taps) || !adze_dim_is_const(window[0].before, &before)) return false;
+    c->outer[c->n_outer++] = 2;
+    c->slides = true;
+    c->outer_stride = window[0].stride;
+    c->outer_pad = before;
+    c->kernel[0] *= taps;
+    c->t0 = c->t1 = tile_dim(t, 1);
+    c->s0 = c->s1 = tile_dim(t, 0);
+    for (uint32_t i = 0; i < n; i++) {
+        *(i ? &c->t1 : &c->t0) = adze_type_dim(w, 2 + loops[i]);
+        *(i ? &c->s1 : &c->s0) = adze_dim_mul_const(t->context, stride[2 + loops[i]], window[loops[i]].dilation);
+    }
+    return true;
+}
+
 static bool describe_conv(tile *t, contraction *c)
 {
     const adze_op *op = c->root;
@@ -48,7 +97,7 @@ static bool describe_conv(tile *t, contraction *c)
     const adze_type *w = adze_value_type(adze_op_operand(op, 1));
     adze_window window[ADZE_MAX_RANK];
     int64_t pads[2 * ADZE_MAX_RANK], out, in, channels;
-    if (rank < 3 || rank > 4 || !const_dim(w, 0, &out) || !const_dim(w, 1, &in) || !const_dim(c->x, 1, &channels) ||
+    if (rank < 3 || rank > 5 || !const_dim(w, 0, &out) || !const_dim(w, 1, &in) || !const_dim(c->x, 1, &channels) ||
         !conv_windows(op, window) || !tile_conv_pads(op, spatial, pads))
         return false;
     c->groups = adze_op_attr_int(op, "group");
@@ -56,15 +105,14 @@ static bool describe_conv(tile *t, contraction *c)
     c->channels = out / c->groups;
     c->depthwise = c->groups > 1 && in == 1 && c->channels == 1;
     /* Vectors of channels are read whole. Without a layout this may be a caller's memory, which ends with the last. */
-    if (c->depthwise && c->groups % ADZE_LANES && !adze_type_has_layout(c->x)) return false;
-    c->outer[0] = 0;
-    c->n_outer = 1;
+    if (c->depthwise && (spatial > 2 || (c->groups % ADZE_LANES && !adze_type_has_layout(c->x)))) return false;
+    c->outer[c->n_outer++] = 0;
     c->channel_axis = 1;
-    c->row_axis = spatial == 2 ? 2 : -1;
+    c->row_axis = spatial > 1 ? (int)rank - 2 : -1;
     c->col_axis = (int)rank - 1;
     for (uint32_t i = 0; i < 2; i++) {
-        uint32_t s = spatial == 2 ? i : 0; /* one spatial axis is the column */
         bool one_row = spatial == 1 && !i;
+        uint32_t s = spatial > 1 ? spatial - 2 + i : 0; /* one spatial axis is the column */
         c->kernel[i] = 1;
         if (!one_row && !const_dim(w, 2 + s, &c->kernel[i])) return false;
         c->stride[i] = one_row ? 1 : window[s].stride;
@@ -77,7 +125,7 @@ static bool describe_conv(tile *t, contraction *c)
     for (uint32_t s = c->x_first ? 1 : 0; s < spatial; s++) /* padding is read from the halo */
         if ((int64_t)layout->halo[2 + s] < pads[s] || (int64_t)layout->halo[2 + s] < pads[spatial + s]) return false;
     if (!adze_dim_is_value(stride[1], 1)) return false; /* channels must be innermost */
-    const adze_dim *row = spatial == 2 ? stride[2] : zero, *col = stride[rank - 1];
+    const adze_dim *row = spatial > 1 ? stride[rank - 2] : zero, *col = stride[rank - 1];
     c->stride_row = adze_dim_mul_const(t->context, row, c->stride[0]);
     c->stride_col = adze_dim_mul_const(t->context, col, c->stride[1]);
     c->t0 = tile_dim(t, c->kernel[0]);
@@ -85,6 +133,7 @@ static bool describe_conv(tile *t, contraction *c)
     bool contiguous = tile_taps_run_on(op, c->x);
     c->t1 = tile_dim(t, contiguous || c->depthwise ? 1 : c->kernel[1]);
     c->s1 = contiguous ? zero : adze_dim_mul_const(t->context, col, c->dilation[1]);
+    if (spatial == 3 && !describe_outer(t, c, window, stride, contiguous)) return false;
     c->k = tile_dim(t, contiguous ? c->kernel[1] * in : in);
     return true;
 }

@@ -7,6 +7,10 @@ static adze_ir_value *input_view(tile *t, contraction *c, const adze_dim *group,
 {
     tile_point to = {.rank = adze_type_rank(c->x)};
     for (uint32_t i = 0; i < c->n_outer; i++) to.at[c->outer[i]] = c->x_first ? tile_dim(t, 0) : c->at.at[c->outer[i]];
+    if (c->slides) {
+        const adze_dim **at = &to.at[c->outer[c->n_outer - 1]];
+        *at = adze_dim_add_const(t->context, adze_dim_mul_const(t->context, *at, c->outer_stride), -c->outer_pad);
+    }
     if (c->row_axis >= 0) {
         const adze_dim *first =
             adze_dim_add_const(t->context, adze_dim_mul_const(t->context, row, c->stride[0]), -c->pad[0]);

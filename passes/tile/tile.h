@@ -220,6 +220,8 @@ adze_ir_value *tile_pack_scales(tile *t, adze_op *root, adze_ir_value *scales);
 /* Begin and end pads of a convolution's spatial axes, auto_pad resolved; false where dims are not known or
  * there is another number of axes. */
 bool tile_conv_pads(const adze_op *op, uint32_t spatial, int64_t *out_pads);
+/* Have the micro-kernels a form for this convolution over three axes of f32? */
+bool tile_slides_over_three(const adze_op *root);
 /* Where operand `index` of `op` is read when its result is wanted at `at`; false: no such form. */
 bool tile_operand_point(tile *t, const adze_op *op, uint32_t index, const tile_point *at, tile_point *out);
 /* Fills the halo of result `index` with zeros. */

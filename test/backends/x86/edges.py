@@ -278,10 +278,16 @@ def contractions():
     g.op(f"conv({g.input('f32', '1,2,N,M')}, {g.input('f32', '3,2,1,1')})", "f32[1,3,N,M]")
     cube, pads = g.input("f32", "N,4,5,6,17"), "pads = [1, 1, 1, 1, 1, 1]"
     for w, attrs, out in [("3,4,3,3,3", pads, "3,5,6,17"), ("6,2,3,3,3", f"group = 2, {pads}", "6,5,6,17"),
-                          ("4,1,1,3,2", "group = 4, strides = [2, 1, 3]", "4,3,4,6")]:
+                          ("4,1,1,3,2", "group = 4, strides = [2, 1, 3]", "4,3,4,6"),
+                          ("17,4,2,3,4", "strides = [2, 1, 3], pads = [1, 0, 2, 0, 2, 1]", "17,3,6,6"),
+                          ("5,4,3,1,2", "dilations = [2, 1, 3], pads = [2, 0, 0, 1, 0, 0]", "5,4,6,14"),
+                          ("6,2,1,2,3", "group = 2, dilations = [1, 3, 2], strides = [3, 1, 1]", "6,2,3,13")]:
         t = f"f32[N,{out}]"
-        g.chain(t, f"conv({cube}, {g.input('f32', w)}, {g.input('f32', w[0])}) {{{attrs}}} : {t}", "relu(@@)")
+        g.chain(t, f"conv({cube}, {g.input('f32', w)}, {g.input('f32', w.split(',')[0])}) {{{attrs}}} : {t}", "relu(@@)")
         g.op(f"conv({cube}, {g.const(w)}) {{{attrs}}}", t)
+    open_cube = g.input("f32", "1,3,N,5,M")
+    g.op(f"conv({open_cube}, {g.const('4,3,3,2,3')}) {{pads = [1, 0, 1, 1, 0, 1]}}", "f32[1,4,N,4,M]")
+    g.op(f"conv({open_cube}, {g.const('17,3,1,1,1')})", "f32[1,17,N,5,M]")
     yield g
     yield from packed()
     for values in "normal", "special":
