@@ -170,6 +170,20 @@ for opset in (7, 11, 22):
     case(opset, "ConvTranspose", [image], [weights], name="_lower", auto_pad="SAME_LOWER", strides=[2, 2])
     case(opset, "ConvTranspose", [image], [weights], name="_shape", output_shape=[10, 15], strides=[2, 2])
     case(opset, "ConvTranspose", [image], [weights], name="_cut", pads=[3, 2, 4, 2], strides=[2, 2])
+for bias in ([], [floats(3)]):  # phases without taps: of a divisor of stride and dilation, and past the kernel's end
+    with_bias = "_bias" * len(bias)
+    case(11, "ConvTranspose", [image], [weights, *bias], name="_divisor" + with_bias, dilations=[2, 4], strides=[2, 2],
+         pads=[1, 0, 0, 2], output_padding=[1, 1])
+    case(11, "ConvTranspose", [image], [weights, *bias], name="_apart" + with_bias, dilations=[3, 2], strides=[2, 5])
+    case(11, "ConvTranspose", [image], [weights, *bias], name="_both" + with_bias, dilations=[6, 4], strides=[4, 6],
+         pads=[2, 3, 1, 0], output_padding=[3, 1])
+    case(11, "ConvTranspose", [image], [weights, *bias], name="_beyond" + with_bias, strides=[5, 3], pads=[1, 0, 0, 1])
+    case(11, "ConvTranspose", [floats(2, 4, 3, 2)], [floats(4, 3, 2, 3), *([floats(6)] if bias else [])],
+         name="_groups" + with_bias, group=2, strides=[3, 2], dilations=[1, 2])
+case(11, "ConvTranspose", [floats(1, 8, 5)], [floats(8, 3, 4), floats(6)], group=2, strides=[3], dilations=[2],
+     name="_line_groups")
+case(11, "ConvTranspose", [floats(1, 2, 3, 4, 5)], [floats(2, 3, 2, 3, 2), floats(3)], strides=[2, 1, 3],
+     dilations=[2, 3, 2], name="_volume_apart")
 case(11, "ConvTranspose", [floats(1, 2, 5)], [floats(2, 3, 4)], strides=[3], name="_line")
 case(11, "ConvTranspose", [floats(1, 2, 3, 4, 5)], [floats(2, 3, 2, 3, 2)], strides=[2, 1, 3], name="_volume")
 
