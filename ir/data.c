@@ -183,6 +183,14 @@ static bool read_file(adze_data *data, uint64_t offset, void *out, uint64_t size
 
 /* ---- Evaluating ops over constants ---- */
 
+/* Do so many bytes more go over the bound? */
+static bool is_over(adze_host *host, uint64_t bytes)
+{
+    uint64_t bound = host->loc.context->max_memory;
+    if (!bound || (host->used <= bound && bytes <= bound - host->used)) return false;
+    return host->over = true;
+}
+
 static adze_status host_output(const adze_env *env, adze_value *out, adze_dtype dtype, uint32_t rank,
                                const int64_t *dims)
 {
@@ -190,8 +198,8 @@ static adze_status host_output(const adze_env *env, adze_value *out, adze_dtype 
     for (uint32_t i = 0; i < rank; i++)
         if (dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)dims[i], &count)) return ADZE_ERR_DIM;
     if (count > SIZE_MAX / 32) return ADZE_ERR_NO_MEMORY;
-    uint64_t bytes = adze_dtype_bytes(dtype, count), bound = ((adze_host *)env->self)->loc.context->max_memory;
-    if (bound && bytes > bound) return ADZE_ERR_NO_MEMORY;
+    uint64_t bytes = adze_dtype_bytes(dtype, count);
+    if (is_over(env->self, bytes)) return ADZE_ERR_NO_MEMORY;
     int64_t *copy = calloc(rank + 1u, sizeof *copy);
     void *data = aligned_alloc(64, (bytes + 127) & ~(uint64_t)63);
     if (!copy || !data) {
@@ -208,10 +216,11 @@ static adze_status host_output(const adze_env *env, adze_value *out, adze_dtype 
 static void *host_scratch(const adze_env *env, uint64_t bytes)
 {
     adze_host *host = env->self;
-    uint64_t bound = host->loc.context->max_memory;
-    if (bytes > SIZE_MAX / 4 || (bound && bytes > bound)) return NULL;
-    void *block = aligned_alloc(64, (bytes + 127) & ~(uint64_t)63);
+    if (bytes > SIZE_MAX / 4) return NULL;
+    uint64_t room = (bytes + 127) & ~(uint64_t)63;
+    void *block = is_over(host, room) ? NULL : aligned_alloc(64, room);
     if (!block) return NULL;
+    host->used += room;
     if (host->n_blocks == host->capacity) {
         host->capacity = host->capacity ? 2 * host->capacity : 8;
         host->blocks = adze_realloc(host->blocks, host->capacity * sizeof *host->blocks);
@@ -223,7 +232,8 @@ static void *host_scratch(const adze_env *env, uint64_t bytes)
 static adze_status host_error(const adze_env *env, adze_status status, const char *message)
 {
     adze_host *host = env->self;
-    adze_error(host->loc, "%s", message);
+    bool bounded = status == ADZE_ERR_NO_MEMORY && host->over;
+    adze_error(host->loc, "%s", bounded ? "an evaluation goes over the memory bound" : message);
     return status;
 }
 

@@ -12,128 +12,6 @@
 
 enum { MAX_DEPTH = 500, UNLOAD_ABOVE = 1 << 20 };
 
-/* ---- Storage ---- */
-
-bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank,
-                     const int64_t *dims, adze_value *out)
-{
-    uint64_t count = 1, bound = interp->context->max_memory;
-    for (uint32_t i = 0; i < rank; i++)
-        if (dims[i] < 0) return adze_error(loc, "dim %u of the result would be %lld", i, (long long)dims[i]);
-    for (uint32_t i = 0; i < rank; i++)
-        if (__builtin_mul_overflow(count, (uint64_t)dims[i], &count) || count > SIZE_MAX / 64)
-            return adze_error(loc, "a tensor of impossible size");
-    uint64_t bytes = adze_dtype_bytes(dtype, count);
-    if (bound && bytes > bound - (interp->held < bound ? interp->held : bound))
-        return adze_error(loc, "a tensor of %llu bytes goes over the memory bound",
-                          (unsigned long long)bytes);
-    uint64_t room = (bytes + 127) & ~(uint64_t)63;
-    int64_t *copy = calloc(rank + 1u, sizeof *copy);
-    void *data = aligned_alloc(64, room);
-    if (!copy || !data) {
-        free(copy);
-        free(data);
-        return adze_error(loc, "out of memory for a tensor of %llu bytes",
-                          (unsigned long long)bytes);
-    }
-    memset(data, 0, room);
-    if (rank) memcpy(copy, dims, rank * sizeof *copy);
-    *out = (adze_value){
-        .kind = ADZE_VALUE_TENSOR, .dtype = dtype, .rank = rank, .dims = copy, .data = data};
-    interp->held += bytes;
-    return true;
-}
-
-static uint64_t bytes_of(const adze_value *value)
-{
-    return adze_dtype_bytes((adze_dtype)value->dtype, adze_value_count(value));
-}
-
-static void free_value(adze_value *value)
-{
-    if (value->kind == ADZE_VALUE_TENSOR) {
-        free(value->data);
-        free((void *)(uintptr_t)value->dims);
-    } else if (value->kind != ADZE_VALUE_ABSENT) {
-        for (uint64_t i = 0; i < value->n_items; i++) free_value(&value->items[i]);
-        free(value->items);
-    }
-    *value = (adze_value){0};
-}
-
-static uint64_t held_by(const adze_value *value)
-{
-    if (value->kind == ADZE_VALUE_TENSOR) return value->data ? bytes_of(value) : 0;
-    uint64_t bytes = 0;
-    for (uint64_t i = 0; i < value->n_items; i++) bytes += held_by(&value->items[i]);
-    return bytes;
-}
-
-void adze_interp_free(adze_interp *interp, adze_value *value)
-{
-    interp->held -= held_by(value);
-    free_value(value);
-}
-
-void adze_outputs_free(adze_value *outputs, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) free_value(&outputs[i]);
-}
-
-bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value)
-{
-    if (value->kind != ADZE_VALUE_TENSOR || value->dtype != ADZE_DTYPE_str) return true;
-    adze_string *strings = value->data;
-    uint64_t count = adze_value_count(value), bytes = count * sizeof *strings, size = bytes;
-    uint64_t bound = interp->context->max_memory;
-    for (uint64_t i = 0; i < count; i++)
-        if (__builtin_add_overflow(size, strings[i].size, &size) || (bound && size > bound))
-            return adze_error(loc, "strings go over the memory bound");
-    adze_string *own = aligned_alloc(64, (size + 127) & ~(uint64_t)63);
-    if (!own) return adze_error(loc, "out of memory for strings");
-    char *to = (char *)own + bytes;
-    for (uint64_t i = 0; i < count; i++) {
-        if (strings[i].size) memcpy(to, strings[i].data, strings[i].size);
-        own[i] = (adze_string){to, strings[i].size};
-        to += strings[i].size;
-    }
-    free(strings);
-    value->data = own;
-    return true;
-}
-
-uint64_t adze_interp_room(uint64_t count)
-{
-    uint64_t room = 1;
-    while (room < count + 1) room *= 2;
-    return room;
-}
-
-/* Sequences, optionals and maps with all their items. */
-static bool copy_items(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
-{
-    *to = (adze_value){.kind = from->kind, .items = calloc(adze_interp_room(from->n_items), sizeof *to->items)};
-    if (!to->items) return adze_error(loc, "out of memory");
-    for (; to->n_items < from->n_items; to->n_items++)
-        if (!adze_interp_copy(interp, loc, &from->items[to->n_items], &to->items[to->n_items])) {
-            adze_interp_free(interp, to);
-            return false;
-        }
-    return true;
-}
-
-bool adze_interp_copy(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
-{
-    if (from->kind != ADZE_VALUE_TENSOR) return copy_items(interp, loc, from, to);
-    if (!adze_interp_new(interp, loc, (adze_dtype)from->dtype, from->rank, from->dims, to))
-        return false;
-    uint64_t bytes = bytes_of(from);
-    if (bytes) memcpy(to->data, from->data, bytes);
-    if (adze_interp_own(interp, loc, to)) return true;
-    adze_interp_free(interp, to);
-    return false;
-}
-
 /* ---- Symbols ---- */
 
 bool adze_interp_symbol(void *self, const char *name, int64_t *out)
@@ -502,14 +380,16 @@ static bool run_eval(adze_interp *interp, const adze_op *op, const adze_value *i
         if (owned) owned = keep(interp, loc, &out[i]);
         else if (out[i].kind != ADZE_VALUE_TENSOR) out[i] = (adze_value){0}; /* its items are not its own */
     }
+    bool over = host.over && status == ADZE_ERR_NO_MEMORY;
     adze_host_free(&host);
     if (row->traits & ADZE_DATA_DEPENDENT)
         for (uint32_t i = 0; i < op->n_results; i++)
-            if (out[i].kind == ADZE_VALUE_TENSOR) interp->held += bytes_of(&out[i]);
+            if (out[i].kind == ADZE_VALUE_TENSOR) interp->held += adze_interp_base(&out[i]);
     if (status == ADZE_OK) return owned;
     if (errors == interp->context->errors)
         adze_error(loc,
                    status == ADZE_ERR_UNSUPPORTED ? "%s: this combination of types is not supported"
+                   : over                            ? "%s: goes over the memory bound"
                    : status == ADZE_ERR_NO_MEMORY ? "%s: out of memory"
                                                   : "%s: cannot be computed with these operands",
                    row->name);

@@ -30,13 +30,17 @@ typedef struct adze_interp {
     adze_observer *observe;
     void *self;
     uint32_t level, depth;
-    uint64_t held; /* bytes of live tensors */
+    uint64_t held; /* bytes of live values, as adze_interp_base and their strings take them */
 } adze_interp;
 
 /* interp.c: a zero-filled tensor; false after an error at `loc`. */
 bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank,
                      const int64_t *dims, adze_value *out);
 void adze_interp_free(adze_interp *interp, adze_value *value);
+/* What a value takes, but for the bytes of strings: its elements as they are allocated, its dims, its items. */
+uint64_t adze_interp_base(const adze_value *value);
+/* Are so many bytes more beyond the bound? */
+bool adze_interp_is_over(const adze_interp *interp, uint64_t bytes);
 bool adze_interp_symbol(void *self, const char *name, int64_t *out); /* adze_dim_value_of */
 bool adze_interp_dim(adze_interp *interp, const adze_dim *dim, int64_t *out);
 

@@ -32,6 +32,10 @@ static bool grow(repeat *r)
 {
     if (r->runs < r->capacity || !r->n_stacks) return true;
     uint64_t capacity = r->capacity ? 2 * r->capacity : 16;
+    uint64_t entry = r->n_stacks * sizeof **r->stacks;
+    if (adze_interp_is_over(r->interp, capacity * entry)) /* both may be there while one becomes the other */
+        return fail(r, "what it stacks goes over the memory bound");
+    r->interp->held += (capacity - r->capacity) * entry;
     for (uint32_t i = 0; i < r->n_stacks; i++) {
         adze_value *stack = realloc(r->stacks[i], capacity * sizeof *stack);
         if (!stack) return fail(r, "out of memory");
@@ -137,6 +141,7 @@ bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value
     ok = ok && run(&r, in, out);
     for (uint32_t i = 0; r.carried && i < r.n_carried; i++)
         if (r.carried[i].kind != ADZE_VALUE_ABSENT) adze_interp_free(interp, &r.carried[i]);
+    interp->held -= r.capacity * r.n_stacks * sizeof **r.stacks;
     for (uint32_t i = 0; r.stacks && i < r.n_stacks; i++) {
         for (uint64_t k = 0; k < r.runs; k++) adze_interp_free(interp, &r.stacks[i][k]);
         free(r.stacks[i]);

@@ -32,9 +32,13 @@ bool adze_interp_insert(adze_interp *interp, const adze_op *op, const adze_value
     if (!cell || in->kind != ADZE_VALUE_SEQUENCE || !find_place(op->n_operands > 2 ? &in[2] : &absent, n, &at))
         return true;
     if (room > adze_interp_room(n)) {
+        if (adze_interp_is_over(interp, room * sizeof *in->items))
+            return adze_error(adze_op_loc(op), "a sequence of %llu items goes over the memory bound",
+                              (unsigned long long)n + 1);
         adze_value *more = realloc(cell->value.items, room * sizeof *more);
         if (!more) return adze_error(adze_op_loc(op), "out of memory");
         cell->value.items = more;
+        interp->held += (room - adze_interp_room(n)) * sizeof *more;
     }
     if (!adze_interp_copy(interp, adze_op_loc(op), &in[1], &item)) return false;
     *out = cell->value;

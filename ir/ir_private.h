@@ -180,6 +180,8 @@ typedef struct adze_host {
     adze_loc loc;
     void **blocks; /* scratch, freed by adze_host_free */
     uint32_t n_blocks, capacity;
+    uint64_t used; /* bytes of scratch */
+    bool over;     /* something was refused for the memory bound */
 } adze_host;
 void adze_host_init(adze_host *host, adze_loc loc);
 void adze_host_free(adze_host *host);

@@ -32,7 +32,7 @@ static void run_sizes(const char *path, int64_t elements)
     adze_open_options options = {.struct_size = sizeof options, .allocator = &allocator};
     adze_model *model;
     adze_session *session;
-    int64_t n, most = 0, wanted[] = {elements};
+    int64_t n = 0, most = 0, wanted[] = {elements};
     REQUIRE(adze_model_open(path, &options, &model) == ADZE_OK);
     REQUIRE(adze_session_create(model, NULL, &session) == ADZE_OK);
     float *x = calloc((size_t)elements, sizeof *x);
