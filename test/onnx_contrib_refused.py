@@ -1,5 +1,5 @@
 """What is refused of com.microsoft, and in which words: (op, operands, attributes, what its one error holds)."""
-from onnx_contrib_attention import gk, gq, gv, w, x
+from onnx_contrib_attention import gk, gq, gv, tokens, w, x
 from onnx_contrib_cases import (Constant, Sparse, beta, bytes_, f32, floats, g, gamma, hidden, image, regions, ints,
                                 line, pixels, qx, skips, taps, u8, window, words, x3)
 
@@ -139,4 +139,28 @@ REFUSED = [
                                (Constant(ints(3, 3)), Constant(ints()), "input 6 is not one number"),
                                (Constant(ints(3, 3)), Constant(ints(3, 4)), "input 6 is not one number"),
                                (Constant(ints(3, 3)), ints(3, 4), "input 6 is not one number"))],
+]
+
+
+def lengths(inputs, past, ends, total):
+    """Operands of GroupQueryAttention with a cache of `past` places, 0: none."""
+    batch = len(inputs[0])
+    return [*inputs, *[floats(batch, 2, past, 16) if past else None] * 2, ints(*ends), total]
+
+
+# What a run refuses, here and in ONNX Runtime: (op, operands, attributes, what its error holds).
+FAILING = [
+    *[("GroupQueryAttention", lengths((gq, gk, gv), 0, ends, ints(total)),
+       {"num_heads": 4, "kv_num_heads": 2, **more}, "index out of range")
+      for ends, total in (((3, 3), 7), ((3, 3), 3), ((3, 3), 0), ((6, 6), 7), ((-1, 3), 4), ((3, 9), 4), ((3, 4), 4))
+      for more in ({}, {"causal": 0})],
+    *[("GroupQueryAttention", lengths(tokens, past, ends, total), {"num_heads": 4, "kv_num_heads": 2},
+       "index out of range")
+      for past, ends, total in ((8, (4, 4), ints(10)), (8, (0, 0), ints(0)), (8, (8, 4), ints(5)),
+                                (8, (4, -1), ints(5)), (8, (8, 4), Constant(ints(5))), (8, (4, -1), Constant(ints(5))),
+                                (8, (8, 9), Constant(ints(9))), (8, (9, 8), ints(9)))],
+    *[("GroupQueryAttention", lengths([x[:1] for x in (gq, gk, gv)], 8, ends, total),
+       {"num_heads": 4, "kv_num_heads": 2}, "index out of range")
+      for ends, total in (((2,), ints(5)), ((2,), Constant(ints(5))), ((3,), ints(3)), ((3,), Constant(ints(3))),
+                          ((8,), ints(4)), ((10,), ints(11)))],
 ]

@@ -232,30 +232,49 @@ static cache_room find_room(const adze_onnx_node *node, const attention *a)
     return ROOM_NOT_SAID;
 }
 
-/* The number of all keys of a run, held to what the model says: it is within the past where that has room, and the past
- * is full where the cache grows. A run that differs looks up a place that is not there, which is its error. */
-static term *held(adze_onnx_node *node, const group *g, term *most)
+/* 0, or more where a run says another length than the model: the cache is full where it grows, else the keys are within
+ * it, and as many as the new ones at least. `full`: how many the past and the new ones are. */
+static term *length_error(adze_onnx_node *node, const group *g, term *full, term *time)
 {
-    adze_attr axis = adze_attr_int("axis", 0);
-    term *places = compose_scalar(node, compose_size(node, g->a.past_k, 2));
-    if (g->room == NO_ROOM) places = compose2(node, "add", places, compose_scalar(node, compose_size(node, g->a.q, 2)));
-    term *beyond = compose2(node, "sub", most, places);
-    if (g->room == NO_ROOM) beyond = compose1(node, "abs", beyond);
-    else beyond = compose2(node, "max", beyond, compose_number(node, ADZE_DTYPE_i64, 0));
-    term *table[] = {compose_int(node, 0), beyond};
-    return compose2(node, "add", most, compose_all(node, "gather", table, 2, 2, &axis, 1));
+    term *zero = compose_number(node, ADZE_DTYPE_i64, 0);
+    if (g->room == NO_ROOM) return compose1(node, "abs", compose2(node, "sub", g->most, full));
+    term *over = compose2(node, "sub", g->most, compose_scalar(node, compose_size(node, g->a.past_k, 2)));
+    over = compose2(node, "max", compose2(node, "max", over, compose2(node, "sub", time, g->most)), zero);
+    return g->room == ROOM_NOT_SAID ? compose3(node, "where", compose2(node, "equal", g->most, full), zero, over)
+                                    : over;
 }
 
-/* How many keys each of the batch has had. Where all are new (the most is as many as there are queries), there are none
- * before. */
+/* The same of the number of keys that each of the batch has: they are within the cache, and where some are old, as many
+ * as the new ones at least. */
+static term *end_error(adze_onnx_node *node, const group *g, term *full, term *time)
+{
+    term *zero = compose_number(node, ADZE_DTYPE_i64, 0), *one = compose_number(node, ADZE_DTYPE_i64, 1);
+    term *least = compose3(node, "where", compose2(node, "equal", g->most, time), one, time), *places = full;
+    if (g->room != NO_ROOM) places = compose_scalar(node, compose_size(node, g->a.past_k, 2));
+    if (g->room == ROOM_NOT_SAID) places = compose2(node, "max", places, g->most);
+    term *over = compose2(node, "max", compose2(node, "sub", g->total, places), compose2(node, "sub", least, g->total));
+    return compose2(node, "max", over, zero);
+}
+
+/* How many keys each of the batch has had before: none where all are new, which is where the most is as many as there
+ * are queries. A run whose numbers cannot be looks up a place that is not there, which is its error; without a cache
+ * queries alone are sure to be read, so that is added to them. */
 static bool count_keys(adze_onnx_node *node, group *g)
 {
-    term *most = g->most;
-    if (!g->a.past_k) return true;
-    term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
-    if (g->room == SAID_TO_HAVE_ROOM || g->room == NO_ROOM) most = held(node, g, most);
-    g->before =
-        compose3(node, "where", compose2(node, "equal", time, most), zero, compose2(node, "sub", g->total, time));
+    static const int64_t both[] = {0, 1};
+    adze_attr axis = adze_attr_int("axis", 0);
+    term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *full = time;
+    if (g->a.past_k) full = compose2(node, "add", time, compose_scalar(node, compose_size(node, g->a.past_k, 2)));
+    term *wrong = compose2(node, "add", length_error(node, g, full, time), end_error(node, g, full, time));
+    if (!g->a.past_k) wrong = compose_unsqueeze(node, compose_reduce(node, "reduce_sum", wrong, both, 2, true), 2, 4);
+    term *none = compose_all(node, "gather", (term *[]){compose_int(node, 0), wrong}, 2, 2, &axis, 1);
+    if (!g->a.past_k) {
+        g->a.q = compose2(node, "add", g->a.q, compose_cast(node, none, compose_dtype(g->a.q)));
+        return g->a.q != NULL;
+    }
+    g->total = compose2(node, "add", g->total, none);
+    g->before = compose3(node, "where", compose2(node, "equal", time, g->most), none,
+                         compose2(node, "sub", g->total, time));
     return g->before != NULL;
 }
 
