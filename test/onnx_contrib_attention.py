@@ -86,6 +86,17 @@ case("GroupQueryAttention", [*small, floats(1, 2, 6, D), floats(1, 2, 6, D), int
      num_heads=G, kv_num_heads=2, name="_total_given")
 OPEN.add("groupqueryattention_total_given")
 group("_window_next", (2, 4), 5, inputs=tokens, past=(floats(B, 2, 8, D), floats(B, 2, 8, D)), local_window_size=2)
+for name, shape in (("", (1, 1, 1, 5)), ("_each", (B, G, 1, 5))):
+    group(f"_room_added{name}", (2, 4), 5, [None, None, None, floats(*shape)], inputs=tokens,
+          past=(floats(B, 2, 8, D), floats(B, 2, 8, D)))
+for name, length, total in (("_room", 8, 5), ("_next", 4, 5), ("_full", 8, 9)):
+    case("GroupQueryAttention", [*small, *(floats(1, 2, length, D) for _ in range(2)), ints(total - 1),
+                                 np.array(total, np.int32), None, None, None, floats(1, G, 1, total)], outputs=3,
+         num_heads=G, kv_num_heads=2, name=f"_total_given_added{name}")
+    OPEN.add(f"groupqueryattention_total_given_added{name}")
+group("_chunk_added", (4,), 5, [None, None, None, floats(1, 1, 3, 5)],
+      inputs=(floats(1, 3, G * D), floats(1, 3, 2 * D), floats(1, 3, 2 * D)),
+      past=(floats(1, 2, 8, D), floats(1, 2, 8, D)))
 group("_chunk", (6,), 7, angles, inputs=(floats(1, S, G * D), floats(1, S, 2 * D), floats(1, S, 2 * D)),
       past=(floats(1, 2, 3, D), floats(1, 2, 3, D)), do_rotary=1)
 

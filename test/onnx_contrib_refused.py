@@ -132,6 +132,13 @@ REFUSED = [
      {"num_heads": 4, "kv_num_heads": 2}, "has one of past_key and past_value"),
     ("GroupQueryAttention", [gq, gk, gv, floats(3), floats(3), Constant(ints(3, 3)), Constant(ints(3))],
      {"num_heads": 4, "kv_num_heads": 2}, "a cache of another rank than 4"),
+    *[("GroupQueryAttention", [*tokens, *[floats(2, 2, 8, 16)] * 2, ints(4, 4), Constant(ints(5)), *[None] * 3,
+                               floats(*shape)], {"num_heads": 4, "kv_num_heads": 2}, why)
+      for shape, why in (((1, 1, 1, 8), "an attention_bias of other dims than the scores"),
+                         ((3, 1, 1, 5), "an attention_bias of other dims than the scores"),
+                         ((1, 1, 1, 1), "an attention_bias of other dims than the scores"),
+                         ((1, 1, 2, 5), "an attention_bias of other dims than the scores"),
+                         ((1, 3, 1, 5), "an attention_bias of 3 heads"), ((1, 5), "an attention_bias of rank 2"))],
     *[("GroupQueryAttention", [gq, gk, gv, *[floats(2, 2, 3, 8)] * 2, ends, total],
        {"num_heads": 4, "kv_num_heads": 2}, why)
       for ends, total, why in ((Constant(ints(3, 3)), None, "has no input 6"),

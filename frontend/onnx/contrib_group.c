@@ -355,6 +355,36 @@ static term *hidden_keys(adze_onnx_node *node, const group *g, term *allowed)
                     compose_number(node, dtype, -(double)INFINITY));
 }
 
+/* What is added to the scores [batch, heads, time, keys]: of all keys that a run has, and zeros for places of the cache
+ * behind them, which are hidden. */
+static term *added(adze_onnx_node *node, const group *g, term *more)
+{
+    static const int64_t zeros[7];
+    const attention *a = &g->a;
+    int64_t most, heads;
+    if (compose_rank(more) < 0) return adze_onnx_undetermined(node, "an attention_bias of unknown rank"), NULL;
+    if (compose_rank(more) != 4)
+        return adze_onnx_invalid(node, "an attention_bias of rank %d", compose_rank(more)), NULL;
+    if (adze_dim_is_const(compose_dim(more, 1), &heads) && heads != 1 && heads != a->q_heads)
+        return adze_onnx_invalid(node, "an attention_bias of %lld heads", (long long)heads), NULL;
+    bool fits = adze_dim_compatible(compose_dim(more, 2), compose_dim(a->q, 2)) &&
+                (adze_dim_is_value(compose_dim(more, 0), 1) ||
+                 adze_dim_compatible(compose_dim(more, 0), compose_dim(a->q, 0)));
+    if (adze_value_as_ints(adze_onnx_operand(node, g->length), &most, 1) == 1)
+        fits = fits && adze_dim_compatible(compose_dim(more, 3), adze_dim_const(node->import->context, most));
+    else if (g->room == NO_ROOM)
+        fits = fits && adze_dim_compatible(compose_dim(more, 3), compose_dim(a->k, 2));
+    if (!fits) return adze_onnx_invalid(node, "an attention_bias of other dims than the scores"), NULL;
+    if (g->room == NO_ROOM) return more;
+    term *parts[] = {compose_ints(node, zeros, 7), compose2(node, "sub", compose_size(node, a->k, 2), g->most)};
+    more = compose2(node, "pad", more, compose_concat(node, parts, 2, 0));
+    if (!more) return NULL;
+    const adze_dim *dims[] = {compose_dim(more, 0), compose_dim(more, 1), compose_dim(more, 2), compose_dim(a->k, 2)};
+    for (int i = 0; i < 4; i++)
+        if (adze_dim_is_unknown(dims[i])) return more;
+    return compose_reshape(node, more, dims, 4);
+}
+
 bool adze_onnx_contrib_group_query(adze_onnx_node *node)
 {
     group g;
@@ -382,7 +412,7 @@ bool adze_onnx_contrib_group_query(adze_onnx_node *node)
         if (!a->sink) return false;
     }
     term *bias = hidden_keys(node, &g, NULL);
-    if (more) bias = compose2(node, "add", bias, more);
+    if (more) bias = compose2(node, "add", bias, added(node, &g, more));
     return bias && compose_end(node, adze_onnx_join_heads(node, adze_onnx_attend(node, a, bias, false, scores)));
 }
 
