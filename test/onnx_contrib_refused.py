@@ -139,6 +139,8 @@ REFUSED = [
                          ((1, 1, 1, 1), "an attention_bias of other dims than the scores"),
                          ((1, 1, 2, 5), "an attention_bias of other dims than the scores"),
                          ((1, 3, 1, 5), "an attention_bias of 3 heads"), ((1, 5), "an attention_bias of rank 2"))],
+    ("GroupQueryAttention", [gq, gk, gv, None, None, Constant(ints(3, 3)), Constant(ints(4))],
+     {"num_heads": 4, "kv_num_heads": 2, "causal": 0, "local_window_size": 2}, "local_window_size = 2 without causal"),
     *[("GroupQueryAttention", [gq, gk, gv, *[floats(2, 2, 3, 8)] * 2, ends, total],
        {"num_heads": 4, "kv_num_heads": 2}, why)
       for ends, total, why in ((Constant(ints(3, 3)), None, "has no input 6"),

@@ -155,6 +155,8 @@ static bool read_group(adze_onnx_node *node, group *g)
         !adze_onnx_attr_str(node, "v_quant_type", &kinds[1]))
         return false;
     if (!check_heads(node, a)) return false;
+    if (!a->causal && a->left != -1)
+        return adze_onnx_unsupported(node, "local_window_size = %lld without causal", (long long)a->left);
     if (g->smooth < -1 || g->smooth > 1) /* -1: not said */
         return adze_onnx_invalid(node, "attribute 'smooth_softmax' is %lld; -1, 0 and 1 are known",
                                  (long long)g->smooth);
@@ -413,7 +415,8 @@ bool adze_onnx_contrib_group_query(adze_onnx_node *node)
     }
     term *bias = hidden_keys(node, &g, NULL);
     if (more) bias = compose2(node, "add", bias, added(node, &g, more));
-    return bias && compose_end(node, adze_onnx_join_heads(node, adze_onnx_attend(node, a, bias, false, scores)));
+    /* a window of nothing, not even of the query's own place, gives zeros */
+    return bias && compose_end(node, adze_onnx_join_heads(node, adze_onnx_attend(node, a, bias, !a->left, scores)));
 }
 
 /* ---- SparseAttention ---- */
