@@ -306,6 +306,12 @@ for name, kind, most, more in (("", "relu", 1, {}), ("_gelu", "gelu", 2, {"norma
          [floats(4, inner, 8), floats(4, inner), floats(4, 8, 12), floats(4, 8)], k=most, activation_type=kind,
          name=name, **more)
 case("MoE", [floats(2, 3, 8), floats(6, 4)], [floats(4, 12, 8), None, floats(4, 8, 12)], k=2, name="_batch")
+nowhere = floats(5, 4)
+nowhere[1], nowhere[3, 2] = -np.inf, -np.inf
+for name, logits in (("_nowhere", nowhere),):
+    for normalized in (0, 1):
+        case("MoE", [floats(5, 8), logits], [floats(4, 12, 8), None, floats(4, 8, 12)], k=3,
+             normalize_routing_weights=normalized, name=f"{name}_{normalized}")
 
 
 
@@ -324,6 +330,14 @@ def quantized_experts(name, bits=4, block=0, zeros=False, bias=False, given=Fals
          [weights[0], scales[0], biases[0], weights[1], scales[1], biases[1], None, None, None, *packed, None,
           np.abs(floats(5, 4, dtype=real)) if given else None], name=name, activation_type=kind,
          expert_weight_bits=bits, **({"block_size": block} if block else {}), **more)
+
+
+def chosen_experts(name, logits, given=None, **more):
+    """QMoE of 4 experts with these logits and shares."""
+    quantized_experts(name, given=given is not None, k=3, **more)
+    CASES[-1][3][1] = logits
+    if given is not None:
+        CASES[-1][3][14] = Constant(given)
 
 
 def bytes_of_experts(operands, block, most):
@@ -354,6 +368,10 @@ quantized_experts("_gelu", block=16, kind="gelu", k=4)
 quantized_experts("_given", given=True, kind="identity", k=2)
 quantized_experts("_given_normal", given=True, k=3, normalize_routing_weights=1)
 quantized_experts("_axes", tokens=(2, 3), k=2)
+chosen_experts("_nowhere", nowhere)
+any_sign = f32([[.5, -.9, .2, .1], [-.5, .9, .2, .1], [-1, -1, -1, -1], [0, 0, 0, 0], [0, 1e-9, 1, 1]])
+for normalized in (0, 1):
+    chosen_experts(f"_any_sign_{normalized}", floats(5, 4), any_sign, normalize_routing_weights=normalized)
 for kind, width in ((0, 20), (1, 21)):
     for depth, columns in ((64, 5), (80, 7)):
         blocks = columns * ((depth + 31) // 32)

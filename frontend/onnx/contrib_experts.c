@@ -7,6 +7,7 @@
 typedef struct experts {
     int64_t most; /* how many a token has */
     int64_t normalized, fusion;
+    double least; /* a share is above it, or none */
     double alpha, beta, limit; /* of swiglu */
     const char *activation;
 } experts;
@@ -30,24 +31,28 @@ static bool read_experts(adze_onnx_node *node, experts *e)
     return true;
 }
 
-/* Entries of p [tokens, experts] where `chosen` has its largest ones in a row, other ones 0. */
+/* Entries of p [tokens, experts] where `chosen` has its largest ones in a row; others, and what is not above the least
+ * share, get 0, as do all where the chosen ones' sum is 0. */
 static term *largest(adze_onnx_node *node, const experts *e, term *chosen, term *p)
 {
     static const int64_t last = -1;
     adze_attr axis = adze_attr_int("axis", -1);
     term *places, *values = compose_top(node, chosen, e->most, true, &places);
     if (!p || !values) return NULL;
+    term *zero = compose_like(node, p, 0);
     if (p != chosen) values = compose_all(node, "gather_elements", (term *[]){p, places}, 2, 2, &axis, 1);
-    term *none = compose2(node, "mul", p, compose_like(node, p, 0));
-    term *kept = compose_all(node, "scatter_elements", (term *[]){none, places, values}, 3, 3, &axis, 1);
-    return e->normalized ? compose2(node, "div", kept, compose_reduce(node, "reduce_sum", kept, &last, 1, true)) : kept;
+    if (e->normalized) {
+        term *sum = compose_reduce(node, "reduce_sum", values, &last, 1, true);
+        values = compose3(node, "where", compose2(node, "equal", sum, zero), zero, compose2(node, "div", values, sum));
+    }
+    term *others = compose2(node, "mul", p, zero);
+    term *kept = compose_all(node, "scatter_elements", (term *[]){others, places, values}, 3, 3, &axis, 1);
+    return compose3(node, "where", compose2(node, "greater", kept, compose_like(node, p, e->least)), kept, zero);
 }
 
-/* What each token gives to each expert [tokens, experts]: the most probable ones their probability, others 0. */
-static term *shares(adze_onnx_node *node, const experts *e, term *logits)
+static term *probabilities(adze_onnx_node *node, term *logits)
 {
-    term *p = compose_with(node, "softmax", compose_cast(node, logits, ADZE_DTYPE_f32), adze_attr_int("axis", -1));
-    return largest(node, e, p, p);
+    return compose_with(node, "softmax", logits, adze_attr_int("axis", -1));
 }
 
 /* Gate times what it lets through: g sigmoid(alpha g) (l + beta), both within the limit. They take turns along the last
@@ -126,7 +131,8 @@ bool adze_onnx_contrib_experts(adze_onnx_node *node)
     if (adze_onnx_operand(node, THIRD)) return adze_onnx_unsupported(node, "a third layer of experts");
     if (ranks[1] != 3) return adze_onnx_invalid(node, "weights of rank %u", ranks[1]);
     for (int i = 0; i < 2; i++) w[i] = compose_transpose(node, w[i], turn, 3);
-    return compose_end(node, mixed(node, &e, x, w, bias, shares(node, &e, logits)));
+    term *p = probabilities(node, compose_cast(node, logits, ADZE_DTYPE_f32));
+    return compose_end(node, mixed(node, &e, x, w, bias, largest(node, &e, p, p)));
 }
 
 /* ---- QMoE ---- */
@@ -211,8 +217,8 @@ static bool read_quantized(adze_onnx_node *node, codes *c)
     return true;
 }
 
-/* As ONNX Runtime's CPU kernel has it: shares are those of the chosen experts among themselves, whatever
- * `normalize_routing_weights` says; that is read where operand 14 has the shares, and operand 1 only chooses. */
+/* As ONNX Runtime's CPU kernel has it: logits choose; shares are those of the chosen experts among themselves, whatever
+ * `normalize_routing_weights` says, which is read where operand 14 has the shares. */
 bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node)
 {
     enum { FIRST = 2, FIRST_BIAS = 4, SECOND, SECOND_BIAS = 7, THIRD, FIRST_ZEROS = 11, SECOND_ZEROS, GIVEN = 14 };
@@ -232,10 +238,11 @@ bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node)
         w[i] = expert_weight(node, &c[i]);
         bias[i] = compose_cast(node, bias[i], ADZE_DTYPE_f32);
     }
+    e.least = 1e-8;
     if (!given) e.normalized = true;
-    term *share = given ? largest(node, &e, compose_cast(node, logits, ADZE_DTYPE_f32),
-                                  compose_cast(node, given, ADZE_DTYPE_f32))
-                        : shares(node, &e, logits);
+    logits = compose_cast(node, logits, ADZE_DTYPE_f32);
+    term *p = given ? compose_cast(node, given, ADZE_DTYPE_f32) : probabilities(node, logits);
+    term *share = largest(node, &e, given ? logits : p, p);
     x = compose_cast(node, x, ADZE_DTYPE_f32);
     return x && compose_end(node, compose_cast(node, mixed(node, &e, x, w, bias, share), dtype));
 }
