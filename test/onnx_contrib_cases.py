@@ -308,7 +308,8 @@ for name, kind, most, more in (("", "relu", 1, {}), ("_gelu", "gelu", 2, {"norma
 case("MoE", [floats(2, 3, 8), floats(6, 4)], [floats(4, 12, 8), None, floats(4, 8, 12)], k=2, name="_batch")
 nowhere = floats(5, 4)
 nowhere[1], nowhere[3, 2] = -np.inf, -np.inf
-for name, logits in (("_nowhere", nowhere),):
+for name, logits in (("_nowhere", nowhere), ("_equal", np.zeros((5, 4), np.float32)),
+                     ("_pairs", np.repeat(floats(5, 2), 2, -1))):
     for normalized in (0, 1):
         case("MoE", [floats(5, 8), logits], [floats(4, 12, 8), None, floats(4, 8, 12)], k=3,
              normalize_routing_weights=normalized, name=f"{name}_{normalized}")
@@ -372,6 +373,9 @@ chosen_experts("_nowhere", nowhere)
 any_sign = f32([[.5, -.9, .2, .1], [-.5, .9, .2, .1], [-1, -1, -1, -1], [0, 0, 0, 0], [0, 1e-9, 1, 1]])
 for normalized in (0, 1):
     chosen_experts(f"_any_sign_{normalized}", floats(5, 4), any_sign, normalize_routing_weights=normalized)
+chosen_experts("_equal", np.zeros((5, 4), np.float32), bias=True)
+chosen_experts("_equal_given", np.zeros((5, 4), np.float32), np.abs(any_sign))
+chosen_experts("_near", 1e-10 * floats(5, 4))
 for kind, width in ((0, 20), (1, 21)):
     for depth, columns in ((64, 5), (80, 7)):
         blocks = columns * ((depth + 31) // 32)

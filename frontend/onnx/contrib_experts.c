@@ -31,15 +31,17 @@ static bool read_experts(adze_onnx_node *node, experts *e)
     return true;
 }
 
-/* Entries of p [tokens, experts] where `chosen` has its largest ones in a row; others, and what is not above the least
- * share, get 0, as do all where the chosen ones' sum is 0. */
+/* Entries of p [tokens, experts] where `chosen` has its largest ones in a row, the last of equal ones first; others, and
+ * what is not above the least share, get 0, as do all where the chosen ones' sum is 0. */
 static term *largest(adze_onnx_node *node, const experts *e, term *chosen, term *p)
 {
     static const int64_t last = -1;
     adze_attr axis = adze_attr_int("axis", -1);
-    term *places, *values = compose_top(node, chosen, e->most, true, &places);
+    term *backwards = compose_slice(node, chosen, -1, -1, INT64_MIN, -1), *places;
+    term *values = compose_top(node, backwards, e->most, true, &places);
     if (!p || !values) return NULL;
     term *zero = compose_like(node, p, 0);
+    places = compose2(node, "sub", compose_number(node, ADZE_DTYPE_i64, -1), places); /* counted from the end */
     if (p != chosen) values = compose_all(node, "gather_elements", (term *[]){p, places}, 2, 2, &axis, 1);
     if (e->normalized) {
         term *sum = compose_reduce(node, "reduce_sum", values, &last, 1, true);
@@ -241,8 +243,8 @@ bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node)
     e.least = 1e-8;
     if (!given) e.normalized = true;
     logits = compose_cast(node, logits, ADZE_DTYPE_f32);
-    term *p = given ? compose_cast(node, given, ADZE_DTYPE_f32) : probabilities(node, logits);
-    term *share = largest(node, &e, given ? logits : p, p);
+    given = given ? compose_cast(node, given, ADZE_DTYPE_f32) : probabilities(node, logits);
+    term *share = largest(node, &e, logits, given);
     x = compose_cast(node, x, ADZE_DTYPE_f32);
     return x && compose_end(node, compose_cast(node, mixed(node, &e, x, w, bias, share), dtype));
 }
