@@ -172,4 +172,6 @@ FAILING = [
        {"num_heads": 4, "kv_num_heads": 2}, "index out of range")
       for ends, total in (((2,), ints(5)), ((2,), Constant(ints(5))), ((3,), ints(3)), ((3,), Constant(ints(3))),
                           ((8,), ints(4)), ((10,), ints(11)))],
+    *[("CropAndResize", [image, regions, ints(0, 0, 0, 0, 0), ints(*sizes)], {"mode": mode}, "expand")
+      for sizes in ((0, 2), (2, 0), (-3, 1), (1, -3)) for mode in ("bilinear", "nearest")],
 ]

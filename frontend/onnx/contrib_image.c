@@ -17,7 +17,9 @@ static term *steps(adze_onnx_node *node, term *sizes, int64_t index, term **out_
                               ADZE_DTYPE_i64);
     term *zero = compose_number(node, ADZE_DTYPE_i64, 0), *one = compose_number(node, ADZE_DTYPE_i64, 1), *list;
     if (adze_value_as_ints(sizes, known, 2) != 2) {
-        list = compose3(node, "range", zero, size, one);
+        term *none = compose2(node, "less", size, one), *error = compose_number(node, ADZE_DTYPE_i64, -1);
+        term *places = compose_unsqueeze(node, compose3(node, "where", none, error, size), 0, 1);
+        list = compose2(node, "expand", compose3(node, "range", zero, size, one), places); /* which no dim can be */
     } else if (known[index] < 1 || known[index] > INT32_MAX) {
         return adze_onnx_invalid(node, "crops of %lld x %lld", (long long)known[0], (long long)known[1]), NULL;
     } else {
