@@ -219,7 +219,7 @@ static bool escape(parser *p, uint32_t *out)
     const char *known = find(letters, c);
     *out = (uint8_t)(known ? values[known - letters] : c);
     bool ok = c == 'x' ? hex_escape(p, out) : is_octal(c) ? octal_escape(p, c, out) : known || c == '_';
-    if (ok || (c > ' ' && c < 127 && !regex_is_word((uint32_t)c))) return true;
+    if (ok || (c >= ' ' && c < 127 && !regex_is_word((uint32_t)c))) return true;
     const char *why = find("pPC", c) ? "an escape that is not supported" : "an escape that is not known";
     return fail_at(p, begin, p->at - begin, why) >= 0;
 }
