@@ -84,7 +84,10 @@ REFUSED = [
                 Constant(bytes_(4, 32, 24)), Constant(floats(4, 32))], attributes, why) for attributes, why in (
         ({"k": 5}, "attribute 'k' is 5"), ({"expert_weight_bits": 3}, "weights of 3 bits"),
         ({"fc2_expert_weight_bits": 5}, "weights of 5 bits"), ({"quant_type": "fp8"}, "quant_type 'fp8'"),
-        ({"block_size": 8}, "attribute 'block_size' is 8"), ({"block_size": 20}, "32 codes in blocks of 20"),
+        ({"block_size": 8}, "attribute 'block_size' is 8"), ({"block_size": 20}, "attribute 'block_size' is 20"),
+        ({"block_size": 48}, "attribute 'block_size' is 48"), ({"block_size": 64}, "32 codes in blocks of 64"),
+        ({"weights_prepacked": 7}, "attribute 'weights_prepacked' is 7"),
+        ({"weights_prepacked": -2}, "attribute 'weights_prepacked' is -2"),
         ({"weights_prepacked": 1}, "in the order of another device"), ({"use_sparse_mixer": 1}, "use_sparse_mixer"),
         ({"activation_type": "swiglu"}, "swiglu_fusion 0"))],
     *[("MatMulFpQ4", [floats(3, 64), Constant(bytes_(100)), sizes], attributes, why) for sizes, attributes, why in (

@@ -207,7 +207,9 @@ static bool read_quantized(adze_onnx_node *node, codes *c)
         return false;
     if (strcmp(kind, "int") != 0) return adze_onnx_unsupported(node, "quant_type '%s'", kind);
     if (packed == 1) return adze_onnx_unsupported(node, "weights in the order of another device");
-    if (block < 0 || block > INT32_MAX || (block && block < 16))
+    if (packed < -1 || packed > 1)
+        return adze_onnx_invalid(node, "attribute 'weights_prepacked' is %lld", (long long)packed);
+    if (block < 0 || block > INT32_MAX || (block && block < 16) || (block & (block - 1)))
         return adze_onnx_invalid(node, "attribute 'block_size' is %lld", (long long)block);
     for (int i = 0; i < 2; i++) {
         c[i].bits = bits;
