@@ -54,6 +54,11 @@ REFUSED = [
     ("GatedDeltaNet", [*[floats(6, 2, 3)] * 3, None, floats(6, 2), floats(6, 2), floats(2, 2, 3, 3)],
      {"gate_activation": "softplus"}, "has no input 8"),
     ("GatedDeltaNet", [*[floats(6, 2, 3)] * 3, None, None, None, floats(2, 0, 3, 3)], {}, "a state without elements"),
+    *[("GatedDeltaNet", [*[floats(6, 2, 3)] * 3, None, *gates, floats(2, 2, 3, 3)], {"update_rule": rule}, why)
+      for rule, gates, why in (("linear", (floats(6, 2), None), "the rule linear takes no decay"),
+                               ("linear", (None, floats(6, 2)), "the rule linear takes no beta"),
+                               ("gated", (floats(6, 2), floats(6, 2)), "the rule gated takes no beta"),
+                               ("delta", (floats(6, 2), floats(6, 2)), "the rule delta takes no decay"))],
     ("NhwcConv", [floats(2, 8), Constant(floats(2, 8))], {}, "input 1 has rank 2"),
     ("QLinearAdd", [qx, Constant(f32(0.02))], {}, "has no input 3"),
     ("QLinearConcat", [Constant(f32(1)), Constant(u8(0)), qx], {"axis": 0}, "has 3 inputs"),

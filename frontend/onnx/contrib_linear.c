@@ -88,11 +88,15 @@ static term *widened(adze_onnx_node *node, term *x, int64_t have, int64_t want)
     return adze_onnx_join_heads(node, compose_repeat_heads(node, adze_onnx_split_heads(node, x, have), have, want));
 }
 
+static bool takes_decay(const recurrence *r) { return !strcmp(r->rule, "gated") || !strcmp(r->rule, "gated_delta"); }
+
+static bool takes_beta(const recurrence *r) { return strstr(r->rule, "delta") != NULL; }
+
 /* One of queries, keys and values has fewer heads than there are states, or queries have more. What a rule has no use
- * for is left out. */
+ * for is left out, as ONNX Runtime's LinearAttention does. */
 static bool recur(adze_onnx_node *node, recurrence *r, term *out[2])
 {
-    bool gated = !strcmp(r->rule, "gated") || !strcmp(r->rule, "gated_delta"), delta = strstr(r->rule, "delta") != NULL;
+    bool gated = takes_decay(r), delta = takes_beta(r);
     if (!gated && strcmp(r->rule, "delta") != 0 && strcmp(r->rule, "linear") != 0)
         return adze_onnx_invalid(node, "attribute 'update_rule' is '%s'", r->rule);
     if ((gated && !r->decay) || (delta && !r->beta))
@@ -305,7 +309,7 @@ static term *decay_of(adze_onnx_node *node, const tokens *t, term *x)
     return of_tokens(node, t, x, width);
 }
 
-/* The decay and the rate, where they are there. */
+/* The decay and the rate, where they are there: only where the rule takes them. */
 static bool read_gates(adze_onnx_node *node, tokens *t)
 {
     enum { DECAY = 4, RATE = 5 };
@@ -314,6 +318,9 @@ static bool read_gates(adze_onnx_node *node, tokens *t)
     if (!adze_onnx_attr_str(node, "beta_activation", &rate)) return false;
     bool squashed = !strcmp(rate, "sigmoid");
     if (!squashed && strcmp(rate, "none")) return adze_onnx_invalid(node, "attribute 'beta_activation' is '%s'", rate);
+    if ((decay && !takes_decay(&t->r)) || (beta && !takes_beta(&t->r)))
+        return adze_onnx_invalid(node, "the rule %s takes no %s", t->r.rule,
+                                 decay && !takes_decay(&t->r) ? "decay" : "beta");
     if (decay && !(t->r.decay = decay_of(node, t, decay))) return false;
     if (!beta) return true;
     beta = of_tokens(node, t, compose_cast(node, beta, ADZE_DTYPE_f32), t->r.v_heads);
