@@ -296,6 +296,9 @@ case(9, "Compress", [x3], [np.array([False, True, True])], name="_flat")
 case(10, "ReverseSequence", [floats(4, 3, 2)], [ints(1, 4, 2)], batch_axis=1, time_axis=0)
 for opset in (9, 11):
     case(opset, "OneHot", [ints(1, -1, 7, 0)], [ints(4), np.float32([2, 5])], axis=0)
+# A new axis of no entries, as the text has it; ONNX Runtime refuses it.
+case(11, "OneHot", [ints(1, -1)], [np.int64(0), np.float32([2, 5])], name="_none")
+case(11, "OneHot", [ints(1, -1), np.int64(0), np.float32([2, 5])], axis=0, name="_none_given")
 for k in (-2, 0, 1):
     for upper in (0, 1):
         case(14, "Trilu", [floats(2, 4, 5)], [np.array(k)], upper=upper, name=f"_{k + 2}_{upper}")

@@ -49,7 +49,8 @@ static term *depth_positions(adze_onnx_node *node, term *depth, uint32_t rank, u
     return rank - at > 1 ? compose_unsqueeze(node, line, 1, rank - at) : line;
 }
 
-/* on where the position along the new axis is the index, else off; negative indices count from the end. */
+/* on where the position along the new axis is the index, else off; negative indices count from the end. The axis has
+ * depth entries, none where that is 0. */
 bool adze_onnx_upgrade_one_hot(adze_onnx_node *node)
 {
     term *index, *depth, *values;
