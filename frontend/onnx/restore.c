@@ -24,12 +24,8 @@ static bool contradicts(const adze_type *declared, const adze_type *own)
 {
     if (!adze_type_is_tensor(own) || !adze_type_is_ranked(own)) return false;
     if (adze_type_rank(declared) != adze_type_rank(own)) return true;
-    for (uint32_t i = 0; i < adze_type_rank(own); i++) {
-        int64_t says, is;
-        if (adze_dim_is_const(adze_type_dim(declared, i), &says) && adze_dim_is_const(adze_type_dim(own, i), &is) &&
-            says != is)
-            return true;
-    }
+    for (uint32_t i = 0; i < adze_type_rank(own); i++)
+        if (!adze_dim_compatible(adze_type_dim(declared, i), adze_type_dim(own, i))) return true;
     return false;
 }
 
