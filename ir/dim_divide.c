@@ -9,7 +9,7 @@
 typedef adze_dim_term term;
 typedef adze_dim_poly poly;
 
-static int64_t floor_div(int64_t a, int64_t b)
+int64_t adze_floor_div(int64_t a, int64_t b)
 {
     int64_t q = a / b;
     return q - ((a % b != 0) && ((a < 0) != (b < 0)));
@@ -118,7 +118,8 @@ static const adze_dim *cancel(adze_context *context, adze_dim_kind kind, const p
     poly q, divisor;
     adze_dim_poly_clear(&q), adze_dim_poly_clear(&divisor);
     for (uint32_t i = 0; i < p.n; i++) adze_dim_poly_add_term(&q, p.terms[i]);
-    adze_dim_poly_add_term(&q, (term){NULL, kind == ADZE_DIM_CEILDIV ? -floor_div(-v, g) : floor_div(v, g)});
+    v = kind == ADZE_DIM_CEILDIV ? -adze_floor_div(-v, g) : adze_floor_div(v, g);
+    adze_dim_poly_add_term(&q, (term){NULL, v});
     adze_dim_poly_add_term(&divisor, d);
     const adze_dim *under = adze_dim_from_poly(context, &divisor), *over = adze_dim_from_poly(context, &q);
     return adze_dim_is_value(under, 1) ? over : adze_dim_divide(context, kind, over, under);
@@ -146,7 +147,7 @@ static const adze_dim *nested(adze_context *context, adze_dim_kind kind, const p
 static const adze_dim *rounded_up(adze_context *context, adze_dim_kind kind, const poly *rest, int64_t c)
 {
     poly p = *rest;
-    int64_t v = take_const(&p), k = floor_div(v, c);
+    int64_t v = take_const(&p), k = adze_floor_div(v, c);
     if (!p.n || v == INT64_MIN) return NULL;
     for (uint32_t i = 0; i < p.n; i++)
         if (p.terms[i].mono->axis || p.terms[i].coef == INT64_MIN) return NULL;
@@ -171,7 +172,7 @@ static const adze_dim *quotient_of(adze_context *context, adze_dim_kind kind, co
     if (found || !adze_dim_is_const(b, &c) || c < 1)
         return found ? found : adze_dim_intern(context, kind, 0, NULL, r, b);
     if (adze_dim_is_const(r, &v))
-        return adze_dim_const(context, kind == ADZE_DIM_CEILDIV ? -floor_div(-v, c) : floor_div(v, c));
+        return adze_dim_const(context, kind == ADZE_DIM_CEILDIV ? -adze_floor_div(-v, c) : adze_floor_div(v, c));
     if (kind == ADZE_DIM_FLOORDIV && adze_dim_range(r, NULL, 0, &lo, &hi) && lo >= 0 && hi < c)
         return adze_dim_const(context, 0);
     found = nested(context, kind, rest, c);
@@ -207,7 +208,7 @@ static const adze_dim *remainder_of(adze_context *context, const poly *rest, con
     int64_t c, v, lo, hi;
     if (r->unknown || adze_dim_is_value(r, 0)) return r;
     if (!adze_dim_is_const(b, &c) || c < 1) return adze_dim_intern(context, ADZE_DIM_MOD, 0, NULL, r, b);
-    if (adze_dim_is_const(r, &v)) return adze_dim_const(context, v - floor_div(v, c) * c);
+    if (adze_dim_is_const(r, &v)) return adze_dim_const(context, v - adze_floor_div(v, c) * c);
     if (adze_dim_range(r, NULL, 0, &lo, &hi) && lo >= 0 && hi < c) return r;
     return adze_dim_intern(context, ADZE_DIM_MOD, 0, NULL, r, b);
 }

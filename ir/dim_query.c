@@ -81,12 +81,6 @@ bool adze_dim_axis_coefficient(adze_context *context, const adze_dim *dim, uint3
     return true;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q - ((a % b != 0) && ((a < 0) != (b < 0)));
-}
-
 static bool apply(adze_dim_kind kind, int64_t a, int64_t b, int64_t *out)
 {
     switch (kind) {
@@ -97,7 +91,7 @@ static bool apply(adze_dim_kind kind, int64_t a, int64_t b, int64_t *out)
     default: break;
     }
     if (!b || (a == INT64_MIN && b == -1)) return false;
-    int64_t q = floor_div(a, b);
+    int64_t q = adze_floor_div(a, b);
     *out = kind == ADZE_DIM_FLOORDIV ? q : kind == ADZE_DIM_CEILDIV ? q + (a % b != 0) : a - q * b;
     return true;
 }
@@ -142,7 +136,7 @@ static int64_t clamp_mul(int64_t a, int64_t b)
 static int64_t end_div(int64_t a, int64_t b, bool up)
 {
     if (a == INT64_MIN || a == INT64_MAX) return a;
-    return floor_div(a, b) + (up && a % b != 0);
+    return adze_floor_div(a, b) + (up && a % b != 0);
 }
 
 static interval range_of(const adze_dim *dim, const adze_dim *const *extents, uint32_t n)

@@ -44,12 +44,6 @@ static bool is_nonneg(const adze_dim *dim)
     }
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
 static bool fold(adze_dim_kind kind, int64_t a, int64_t b, int64_t *out)
 {
     switch (kind) {
@@ -67,7 +61,7 @@ static bool fold(adze_dim_kind kind, int64_t a, int64_t b, int64_t *out)
         break;
     }
     if (b == 0 || (b == -1 && a == INT64_MIN)) return false;
-    int64_t q = floor_div(a, b);
+    int64_t q = adze_floor_div(a, b);
     *out = kind == ADZE_DIM_FLOORDIV ? q : kind == ADZE_DIM_MOD ? a - q * b : q + (q * b != a);
     return true;
 }

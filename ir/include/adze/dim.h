@@ -41,6 +41,8 @@ ADZE_API const adze_dim *adze_dim_sub(adze_context *context, const adze_dim *a, 
 ADZE_API const adze_dim *adze_dim_mul(adze_context *context, const adze_dim *a, const adze_dim *b);
 ADZE_API const adze_dim *adze_dim_mul_const(adze_context *context, const adze_dim *a, int64_t factor);
 ADZE_API const adze_dim *adze_dim_add_const(adze_context *context, const adze_dim *a, int64_t term);
+/* a / b rounded towards minus infinity. b is not 0, and the quotient fits (dim_divide.c). */
+ADZE_API int64_t adze_floor_div(int64_t a, int64_t b);
 ADZE_API adze_dim_kind adze_dim_get_kind(const adze_dim *dim);
 /* Operand 0 or 1 of a binary kind; NULL of others. */
 ADZE_API const adze_dim *adze_dim_operand(const adze_dim *dim, uint32_t index);
