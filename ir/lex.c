@@ -1,6 +1,8 @@
 /* Cuts IR text into tokens. One character of lookahead; bytes that are no UTF-8 are errors. */
 #include "ir/lex.h"
 
+#include <adze/digit.h>
+
 #include <string.h>
 
 #include "ir/text.h"
@@ -8,16 +10,6 @@
 static bool is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static int hex_digit(char c)
-{
-    if (is_digit(c)) return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 void adze_lexer_init(adze_lexer *lexer, const char *text, size_t size)
@@ -72,7 +64,7 @@ static void lex_string(adze_lexer *lexer, adze_token *token)
         }
         if (*lexer->at == '\\') {
             char c = peek(lexer, 1);
-            if (c == 'x' && hex_digit(peek(lexer, 2)) >= 0 && hex_digit(peek(lexer, 3)) >= 0)
+            if (c == 'x' && adze_hex_digit(peek(lexer, 2)) >= 0 && adze_hex_digit(peek(lexer, 3)) >= 0)
                 n = 4;
             else if (c && strchr("\"\\nt", c))
                 n = 2;
@@ -101,10 +93,10 @@ static void lex_name(adze_lexer *lexer, adze_token *token, int kind)
         return;
     }
     const char *start = lexer->at;
-    if (is_digit(peek(lexer, 0)))
-        while (is_digit(peek(lexer, 0))) lexer->at++;
+    if (adze_is_digit(peek(lexer, 0)))
+        while (adze_is_digit(peek(lexer, 0))) lexer->at++;
     else
-        while (is_letter(peek(lexer, 0)) || is_digit(peek(lexer, 0)) ||
+        while (is_letter(peek(lexer, 0)) || adze_is_digit(peek(lexer, 0)) ||
                (peek(lexer, 0) == '.' && lexer->at > start && kind != ADZE_TOKEN_AXIS))
             lexer->at++;
     token->text = start;
@@ -124,7 +116,7 @@ static void lex_number(adze_lexer *lexer, adze_token *token)
             token->kind = ADZE_TOKEN_FLOAT;
             char sign = peek(lexer, 1);
             if (exponent && (sign == '+' || sign == '-')) lexer->at++;
-        } else if (!(hex ? hex_digit(c) >= 0 : is_digit(c))) {
+        } else if (!(hex ? adze_hex_digit(c) >= 0 : adze_is_digit(c))) {
             break;
         }
     }
@@ -158,10 +150,10 @@ adze_token adze_lexer_next(adze_lexer *lexer)
         token.kind = ADZE_TOKEN_STRING;
         lex_string(lexer, &token);
     } else if (is_letter(c)) {
-        while (is_letter(peek(lexer, 0)) || is_digit(peek(lexer, 0))) lexer->at++;
+        while (is_letter(peek(lexer, 0)) || adze_is_digit(peek(lexer, 0))) lexer->at++;
         token.kind = ADZE_TOKEN_ID;
         token.size = (size_t)(lexer->at - token.text);
-    } else if (is_digit(c)) {
+    } else if (adze_is_digit(c)) {
         lex_number(lexer, &token);
     } else if (c == '-' && peek(lexer, 1) == '>') {
         lexer->at += 2;
@@ -190,7 +182,7 @@ size_t adze_token_decode(const adze_token *token, char *out)
             if (c == 'n') c = '\n';
             if (c == 't') c = '\t';
             if (c == 'x') {
-                c = (char)(hex_digit(at[1]) * 16 + hex_digit(at[2]));
+                c = (char)(adze_hex_digit(at[1]) * 16 + adze_hex_digit(at[2]));
                 at += 2;
             }
         }
@@ -212,7 +204,7 @@ bool adze_token_integer(const adze_token *token, uint64_t *out)
     uint64_t value = 0, base = hex ? 16 : 10;
     for (size_t i = hex ? 2 : 0; i < token->size; i++)
         if (__builtin_mul_overflow(value, base, &value) ||
-            __builtin_add_overflow(value, (uint64_t)hex_digit(token->text[i]), &value))
+            __builtin_add_overflow(value, (uint64_t)adze_hex_digit(token->text[i]), &value))
             return false;
     *out = value;
     return true;

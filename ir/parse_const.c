@@ -8,6 +8,8 @@
  * A blob's path is relative to the text's folder and may not leave it: no absolute path, no "..",
  * no symbolic link out of it.
  */
+#include <adze/digit.h>
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,14 +150,6 @@ static adze_data *parse_dense(adze_parser *p, const adze_type *type, uint64_t co
     return NULL;
 }
 
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 static adze_data *parse_hex(adze_parser *p, const adze_type *type, uint64_t size)
 {
     adze_token token = p->token;
@@ -171,7 +165,7 @@ static adze_data *parse_hex(adze_parser *p, const adze_type *type, uint64_t size
     }
     uint8_t *bytes = adze_malloc(size + 1);
     for (uint64_t i = 0; i < size; i++) {
-        int high = nibble(token.text[2 * i]), low = nibble(token.text[2 * i + 1]);
+        int high = adze_hex_digit(token.text[2 * i]), low = adze_hex_digit(token.text[2 * i + 1]);
         if (high < 0 || low < 0) {
             free(bytes);
             adze_parse_error(p, &token, "byte %llu is not two hexadecimal digits",

@@ -2,6 +2,7 @@
 #include "ir/text.h"
 
 #include <adze/arena.h>
+#include <adze/digit.h>
 
 #include <locale.h>
 #include <math.h>
@@ -114,12 +115,10 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 bool adze_is_id(const char *name)
 {
     if (!is_letter(*name)) return false;
-    while (is_letter(*name) || is_digit(*name)) name++;
+    while (is_letter(*name) || adze_is_digit(*name)) name++;
     return *name == 0;
 }
 
@@ -136,7 +135,7 @@ void adze_text_symbol(adze_text *text, char sigil, const char *name)
     const char *at = name;
     adze_text_write(text, &sigil, 1);
     if (is_letter(*at))
-        while (is_letter(*at) || is_digit(*at) || *at == '.') at++;
+        while (is_letter(*at) || adze_is_digit(*at) || *at == '.') at++;
     if (*at == 0 && at > name)
         adze_text_write(text, name, (size_t)(at - name));
     else
@@ -149,9 +148,9 @@ static int power_of_ten(const char **at)
     if (*p != 'e' && *p != 'E') return 0;
     bool negative = *++p == '-';
     if (*p == '-' || *p == '+') p++;
-    if (!is_digit(*p)) return 0;
+    if (!adze_is_digit(*p)) return 0;
     int power = 0;
-    for (; is_digit(*p); p++)
+    for (; adze_is_digit(*p); p++)
         if (power < 1000) power = power * 10 + (*p - '0');
     *at = p;
     return negative ? -power : power;
@@ -167,7 +166,7 @@ static bool read_short(const char *text, char **end, double *out)
     uint64_t digits = 0;
     int n = 0, behind = 0;
     bool point = false;
-    for (; is_digit(*at) || (*at == '.' && !point); at++) {
+    for (; adze_is_digit(*at) || (*at == '.' && !point); at++) {
         point |= *at == '.';
         if (*at == '.') continue;
         if (++n > 15) return false;
@@ -197,7 +196,7 @@ static bool reads_back(char *digits, size_t size, int precision, double value, b
 {
     snprintf(digits, size, "%.*g", precision, value);
     for (char *c = digits; *c; c++)
-        if (!is_digit(*c) && !strchr("+-e", *c)) *c = '.'; /* whatever the locale's point is */
+        if (!adze_is_digit(*c) && !strchr("+-e", *c)) *c = '.'; /* whatever the locale's point is */
     double back = adze_text_to_double(digits, NULL);
     return single ? (float)back == (float)value : back == value;
 }

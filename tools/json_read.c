@@ -1,6 +1,8 @@
 /* Reading JSON: one pass over the text, bounded in depth, values and bytes; each error has its place. */
 #include "json.h"
 
+#include <adze/digit.h>
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,12 +65,9 @@ static bool read_hex(reader *r, uint32_t *out)
     *out = 0;
     for (int i = 0; i < 4; i++, r->at++) {
         char c = r->at < r->end ? *r->at : '\0';
-        uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
-                                                : 16;
-        if (digit == 16) return fail_expected(r, "a hexadecimal digit");
-        *out = 16 * *out + digit;
+        int digit = adze_hex_digit(c);
+        if (digit < 0) return fail_expected(r, "a hexadecimal digit");
+        *out = 16 * *out + (uint32_t)digit;
     }
     return true;
 }
@@ -137,7 +136,7 @@ static bool read_string(reader *r, const char **out, size_t *out_size)
 
 /* ---- Numbers ---- */
 
-static bool is_digit(const reader *r) { return r->at < r->end && *r->at >= '0' && *r->at <= '9'; }
+static bool is_digit(const reader *r) { return r->at < r->end && adze_is_digit(*r->at); }
 
 static bool skip_digits(reader *r)
 {

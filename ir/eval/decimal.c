@@ -9,6 +9,8 @@
 #include "bits.h"
 #include "eval.h"
 
+#include <adze/digit.h>
+
 enum {
     DIGITS = 800,     /* held of a number */
     STEP = 60,        /* bits of one shift: ten times 2^60 fits 64 bits */
@@ -136,16 +138,7 @@ static bool to_f64(decimal *d, double *out)
 
 /* ---- Reading ---- */
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
-
-/* 16 if it is none. */
-static uint32_t hex_digit(char c)
-{
-    c = lower(c);
-    return is_digit(c) ? (uint32_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10) : 16;
-}
 
 /* The next character of a text; 0 behind its end, which no number has. */
 static char peek(adze_string text, uint64_t ahead) { return ahead < text.size ? text.data[ahead] : 0; }
@@ -178,7 +171,7 @@ static int64_t read_exponent(adze_string text, char mark)
     bool minus = peek(text, 1) == '-';
     if (lower(peek(text, 0)) != mark) return 0;
     if (minus || peek(text, 1) == '+') at++;
-    for (; is_digit(peek(text, at)); at++)
+    for (; adze_is_digit(peek(text, at)); at++)
         if (e < INT64_C(1000000000000000)) e = 10 * e + (text.data[at] - '0');
     return minus ? -e : e;
 }
@@ -195,7 +188,7 @@ static bool read_decimal(adze_string text, decimal *d)
             fraction = true;
             continue;
         }
-        if (!is_digit(c)) break;
+        if (!adze_is_digit(c)) break;
         any = true;
         bool counts = d->n || c != '0';
         if (counts) push(d, (uint64_t)(c - '0'));
@@ -214,16 +207,16 @@ static bool read_hex(adze_string text, decimal *d)
     int64_t e = 0;
     for (;; skip(&text, 1)) {
         char c = peek(text, 0);
-        uint32_t digit = hex_digit(c);
+        int digit = adze_hex_digit(c);
         if (c == '.' && !fraction) {
             fraction = true;
             continue;
         }
-        if (digit == 16) break;
+        if (digit < 0) break;
         any = true;
         bool full = m >> 60;
         if (full) more = more || digit;
-        else m = 16 * m + digit;
+        else m = 16 * m + (uint64_t)digit;
         e += 4 * (full - fraction);
     }
     set_u64(d, m);
@@ -258,8 +251,8 @@ ev_text_kind ev_text_to_i64(adze_string text, bool is_unsigned, int64_t *out)
     bool minus = skip_sign(&text), beyond = false;
     uint64_t x = 0, most = is_unsigned ? UINT64_MAX : (uint64_t)INT64_MAX + minus;
     *out = 0;
-    if (!is_digit(peek(text, 0))) return EV_TEXT_NO_NUMBER;
-    for (; is_digit(peek(text, 0)); skip(&text, 1)) {
+    if (!adze_is_digit(peek(text, 0))) return EV_TEXT_NO_NUMBER;
+    for (; adze_is_digit(peek(text, 0)); skip(&text, 1)) {
         uint64_t digit = (uint64_t)(text.data[0] - '0');
         beyond = beyond || x > (most - digit) / 10;
         x = 10 * x + digit;

@@ -2,6 +2,10 @@
  */
 #include "regex_private.h"
 
+#include "decimal.h"
+
+#include <adze/digit.h>
+
 enum { MAX_DEPTH = 200, MAX_REPEAT = 1000, MAX_PATTERN = 1 << 16, LAST = 0x10FFFF };
 
 typedef struct parser {
@@ -26,8 +30,8 @@ static int32_t fail_at(parser *p, uint64_t at, uint64_t size, const char *why)
 {
     enum { MOST = 16, AROUND = 64 };
     const char *middle = ": '", *behind = "' at byte ", *place = behind + 1;
-    char digits[24], *text, *out;
-    uint64_t n = 0, rest = at;
+    char *text, *out;
+    uint64_t n = 0;
     for (uint64_t i = 0; i < size; i++)
         if (size > MOST || p->text.data[at + i] < ' ' || p->text.data[at + i] > '~') size = 0;
     while (why[n]) n++;
@@ -37,11 +41,7 @@ static int32_t fail_at(parser *p, uint64_t at, uint64_t size, const char *why)
     while (size && *middle) *out++ = *middle++;
     for (uint64_t i = 0; i < size; i++) *out++ = p->text.data[at + i];
     for (const char *c = size ? behind : place; *c; c++) *out++ = *c;
-    n = 0;
-    do digits[n++] = (char)('0' + rest % 10);
-    while (rest /= 10);
-    while (n) *out++ = digits[--n];
-    *out = 0;
+    out[ev_i64_to_text((int64_t)at, true, out)] = 0;
     return fail(p, text);
 }
 
@@ -179,22 +179,14 @@ static bool named_class(parser *p)
     return fail_at(p, begin, 0, "a class of characters that is not known") >= 0;
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* \x41 or \x{1F600}, behind the x. */
 static bool hex_escape(parser *p, uint32_t *out)
 {
     bool braces = take(p, "{");
     uint32_t n = 0;
     *out = 0;
-    for (; (braces || n < 2) && hex(peek(p)) >= 0 && n < 6; n++)
-        *out = *out * 16 + (uint32_t)hex(p->text.data[p->at++]);
+    for (; (braces || n < 2) && adze_hex_digit(peek(p)) >= 0 && n < 6; n++)
+        *out = *out * 16 + (uint32_t)adze_hex_digit(p->text.data[p->at++]);
     return n > 0 && (braces ? take(p, "}") : n == 2) && *out <= LAST;
 }
 
@@ -417,7 +409,7 @@ static int32_t parse_atom(parser *p)
 static bool number(parser *p, int32_t *out)
 {
     uint64_t begin = p->at;
-    for (*out = 0; peek(p) >= '0' && peek(p) <= '9'; p->at++) {
+    for (*out = 0; adze_is_digit(peek(p)); p->at++) {
         *out = *out * 10 + (peek(p) - '0');
         if (*out > MAX_REPEAT) *out = MAX_REPEAT + 1;
     }

@@ -1,6 +1,7 @@
 /* Layer plans: which format each layer has, as text that people edit. */
 #include <adze/arena.h>
 #include <adze/compress.h>
+#include <adze/digit.h>
 #include <adze/table.h>
 
 #include <errno.h>
@@ -257,12 +258,6 @@ static void skip_blanks(reader *r)
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r')) r->at++;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* What stands behind a backslash. */
 static bool take_escape(reader *r, adze_text *out)
 {
@@ -272,7 +267,8 @@ static bool take_escape(reader *r, adze_text *out)
         r->at++;
         return true;
     }
-    int high = c < r->end ? hex_digit(*c) : -1, low = high >= 0 && c + 1 < r->end ? hex_digit(c[1]) : -1;
+    int high = c < r->end ? adze_hex_digit(*c) : -1;
+    int low = high >= 0 && c + 1 < r->end ? adze_hex_digit(c[1]) : -1;
     if (low < 0 || !(16 * high + low)) return fail(r, c - 1, "an escape is \\\", \\\\ or two hexadecimal digits");
     char byte = (char)(16 * high + low);
     adze_text_write(out, &byte, 1);
