@@ -63,6 +63,7 @@ bool infer_layer_norm(adze_op *op, const adze_type **out_types)
     if (!infer_result(op, out_types, 0, &x)) return false;
     statistics = x;
     if (a->stash_type == 1) statistics.dtype = ADZE_DTYPE_f32;
+    if (a->stash_type == 16) statistics.dtype = ADZE_DTYPE_bf16; /* ONNX's numbers */
     for (uint32_t i = axis; i < x.rank; i++) statistics.dims[i] = adze_dim_const(adze_op_context(op), 1);
     for (uint32_t k = 1; k < adze_op_num_results(op); k++)
         if (!infer_result(op, out_types, k, &statistics)) return false;

@@ -22,9 +22,9 @@ static adze_ir_value *stand_in(adze_module *module, adze_func *func, const adze_
     adze_context *context = module->context;
     const adze_type *type =
         adze_type_tensor_const(context, (adze_dtype)value->dtype, value->rank, value->dims);
-    bool integers = adze_dtype_get_kind((adze_dtype)value->dtype) == ADZE_KIND_INT ||
-                    value->dtype == ADZE_DTYPE_f32; /* resize's scales */
-    if (integers && value->rank <= 1 && adze_value_count(value) <= MAX_SHAPE_ELEMENTS)
+    adze_dtype_kind kind = adze_dtype_get_kind((adze_dtype)value->dtype);
+    bool number = kind == ADZE_KIND_INT || kind == ADZE_KIND_FLOAT; /* resize's scales, range's ends */
+    if (number && value->rank <= 1 && adze_value_count(value) <= MAX_SHAPE_ELEMENTS)
         return adze_const_make(module, NULL, type, value->data);
     return adze_region_add_arg(&func->body, type, NULL);
 }

@@ -42,11 +42,17 @@ static void store_row(const void *self, int64_t m, int64_t n, int64_t count, voi
     const matrices *x = self;
     double c[PRODUCT_N], *f = sums;
     int64_t ci[PRODUCT_N], *s = sums;
+    bool whole = (double)(int64_t)x->alpha == x->alpha && (double)(int64_t)x->beta == x->beta;
     if (x->c)
         ev_load_block(x->ints, x->c->dtype, x->c->data, m * x->c_m + n * x->c_n, x->c_n, count,
                       x->ints ? (void *)ci : c);
     if (x->ints) {
         for (int64_t i = 0; i < count; i++) {
+            if (!whole) { /* of a sum with parts an integer is left */
+                double v = x->alpha * (double)s[i] + (x->c ? x->beta * (double)ci[i] : 0);
+                ev_store_f64(ADZE_DTYPE_i64, s, i, 1, 1, &v);
+                continue;
+            }
             uint64_t v = (uint64_t)s[i] * (uint64_t)(int64_t)x->alpha;
             if (x->c) v += (uint64_t)ci[i] * (uint64_t)(int64_t)x->beta;
             s[i] = (int64_t)v;

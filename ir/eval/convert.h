@@ -194,6 +194,15 @@ static inline bool ev_is_number(uint32_t dtype)
     return ev_is_float(dtype) || ev_is_int(dtype);
 }
 
+/* The real type that an element is made of: of complex numbers that of their two parts, of others its own. */
+static inline uint32_t ev_part(uint32_t dtype)
+{
+    return dtype == ADZE_DTYPE_c64 ? ADZE_DTYPE_f32 : dtype == ADZE_DTYPE_c128 ? ADZE_DTYPE_f64 : dtype;
+}
+
+/* How many parts an element has. */
+static inline int64_t ev_parts(uint32_t dtype) { return ev_part(dtype) == dtype ? 1 : 2; }
+
 #define EV_LOAD(dtype, C)                                                                        \
     case ADZE_DTYPE_##dtype: {                                                                     \
         const C *p = (const C *)data + first;                                                      \

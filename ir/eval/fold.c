@@ -61,6 +61,7 @@ typedef struct columns {
     const ev_window *window;  /* of every axis */
     const int64_t *kernel;
     int64_t blocks;           /* places */
+    int64_t parts, part;      /* of an element, and which one is added up */
     double *line, *run;       /* a row of the plane; what one tap adds to it, unless that is f32 as it stands */
 } columns;
 
@@ -85,7 +86,8 @@ static void add_taps(const columns *t, int64_t from)
             add_run(line, w->stride, (const float *)t->x->data + from + low, high - low);
             continue;
         }
-        ev_load_f64(t->x->dtype, t->x->data, from + low, 1, high - low, t->run);
+        ev_load_f64(ev_part(t->x->dtype), t->x->data, (from + low) * t->parts + t->part, t->parts, high - low,
+                    t->run);
         for (int64_t i = 0; i < high - low; i++) line[i * w->stride] += t->run[i];
     }
 }
@@ -122,7 +124,7 @@ adze_status eval_col2im(const adze_env *env, const adze_value *in, uint32_t n_in
     ev_window_attrs attributes = {.strides = a->strides, .dilations = a->dilations, .pads = a->pads};
     int64_t image[ADZE_MAX_RANK], kernel[ADZE_MAX_RANK], dims[ADZE_MAX_RANK], places[ADZE_MAX_RANK];
     ev_window window[ADZE_MAX_RANK];
-    if (in->rank != 3 || !ev_is_number(in->dtype))
+    if (in->rank != 3 || !ev_is_number(ev_part(in->dtype)))
         return ev_fail(env, ADZE_ERR_RANK, "col2im: not three axes of numbers");
     int64_t n = ev_ints(&in[1], image, ADZE_MAX_RANK - 2), taps = 1, blocks = 1;
     if (n < 1 || ev_ints(&in[2], kernel, ADZE_MAX_RANK) != n)
@@ -146,13 +148,16 @@ adze_status eval_col2im(const adze_env *env, const adze_value *in, uint32_t n_in
     status = ev_result(env, out, in->dtype, axes + 2, dims);
     if (status != ADZE_OK || adze_value_count(out) == 0) return status;
     columns t = {.x = in, .outer = axes - 1, .window = window, .kernel = kernel, .blocks = blocks};
+    t.parts = ev_parts(in->dtype);
     int64_t width = image[axes - 1], rows = ev_product(image, 0, axes - 1), at[ADZE_MAX_RANK] = {0};
     t.line = ev_scratch(env, (uint64_t)width, sizeof *t.line);
     t.run = ev_scratch(env, (uint64_t)places[axes - 1], sizeof *t.run);
     if (!t.line || !t.run) return ev_no_memory(env);
     for (int64_t row = 0; row < dims[0] * dims[1] * rows; row++) {
-        sum_row(&t, row / rows * taps * blocks, at);
-        ev_store_f64(out->dtype, out->data, row * width, 1, width, t.line);
+        for (t.part = 0; t.part < t.parts; t.part++) {
+            sum_row(&t, row / rows * taps * blocks, at);
+            ev_store_f64(ev_part(out->dtype), out->data, row * width * t.parts + t.part, t.parts, width, t.line);
+        }
         ev_next(t.outer, image, at);
     }
     return ADZE_OK;

@@ -148,7 +148,10 @@ adze_status eval_layer_norm(const adze_env *env, const adze_value *in, uint32_t 
     adze_status status = ev_result_like(env, out, in);
     for (uint32_t i = 0; i < in->rank; i++) dims[i] = i < axis ? in->dims[i] : 1;
     for (uint32_t k = 1; k < n_out && status == ADZE_OK; k++)
-        status = ev_result(env, &out[k], (uint32_t)a->stash_type == 1 ? ADZE_DTYPE_f32 : in->dtype,
+        status = ev_result(env, &out[k],
+                           a->stash_type == 1    ? ADZE_DTYPE_f32
+                           : a->stash_type == 16 ? ADZE_DTYPE_bf16
+                                                 : in->dtype,
                            in->rank, dims);
     if (status != ADZE_OK) return status;
     return norm_rows(env, in, n_in, out, axis, a->epsilon, true, n_out > 1 ? &out[1] : NULL,

@@ -145,7 +145,7 @@ adze_status eval_quantize(const adze_env *env, const adze_value *in, uint32_t n_
     uint32_t precision = onnx_dtype(a->precision);
     if (!precision) precision = in[1].dtype;
     if (!dtype) dtype = ADZE_DTYPE_u8;
-    if (!ev_is_number(in->dtype) || !ev_is_float(in[1].dtype) || !ev_is_number(dtype) ||
+    if (!ev_is_number(in->dtype) || !ev_is_number(in[1].dtype) || !ev_is_number(dtype) ||
         (ev_is_int(dtype) && adze_dtype_bits((adze_dtype)dtype) > 32))
         return ev_bad_dtype(env);
     scales s;

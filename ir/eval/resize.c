@@ -178,7 +178,7 @@ static adze_status copy_nearest(const adze_env *env, const adze_value *in, adze_
     uint32_t size = ev_size(in->dtype);
     uint8_t *dst = to.data;
     ev_block16 fill = {{0, 0}};
-    if (ev_is_number(in->dtype)) ev_store_f64(in->dtype, &fill, 0, 1, 1, &extrapolation);
+    if (ev_is_number(ev_part(in->dtype))) ev_store_f64(ev_part(in->dtype), &fill, 0, 1, 1, &extrapolation);
     ev_strides(in->rank, in->dims, strides);
     do {
         int64_t at = 0;
@@ -209,34 +209,38 @@ static void blend(const axis_plan *p, const double *in, double *out, int64_t out
         }
 }
 
+/* Complex numbers are pairs of their parts, as if along one more axis. */
 static adze_status interpolate(const adze_env *env, const adze_value *in, adze_value *out, const axis_plan *plan,
                                double extrapolation)
 {
-    int64_t dims[ADZE_MAX_RANK], index[ADZE_MAX_RANK] = {0}, n = (int64_t)adze_value_count(in);
-    if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
+    int64_t parts = ev_parts(in->dtype), n = (int64_t)adze_value_count(in) * parts;
+    int64_t dims[ADZE_MAX_RANK], index[ADZE_MAX_RANK] = {0};
+    uint32_t dtype = ev_part(in->dtype);
+    if (!ev_is_number(dtype)) return ev_bad_dtype(env);
     double *now = ev_scratch(env, (uint64_t)n, sizeof(double));
     if (!now) return ev_no_memory(env);
-    ev_load_f64(in->dtype, in->data, 0, 1, n, now);
+    ev_load_f64(dtype, in->data, 0, 1, n, now);
     for (uint32_t i = 0; i < in->rank; i++) dims[i] = in->dims[i];
     for (uint32_t i = 0; i < in->rank; i++) {
         if (plan[i].out == plan[i].in && plan[i].scale == 1 && plan[i].roi_start == 0 && plan[i].roi_end == 1) continue;
-        int64_t outer = ev_product(dims, 0, i), inner = ev_product(dims, i + 1, in->rank);
+        int64_t outer = ev_product(dims, 0, i), inner = ev_product(dims, i + 1, in->rank) * parts;
         dims[i] = plan[i].out;
-        double *next = ev_scratch(env, (uint64_t)ev_product(dims, 0, in->rank), sizeof(double));
+        double *next = ev_scratch(env, (uint64_t)(ev_product(dims, 0, in->rank) * parts), sizeof(double));
         if (!next) return ev_no_memory(env);
         blend(&plan[i], now, next, outer, inner);
         now = next;
     }
     int64_t at = 0;
-    bool whole = ev_is_int(out->dtype);
+    bool whole = ev_is_int(dtype);
     do {
         bool outside = false;
         for (uint32_t i = 0; i < in->rank; i++) outside = outside || plan[i].outside[index[i]];
-        if (outside) now[at] = extrapolation;
-        if (whole) now[at] = ev_round(now[at]);
-        at++;
+        for (int64_t part = 0; part < parts; part++, at++) {
+            if (outside) now[at] = part ? 0 : extrapolation;
+            if (whole) now[at] = ev_round(now[at]);
+        }
     } while (ev_next(in->rank, out->dims, index));
-    ev_store_f64(out->dtype, out->data, 0, 1, at, now);
+    ev_store_f64(dtype, out->data, 0, 1, at, now);
     return ADZE_OK;
 }
 

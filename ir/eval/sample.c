@@ -3,9 +3,12 @@
 
 enum { MAX_AXES = 6 };
 
-/* Weighted sums of the plane that begins at element `first`, for `points` of the block. */
-static void sum_reads(const ev_reads *t, const adze_value *x, int64_t first, int64_t points, double *sum)
+/* Weighted sums of part `part` of the plane that begins at element `first`, for `points` of the block. */
+static void sum_reads(const ev_reads *t, const adze_value *x, int64_t first, int64_t part, int64_t points, double *sum)
 {
+    int64_t parts = ev_parts(x->dtype);
+    adze_value real = *x;
+    real.dtype = ev_part(x->dtype);
     for (int64_t p = 0; p < points; p++) sum[p] = 0;
     for (int64_t k = 0; k < t->count; k++) {
         const int64_t *at = t->at + k * t->n;
@@ -16,7 +19,7 @@ static void sum_reads(const ev_reads *t, const adze_value *x, int64_t first, int
                 if (at[p] >= 0) sum[p] += weight[p] * (double)plane[at[p]];
         } else {
             for (int64_t p = 0; p < points; p++)
-                if (at[p] >= 0) sum[p] += weight[p] * ev_get_f64(x, first + at[p]);
+                if (at[p] >= 0) sum[p] += weight[p] * ev_get_f64(&real, (first + at[p]) * parts + part);
         }
     }
 }
@@ -145,7 +148,7 @@ static adze_status new_grid(const adze_env *env, const struct adze_grid_sample_a
     if (in[0].rank < 3 || axes > MAX_AXES || in[1].rank != in[0].rank || in[1].dims[0] != in[0].dims[0] ||
         in[1].dims[in->rank - 1] != (int64_t)axes)
         return ev_fail(env, ADZE_ERR_DIM, "grid_sample: image and grid do not fit");
-    if (!ev_is_number(in[0].dtype) || !ev_is_float(in[1].dtype)) return ev_bad_dtype(env);
+    if (!ev_is_number(ev_part(in[0].dtype)) || !ev_is_float(in[1].dtype)) return ev_bad_dtype(env);
     *g = (grid){.axes = axes, .dims = in->dims + 2, .aligned = a->align_corners != 0};
     g->padding = ev_text_is(a->padding_mode, "border")       ? BORDER
                  : ev_text_is(a->padding_mode, "reflection") ? REFLECTION
@@ -182,7 +185,9 @@ adze_status eval_grid_sample(const adze_env *env, const adze_value *in, uint32_t
     if (size == 0 && g.padding != ZEROS) return ev_fail(env, ADZE_ERR_DIM, "grid_sample: the image has no pixels");
     ev_reads t;
     ev_turned last = {0};
-    bool turns = dims[1] >= EV_LANES && points * each >= size; /* else turning costs more than it saves */
+    int64_t parts = ev_parts(in->dtype);
+    /* else turning costs more than it saves */
+    bool turns = dims[1] >= EV_LANES && points * each >= size && parts == 1;
     if (!ev_reads_make(env, each, &t) || (turns && !ev_turned_make(env, in, &last)))
         return ev_no_memory(env);
     for (int64_t n = 0; n < dims[0]; n++) {
@@ -194,10 +199,11 @@ adze_status eval_grid_sample(const adze_env *env, const adze_value *in, uint32_t
                 sum_turned(&t, &last, now, out, n * dims[1] * points + first, points);
                 continue;
             }
-            for (int64_t c = n * dims[1]; c < (n + 1) * dims[1]; c++) {
+            for (int64_t c = n * dims[1] * parts; c < (n + 1) * dims[1] * parts; c++) {
                 double sum[EV_POINTS];
-                sum_reads(&t, in, c * size, now, sum);
-                ev_store_f64(out->dtype, out->data, c * points + first, 1, now, sum);
+                int64_t part = c % parts, to = (c / parts * points + first) * parts + part;
+                sum_reads(&t, in, c / parts * size, part, now, sum);
+                ev_store_f64(ev_part(out->dtype), out->data, to, parts, now, sum);
             }
         }
     }

@@ -12,7 +12,8 @@ static adze_status find_reduction(const adze_env *env, adze_string text, uint32_
            : ev_text_is(text, "min") ? MIN
                                      : NONE;
     if (*out == NONE && !ev_text_is(text, "none")) return ev_fail(env, ADZE_ERR_VALUE, "scatter: unknown reduction");
-    return *out == NONE || ev_is_number(dtype) ? ADZE_OK : ev_bad_dtype(env);
+    bool ordered = ev_is_number(dtype), sums = ev_is_number(ev_part(dtype)); /* complex numbers have no largest one */
+    return *out == NONE || ordered || (sums && *out <= MUL) ? ADZE_OK : ev_bad_dtype(env);
 }
 
 static void combine_i64(reduction kind, bool is_unsigned, int64_t a, int64_t *b)
@@ -39,6 +40,14 @@ static void combine_f64(reduction kind, double a, double *b)
     }
 }
 
+/* The same of complex numbers. */
+static void combine_parts(reduction kind, const double *a, double *b)
+{
+    double real = kind == ADD ? a[0] + b[0] : a[0] * b[0] - a[1] * b[1];
+    b[1] = kind == ADD ? a[1] + b[1] : a[0] * b[1] + a[1] * b[0];
+    b[0] = real;
+}
+
 /* `n` elements from `source` of the updates to `target` of the result. */
 static void put(reduction kind, const adze_value *updates, int64_t source, adze_value *to, int64_t target, int64_t n,
                 uint32_t size)
@@ -53,6 +62,13 @@ static void put(reduction kind, const adze_value *updates, int64_t source, adze_
             int64_t value = ev_get_i64(updates, source + i);
             combine_i64(kind, is_unsigned, ev_get_i64(to, target + i), &value);
             ev_store_i64(to->dtype, to->data, target + i, 1, 1, &value);
+        } else if (ev_parts(to->dtype) == 2) {
+            double value[2], there[2];
+            uint32_t part = ev_part(to->dtype);
+            ev_load_f64(part, updates->data, 2 * (source + i), 1, 2, value);
+            ev_load_f64(part, to->data, 2 * (target + i), 1, 2, there);
+            combine_parts(kind, there, value);
+            ev_store_f64(part, to->data, 2 * (target + i), 1, 2, value);
         } else {
             double value = ev_get_f64(updates, source + i);
             combine_f64(kind, ev_get_f64(to, target + i), &value);

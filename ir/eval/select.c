@@ -12,16 +12,39 @@ typedef struct order {
     int64_t step, stride, run;
 } order;
 
+/* NaN last. */
+static int compare_f64(double x, double y)
+{
+    if (x != x || y != y) return (x != x) - (y != y);
+    return x < y ? -1 : x > y;
+}
+
+/* By bytes, and a text that another begins with comes before that one. */
+static int compare_texts(adze_string a, adze_string b)
+{
+    size_t shared = a.size < b.size ? a.size : b.size;
+    const uint8_t *x = (const uint8_t *)a.data, *y = (const uint8_t *)b.data;
+    for (size_t i = 0; i < shared; i++)
+        if (x[i] != y[i]) return x[i] < y[i] ? -1 : 1;
+    return a.size < b.size ? -1 : a.size > b.size;
+}
+
 static int compare_at(const adze_value *v, int64_t a, int64_t b)
 {
+    if (v->dtype == ADZE_DTYPE_str)
+        return compare_texts(((const adze_string *)v->data)[a], ((const adze_string *)v->data)[b]);
     if (ev_is_int(v->dtype)) {
         int64_t x = ev_get_i64(v, a), y = ev_get_i64(v, b);
         if (v->dtype == ADZE_DTYPE_u64) return (uint64_t)x < (uint64_t)y ? -1 : (uint64_t)x > (uint64_t)y;
         return x < y ? -1 : x > y;
     }
-    double x = ev_get_f64(v, a), y = ev_get_f64(v, b);
-    if (x != x || y != y) return (x != x) - (y != y);
-    return x < y ? -1 : x > y;
+    adze_value real = *v; /* the first parts of complex numbers come first */
+    int64_t parts = ev_parts(v->dtype);
+    real.dtype = ev_part(v->dtype);
+    int c = 0;
+    for (int64_t i = 0; i < parts && !c; i++)
+        c = compare_f64(ev_get_f64(&real, a * parts + i), ev_get_f64(&real, b * parts + i));
+    return c;
 }
 
 /* The same of floats that are not f32. */
@@ -169,9 +192,15 @@ adze_status eval_compress(const adze_env *env, const adze_value *in, uint32_t n_
     return ev_pack(&to, out);
 }
 
+/* Of texts the empty one. */
 static bool is_zero(const adze_value *v, int64_t i)
 {
-    return ev_is_int(v->dtype) ? ev_get_i64(v, i) == 0 : ev_get_f64(v, i) == 0;
+    if (v->dtype == ADZE_DTYPE_str) return ((const adze_string *)v->data)[i].size == 0;
+    if (ev_is_int(v->dtype)) return ev_get_i64(v, i) == 0;
+    double parts[2] = {0};
+    int64_t n = ev_parts(v->dtype);
+    ev_load_f64(ev_part(v->dtype), v->data, i * n, 1, n, parts);
+    return parts[0] == 0 && parts[1] == 0;
 }
 
 adze_status eval_nonzero(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out, uint32_t n_out,
@@ -179,7 +208,6 @@ adze_status eval_nonzero(const adze_env *env, const adze_value *in, uint32_t n_i
 {
     (void)n_in, (void)n_out, (void)attrs;
     int64_t n = (int64_t)adze_value_count(in), found = 0;
-    if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
     for (int64_t i = 0; i < n; i++) found += !is_zero(in, i);
     /* a scalar has no axes: no rows, and a column if it is not 0 */
     int64_t dims[2] = {in->rank, found}, at[ADZE_MAX_RANK] = {0}, column = 0;
@@ -322,14 +350,14 @@ adze_status eval_unique(const adze_env *env, const adze_value *in, uint32_t n_in
     bool flat = !(a->set & 1);
     uint32_t axis = 0;
     groups g;
-    if (!ev_is_number(in->dtype)) return ev_bad_dtype(env);
     if (!flat && !ev_axis(a->axis, in->rank, &axis)) return ev_fail(env, ADZE_ERR_VALUE, "unique: axis out of range");
     int64_t count = flat ? (int64_t)adze_value_count(in) : in->dims[axis];
     int64_t outer = flat ? 1 : ev_product(in->dims, 0, axis);
     int64_t run = flat ? 1 : ev_product(in->dims, axis + 1, in->rank), dims[ADZE_MAX_RANK] = {0};
     order o = {.values = in, .n = outer, .run = run, .step = count * run, .stride = run};
     adze_status status = new_groups(env, count, &g);
-    int64_t *keys = status == ADZE_OK && outer == 1 && run == 1 ? ev_scratch(env, (uint64_t)count, sizeof *keys) : NULL;
+    bool keyed = status == ADZE_OK && outer == 1 && run == 1 && ev_is_number(in->dtype);
+    int64_t *keys = keyed ? ev_scratch(env, (uint64_t)count, sizeof *keys) : NULL;
     if (keys) load_keys(in, 0, 1, count, false, keys);
     o.keys = keys;
     if (status != ADZE_OK) return status;
