@@ -42,6 +42,7 @@ bool adze_onnx_upgrade_hardmax(adze_onnx_node *node);
 bool adze_onnx_upgrade_scatter(adze_onnx_node *node);
 bool adze_onnx_upgrade_tensor_scatter(adze_onnx_node *node);
 bool adze_onnx_upgrade_topk(adze_onnx_node *node);
+bool adze_onnx_upgrade_tfidf(adze_onnx_node *node);
 /* upgrade_elementwise.c */
 bool adze_onnx_upgrade_cast(adze_onnx_node *node);
 bool adze_onnx_upgrade_cast_like(adze_onnx_node *node);
@@ -49,6 +50,7 @@ bool adze_onnx_upgrade_bit_shift(adze_onnx_node *node);
 bool adze_onnx_upgrade_mean(adze_onnx_node *node);
 bool adze_onnx_upgrade_shrink(adze_onnx_node *node);
 bool adze_onnx_upgrade_swiglu(adze_onnx_node *node);
+bool adze_onnx_upgrade_wide(adze_onnx_node *node);
 bool adze_onnx_upgrade_bernoulli(adze_onnx_node *node);
 bool adze_onnx_dropout_training(adze_onnx_node *node, double usual);
 /* Even numbers in [0, 1) of the operand's dims, by the node's seed, or by one made of its name. */

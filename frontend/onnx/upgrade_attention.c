@@ -274,6 +274,7 @@ bool adze_onnx_upgrade_attention(adze_onnx_node *node)
     bool own = a.flat || a.past_k;
     if (node->n_out > 1) node->out[1] = own ? a.k : compose1(node, "identity", a.k);
     if (node->n_out > 2) node->out[2] = own ? a.v : compose1(node, "identity", a.v);
+    a.v = compose_cast(node, a.v, compose_dtype(a.q)); /* the result is of the queries' type */
     if (!find_bias(node, &a, &bias, &rows)) return false;
     term *y = adze_onnx_attend(node, &a, bias, rows, scores);
     if (node->n_out > 3) node->out[3] = scores[a.mode];

@@ -42,6 +42,20 @@ bool adze_onnx_upgrade_bit_shift(adze_onnx_node *node)
     return adze_onnx_finish(node, left ? "shift_left" : "shift_right", NULL, 0);
 }
 
+/* Ops that the row has for wide floats alone: of integers and of small floats they are those of the same numbers in
+ * f32. A number comes back in the operand's type. */
+bool adze_onnx_upgrade_wide(adze_onnx_node *node)
+{
+    term *x = adze_onnx_operand(node, 0);
+    adze_dtype dtype = compose_dtype(x);
+    bool wide = adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT && adze_dtype_bits(dtype) >= 16;
+    if (!x || wide || dtype == ADZE_DTYPE_str) return adze_onnx_finish_row(node);
+    node->in[0] = compose_cast(node, x, ADZE_DTYPE_f32);
+    if (!node->in[0] || !adze_onnx_finish_row(node)) return false;
+    if (compose_dtype(node->out[0]) == ADZE_DTYPE_bool) return true;
+    return compose_end(node, compose_cast(node, node->out[0], dtype));
+}
+
 /* The sum over the count. */
 bool adze_onnx_upgrade_mean(adze_onnx_node *node)
 {

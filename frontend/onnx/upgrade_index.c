@@ -1,9 +1,10 @@
 /* Index ops that are said with comparisons of positions, and older forms of ops that read by index. */
-#include "compose.h"
+#include "ml.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* x where a comparison of its positions along the last two axes holds, else 0. */
+/* x where a comparison of its positions along the last two axes holds, else 0, of texts the empty one. */
 bool adze_onnx_upgrade_trilu(adze_onnx_node *node)
 {
     term *x, *k = adze_onnx_operand(node, 1);
@@ -15,7 +16,8 @@ bool adze_onnx_upgrade_trilu(adze_onnx_node *node)
         return adze_onnx_invalid(node, "input 1 is no single number");
     if (k) row = compose2(node, "add", row, k);
     term *keeps = compose2(node, upper ? "less_equal" : "greater_equal", row, column);
-    return compose_end(node, compose3(node, "where", keeps, x, compose_like(node, x, 0)));
+    term *rest = compose_dtype(x) == ADZE_DTYPE_str ? adze_onnx_text(node, "") : compose_like(node, x, 0);
+    return compose_end(node, compose3(node, "where", keeps, x, rest));
 }
 
 /* 1 on a diagonal. */
@@ -126,4 +128,46 @@ bool adze_onnx_upgrade_topk(adze_onnx_node *node)
         if (!adze_onnx_set_operand(node, 1, count)) return false;
     }
     return adze_onnx_finish_row(node);
+}
+
+/* For each text of the list where the last one like it stands; NULL after an error. The caller frees it. */
+static int64_t *last_places(adze_onnx_node *node, const Pb__Attribute *texts)
+{
+    adze_map *last = adze_map_create();
+    int64_t *places = calloc(texts->n_strings + 1, sizeof *places);
+    if (!last || !places) {
+        free(places);
+        adze_map_destroy(last);
+        return adze_onnx_invalid(node, "out of memory"), NULL;
+    }
+    for (int times = 0; times < 2; times++) /* all are noted, then each is looked up */
+        for (size_t i = 0; i < texts->n_strings; i++) {
+            const ProtobufCBinaryData *text = &texts->strings[i];
+            const char *word = adze_intern(node->import->context, text->len ? (const char *)text->data : "", text->len);
+            if (times == 0) adze_map_set(last, word, (void *)(uintptr_t)(i + 1));
+            places[i] = (int64_t)(uintptr_t)adze_map_get(last, word) - 1;
+        }
+    adze_map_destroy(last);
+    return places;
+}
+
+/* Texts are counted as the numbers of the pool's texts; of all others that is -1. */
+bool adze_onnx_upgrade_tfidf(adze_onnx_node *node)
+{
+    static const char *const names[] = {"pool_strings", NULL};
+    const Pb__Attribute *texts = adze_onnx_attr(node, names[0]);
+    term *x = adze_onnx_operand(node, 0), *keys;
+    int64_t none = -1;
+    if (!texts || !texts->n_strings) return adze_onnx_finish_row(node);
+    if (compose_dtype(x) != ADZE_DTYPE_str) return adze_onnx_invalid(node, "input 0 is not of strings");
+    if (!adze_onnx_attr_list_of(node, names, "pool", &keys)) return false;
+    int64_t *places = last_places(node, texts);
+    if (!places) return false;
+    term *in[] = {x, keys, adze_onnx_ints(node, "places", places, texts->n_strings),
+                  adze_onnx_ints(node, "other", &none, 1)};
+    node->in[0] = compose_all(node, "lookup", in, 4, 4, NULL, 0);
+    adze_attr attr = adze_attr_ints("pool_int64s", places, texts->n_strings);
+    bool ok = node->in[0] && adze_onnx_finish(node, "tfidf_vectorizer", &attr, 1);
+    free(places);
+    return ok;
 }

@@ -13,7 +13,9 @@ static bool window(adze_onnx_node *node, double constant, const double *factors,
     int64_t number = 1, periodic = 1;
     if (!adze_onnx_attr_int(node, "output_datatype", &number) || !adze_onnx_attr_flag(node, "periodic", &periodic))
         return false;
-    adze_dtype dtype = adze_onnx_dtype(number), wide = dtype == ADZE_DTYPE_f64 ? dtype : ADZE_DTYPE_f32;
+    adze_dtype dtype = adze_onnx_dtype(number), wide = ADZE_DTYPE_f64;
+    /* an integer is what is left of a number, so that a rounding counts */
+    if (adze_dtype_get_kind(dtype) == ADZE_KIND_FLOAT && dtype != ADZE_DTYPE_f64) wide = ADZE_DTYPE_f32;
     if (!size) return adze_onnx_invalid(node, "has no input");
     if (dtype == ADZE_DTYPE_NONE) return adze_onnx_unsupported(node, "element type %lld", (long long)number);
     size = compose_scalar(node, compose_cast(node, size, ADZE_DTYPE_i64));
@@ -21,11 +23,13 @@ static bool window(adze_onnx_node *node, double constant, const double *factors,
     term *at = compose_cast(node, compose3(node, "range", zero, size, one), wide);
     term *length = compose_cast(node, periodic ? size : compose2(node, "sub", size, one), wide);
     term *angle = compose2(node, "div", compose2(node, "mul", at, compose_number(node, wide, turn)), length);
-    term *sum = compose_number(node, wide, constant);
+    term *sum = NULL; /* the constant comes last: then the peak of three terms is 1 itself */
     for (uint32_t k = 0; k < n; k++) {
         term *wave = compose1(node, "cos", compose2(node, "mul", angle, compose_number(node, wide, k + 1)));
-        sum = compose2(node, "add", sum, compose2(node, "mul", wave, compose_number(node, wide, factors[k])));
+        wave = compose2(node, "mul", wave, compose_number(node, wide, factors[k]));
+        sum = k ? compose2(node, "add", sum, wave) : wave;
     }
+    sum = compose2(node, "add", sum, compose_number(node, wide, constant));
     return compose_end(node, compose_cast(node, sum, dtype));
 }
 
