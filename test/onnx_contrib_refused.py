@@ -130,7 +130,7 @@ REFUSED = [
     ("LinearAttentionGate", [hidden, Constant(floats(4)), Constant(floats(8))], {}, "input 1 is not one number a head"),
     ("GatedAdd", [hidden, hidden, floats(2, 3, 8)], {}, "a gate that is not one number a row"),
     ("GatedAdd", [hidden, hidden[:1], floats(2, 3, 1)], {}, "operands of other dims than the first"),
-    ("Sampling", [words], {}, "the op is not known"),
+    ("WhisperBeamSearch", [words], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),
     ("RotaryEmbedding", [floats(1, 2, 8), None, floats(4, 4), floats(4, 4)], {}, "has no positions"),

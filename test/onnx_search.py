@@ -2,95 +2,18 @@
 
     onnx_search.py [--keep] [--target=NAME]     NAME: x86:host, or none; --keep leaves the cases in <build>/test/onnx_search
 
-The models are small and random: a word's chances hang on the mask, on what is encoded and on all words before, and
-there are few words, so that sequences end early, late and never.
+The models are those of onnx_search_models.py.
 """
 import os
 import shutil
 import subprocess
 import sys
 
-from onnx_suite import (ADZE, TensorProto, folder_of, helper, need_runner, np, numpy_helper, onnx, option, run_cases,
-                        run_onnx, save_case)
+from onnx_search_models import F32, HIDDEN, I32, constants, decoder, encoder, gpt, gpt2, info
+from onnx_suite import ADZE, folder_of, helper, need_runner, np, onnx, option, run_cases, run_onnx, save_case
 
 FOLDER = folder_of("onnx_search")
-HIDDEN, HEADS, SIZE = 8, 2, 4
-F32, I32, I64 = TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64
-
-
-def info(name, dtype, *dims):
-    return helper.make_tensor_value_info(name, dtype, dims)
-
-
-def node(op, inputs, outputs, **attributes):
-    return helper.make_node(op, inputs.split(), outputs.split(), **attributes)
-
-
-def constants(**values):
-    return [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()]
-
-
-def caches(form, layers, *dims):
-    """Keys and values of each layer, called as ONNX Runtime wants it."""
-    return [info(form.format(what, i), F32, *dims) for i in range(layers) for what in ("key", "value")]
-
-
-def as_heads(source, target):
-    """[batch, times, HIDDEN] as keys."""
-    return [node("Reshape", f"{source} by_heads", f"{target}_4"), node("Transpose", f"{target}_4", target,
-                                                                      perm=[0, 2, 1, 3])]
-
-
-def encoder(draw, words, layers):
-    """Keys and values of layer i are the embedded words times i + 1 and i + 2; padding is taken out by the mask."""
-    nodes = [node("Gather", "words encoder_input_ids", "embedded"),
-             node("Cast", "encoder_attention_mask", "mask_f", to=F32),
-             node("Unsqueeze", "mask_f last", "mask_3"), node("Mul", "embedded mask_3", "encoder_hidden_states"),
-             node("ReduceMean", "encoder_hidden_states", "mean", axes=[1]),
-             node("Gather", "words decoder_input_ids", "start"),
-             node("Add", "start mean", "sum"), node("MatMul", "sum to_words", "logits"),
-             *as_heads("encoder_hidden_states", "cross"), *as_heads("sum", "self")]
-    outputs = [info("logits", F32, "batch", 1, words), info("encoder_hidden_states", F32, "batch", "length", HIDDEN)]
-    for kind in ("self", "cross"):
-        made = caches("present_{}_" + kind + "_{}", layers, "batch", HEADS, "times", SIZE)
-        nodes += [node("Mul", f"{kind} by_{(i + 1) // 2}", value.name) for i, value in enumerate(made)]
-        outputs += made
-    return helper.make_graph(nodes, "encoder", [info("encoder_input_ids", I32, "batch", "length"),
-                                                info("encoder_attention_mask", I32, "batch", "length"),
-                                                info("decoder_input_ids", I32, "batch", 1)], outputs,
-                             constants(words=draw["words"], to_words=draw["to_words"], last=np.array([2]),
-                                       by_heads=np.array([0, 0, HEADS, SIZE]),
-                                       **{f"by_{i}": np.float32(1 + i / 2) for i in range(layers + 1)}))
-
-
-def decoder(draw, words, layers, hidden):
-    """The word's embedding, plus means of all keys of its own and of those that are encoded."""
-    own = caches("past_{}_self_{}", layers, "rows", HEADS, "past", SIZE)
-    cross = caches("past_{}_cross_{}", layers, "rows", HEADS, "length", SIZE)
-    nodes = [node("Gather", "words input_ids", "embedded"), *as_heads("embedded", "now"),
-             node("Cast", "encoder_attention_mask", "mask_f", to=F32), node("ReduceMean", "mask_f", "seen", axes=[1]),
-             node("Unsqueeze", "seen last", "seen_3")]
-    sums, outputs = ["embedded", "seen_3"], [info("logits", F32, "rows", 1, words)]
-    for i, (past, present) in enumerate(zip(own, caches("present_{}_self_{}", layers, "rows", HEADS, "all", SIZE))):
-        nodes += [node("Mul", f"now by_{(i + 1) // 2}", f"now_{i}"),
-                  node("Concat", f"{past.name} now_{i}", present.name, axis=2)]
-        outputs.append(present)
-    for value in [*outputs[1:], *cross]:
-        nodes += [node("ReduceMean", value.name, f"{value.name}_mean", axes=[2]),
-                  node("Reshape", f"{value.name}_mean row", f"{value.name}_row")]
-        sums.append(f"{value.name}_row")
-    if hidden:
-        nodes.append(node("ReduceMean", "encoder_hidden_states", "hidden_mean", axes=[1]))
-        sums.append("hidden_mean")
-    nodes += [node("Sum", " ".join(sums), "sum"), node("Tanh", "sum", "bent"),
-              node("MatMul", "bent to_words", "logits")]
-    extra = [info("encoder_hidden_states", F32, "rows", "length", HIDDEN)] if hidden else []
-    return helper.make_graph(nodes, "decoder", [info("input_ids", I32, "rows", 1),
-                                                info("encoder_attention_mask", I32, "rows", "length"), *extra,
-                                                *own, *cross], outputs,
-                             constants(words=draw["words"], to_words=draw["to_words"], last=np.array([2]),
-                                       row=np.array([0, 1, HIDDEN]), by_heads=np.array([0, 0, HEADS, SIZE]),
-                                       **{f"by_{i}": np.float32(1 + i / 2) for i in range(layers + 1)}))
+CASE_FOLDER = os.path.join(FOLDER, "cases")
 
 
 def beam_search(seed, words=6, batch=2, length=4, longest=8, beams=3, returned=2, layers=1, hidden=False, least=0,
@@ -126,43 +49,43 @@ def beam_search(seed, words=6, batch=2, length=4, longest=8, beams=3, returned=2
                                                                  helper.make_opsetid("com.microsoft", 1)]), inputs
 
 
-def gpt(draw, words):
-    """A word's chances hang on its place, on how much of what there is counts, and on the mean of all keys."""
-    nodes = [node("Gather", "words input_ids", "embedded"), node("Gather", "places position_ids", "place"),
-             node("Cast", "attention_mask", "mask_f", to=F32), node("ReduceMean", "mask_f", "seen", axes=[1]),
-             node("Unsqueeze", "seen last", "seen_3"), *as_heads("embedded", "now"),
-             node("Unsqueeze", "now zero", "now_5"), node("Concat", "now_5 now_5", "both", axis=0),
-             node("Concat", "past_0 both", "present_0", axis=3), node("ReduceMean", "present_0", "mean", axes=[0, 3]),
-             node("Reshape", "mean row", "mean_row"), node("Sum", "embedded place seen_3 mean_row", "sum"),
-             node("Tanh", "sum", "bent"), node("MatMul", "bent to_words", "logits")]
-    inputs = [info(name, I32, "rows", "times") for name in ("input_ids", "position_ids")]
-    inputs += [info("attention_mask", I32, "rows", "all"), info("past_0", F32, 2, "rows", HEADS, "past", SIZE)]
-    outputs = [info("logits", F32, "rows", "times", words), info("present_0", F32, 2, "rows", HEADS, "all", SIZE)]
-    return helper.make_graph(nodes, "decoder", inputs, outputs,
-                             constants(**draw, last=np.array([2]), zero=np.array([0]), row=np.array([-1, 1, HIDDEN]),
-                                       by_heads=np.array([0, 0, HEADS, SIZE])))
-
-
-def greedy_search(seed, words=6, batch=3, length=3, longest=8, least=0, repetition=1.0, allowed=None, first=None,
-                  start=False, attributes=()):
-    """(model, inputs)"""
+def over_gpt(op, seed, words=6, batch=3, length=3, longest=8, least=0, beams=3, returned=2, penalty=1.0, repetition=1.0,
+             allowed=None, first=None, start=False, layers=0, mask=None, attributes=(), outputs=1):
+    """(model, inputs). A search over a decoder like GPT-2: gpt, or with `layers` gpt2. `start`: the prompt is read by a
+    graph of its own."""
     random = np.random.default_rng(seed)
-    draw = {name: random.standard_normal(dims).astype("f4") for name, dims in (
-        ("words", (words, HIDDEN)), ("places", (20, HIDDEN)), ("to_words", (HIDDEN, words)))}
+    if layers:
+        graph = gpt2(random, words, layers)
+    else:
+        graph = gpt({name: random.standard_normal(dims).astype("f4") for name, dims in (
+            ("words", (words, HIDDEN)), ("places", (20, HIDDEN)), ("to_words", (HIDDEN, words)))}, words)
     ids = random.integers(0, words, (batch, length)).astype("i4")
     ids[0, 0] = 1
-    given = {"max_length": np.int32(longest), "min_length": np.int32(least), "repetition": np.float32(repetition),
-             "allowed": None if allowed is None else np.int32(allowed),
+    beam = {"num_beams": np.int32(beams), "returned": np.int32(returned), "penalty": np.float32(penalty)}
+    given = {"max_length": np.int32(longest), "min_length": np.int32(least), **(beam if op == "BeamSearch" else {}),
+             "repetition": np.float32(repetition), "allowed": None if allowed is None else np.int32(allowed),
              "first": None if first is None else np.int32(first)}
-    attributes = {"model_type": 0, "eos_token_id": 2, "pad_token_id": 1, "decoder": gpt(draw, words),
-                  **({"init_decoder": gpt(draw, words)} if start else {}), **dict(attributes)}
-    search = helper.make_node("GreedySearch", ["ids", *(n if v is not None else "" for n, v in given.items())],
-                              ["sequences"], domain="com.microsoft", name="search", **attributes)
-    graph = helper.make_graph([search], "g", [info("ids", I32, "batch", length)],
-                              [info("sequences", I32, "batch", longest)],
+    inputs = {"ids": ids, **({} if mask is None else {"mask": np.int32(mask)})}
+    names = ["ids", *(n if v is not None else "" for n, v in given.items()), *list(inputs)[1:]]
+    attributes = {"model_type": 0, "eos_token_id": 2, "pad_token_id": 1, "decoder": graph,
+                  **({"init_decoder": graph} if start else {}), **dict(attributes)}
+    results = ([info("sequences", I32, "batch", returned, longest), info("scores", F32, "batch", returned),
+                info("steps", F32, max(longest - length, 0), "batch", beams, words)] if op == "BeamSearch" else
+               [info("sequences", I32, "batch", longest)])[:outputs]
+    search = helper.make_node(op, names, [value.name for value in results], domain="com.microsoft", name="search",
+                              **attributes)
+    graph = helper.make_graph([search], "g", [info(name, I32, "batch", length) for name in inputs], results,
                               constants(**{k: v for k, v in given.items() if v is not None}))
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
-                                                                 helper.make_opsetid("com.microsoft", 1)]), {"ids": ids}
+                                                                 helper.make_opsetid("com.microsoft", 1)]), inputs
+
+
+def greedy_search(seed, **row):
+    return over_gpt("GreedySearch", seed, **row)
+
+
+def gpt_beams(seed, **row):
+    return over_gpt("BeamSearch", seed, **{"outputs": 3, **row})
 
 
 CASES = {f"plain_{seed}": {"seed": seed} for seed in range(6)}
@@ -183,22 +106,49 @@ GREEDY = {f"greedy_{seed}": {"seed": seed} for seed in (0, 2, 3, 4)}
 GREEDY |= {"greedy_start": {"seed": 6, "start": True}, "greedy_repetition": {"seed": 0, "repetition": 1.5},
            "greedy_least": {"seed": 8, "least": 7}, "greedy_allowed": {"seed": 9, "allowed": [1, 0, 0, 1, 1, 1]},
            "greedy_first": {"seed": 10, "first": [[0, 0, 0, 1, 0, 1], [1, 1, 0, 0, 1, 1], [1, 0, 0, 0, 0, 0]]},
-           "greedy_one": {"seed": 3, "longest": 4}, "greedy_ends": {"seed": 7, "ends": 5}}
+           "greedy_one": {"seed": 3, "longest": 4}, "greedy_ends": {"seed": 7, "ends": 5},
+           "greedy_mask": {"seed": 3, "mask": [[0, 1, 1], [1, 1, 0], [1, 0, 1]]},
+           "greedy_ngram": {"seed": 2, "attributes": {"no_repeat_ngram_size": 2}},
+           "greedy_word": {"seed": 4, "words": 9, "longest": 10, "attributes": {"no_repeat_ngram_size": 1}},
+           "greedy_gpt2": {"seed": 1, "layers": 2}, "greedy_gpt2_start": {"seed": 2, "layers": 1, "start": True}}
+
+# Over a decoder like GPT-2, with the scores of all steps.
+OVER_GPT = {f"gpt_{seed}": {"seed": seed} for seed in range(4)}
+OVER_GPT |= {f"gpt2_{seed}": {"seed": seed, "layers": 1 + seed % 2, "longest": 9} for seed in range(4)}
+OVER_GPT |= {"gpt_early": {"seed": 1, "attributes": {"early_stopping": 1}}, "gpt_start": {"seed": 6, "start": True},
+             "gpt2_start": {"seed": 6, "start": True, "layers": 2}, "gpt_one": {"seed": 3, "longest": 4},
+             "gpt_one_beam": {"seed": 4, "beams": 1, "returned": 1}, "gpt_longer": {"seed": 5, "penalty": 2.5},
+             "gpt_shorter": {"seed": 5, "penalty": -1.0}, "gpt_least": {"seed": 8, "least": 7},
+             "gpt_repetition": {"seed": 0, "repetition": 1.5},
+             "gpt_allowed": {"seed": 9, "allowed": [1, 0, 0, 1, 1, 1]},
+             "gpt_first": {"seed": 10, "first": [[0, 0, 0, 1, 1, 1], [1, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 1]]},
+             "gpt_mask": {"seed": 3, "mask": [[0, 1, 1], [1, 1, 0], [1, 0, 1]]},
+             "gpt_ngram": {"seed": 2, "attributes": {"no_repeat_ngram_size": 2}},
+             "gpt_word": {"seed": 4, "words": 9, "longest": 10, "attributes": {"no_repeat_ngram_size": 1}},
+             "gpt_long_ngram": {"seed": 4, "attributes": {"no_repeat_ngram_size": 9}},
+             "gpt_few": {"seed": 2, "words": 4, "longest": 12, "ended": 3},
+             "gpt_all": {"seed": 7, "least": 5, "repetition": 1.3, "penalty": 0.5, "allowed": [1, 1, 1, 1, 0, 1],
+                         "layers": 2, "longest": 10, "attributes": {"no_repeat_ngram_size": 3}}}
+CASES |= {"steps": {"seed": 3, "outputs": 3, "ended": 6}, "steps_repetition": {"seed": 4, "outputs": 3, "repetition": 1.4},
+          "steps_few": {"seed": 2, "words": 3, "longest": 12, "outputs": 3, "ended": 4},
+          "steps_one": {"seed": 4, "beams": 1, "returned": 1, "outputs": 3},
+          "ngram": {"seed": 1, "outputs": 3, "attributes": {"no_repeat_ngram_size": 2}},
+          "ngram_3": {"seed": 2, "longest": 12, "attributes": {"no_repeat_ngram_size": 3}}}
 
 # Of one word ONNX Runtime gives other scores from one process to the next, so these are what follows from the encoder.
 SHORT = {"seed": 3, "longest": 2}
 
 # (what differs, what is said)
 NOT_GREEDY = [({"longest": 3}, "max_length is 3, and a prompt has 3"), ({"longest": 1}, "max_length is 1"),
-              ({"attributes": {"model_type": 1}}, "model_type 1"), ({"attributes": {"eos_token_id": -1}}, "is -1"),
+              ({"attributes": {"eos_token_id": -1}}, "is -1"),
               ({"attributes": {"decoder": helper.make_graph([], "empty", [], [])}}, "0 inputs and 0 outputs"),
               ({"attributes": {"init_decoder": helper.make_graph([], "empty", [], [])}}, "0 inputs and 0 outputs")]
 REFUSED = [({"longest": 1}, "max_length is 1, not from 2 to 4096"), ({"longest": 5000}, "max_length is 5000"),
            ({"beams": 0}, "num_beams is 0"), ({"beams": 1000, "returned": 1}, "num_beams is 1000"),
            ({"returned": 4}, "num_return_sequences is 4, not from 1 to 3"), ({"least": -1}, "min_length is -1"),
-           ({"outputs": 3}, "the scores of all steps"),
            *(({"attributes": {name: value}}, says) for name, value, says in (
-               ("model_type", 0, "model_type 0"), ("no_repeat_ngram_size", 2, "no_repeat_ngram_size"),
+               ("model_type", 2, "model_type 2"), ("no_repeat_ngram_size", 99, "no_repeat_ngram_size 99"),
+               ("no_repeat_ngram_size", -1, "no_repeat_ngram_size -1"),
                ("pad_token_id", -1, "a token of its attributes is -1"), ("eos_token_id", None, "is -1"),
                ("early_stopping", 2, "attribute 'early_stopping'"), ("vocab_size", 9, "9 words, and logits of 6"),
                ("encoder", None, "attribute 'encoder', a graph, is missing"),
@@ -222,11 +172,14 @@ def one_word(model, inputs):
     return [texts.astype("i4"), (np.take_along_axis(scores, words, 1) / 2).astype("f4")]
 
 
-def greedy_results(model, inputs, ends):
-    """Once all sequences ended, at that place, ONNX Runtime leaves memory as it was: padding here."""
-    words = run_onnx(model, inputs)[0]
-    words[:, ends:] = 1
-    return [words]
+def results(model, inputs, ends=99, ended=None):
+    """What ONNX Runtime computes. Once all sequences ended it leaves memory as it was: here there is padding from place
+    `ends` on, and zeros are the scores of steps from `ended` on."""
+    found = run_onnx(model, inputs)
+    found[0][..., ends:] = 1
+    if len(found) > 2:
+        found[2][ended if ended is not None else len(found[2]):] = 0
+    return found
 
 
 def refused(search, row, says):
@@ -241,23 +194,28 @@ def refused(search, row, says):
     return ok
 
 
+def save(name, search, row, expected=None):
+    ends = {key: value for key, value in row.items() if key in ("ends", "ended")}
+    model, inputs = search(**{key: value for key, value in row.items() if key not in ends})
+    save_case(os.path.join(CASE_FOLDER, name), model, inputs.values(), (expected or results)(model, inputs, **ends))
+
+
 def main():
     need_runner()
     target = option("target") or "x86:host"
-    cases = os.path.join(FOLDER, "cases")
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name, row in {**CASES, "short": SHORT}.items():
-        model, inputs = beam_search(**row)
-        want = one_word(model, inputs) if row is SHORT else run_onnx(model, inputs)
-        save_case(os.path.join(cases, name), model, inputs.values(), want)
+        save(name, beam_search, row, one_word if row is SHORT else None)
+    for name, row in OVER_GPT.items():
+        save(name, gpt_beams, row)
     for name, row in GREEDY.items():
-        model, inputs = greedy_search(**{key: value for key, value in row.items() if key != "ends"})
-        save_case(os.path.join(cases, name), model, inputs.values(), greedy_results(model, inputs, row.get("ends", 99)))
-    results = [refused(beam_search, *row) for row in REFUSED] + [refused(greedy_search, *row) for row in NOT_GREEDY]
-    passed, failed = sum(results), results.count(False)
+        save(name, greedy_search, row)
+    said = [refused(search, *row) for search, rows in ((beam_search, REFUSED), (greedy_search, NOT_GREEDY),
+                                                       (gpt_beams, NOT_GREEDY)) for row in rows]
+    passed, failed = sum(said), said.count(False)
     for flags in ([], [f"--target={target}"] if target != "none" else None):
         if flags is not None:
-            good, *bad = run_cases(cases, *flags)
+            good, *bad = run_cases(CASE_FOLDER, *flags)
             passed, failed = passed + good, failed + sum(bad)
     if "--keep" not in sys.argv:
         shutil.rmtree(FOLDER)

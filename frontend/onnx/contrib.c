@@ -115,6 +115,10 @@ static const adze_onnx_upgrade rows[] = {
     {"RelativePositionBias", " is_bidirectional max_distance ", adze_onnx_contrib_relative_bias},
     {"RotaryEmbedding", " interleaved is_packed_batching num_heads rotary_embedding_dim scale ",
      adze_onnx_contrib_rotary},
+    {"Sampling",
+     " custom decoder decoder_start_token_id encoder eos_token_id filter_value init_decoder min_tokens_to_keep "
+     "model_type no_repeat_ngram_size pad_token_id presence_penalty temperature top_p vocab_size ",
+     adze_onnx_contrib_sampling},
     {"ScaledSiLU", " alpha ", adze_onnx_contrib_quick_gelu},
     {"SkipGroupNorm", " activation channels_last epsilon groups ", adze_onnx_contrib_group_norm},
     {"SkipLayerNormalization", " epsilon ", adze_onnx_contrib_skip_norm},

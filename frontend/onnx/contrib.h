@@ -82,8 +82,9 @@ bool adze_onnx_contrib_gated_add(adze_onnx_node *node);
 bool adze_onnx_contrib_experts(adze_onnx_node *node);
 bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node);
 
-/* contrib_search.c, contrib_greedy.c */
+/* contrib_search.c, contrib_greedy.c, contrib_sampling.c */
 bool adze_onnx_contrib_greedy_search(adze_onnx_node *node);
+bool adze_onnx_contrib_sampling(adze_onnx_node *node);
 bool adze_onnx_contrib_beam_search(adze_onnx_node *node);
 
 /* contrib_text.c: what loops around a model of text take from it */
