@@ -510,6 +510,33 @@ case("LinearAttentionGate", [floats(2, 3, 4, dtype=np.float16), floats(4), float
                              floats(2, 3, 4, dtype=np.float16)], outputs=2, name="_half")
 case("GatedAdd", [floats(2, 3, 4), floats(2, 3, 4), floats(2, 3, 1)])
 
+# ---- Streams side by side ----
+
+for name, streams, gates, more in (("", (2, 3, 4), (2, 3), {}), ("_axis", (2, 3, 4), (2, 3, 1), {}),
+                                   ("_all", (5, 2, 3, 4), (5, 2, 3, 4), {"reduction_scale": 0.5}),
+                                   ("_flat", (2, 12), (2, 12), {"num_branches": 3, "reduction_scale": 0.5}),
+                                   ("_flat_each", (2, 12), (2, 3), {"num_branches": 3})):
+    case("HyperConnectionPreMix", [floats(*streams), floats(*gates)], name=name, **more)
+case("HyperConnectionPreMix", [floats(2, 3, 4, dtype=np.float16), floats(2, 3)], name="_half")
+for name, streams, gates, mix, more in (("", (2, 3, 4), (2, 3), (2, 3, 3), {}), ("_none", (2, 3, 4), (2, 3, 1), None, {}),
+                                        ("_all", (5, 2, 3, 4), (5, 2, 3, 4), (5, 2, 3, 3), {}),
+                                        ("_flat", (2, 12), (2, 3), (2, 3, 3), {"num_branches": 3})):
+    block = (*streams[:-1], 4) if more else (*streams[:-2], 4)
+    case("HyperConnectionPostMix", [floats(*streams), floats(*block), floats(*gates),
+                                    *([] if mix is None else [floats(*mix)])], name=name, **more)
+memory = [floats(2, 5, 3, 4), floats(2, 5, 3, 4), floats(2, 5, 4), Constant(floats(3, 4)), Constant(floats(3, 4))]
+case("EngramGate", memory)
+case("EngramGate", [*memory, Constant(floats(3, 4))], outputs=2, epsilon=1e-3, name="_normed")
+case("EngramGate", [operand.astype(np.float16) if isinstance(operand, np.ndarray) else
+                    Constant(operand.array.astype(np.float16)) for operand in memory], name="_half")
+for name, groups, chosen, each, top in (("", 4, 2, 1, 3), ("_pairs", 2, 1, 2, 4), ("_one", 1, 1, 2, 2),
+                                        ("_many", 4, 3, 9, 6)):
+    case("MoEGroupRouter", [floats(5, 8), Constant(floats(8))], n_group=groups, topk_group=chosen, group_topk=each,
+         top_k=top, name=name)
+case("MoEGroupRouter", [floats(2, 3, 8), floats(8)], top_k=2, router_sentinel=-50.0, name="_batch")
+case("MoEGroupRouter", [floats(5, 8), floats(8)], top_k=2, outputs=(1, 2), name="_scores")
+case("MoEGroupRouter", [floats(5, 256), floats(8), Constant(floats(8, 256))], top_k=2, outputs=(1, 2), name="_projected")
+
 # ---- What ai.onnx has as well, and small ones ----
 
 for upper, diagonal in ((1, None), (0, -1), (1, 1)):

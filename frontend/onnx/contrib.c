@@ -31,6 +31,7 @@ static const adze_onnx_upgrade rows[] = {
      adze_onnx_contrib_dynamic_lstm},
     {"DynamicQuantizeMatMul", NULL, adze_onnx_contrib_dynamic_matmul},
     {"EmbedLayerNormalization", " epsilon mask_index_type ", adze_onnx_contrib_embed_norm},
+    {"EngramGate", " epsilon ", adze_onnx_contrib_memory_gate},
     {"ExpandDims", NULL, adze_onnx_contrib_expand_dims},
     {"FastGelu", NULL, adze_onnx_contrib_gelu},
     {"FusedConv", " activation activation_params auto_pad dilations group kernel_shape pads strides ",
@@ -62,6 +63,8 @@ static const adze_onnx_upgrade rows[] = {
      " causal do_rotary k_quant_type kv_cache_bit_width kv_num_heads local_window_size num_heads qk_norm_epsilon "
      "qk_output rotary_interleaved scale sliding_window_cache smooth_softmax softcap v_quant_type ",
      adze_onnx_contrib_group_query},
+    {"HyperConnectionPostMix", " num_branches ", adze_onnx_contrib_stream_mix},
+    {"HyperConnectionPreMix", " num_branches reduction_scale ", adze_onnx_contrib_stream_sum},
     {"Inverse", NULL, adze_onnx_contrib_inverse},
     {"LinearAttention", " chunk_size kv_num_heads q_num_heads scale state_window update_rule ",
      adze_onnx_contrib_linear_attention},
@@ -78,6 +81,7 @@ static const adze_onnx_upgrade rows[] = {
      " activation_alpha activation_beta activation_type k normalize_routing_weights swiglu_fusion swiglu_limit "
      "swiglu_limit_after_activation use_sparse_mixer ",
      adze_onnx_contrib_experts},
+    {"MoEGroupRouter", " group_topk n_group router_sentinel top_k topk_group ", adze_onnx_contrib_group_router},
     {"MulInteger", NULL, adze_onnx_contrib_mul_integer},
     {"MultiHeadAttention", " mask_filter_value num_heads scale unidirectional ", adze_onnx_contrib_multi_head},
     {"NGramRepeatBlock", " ngram_size ", adze_onnx_contrib_ngram_block},
