@@ -518,7 +518,8 @@ for name, streams, gates, more in (("", (2, 3, 4), (2, 3), {}), ("_axis", (2, 3,
                                    ("_flat_each", (2, 12), (2, 3), {"num_branches": 3})):
     case("HyperConnectionPreMix", [floats(*streams), floats(*gates)], name=name, **more)
 case("HyperConnectionPreMix", [floats(2, 3, 4, dtype=np.float16), floats(2, 3)], name="_half")
-for name, streams, gates, mix, more in (("", (2, 3, 4), (2, 3), (2, 3, 3), {}), ("_none", (2, 3, 4), (2, 3, 1), None, {}),
+for name, streams, gates, mix, more in (("", (2, 3, 4), (2, 3), (2, 3, 3), {}),
+                                        ("_none", (2, 3, 4), (2, 3, 1), None, {}),
                                         ("_all", (5, 2, 3, 4), (5, 2, 3, 4), (5, 2, 3, 3), {}),
                                         ("_flat", (2, 12), (2, 3), (2, 3, 3), {"num_branches": 3})):
     block = (*streams[:-1], 4) if more else (*streams[:-2], 4)
@@ -535,7 +536,37 @@ for name, groups, chosen, each, top in (("", 4, 2, 1, 3), ("_pairs", 2, 1, 2, 4)
          top_k=top, name=name)
 case("MoEGroupRouter", [floats(2, 3, 8), floats(8)], top_k=2, router_sentinel=-50.0, name="_batch")
 case("MoEGroupRouter", [floats(5, 8), floats(8)], top_k=2, outputs=(1, 2), name="_scores")
-case("MoEGroupRouter", [floats(5, 256), floats(8), Constant(floats(8, 256))], top_k=2, outputs=(1, 2), name="_projected")
+case("MoEGroupRouter", [floats(5, 256), floats(8), Constant(floats(8, 256))], top_k=2, outputs=(1, 2),
+     name="_projected")
+
+# ---- Words and n-grams ----
+
+for dtype in (np.int32, np.uint32, np.int64, np.uint64, np.float32, np.float64):
+    x = (floats(3, 4) * 1e6).astype(dtype) if np.dtype(dtype).kind != "u" else np.abs(floats(3, 4) * 1e6).astype(dtype)
+    case("MurmurHash3", [x], name=f"_{np.dtype(dtype)}")
+    case("MurmurHash3", [x], name=f"_{np.dtype(dtype)}_signed", positive=0, seed=2**31 - 5)
+for dtype in (np.int32, np.int64):
+    for name, low, past, offsets, eos, segments, more in (
+            ("", -5, 0, 0, 0, 0, {}), ("_past", 0, 1, 0, 0, 0, {}), ("_offsets", 0, 0, 1, 0, 1, {}),
+            ("_eos", 0, 1, 0, 1, 0, {"reset_on_eos": 1}), ("_fill", 0, 0, 0, 1, 0, {}),
+            ("_all", 0, 1, 1, 1, 1, {"reset_on_eos": 1})):
+        given = [random.integers(low, 7, (2, 6)).astype(dtype),
+                 random.integers(1, np.iinfo(dtype).max, 4).astype(dtype), ints(11, 13, 17, 19, 23, 29, dtype=dtype),
+                 random.integers(0, 7, (2, 3)).astype(dtype) if past else None,
+                 ints(*range(0, 600, 100), dtype=dtype) if offsets else None, np.array(3, dtype) if eos else None,
+                 ints([0, 0, 1, 1, 1, 2], [0, 1, 2, 2, 2, 2]) if segments else None]
+        case("NGramHashMapping", given, outputs=2, name=f"{name}_{np.dtype(dtype)}", max_ngram_size=4,
+             n_head_per_ngram=2, pad_id=1, **more)
+spelled = ints([1, 2, 3, 0], [4, 0, 0, 0], [0, 0, 0, 0], [1, 2, 3, 4], [1, 0, 2, 3], [0, 1, 2, 3], [4, 5, 0, 0])
+case("WordConvEmbedding", [spelled], [floats(4, 1, 2, 3), floats(4), floats(6, 3)])
+case("WordConvEmbedding", [spelled, floats(5, 1, 3, 2), floats(5), floats(6, 2)], conv_window_size=3, embedding_size=5,
+     char_embedding_size=2, name="_sizes")
+for name, pads, at in (("", (1, 0), (2, 3)), ("_axes", (1, 0, 2, 1), (2, 5, 4))):
+    turned = [floats(1, *at), Constant(floats(2, 3, *[3] * (len(at) - 1)))]
+    dynamic = {"strides": [2] * (len(at) - 1), "kernel_shape": [3] * (len(at) - 1)}
+    case("ConvTransposeWithDynamicPads", [*turned, Constant(ints(*pads, dtype=np.int64)), Constant(floats(3))],
+         name=name, **dynamic)
+    case("ConvTransposeWithDynamicPads", [*turned, ints(*pads, dtype=np.int64)], name=f"{name}_input", **dynamic)
 
 # ---- What ai.onnx has as well, and small ones ----
 

@@ -2,6 +2,7 @@
 from onnx_contrib_attention import gk, gq, gv, tokens, w, x
 from onnx_contrib_cases import (Constant, Sparse, beta, bytes_, f32, floats, g, gamma, hidden, image, regions, ints,
                                 line, pixels, qx, skips, taps, u8, window, words, x3)
+from onnx_suite import np
 
 REFUSED = [
     ("FusedConv", [image, Constant(window)], {"activation": "Nothing", "group": 2}, "the activation 'Nothing'"),
@@ -143,6 +144,22 @@ REFUSED = [
         {"top_k": 9}, {"top_k": 0}, {"top_k": 1, "n_group": 3}, {"top_k": 1, "n_group": 2, "topk_group": 3},
         {"top_k": 1, "group_topk": 0}, {"top_k": 5, "n_group": 2})],
     ("MoEGroupRouter", [floats(5, 256), floats(8), floats(8, 256)], {"top_k": 1}, "without all scores"),
+    ("MurmurHash3", [floats(3, dtype=np.float16)], {}, "elements that are not of 4 or 8 bytes"),
+    *[("NGramHashMapping", [ids, Constant(ints(1, 3, 5)), Constant(ints(7, 9)), *more],
+       {"max_ngram_size": 3, "n_head_per_ngram": 1, "pad_id": 0, **attributes}, why)
+      for ids, more, attributes, why in (
+          (ints(1, 2), [], {}, "ids of rank 1, not 2"), (ints([1, 2]), [ints(1, 2)], {}, "past_ids of rank 1, not 2"),
+          (ints([1, 2]), [None, None, None, ints(1, 2)], {}, "segment_ids of rank 1, not 2"),
+          (ints([1, 2]), [], {"max_ngram_size": 1}, "n-grams up to 1 of 1 heads"),
+          (ints([1, 2]), [], {"n_head_per_ngram": 2}, "vocab_sizes that are not 4"),
+          (ints([1, 2]), [], {"max_ngram_size": 4}, "vocab_sizes that are not 3"))],
+    *[("WordConvEmbedding", [text, floats(4, 1, 2, 3), floats(4), floats(6, 3)], attributes, why)
+      for text, attributes, why in ((ints(1, 2, 3), {}, "an input 0 of rank 1, not 2"),
+                                    (ints([1], [2]), {}, "words that are shorter than windows of 2"),
+                                    (ints([1, 2]), {"embedding_size": 5}, "'embedding_size' is 5, and the"))],
+    *[("ConvTransposeWithDynamicPads", [floats(1, 2, 3), Constant(floats(2, 3, 3)), pads], attributes, why)
+      for pads, attributes, why in ((None, {}, "has no input 2"), (ints(1, 0, 1, dtype=np.int64), {}, "pads that are not 2"),
+                                    (ints(1, 0, dtype=np.int64), {"auto_pad": "SAME_UPPER"}, "auto_pad 'SAME_UPPER'"))],
     ("WhisperBeamSearch", [words], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),

@@ -23,6 +23,8 @@ static const adze_onnx_upgrade rows[] = {
      adze_onnx_contrib_causal_conv},
     {"ComplexMul", NULL, adze_onnx_contrib_complex_product},
     {"ComplexMulConj", NULL, adze_onnx_contrib_complex_product},
+    {"ConvTransposeWithDynamicPads", " auto_pad dilations group kernel_shape output_padding strides ",
+     adze_onnx_contrib_conv_transpose},
     {"CropAndResize", " extrapolation_value mode ", adze_onnx_contrib_crop},
     {"DecoderMaskedMultiHeadAttention", " mask_filter_value num_heads output_qk past_present_share_buffer scale ",
      adze_onnx_contrib_decoder},
@@ -84,6 +86,8 @@ static const adze_onnx_upgrade rows[] = {
     {"MoEGroupRouter", " group_topk n_group router_sentinel top_k topk_group ", adze_onnx_contrib_group_router},
     {"MulInteger", NULL, adze_onnx_contrib_mul_integer},
     {"MultiHeadAttention", " mask_filter_value num_heads scale unidirectional ", adze_onnx_contrib_multi_head},
+    {"MurmurHash3", " positive seed ", adze_onnx_contrib_murmur},
+    {"NGramHashMapping", " max_ngram_size n_head_per_ngram pad_id reset_on_eos ", adze_onnx_contrib_ngram_hash},
     {"NGramRepeatBlock", " ngram_size ", adze_onnx_contrib_ngram_block},
     {"NhwcConv", " auto_pad dilations group kernel_shape pads strides ", adze_onnx_contrib_nhwc_conv},
     {"NhwcFusedConv", " activation activation_params auto_pad dilations group kernel_shape pads strides ",
@@ -134,6 +138,7 @@ static const adze_onnx_upgrade rows[] = {
     {"Trilu", " upper ", adze_onnx_upgrade_trilu},
     {"UnfoldTensor", " dim size step ", adze_onnx_contrib_unfold},
     {"Unique", NULL, adze_onnx_contrib_unique},
+    {"WordConvEmbedding", " char_embedding_size conv_window_size embedding_size ", adze_onnx_contrib_word_conv},
 };
 
 const adze_onnx_upgrades adze_onnx_contrib = {"com.microsoft", 0, rows, sizeof rows / sizeof *rows};

@@ -68,8 +68,14 @@ bool adze_onnx_contrib_group_query(adze_onnx_node *node);
 bool adze_onnx_contrib_rotary(adze_onnx_node *node);
 bool adze_onnx_contrib_sparse_attention(adze_onnx_node *node);
 
+/* contrib_hash.c */
+bool adze_onnx_contrib_murmur(adze_onnx_node *node);
+bool adze_onnx_contrib_ngram_hash(adze_onnx_node *node);
+bool adze_onnx_contrib_word_conv(adze_onnx_node *node);
+
 /* contrib_image.c */
 bool adze_onnx_contrib_crop(adze_onnx_node *node);
+bool adze_onnx_contrib_conv_transpose(adze_onnx_node *node);
 
 /* contrib_linear.c */
 bool adze_onnx_contrib_causal_conv(adze_onnx_node *node);

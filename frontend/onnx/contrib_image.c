@@ -1,5 +1,6 @@
 /* com.microsoft: parts of images. */
 #include "contrib.h"
+#include "upgrade.h"
 
 #include <string.h>
 
@@ -134,4 +135,29 @@ bool adze_onnx_contrib_crop(adze_onnx_node *node)
     term *y = sampled(node, x, compose_unsqueeze(node, image, 1, 3), axes, nearest);
     y = compose3(node, "where", compose_unsqueeze(node, inside, 3, 4), y, compose_like(node, x, outside));
     return compose_end(node, compose_transpose(node, y, turn, 4));
+}
+
+/* A transposed convolution whose pads are an operand: all of it, then less at both ends of each axis. */
+bool adze_onnx_contrib_conv_transpose(adze_onnx_node *node)
+{
+    enum { PADS = 2, BIAS };
+    const char *auto_pad = "NOTSET";
+    term *pads = adze_onnx_operand(node, PADS);
+    uint32_t rank;
+    term *x;
+    int64_t count;
+    if (!adze_onnx_attr_str(node, "auto_pad", &auto_pad) || !compose_operand(node, 0, 3, &x, &rank)) return false;
+    if (!pads) return adze_onnx_invalid(node, "has no input %d", PADS);
+    node->in[PADS] = adze_onnx_operand(node, BIAS);
+    if (node->n_in > BIAS) node->n_in = BIAS;
+    int64_t axes = (int64_t)rank - 2;
+    if (strcmp(auto_pad, "NOTSET")) return adze_onnx_invalid(node, "pads, and auto_pad '%s'", auto_pad);
+    if (compose_dtype(pads) != ADZE_DTYPE_i64 || compose_rank(pads) != 1 ||
+        !adze_dim_is_const(compose_dim(pads, 0), &count) || count != 2 * axes)
+        return adze_onnx_invalid(node, "pads that are not %lld integers", (long long)(2 * axes));
+    if (!adze_onnx_upgrade_conv_transpose(node)) return false;
+    term *none = compose_ints(node, (int64_t[]){0, 0}, 2), *less = compose1(node, "neg", pads);
+    term *parts[] = {none, compose_slice(node, less, 0, 0, axes, 1), none,
+                     compose_slice(node, less, 0, axes, INT64_MAX, 1)};
+    return compose_end(node, compose2(node, "pad", node->out[0], compose_concat(node, parts, 4, 0)));
 }
