@@ -158,9 +158,10 @@ REFUSED = [
                                     (ints([1], [2]), {}, "words that are shorter than windows of 2"),
                                     (ints([1, 2]), {"embedding_size": 5}, "'embedding_size' is 5, and the"))],
     *[("ConvTransposeWithDynamicPads", [floats(1, 2, 3), Constant(floats(2, 3, 3)), pads], attributes, why)
-      for pads, attributes, why in ((None, {}, "has no input 2"), (ints(1, 0, 1, dtype=np.int64), {}, "pads that are not 2"),
+      for pads, attributes, why in ((None, {}, "has no input 2"),
+                                    (ints(1, 0, 1, dtype=np.int64), {}, "pads that are not 2"),
                                     (ints(1, 0, dtype=np.int64), {"auto_pad": "SAME_UPPER"}, "auto_pad 'SAME_UPPER'"))],
-    ("WhisperBeamSearch", [words], {}, "the op is not known"),
+    ("DynamicTimeWarping", [floats(3, 4)], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),
     ("RotaryEmbedding", [floats(1, 2, 8), None, floats(4, 4), floats(4, 4)], {}, "has no positions"),

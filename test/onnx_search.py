@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from onnx_search_models import F32, HIDDEN, I32, constants, decoder, encoder, gpt, gpt2, info
+from onnx_search_models import F32, HIDDEN, I32, constants, decoder, encoder, gpt, gpt2, info, sound_encoder
 from onnx_suite import ADZE, folder_of, helper, need_runner, np, onnx, option, run_cases, run_onnx, save_case
 
 FOLDER = folder_of("onnx_search")
@@ -80,6 +80,36 @@ def over_gpt(op, seed, words=6, batch=3, length=3, longest=8, least=0, beams=3, 
                                                                  helper.make_opsetid("com.microsoft", 1)]), inputs
 
 
+def whisper(seed, op="WhisperBeamSearch", words=6, prompt=2, longest=8, repetition=1.0, least=0, hidden=False,
+            temperature=None, allowed=None, layers=1, attributes=(), outputs=3):
+    """(model, inputs)"""
+    random = np.random.default_rng(seed)
+    draw = {"words": random.standard_normal((words, HIDDEN)).astype("f4"),
+            "to_words": random.standard_normal((HIDDEN, words)).astype("f4")}
+    given = {"max_length": np.int32(longest), "min_length": np.int32(least), "num_beams": np.int32(3),
+             "returned": np.int32(2), "penalty": np.float32(1), "repetition": np.float32(repetition),
+             "allowed": None if allowed is None else np.int32(allowed)}
+    inputs = {"sounds": random.standard_normal((2, 3, 5)).astype("f4"),
+              **({"prompt": random.integers(0, words, (2, prompt)).astype("i4")} if prompt else {})}
+    names = ["sounds", *(n if v is not None else "" for n, v in given.items()), "", "", "prompt" if prompt else ""]
+    if temperature is not None:
+        given["temperature"] = np.float32([temperature])
+        names += ["", "", "", "temperature"]
+    attributes = {"model_type": 2, "eos_token_id": 2, "pad_token_id": 1, "decoder_start_token_id": 4,
+                  "encoder": sound_encoder(draw, words, layers), "decoder": decoder(draw, words, layers, hidden, False),
+                  **dict(attributes)}
+    results = [info("sequences", I32, "batch", 2, longest), info("scores", F32, "batch", 2),
+               info("steps", F32, max(longest - max(prompt, 1), 0), "batch", 3, words),
+               info("weights", F32, *"abcde")][:outputs]
+    search = helper.make_node(op, names, [value.name for value in results], domain="com.microsoft", name="search",
+                              **attributes)
+    graph = helper.make_graph([search], "g", [info("sounds", F32, "batch", 3, 5),
+                                              info("prompt", I32, "batch", prompt)][:len(inputs)], results,
+                              constants(**{k: v for k, v in given.items() if v is not None}))
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
+                                                                 helper.make_opsetid("com.microsoft", 1)]), inputs
+
+
 def greedy_search(seed, **row):
     return over_gpt("GreedySearch", seed, **row)
 
@@ -129,11 +159,25 @@ OVER_GPT |= {"gpt_early": {"seed": 1, "attributes": {"early_stopping": 1}}, "gpt
              "gpt_few": {"seed": 2, "words": 4, "longest": 12, "ended": 3},
              "gpt_all": {"seed": 7, "least": 5, "repetition": 1.3, "penalty": 0.5, "allowed": [1, 1, 1, 1, 0, 1],
                          "layers": 2, "longest": 10, "attributes": {"no_repeat_ngram_size": 3}}}
-CASES |= {"steps": {"seed": 3, "outputs": 3, "ended": 6}, "steps_repetition": {"seed": 4, "outputs": 3, "repetition": 1.4},
+CASES |= {"steps": {"seed": 3, "outputs": 3, "ended": 6},
+          "steps_repetition": {"seed": 4, "outputs": 3, "repetition": 1.4},
           "steps_few": {"seed": 2, "words": 3, "longest": 12, "outputs": 3, "ended": 4},
           "steps_one": {"seed": 4, "beams": 1, "returned": 1, "outputs": 3},
           "ngram": {"seed": 1, "outputs": 3, "attributes": {"no_repeat_ngram_size": 2}},
           "ngram_3": {"seed": 2, "longest": 12, "attributes": {"no_repeat_ngram_size": 3}}}
+
+WHISPER = {f"whisper_{seed}": {"seed": seed} for seed in (0, 2)}
+WHISPER |= {"whisper_one": {"seed": 3, "prompt": 1}, "whisper_start": {"seed": 4, "prompt": 0},
+            "whisper_long": {"seed": 5, "prompt": 5, "longest": 12}, "whisper_plain": {"seed": 6, "op": "BeamSearch"},
+            "whisper_warm": {"seed": 7, "temperature": 2.5}, "whisper_layers": {"seed": 8, "layers": 2},
+            "whisper_all": {"seed": 9, "repetition": 1.4, "least": 6, "allowed": [1, 1, 1, 0, 1, 1],
+                            "temperature": 0.5, "attributes": {"no_repeat_ngram_size": 2}}}
+NOT_WHISPER = [({"hidden": True}, "encoder_hidden_states of sounds"),
+               ({"prompt": 8}, "max_length is 8, and a prompt has 8"), ({"outputs": 4}, "weights of attention"),
+               ({"attributes": {"decoder_output_cross_qk": 1}}, "weights of attention"),
+               ({"attributes": {"model_type": 1}}, "model_type 1"),
+               ({"attributes": {"encoder": helper.make_graph([], "empty", [], [])}}, "an encoder of 0 inputs"),
+               ({"attributes": {"decoder_start_token_id": -1}, "prompt": 0}, "is -1")]
 
 # Of one word ONNX Runtime gives other scores from one process to the next, so these are what follows from the encoder.
 SHORT = {"seed": 3, "longest": 2}
@@ -147,7 +191,7 @@ REFUSED = [({"longest": 1}, "max_length is 1, not from 2 to 4096"), ({"longest":
            ({"beams": 0}, "num_beams is 0"), ({"beams": 1000, "returned": 1}, "num_beams is 1000"),
            ({"returned": 4}, "num_return_sequences is 4, not from 1 to 3"), ({"least": -1}, "min_length is -1"),
            *(({"attributes": {name: value}}, says) for name, value, says in (
-               ("model_type", 2, "model_type 2"), ("no_repeat_ngram_size", 99, "no_repeat_ngram_size 99"),
+               ("model_type", 3, "model_type 3"), ("no_repeat_ngram_size", 99, "no_repeat_ngram_size 99"),
                ("no_repeat_ngram_size", -1, "no_repeat_ngram_size -1"),
                ("pad_token_id", -1, "a token of its attributes is -1"), ("eos_token_id", None, "is -1"),
                ("early_stopping", 2, "attribute 'early_stopping'"), ("vocab_size", 9, "9 words, and logits of 6"),
@@ -208,10 +252,12 @@ def main():
         save(name, beam_search, row, one_word if row is SHORT else None)
     for name, row in OVER_GPT.items():
         save(name, gpt_beams, row)
+    for name, row in WHISPER.items():
+        save(name, whisper, row)
     for name, row in GREEDY.items():
         save(name, greedy_search, row)
     said = [refused(search, *row) for search, rows in ((beam_search, REFUSED), (greedy_search, NOT_GREEDY),
-                                                       (gpt_beams, NOT_GREEDY)) for row in rows]
+                                                       (gpt_beams, NOT_GREEDY), (whisper, NOT_WHISPER)) for row in rows]
     passed, failed = sum(said), said.count(False)
     for flags in ([], [f"--target={target}"] if target != "none" else None):
         if flags is not None:

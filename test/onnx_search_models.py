@@ -54,14 +54,38 @@ def encoder(draw, words, layers):
                                        **{f"by_{i}": np.float32(1 + i / 2) for i in range(layers + 1)}))
 
 
-def decoder(draw, words, layers, hidden):
-    """The word's embedding, plus means of all keys of its own and of those that are encoded."""
+def sound_encoder(draw, words, layers):
+    """In the manner of Whisper: sounds [batch, features, times] in place of words, several words to start with."""
+    nodes = [node("ReduceMean", "encoder_input_ids", "loud", axes=[1], keepdims=0),
+             node("Unsqueeze", "loud last", "loud_3"), node("Mul", "loud_3 first", "encoder_hidden_states"),
+             node("ReduceMean", "encoder_hidden_states", "mean", axes=[1]),
+             node("Gather", "words decoder_input_ids", "start"), node("Add", "start mean", "sum"),
+             node("MatMul", "sum to_words", "logits"), *as_heads("encoder_hidden_states", "cross"),
+             *as_heads("sum", "self")]
+    outputs = [info("logits", F32, "batch", "times", words),
+               info("encoder_hidden_states", F32, "batch", "length", HIDDEN)]
+    for kind in ("self", "cross"):
+        many = "times" if kind == "self" else "length"
+        made = caches("present_{}_" + kind + "_{}", layers, "batch", HEADS, many, SIZE)
+        nodes += [node("Mul", f"{kind} by_{(i + 1) // 2}", value.name) for i, value in enumerate(made)]
+        outputs += made
+    return helper.make_graph(nodes, "encoder", [info("encoder_input_ids", F32, "batch", 3, "length"),
+                                                info("decoder_input_ids", I32, "batch", "times")], outputs,
+                             constants(words=draw["words"], to_words=draw["to_words"], first=draw["words"][0],
+                                       last=np.array([2]), by_heads=np.array([0, 0, HEADS, SIZE]),
+                                       **{f"by_{i}": np.float32(1 + i / 2) for i in range(layers + 1)}))
+
+
+def decoder(draw, words, layers, hidden, masked=True):
+    """The word's embedding, plus means of all keys of its own and of those that are encoded, and of the mask."""
     own = caches("past_{}_self_{}", layers, "rows", HEADS, "past", SIZE)
     cross = caches("past_{}_cross_{}", layers, "rows", HEADS, "length", SIZE)
-    nodes = [node("Gather", "words input_ids", "embedded"), *as_heads("embedded", "now"),
-             node("Cast", "encoder_attention_mask", "mask_f", to=F32), node("ReduceMean", "mask_f", "seen", axes=[1]),
-             node("Unsqueeze", "seen last", "seen_3")]
-    sums, outputs = ["embedded", "seen_3"], [info("logits", F32, "rows", 1, words)]
+    nodes = [node("Gather", "words input_ids", "embedded"), *as_heads("embedded", "now")]
+    sums, outputs = ["embedded"], [info("logits", F32, "rows", 1, words)]
+    if masked:
+        nodes += [node("Cast", "encoder_attention_mask", "mask_f", to=F32),
+                  node("ReduceMean", "mask_f", "seen", axes=[1]), node("Unsqueeze", "seen last", "seen_3")]
+        sums.append("seen_3")
     for i, (past, present) in enumerate(zip(own, caches("present_{}_self_{}", layers, "rows", HEADS, "all", SIZE))):
         nodes += [node("Mul", f"now by_{(i + 1) // 2}", f"now_{i}"),
                   node("Concat", f"{past.name} now_{i}", present.name, axis=2)]
@@ -75,10 +99,10 @@ def decoder(draw, words, layers, hidden):
         sums.append("hidden_mean")
     nodes += [node("Sum", " ".join(sums), "sum"), node("Tanh", "sum", "bent"),
               node("MatMul", "bent to_words", "logits")]
+    mask = [info("encoder_attention_mask", I32, "rows", "length")] if masked else []
     extra = [info("encoder_hidden_states", F32, "rows", "length", HIDDEN)] if hidden else []
-    return helper.make_graph(nodes, "decoder", [info("input_ids", I32, "rows", 1),
-                                                info("encoder_attention_mask", I32, "rows", "length"), *extra,
-                                                *own, *cross], outputs,
+    inputs = [info("input_ids", I32, "rows", 1), *mask, *extra, *own, *cross]
+    return helper.make_graph(nodes, "decoder", inputs, outputs,
                              constants(words=draw["words"], to_words=draw["to_words"], last=np.array([2]),
                                        row=np.array([0, 1, HIDDEN]), by_heads=np.array([0, 0, HEADS, SIZE]),
                                        **{f"by_{i}": np.float32(1 + i / 2) for i in range(layers + 1)}))

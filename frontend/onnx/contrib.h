@@ -92,6 +92,7 @@ bool adze_onnx_contrib_quantized_experts(adze_onnx_node *node);
 bool adze_onnx_contrib_greedy_search(adze_onnx_node *node);
 bool adze_onnx_contrib_sampling(adze_onnx_node *node);
 bool adze_onnx_contrib_beam_search(adze_onnx_node *node);
+bool adze_onnx_contrib_whisper_search(adze_onnx_node *node);
 
 /* contrib_streams.c */
 bool adze_onnx_contrib_stream_sum(adze_onnx_node *node);

@@ -1,17 +1,15 @@
 /* com.microsoft: GreedySearch over a decoder like GPT-2, as a loop around it.
  *
- * The decoder reads the prompt once, and then each word that it finds best itself, the first of
- * equal ones. A sequence ends with padding in place of the word that ends it; the search ends once
- * all have. What ONNX Runtime leaves unwritten behind that is padding here. Source: the schema of
- * ONNX Runtime, and what its kernel for CPUs computes.
+ * The decoder reads the prompt once, and then each word that it finds best itself, the first of equal ones. A sequence
+ * ends with padding in place of the word that ends it; the search ends once all have. What ONNX Runtime leaves
+ * unwritten behind that is padding here. Source: the schema of ONNX Runtime, and what its kernel for CPUs computes.
  */
 #include "search.h"
 
 #include <stdlib.h>
 
-/* What a loop carries, from axis 0 on [batch, …]: what the decoder reads, all words, which there
- * are, and which sequences are done, and what the last words were drawn by. Behind these come the
- * keys and values of the decoder. */
+/* What a loop carries, from axis 0 on [batch, …]: what the decoder reads, all words, which there are, and which
+ * sequences are done, and what the last words were drawn by. Behind these come the keys and values of the decoder. */
 enum { VALUES, SEQUENCES = N_PROMPT, SEEN, DONE, FILTERED, N_STATE };
 
 /* ---- One step ---- */

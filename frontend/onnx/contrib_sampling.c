@@ -1,11 +1,9 @@
-/* com.microsoft: Sampling over a decoder like GPT-2: GreedySearch whose words are drawn by their
- * chances.
+/* com.microsoft: Sampling over a decoder like GPT-2: GreedySearch whose words are drawn by their chances.
  *
- * Of the chances, by the temperature, only the best words stay, whose shares together come to top_p
- * (Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020, section 3.1). ONNX
- * Runtime finds them from the worst on, or where `custom` says so from the best on. All random
- * numbers are drawn ahead of the loop, one for each word. Source: the schema of ONNX Runtime, and
- * what its kernel for CPUs computes; its generator of random numbers is another.
+ * Of the chances, by the temperature, only the best words stay, whose shares together come to top_p (Holtzman et al.,
+ * "The Curious Case of Neural Text Degeneration", 2020, section 3.1). ONNX Runtime finds them from the worst on, or
+ * where `custom` says so from the best on. All random numbers are drawn ahead of the loop, one for each word. Source:
+ * the schema of ONNX Runtime, and what its kernel for CPUs computes; its generator of random numbers is another.
  */
 #include "search.h"
 

@@ -1,11 +1,10 @@
-/* com.microsoft: BeamSearch over an encoder and a decoder, or a decoder like GPT-2, as a loop
+/* com.microsoft: BeamSearch and WhisperBeamSearch over an encoder and a decoder, or a decoder like GPT-2, as a loop
  * around the decoder.
  *
- * Of each sequence of a batch `beams` continuations are followed. A step takes the best 2 * beams
- * of all continuations by one token; of these the best that end are kept, and the best that do not
- * end go on. A sequence is done once as many are kept as there are beams and none that goes on can
- * be better. Source: the schema of ONNX Runtime, and what its kernel for CPUs computes; the search
- * is that of Hugging Face's transformers.
+ * Of each sequence of a batch `beams` continuations are followed. A step takes the best 2 * beams of all continuations
+ * by one token; of these the best that end are kept, and the best that do not end go on. A sequence is done once as
+ * many are kept as there are beams and none that goes on can be better. Source: the schema of ONNX Runtime, and what
+ * its kernel for CPUs computes; the search is that of Hugging Face's transformers.
  */
 #include "search.h"
 
@@ -13,12 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a loop carries, from axis 0 on [batch, …]; behind these come the keys and values of the
- * decoder, then for one like GPT-2 the places and the mask. `kept` are the sequences that ended,
- * the best first. */
+/* What a loop carries, from axis 0 on [batch, …]; behind these come the keys and values of the decoder, then for one
+ * like GPT-2 the places and the mask. `kept` are the sequences that ended, the best first. */
 enum { TOKENS, SEQUENCES, SCORES, KEPT, KEPT_SCORES, N_KEPT, DONE, SEEN, N_STATE };
 
-enum { TOP = 2, FIRST_CACHE = 2 }; /* candidates a beam; inputs of the decoder ahead of its keys and values */
+enum { TOP = 2 }; /* candidates a beam */
 
 /* ---- Rows and columns ---- */
 
@@ -66,6 +64,9 @@ static term *filled(const search *s, term *x, const adze_dim *second, const adze
     return compose_expand(s->node, x, dims, third ? 3 : second ? 2 : 1);
 }
 
+/* Inputs of the decoder ahead of what is encoded: words, and of a text its mask. The encoder has one more, its own. */
+static uint32_t inputs_ahead(const search *s) { return s->model == SEARCH_T5 ? 2 : 1; }
+
 /* ---- One step ---- */
 
 /* A sum of logs by the length of what it is of. */
@@ -75,8 +76,7 @@ static term *weighed(const search *s, term *sum, term *length)
     return compose2(s->node, "div", sum, power);
 }
 
-/* The best of what is kept and of these sequences [batch, beams, longest] with their scores; -inf:
- * none. */
+/* The best of what is kept and of these sequences [batch, beams, longest] with their scores; -inf: none. */
 static bool keep(const search *s, term **state, term *scores, term *sequences)
 {
     term *at;
@@ -153,9 +153,8 @@ static term *from_rows(const search *s, term *x, term *origin)
     return x ? compose_reshape(s->node, rows_at(s, flat(s, x, dims[2]), origin), dims, 3) : NULL;
 }
 
-/* The step that follows from the logits. *origin: the row that each row goes on from. Sequences
- * that were done go on from row 0 with padding, as in ONNX Runtime; the scores of all steps show
- * that. */
+/* The step that follows from the logits. *origin: the row that each row goes on from. Sequences that were done go on
+ * from row 0 with padding, as in ONNX Runtime; the scores of all steps show that. */
 static bool advance(search *s, term **state, term *logits, term *length, bool first, term **origin)
 {
     adze_onnx_node *node = s->node;
@@ -226,10 +225,10 @@ static bool enter_gpt(const search *s, adze_onnx_body *body, const adze_region *
 static bool enter(adze_onnx_repeat *self, adze_onnx_body *body, const adze_region *region)
 {
     const search *s = self->own;
-    uint32_t at = FIRST_CACHE;
+    uint32_t at = inputs_ahead(s);
     term *row = adze_region_arg(region, 1 + TOKENS);
     if (s->model == SEARCH_GPT) return enter_gpt(s, body, region);
-    if (!adze_onnx_body_bind(body, 0, row) || !adze_onnx_body_bind(body, 1, s->mask)) return false;
+    if (!adze_onnx_body_bind(body, 0, row) || (s->mask && !adze_onnx_body_bind(body, 1, s->mask))) return false;
     if (s->reads_hidden && !adze_onnx_body_bind(body, at++, s->hidden)) return false;
     for (uint32_t i = 0; i < s->n_caches; i++)
         if (!adze_onnx_body_bind(body, at++, adze_region_arg(region, 1 + N_STATE + i))) return false;
@@ -255,8 +254,7 @@ static bool leave(adze_onnx_repeat *self, adze_onnx_body *body, const adze_regio
     return ok;
 }
 
-/* What is there ahead of the first step: the prompt [batch, n] that decoding starts with, and one
- * beam that counts. */
+/* What is there ahead of the first step: the prompt [batch, n] that decoding starts with, and one beam that counts. */
 static bool begin(search *s, term *prompt, int64_t words, term **state)
 {
     adze_onnx_node *node = s->node;
@@ -277,8 +275,8 @@ static bool begin(search *s, term *prompt, int64_t words, term **state)
     return true;
 }
 
-/* The scores of the first step and of those behind it (NULL: none), [steps, batch, beams,
- * vocabulary]: zeros where the search ended before, which ONNX Runtime leaves to chance. */
+/* The scores of the first step and of those behind it (NULL: none), [steps, batch, beams, vocabulary]: zeros where the
+ * search ended before, which ONNX Runtime leaves to chance. */
 static term *all_steps(const search *s, term *first, term *others)
 {
     adze_onnx_node *node = s->node;
@@ -336,16 +334,15 @@ static bool finish(const search *s, term **state)
 
 /* ---- The encoder ---- */
 
-/* The encoder's results: logits of the first token, keys and values of it, and of what is encoded,
- * for all beams. */
+/* The encoder's results: logits of the first token, keys and values of it, and of what is encoded, for all beams. */
 static bool encode(search *s, term *start, term **state, term **out_logits)
 {
-    enum { INPUTS = 3, CACHES = 2 };
+    enum { CACHES = 2 };
     adze_onnx_node *node = s->node;
     adze_onnx_body body;
-    term *given[INPUTS] = {s->ids, s->mask, start};
+    term *given[] = {s->ids, s->mask ? s->mask : start, start};
     bool ok = adze_onnx_body_begin(&body, node, node->scope, s->encoder);
-    for (uint32_t i = 0; ok && i < INPUTS; i++) ok = given[i] && adze_onnx_body_bind(&body, i, given[i]);
+    for (uint32_t i = 0; ok && i < 1 + inputs_ahead(s); i++) ok = given[i] && adze_onnx_body_bind(&body, i, given[i]);
     ok = ok && adze_onnx_body_run(&body);
     *out_logits = ok ? body.out[0] : NULL;
     if (ok && s->reads_hidden) ok = (s->hidden = for_beams(s, body.out[1], 0)) != NULL;
@@ -357,8 +354,7 @@ static bool encode(search *s, term *start, term **state, term **out_logits)
     return ok;
 }
 
-/* Ones behind padding on the left, as ONNX Runtime has it: an end that is written as padding
- * counts. */
+/* Ones behind padding on the left, as ONNX Runtime has it: an end that is written as padding counts. */
 static term *find_mask(const search *s)
 {
     adze_onnx_node *node = s->node;
@@ -368,8 +364,7 @@ static term *find_mask(const search *s)
     return compose_cast(node, compose2(node, "greater", sum, search_i32(s, 0)), ADZE_DTYPE_i32);
 }
 
-/* The logits behind the prompt, and what the decoder reads next, for all beams. *prompt: its words
- * [batch, n]. */
+/* The logits behind the prompt, and what the decoder reads next, for all beams. *prompt: its words [batch, n]. */
 static term *start(search *s, term **state, term **out_prompt)
 {
     adze_onnx_node *node = s->node;
@@ -383,9 +378,10 @@ static term *start(search *s, term **state, term **out_prompt)
         for (uint32_t i = 0; logits && i < s->n_more; i++)
             if (!(state[N_STATE + s->n_caches + i] = for_beams(s, values[PROMPT_PLACES + i], 0))) return NULL;
     } else {
-        *out_prompt = compose_expand(node, search_i32(s, s->start), dims, 2);
-        if (!s->mask) s->mask = find_mask(s);
-        if (!s->mask || !encode(s, *out_prompt, state, &logits) || !(s->mask = for_beams(s, s->mask, 0))) return NULL;
+        *out_prompt = s->words ? s->words : compose_expand(node, search_i32(s, s->start), dims, 2);
+        if (!s->mask && s->model == SEARCH_T5 && !(s->mask = find_mask(s))) return NULL;
+        if (!*out_prompt || !encode(s, *out_prompt, state, &logits)) return NULL;
+        if (s->mask && !(s->mask = for_beams(s, s->mask, 0))) return NULL;
     }
     return logits;
 }
@@ -410,7 +406,7 @@ static bool run(search *s)
 
 static bool read_operands(search *s)
 {
-    enum { LENGTH_PENALTY = 5, MASK = 9, PROMPT, PROCESSOR };
+    enum { LENGTH_PENALTY = 5, MASK = 9, PROMPT, PROCESSOR, LAYERS, EXTRA, TEMPERATURE };
     static const search_places at = {.repetition = 6, .allowed = 7, .first = 8};
     adze_onnx_node *node = s->node;
     int64_t processor = 0;
@@ -418,30 +414,54 @@ static bool read_operands(search *s)
         !search_count(node, 4, "num_return_sequences", 1, s->beams, &s->returned) ||
         !search_count(node, PROCESSOR, "logits_processor", 0, 0, &processor))
         return false;
-    if (adze_onnx_operand(node, PROMPT)) return adze_onnx_unsupported(node, "decoder_input_ids");
+    s->words = adze_onnx_operand(node, PROMPT);
+    if (s->words && s->model != SEARCH_WHISPER) return adze_onnx_unsupported(node, "decoder_input_ids");
+    if (adze_onnx_operand(node, LAYERS) || adze_onnx_operand(node, EXTRA))
+        return adze_onnx_unsupported(node, "weights of attention as results");
+    s->temperature = adze_onnx_operand(node, TEMPERATURE);
+    if (s->temperature && !(s->temperature = compose_scalar(node, s->temperature))) return false;
     term *penalty = adze_onnx_operand(node, LENGTH_PENALTY);
     s->penalty = penalty ? compose_scalar(node, penalty) : search_f32(s, 1);
     s->mask = adze_onnx_operand(node, MASK);
+    if (s->mask && s->model == SEARCH_WHISPER) return adze_onnx_unsupported(node, "an attention_mask of sounds");
     return s->penalty != NULL;
 }
 
-/* The graphs' inputs and outputs by their number: tokens, a mask, at will what is encoded, then
- * keys and values. */
-static bool read_graphs(search *s)
+/* How long the words are that decoding starts with. */
+static bool read_prompt(search *s)
 {
-    enum { ENCODER_INPUTS = 3, ENCODER_CACHES = 2 };
     adze_onnx_node *node = s->node;
     s->prompt = 1;
-    if (s->start < 0) return adze_onnx_invalid(node, "a token of its attributes is %lld", (long long)s->start);
+    if (!s->words)
+        return s->start >= 0 || adze_onnx_invalid(node, "a token of its attributes is %lld", (long long)s->start);
+    if (compose_rank(s->words) != 2 || compose_dtype(s->words) != ADZE_DTYPE_i32)
+        return adze_onnx_unsupported(node, "decoder_input_ids that are not i32[batch, length]");
+    if (!adze_dim_is_const(compose_dim(s->words, 1), &s->prompt))
+        return adze_onnx_undetermined(node, "a prompt of unknown length");
+    return (s->prompt > 0 && s->prompt < s->longest) ||
+           adze_onnx_invalid(node, "max_length is %lld, and a prompt has %lld", (long long)s->longest,
+                             (long long)s->prompt);
+}
+
+/* The graphs' inputs and outputs by their number: tokens, a mask of words, at will what is encoded, then keys and
+ * values.
+ */
+static bool read_graphs(search *s)
+{
+    enum { ENCODER_CACHES = 2 };
+    adze_onnx_node *node = s->node;
+    if (!read_prompt(s)) return false;
     s->encoder = adze_onnx_attr_graph(node, "encoder");
     s->decoder = s->encoder ? adze_onnx_attr_graph(node, "decoder") : NULL;
     if (!s->decoder) return false;
-    size_t inputs = s->decoder->n_input, outputs = s->decoder->n_output, before = FIRST_CACHE;
-    if (s->encoder->n_input != ENCODER_INPUTS)
+    size_t inputs = s->decoder->n_input, outputs = s->decoder->n_output, before = inputs_ahead(s);
+    if (s->encoder->n_input != 1 + before)
         return adze_onnx_unsupported(node, "an encoder of %zu inputs", s->encoder->n_input);
-    if (inputs > FIRST_CACHE) {
-        const char *name = s->decoder->input[FIRST_CACHE]->name;
+    if (inputs > before) {
+        const char *name = s->decoder->input[before]->name;
         if (name && !strcmp(name, "encoder_hidden_states")) s->reads_hidden = true, before++;
+        if (s->reads_hidden && s->model == SEARCH_WHISPER) /* which ONNX Runtime gives something else */
+            return adze_onnx_unsupported(node, "encoder_hidden_states of sounds");
     }
     size_t caches = outputs ? outputs - 1 : 0;
     if (!caches || caches > SEARCH_CACHES || inputs < before + caches || inputs > before + SEARCH_CACHES ||
@@ -453,12 +473,32 @@ static bool read_graphs(search *s)
     return true;
 }
 
+static bool beam_search(search *s, int64_t most)
+{
+    adze_onnx_node *node = s->node;
+    if (!search_read_attributes(s, most) || !adze_onnx_attr_flag(node, "early_stopping", &s->early) ||
+        !read_operands(s))
+        return false;
+    if (s->model == SEARCH_GPT) s->n_more = N_PROMPT - PROMPT_PLACES;
+    return (s->model == SEARCH_GPT ? search_prompt_graphs(s) : read_graphs(s)) && run(s);
+}
+
 bool adze_onnx_contrib_beam_search(adze_onnx_node *node)
 {
     search s = {.node = node, .logs = true};
-    if (!search_read_attributes(&s, SEARCH_T5) || !adze_onnx_attr_flag(node, "early_stopping", &s.early) ||
-        !read_operands(&s))
+    return beam_search(&s, SEARCH_WHISPER);
+}
+
+/* The same, with a temperature; attention's weights and the chance of silence are no results here. */
+bool adze_onnx_contrib_whisper_search(adze_onnx_node *node)
+{
+    enum { RESULTS = 3 };
+    search s = {.node = node, .logs = true, .model = SEARCH_WHISPER};
+    int64_t weights = 0, model = SEARCH_WHISPER;
+    if (!adze_onnx_attr_int(node, "decoder_output_cross_qk", &weights) ||
+        !adze_onnx_attr_int(node, "model_type", &model))
         return false;
-    if (s.model == SEARCH_GPT) s.n_more = N_PROMPT - PROMPT_PLACES;
-    return (s.model == SEARCH_GPT ? search_prompt_graphs(&s) : read_graphs(&s)) && run(&s);
+    if (model != SEARCH_WHISPER) return adze_onnx_unsupported(node, "model_type %lld", (long long)model);
+    if (weights || node->n_out > RESULTS) return adze_onnx_unsupported(node, "weights of attention as results");
+    return beam_search(&s, SEARCH_WHISPER);
 }

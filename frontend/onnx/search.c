@@ -11,8 +11,7 @@ term *search_f32(const search *s, double x) { return compose_number(s->node, ADZ
 
 /* ---- Words ---- */
 
-/* Words that would end n of them that are there already: those that follow the last n - 1 where
- * these stood before. */
+/* Words that would end n of them that are there already: those that follow the last n - 1 where these stood before. */
 static term *without_repeats(const search *s, const search_step *step, term *x, term *lowest)
 {
     adze_onnx_node *node = s->node;
@@ -74,6 +73,7 @@ term *search_chances(search *s, const search_step *step, term *logits)
                                compose2(node, "less", step->length, search_i64(s, s->least)));
         x = compose3(node, "where", early, lowest, x);
     }
+    if (s->temperature) x = compose2(node, "div", x, s->temperature);
     return x;
 }
 
@@ -108,8 +108,10 @@ bool search_read(search *s, const search_places *at)
         !search_count(node, 1, "max_length", 2, SEARCH_LONGEST, &s->longest) ||
         !search_count(node, 2, "min_length", 0, SEARCH_LONGEST, &s->least))
         return false;
-    if (rank != 2 || compose_dtype(s->ids) != ADZE_DTYPE_i32)
-        return adze_onnx_unsupported(node, "input_ids that are not i32[batch, length]");
+    bool sounds = s->model == SEARCH_WHISPER && rank == 3 && compose_dtype(s->ids) == ADZE_DTYPE_f32;
+    if (!sounds && (s->model == SEARCH_WHISPER || rank != 2 || compose_dtype(s->ids) != ADZE_DTYPE_i32))
+        return adze_onnx_unsupported(node, "input_ids that are not %s",
+                                     s->model == SEARCH_WHISPER ? "f32[batch, features, times]" : "i32[batch, length]");
     s->batch = compose_dim(s->ids, 0);
     if (adze_dim_is_unknown(s->batch)) return adze_onnx_undetermined(node, "a batch of unknown size");
     s->rows = adze_dim_mul(node->import->context, s->batch, search_dim(s, s->beams));

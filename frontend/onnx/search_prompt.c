@@ -1,10 +1,8 @@
-/* What searches share over a decoder like GPT-2: it reads the prompt once, then each word that was
- * found by itself.
+/* What searches share over a decoder like GPT-2: it reads the prompt once, then each word that was found by itself.
  *
- * Inputs by their place: words, their places, which of all words count, then keys and values of all
- * words ahead, of a layer each [2, batch, heads, times, size]; results: logits, then keys and
- * values again. Source: the schema of ONNX Runtime, and what its kernel for CPUs gives such a
- * graph.
+ * Inputs by their place: words, their places, which of all words count, then keys and values of all words ahead, of a
+ * layer each [2, batch, heads, times, size]; results: logits, then keys and values again. Source: the schema of ONNX
+ * Runtime, and what its kernel for CPUs gives such a graph.
  */
 #include "search.h"
 
@@ -42,8 +40,8 @@ static term *nothing(const search *s, const Pb__ValueInfo *info)
     return compose_expand(node, compose_number(node, adze_type_dtype(type), 0), dims, RANK);
 }
 
-/* What the prompt is read with. Padding has place 0, wherever it stands and whatever a mask says; other
- * words are counted. */
+/* What the prompt is read with. Padding has place 0, wherever it stands and whatever a mask says; other words are
+ * counted. */
 static bool begin(const search *s, term *mask, term **values, term **out_count)
 {
     adze_onnx_node *node = s->node;
