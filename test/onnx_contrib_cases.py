@@ -539,6 +539,18 @@ case("MoEGroupRouter", [floats(5, 8), floats(8)], top_k=2, outputs=(1, 2), name=
 case("MoEGroupRouter", [floats(5, 256), floats(8), Constant(floats(8, 256))], top_k=2, outputs=(1, 2),
      name="_projected")
 
+# ---- Requests in a row ----
+
+for name, kernel, bias, more in (("", 4, None, {}), ("_bias", 3, floats(5), {"activation": "silu"}),
+                                 ("_far", 3, None, {"dilation": 2}), ("_one", 1, floats(5), {})):
+    reach = (kernel - 1) * more.get("dilation", 1)
+    requests = [floats(9, 5), floats(5, 1, kernel), ints(0, 1, 6, 9), bias, floats(3, 5, reach)]
+    case("VarlenCausalConvWithState", requests, outputs=2, name=name, **more)
+case("VarlenCausalConvWithState", [floats(9, 5), Constant(floats(5, 1, 4)), ints(0, 1, 6, 9), None, floats(3, 5, 3),
+                                   ints(3, 2, -1)], outputs=3, state_update_capacity=4, name="_captured")
+case("VarlenCausalConvWithState", [floats(9, 5, dtype=np.float16), floats(5, 1, 4, dtype=np.float16), ints(0, 1, 6, 9),
+                                   None, floats(3, 5, 3, dtype=np.float16)], outputs=2, name="_half")
+
 # ---- Words and n-grams ----
 
 for dtype in (np.int32, np.uint32, np.int64, np.uint64, np.float32, np.float64):

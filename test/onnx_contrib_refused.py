@@ -161,6 +161,16 @@ REFUSED = [
       for pads, attributes, why in ((None, {}, "has no input 2"),
                                     (ints(1, 0, 1, dtype=np.int64), {}, "pads that are not 2"),
                                     (ints(1, 0, dtype=np.int64), {"auto_pad": "SAME_UPPER"}, "auto_pad 'SAME_UPPER'"))],
+    *[("VarlenCausalConvWithState", [floats(9, 5), floats(5, 1, 4), bounds, None, state, *more], attributes, why)
+      for bounds, state, more, attributes, why in (
+          (ints(0, 4, 9), floats(2, 5, 4), [], {}, "a state that is not of 3 elements a channel"),
+          (ints(0, 4, 9), floats(3, 5, 3), [], {}, "3 bounds of 3 requests"),
+          (ints(0, 4, 9), floats(5, 3), [], {}, "operands of rank 2, 3, 1 and 2"),
+          (ints(0, 4, 9), floats(2, 5, 3), [], {"dilation": 0}, "attribute 'dilation' is 0"),
+          (ints(0, 4, 9), floats(2, 5, 3), [], {"activation": "relu"}, "attribute 'activation' is 'relu'"),
+          (ints(0, 4, 9), floats(2, 5, 3), [ints(1, 1)], {}, "state_update_capacity 0 with a capture_count"),
+          (ints(0, 4, 9), floats(2, 5, 3), [], {"state_update_capacity": 2}, "2 without a capture_count"),
+          (ints(0, 4, 9), floats(2, 5, 3), [None, floats(9, 2, 5), floats(9, 1)], {}, "a kernel_delta"))],
     ("DynamicTimeWarping", [floats(3, 4)], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),

@@ -138,6 +138,8 @@ static const adze_onnx_upgrade rows[] = {
     {"Trilu", " upper ", adze_onnx_upgrade_trilu},
     {"UnfoldTensor", " dim size step ", adze_onnx_contrib_unfold},
     {"Unique", NULL, adze_onnx_contrib_unique},
+    {"VarlenCausalConvWithState", " activation delta_offset dilation group_size state_update_capacity ",
+     adze_onnx_contrib_varlen_conv},
     {"WhisperBeamSearch",
      " beginning_timestamp_token_id decoder decoder_output_cross_qk decoder_start_token_id early_stopping encoder "
      "eos_token_id init_decoder model_type no_repeat_ngram_size no_speech_token_id no_timestamps_token_id pad_token_id "

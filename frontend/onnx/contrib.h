@@ -100,6 +100,9 @@ bool adze_onnx_contrib_stream_mix(adze_onnx_node *node);
 bool adze_onnx_contrib_memory_gate(adze_onnx_node *node);
 bool adze_onnx_contrib_group_router(adze_onnx_node *node);
 
+/* contrib_varlen.c */
+bool adze_onnx_contrib_varlen_conv(adze_onnx_node *node);
+
 /* contrib_text.c: what loops around a model of text take from it */
 bool adze_onnx_contrib_ngram_block(adze_onnx_node *node);
 bool adze_onnx_contrib_unfold(adze_onnx_node *node);
