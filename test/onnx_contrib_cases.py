@@ -539,6 +539,24 @@ case("MoEGroupRouter", [floats(5, 8), floats(8)], top_k=2, outputs=(1, 2), name=
 case("MoEGroupRouter", [floats(5, 256), floats(8), Constant(floats(8, 256))], top_k=2, outputs=(1, 2),
      name="_projected")
 
+# ---- Rows of tokens against each other ----
+
+for m, n in ((1, 1), (1, 5), (4, 1), (5, 7), (9, 4)):
+    case("DynamicTimeWarping", [floats(m, n)], name=f"_{m}_{n}")
+    case("DynamicTimeWarping", [random.integers(0, 3, (1, m, n)).astype(np.float32)], name=f"_equal_{m}_{n}")
+
+tokens = lambda *values: ints(*values, dtype=np.int64)  # noqa: E731
+for name, source, now, begin, guess in (
+        ("", (1, 2, 3, 4, 5, 2), (7, 2, 3), 0, None), ("_twice", (1, 2, 3, 4, 5, 2), (7, 2), 0, None),
+        ("_longer", (5, 1, 2, 6, 1, 2, 3), (6, 1, 2), 0, None), ("_short", (5, 1, 2, 6, 1, 2, 3), (1, 2), 0, None),
+        ("_guess", (1, 2, 3, 4), (7,), 2, (3, 4, 3)), ("_wrong", (1, 2, 3, 4), (7,), 0, (9, 2, 3, 4, 5)),
+        ("_all", (1, 2, 3, 4), (7,), 0, (1, 2, 3, 4, 2)), ("_some", (1, 2, 3, 4), (7,), 1, (2, 3, 9, 9)),
+        ("_none", (2,), (9, 2), 0, None)):
+    given = [tokens(*source), tokens(*now), tokens(begin), *([] if guess is None else [tokens(*guess)])]
+    case("BifurcationDetector", given, outputs=2, name=name, min_ngram_size=1, max_ngram_size=3)
+case("BifurcationDetector", [tokens(1, 2, 3, 1, 4, 3), tokens(2, 3), tokens(0)], outputs=2, min_ngram_size=2,
+     max_ngram_size=2, name="_pairs")
+
 # ---- Requests in a row ----
 
 for name, kernel, bias, more in (("", 4, None, {}), ("_bias", 3, floats(5), {"activation": "silu"}),

@@ -171,7 +171,14 @@ REFUSED = [
           (ints(0, 4, 9), floats(2, 5, 3), [ints(1, 1)], {}, "state_update_capacity 0 with a capture_count"),
           (ints(0, 4, 9), floats(2, 5, 3), [], {"state_update_capacity": 2}, "2 without a capture_count"),
           (ints(0, 4, 9), floats(2, 5, 3), [None, floats(9, 2, 5), floats(9, 1)], {}, "a kernel_delta"))],
-    ("DynamicTimeWarping", [floats(3, 4)], {}, "the op is not known"),
+    ("DynamicTimeWarping", [floats(2, 3, 4)], {}, "costs of rank 3, and no one matrix"),
+    ("DynamicTimeWarping", [floats(0, 4)], {}, "costs of 0 x 4"),
+    *[("BifurcationDetector", [ints(1, 2, dtype=np.int64), now, ints(0, dtype=np.int64)], attributes, why)
+      for now, attributes, why in (
+          (ints([1], dtype=np.int64), {}, "input 1 has rank 2, not 1"),
+          (ints(1, dtype=np.int64), {"min_ngram_size": 0}, "ends of 0 to 3 tokens"),
+          (ints(1, dtype=np.int64), {"max_ngram_size": 0}, "ends of 1 to 0 tokens"))],
+    ("AttnLSTM", [floats(3, 4)], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),
     ("RotaryEmbedding", [floats(1, 2, 8), None, floats(4, 4), floats(4, 4)], {}, "has no positions"),

@@ -94,6 +94,10 @@ bool adze_onnx_contrib_sampling(adze_onnx_node *node);
 bool adze_onnx_contrib_beam_search(adze_onnx_node *node);
 bool adze_onnx_contrib_whisper_search(adze_onnx_node *node);
 
+/* contrib_align.c */
+bool adze_onnx_contrib_warp(adze_onnx_node *node);
+bool adze_onnx_contrib_bifurcation(adze_onnx_node *node);
+
 /* contrib_streams.c */
 bool adze_onnx_contrib_stream_sum(adze_onnx_node *node);
 bool adze_onnx_contrib_stream_mix(adze_onnx_node *node);
