@@ -2,6 +2,9 @@
  * end; one out of range is an error. Of two that name one place the later one wins, or both are combined. */
 #include "copy.h"
 
+/* Element types are spelled as in dtype.def from here on, and bodies_rows.h undefines `bool`. */
+#include "bodies_rows.h"
+
 typedef enum reduction { NONE, ADD, MUL, MAX, MIN } reduction;
 
 static adze_status find_reduction(const adze_env *env, adze_string text, uint32_t dtype, reduction *out)
@@ -16,10 +19,10 @@ static adze_status find_reduction(const adze_env *env, adze_string text, uint32_
     return *out == NONE || ordered || (sums && *out <= MUL) ? ADZE_OK : ev_bad_dtype(env);
 }
 
-static void combine_i64(reduction kind, bool is_unsigned, int64_t a, int64_t *b)
+static void combine_i64(reduction kind, _Bool is_unsigned, int64_t a, int64_t *b)
 {
     uint64_t x = (uint64_t)a, y = (uint64_t)*b;
-    bool more = is_unsigned ? x > y : a > *b;
+    _Bool more = is_unsigned ? x > y : a > *b;
     switch (kind) {
     case ADD: *b = (int64_t)(x + y); break;
     case MUL: *b = (int64_t)(x * y); break;
@@ -48,6 +51,32 @@ static void combine_parts(reduction kind, const double *a, double *b)
     b[0] = real;
 }
 
+/* By bodies that combine elements as combine_i64 and combine_f64 do; false where the type has none. */
+static _Bool put_row(reduction kind, uint32_t dtype, void *y, const void *updates, int64_t n)
+{
+    const void *const args[] = {y, updates};
+    const int64_t steps[] = {1, 1};
+    float *to = y;
+    const float *from = updates;
+#define CASE(t, name)                                                                              \
+    case ADZE_DTYPE_##t: adze_row_##name##_##t(y, args, steps, n); return 1;
+/* f32 by vectors: elements lie beside each other, which rows do not know. */
+#define ROW_OF(kind, name)                                                                         \
+    case kind:                                                                                     \
+        if (dtype == ADZE_DTYPE_f32) {                                                             \
+            for (int64_t i = 0; i < n; i++) to[i] = adze_body_##name##_f32(to[i], from[i]);        \
+            return 1;                                                                              \
+        }                                                                                          \
+        switch (dtype) { BODY_TYPES_NUMBER(CASE, name) default: return 0; }
+    switch (kind) {
+        ROW_OF(ADD, add)
+        ROW_OF(MUL, mul)
+        ROW_OF(MAX, max)
+        ROW_OF(MIN, min)
+    default: return 0;
+    }
+}
+
 /* `n` elements from `source` of the updates to `target` of the result. */
 static void put(reduction kind, const adze_value *updates, int64_t source, adze_value *to, int64_t target, int64_t n,
                 uint32_t size)
@@ -56,7 +85,9 @@ static void put(reduction kind, const adze_value *updates, int64_t source, adze_
         memcpy((uint8_t *)to->data + target * size, (const uint8_t *)updates->data + source * size, (size_t)(n * size));
         return;
     }
-    bool is_unsigned = ev_is_unsigned(to->dtype);
+    uint8_t *y = (uint8_t *)to->data + target * size;
+    if (put_row(kind, to->dtype, y, (const uint8_t *)updates->data + source * size, n)) return;
+    _Bool is_unsigned = ev_is_unsigned(to->dtype);
     for (int64_t i = 0; i < n; i++) {
         if (ev_is_int(to->dtype)) {
             int64_t value = ev_get_i64(updates, source + i);
