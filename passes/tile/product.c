@@ -1,4 +1,4 @@
-/* tile: products of two matrices that are both made at run time, f32, around the micro-kernels.
+/* tile: products of two matrices that are both made at run time, f32 or f64, around the micro-kernels.
  *
  * A chunk is a block of rows and a few panels of 32 columns of one matrix of the batch. It packs its
  * panels of the right operand, whatever the strides, then walks its rows tile by tile; what follows the
@@ -17,6 +17,7 @@ enum {
 
 typedef struct product {
     adze_op *root;
+    adze_dtype dtype;                 /* of both operands */
     adze_access access;
     const adze_type *a, *b, *y;
     uint32_t m, n, k;                 /* axes of the access */
@@ -56,8 +57,10 @@ static bool describe(tile *t, product *p)
     p->n = adze_dim_axis_index(access->result[0].dims[rank - 1]);
     for (uint32_t i = 0; i < 2; i++) {
         adze_ir_value *operand = adze_op_operand(p->root, i);
-        if (adze_value_def(operand) != ADZE_DEF_ARGUMENT || adze_type_dtype(adze_value_type(operand)) != ADZE_DTYPE_f32)
-            return false;
+        const adze_dtype dtype = adze_type_dtype(adze_value_type(operand));
+        if (adze_value_def(operand) != ADZE_DEF_ARGUMENT || (i && dtype != p->dtype)) return false;
+        if (dtype != ADZE_DTYPE_f32 && dtype != ADZE_DTYPE_f64) return false;
+        p->dtype = dtype;
     }
     p->a = adze_value_type(adze_op_operand(p->root, 0));
     p->b = adze_value_type(adze_op_operand(p->root, 1));
@@ -115,11 +118,13 @@ static adze_ir_value *operand_view(tile *t, const product *p, uint32_t index, co
     return tile_view_at(t, tile_buffer(t, adze_op_operand(p->root, index)), tensor, &to);
 }
 
-static adze_ir_value *matrix(tile *t, const adze_dim *rows, const adze_dim *columns)
+static adze_ir_value *matrix(tile *t, const product *p, const adze_dim *rows, const adze_dim *columns)
 {
     const adze_dim *dims[] = {rows, columns};
-    return tile_scratch(t, ADZE_DTYPE_f32, 2, dims);
+    return tile_scratch(t, p->dtype, 2, dims);
 }
+
+static const char *element_of(const product *p) { return p->dtype == ADZE_DTYPE_f64 ? "f64" : "f32"; }
 
 /* Rows of a packed panel of the right operand: where the left one is packed too, whole panels of depths, so that
  * zeros meet zeros. */
@@ -129,13 +134,22 @@ static const adze_dim *panel_rows(tile *t, const product *p)
     return p->left ? adze_dim_mul_const(t->context, panels, TILE_PANEL) : p->depth;
 }
 
-/* A left operand whose rows do not lie in one piece: rows lo .. hi as panels [depth / 16][rows][16]. */
+/* Are the rows of a tile of the left operand so far apart that their elements share one set of the L1 cache? */
+static bool rows_collide(const product *p)
+{
+    enum { WAY = 4096 }; /* bytes between addresses of one set, of every CPU of these levels */
+    int64_t stride;
+    return p->mr > 8 && adze_dim_is_const(p->a_stride[p->a_m], &stride) &&
+           stride % (WAY / (adze_dtype_bits(p->dtype) / 8)) == 0;
+}
+
+/* A left operand whose rows do not lie in one piece, or collide: rows lo .. hi as panels [depth / 16][rows][16]. */
 static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
 {
     const adze_dim *most = tile_min(t, p->rows, tile_dim(t, ROWS));
     const adze_dim *pairs = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL));
     p->left =
-        matrix(t, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
+        matrix(t, p, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
     p->left_first = lo;
     p->left_rows = adze_dim_sub(t->context, hi, lo);
     adze_ir_value *args[] = {p->left,
@@ -145,13 +159,13 @@ static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *h
                              tile_index(t, p->a_stride[p->a_m]),
                              tile_index(t, p->a_stride[p->a_k]),
                              tile_index(t, p->left_rows)};
-    tile_call(t, "pack_f32", args, 7);
+    tile_call(t, adze_internf(t->context, "pack_%s", element_of(p)), args, 7);
 }
 
 /* Columns from `first` on, as many as there are up to 32. */
 static void pack(tile *t, product *p, const adze_dim *first)
 {
-    p->packed = matrix(t, adze_dim_mul_const(t->context, panel_rows(t, p), 2), tile_dim(t, TILE_PANEL));
+    p->packed = matrix(t, p, adze_dim_mul_const(t->context, panel_rows(t, p), 2), tile_dim(t, TILE_PANEL));
     const adze_dim *left = adze_dim_sub(t->context, p->columns, first);
     const adze_dim *width = p->partial ? tile_min(t, left, tile_dim(t, PANEL)) : tile_dim(t, PANEL);
     adze_ir_value *args[] = {p->packed,
@@ -161,7 +175,7 @@ static void pack(tile *t, product *p, const adze_dim *first)
                              tile_index(t, p->b_stride[p->b_k]),
                              tile_index(t, p->b_stride[p->b_n]),
                              tile_index(t, panel_rows(t, p))};
-    tile_call(t, "pack_f32", args, 7);
+    tile_call(t, adze_internf(t->context, "pack_%s", element_of(p)), args, 7);
 }
 
 /* ---- A tile ---- */
@@ -204,12 +218,12 @@ static void multiply(tile *t, const product *p, int64_t mr, adze_ir_value *b)
         args[3] = tile_index(t, p->a_stride[p->a_m]);
         args[10] = tile_index(t, p->depth);
     }
-    tile_call(t, adze_internf(t->context, "gemm_f32_%dx%d", (int)mr, (int)p->nr), args, 12);
+    tile_call(t, adze_internf(t->context, "gemm_%s_%dx%d", element_of(p), (int)mr, (int)p->nr), args, 12);
 }
 
 static void emit_tile(tile *t, product *p, int64_t mr)
 {
-    p->acc = matrix(t, tile_dim(t, mr), tile_dim(t, p->nr));
+    p->acc = matrix(t, p, tile_dim(t, mr), tile_dim(t, p->nr));
     const adze_dim *half = adze_dim_binary(t->context, ADZE_DIM_FLOORDIV,
                                            adze_dim_binary(t->context, ADZE_DIM_MOD, p->column, tile_dim(t, PANEL)),
                                            tile_dim(t, TILE_PANEL));
@@ -281,7 +295,7 @@ static void chunk(tile *t, product *p, const adze_dim *number, const adze_dim *r
     const adze_dim *row_hi = tile_min(t, adze_dim_add_const(t->context, row_lo, ROWS), p->rows);
     row_lo = bound(t, row_lo, p);
     row_hi = bound(t, row_hi, p);
-    if (!adze_dim_is_value(p->a_stride[p->a_k], 1)) pack_left(t, p, row_lo, row_hi);
+    if (!adze_dim_is_value(p->a_stride[p->a_k], 1) || rows_collide(p)) pack_left(t, p, row_lo, row_hi);
     p->partial = false;
     if (!adze_dim_is_value(whole, 0))
         panels(t, p, lo, tile_min(t, hi, whole), row_lo, row_hi);
@@ -296,6 +310,11 @@ bool tile_product(tile *t)
     if (!describe(t, &p) || !worth_packing(&p)) return false;
     p.nr = adze_target_number(t->run->target, "gemm-nr", 16);
     p.mr = adze_target_number(t->run->target, "gemm-mr", 6);
+    if (p.dtype == ADZE_DTYPE_f64) { /* 16 columns take the registers of 32 of f32 */
+        p.mr = p.nr == 2 * TILE_PANEL ? p.mr : p.mr / 2;
+        p.nr = TILE_PANEL;
+        if (p.mr != 14 && p.mr != 3) return false;
+    }
     if (p.mr < 1 || ROWS % p.mr || (p.nr != 16 && p.nr != 32)) return false;
     p.at.rank = adze_type_rank(p.y);
     p.panels = panels_of_chunk(&p);

@@ -77,6 +77,12 @@ static bool is_contiguous(const adze_ir_value *buffer)
     return adze_dim_is_value(adze_type_stride(type, adze_type_rank(type) - 1), 1);
 }
 
+static bool has_kernel(adze_dtype dtype)
+{
+    const uint32_t bits = adze_dtype_bits(dtype);
+    return bits == 8 || bits == 16 || bits == 32 || bits == 64;
+}
+
 static bool describe(tile *t, turn *w)
 {
     const adze_op *op = adze_value_op(w->value);
@@ -89,7 +95,7 @@ static bool describe(tile *t, turn *w)
     for (uint32_t i = 1; i < access.n_operands; i++)
         if (access.operand[i].present) return false;
     adze_dtype dtype = adze_type_dtype(w->tensor);
-    if (adze_dtype_bits(dtype) != 32 || adze_type_dtype(w->from) != dtype) return false;
+    if (!has_kernel(dtype) || adze_type_dtype(w->from) != dtype) return false;
     if (access.n_axes && access.kind[access.n_axes - 1] == ADZE_AXIS_INDEX) return false;
     if (!find_axes(t, w)) return false;
     return adze_dim_is_const(adze_type_dim(w->tensor, w->row), &w->rows) && w->rows >= EDGE &&
@@ -114,7 +120,8 @@ static void tile_16(tile *t, turn *w)
                              tile_index(t, adze_type_stride(adze_value_type(w->buffer), column)),
                              tile_view_at(t, buffer, w->from, &from),
                              tile_index(t, adze_type_stride(adze_value_type(buffer), w->from_row))};
-    tile_call(t, "transpose_f32_16x16", args, 4);
+    const uint32_t bits = adze_dtype_bits(adze_type_dtype(w->tensor));
+    tile_call(t, adze_internf(t->context, "transpose_b%u_16x16", bits), args, 4);
 }
 
 static void lane(tile *t, void *self, uint32_t axis, adze_ir_value **carried)

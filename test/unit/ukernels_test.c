@@ -4,6 +4,7 @@
 #include "backends/x86/ukernels/native.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { GUARD = 32 };
 static const float guard = -77.25f;
@@ -133,11 +134,68 @@ TEST(depthwise)
     free(w);
 }
 
+/* Elements of `bytes` bytes; what lies between the rows stays as it was. */
+static bool turns(const char *name, int bytes)
+{
+    enum { X_ROW = 21, Y_ROW = 19 };
+    uint8_t x[16 * X_ROW * 8], y[16 * Y_ROW * 8];
+    for (size_t i = 0; i < sizeof x; i++) x[i] = (uint8_t)(i * 37 % 251);
+    memset(y, 255, sizeof y);
+    adze_uk_find(name)->invoke((adze_ukernel_arg[]){{.p = y}, {.i = Y_ROW}, {.cp = x}, {.i = X_ROW}});
+    bool right = true;
+    for (int i = 0; i < 16; i++)
+        for (int j = 0; j < Y_ROW; j++)
+            for (int b = 0; b < bytes; b++)
+                right &= y[(i * Y_ROW + j) * bytes + b] == (j < 16 ? x[(j * X_ROW + i) * bytes + b] : 255);
+    return right;
+}
+
+TEST(transpose_bytes)
+{
+    CHECK(turns("transpose_b8_16x16", 1));
+    CHECK(turns("transpose_b16_16x16", 2));
+    CHECK(turns("transpose_b32_16x16", 4));
+    CHECK(turns("transpose_b64_16x16", 8));
+}
+
+/* Elements 8 .. 8 + count of `bits` bits as bytes, then back; what lies behind them stays as it was. */
+static bool packs(int bits, bool is_signed, int64_t count)
+{
+    uint8_t x[64], y[80], z[64];
+    char name[32];
+    const int each = 8 / bits, mask = (1 << bits) - 1;
+    for (size_t i = 0; i < sizeof x; i++) x[i] = (uint8_t)(i * 37 % 251);
+    memset(y, 99, sizeof y);
+    memset(z, 99, sizeof z);
+    snprintf(name, sizeof name, "unpack_%c%d", is_signed ? 'i' : 'u', bits);
+    adze_uk_find(name)->invoke((adze_ukernel_arg[]){{.p = y}, {.cp = x}, {.i = 8}, {.i = count}});
+    snprintf(name, sizeof name, "pack_b%d", bits);
+    adze_uk_find(name)->invoke((adze_ukernel_arg[]){{.p = z}, {.cp = y}, {.i = 8}, {.i = count}});
+    bool right = true;
+    for (int64_t i = 0; i < 80; i++) {
+        int code = x[(8 + i) / each] >> ((8 + i) % each) * bits & mask;
+        if (is_signed && code >> (bits - 1)) code -= mask + 1;
+        right &= y[i] == (i < count ? (uint8_t)code : 99);
+    }
+    const int64_t first = 8 / each, whole = (8 + count) / each, left = (8 + count) % each;
+    for (int64_t i = 0; i < 64; i++) {
+        const bool last = left && i == whole;
+        right &= z[i] == (i >= first && i < whole ? x[i] : last ? (x[i] & ((1 << left * bits) - 1)) : 99);
+    }
+    return right;
+}
+
+TEST(pack_bits)
+{
+    for (int64_t count = 0; count <= 70; count++)
+        for (int kind = 0; kind < 4; kind++) CHECK(packs(kind & 2 ? 4 : 2, kind & 1, count));
+}
+
 TEST(transpose)
 {
     enum { X_ROW = 21, Y_ROW = 19 };
     float *x = filled(16 * X_ROW, 5), *y = guarded(15 * Y_ROW + 16);
-    adze_uk_find("transpose_f32_16x16")->invoke(
+    adze_uk_find("transpose_b32_16x16")->invoke(
         (adze_ukernel_arg[]){{.p = y}, {.i = Y_ROW}, {.cp = x}, {.i = X_ROW}});
     bool right = true;
     for (int i = 0; i < 16; i++)
@@ -273,7 +331,9 @@ int main(void)
     RUN(reach_of_others);
     RUN(gemm_tiles);
     RUN(depthwise);
+    RUN(pack_bits);
     RUN(transpose);
+    RUN(transpose_bytes);
     RUN(sums_of_rows);
     RUN(pack);
     RUN(table);

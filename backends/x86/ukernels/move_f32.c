@@ -1,15 +1,14 @@
-/* f32 transposes and packing of matrices that are made at run time (attention, MatMul of activations), and sums of
- * rows. */
+/* Packing of f32 matrices that are made at run time (attention, MatMul of activations), and sums of rows. */
 #include "transpose.h"
 #include "ukernels.h"
 #include "vector.h"
 
-void adze_uk_transpose_f32_16x16(float *y, int64_t y_row, const float *x, int64_t x_row)
+INLINE void turn(float *y, const float *x, int64_t x_row)
 {
     v16 r[16];
     UNROLL for (int i = 0; i < 16; i++) r[i] = load16(x + i * x_row);
     transpose_tile(r);
-    UNROLL for (int i = 0; i < 16; i++) store16(y + i * y_row, r[i]);
+    UNROLL for (int i = 0; i < 16; i++) store16(y + i * PANEL, r[i]);
 }
 
 /* Rows `from` .. `to` of a panel of `width` columns, element by element; clears the rest. */
@@ -31,7 +30,7 @@ void adze_uk_pack_f32(float *y, const float *x, int64_t k, int64_t n, int64_t x_
             for (; done < k; done++) store16(y + done * PANEL, load16(from + done * x_k));
         } else if (width >= PANEL && x_k == 1) {
             for (; done + 16 <= k; done += 16)
-                adze_uk_transpose_f32_16x16(y + done * PANEL, PANEL, from + done, x_n);
+                turn(y + done * PANEL, from + done, x_n);
         }
         pack_some(y, from, done, k, width, x_k, x_n);
         pack_some(y, from, k, rows, 0, x_k, x_n);

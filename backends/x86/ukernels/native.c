@@ -12,6 +12,16 @@
         adze_uk_gemm_f32_##mr##x##nr(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].cp, x[6].i,     \
                                      x[7].i, x[8].i, x[9].i, x[10].i, x[11].i);                             \
     }
+#define UK_GEMM_F64(mr)                                                                            \
+    static void invoke_gemm_f64_##mr(const adze_ukernel_arg *x)                                    \
+    {                                                                                              \
+        adze_uk_gemm_f64_##mr##x16(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].cp, x[6].i,       \
+                                   x[7].i, x[8].i, x[9].i, x[10].i, x[11].i);                      \
+    }                                                                                              \
+    static bool reach_gemm_f64_##mr(const adze_ukernel_arg *x, adze_reach *out)                    \
+    {                                                                                              \
+        return adze_uk_reach_gemm_f64(mr, x, out);                                                 \
+    }
 #define UK_DEPTHWISE(mw)                                                                           \
     static void invoke_dw_##mw(const adze_ukernel_arg *x)                                               \
     {                                                                                              \
@@ -97,15 +107,35 @@
         else                                                                                                    \
             memset(x[0].p, 0xff, (size_t)x[3].i * sizeof(element));                                             \
     }
-#define UK_TRANSPOSE(name)                                                                         \
-    static void invoke_##name(const adze_ukernel_arg *x)                                                \
+#define UK_TRANSPOSE(bits, element)                                                                \
+    static void invoke_transpose_b##bits(const adze_ukernel_arg *x)                                \
     {                                                                                              \
-        adze_uk_##name(x[0].p, x[1].i, x[2].cp, x[3].i);                                           \
+        adze_uk_transpose_b##bits##_16x16(x[0].p, x[1].i, x[2].cp, x[3].i);                        \
+    }                                                                                              \
+    static bool reach_transpose_b##bits(const adze_ukernel_arg *x, adze_reach *out)                \
+    {                                                                                              \
+        return adze_uk_reach_transpose(bits / 8, x, out);                                          \
     }
-#define UK_PACK(name)                                                                              \
-    static void invoke_##name(const adze_ukernel_arg *x)                                                \
+#define PACK_BITS(name)                                                                                         \
+    static void invoke_##name(const adze_ukernel_arg *x) { adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i); }
+#define UK_PACK_BITS(bits)                                                                         \
+    PACK_BITS(unpack_i##bits) PACK_BITS(unpack_u##bits) PACK_BITS(pack_b##bits)                    \
+    static bool reach_unpack_##bits(const adze_ukernel_arg *x, adze_reach *out)                    \
     {                                                                                              \
-        adze_uk_##name(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i, x[6].i);                         \
+        return adze_uk_reach_bits(bits, x, &out[1], &out[0]);                                      \
+    }                                                                                              \
+    static bool reach_pack_##bits(const adze_ukernel_arg *x, adze_reach *out)                      \
+    {                                                                                              \
+        return adze_uk_reach_bits(bits, x, &out[0], &out[1]);                                      \
+    }
+#define UK_PACK(type, element)                                                                     \
+    static void invoke_pack_##type(const adze_ukernel_arg *x)                                      \
+    {                                                                                              \
+        adze_uk_pack_##type(x[0].p, x[1].cp, x[2].i, x[3].i, x[4].i, x[5].i, x[6].i);              \
+    }                                                                                              \
+    static bool reach_pack_##type(const adze_ukernel_arg *x, adze_reach *out)                      \
+    {                                                                                              \
+        return adze_uk_reach_pack(sizeof(element), x, out);                                        \
     }
 #define UK_SUM(name)                                                                               \
     static void invoke_##name(const adze_ukernel_arg *x)                                           \
@@ -212,8 +242,14 @@
 #define UK_GEMM_EACH(name) ROW(name, "pppiiiii", invoke_##name, adze_uk_reach_gemm_each)
 #define UK_PIXELS(name)    ROW(name, "ppiiiiiiiii", invoke_##name, adze_uk_reach_pixels)
 #define UK_WIDEN_MASKED(name, element) ROW(widen_##name, "ppiiii", invoke_widen_##name, reach_widen_##name)
-#define UK_TRANSPOSE(name) ROW(name, "pipi", invoke_##name, adze_uk_reach_transpose)
-#define UK_PACK(name)      ROW(name, "ppiiiii", invoke_##name, adze_uk_reach_pack)
+#define UK_TRANSPOSE(bits, element) \
+    ROW(transpose_b##bits##_16x16, "pipi", invoke_transpose_b##bits, reach_transpose_b##bits)
+#define UK_PACK(type, element) ROW(pack_##type, "ppiiiii", invoke_pack_##type, reach_pack_##type)
+#define UK_GEMM_F64(mr)        ROW(gemm_f64_##mr##x16, "ppiiipiiiiii", invoke_gemm_f64_##mr, reach_gemm_f64_##mr)
+#define UK_PACK_BITS(bits)                                                   \
+    ROW(unpack_i##bits, "bbii", invoke_unpack_i##bits, reach_unpack_##bits)  \
+    ROW(unpack_u##bits, "bbii", invoke_unpack_u##bits, reach_unpack_##bits)  \
+    ROW(pack_b##bits, "bbii", invoke_pack_b##bits, reach_pack_##bits)
 #define UK_SUM(name)       ROW(name, "ppiii", invoke_##name, adze_uk_reach_sum)
 const adze_ukernel adze_uk_table[] = {
 #include "ukernels.def"

@@ -40,9 +40,9 @@ static bool put(adze_reach *out, span s, int64_t size)
     return true;
 }
 
-/* Steps of k that lie together in a panel, and bytes of an element of a and b. */
+/* Steps of k that lie together in a panel, and bytes of an element of a, of b and of the sums. */
 typedef struct family {
-    int64_t group, a_bytes, b_bytes;
+    int64_t group, a_bytes, b_bytes, sum_bytes;
 } family;
 
 /* Elements of a that the rows of a tile begin with; false where they overflow. */
@@ -65,7 +65,7 @@ static bool reach_gemm(int64_t mr, int64_t nr, family f, const adze_ukernel_arg 
     span acc = one, a = one, b = one;
     out[1] = out[2] = (adze_reach){0, 0};
     along(&acc, mr * nr, 1);
-    if (m_cols < 1 || !put(&out[0], acc, 4)) return false;
+    if (m_cols < 1 || !put(&out[0], acc, f.sum_bytes)) return false;
     if (!along_rows(&a, mr, m_cols, x[3].i, x[4].i)) return false;
     if (t0 < 1 || t1 < 1 || k < 1) return true;
     along(&a, t0, x[7].i);
@@ -79,12 +79,17 @@ static bool reach_gemm(int64_t mr, int64_t nr, family f, const adze_ukernel_arg 
 
 bool adze_uk_reach_gemm(int64_t mr, int64_t nr, const adze_ukernel_arg *x, adze_reach *out)
 {
-    return reach_gemm(mr, nr, (family){1, 4, 4}, x, out);
+    return reach_gemm(mr, nr, (family){1, 4, 4, 4}, x, out);
+}
+
+bool adze_uk_reach_gemm_f64(int64_t mr, const adze_ukernel_arg *x, adze_reach *out)
+{
+    return reach_gemm(mr, PANEL, (family){1, 8, 8, 8}, x, out);
 }
 
 bool adze_uk_reach_gemm_int(int64_t mr, int64_t nr, int64_t weight_bytes, const adze_ukernel_arg *x, adze_reach *out)
 {
-    return reach_gemm(mr, nr, (family){4, 1, weight_bytes}, x, out);
+    return reach_gemm(mr, nr, (family){4, 1, weight_bytes, 4}, x, out);
 }
 
 /* The number of rows is an argument, ahead of the others of gemm_u8s8. */
@@ -93,7 +98,7 @@ bool adze_uk_reach_gemm_tiles(int64_t nr, const adze_ukernel_arg *x, adze_reach 
     enum { MOST_ROWS = 1024, N_ARGS = 12 };
     adze_ukernel_arg rest[N_ARGS] = {x[0], x[1]};
     for (int i = 2; i < N_ARGS; i++) rest[i] = x[i + 1];
-    return x[2].i >= 1 && x[2].i <= MOST_ROWS && reach_gemm(x[2].i, nr, (family){4, 1, 1}, rest, out);
+    return x[2].i >= 1 && x[2].i <= MOST_ROWS && reach_gemm(x[2].i, nr, (family){4, 1, 1, 4}, rest, out);
 }
 
 static bool reach_dw(int64_t mw, family f, const adze_ukernel_arg *x, adze_reach *out)
@@ -115,12 +120,12 @@ static bool reach_dw(int64_t mw, family f, const adze_ukernel_arg *x, adze_reach
 
 bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *x, adze_reach *out)
 {
-    return reach_dw(mw, (family){1, 4, 4}, x, out);
+    return reach_dw(mw, (family){1, 4, 4, 4}, x, out);
 }
 
 bool adze_uk_reach_dw_int(int64_t mw, int64_t weight_bytes, const adze_ukernel_arg *x, adze_reach *out)
 {
-    return reach_dw(mw, (family){1, 1, weight_bytes}, x, out);
+    return reach_dw(mw, (family){1, 1, weight_bytes, 4}, x, out);
 }
 
 /* Bytes of a panel of codes of k steps; k > 0. */
@@ -254,14 +259,26 @@ bool adze_uk_masked_holds(const uint8_t *b, int64_t panels, int64_t each, int64_
     return start >= 0 && start + bits <= kept;
 }
 
-bool adze_uk_reach_transpose(const adze_ukernel_arg *x, adze_reach *out)
+bool adze_uk_reach_transpose(int64_t bytes, const adze_ukernel_arg *x, adze_reach *out)
 {
     for (int i = 0; i < 2; i++) {
         span s = one;
         along(&s, 16, x[2 * i + 1].i);
         along(&s, 16, 1);
-        if (!put(&out[i], s, 4)) return false;
+        if (!put(&out[i], s, bytes)) return false;
     }
+    return true;
+}
+
+bool adze_uk_reach_bits(int64_t bits, const adze_ukernel_arg *x, adze_reach *packed, adze_reach *bytes)
+{
+    const int64_t first = x[2].i, count = x[3].i, each = 8 / bits;
+    int64_t end;
+    *packed = *bytes = (adze_reach){0, 0};
+    if (count < 1) return true;
+    if (first < 0 || first % each || __builtin_add_overflow(first, count, &end)) return false;
+    *packed = (adze_reach){first / each, (end - 1) / each + 1};
+    *bytes = (adze_reach){0, count};
     return true;
 }
 
@@ -278,7 +295,7 @@ bool adze_uk_reach_sum(const adze_ukernel_arg *x, adze_reach *out)
     return put(&out[1], in, 4);
 }
 
-bool adze_uk_reach_pack(const adze_ukernel_arg *x, adze_reach *out)
+bool adze_uk_reach_pack(int64_t bytes, const adze_ukernel_arg *x, adze_reach *out)
 {
     int64_t k = x[2].i, n = x[3].i, rows = x[6].i;
     span y = one, in = one;
@@ -286,8 +303,8 @@ bool adze_uk_reach_pack(const adze_ukernel_arg *x, adze_reach *out)
     if (rows < k) return false;
     if (rows < 1 || n < 1) return true;
     along(&y, times(&y, times(&y, ((n - 1) / (2 * PANEL) + 1) * 2, rows), PANEL), 1);
-    if (k < 1) return put(&out[0], y, 4);
+    if (k < 1) return put(&out[0], y, bytes);
     along(&in, k, x[4].i);
     along(&in, n, x[5].i);
-    return put(&out[0], y, 4) && put(&out[1], in, 4);
+    return put(&out[0], y, bytes) && put(&out[1], in, bytes);
 }

@@ -5,6 +5,7 @@
 #include <adze/ir.h>
 
 bool adze_uk_reach_gemm(int64_t mr, int64_t nr, const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_gemm_f64(int64_t mr, const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_dw(int64_t mw, const adze_ukernel_arg *args, adze_reach *out);
 /* Integer families, with weights of one or two bytes. */
 bool adze_uk_reach_gemm_int(int64_t mr, int64_t nr, int64_t weight_bytes, const adze_ukernel_arg *args,
@@ -25,8 +26,10 @@ bool adze_uk_reach_pixels(const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_widen_masked(int64_t size, const adze_ukernel_arg *args, adze_reach *out);
 /* The same of a masked panel and its values. */
 bool adze_uk_masked_holds(const uint8_t *b, int64_t panels, int64_t each, int64_t panel, int64_t kept);
-bool adze_uk_reach_transpose(const adze_ukernel_arg *args, adze_reach *out);
-bool adze_uk_reach_pack(const adze_ukernel_arg *args, adze_reach *out);
+bool adze_uk_reach_transpose(int64_t bytes, const adze_ukernel_arg *args, adze_reach *out);
+/* Of elements below a byte, in `packed`, and of as many bytes. */
+bool adze_uk_reach_bits(int64_t bits, const adze_ukernel_arg *args, adze_reach *packed, adze_reach *bytes);
+bool adze_uk_reach_pack(int64_t bytes, const adze_ukernel_arg *args, adze_reach *out);
 bool adze_uk_reach_sum(const adze_ukernel_arg *args, adze_reach *out);
 
 #endif

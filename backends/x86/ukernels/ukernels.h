@@ -24,6 +24,12 @@
                                       int64_t a_row, const float *b, int64_t t0, int64_t s0,       \
                                       int64_t t1, int64_t s1, int64_t k, int64_t ahead);
 
+/* gemm_f64_<mr>x16: the same over doubles. */
+#define UK_GEMM_F64(mr)                                                                            \
+    void adze_uk_gemm_f64_##mr##x16(double *acc, const double *a, int64_t m_cols, int64_t a_col,   \
+                                    int64_t a_row, const double *b, int64_t t0, int64_t s0,        \
+                                    int64_t t1, int64_t s1, int64_t k, int64_t ahead);
+
 /* dw_f32_<mw>: depthwise convolution of 16 channels at mw neighbouring pixels.
  *
  *   acc[p][c] = sum over i < kh, j < kw of x[p * x_col + i * s0 + j * s1 + c] * w[(i * kw + j) * w_tap + c] */
@@ -144,15 +150,24 @@
 #define UK_WIDEN_MASKED(name, element)                                                                            \
     void adze_uk_widen_##name(element *y, const uint8_t *b, int64_t panels, int64_t each, int64_t panel, int64_t kept);
 
-/* transpose_f32_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16. */
-#define UK_TRANSPOSE(name) void adze_uk_##name(float *y, int64_t y_row, const float *x, int64_t x_row);
+/* transpose_b<bits>_16x16: y[j * y_row + i] = x[i * x_row + j] for i, j < 16; elements of so many bits. */
+#define UK_TRANSPOSE(bits, element) \
+    void adze_uk_transpose_b##bits##_16x16(element *y, int64_t y_row, const element *x, int64_t x_row);
 
-/* pack_f32: a matrix of k rows and n columns with any strides into panels that gemm_f32 reads:
+/* unpack_<i or u><bits>: y[i] = element `first` + i of x, whose elements have `bits` bits, signed or not, as bytes.
+ * pack_b<bits>: the lowest bits of x[i] become element `first` + i of y; bits beyond them in the last byte become 0.
+ * i < count; `first` is that of a whole byte. */
+#define UK_PACK_BITS(bits)                                                                             \
+    void adze_uk_unpack_i##bits(uint8_t *y, const uint8_t *x, int64_t first, int64_t count);           \
+    void adze_uk_unpack_u##bits(uint8_t *y, const uint8_t *x, int64_t first, int64_t count);           \
+    void adze_uk_pack_b##bits(uint8_t *y, const uint8_t *x, int64_t first, int64_t count);
+
+/* pack_<f32 or f64>: a matrix of k rows and n columns with any strides into panels that gemm_<element> reads:
  *
  *   y[2 * ceil(n / 32)][rows][16], y[p][kk][j] = x[kk * x_k + (16 p + j) * x_n], zeros beyond k and n;
  *   rows >= k */
-#define UK_PACK(name)                                                                              \
-    void adze_uk_##name(float *y, const float *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n,  \
+#define UK_PACK(type, element)                                                                     \
+    void adze_uk_pack_##type(element *y, const element *x, int64_t k, int64_t n, int64_t x_k, int64_t x_n,  \
                         int64_t rows);
 
 /* sum_f32_rows: y[16], the sums of `rows` rows of `count` numbers, 0 to 16 of them `x_row` apart, and 0 for the others;

@@ -7,6 +7,7 @@
 #include "backends/x86/ukernels/gemm_f32.c"
 #include "backends/x86/ukernels/dw_f32.c"
 #include "backends/x86/ukernels/move_f32.c"
+#include "backends/x86/ukernels/transpose.c"
 
 #define PASTE_(a, b, c, d) a##b##c##d
 #define PASTE(a, b, c, d)  PASTE_(a, b, c, d)
@@ -73,7 +74,8 @@ static void transpose(void)
 {
     for (int64_t i = 0; i < 384; i += 16)
         for (int64_t j = 0; j < 128; j += 16)
-            adze_uk_transpose_f32_16x16(bench_out + j * 384 + i, 384, bench_in + i * 128 + j, 128);
+            adze_uk_transpose_b32_16x16((uint32_t *)bench_out + j * 384 + i, 384,
+                                        (const uint32_t *)bench_in + i * 128 + j, 128);
 }
 
 static void pack_rows(void) { adze_uk_pack_f32(bench_out, bench_in, 64, 384, 384, 1, 64); }
