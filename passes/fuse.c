@@ -107,7 +107,7 @@ static bool quantized_fits(const adze_op *op)
     if (adze_op_is(op, "requantize")) return !strcmp(adze_op_attr_str(op, "mode"), "f32-rne");
     bool to = adze_dtype_get_kind(adze_type_dtype(adze_value_type(adze_op_operand(op, 0)))) == ADZE_KIND_FLOAT;
     const adze_ir_value *real = to ? adze_op_operand(op, 0) : adze_op_result(op, 0);
-    return is_f32(real) && is_f32(adze_op_operand(op, 1)) && adze_op_attr_int(op, "block_size") == 0;
+    return is_f32(real) && is_f32(adze_op_operand(op, 1));
 }
 
 /* Operands of one element type, but for the condition of a choice. */
@@ -140,6 +140,7 @@ static bool contraction_fits(const adze_op *op, const adze_access *access)
 static form form_of(const adze_op *op)
 {
     adze_access access;
+    if (tile_packs(op)) return FORM_ALONE;
     if (!adze_op_has_trait(op, ADZE_PURE) || adze_op_num_regions(op) || adze_op_has_trait(op, ADZE_VIEW) ||
         !types_fit(op))
         return FORM_NONE;

@@ -1,4 +1,4 @@
-/* widen: sums of half precision run in f32.
+/* widen: sums of half precision run in f32. Integers below a byte: widen_bytes.c.
  *
  * Casts move in front of moves that only such sums read, so that tensors between kernels are f32 where both sides
  * want them to be, and constants become f32 when the artifact is written.
@@ -11,6 +11,7 @@
 #include <adze/pass.h>
 
 #include "passes/examples_embedded.h"
+#include "passes/widen.h"
 
 typedef struct widener {
     adze_pass_run *run;
@@ -73,20 +74,19 @@ static adze_ir_value *cast(adze_builder *b, adze_ir_value *value, adze_dtype to)
     return adze_build1(b, "cast", &value, 1, &attr, 1);
 }
 
-/* The constant in f32, computed when it is read. */
-static adze_ir_value *wide_constant(adze_op *user, adze_ir_value *value)
+adze_ir_value *widen_constant(adze_op *user, adze_ir_value *value, adze_dtype to)
 {
     adze_module *module = adze_op_module(user);
     adze_context *context = adze_op_context(user);
     adze_const *source = adze_value_const(value);
     adze_builder b = adze_builder_before(user);
-    adze_ir_value *made = cast(&b, value, ADZE_DTYPE_f32);
+    adze_ir_value *made = cast(&b, value, to);
     if (!made) return NULL;
     adze_op *op = adze_value_op(made);
     const adze_type *type = adze_value_type(made);
     adze_data *data = adze_data_derived(context, adze_op_get_row(op), adze_op_attrs(op), &source, 1, type);
     adze_op_erase(op);
-    const char *name = adze_internf(context, "%s.f32", adze_const_name(source));
+    const char *name = adze_internf(context, "%s.%s", adze_const_name(source), to == ADZE_DTYPE_f32 ? "f32" : "bytes");
     adze_const *result = data ? adze_module_add_const(module, name, type, data) : NULL;
     return result ? adze_const_value(result) : NULL;
 }
@@ -100,7 +100,7 @@ static adze_ir_value *wide(widener *w, adze_op *user, adze_ir_value *value)
     if (known || !is_half(value)) return known ? known : value;
     adze_op *op = adze_value_op(value);
     if (adze_value_const(value)) {
-        known = wide_constant(user, value);
+        known = widen_constant(user, value, ADZE_DTYPE_f32);
     } else if (moves(op) && read_wide(value, 8)) {
         adze_builder b = adze_builder_after(op);
         adze_op *made = rebuild(w, &b, op);
@@ -163,18 +163,20 @@ static adze_outcome run(adze_func *func, const void *options, adze_pass_run *sel
     widener w = {.run = self, .wide = adze_map_create()};
     bool changed = widen_region(&w, adze_func_body(func));
     adze_map_destroy(w.wide);
+    w.failed |= !widen_bytes(func, self, &changed);
     return w.failed ? ADZE_FAILED : changed ? ADZE_CHANGED : ADZE_UNCHANGED;
 }
 
 const adze_pass adze_pass_widen = {
     .struct_size = sizeof(adze_pass),
     .name = "widen",
-    .help = "sums over half precision run in f32",
+    .help = "sums over half precision run in f32, integers below a byte as bytes",
     .numerics = ADZE_FAST,
     .run = run,
     .purpose = "lower",
     .contract = "Contractions, reductions, normalizations and attention over f16 or bf16 take f32 operands, and their "
                 "result is rounded once, where the op says. Elementwise ops stay as they are: each rounds. Run it "
-                "before fuse, and dce after it. A sum is rounded to f32 before it is rounded to half precision.",
+                "before fuse, and dce after it. A sum is rounded to f32 before it is rounded to half precision. Codes "
+                "below a byte are quantized and dequantized as bytes, packed where others read them.",
     .example = adze_example_widen,
 };

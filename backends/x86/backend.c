@@ -73,6 +73,15 @@ static bool is_stored(const adze_op *op, uint32_t operand)
            adze_op_has_trait(adze_use_op(use), ADZE_CONTRACTION);
 }
 
+/* A cast between bytes and elements below a byte is a kernel of its own. */
+static bool packs(const adze_op *op)
+{
+    if (!adze_op_is(op, "cast") || !in_kernel(op)) return false;
+    const uint32_t from = adze_dtype_bits(adze_type_dtype(adze_value_type(adze_op_operand(op, 0))));
+    const uint32_t to = adze_dtype_bits(adze_type_dtype(adze_value_type(adze_op_result(op, 0))));
+    return (from < 8 && to == 8) || (from == 8 && to < 8);
+}
+
 static bool supports(const adze_op *op, char *why, size_t why_size)
 {
     const adze_op_row *row = adze_op_get_row(op);
@@ -88,7 +97,7 @@ static bool supports(const adze_op *op, char *why, size_t why_size)
     uint32_t n = adze_op_num_operands(op);
     for (uint32_t i = 0; i < n + adze_op_num_results(op); i++) {
         const adze_ir_value *v = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
-        if (v && !type_fits(adze_value_type(v), in_kernel(op) && !is_stored(op, i), why, why_size)) return false;
+        if (v && !type_fits(adze_value_type(v), in_kernel(op) && !is_stored(op, i) && !packs(op), why, why_size)) return false;
     }
     if (adze_op_is_control(op)) return true;
     if (row->regions_max)

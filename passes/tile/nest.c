@@ -289,14 +289,14 @@ bool tile_is_flat(const adze_op *kernel)
     }
     for (const adze_op *op = adze_region_first(region); op; op = adze_op_next(op)) {
         if (adze_op_has_trait(op, ADZE_TERMINATOR)) continue;
-        if (!adze_op_has_trait(op, ADZE_ELEMWISE)) return false;
+        if (!adze_op_has_trait(op, ADZE_ELEMWISE) || tile_packs(op)) return false; /* packed ones lie elsewhere */
         const adze_type *type = adze_value_type(adze_op_result(op, 0));
         if (!is_single(type) && adze_type_rank(type) != adze_type_rank(tensor)) return false;
     }
     return true;
 }
 
-static adze_ir_value *flat_buffer(tile *t, adze_ir_value *buffer, const adze_dim *count)
+adze_ir_value *tile_flat(tile *t, adze_ir_value *buffer, const adze_dim *count)
 {
     const adze_type *type = adze_value_type(buffer);
     const adze_type *flat = adze_type_buffer(t->context, adze_type_dtype(type), 1, &count, NULL, adze_type_align(type),
@@ -315,9 +315,9 @@ static void flatten_nest(tile *t, nest *n)
     t->flat_buffers = calloc(n_args + 1u, sizeof *t->flat_buffers);
     for (uint32_t i = 0; t->flat_buffers && i < n_args; i++) {
         adze_ir_value *arg = adze_region_arg(t->region, i);
-        if (!is_single(adze_value_type(arg))) t->flat_buffers[i] = flat_buffer(t, tile_buffer(t, arg), count);
+        if (!is_single(adze_value_type(arg))) t->flat_buffers[i] = tile_flat(t, tile_buffer(t, arg), count);
     }
-    n->buffer = flat_buffer(t, n->buffer, count);
+    n->buffer = tile_flat(t, n->buffer, count);
     /* Two axes, so that there is something to deal out: blocks of a whole number of vectors, if they fit. */
     n->tensor = n->domain = adze_type_tensor(t->context, adze_type_dtype(n->tensor), 1, &count, NULL);
 }

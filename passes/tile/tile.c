@@ -168,7 +168,8 @@ static adze_func *emit(tile_level *level, adze_op *kernel, const char *name, adz
 {
     if (!makes_results(kernel)) return NULL;
     if (has_codes(kernel)) return emit_codes(level, kernel, operands, name);
-    adze_func *func = try_form(level, kernel, tile_attention, false, operands, name);
+    adze_func *func = try_form(level, kernel, tile_pack_bytes, false, operands, name);
+    if (!func) func = try_form(level, kernel, tile_attention, false, operands, name);
     if (!func) func = emit_contraction(level, kernel, operands, name);
     if (!func) func = try_form(level, kernel, tile_product, false, operands, name);
     if (!func) func = try_form(level, kernel, tile_nest, false, operands, name);

@@ -171,6 +171,16 @@ bool tile_transpose(tile *t, adze_ir_value *value, adze_ir_value *buffer, const 
 bool tile_transpose_at(tile *t, adze_ir_value *value, adze_ir_value *buffer, const adze_type *tensor,
                        const tile_point *at, const adze_dim *const *shift);
 
+/* ---- quant.c ---- */
+
+/* The result of an op that quantizes, or back, at a position. */
+adze_ir_value *tile_quantized(tile *t, const adze_op *op, const tile_point *at);
+
+/* ---- pack.c ---- */
+
+/* A cast between integers below a byte and bytes of the same sign. */
+bool tile_packs(const adze_op *op);
+
 /* ---- gather.c: positions that are loaded ---- */
 
 /* The result of an op whose access has axes of kind INDEX, at a position. */
@@ -202,7 +212,10 @@ bool tile_widen_kernel(adze_op *kernel);
 
 /* ---- nest.c, contract.c, rows.c, product.c, attention.c: one kernel form each; false: not of this form ---- */
 
+bool tile_pack_bytes(tile *t);
 bool tile_nest(tile *t);
+/* All of a buffer as one axis of `count` elements. */
+adze_ir_value *tile_flat(tile *t, adze_ir_value *buffer, const adze_dim *count);
 bool tile_contract(tile *t);
 bool tile_product(tile *t);
 bool tile_rows(tile *t);

@@ -490,7 +490,9 @@ def moves():
     g.op(f"abs({g.input('f32', 'N,M')})", "f32[N,M]")
     for kind, dims, perm in [("f32", (64, 128), (1, 0)), ("i32", (17, 35), (1, 0)), ("u32", (3, 20, 37), (2, 0, 1)),
                              ("f32", (3, 33, 31), (1, 2, 0)), ("f32", (2, 17, 5, 40), (0, 3, 1, 2)),
-                             ("f64", (17, 35), (1, 0)), ("f32", (16, 130), (1, 0))]:
+                             ("f64", (17, 35), (1, 0)), ("f32", (16, 130), (1, 0)), ("u8", (33, 35), (1, 0)),
+                             ("bool", (3, 20, 37), (2, 0, 1)), ("f16", (17, 130), (1, 0)), ("bf16", (2, 16, 33), (0, 2, 1)),
+                             ("i64", (3, 33, 31), (1, 2, 0)), ("i8", (0, 16), (1, 0))]:
         x = g.input(kind, ",".join(map(str, dims)))
         turned = ",".join(str(dims[p]) for p in perm)
         g.op(f"transpose({x}) {{perm = {list(perm)}}}", f"{kind}[{turned}]")
@@ -505,11 +507,36 @@ def moves():
     yield g
 
 
+def codes():
+    """Codes of less than a byte, as they are and packed on the way; a scale a block."""
+    consts = "  const @s: f32[] = dense[0.25]\n"
+    for kind in ("i4", "u4", "i2", "u2"):
+        g = Group(f"codes_{kind}", consts=consts + f"  const @z: {kind}[] = dense[1]\n")
+        x = g.input("f32", "N,M")
+        g.chain("f32[N,M]", f"quantize({x}, @s, @z) : {kind}[N,M]", "dequantize(@@, @s, @z)")
+        turned = f"transpose(@@) : {kind}[M,N]"
+        g.chain("f32[M,N]", f"quantize({x}, @s, @z) : {kind}[N,M]", turned, "dequantize(@@, @s, @z)")
+        for other in ("f32", "f16", "i64", "u8", "bool"):
+            g.chain("i32[M,N]", f"cast({g.input(other, 'N,M')}) {{to = {kind}}} : {kind}[N,M]", turned,
+                    "cast(@@) {to = i32}")
+        yield g
+    g = Group("blocked", values="normal")
+    for kind, dims, scales, block, axis in [("i8", "N,48", "N,3", 16, 1), ("u8", "N,40", "N,2", 32, 1),
+                                            ("i8", "N,10", "N,2", 5, 1), ("i16", "32,M", "2,M", 16, 0),
+                                            ("u8", "N,3,M", "N,1,M", 3, 1), ("i8", "N,M", "N,M", 1, 1)]:
+        at = f"{{axis = {axis}, block_size = {block}"
+        x, s = g.input("f32", dims), g.input("f32", scales)
+        code = {"u8": 2, "i8": 3, "i16": 5}[kind]
+        g.op(f"quantize({x}, {s}) {at}, output_dtype = {code}}}", f"{kind}[{dims}]")
+        g.op(f"dequantize({g.input(kind, dims)}, {s}, {g.input(kind, scales)}) {at}}}", f"f32[{dims}]")
+    yield g
+
+
 def main():
     only, one_level = sys.argv[1:], host_is_v3()
     with tempfile.TemporaryDirectory() as folder:
         groups = itertools.chain(elementwise(), chains(), reductions(), contractions(), rows(), halves(), indexed(),
-                                 moves())
+                                 moves(), codes())
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(Runner(folder, one_level).group, group, turn) for turn, group in enumerate(groups)
                     if not only or group.name in only]
