@@ -158,6 +158,44 @@ TEST(transpose_bytes)
     CHECK(turns("transpose_b64_16x16", 8));
 }
 
+/* x[k][n] packed, then a[mr][k] times it; whole numbers, so that sums are exact. */
+static bool multiplies_doubles(int64_t mr, int64_t k, int64_t n, bool turned)
+{
+    double a[14 * 9], x[9 * 40], y[2 * 2 * 9 * 16], acc[14 * 16];
+    for (int i = 0; i < 14 * 9; i++) a[i] = i % 11 - 5;
+    for (int i = 0; i < 9 * 40; i++) x[i] = i % 7 - 3;
+    const int64_t x_k = turned ? 1 : 40, x_n = turned ? 9 : 1;
+    adze_uk_find("pack_f64")->invoke(
+        (adze_ukernel_arg[]){{.p = y}, {.cp = x}, {.i = k}, {.i = n}, {.i = x_k}, {.i = x_n}, {.i = k}});
+    char name[32];
+    snprintf(name, sizeof name, "gemm_f64_%dx16", (int)mr);
+    bool right = true;
+    for (int64_t panel = 0; panel < (n + 31) / 32 * 2; panel++) {
+        adze_uk_find(name)->invoke((adze_ukernel_arg[]){{.p = acc}, {.cp = a}, {.i = mr}, {.i = 9}, {.i = 0},
+                                                        {.cp = y + panel * k * 16}, {.i = 1}, {.i = 0}, {.i = 1},
+                                                        {.i = 0}, {.i = k}, {.i = 0}});
+        for (int64_t m = 0; m < mr; m++)
+            for (int64_t j = 0; j < 16; j++) {
+                double sum = 0;
+                const int64_t column = panel * 16 + j;
+                for (int64_t i = 0; i < k && column < n; i++) sum += a[m * 9 + i] * x[i * x_k + column * x_n];
+                right &= acc[m * 16 + j] == sum;
+            }
+    }
+    return right;
+}
+
+TEST(gemm_f64)
+{
+    static const int64_t rows[] = {1, 3, 4, 14};
+    for (int i = 0; i < 4; i++)
+        for (int64_t k = 0; k <= 9; k += 3) {
+            CHECK(multiplies_doubles(rows[i], k, 40, false));
+            CHECK(multiplies_doubles(rows[i], k, 17, false));
+            CHECK(multiplies_doubles(rows[i], k, 33, true));
+        }
+}
+
 /* Elements 8 .. 8 + count of `bits` bits as bytes, then back; what lies behind them stays as it was. */
 static bool packs(int bits, bool is_signed, int64_t count)
 {
@@ -331,6 +369,7 @@ int main(void)
     RUN(reach_of_others);
     RUN(gemm_tiles);
     RUN(depthwise);
+    RUN(gemm_f64);
     RUN(pack_bits);
     RUN(transpose);
     RUN(transpose_bytes);

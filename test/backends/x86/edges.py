@@ -259,6 +259,8 @@ def contractions():
         turned = b.split(",")[:-2] + b.split(",")[:-3:-1]  # the second factor as it is stored elsewhere
         perm = "[0, 2, 1]" if len(turned) == 3 else "[1, 0]"
         g.chain(t, f"transpose({g.input('f32', ','.join(turned))}) {{perm = {perm}}} : f32[{b}]", f"matmul({x}, @@)")
+    for kind, k in ("f32", 1024), ("f64", 512):  # rows 4096 bytes apart
+        g.op(f"matmul({g.input(kind, f'31,{k}')}, {g.input(kind, f'{k},35')})", f"{kind}[31,35]")
     yield g
     for kind in "i32", "i64", "u32", "u64", "f64":
         g = Group(f"matmul_{kind}", "normal" if kind == "f64" else "special", 1e-12, 1e-12)
