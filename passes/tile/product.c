@@ -12,7 +12,8 @@
 enum {
     PANEL = 2 * TILE_PANEL,
     ROWS = 126, /* a multiple of 6 and of 14 rows a tile */
-    FEW_ROWS = 2
+    FEW_ROWS = 2,
+    PANELS_OF_PACKED = 8 /* at least so many share a left operand that is packed */
 };
 
 typedef struct product {
@@ -86,6 +87,16 @@ static bool worth_packing(const product *p)
     return !adze_dim_is_const(p->rows, &rows) || rows > FEW_ROWS || !adze_dim_is_value(p->b_stride[p->b_n], 1);
 }
 
+/* Are the rows of a tile of the left operand so far apart that their elements share one set of the L1 cache? Of f32
+ * twice as many lie in a line: packing them costs more than it saves. */
+static bool rows_collide(const product *p)
+{
+    enum { WAY = 4096 }; /* bytes between addresses of one set, of every CPU of these levels */
+    int64_t stride;
+    return p->dtype == ADZE_DTYPE_f64 && p->mr > 8 && adze_dim_is_const(p->a_stride[p->a_m], &stride) &&
+           stride % (WAY / (int64_t)sizeof(double)) == 0;
+}
+
 static int64_t panels_of_chunk(const product *p)
 {
     int64_t rows = ROWS, columns = 4 * PANEL, depth = 64;
@@ -96,6 +107,7 @@ static int64_t panels_of_chunk(const product *p)
     if (depth > TILE_CHUNK_FLOPS) depth = TILE_CHUNK_FLOPS;
     int64_t panels = columns / PANEL + (columns % PANEL != 0), flops = 2 * PANEL * rows * depth;
     int64_t wanted = flops > 0 ? (TILE_CHUNK_FLOPS + flops - 1) / flops : 1;
+    if (rows_collide(p) && wanted < PANELS_OF_PACKED) wanted = PANELS_OF_PACKED;
     return wanted < panels ? wanted : panels > 0 ? panels : 1;
 }
 
@@ -132,15 +144,6 @@ static const adze_dim *panel_rows(tile *t, const product *p)
 {
     const adze_dim *panels = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, TILE_PANEL));
     return p->left ? adze_dim_mul_const(t->context, panels, TILE_PANEL) : p->depth;
-}
-
-/* Are the rows of a tile of the left operand so far apart that their elements share one set of the L1 cache? */
-static bool rows_collide(const product *p)
-{
-    enum { WAY = 4096 }; /* bytes between addresses of one set, of every CPU of these levels */
-    int64_t stride;
-    return p->mr > 8 && adze_dim_is_const(p->a_stride[p->a_m], &stride) &&
-           stride % (WAY / (adze_dtype_bits(p->dtype) / 8)) == 0;
 }
 
 /* A left operand whose rows do not lie in one piece, or collide: rows lo .. hi as panels [depth / 16][rows][16]. */

@@ -16,8 +16,9 @@ from onnx import TensorProto, helper
 import peers
 
 OPSET = 21
-F32, I64, I32, U8, I8, BOOL = (getattr(TensorProto, n) for n in ("FLOAT", "INT64", "INT32", "UINT8", "INT8", "BOOL"))
-NUMPY = {F32: np.float32, I64: np.int64, I32: np.int32, U8: np.uint8, I8: np.int8, BOOL: np.bool_}
+F32, F64, F16, I64, I32, U8, I8, BOOL = (
+    getattr(TensorProto, n) for n in ("FLOAT", "DOUBLE", "FLOAT16", "INT64", "INT32", "UINT8", "INT8", "BOOL"))
+NUMPY = {kind: helper.tensor_dtype_to_np_dtype(kind) for kind in (F32, F64, F16, I64, I32, U8, I8, BOOL)}
 N, ROWS, COLS, IMAGE = 1 << 20, 1024, 1024, (1, 64, 128, 128)
 random = np.random.default_rng(1)
 
@@ -49,12 +50,25 @@ class Row:
             if given is None or isinstance(given, np.ndarray):
                 continue
             dtype, dims = NUMPY[given[0]], given[1]
-            if dtype == np.float32:
+            if dtype.kind == "f":
                 x = random.standard_normal(dims) if self.of == "normal" else random.uniform(0.1, 0.9, dims)
             else:
                 x = random.integers(0, 2 if dtype == np.bool_ else 100, dims)
             arrays[f"x{i}"] = x.astype(dtype)
         return arrays
+
+
+class Text(Row):
+    """A graph in ONNX's text form, for elements that numpy lacks; what is fed is x0, x1 and so on."""
+
+    def __init__(self, name, text):
+        super().__init__(name, of="uniform")
+        self.text = f'<ir_version: 10, opset_import: ["" : {OPSET}]> g {text}'
+        types = (i.type.tensor_type for i in self.model().graph.input)
+        self.inputs = [(t.elem_type, [d.dim_value for d in t.shape.dim]) for t in types]
+
+    def model(self):
+        return onnx.shape_inference.infer_shapes(onnx.parser.parse_model(self.text), strict_mode=True)
 
 
 def ints(*values):
@@ -202,8 +216,25 @@ def products():
     yield Row("Det", (F32, [16, 64, 64]))
 
 
+def others():
+    """Element types that are rarer in models, where they have code of their own; codes go there and back."""
+    for name, kind in (("u8", U8), ("f16", F16), ("i64", I64)):
+        yield Row("Transpose", (kind, [ROWS, COLS]), perm=[1, 0], name=f"Transpose, {name}")
+    yield Row("ScatterND", TABLE, random.permutation(ROWS).reshape(-1, 1), TABLE, reduction="add",
+              name="ScatterND, add")
+    yield Row("MatMul", (F64, [256, 512]), (F64, [512, 512]), name="MatMul, f64")
+    table, back = "(float[1024,1024] x0", "=> (float[1024,1024] y0)"
+    yield Text("QuantizeLinear, i4", table + f") {back} <float s = {{0.02}}, int4 z = {{0}}> "
+               "{ a = QuantizeLinear(x0, s, z) y0 = DequantizeLinear(a, s, z) }")
+    for name, number in (("i4", TensorProto.INT4), ("u8", U8)):
+        block = "block_size = 32, axis = 1"
+        yield Text(f"QuantizeLinear, {name} blocks", table + f", float[1024,32] x1) {back} "
+                   f"{{ a = QuantizeLinear<{block}, output_dtype = {number}>(x0, x1) "
+                   f"y0 = DequantizeLinear<{block}>(a, x1) }}")
+
+
 def rows():
-    for family in (elementwise, reductions, moves, products):
+    for family in (elementwise, reductions, moves, products, others):
         yield from family()
 
 
