@@ -36,33 +36,59 @@ bool access_slice(const adze_op *op, adze_access *a)
     return true;
 }
 
-/* Only mode "constant", with a constant that is one. */
-bool access_pad(const adze_op *op, adze_access *a)
+/* Elements ahead of the operand's first, of each axis; false where they are not known. */
+static bool pads_before(const adze_op *op, uint32_t rank, const adze_dim **before)
 {
-    adze_context *context = adze_op_context(op);
-    const adze_type *x = access_operand_type(op, 0);
-    const adze_dim *pads[2 * ADZE_MAX_RANK], *before[ADZE_MAX_RANK];
+    const adze_dim *pads[2 * ADZE_MAX_RANK];
     int64_t axes[ADZE_MAX_RANK];
-    double outside = 0;
-    if (!x || adze_op_attr_str(op, "mode")[0] != 'c' || !access_result_axes(op, a)) return false;
-    if (adze_op_operand(op, 2) && !adze_value_as_splat(adze_op_operand(op, 2), &outside)) return false;
-    uint32_t rank = adze_type_rank(x), axis;
     int n = infer_as_dims(op, 1, pads, 2 * ADZE_MAX_RANK);
     bool chosen = adze_op_operand(op, 3) != NULL;
     int n_axes = chosen ? infer_as_ints(op, 3, axes, ADZE_MAX_RANK) : (int)rank;
     if (n < 0 || n != 2 * n_axes) return false;
-    for (uint32_t i = 0; i < rank; i++) before[i] = adze_dim_const(context, 0);
+    for (uint32_t i = 0; i < rank; i++) before[i] = adze_dim_const(adze_op_context(op), 0);
     for (int k = 0; k < n_axes; k++) {
-        axis = (uint32_t)k;
+        uint32_t axis = (uint32_t)k;
         if (chosen && !infer_axis(op, axes[k], rank, &axis)) return false;
         before[axis] = pads[k];
     }
-    adze_access_map *map = access_map_operand(a, 0, rank);
-    map->guarded = true;
-    map->outside = outside;
-    for (uint32_t i = 0; i < rank; i++) {
+    for (uint32_t i = 0; i < rank; i++)
         if (adze_dim_is_unknown(before[i])) return false;
+    return true;
+}
+
+/* Which of n elements stands at position `at` of their continuation on both sides: the nearest one (edge), by turns
+ * back and forth (reflect), or from the start again (wrap). */
+static const adze_dim *continued(adze_context *context, char mode, const adze_dim *at, int64_t n)
+{
+    const adze_dim *zero = adze_dim_const(context, 0), *last = adze_dim_const(context, n - 1);
+    if (n == 1) return zero;
+    if (mode == 'e')
+        return adze_dim_binary(context, ADZE_DIM_MIN, adze_dim_binary(context, ADZE_DIM_MAX, at, zero), last);
+    const adze_dim *period = adze_dim_const(context, mode == 'w' ? n : 2 * (n - 1));
+    at = adze_dim_binary(context, ADZE_DIM_MOD, at, period);
+    return mode == 'w' ? at : adze_dim_binary(context, ADZE_DIM_MIN, at, adze_dim_sub(context, period, at));
+}
+
+/* A constant must be one; axes that elements of the operand continue have a known number of them. */
+bool access_pad(const adze_op *op, adze_access *a)
+{
+    adze_context *context = adze_op_context(op);
+    const adze_type *x = access_operand_type(op, 0);
+    const adze_dim *before[ADZE_MAX_RANK];
+    double outside = 0;
+    char mode = adze_op_attr_str(op, "mode")[0];
+    if (!x || !access_result_axes(op, a) || !pads_before(op, adze_type_rank(x), before)) return false;
+    if (mode == 'c' && adze_op_operand(op, 2) && !adze_value_as_splat(adze_op_operand(op, 2), &outside)) return false;
+    adze_access_map *map = access_map_operand(a, 0, adze_type_rank(x));
+    map->guarded = mode == 'c';
+    map->outside = outside;
+    for (uint32_t i = 0; i < map->rank; i++) {
+        const adze_dim *dim = adze_type_dim(x, i);
+        int64_t n;
         map->dims[i] = adze_dim_sub(context, access_axis(op, i), before[i]);
+        if (map->guarded || (adze_dim_is_value(before[i], 0) && adze_dim_equal(dim, a->extent[i]))) continue;
+        if (!adze_dim_is_const(dim, &n) || n < 1 || n > INT32_MAX) return false;
+        map->dims[i] = continued(context, mode, map->dims[i], n);
     }
     return true;
 }

@@ -420,6 +420,7 @@ static adze_ir_value *moved(tile *t, const adze_op *op, const tile_point *at)
     if (!map_point(t, &access, 0, at, &point)) return fail(t);
     adze_ir_value *operand = adze_op_operand(op, 0);
     if (access.operand[0].guarded) return tile_guarded(t, operand, &access.operand[0], &point);
+    for (uint32_t d = 0; d < point.rank; d++) point.at[d] = tile_settle(t, point.at[d]);
     return tile_value(t, operand, &point);
 }
 

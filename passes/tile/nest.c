@@ -7,6 +7,8 @@
 
 /* Elements that a chunk should at least handle, so that handing it out is cheap beside it (20 us). */
 enum { CHUNK_ELEMENTS = 32768 };
+/* Entries up to which a piece of a row is made one by one, rather than by lanes of which most are masked. */
+enum { FEW_LANES = 4 };
 
 /* Of rows that lie across memory, 16 of which are kept. */
 enum { LONGEST_ROW = 8192 };
@@ -22,6 +24,7 @@ typedef struct nest {
     uint32_t n_order;
     int lane_axis; /* logical; -1: results are computed one by one */
     int row_axis;  /* logical, of a normalization across lanes that hold a row each; -1: lanes run along rows */
+    int64_t first;         /* of the entries along the lane axis that are made now */
     const adze_op *repeat; /* the tile op whose operand `value` is; the domain has its last axis as two; or NULL */
     tile_point at;
 } nest;
@@ -126,7 +129,8 @@ static void store_lane(tile *t, void *self, uint32_t axis, adze_ir_value **carri
     nest *n = self;
     (void)carried;
     uint32_t n_memo = t->n_memo;
-    if (n->lane_axis >= 0) n->at.at[n->lane_axis] = adze_dim_axis(t->context, axis);
+    if (n->lane_axis >= 0)
+        n->at.at[n->lane_axis] = adze_dim_add_const(t->context, adze_dim_axis(t->context, axis), n->first);
     tile_point to = n->at;
     if (n->shift_axis >= 0) to.at[n->shift_axis] = adze_dim_add(t->context, to.at[n->shift_axis], n->shift);
     tile_point from = value_point(t, n);
@@ -168,7 +172,18 @@ static void row(tile *t, nest *n)
     n->at.at[n->lane_axis] = adze_dim_axis(t->context, lane);
     tile_point at = value_point(t, n);
     tile_prepare(t, n->value, &at, lane);
-    tile_lanes(t, extent, store_lane, n, NULL, 0);
+    int64_t ends[TILE_MAX_PIECES];
+    uint32_t pieces = t->scalar || n->repeat ? 0 : tile_pieces(t, n->value, &at, (uint32_t)n->lane_axis, lane, ends);
+    n->first = 0;
+    for (uint32_t i = 0; i < pieces; i++) {
+        int64_t length = ends[i] - n->first;
+        t->scalar = length < FEW_LANES;
+        tile_lanes(t, tile_dim(t, length), store_lane, n, NULL, 0);
+        t->scalar = false;
+        n->first = ends[i];
+    }
+    if (!pieces) tile_lanes(t, extent, store_lane, n, NULL, 0);
+    n->first = 0;
 }
 
 static void inner_loops(tile *t, nest *n, uint32_t i)

@@ -181,6 +181,17 @@ adze_ir_value *tile_quantized(tile *t, const adze_op *op, const tile_point *at);
 /* A cast between integers below a byte and bytes of the same sign. */
 bool tile_packs(const adze_op *op);
 
+/* ---- bends.c: positions that go straight piece by piece ---- */
+
+enum { TILE_MAX_PIECES = 6 };
+
+/* The expression without a min, a max or a mod of which the bounds of axes tell the result. */
+const adze_dim *tile_settle(tile *t, const adze_dim *expr);
+/* Where the pieces end along which the elements of a value that is moved are read straight; its position is `at`, whose
+ * entry `dim` is `axis`, of known extent. 0 = there is one piece, or too many. */
+uint32_t tile_pieces(tile *t, const adze_ir_value *value, const tile_point *at, uint32_t dim, uint32_t axis,
+                     int64_t *out_ends);
+
 /* ---- gather.c: positions that are loaded ---- */
 
 /* The result of an op whose access has axes of kind INDEX, at a position. */

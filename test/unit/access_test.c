@@ -129,7 +129,17 @@ TEST(moves)
     check("", "%x: f32[5], %s: i64[1]", "slice(%x, %s, %s)", NULL);
     check("const @p : i64[2] = dense[1, 2]\nconst @c : f32[] = dense[7]", "%x: f32[N]", "pad(%x, @p, @c)",
           "p N+3; [$0] = copy [$0-1] else 7");
+    /* Of elements that are continued the number is known; what is not padded may have any. */
     check("const @p : i64[2] = dense[1, 2]", "%x: f32[N]", "pad(%x, @p) {mode = \"edge\"}", NULL);
+    check("const @p : i64[4] = dense[0, 1, 0, -2]", "%x: f32[N,5]", "pad(%x, @p) {mode = \"edge\"}",
+          "p N, p 4; [$0,$1] = copy [$0,min(4, max(0, $1-1))]");
+    check("const @p : i64[2] = dense[-1, 2]", "%x: f32[5]", "pad(%x, @p) {mode = \"wrap\"}",
+          "p 6; [$0] = copy [mod($0+1, 5)]");
+    check("const @p : i64[2] = dense[9, 2]", "%x: f32[5]", "pad(%x, @p) {mode = \"reflect\"}",
+          "p 16; [$0] = copy [min(-1*mod($0-9, 8)+8, mod($0-9, 8))]");
+    check("const @p : i64[2] = dense[1, 2]", "%x: f32[1]", "pad(%x, @p) {mode = \"reflect\"}", "p 4; [$0] = copy [0]");
+    check("const @p : i64[2] = dense[1, 2]", "%x: f32[0]", "pad(%x, @p) {mode = \"wrap\"}", NULL);
+    check("", "%x: f32[5], %p: i64[2]", "pad(%x, %p) {mode = \"wrap\"}", NULL);
     check("", "%x: f32[N,8,H,W]", "depth_to_space(%x) {blocksize = 2}",
           "p N, p 2, p 2*H, p 2*W; [$0,$1,$2,$3] = copy "
           "[$0,$1+4*mod($2, 2)+2*mod($3, 2),floordiv($2, 2),floordiv($3, 2)]");

@@ -285,7 +285,8 @@ def contractions():
                           ("5,4,3,1,2", "dilations = [2, 1, 3], pads = [2, 0, 0, 1, 0, 0]", "5,4,6,14"),
                           ("6,2,1,2,3", "group = 2, dilations = [1, 3, 2], strides = [3, 1, 1]", "6,2,3,13")]:
         t = f"f32[N,{out}]"
-        g.chain(t, f"conv({cube}, {g.input('f32', w)}, {g.input('f32', w.split(',')[0])}) {{{attrs}}} : {t}", "relu(@@)")
+        g.chain(t, f"conv({cube}, {g.input('f32', w)}, {g.input('f32', w.split(',')[0])}) {{{attrs}}} : {t}",
+                "relu(@@)")
         g.op(f"conv({cube}, {g.const(w)}) {{{attrs}}}", t)
     open_cube = g.input("f32", "1,3,N,5,M")
     g.op(f"conv({open_cube}, {g.const('4,3,3,2,3')}) {{pads = [1, 0, 1, 1, 0, 1]}}", "f32[1,4,N,4,M]")
@@ -456,6 +457,10 @@ def moves():
   const @back: i64[1] = dense[-1]
   const @low: i64[1] = dense[-9223372036854775807]
   const @pads: i64[4] = dense[1, 2, 0, 17]
+  const @around: i64[6] = dense[0, 1, 5, 0, 2, 1]
+  const @beyond: i64[6] = dense[0, -1, 90, 0, 9, -3]
+  const @last_two: i64[4] = dense[3, 20, -1, 40]
+  const @axes: i64[2] = dense[-2, -1]
   const @parts: i64[3] = dense[1, 15, 17]
   const @twice: i64[2] = dense[2, 1]
   const @across: i64[2] = dense[1, 3]
@@ -470,6 +475,11 @@ def moves():
         g.op(f"slice({v}, @low, @back, @zero)", f"{kind}[max(N-1,0)]")
         g.op(f"slice({x}, @back, @low, @one, @back)", f"{kind}[M,N]")
         g.op(f"pad({x}, @pads)", f"{kind}[M+1,N+19]")
+        for mode in ("edge", "reflect", "wrap"):
+            fixed = g.input(kind, "N,3,37")
+            g.op(f"pad({fixed}, @around) {{mode = \"{mode}\"}}", f"{kind}[N,6,43]")
+            g.op(f"pad({fixed}, @beyond) {{mode = \"{mode}\"}}", f"{kind}[N,11,124]")
+            g.op(f"pad({g.input(kind, 'N,2,1')}, @last_two, _, @axes) {{mode = \"{mode}\"}}", f"{kind}[N,4,61]")
         g.op(f"concat({x}, {x}, {g.input(kind, 'M,3')}) {{axis = 1}}", f"{kind}[M,2*N+3]")
         g.op(f"concat({v}, {g.input(kind, '0')}, {v}) {{axis = 0}}", f"{kind}[2*N]")
         g.op(f"split({g.input(kind, 'M,33')}, @parts) {{axis = 1}}", *(f"{kind}[M,{k}]" for k in (1, 15, 17)))
