@@ -155,6 +155,45 @@ static void store_rows(tile *t, void *self, uint32_t axis, adze_ir_value **carri
     tile_end(t, &loop, NULL, 0);
 }
 
+/* The reduction of the kernel that the nest makes vectors of columns of, enough for several in one pass. */
+static adze_op *find_columns(const tile *t, const nest *n, int64_t extent)
+{
+    if (t->scalar || n->repeat || n->shift_axis >= 0 || extent < TILE_COLUMNS * ADZE_LANES) return NULL;
+    for (adze_op *op = adze_region_first(t->region); op; op = adze_op_next(op)) {
+        if (!tile_has_columns(op)) continue;
+        const adze_type *type = adze_value_type(adze_op_result(op, 0));
+        bool same = adze_type_rank(type) == adze_type_rank(n->domain);
+        for (uint32_t i = 0; same && i < adze_type_rank(type); i++)
+            same = adze_dim_equal(adze_type_dim(type, i), adze_type_dim(n->domain, i));
+        return same ? op : NULL;
+    }
+    return NULL;
+}
+
+/* A row of sums over columns: one vector at a time would read from each row of the operand as much as a cache line, and
+ * each sum would wait for the one before. */
+static bool columns(tile *t, nest *n)
+{
+    const int64_t step = TILE_COLUMNS * ADZE_LANES;
+    const adze_dim *extent = adze_type_dim(n->domain, (uint32_t)n->lane_axis);
+    int64_t known;
+    adze_op *op = adze_dim_is_const(extent, &known) ? find_columns(t, n, known) : NULL;
+    if (!op) return false;
+    const int64_t whole = known / step * step;
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, whole), step, false, NULL, 0);
+    t->extents[loop.axis] = extent;
+    t->lane = (int)loop.axis;
+    n->at.at[n->lane_axis] = adze_dim_axis(t->context, loop.axis);
+    tile_reduce_columns(t, op, &n->at, (uint32_t)n->lane_axis);
+    for (n->first = 0; n->first < step && !t->failed; n->first += ADZE_LANES) store_lane(t, n, loop.axis, NULL);
+    tile_end(t, &loop, NULL, 0);
+    t->lane = -1;
+    n->first = whole;
+    if (whole < known) tile_lanes(t, tile_dim(t, known - whole), store_lane, n, NULL, 0);
+    n->first = 0;
+    return true;
+}
+
 static void row(tile *t, nest *n)
 {
     if (n->row_axis >= 0) {
@@ -167,6 +206,7 @@ static void row(tile *t, nest *n)
         store_lane(t, n, 0, NULL);
         return;
     }
+    if (columns(t, n)) return;
     const adze_dim *extent = adze_type_dim(n->domain, (uint32_t)n->lane_axis);
     uint32_t lane = tile_axis(t, NULL, extent); /* only named, never read, while the row is prepared */
     n->at.at[n->lane_axis] = adze_dim_axis(t->context, lane);

@@ -29,6 +29,7 @@ typedef struct reduction {
     const adze_dim *first;  /* where lanes along the last of them begin */
     adze_ir_value *inside; /* i64: points that a mean divides by */
     adze_dtype sum;        /* element type of the accumulator */
+    bool four;             /* by `four_sums` of adze_access */
 } reduction;
 
 static bool reduction_begin(adze_op *op, const tile_point *at, reduction *r)
@@ -263,31 +264,90 @@ static void count_inside(tile *t, reduction *r)
     r->inside = tile_index(t, count);
 }
 
+/* What is added up, and what a mean divides by; false where loops have no form for it. */
+static bool reduction_prepare(tile *t, adze_op *op, const tile_point *at, reduction *r)
+{
+    adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
+    if (t->flat || dtype == ADZE_DTYPE_bool || !reduction_begin(op, at, r)) { /* bools have no largest one in loops */
+        t->failed = true;
+        return false;
+    }
+    r->four = r->access.four_sums && dtype == ADZE_DTYPE_f32;
+    /* f32 is added up in f64, as on the reference. The mean of integers divides their sum in 64 bits; all else
+     * that wraps may wrap early. */
+    r->sum = dtype;
+    if (!r->four && r->access.combine == ADZE_COMBINE_ADD && dtype == ADZE_DTYPE_f32) r->sum = ADZE_DTYPE_f64;
+    if (r->access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_INT) r->sum = ADZE_DTYPE_i64;
+    if (r->access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_UINT) r->sum = ADZE_DTYPE_u64;
+    if (r->access.mean) count_inside(t, r);
+    return !t->failed;
+}
+
+static adze_ir_value *reduction_result(tile *t, const reduction *r, adze_ir_value *acc)
+{
+    if (r->access.mean) acc = tile_op2(t, "div", acc, tile_cast(t, r->inside, r->sum));
+    return tile_cast(t, acc, adze_type_dtype(adze_value_type(adze_op_result(r->op, 0))));
+}
+
 adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at)
 {
     reduction r;
-    adze_dtype dtype = adze_type_dtype(adze_value_type(adze_op_result(op, 0)));
-    if (t->flat || dtype == ADZE_DTYPE_bool || !reduction_begin(op, at, &r)) { /* bools have no largest one in loops */
-        t->failed = true;
-        return NULL;
-    }
-    bool four = r.access.four_sums && dtype == ADZE_DTYPE_f32;
-    /* f32 is added up in f64, as on the reference. The mean of integers divides their sum in 64 bits; all else
-     * that wraps may wrap early. */
-    r.sum = dtype;
-    if (!four && r.access.combine == ADZE_COMBINE_ADD && dtype == ADZE_DTYPE_f32) r.sum = ADZE_DTYPE_f64;
-    if (r.access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_INT) r.sum = ADZE_DTYPE_i64;
-    if (r.access.mean && adze_dtype_get_kind(dtype) == ADZE_KIND_UINT) r.sum = ADZE_DTYPE_u64;
+    if (!reduction_prepare(t, op, at, &r)) return NULL;
     adze_ir_value *acc = tile_identity(t, r.access.combine, r.sum);
     bool over_lane = t->lane >= 0 && tile_depends(t, at, (uint32_t)t->lane, -1);
-    bool lanes = t->lane < 0 && !t->scalar && r.n && !four && !r.access.operand[0].guarded;
+    bool lanes = t->lane < 0 && !t->scalar && r.n && !r.four && !r.access.operand[0].guarded;
     if (over_lane || lanes) acc = tile_splat(t, acc);
-    if (r.access.mean) count_inside(t, &r);
-    acc = four ? four_sums(t, &r, acc) : reduce_axes(t, &r, 0, lanes, acc);
+    acc = r.four ? four_sums(t, &r, acc) : reduce_axes(t, &r, 0, lanes, acc);
     if (t->failed) return NULL;
     if (lanes) acc = tile_reduce_lanes(t, r.access.combine, acc);
-    if (r.access.mean) acc = tile_op2(t, "div", acc, tile_cast(t, r.inside, r.sum));
-    return tile_cast(t, acc, dtype);
+    return reduction_result(t, &r, acc);
+}
+
+/* ---- Columns together ---- */
+
+bool tile_has_columns(const adze_op *op)
+{
+    adze_access access;
+    if (!adze_op_has_trait(op, ADZE_REDUCE) || !adze_op_access(op, &access)) return false;
+    for (uint32_t k = 0; k < access.n_axes; k++)
+        if (access.kind[k] != ADZE_AXIS_PARALLEL && access.kind[k] != ADZE_AXIS_REDUCTION) return false;
+    return access.combine != ADZE_COMBINE_NONE && !access.body && !access.four_sums && !access.operand[0].guarded;
+}
+
+/* Loops over axes i.. with one accumulator for each vector, whose positions along axis `column` follow each other. */
+static void columns_of_axes(tile *t, reduction *r, uint32_t i, uint32_t column, adze_ir_value **acc)
+{
+    if (i == r->n) {
+        const adze_dim *first = r->with[column];
+        for (int64_t k = 0; k < TILE_COLUMNS && !t->failed; k++) {
+            r->with[column] = adze_dim_add_const(t->context, first, k * ADZE_LANES);
+            acc[k] = tile_combine_masked(t, r->access.combine, acc[k], element(t, r));
+        }
+        r->with[column] = first;
+        return;
+    }
+    uint32_t k = r->axes[i];
+    tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), tile_index(t, r->access.extent[k]), 1, false, acc,
+                              TILE_COLUMNS);
+    t->extents[loop.axis] = r->access.extent[k];
+    r->with[k] = adze_dim_axis(t->context, loop.axis);
+    columns_of_axes(t, r, i + 1, column, acc);
+    tile_end(t, &loop, acc, TILE_COLUMNS);
+}
+
+void tile_reduce_columns(tile *t, adze_op *op, const tile_point *at, uint32_t dim)
+{
+    reduction r;
+    if (!reduction_prepare(t, op, at, &r)) return;
+    adze_ir_value *none = tile_splat(t, tile_identity(t, r.access.combine, r.sum)), *acc[TILE_COLUMNS];
+    for (uint32_t k = 0; k < TILE_COLUMNS; k++) acc[k] = none;
+    columns_of_axes(t, &r, 0, adze_dim_axis_index(r.access.result[0].dims[dim]), acc);
+    for (int64_t k = 0; k < TILE_COLUMNS && !t->failed; k++) {
+        tile_point point = *at;
+        point.at[dim] = adze_dim_add_const(t->context, at->at[dim], k * ADZE_LANES);
+        adze_ir_value *result = reduction_result(t, &r, acc[k]);
+        tile_remember(t, (tile_memo){.value = adze_op_result(op, 0), .point = point, .axis = -1, .result = result});
+    }
 }
 
 /* ---- Normalizations ---- */

@@ -148,6 +148,11 @@ adze_op *tile_relayout(adze_op *before, adze_ir_value *value, const adze_type *t
 
 /* A reduction's result at a position, in place. */
 adze_ir_value *tile_reduction(tile *t, adze_op *op, const tile_point *at);
+/* A reduction of whole axes whose results lie side by side: TILE_COLUMNS vectors of them may be made in one pass. */
+enum { TILE_COLUMNS = 4 };
+bool tile_has_columns(const adze_op *op);
+/* Makes them, from `at` on along dim `dim`, the one that lanes run along, and remembers them. */
+void tile_reduce_columns(tile *t, adze_op *op, const tile_point *at, uint32_t dim);
 bool tile_depends(tile *t, const tile_point *at, uint32_t axis, int except);
 /* Bounds of window axis k that keep every guarded index of operand 0 inside it; `with` gives the axes bound so
  * far. False where they vary over the lanes. */

@@ -214,6 +214,7 @@ def reductions():
             g.op(f"{op}({g.input(kind, 'N,M')}, @a0)", f"{kind}[1,M]")
             g.op(f"{op}({g.input(kind, 'N')}) {{keepdims = 0}}", f"{kind}[]")
             g.op(f"{op}({g.input(kind, '3,N,5')}, @a2)", f"{kind}[1,N,1]")
+            g.op(f"{op}({g.input(kind, 'N,149')}, @a0)", f"{kind}[1,149]")
         if kind == "f32":  # what has no operands: whole numbers, one number
             for to in DTYPES:
                 t = f"{to}[N]"
