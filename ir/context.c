@@ -11,6 +11,7 @@ adze_context *adze_context_create(void)
 {
     adze_context *context = calloc(1, sizeof *context);
     if (!context) return NULL;
+    atomic_flag_clear(&context->temporaries_lock);
     for (uint32_t i = 0; i < adze_n_builtin_rows; i++)
         if (!adze_row_add(context, &adze_builtin_rows[i])) {
             adze_context_destroy(context);
@@ -31,6 +32,7 @@ void adze_context_destroy(adze_context *context)
     adze_table_free(&context->bodies);
     for (adze_source *source = context->sources; source; source = source->next) free(source->text);
     free(context->rows);
+    adze_temporaries_free(context);
     adze_arena_free(&context->arena);
     free(context);
 }

@@ -7,6 +7,7 @@
 #include <adze/table.h>
 
 #include <stdarg.h>
+#include <stdatomic.h>
 
 struct adze_dim {
     adze_dim_kind kind;
@@ -52,6 +53,9 @@ typedef struct adze_source {
     struct adze_source *next;
 } adze_source;
 
+/* Of temporary.c. */
+typedef struct adze_temporary adze_temporary;
+
 struct adze_context {
     adze_arena arena; /* everything interned */
     adze_table strings, dims, types;
@@ -73,6 +77,8 @@ struct adze_context {
     uint32_t n_rows, rows_capacity;
     adze_table row_names, row_onnx;
     adze_table bodies; /* op's name -> its first built-in body */
+    adze_temporary *temporaries;
+    atomic_flag temporaries_lock;
 };
 
 struct adze_use {
@@ -185,6 +191,8 @@ typedef struct adze_host {
 } adze_host;
 void adze_host_init(adze_host *host, adze_loc loc);
 void adze_host_free(adze_host *host);
+/* temporary.c: frees the list; the files stay. */
+void adze_temporaries_free(adze_context *context);
 bool adze_verror(adze_severity severity, adze_loc loc, const char *format, va_list args);
 
 #endif

@@ -14,6 +14,8 @@
 #include "ir/eval/convert.h"
 #include "ir/print.h"
 
+#include <adze/temporary.h>
+
 enum { CHUNK = 1 << 16, BLOB_ALIGN = 64, SHOWN_ELEMENTS = 16 };
 
 bool adze_blob_writer_open(adze_blob_writer *blobs, adze_context *context,
@@ -47,6 +49,7 @@ bool adze_blob_writer_close(adze_blob_writer *blobs, adze_context *context, bool
             adze_error(adze_loc_unknown(context), "%s: %s", blobs->options->blob_file,
                        strerror(errno));
         if (!keep || !ok) unlink(blobs->temporary);
+        if (!keep || !ok || rename_it) adze_temporary_forget(context, blobs->temporary);
     }
     free(blobs->temporary);
     free(blobs->folder);
@@ -91,7 +94,9 @@ static bool print_blob(adze_text *text, const adze_const *constant, adze_blob_wr
             memcpy(blobs->temporary, given, room);
         else
             snprintf(blobs->temporary, room, "%s.%ld.tmp", path, (long)getpid());
+        adze_temporary_add(context, blobs->temporary);
         blobs->file = open(blobs->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (blobs->file < 0) adze_temporary_forget(context, blobs->temporary);
         if (blobs->file < 0)
             return adze_error(adze_loc_unknown(context), "%s: %s", path, strerror(errno));
     }

@@ -5,6 +5,8 @@
  */
 #include "command.h"
 
+#include <adze/temporary.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -60,7 +62,7 @@ static bool make_model(program *p, adze_module *module)
     const char *folder = getenv("TMPDIR");
     char path[4096];
     int n = snprintf(path, sizeof path, "%s/adze-XXXXXX.so", folder && *folder ? folder : "/tmp");
-    int handle = n > 0 && (size_t)n < sizeof path ? mkstemps(path, 3) : -1;
+    int handle = n > 0 && (size_t)n < sizeof path ? adze_temporary_file(p->work->context, path, 3) : -1;
     if (handle < 0) return fail(p->work, "cannot make a temporary file");
     adze_open_options options = {.struct_size = sizeof options};
     bool ok = emit(p->work, module, path);
@@ -68,6 +70,7 @@ static bool make_model(program *p, adze_module *module)
         ok = fail(p->work, p->model ? adze_model_error(p->model) : "out of memory");
     close(handle);
     unlink(path);
+    adze_temporary_forget(p->work->context, path);
     return ok;
 }
 

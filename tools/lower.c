@@ -3,6 +3,7 @@
 #include "crash.h"
 
 #include <adze/plan.h>
+#include <adze/temporary.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -355,7 +356,7 @@ adze_model *adze_work_compiled(adze_work *session, const adze_common *common, ad
     adze_text output = {0};
     adze_text_append(&output, "%s/adze-XXXXXX.so", folder && *folder ? folder : "/tmp");
     adze_text_write(&output, "", 1);
-    int handle = mkstemps(output.data, 3);
+    int handle = adze_temporary_file(session->context, output.data, 3);
     adze_model *model = NULL;
     if (handle < 0)
         adze_error(adze_loc_unknown(session->context), "%s: cannot make a temporary file", output.data);
@@ -364,6 +365,7 @@ adze_model *adze_work_compiled(adze_work *session, const adze_common *common, ad
     if (handle >= 0) {
         close(handle);
         unlink(output.data);
+        adze_temporary_forget(session->context, output.data);
     }
     adze_text_free(&output);
     return model;

@@ -1,6 +1,8 @@
 /* The folder in which an output is made, and whole-or-nothing files. */
 #include "backends/x86/output.h"
 
+#include <adze/temporary.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +37,7 @@ bool x86_work_begin(x86_work *work, adze_context *context, const char *output)
     if (!check_target(work, output)) return false;
     char *folder = adze_arena_alloc(&work->arena, strlen(work->output) + sizeof ".tmpXXXXXX");
     sprintf(folder, "%s.tmpXXXXXX", work->output);
-    if (!mkdtemp(folder)) return fail(work, output, "cannot write there");
+    if (!adze_temporary_folder(context, folder)) return fail(work, output, "cannot write there");
     work->folder = folder;
     return true;
 }
@@ -47,7 +49,10 @@ void x86_work_end(x86_work *work)
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
             unlinkat(dirfd(dir), entry->d_name, 0);
     if (dir) closedir(dir);
-    if (work->folder) rmdir(work->folder);
+    if (work->folder) {
+        rmdir(work->folder);
+        adze_temporary_forget(work->context, work->folder);
+    }
     adze_arena_free(&work->arena);
 }
 

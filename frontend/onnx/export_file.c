@@ -6,6 +6,8 @@
 #include "export.h"
 #include "source.h"
 
+#include <adze/temporary.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +211,7 @@ static const char *write_part(plan *p, const char *path, writer *write)
     bool device = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
     const char *part = device ? path : adze_internf(p->x->context, "%s.%ld.part", path, (long)getpid());
     uint8_t *buffer = malloc(CHUNK);
+    if (!device) adze_temporary_add(p->x->context, part);
     FILE *file = buffer ? fopen(part, "wb") : NULL;
     int why = buffer ? errno : ENOMEM;
     bool ok = false, told = false;
@@ -224,14 +227,25 @@ static const char *write_part(plan *p, const char *path, writer *write)
         }
         if (!ok && !device) remove(part);
     }
+    if (!ok) adze_temporary_forget(p->x->context, part);
     free(buffer);
     if (!ok && !told) adze_error(p->loc, "cannot write the file: %s", strerror(why));
     return ok ? part : NULL;
 }
 
+static void drop_part(plan *p, const char *part)
+{
+    remove(part);
+    adze_temporary_forget(p->x->context, part);
+}
+
 static bool rename_part(plan *p, const char *part, const char *path)
 {
-    if (strcmp(part, path) == 0 || rename(part, path) == 0) return true;
+    if (strcmp(part, path) == 0) return true;
+    if (rename(part, path) == 0) {
+        adze_temporary_forget(p->x->context, part);
+        return true;
+    }
     return adze_error(p->loc, "cannot write the file: %s", strerror(errno));
 }
 
@@ -256,12 +270,12 @@ static bool write_both(plan *p, bool external)
     if (external && !(data = write_part(p, data_path, put_external))) return false;
     const char *model = write_part(p, path, put_model);
     bool ok = model && (!data || rename_part(p, data, data_path));
-    if (!ok && data) remove(data);
+    if (!ok && data) drop_part(p, data);
     if (ok && !rename_part(p, model, path)) {
         if (data) remove(data_path);
         ok = false;
     }
-    if (!ok && model && strcmp(model, path) != 0) remove(model);
+    if (!ok && model && strcmp(model, path) != 0) drop_part(p, model);
     return ok;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "import.h"
 
+#include <adze/temporary.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,13 +107,17 @@ bool adze_onnx_write_value(adze_context *context, const char *path, const char *
     loc.file = adze_intern_z(context, path);
     if (!can_write(value)) return adze_error(loc, "values of this kind cannot be written");
     const char *part = adze_internf(context, "%s.%ld.part", path, (long)getpid());
+    adze_temporary_add(context, part);
     FILE *file = fopen(part, "wb");
-    if (!file) return adze_error(loc, "cannot write the file: %s", strerror(errno));
-    put_value(file, value, name);
-    bool ok = !ferror(file);
-    if (fclose(file) != 0) ok = false;
-    if (ok && rename(part, path) == 0) return true;
+    bool ok = file != NULL;
+    if (file) {
+        put_value(file, value, name);
+        ok = !ferror(file);
+        if (fclose(file) != 0) ok = false;
+    }
+    ok = ok && rename(part, path) == 0;
     int why = errno;
-    remove(part);
-    return adze_error(loc, "cannot write the file: %s", strerror(why));
+    if (!ok && file) remove(part);
+    adze_temporary_forget(context, part);
+    return ok || adze_error(loc, "cannot write the file: %s", strerror(why));
 }

@@ -3,6 +3,7 @@
 #include <adze/compress.h>
 #include <adze/digit.h>
 #include <adze/table.h>
+#include <adze/temporary.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -226,12 +227,14 @@ bool adze_layer_plan_save(const adze_layer_plan *plan, const char *path)
     const char *part = direct ? path : adze_internf(plan->context, "%s.part", path);
     adze_text text = {0};
     adze_layer_plan_print(plan, &text);
+    if (!direct) adze_temporary_add(plan->context, part);
     FILE *file = fopen(part, "w");
     bool ok = file && fwrite(text.data, 1, text.size, file) == text.size;
     if (file && fclose(file)) ok = false;
     ok = ok && (direct || !rename(part, path));
     if (!ok) adze_error(adze_loc_unknown(plan->context), "%s: %s", path, strerror(errno));
     if (!ok && file && !direct) remove(part);
+    if (!direct) adze_temporary_forget(plan->context, part);
     adze_text_free(&text);
     return ok;
 }

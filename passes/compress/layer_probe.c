@@ -7,6 +7,7 @@
 #include "passes/weights/copy.h"
 
 #include <adze/arena.h>
+#include <adze/temporary.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ static bool begin(probing *p, const adze_layer *layers, const adze_calibration *
     const char *folder = getenv("TMPDIR");
     adze_text path = {0};
     adze_text_append(&path, "%s/adze-XXXXXX.plan", folder && *folder ? folder : "/tmp");
-    int handle = mkstemps(path.data, (int)strlen(".plan"));
+    int handle = adze_temporary_file(adze_module_context(p->module), path.data, (int)strlen(".plan"));
     if (handle < 0) {
         adze_error(adze_loc_unknown(adze_module_context(p->module)), "%s: cannot make a temporary file: %s", path.data,
                    strerror(errno));
@@ -142,7 +143,10 @@ static void end(probing *p)
 {
     for (uint64_t i = 0; i < p->n_samples * p->n_layers; i++) copy_value_free(&p->inputs[i]);
     free(p->inputs);
-    if (p->plan_path) unlink(p->plan_path);
+    if (p->plan_path) {
+        unlink(p->plan_path);
+        adze_temporary_forget(adze_module_context(p->module), p->plan_path);
+    }
     free(p->plan_path);
 }
 

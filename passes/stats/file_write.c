@@ -5,6 +5,8 @@
  */
 #include "passes/stats/stats.h"
 
+#include <adze/temporary.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,14 +197,19 @@ static FILE *write_file(const adze_stats *stats, const char *path, place *places
     if (!path) return NULL;
     const char *part = adze_internf(stats->context, "%s.%ld.tmp", path, (long)getpid());
     errno = 0;
+    adze_temporary_add(stats->context, part);
     FILE *file = fopen(part, "wb+");
-    if (file && write_all(stats, file, places) && !rename(part, path)) return file;
+    if (file && write_all(stats, file, places) && !rename(part, path)) {
+        adze_temporary_forget(stats->context, part);
+        return file;
+    }
     if (adze_context_errors(stats->context) == errors)
         adze_error(adze_loc_unknown(stats->context), "%s: cannot be written: %s", path, strerror(errno ? errno : EIO));
     if (file) {
         fclose(file);
         unlink(part);
     }
+    adze_temporary_forget(stats->context, part);
     return NULL;
 }
 
