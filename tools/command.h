@@ -146,6 +146,13 @@ bool adze_write_module(adze_work *work, const adze_module *module, const char *p
 adze_print_options adze_print_options_for(adze_work *work, const char *path);
 bool adze_write_printed(adze_work *work, const char *path, const adze_print_options *print, const adze_text *text);
 
+/* ---- Signals that end this program (ending.c) ---- */
+
+/* From now on they remove what the context lists as temporary (adze/temporary.h), outfiles too. A file that grows
+ * larger than the system allows is no signal but an error. adze_work_open does this, adze_work_close undoes it. */
+void adze_endings_watch(adze_context *context);
+void adze_endings_leave(void);
+
 /* ---- Commands (main.c) ---- */
 
 struct adze_command {

@@ -3,6 +3,7 @@
 #include "compress/score.h"
 
 #include <adze/channels.h>
+#include <adze/temporary.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -74,7 +75,30 @@ static const double SHARE_NOT_GIVEN = -1;
 
 static volatile sig_atomic_t stopped;
 
-static void stop(int number) { stopped = number; }
+static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+enum { N_STOPS = sizeof stops / sizeof *stops };
+static struct sigaction old_stops[N_STOPS];
+
+static void restore_stops(void)
+{
+    for (int i = 0; i < N_STOPS; i++) sigaction(stops[i], &old_stops[i], NULL);
+}
+
+/* A second one ends it, as if this had not been there. */
+static void stop(int number)
+{
+    stopped = number;
+    restore_stops();
+}
+
+static void watch_stops(void)
+{
+    struct sigaction action = {.sa_handler = stop};
+    for (int i = 0; i < N_STOPS; i++) {
+        sigaction(stops[i], NULL, &old_stops[i]);
+        if (old_stops[i].sa_handler != SIG_IGN) sigaction(stops[i], &action, NULL);
+    }
+}
 
 bool compress_stopped(void) { return stopped; }
 
@@ -144,8 +168,9 @@ static bool make_folder(compress_job *job)
     const char *root = getenv("TMPDIR");
     adze_text path = {0};
     adze_text_append(&path, "%s/adze-compress-XXXXXX", root && *root ? root : "/tmp");
-    const char *made = mkdtemp(path.data);
-    if (made) job->folder = adze_intern_z(job->work->context, made);
+    adze_text_write(&path, "", 1);
+    bool made = adze_temporary_folder(job->work->context, path.data);
+    if (made) job->folder = adze_intern_z(job->work->context, path.data);
     adze_text_free(&path);
     return made ||
            adze_error(adze_loc_unknown(job->work->context), "cannot make a temporary folder: %s", strerror(errno));
@@ -161,6 +186,7 @@ static void remove_folder(const compress_job *job)
     }
     if (folder) closedir(folder);
     rmdir(job->folder);
+    adze_temporary_forget(job->work->context, job->folder);
 }
 
 /* Where measured times are kept: by machine and version. NULL: nowhere. */
@@ -494,16 +520,9 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
     if (status) return status;
     o.cache = cache_path(work, o.cache);
     work->no_remarks = true;
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    enum { SIGNALS = sizeof numbers / sizeof *numbers };
-    struct sigaction action = {.sa_handler = stop, .sa_flags = (int)SA_RESETHAND},
-                     old[SIGNALS]; /* a second one ends it */
-    for (int i = 0; i < SIGNALS; i++) {
-        sigaction(numbers[i], NULL, &old[i]);
-        if (old[i].sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
-    }
+    watch_stops();
     status = run_with(work, &o, files[0]);
-    for (int i = 0; i < SIGNALS; i++) sigaction(numbers[i], &old[i], NULL);
+    restore_stops();
     if (stopped) fprintf(stderr, "stopped\n");
     return status;
 }

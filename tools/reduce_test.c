@@ -1,6 +1,8 @@
 /* The test of adze reduce: candidates as files, and the command that judges them (reduce.h). */
 #include "reduce.h"
 
+#include <adze/temporary.h>
+
 #include <fcntl.h>
 #include <ftw.h>
 #include <libgen.h>
@@ -50,7 +52,7 @@ static bool set_environment(void)
 
 /* ---- What is left when a signal ends this program ---- */
 
-static const int endings[] = {SIGINT, SIGTERM, SIGHUP};
+static const int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 enum { N_ENDINGS = sizeof endings / sizeof *endings };
 
 /* Handlers have no argument of ours. */
@@ -71,8 +73,8 @@ static void on_ending(int number)
         _exit(127);
     }
     if (child > 0) waitpid(child, NULL, 0);
-    signal(number, SIG_DFL);
-    raise(number);
+    for (int i = 0; i < N_ENDINGS; i++) sigaction(endings[i], &running.old[i], NULL);
+    raise(number); /* to whoever removes what else there is */
 }
 
 static void watch_endings(const char *folder)
@@ -204,7 +206,10 @@ static bool write_candidate(adze_reduce_test *t, const adze_module *module)
     remove_files(t);
     bool ok = adze_module_print(module, &print, &text);
     ok = ok && is_new(t, hash(&text)) && adze_write_printed(t->work, t->path, &print, &text);
-    if (!ok && print.blob_temporary) unlink(print.blob_temporary);
+    if (print.blob_temporary) {
+        if (!ok) unlink(print.blob_temporary);
+        adze_temporary_forget(t->work->context, print.blob_temporary);
+    }
     adze_module *again = ok ? adze_module_parse(t->work->context, t->path, text.data, text.size) : NULL;
     ok = again && adze_module_verify(again);
     adze_module_destroy(again);

@@ -1,6 +1,7 @@
 /* What most commands begin with: context, registry, plug-ins, the model. */
 #include "command.h"
 
+#include <adze/temporary.h>
 #include <adze_io.h>
 
 #include <errno.h>
@@ -89,6 +90,7 @@ bool adze_work_open(adze_work *session, const adze_common *common)
                              .progress = is_shown(common->progress),
                              .max_memory = memory_bound(common)};
     if (!session->context) return adze_usage_error("out of memory"), false;
+    adze_endings_watch(session->context);
     adze_context_set_sink(session->context, adze_print_to_stderr, session);
     adze_context_set_max_memory(session->context, session->max_memory);
     adze_context_set_strict(session->context, adze_common_precision(common) == ADZE_PRECISION_STRICT);
@@ -107,6 +109,7 @@ void adze_work_close(adze_work *session)
         fprintf(stderr, "%llu further messages are not shown\n",
                 (unsigned long long)(session->n_diagnostics - MAX_SHOWN));
     adze_registry_destroy(session->registry);
+    adze_endings_leave();
     adze_context_destroy(session->context);
     free(session->standard);
     *session = (adze_work){0};
@@ -289,9 +292,9 @@ bool adze_write_printed(adze_work *work, const char *path, const adze_print_opti
         if (text->size) adze_outfile_write(file, text->data, text->size);
         ok = place(file, print, &error);
     }
-    if (ok) return true;
-    if (print->blob_temporary) unlink(print->blob_temporary);
-    return adze_error(adze_loc_unknown(work->context), "%s", error.text);
+    if (!ok && print->blob_temporary) unlink(print->blob_temporary);
+    if (print->blob_temporary) adze_temporary_forget(work->context, print->blob_temporary);
+    return ok || adze_error(adze_loc_unknown(work->context), "%s", error.text);
 }
 
 bool adze_write_module(adze_work *work, const adze_module *module, const char *path)

@@ -8,10 +8,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import tally
 from tally import check, skip
+
+import numpy
+import onnx
+from onnx import helper, numpy_helper
 
 BUILD, SOURCE = os.environ["ADZE_BUILD_DIR"], os.environ["ADZE_SOURCE_DIR"]
 ADZE, MODEL = f"{BUILD}/bin/adze", f"{SOURCE}/tools/models/digits.onnx"
@@ -75,7 +80,6 @@ def write(path, **options):
 
 
 def small_files():
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (BIG, BIG))
 
 
@@ -114,6 +118,50 @@ def test_pairs(folder):
         code, _, err = run(*words, f"{at}/x.adz")
         check(f"{name}: a folder is where the constants go", code == 1 and "Is a directory" in err, (code, err))
         check(f"{name}: no text without constants", os.listdir(at) == ["x.adz.bin"], os.listdir(at))
+
+
+def big_model(path):
+    """Weights that take a while to write."""
+    weights = numpy.arange(6 << 20, dtype="f4").reshape(2048, 3072)
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
+                              [helper.make_tensor_value_info("x", 1, [1, 2048])],
+                              [helper.make_tensor_value_info("y", 1, [1, 3072])],
+                              [numpy_helper.from_array(weights, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def stop_when_it_writes(words, folder, number):
+    """Sends the signal as soon as something lies in the folder; the exit status, and whether that came too late."""
+    process = subprocess.Popen([ADZE, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not os.listdir(folder):
+        pass
+    process.send_signal(signal.SIGSTOP)
+    late = process.poll() is not None
+    process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
+    return process.wait(), late
+
+
+def test_signals(folder):
+    """A signal ends a command as it would any other, but leaves no temporary file."""
+    model = f"{folder}/big.onnx"
+    big_model(model)
+    ends = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE]
+    kinds = {"x.onnx": "compile", "y.onnx": "compile", "x.adz": "compile", "x.so": "compile", "program": "compile",
+             "x.npz": "run", "opt.adz": "opt"}
+    for name, command in kinds.items():
+        for number in ends:
+            at = tempfile.mkdtemp(dir=folder)
+            words = [command, model, f"--outputs={at}/{name}" if command == "run" else f"-o{at}/{name}"]
+            words[2:] = ["-o", f"{at}/{name}"] if command != "run" else words[2:]
+            code, late = stop_when_it_writes(words + ["--external-data"] * (name == "y.onnx"), at, number)
+            left = [f for f in os.listdir(at) if f not in (name, name + ".data", name + ".bin")]
+            check(f"{name}: {number.name} leaves nothing", not left and (late or code in (0, -number)), (code, left))
+    process = subprocess.Popen(["nohup", ADZE, "bench", MODEL, "--seconds=3"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGHUP)
+    check("a signal that was ignored stays so", process.wait() == 0, process.returncode)
 
 
 def test_devices(folder):
@@ -180,6 +228,7 @@ with tempfile.TemporaryDirectory() as folder:
     test_dash(folder)
     test_files(folder)
     test_pairs(folder)
+    test_signals(tempfile.mkdtemp(dir=folder))
     test_devices(tempfile.mkdtemp(dir=folder))
     test_terminal(folder)
 sys.exit(tally.end())

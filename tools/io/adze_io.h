@@ -78,5 +78,9 @@ bool adze_outfile_is_ok(const adze_outfile *file);
 adze_status adze_outfile_commit(adze_outfile *file, adze_io_error *error);
 /* Removes what was written and frees `file`. NULL is allowed. */
 void adze_outfile_discard(adze_outfile *file);
+/* From now on, `watch` is told with `self` of temporary files: each before it is made, and when it is `gone`, renamed or
+ * removed. For a program that removes them when a signal ends it; it sets this before it makes files. NULL: nobody. */
+typedef void adze_outfile_watch(void *self, const char *path, bool gone);
+void adze_outfile_set_watch(adze_outfile_watch *watch, void *self);
 
 #endif

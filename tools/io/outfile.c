@@ -15,8 +15,26 @@ struct adze_outfile {
     char *temporary; /* NULL: written in place */
 };
 
+/* As handlers of signals, who need it, of the whole program. */
+static struct {
+    adze_outfile_watch *call;
+    void *self;
+} watch;
+
+void adze_outfile_set_watch(adze_outfile_watch *call, void *self)
+{
+    watch.call = call;
+    watch.self = self;
+}
+
+static void tell(const adze_outfile *file, bool gone)
+{
+    if (watch.call) watch.call(watch.self, file->temporary, gone);
+}
+
 static void destroy(adze_outfile *file)
 {
+    if (file->temporary) tell(file, true);
     if (file->fd >= 0 && file->fd != STDOUT_FILENO) close(file->fd);
     free(file->path);
     free(file->temporary);
@@ -31,8 +49,10 @@ static int create_temporary(adze_outfile *file, unsigned mode)
     if (!file->temporary) return errno = ENOMEM, -1;
     for (int i = 0; i < 1000; i++) {
         snprintf(file->temporary, bytes, "%s.%ld-%d.tmp", file->path, (long)getpid(), i);
+        tell(file, false);
         int fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
         if (fd >= 0 || errno != EEXIST) return fd;
+        tell(file, true);
     }
     return -1;
 }
