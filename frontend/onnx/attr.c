@@ -65,6 +65,17 @@ static const Pb__Attribute *resolve(const adze_onnx_scope *scope, const Pb__Attr
     return attr;
 }
 
+bool adze_onnx_attr_refs(const adze_onnx_node *node)
+{
+    for (size_t i = 0; i < node->proto->n_attribute && !node->scope->call; i++) {
+        const Pb__Attribute *attr = node->proto->attribute[i];
+        if (attr->ref_attr_name && attr->ref_attr_name[0])
+            return adze_onnx_invalid(node, "attribute '%s' is that of a call, '%s', but the node stands in no function",
+                                     attr->name ? attr->name : "", attr->ref_attr_name);
+    }
+    return true;
+}
+
 const Pb__Attribute *adze_onnx_attr(adze_onnx_node *node, const char *name)
 {
     for (size_t i = 0; i < node->proto->n_attribute; i++) {
@@ -213,6 +224,7 @@ static bool is_early(const adze_onnx_node *node)
 
 bool adze_onnx_attr_check(const adze_onnx_node *node, const adze_op_row *row, const char *more)
 {
+    if (!adze_onnx_attr_refs(node)) return false;
     for (size_t i = 0; i < node->proto->n_attribute; i++) {
         const char *name = node->proto->attribute[i]->name;
         if (!name || !*name) return adze_onnx_invalid(node, "an attribute without a name");

@@ -86,6 +86,12 @@ static bool check_head(adze_onnx_node *node, const Pb__FunctionHead *head)
     if (head->n_opset_import > ADZE_ONNX_MAX_LIST || head->n_attribute_proto > ADZE_ONNX_MAX_LIST)
         return adze_onnx_invalid(node, "the function has %zu opsets and %zu attributes; at most %d are supported",
                                  head->n_opset_import, head->n_attribute_proto, ADZE_ONNX_MAX_LIST);
+    for (size_t i = 0; i < head->n_attribute_proto; i++) {
+        const Pb__Attribute *attr = head->attribute_proto[i];
+        if (attr->ref_attr_name && attr->ref_attr_name[0])
+            return adze_onnx_invalid(node, "the function's default for '%s' is an attribute of a call, '%s'",
+                                     attr->name ? attr->name : "", attr->ref_attr_name);
+    }
     return true;
 }
 
@@ -101,6 +107,7 @@ static bool is_open(const adze_onnx_scope *scope, const adze_onnx_function_index
 bool adze_onnx_function_inline(adze_onnx_node *node, const adze_onnx_function_index *function)
 {
     adze_onnx_import *import = node->import;
+    if (!adze_onnx_attr_refs(node)) return false;
     if (is_open(node->scope, function)) return adze_onnx_invalid(node, "the function calls itself");
     if (node->scope->depth == ADZE_ONNX_MAX_NEST)
         return adze_onnx_invalid(node, "functions call each other more than %d deep", ADZE_ONNX_MAX_NEST);

@@ -223,7 +223,9 @@ bool adze_onnx_attr_ints(adze_onnx_node *node, const char *name, const int64_t *
                          size_t *out_count);
 /* The graph that must be there; NULL after an error. */
 const Pb__Graph *adze_onnx_attr_graph(adze_onnx_node *node, const char *name);
-/* Every attribute must be one of the row's or stand in `more` (names between spaces). */
+/* Attributes that are those of a call may stand in functions alone; false after the error. */
+bool adze_onnx_attr_refs(const adze_onnx_node *node);
+/* The same, and every attribute must be one of the row's or stand in `more` (names between spaces). */
 bool adze_onnx_attr_check(const adze_onnx_node *node, const adze_op_row *row, const char *more);
 /* Unread attributes as the row has them, appended to `attrs` (room for row->n_attrs). */
 bool adze_onnx_attr_convert(adze_onnx_node *node, const adze_op_row *row, adze_attr *attrs,

@@ -410,6 +410,51 @@ TEST(function_is_inlined)
     reader_end(&r);
 }
 
+/* An attribute of a call that there is not; a subgraph in the main graph stands in no function either. */
+TEST(attribute_of_a_call_outside_functions)
+{
+    reader r;
+    wire node = m_node("LeakyRelu", "l", "x", "y"), ref = {0};
+    w_str(&ref, 1, "alpha");
+    w_str(&ref, 21, "slope");
+    w_int(&ref, 20, 1);
+    w_msg(&node, 5, ref);
+    read_node(&r, node, 13, "2");
+    CHECK(!r.module);
+    CHECK(logged(&r, "m.onnx: node 'l' (LeakyRelu): attribute 'alpha' is that of a call, 'slope', but the node stands in "
+                     "no function"));
+    CHECK_INT((int64_t)adze_context_errors(r.context), 1);
+    reader_end(&r);
+
+    wire call = m_node("F", "call", "x", "y"), on = {0};
+    w_str(&call, 7, "my");
+    w_str(&on, 1, "slope");
+    w_str(&on, 21, "other");
+    w_int(&on, 20, 1);
+    w_msg(&call, 5, on);
+    wire model = m_model(m_one_node(call, "2", "2"), 13);
+    w_msg(&model, 8, m_opset("my", 1));
+    w_msg(&model, 25, m_function());
+    read_model(&r, model, NULL);
+    CHECK(!r.module);
+    CHECK(logged(&r, "node 'call' (F): attribute 'slope' is that of a call, 'other'"));
+    reader_end(&r);
+
+    wire function = m_function(), fallback = {0};
+    w_str(&fallback, 1, "slope");
+    w_str(&fallback, 21, "other");
+    w_msg(&function, 11, fallback);
+    call = m_node("F", "call", "x", "y");
+    w_str(&call, 7, "my");
+    model = m_model(m_one_node(call, "2", "2"), 13);
+    w_msg(&model, 8, m_opset("my", 1));
+    w_msg(&model, 25, function);
+    read_model(&r, model, NULL);
+    CHECK(!r.module);
+    CHECK(logged(&r, "node 'call' (F): the function's default for 'slope' is an attribute of a call, 'other'"));
+    reader_end(&r);
+}
+
 TEST(function_that_calls_itself)
 {
     reader r;
@@ -452,6 +497,7 @@ int main(void)
     RUN(unsupported_all_at_once);
     RUN(opsets_outside_the_range);
     RUN(function_is_inlined);
+    RUN(attribute_of_a_call_outside_functions);
     RUN(function_that_calls_itself);
     return unit_end();
 }
