@@ -27,6 +27,7 @@ typedef struct fault {
     const char *domain, *op_type; /* op_type NULL: of the model */
     uint32_t count, serial; /* nodes, and the last of them */
     const char *names[MAX_NAMES];
+    const char *note; /* that explains it; NULL: none */
     bool shown;
 } fault;
 
@@ -35,6 +36,9 @@ typedef struct adze_onnx_problems {
     void *outer_self;
     fault *faults;
     uint32_t count, capacity, n_nodes;
+    uint32_t last;         /* index + 1 of the fault that came last; 0: none */
+    const char *last_node; /* that it is of */
+    bool fresh;            /* nothing equal to it came before */
     adze_map *by_key;    /* interned key -> index + 1 */
     adze_map *unknown;   /* interned domain and op type -> what is said: its name is compared with all there are */
     const char *symbols; /* " --dim" takes them; NULL: not asked for yet */
@@ -257,6 +261,18 @@ static void count_in(fault *f, const char *name, uint32_t serial)
     f->count++;
 }
 
+/* A note of the node whose fault came last is held with it, to come behind it; what equals another fault needs none. */
+static void hold_note(adze_onnx_problems *p, const adze_diagnostic *d, adze_context *context)
+{
+    if (!p->last || d->loc.node != p->last_node) {
+        if (p->outer) p->outer(p->outer_self, d);
+        return;
+    }
+    fault *f = &p->faults[p->last - 1];
+    if (!p->fresh) return;
+    f->note = adze_internf(context, "%s%s%s", f->note ? f->note : "", f->note ? "\n  " : "", d->message);
+}
+
 /* An adze_sink. */
 static void hold(void *self, const adze_diagnostic *d)
 {
@@ -265,7 +281,7 @@ static void hold(void *self, const adze_diagnostic *d)
     adze_context *context = import->context;
     adze_onnx_node *node = import->current && import->current->name == d->loc.node ? import->current : NULL;
     if (d->severity == ADZE_NOTE) {
-        if (p->outer) p->outer(p->outer_self, d);
+        hold_note(p, d, context);
         return;
     }
     bool of_op = d->loc.op_type && !p->whole;
@@ -289,6 +305,9 @@ static void hold(void *self, const adze_diagnostic *d)
         node->faulty = true;
         p->n_nodes++;
     }
+    p->last = known ? (uint32_t)known : p->count;
+    p->fresh = !known;
+    p->last_node = d->loc.node;
     count_in(f, d->loc.node ? d->loc.node : first_name(context, d->message), node ? node->serial : 0);
     p->needed = NULL;
     p->whole = false;
@@ -324,7 +343,7 @@ static void write_names(adze_text *out, const fault *f)
 }
 
 /* Lines that the fault takes. */
-static uint32_t lines_of(const fault *f) { return 1u + (f->count > 1) + (f->needed != NULL); }
+static uint32_t lines_of(const fault *f) { return 1u + (f->count > 1) + (f->needed != NULL) + (f->note != NULL); }
 
 static void show(const adze_onnx_problems *p, fault *f)
 {
@@ -337,6 +356,7 @@ static void show(const adze_onnx_problems *p, fault *f)
     if (f->needed) adze_text_append(&text, "\n  needed: %s", f->needed);
     p->outer(p->outer_self, &(adze_diagnostic){f->severity, f->loc, text.data});
     adze_text_free(&text);
+    if (f->note) p->outer(p->outer_self, &(adze_diagnostic){ADZE_NOTE, f->loc, f->note});
     f->shown = true;
 }
 

@@ -207,8 +207,33 @@ TEST(poison_inside_a_branch)
     reader_end(&r);
 }
 
+/* What explains a fault comes behind it, once for all nodes that have it. */
+TEST(notes_follow_their_faults)
+{
+    wire graph = {0};
+    char name[16];
+    reader r;
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "c%d", i);
+        wire node = m_node("Conv", name, "x w", i ? name : "y");
+        w_msg(&node, 5, m_attr_int("group", 2));
+        w_msg(&graph, 1, node);
+    }
+    w_msg(&graph, 1, m_node("Wobble", "other", "x", "o"));
+    w_msg(&graph, 11, m_value("w", F32, "4 4 1 1"));
+    read_model(&r, m_model(ended(graph, "1 4 5 5", "y"), 17), NULL);
+    CHECK(!r.module);
+    const char *fault = strstr(r.log, "node 'c0' (Conv): weight is f32[4,4,1,1] but the input has 4 channels and group is 2");
+    const char *note = strstr(r.log, "expected the weight's second dim to be 2"), *next = strstr(r.log, "node 'other'");
+    CHECK(fault && note && next && fault < note && note < next);
+    CHECK_INT(times(&r, "expected the weight's"), 1);
+    CHECK_INT(times(&r, "3 nodes: 'c0', 'c1', 'c2'"), 1);
+    reader_end(&r);
+}
+
 int main(void)
 {
+    RUN(notes_follow_their_faults);
     RUN(poison_inside_a_branch);
     RUN(nodes_of_one_fault_are_one_message);
     RUN(faults_of_an_operator_stand_together);
