@@ -53,6 +53,9 @@ static bool bind_names(adze_onnx_node *node, const adze_onnx_scope *scope,
     if (node->n_in > head->n_input)
         return adze_onnx_invalid(node, "has %u inputs; the function takes %zu", node->n_in,
                                  head->n_input);
+    for (size_t i = head->n_output; i < node->proto->n_output; i++)
+        if (node->proto->output[i][0])
+            return adze_onnx_invalid(node, "has %zu outputs; the function gives %zu", i + 1, head->n_output);
     for (uint32_t i = 0; i < head->n_input; i++) {
         adze_ir_value *value = adze_onnx_operand(node, i);
         const char *name = adze_intern_z(node->import->context, head->input[i]);
@@ -68,10 +71,7 @@ static bool bind_names(adze_onnx_node *node, const adze_onnx_scope *scope,
 static bool take_outputs(adze_onnx_node *node, const adze_onnx_scope *scope,
                          const Pb__FunctionHead *head)
 {
-    if (node->n_out > head->n_output)
-        return adze_onnx_invalid(node, "has %u outputs; the function gives %zu", node->n_out,
-                                 head->n_output);
-    for (uint32_t i = 0; i < node->n_out; i++) {
+    for (uint32_t i = 0; i < node->n_out && i < head->n_output; i++) {
         const char *name = adze_intern_z(node->import->context, head->output[i]);
         adze_ir_value *value = adze_map_get(scope->values, name);
         if (!value || value == adze_onnx_absent())

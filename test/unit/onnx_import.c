@@ -410,6 +410,29 @@ TEST(function_is_inlined)
     reader_end(&r);
 }
 
+/* Whether anybody reads it or not; an empty name asks for none. */
+TEST(function_with_more_outputs)
+{
+    static const struct {
+        const char *out, *error; /* NULL: none */
+    } rows[] = {{"y z", "node 'call' (F): has 2 outputs; the function gives 1"},
+                {"y - z", "node 'call' (F): has 3 outputs; the function gives 1"},
+                {"y -", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        reader r;
+        wire node = m_node("F", "call", "x", rows[i].out);
+        w_str(&node, 7, "my");
+        wire model = m_model(m_one_node(node, "2", "2"), 13);
+        w_msg(&model, 8, m_opset("my", 1));
+        w_msg(&model, 25, m_function());
+        read_model(&r, model, NULL);
+        CHECK((r.module != NULL) == !rows[i].error);
+        if (rows[i].error) CHECK(logged(&r, rows[i].error));
+        CHECK_INT((int64_t)adze_context_errors(r.context), rows[i].error != NULL);
+        reader_end(&r);
+    }
+}
+
 /* An attribute of a call that there is not; a subgraph in the main graph stands in no function either. */
 TEST(attribute_of_a_call_outside_functions)
 {
@@ -497,6 +520,7 @@ int main(void)
     RUN(unsupported_all_at_once);
     RUN(opsets_outside_the_range);
     RUN(function_is_inlined);
+    RUN(function_with_more_outputs);
     RUN(attribute_of_a_call_outside_functions);
     RUN(function_that_calls_itself);
     return unit_end();
