@@ -15,7 +15,7 @@ static adze_status find_reduction(const adze_env *env, adze_string text, uint32_
            : ev_text_is(text, "min") ? MIN
                                      : NONE;
     if (*out == NONE && !ev_text_is(text, "none")) return ev_fail(env, ADZE_ERR_VALUE, "scatter: unknown reduction");
-    bool ordered = ev_is_number(dtype), sums = ev_is_number(ev_part(dtype)); /* complex numbers have no largest one */
+    _Bool ordered = ev_is_number(dtype), sums = ev_is_number(ev_part(dtype)); /* complex numbers have no largest one */
     return *out == NONE || ordered || (sums && *out <= MUL) ? ADZE_OK : ev_bad_dtype(env);
 }
 
