@@ -12,7 +12,7 @@ from pathlib import Path
 SOURCE = Path(sys.argv[1])
 WEIGHTS = "passes/weights/"
 FOLDERS = ("passes/gate/", "passes/integer/", "passes/lowrank/", "passes/prune/", "passes/quant/", "passes/recover/",
-           "passes/tile/", WEIGHTS)
+           "passes/tile/", "passes/widen/", WEIGHTS)
 EXAMPLES = "passes/examples_embedded.h"
 ALLOWED = {("passes/rule_lex.h", "ir/lex.h")}
 

@@ -33,24 +33,25 @@ FAMILIES = {
                    "emit_vector",
     "sums and choices": "reduce sum.c lookup select topk",
     "norms, softmax, losses": "norm loss",
-    "products and convolutions": "contraction conv einsum matmul contrib_bits contrib_experts product* contract* "
+    "products and convolutions": "contraction conv contrib_varlen einsum matmul contrib_bits contrib_experts product* contract* "
                                  "codes.c gather.c rows.c sparse",
-    "attention": "*attention* group flex",
+    "attention": "*attention* group flex contrib_streams",
     "windows": "window.[ch] window pool",
     "moves and shapes": "move shape reshape pad copy.h constant index "
-                        "transpose",
+                        "transpose bends.c",
     "resize and sampling": "resize sample sample.h deform suppress",
     "scatter": "scatter",
-    "quantization": "quant",
+    "quantization": "quant pack.c",
     "recurrent": "recurrent",
     "signal": "signal",
     "random": "random",
-    "sequences, maps, strings": "sequence string regex* tfidf map infer_map contrib_text cast_text decimal.*",
+    "sequences, maps, strings": "sequence string regex* tfidf map infer_map contrib_text contrib_hash cast_text "
+                                "decimal.*",
     "images": "image",
     "trees, SVM, features": "tree trees.* svm features linear list.c ml.h infer_table",
     "training and gradients": "training *gradient*",
     "control flow": "if upgrade_loop upgrade_scan repeat.* subgraph.c control step_control late infer_loop "
-                    "compose_loop search search.[ch] greedy",
+                    "compose_loop search search.[ch] greedy contrib_sampling contrib_align",
     "old forms": "legacy contrib_standard domains upgrade.* contrib.*",
     "shared by all": "compose.* eval.h access.h access_util infer.h infer_util fold emit.* emit_loop emit_memory floor "
                      "build.c loops.c nest.c tile.*",

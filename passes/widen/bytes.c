@@ -7,7 +7,7 @@
  *     %y = dequantize(%0, %s) : f32[8]                         %2 = clip(%1, -8, 7) : i8[8]
  *                                                              %y = dequantize(%2, %s) : f32[8]
  */
-#include "passes/widen.h"
+#include "passes/widen/widen.h"
 
 #include <stdlib.h>
 #include <string.h>

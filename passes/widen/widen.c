@@ -1,4 +1,4 @@
-/* widen: sums of half precision run in f32. Integers below a byte: widen_bytes.c.
+/* widen: sums of half precision run in f32. Integers below a byte: bytes.c.
  *
  * Casts move in front of moves that only such sums read, so that tensors between kernels are f32 where both sides
  * want them to be, and constants become f32 when the artifact is written.
@@ -11,7 +11,7 @@
 #include <adze/pass.h>
 
 #include "passes/examples_embedded.h"
-#include "passes/widen.h"
+#include "passes/widen/widen.h"
 
 typedef struct widener {
     adze_pass_run *run;
