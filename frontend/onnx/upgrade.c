@@ -64,6 +64,7 @@ static const adze_onnx_upgrade rows[] = {
     {"Pad", " pads value ", adze_onnx_upgrade_pad},
     {"QLinearConv", " auto_pad dilations group kernel_shape pads strides ", adze_onnx_upgrade_qlinear_conv},
     {"QLinearMatMul", NULL, adze_onnx_upgrade_qlinear_matmul},
+    {"RMSNormalization", NULL, adze_onnx_upgrade_rms_norm},
     {"RNN", " layout output_sequence ", adze_onnx_upgrade_recurrent},
     {"ReduceL1", " axes ", adze_onnx_upgrade_axes},
     {"ReduceL2", " axes ", adze_onnx_upgrade_axes},

@@ -61,6 +61,7 @@ bool adze_onnx_upgrade_softmax_loss(adze_onnx_node *node);
 /* upgrade_norm.c */
 bool adze_onnx_upgrade_instance_norm(adze_onnx_node *node);
 bool adze_onnx_upgrade_layer_norm(adze_onnx_node *node);
+bool adze_onnx_upgrade_rms_norm(adze_onnx_node *node);
 bool adze_onnx_upgrade_group_norm(adze_onnx_node *node);
 bool adze_onnx_upgrade_mean_variance_norm(adze_onnx_node *node);
 bool adze_onnx_batch_norm_training(adze_onnx_node *node);

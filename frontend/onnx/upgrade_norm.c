@@ -65,6 +65,15 @@ bool adze_onnx_upgrade_layer_norm(adze_onnx_node *node)
     return adze_onnx_finish_row(node) && compose_end(node, compose_cast(node, node->out[0], dtype));
 }
 
+/* The result has the operand's type; that of the scale may differ. */
+bool adze_onnx_upgrade_rms_norm(adze_onnx_node *node)
+{
+    term *x = adze_onnx_operand(node, 0), *scale = adze_onnx_operand(node, 1);
+    bool floats = x && scale && adze_dtype_get_kind(compose_dtype(scale)) == ADZE_KIND_FLOAT;
+    if (floats && !(node->in[1] = compose_cast(node, scale, compose_dtype(x)))) return false;
+    return adze_onnx_finish_row(node);
+}
+
 bool adze_onnx_upgrade_instance_norm(adze_onnx_node *node)
 {
     term *x, *scale, *bias;
