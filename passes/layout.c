@@ -357,11 +357,19 @@ static bool has_kernels(const adze_ir_value *value)
     return adze_type_is_tensor(type) && adze_type_dtype(type) != ADZE_DTYPE_str;
 }
 
+/* Have loops elements of that type? Those of others, of few bits or of two parts, are copied by the evaluation. */
+static bool has_lanes(adze_dtype dtype)
+{
+    uint32_t bits = adze_dtype_bits(dtype);
+    adze_dtype_kind kind = adze_dtype_get_kind(dtype);
+    return bits >= 8 && kind != ADZE_KIND_COMPLEX && (kind != ADZE_KIND_FLOAT || bits > 8);
+}
+
 /* The op reads a dense copy, made right above it, or one that the evaluation of `identity` gives. */
 static void copy_operand(adze_op *op, uint32_t index)
 {
     adze_ir_value *value = adze_op_operand(op, index);
-    if (!has_kernels(value)) {
+    if (!has_kernels(value) || !has_lanes(adze_type_dtype(adze_value_type(value)))) {
         adze_builder b = adze_builder_before(op);
         adze_op_set_operand(op, index, adze_build_unary(&b, "identity", value));
         return;
