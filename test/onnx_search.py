@@ -74,7 +74,8 @@ def over_gpt(op, seed, words=6, batch=3, length=3, longest=8, least=0, beams=3, 
                [info("sequences", I32, "batch", longest)])[:outputs]
     search = helper.make_node(op, names, [value.name for value in results], domain="com.microsoft", name="search",
                               **attributes)
-    graph = helper.make_graph([search], "g", [info(name, I32, "batch", length) for name in inputs], results,
+    graph = helper.make_graph([search], "g", [info(name, I32, "batch", value.shape[1]) for name, value in inputs.items()],
+                              results,
                               constants(**{k: v for k, v in given.items() if v is not None}))
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
                                                                  helper.make_opsetid("com.microsoft", 1)]), inputs
@@ -183,7 +184,8 @@ NOT_WHISPER = [({"hidden": True}, "encoder_hidden_states of sounds"),
 SHORT = {"seed": 3, "longest": 2}
 
 # (what differs, what is said)
-NOT_GREEDY = [({"longest": 3}, "max_length is 3, and a prompt has 3"), ({"longest": 1}, "max_length is 1"),
+NOT_GREEDY = [({"mask": [[1] * 5] * 3}, "an attention_mask of 5, and a prompt has 3"),
+              ({"longest": 3}, "max_length is 3, and a prompt has 3"), ({"longest": 1}, "max_length is 1"),
               ({"attributes": {"eos_token_id": -1}}, "is -1"),
               ({"attributes": {"decoder": helper.make_graph([], "empty", [], [])}}, "0 inputs and 0 outputs"),
               ({"attributes": {"init_decoder": helper.make_graph([], "empty", [], [])}}, "0 inputs and 0 outputs")]

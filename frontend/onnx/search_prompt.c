@@ -74,8 +74,13 @@ term *search_prompt_read(search *s, term *mask, term **values, term **caches)
     adze_onnx_node *node = s->node;
     adze_onnx_body body;
     term *count;
+    int64_t length;
     if (mask && (compose_rank(mask) != 2 || compose_dtype(mask) != ADZE_DTYPE_i32))
         return adze_onnx_unsupported(node, "an attention_mask that is not i32[batch, length]"), NULL;
+    if (mask && adze_dim_is_const(compose_dim(mask, 1), &length) && length != s->prompt)
+        return adze_onnx_invalid(node, "an attention_mask of %lld, and a prompt has %lld", (long long)length,
+                                 (long long)s->prompt),
+               NULL;
     bool ok = adze_onnx_body_begin(&body, node, node->scope, s->reader) && begin(s, mask, values, &count);
     for (uint32_t i = 0; ok && i < s->n_caches; i++)
         ok = (caches[i] = nothing(s, s->reader->input[N_PROMPT + i])) != NULL;
