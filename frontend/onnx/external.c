@@ -68,43 +68,57 @@ static const char *resolve(adze_context *context, const char *folder, const char
     return path;
 }
 
+typedef struct place {
+    const char *location;
+    uint64_t offset, length;
+} place;
+
+/* False after an error. Other keys, as checksum, say nothing of the place. */
+static bool read_place(const Pb__Tensor *tensor, adze_loc loc, place *out)
+{
+    static const char *const keys[] = {"location", "offset", "length"};
+    enum { LOCATION, OFFSET, N_KEYS = 3 };
+    bool given[N_KEYS] = {false};
+    for (size_t i = 0; i < tensor->n_external_data; i++) {
+        const char *key = tensor->external_data[i]->key, *value = tensor->external_data[i]->value;
+        int k = 0;
+        if (!key || !value) continue;
+        while (k < N_KEYS && strcmp(key, keys[k])) k++;
+        if (k == N_KEYS) continue;
+        if (given[k]) return adze_error(loc, "external data of '%s': %s is given twice",
+                                           tensor->name ? tensor->name : "", key);
+        given[k] = true;
+        if (k == LOCATION)
+            out->location = value;
+        else if (!parse_number(value, k == OFFSET ? &out->offset : &out->length))
+            return adze_error(loc, "external data: %s '%s' is no number", key, value);
+    }
+    if (!out->location || !*out->location) return adze_error(loc, "external data without a location");
+    return true;
+}
+
 adze_data *adze_onnx_external_data(adze_context *context, const char *folder,
                                    const Pb__Tensor *tensor, uint64_t bytes, adze_loc loc)
 {
-    const char *location = NULL;
-    uint64_t offset = 0, length = bytes, size;
-    for (size_t i = 0; i < tensor->n_external_data; i++) {
-        const char *key = tensor->external_data[i]->key, *value = tensor->external_data[i]->value;
-        if (!key || !value) continue;
-        bool ok = true;
-        if (strcmp(key, "location") == 0) location = value;
-        if (strcmp(key, "offset") == 0) ok = parse_number(value, &offset);
-        if (strcmp(key, "length") == 0) ok = parse_number(value, &length);
-        if (!ok) {
-            adze_error(loc, "external data: %s '%s' is no number", key, value);
-            return NULL;
-        }
-    }
-    if (!location || !*location) {
-        adze_error(loc, "external data without a location");
-        return NULL;
-    }
+    place at = {.length = bytes};
+    uint64_t size;
+    if (!read_place(tensor, loc, &at)) return NULL;
     if (!folder) {
-        adze_error(loc, "external data '%s' of a model that is not read from a folder", location);
+        adze_error(loc, "external data '%s' of a model that is not read from a folder", at.location);
         return NULL;
     }
-    const char *path = resolve(context, folder, location, loc, &size);
+    const char *path = resolve(context, folder, at.location, loc, &size);
     if (!path) return NULL;
-    if (length != bytes) {
+    if (at.length != bytes) {
         adze_error(loc, "external data '%s' has %llu bytes but the tensor takes %llu", path,
-                   (unsigned long long)length, (unsigned long long)bytes);
+                   (unsigned long long)at.length, (unsigned long long)bytes);
         return NULL;
     }
-    if (offset > size || bytes > size - offset) {
+    if (at.offset > size || bytes > size - at.offset) {
         adze_error(loc, "external data '%s': bytes %llu to %llu of a file of %llu", path,
-                   (unsigned long long)offset, (unsigned long long)(offset + bytes),
+                   (unsigned long long)at.offset, (unsigned long long)(at.offset + bytes),
                    (unsigned long long)size);
         return NULL;
     }
-    return adze_data_file(context, path, offset, bytes);
+    return adze_data_file(context, path, at.offset, bytes);
 }

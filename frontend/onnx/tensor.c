@@ -289,6 +289,10 @@ adze_data *adze_onnx_tensor_data(adze_onnx_import *import, const Pb__Tensor *ten
         adze_error(loc, "tensor '%s': data_location is %d", tensor->name ? tensor->name : "", tensor->data_location);
         return NULL;
     }
+    if (tensor->data_location == EXTERNAL && tensor->payload_chunks) {
+        adze_error(loc, "tensor '%s' has data in the model and outside it", tensor->name ? tensor->name : "");
+        return NULL;
+    }
     if (tensor->data_location == EXTERNAL)
         return adze_onnx_external_data(import->context, import->folder, tensor, shape->bytes, loc);
     if (!check_payload(tensor, shape, loc)) return NULL;

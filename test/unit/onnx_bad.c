@@ -445,6 +445,39 @@ TEST(external_data_outside_the_folder)
     refused(external_model("weights.bin", NULL, NULL), "not read from a folder");
 }
 
+/* Two places, or two kinds of data: nobody says which one counts. */
+TEST(external_data_twice)
+{
+    static const char *const keys[] = {"location", "offset", "length", "raw data", "floats", "checksum"};
+    enum { RAW_DATA = 3, FLOATS = 4, CHECKSUM = 5 };
+    float data[4] = {1, 2, 3, 4};
+    write_file("weights.bin", data, sizeof data);
+    for (int i = 0; i <= CHECKSUM; i++) {
+        reader r;
+        char want[64] = "tensor 'w' has data in the model and outside it";
+        wire graph = {0}, tensor = m_tensor("w", F32, "4");
+        w_msg(&tensor, 13, m_entry("location", "weights.bin"));
+        w_msg(&tensor, 13, m_entry("offset", "0"));
+        w_msg(&tensor, 13, m_entry("length", "16"));
+        w_msg(&tensor, 13, m_entry("checksum", "0"));
+        if (i < RAW_DATA) w_msg(&tensor, 13, m_entry(keys[i], i ? "0" : "other.bin"));
+        if (i < RAW_DATA) snprintf(want, sizeof want, "external data of 'w': %s is given twice", keys[i]);
+        if (i == RAW_DATA) w_bytes(&tensor, 9, data, sizeof data);
+        if (i == FLOATS) w_bytes(&tensor, 4, data, sizeof data);
+        if (i == CHECKSUM) w_msg(&tensor, 13, m_entry(keys[i], "1")); /* it is not read */
+        w_int(&tensor, 14, 1);
+        w_msg(&graph, 1, m_node("Add", "add", "x w", "y"));
+        w_msg(&graph, 5, tensor);
+        w_msg(&graph, 11, m_value("x", F32, "4"));
+        w_msg(&graph, 12, m_value("y", F32, "4"));
+        read_external(&r, m_model(graph, 13));
+        CHECK((r.module != NULL) == (i == CHECKSUM));
+        if (i < CHECKSUM) CHECK(logged(&r, want));
+        CHECK_INT((int64_t)adze_context_errors(r.context), i < CHECKSUM);
+        reader_end(&r);
+    }
+}
+
 /* ---- A file that changes ---- */
 
 /* The weight stays in the file; what is gone when it is read is an error. */
@@ -551,6 +584,7 @@ int main(void)
     RUN(functions_that_multiply);
     RUN(external_data);
     RUN(external_data_outside_the_folder);
+    RUN(external_data_twice);
     RUN(file_that_shrinks);
     RUN(file_that_shrinks_under_the_reader);
     RUN(no_regular_file);
