@@ -88,14 +88,17 @@ static bool read_npz(adze_feed *feed, const adze_device *d, const char *path)
     return ok;
 }
 
-/* An input's name may hold '=', so the text is compared with the names. */
-static bool read_single(adze_feed *feed, const adze_device *d, const char *single)
+/* An input's name may hold '=', so the text is compared with the names. `given`: by --input, of each input. */
+static bool read_single(adze_feed *feed, const adze_device *d, const char *single, bool *given)
 {
     adze_io_error error = {""};
     for (uint32_t i = 0; i < d->n_inputs; i++) {
         size_t n = strlen(d->inputs[i].name);
         if (strncmp(single, d->inputs[i].name, n) != 0 || single[n] != '=') continue;
         const char *path = single + n + 1;
+        if (given[i])
+            return adze_error(adze_loc_unknown(d->work->context), "--input names '%s' twice", d->inputs[i].name);
+        given[i] = true;
         adze_array_free(&feed->arrays[i]);
         feed->arrays[i] = (adze_array){0};
         if (adze_npy_read(path, &feed->arrays[i], &error))
@@ -108,8 +111,12 @@ static bool read_single(adze_feed *feed, const adze_device *d, const char *singl
 
 static bool read_files(adze_feed *feed, const adze_device *d, const adze_feed_flags *flags)
 {
+    bool *given = calloc(d->n_inputs + 1u, sizeof *given);
+    if (!given) return adze_error(adze_loc_unknown(d->work->context), "out of memory");
     bool ok = !flags->inputs || read_npz(feed, d, flags->inputs);
-    for (uint32_t i = 0; i < flags->singles.count && ok; i++) ok = read_single(feed, d, flags->singles.items[i]);
+    for (uint32_t i = 0; i < flags->singles.count && ok; i++)
+        ok = read_single(feed, d, flags->singles.items[i], given);
+    free(given);
     if (!ok) return false;
     for (uint32_t i = 0; i < d->n_inputs; i++) {
         char type[256];
