@@ -111,7 +111,10 @@ static int store(const adze_flag *flag, void *out, const char *value)
     switch (flag->kind) {
     case ADZE_FLAG_BOOL: *(bool *)field = true; return 0;
     case ADZE_FLAG_MAYBE: *(const char **)field = value ? value : ""; return 0;
-    case ADZE_FLAG_TEXT: *(const char **)field = value; return 0;
+    case ADZE_FLAG_TEXT:
+        *(const char **)field = value;
+        if (*value || strncmp(flag->value, "FILE", 4) != 0) return 0;
+        return adze_usage_error("%s takes the name of a file, got none", flag->name);
     case ADZE_FLAG_LIST: return add_item(field, value);
     case ADZE_FLAG_DIMS:
         if (is_dim(value)) return add_item(field, value);
