@@ -123,6 +123,7 @@ static bool find_makers(body *self)
     for (uint32_t i = 0; i < self->nodes->count; i++) {
         const Pb__Node *head = unpack(self, i);
         if (!head || !adze_onnx_reads(self->import->context, head, note_used, self)) return false;
+        self->import->nameless |= head->n_output == 0;
         for (size_t k = 0; k < head->n_output; k++) {
             if (!head->output[k][0]) continue;
             const char *value = intern(self, head->output[k]);
@@ -202,12 +203,21 @@ static bool find_version(adze_onnx_node *node)
                                                "the model does not say which opset it uses");
 }
 
+/* Makes the name stand for poison, in the outermost scope that is seen from here. */
+static adze_ir_value *poison(const adze_onnx_scope *scope, const char *name)
+{
+    while (scope->parent) scope = scope->parent;
+    adze_map_set(scope->values, name, adze_onnx_poison());
+    return adze_onnx_poison();
+}
+
 static bool find_inputs(adze_onnx_node *node, bool *out_poisoned)
 {
     *out_poisoned = false;
     for (size_t i = 0; i < node->proto->n_input; i++) {
         const char *name = adze_intern_z(node->import->context, node->proto->input[i]);
         adze_ir_value *value = *name ? adze_onnx_find(node->scope, name) : NULL;
+        if (*name && !value && node->import->nameless) value = poison(node->scope, name);
         if (*name && !value) return adze_onnx_invalid(node, "input '%s' is defined nowhere", name);
         if (value == adze_onnx_poison()) *out_poisoned = true;
         if (value == adze_onnx_absent()) value = NULL;

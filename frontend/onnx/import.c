@@ -164,8 +164,8 @@ static bool finish(adze_onnx_import *import, const adze_onnx_scope *scope, adze_
         if (adze_map_get(listed, names[i])) {
             adze_error(adze_onnx_source_loc(&import->source), "output '%s' is given twice", names[i]);
         } else if (!values[i]) {
-            adze_error(adze_onnx_source_loc(&import->source), "output '%s' is defined nowhere",
-                       names[i]);
+            if (!import->nameless)
+                adze_error(adze_onnx_source_loc(&import->source), "output '%s' is defined nowhere", names[i]);
         } else if (values[i] != adze_onnx_poison()) {
             values[i] = own_result(import, values[i], names[i], values, i);
             if (values[i] != adze_onnx_poison()) types[i] = adze_value_type(values[i]);

@@ -21,6 +21,7 @@ typedef struct adze_onnx_import {
     adze_map *taken;        /* interned symbol in use -> the last number that was put behind it, or 1 */
     adze_map *declared;     /* interned value name -> adze_type, from value_info and outputs */
     bool *dim_used;         /* per entry of options.dims */
+    bool nameless;          /* a node has no outputs, which is said: a name that nothing makes may be its */
     uint32_t n_inlined;     /* nodes of functions and of graphs inside nodes imported so far */
     adze_const *last_const; /* the last constant of the module that was seen, or an earlier one */
     uint64_t errors_before; /* of the context */

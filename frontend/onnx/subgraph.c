@@ -177,6 +177,7 @@ bool adze_onnx_body_run(adze_onnx_body *body)
     for (size_t i = 0; i < graph->n_output; i++) {
         const char *name = adze_intern_z(import->context, graph->output[i]->name);
         adze_ir_value *value = body->out[i] = adze_onnx_find(&body->scope, name);
+        if (!value && import->nameless) value = body->out[i] = adze_onnx_poison();
         if (!value || value == adze_onnx_absent())
             return adze_onnx_invalid(body->node, "output '%s' of its graph is defined nowhere", name);
         ok = ok && value != adze_onnx_poison();

@@ -207,6 +207,32 @@ TEST(poison_inside_a_branch)
     reader_end(&r);
 }
 
+/* What reads the outputs that a node does not have is not at fault itself, inside graphs neither. */
+TEST(a_node_without_outputs_is_one_fault)
+{
+    wire graph = {0}, node = m_node("If", "if", "c", "z");
+    reader r;
+    for (int i = 0; i < 2; i++) {
+        wire inner = {0}, attr = {0};
+        w_msg(&inner, 1, m_node("Relu", "inside", i ? "b" : "lost", "t"));
+        w_str(&inner, 2, "branch");
+        w_msg(&inner, 12, m_value(i ? "lost" : "t", F32, NULL));
+        w_str(&attr, 1, i ? "else_branch" : "then_branch");
+        w_msg(&attr, 6, inner);
+        w_int(&attr, 20, 5);
+        w_msg(&node, 5, attr);
+    }
+    w_msg(&graph, 1, m_node("Abs", "user", "lost", "b"));
+    w_msg(&graph, 1, m_node("Relu", "mute", "x", ""));
+    w_msg(&graph, 1, node);
+    w_msg(&graph, 11, m_value("c", 9, ""));
+    w_msg(&graph, 12, m_value("gone", F32, "2"));
+    read_model(&r, m_model(ended(graph, "2", "z"), 17), NULL);
+    CHECK(!r.module && logged(&r, "node 'mute' (Relu): the node has no outputs"));
+    CHECK_INT(lines(&r), 1);
+    reader_end(&r);
+}
+
 /* What explains a fault comes behind it, once for all nodes that have it. */
 TEST(notes_follow_their_faults)
 {
@@ -233,6 +259,7 @@ TEST(notes_follow_their_faults)
 
 int main(void)
 {
+    RUN(a_node_without_outputs_is_one_fault);
     RUN(notes_follow_their_faults);
     RUN(poison_inside_a_branch);
     RUN(nodes_of_one_fault_are_one_message);
