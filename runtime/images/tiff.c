@@ -19,7 +19,10 @@ static int on_error(TIFF *tiff, void *self, const char *module, const char *text
 {
     reader *r = self;
     (void)tiff, (void)module;
-    if (!r->why[0]) vsnprintf(r->why, sizeof r->why, text, args);
+    if (r->why[0]) return 1;
+    vsnprintf(r->why, sizeof r->why, text, args);
+    /* It goes on with a row that may be none, 4294967295. */
+    if (!strncmp(r->why, "Read error at", 13)) snprintf(r->why, sizeof r->why, "its data end before the picture does");
     return 1;
 }
 
