@@ -125,11 +125,11 @@ bool infer_gemm(adze_op *op, const adze_type **out_types)
 /* Input channels, groups and output channels agree as far as they are known. */
 static bool check_channels(const adze_op *op, const inferred *x, const inferred *w, int64_t group)
 {
-    int64_t channels, per_group, out;
+    int64_t channels, per_group, product, out;
     if (group < 1)
         return adze_error(adze_op_loc(op), "group of %s is %lld", adze_op_name(op), (long long)group);
     if (adze_dim_is_const(x->dims[1], &channels) && adze_dim_is_const(w->dims[1], &per_group) &&
-        channels != per_group * group) {
+        (__builtin_mul_overflow(per_group, group, &product) || channels != product)) {
         adze_error(adze_op_loc(op), "weight is %s but the input has %lld channels and group is %lld",
                    infer_type_text(op, 1), (long long)channels, (long long)group);
         if (channels % group == 0)
