@@ -69,8 +69,8 @@ bool adze_interp_own(adze_interp *interp, adze_loc loc, adze_value *value);
 /* interp_repeat.c: runs a `loop`. */
 bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out);
 
-/* interp_sequence.c: a `sequence_insert` on a sequence that is used no more, whose items stay where they are. Nothing is
- * done, and *out_done is false, where it is used, or the evaluation has something to say. */
+/* interp_sequence.c: a `sequence_insert` on a sequence that is used no more, whose items stay where they are. Nothing
+ * is done, and *out_done is false, where it is used, or the evaluation has something to say. */
 bool adze_interp_insert(adze_interp *interp, const adze_op *op, const adze_value *in, adze_value *out,
                         bool *out_done);
 

@@ -151,7 +151,7 @@ const adze_pass adze_pass_norm_rows = {
     .run = run,
     .purpose = "lower",
     .contract = "layer_norm and rms_norm of floats with known dims, whose scale and bias have the dims of the "
-                "normalized axes or one element. Mean and deviation, where they are read, are computed from the operand "
-                "once more, in their own element type: nothing changes with --precision=strict.",
+                "normalized axes or one element. Mean and deviation, where they are read, are computed from the "
+                "operand once more, in their own element type: nothing changes with --precision=strict.",
     .example = adze_example_norm_rows,
 };

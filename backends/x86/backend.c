@@ -97,7 +97,8 @@ static bool supports(const adze_op *op, char *why, size_t why_size)
     uint32_t n = adze_op_num_operands(op);
     for (uint32_t i = 0; i < n + adze_op_num_results(op); i++) {
         const adze_ir_value *v = i < n ? adze_op_operand(op, i) : adze_op_result(op, i - n);
-        if (v && !type_fits(adze_value_type(v), in_kernel(op) && !is_stored(op, i) && !packs(op), why, why_size)) return false;
+        bool computed = in_kernel(op) && !is_stored(op, i) && !packs(op);
+        if (v && !type_fits(adze_value_type(v), computed, why, why_size)) return false;
     }
     if (adze_op_is_control(op)) return true;
     if (row->regions_max)

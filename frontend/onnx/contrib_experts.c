@@ -31,8 +31,8 @@ static bool read_experts(adze_onnx_node *node, experts *e)
     return true;
 }
 
-/* Entries of p [tokens, experts] where `chosen` has its largest ones in a row, the last of equal ones first; others, and
- * what is not above the least share, get 0, as do all where the chosen ones' sum is 0. */
+/* Entries of p [tokens, experts] where `chosen` has its largest ones in a row, the last of equal ones first; others,
+ * and what is not above the least share, get 0, as do all where the chosen ones' sum is 0. */
 static term *largest(adze_onnx_node *node, const experts *e, term *chosen, term *p)
 {
     static const int64_t last = -1;

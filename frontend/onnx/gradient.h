@@ -44,7 +44,8 @@ bool derive_add_to(gradient *g, term *value, term *part);
 term *derive_shaped(adze_onnx_node *node, term *x, term *like);
 /* A value full of one number with the dims and the type of another. */
 term *derive_full(adze_onnx_node *node, term *like, double value);
-/* A gradient without values yet, and a map for copies of ops. False if memory is out; derive_end takes both either way. */
+/* A gradient without values yet, and a map for copies of ops. False if memory is out; derive_end takes both either
+ * way. */
 bool derive_begin(gradient *out, adze_onnx_node *node, adze_map **out_copies);
 void derive_end(gradient *g, adze_map *copies);
 

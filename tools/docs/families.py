@@ -33,8 +33,8 @@ FAMILIES = {
                    "emit_vector",
     "sums and choices": "reduce sum.c lookup select topk",
     "norms, softmax, losses": "norm loss",
-    "products and convolutions": "contraction conv contrib_varlen einsum matmul contrib_bits contrib_experts product* contract* "
-                                 "codes.c gather.c rows.c sparse",
+    "products and convolutions": "contraction conv contrib_varlen einsum matmul contrib_bits contrib_experts "
+                                 "product* contract* codes.c gather.c rows.c sparse",
     "attention": "*attention* group flex contrib_streams",
     "windows": "window.[ch] window pool",
     "moves and shapes": "move shape reshape pad copy.h constant index "
