@@ -207,28 +207,77 @@ static void ask_for(adze_module *module, adze_op *op, const candidate *c, bool w
     free(names);
 }
 
-/* Does what the device has of the op differ? Asked once; false after an error. */
-static bool differs(search *s, candidate *c)
+/* Runs a module that gives what is compared of the op first: 1 if that differs, 0 if not, -1 after an error. */
+static int run_and_compare(search *s, const candidate *c, adze_module *module)
 {
     const adze_check *check = s->check;
-    if (c->answer >= 0 || s->failed) return c->answer > 0;
-    adze_module *module = adze_module_clone(s->module);
-    ask_for(module, op_at(module, (uint32_t)(c - s->ops)), c, s->whole);
     adze_device device = {0};
     const adze_value *outputs;
-    s->failed = !adze_device_open_module(&device, check->work, check->common, module, check->path, check->kind) ||
-                !adze_device_run(&device, s->inputs, &outputs);
-    c->answer = 0;
-    for (uint32_t i = 0, k = 0; i < c->n_results && !s->failed && !c->answer; i++) {
+    bool ran = adze_device_open_module(&device, check->work, check->common, module, check->path, check->kind) &&
+               adze_device_run(&device, s->inputs, &outputs);
+    int answer = ran ? 0 : -1;
+    for (uint32_t i = 0, k = 0; i < c->n_results && !answer; i++) {
         adze_difference d;
         if (c->results[i].kind == ADZE_VALUE_ABSENT) continue;
         if (adze_values_compare(&outputs[k++], &c->results[i], check->tolerance, &d)) continue;
-        c->answer = 1;
+        answer = 1;
         s->difference = d;
         s->result = i;
     }
     adze_device_close(&device);
+    return answer;
+}
+
+/* Does what the device has of the op differ? Asked once; false after an error. */
+static bool differs(search *s, candidate *c)
+{
+    if (c->answer >= 0 || s->failed) return c->answer > 0;
+    adze_module *module = adze_module_clone(s->module);
+    ask_for(module, op_at(module, (uint32_t)(c - s->ops)), c, s->whole);
+    c->answer = run_and_compare(s, c, module);
+    s->failed = c->answer < 0;
+    if (s->failed) c->answer = 0;
     return c->answer > 0;
+}
+
+/* What the reference has of an operand, as a constant of the clone; NULL where it is none that can be one. */
+static adze_ir_value *as_constant(const search *s, adze_module *module, const adze_ir_value *operand)
+{
+    const adze_op *maker = operand ? adze_value_op(operand) : NULL;
+    const candidate *c = maker ? find(s, maker) : NULL;
+    const adze_type *type = operand ? adze_value_type(operand) : NULL;
+    uint32_t index = c ? adze_value_index(operand) : 0;
+    if (!c || index >= c->n_results || c->results[index].kind != ADZE_VALUE_TENSOR) return NULL;
+    const adze_value *value = &c->results[index];
+    if (value->dtype == ADZE_DTYPE_str || !adze_type_is_tensor(type)) return NULL;
+    adze_context *context = adze_module_context(module);
+    type = adze_type_tensor_const(context, (adze_dtype)value->dtype, value->rank, value->dims);
+    return adze_const_make(module, "given", type, value->data);
+}
+
+/* Does the op differ where it reads what the reference has, too? So where that cannot be found out. */
+static bool differs_alone(search *s, const candidate *c)
+{
+    adze_module *module = adze_module_clone(s->module);
+    adze_op *op = op_at(module, (uint32_t)(c - s->ops));
+    uint32_t given = 0;
+    for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
+        adze_ir_value *constant = as_constant(s, module, adze_op_operand(c->op, i));
+        if (!constant) continue;
+        adze_op_set_operand(op, i, constant);
+        given++;
+    }
+    if (!given || adze_op_num_regions(op)) {
+        adze_module_destroy(module);
+        return true;
+    }
+    ask_for(module, op, c, false);
+    adze_difference difference = s->difference;
+    uint32_t result = s->result;
+    int answer = run_and_compare(s, c, module);
+    s->difference = difference;
+    s->result = result;
+    return answer != 0;
 }
 
 static bool can_ask(const candidate *c)
@@ -438,7 +487,13 @@ void adze_check_first(const adze_check *check, const adze_value *inputs, const b
     if (found) {
         char at[160];
         adze_difference_place(&s.difference, at, sizeof at);
-        if (!report_inside(&s, found)) report(&s, found->op, s.result, &s.difference, at);
+        if (!report_inside(&s, found)) {
+            report(&s, found->op, s.result, &s.difference, at);
+            if (!differs_alone(&s, found))
+                adze_note(adze_op_loc(found->op),
+                          "fed what the reference has, it makes what the reference makes: what it reads here differs "
+                          "within the bound, and it magnifies that");
+        }
     } else if (ok && !s.failed)
         report_makers(&s, outputs);
     for (uint32_t i = 0; i < s.count; i++) {
