@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { DEFAULT_RUNS = 20, DEFAULT_WARM_UP = 2, MAX_RUNS = ADZE_BENCH_MAX_RUNS };
 
@@ -40,7 +41,7 @@ static const adze_flag flags[] = {
 static const char usage[] =
     "Usage: adze bench IN.onnx|IN.adz|IN.so... [flags]\n"
     "Times runs of one or more models, which take turns. Models are compiled first, for --target (default:\n"
-    "x86:host). Without inputs, seeded random ones are made.\n"
+    "x86:host). Without inputs, seeded random ones are made, where symbolic dims are 1 or what --dim says.\n"
     "Example: adze bench old.so new.so --threads=4 --profile\n";
 
 /* ---- Timing ---- */
@@ -139,6 +140,12 @@ static bool report_all(const options *o, adze_bench *benches, uint32_t n)
     return ok;
 }
 
+/* Models side by side mostly have the same dims, which are told once. */
+static bool same_ones(const adze_feed *a, const adze_feed *b)
+{
+    return a->ones.size == b->ones.size && (!a->ones.size || !memcmp(a->ones.data, b->ones.data, a->ones.size));
+}
+
 static bool run_all(const options *o, adze_work *work, char **paths, uint32_t n)
 {
     adze_bench *benches = calloc(n, sizeof *benches);
@@ -148,6 +155,9 @@ static bool run_all(const options *o, adze_work *work, char **paths, uint32_t n)
                               is_reference(o) ? ADZE_DEVICE_REFERENCE : ADZE_DEVICE_COMPILED) &&
              adze_feed_load(&benches[i].feed, &benches[i].device, &o->common, &o->feed);
     ok = ok && time_all(o, benches, n) && report_all(o, benches, n);
+    for (uint32_t i = 0; benches && i < n; i++)
+        if (!i || !same_ones(&benches[i].feed, &benches[i - 1].feed))
+            adze_feed_tell(&benches[i].feed, &benches[i].device, ok);
     for (uint32_t i = 0; benches && i < n; i++) {
         adze_feed_free(&benches[i].feed);
         adze_device_close(&benches[i].device);

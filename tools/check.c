@@ -37,7 +37,8 @@ static const char usage[] =
     "every output with the reference, --expect or --data-set (there --rtol is 1e-3). On a difference, names the\n"
     "first op that differs, with its ONNX node. Where a pass may change results, as quantize-fuse does, the reference\n"
     "runs what it left, and a line says how far that is from the model as written; --precision=strict runs no such\n"
-    "pass. --target=reference checks the reference itself; with --passes or -O, what these make of IN there.\n\n"
+    "pass. --target=reference checks the reference itself; with --passes or -O, what these make of IN there.\n"
+    "Without inputs, seeded random ones are made, where symbolic dims are 1 or what --dim says.\n\n"
     "Example: adze check model.onnx --target=x86:x86-64-v3 --inputs=x.npz\n";
 
 static bool fail(const adze_check *c, const char *path, const char *what)
@@ -243,6 +244,7 @@ static bool run_check(const options *o, const adze_check *c, adze_device *device
     adze_feed feed;
     ok = adze_feed_load(&feed, device, c->common, &o->feed) &&
          (o->expect ? check_expected(c, device, &feed, o->expect) : check_reference(c, device, &feed));
+    adze_feed_tell(&feed, device, ok);
     adze_feed_free(&feed);
     return ok;
 }

@@ -28,6 +28,7 @@ void adze_feed_free(adze_feed *feed)
     for (uint32_t i = 0; feed->arrays && i < feed->count; i++) adze_array_free(&feed->arrays[i]);
     free(feed->arrays);
     free(feed->values);
+    adze_text_free(&feed->ones);
     *feed = (adze_feed){0};
 }
 
@@ -130,21 +131,44 @@ static bool read_files(adze_feed *feed, const adze_device *d, const adze_feed_fl
 
 /* ---- Random values ---- */
 
+enum { MAX_ONES = 8 }; /* that are told by name */
+
+/* What symbols are where inputs are made up. */
+typedef struct sizes {
+    const adze_flag_list *dims; /* --dim */
+    adze_text *told;            /* adze_feed.ones */
+    const char *ones[MAX_ONES];
+    uint32_t n_ones;
+} sizes;
+
+static void note_one(sizes *s, const char *name)
+{
+    if (s->n_ones == MAX_ONES) return;
+    for (uint32_t i = 0; i < s->n_ones; i++)
+        if (!strcmp(s->ones[i], name)) return;
+    s->ones[s->n_ones++] = name;
+    if (s->n_ones == MAX_ONES) name = "…";
+    adze_text_append(s->told, "%s%s", s->n_ones > 1 ? " = " : "", name);
+}
+
 /* --dim NAME=VALUE of a symbol, else 1. */
 static bool value_of(void *self, const char *name, int64_t *out)
 {
-    const adze_flag_list *dims = self;
+    sizes *s = self;
+    bool given = false;
     *out = 1;
-    for (uint32_t i = 0; i < dims->count; i++) {
-        const char *equals = strchr(dims->items[i], '=');
-        if (!equals || (size_t)(equals - dims->items[i]) != strlen(name)) continue;
-        if (!strncmp(dims->items[i], name, strlen(name))) *out = strtoll(equals + 1, NULL, 10);
+    for (uint32_t i = 0; i < s->dims->count; i++) {
+        const char *item = s->dims->items[i], *equals = strchr(item, '=');
+        if (!equals || (size_t)(equals - item) != strlen(name) || strncmp(item, name, strlen(name)) != 0) continue;
+        *out = strtoll(equals + 1, NULL, 10);
+        given = true;
     }
+    if (!given) note_one(s, name);
     return true;
 }
 
-static bool make_random(adze_array *a, const adze_device *d, const adze_port *port, adze_flag_list *dims,
-                        uint64_t *state, uint64_t *room)
+static bool make_random(adze_array *a, const adze_device *d, const adze_port *port, sizes *s, uint64_t *state,
+                        uint64_t *room)
 {
     adze_loc loc = adze_loc_unknown(d->work->context);
     char type[256];
@@ -155,7 +179,7 @@ static bool make_random(adze_array *a, const adze_device *d, const adze_port *po
     *a = (adze_array){.dtype = adze_type_dtype(port->type), .rank = adze_type_rank(port->type)};
     for (uint32_t k = 0; k < a->rank; k++) {
         const adze_dim *dim = adze_type_dim(port->type, k);
-        if (!adze_dim_evaluate(dim, NULL, 0, value_of, dims, &a->dims[k]) || a->dims[k] < 0 ||
+        if (!adze_dim_evaluate(dim, NULL, 0, value_of, s, &a->dims[k]) || a->dims[k] < 0 ||
             __builtin_mul_overflow(count, (uint64_t)a->dims[k], &count) || count > UINT64_C(1) << 40)
             return adze_error(loc, "%s: input '%s', %s, has no size; give --dim or --inputs", d->path, port->name,
                               type);
@@ -191,7 +215,7 @@ bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_commo
 {
     uint32_t n = device->n_inputs;
     uint64_t state = (uint64_t)flags->seed, room = device->work->max_memory ? device->work->max_memory : UINT64_MAX;
-    adze_flag_list dims = common->dims;
+    sizes s = {.dims = &common->dims, .told = &feed->ones};
     *feed = (adze_feed){
         .count = n, .arrays = calloc(n + 1u, sizeof(adze_array)), .values = calloc(n + 1u, sizeof(adze_value))};
     if (!feed->arrays || !feed->values)
@@ -199,14 +223,23 @@ bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_commo
     bool ok = check_ports(device);
     bool given = flags->inputs || flags->singles.count;
     if (!ok) return false;
-    if (given && dims.count && adze_is_artifact(device->path))
+    if (given && common->dims.count && adze_is_artifact(device->path))
         ok = adze_error(adze_loc_unknown(device->work->context),
                         "%s: --dim cannot fix a dim of an artifact, whose inputs say what it is", device->path);
     else if (given)
         ok = read_files(feed, device, flags);
     else
         for (uint32_t i = 0; i < n && ok; i++)
-            ok = make_random(&feed->arrays[i], device, &device->inputs[i], &dims, &state, &room);
+            ok = make_random(&feed->arrays[i], device, &device->inputs[i], &s, &state, &room);
     for (uint32_t i = 0; i < n && ok; i++) feed->values[i] = adze_array_value(&feed->arrays[i]);
     return ok;
+}
+
+void adze_feed_tell(const adze_feed *feed, const adze_device *device, bool ok)
+{
+    if (!feed->ones.size) return;
+    adze_note(adze_loc_unknown(device->work->context),
+              ok ? "inputs were made up, with %.*s = 1; --dim changes it"
+                 : "the inputs were made up, with %.*s = 1; give --dim or --inputs",
+              (int)feed->ones.size, feed->ones.data);
 }

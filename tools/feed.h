@@ -77,6 +77,7 @@ typedef struct adze_feed {
     uint32_t count;
     adze_array *arrays; /* own the memory */
     adze_value *values; /* the same for adze_device_run; dims and data lie in `arrays` */
+    adze_text ones;     /* "B = S": symbolic dims that are 1 because nobody said what they are; empty: none */
 } adze_feed;
 
 /* Reads the files that the flags name; without any, makes random values: floats in [-1, 1), integers of
@@ -84,6 +85,8 @@ typedef struct adze_feed {
  * what --dim says, else 1. Free the feed either way. */
 bool adze_feed_load(adze_feed *feed, const adze_device *device, const adze_common *common,
                     const adze_feed_flags *flags);
+/* After the run: one note where made-up inputs have symbolic dims of 1; if the run failed, with what to try. */
+void adze_feed_tell(const adze_feed *feed, const adze_device *device, bool ok);
 void adze_feed_free(adze_feed *feed);
 /* Reads entry `index` of an archive, held to the memory bound; false after an error. */
 bool adze_feed_read(adze_work *work, const adze_npz *npz, const char *path, uint32_t index, adze_array *out);

@@ -142,6 +142,7 @@ static int run(adze_work *work, const void *given, char **files, int n_files)
         print_value(&results[i]);
         printf("\n");
     }
+    adze_feed_tell(&feed, &device, ok);
     adze_feed_free(&feed);
     adze_device_close(&device);
     return !ok;
