@@ -131,6 +131,22 @@ static adze_port read_port(adze_context *context, const adze_artifact *artifact,
                        adze_type_tensor(context, (adze_dtype)io->dtype, io->rank, dims, NULL)};
 }
 
+/* Does an input's dim read the symbol? Others stand for what a run finds out. */
+static bool is_chosen(const adze_artifact *a, uint32_t symbol)
+{
+    for (uint32_t i = 0; i < a->n_inputs; i++)
+        for (uint32_t k = 0; k < a->inputs[i].rank; k++) {
+            uint32_t index = a->inputs[i].dims[k];
+            if (index >= a->n_dims) continue;
+            const adze_artifact_dim *dim = &a->dims[index];
+            for (uint64_t c = 0; c + 1 < dim->n_code; c++) {
+                if (dim->code[c] > ADZE_DIM_CODE_SYMBOL) continue;
+                if (dim->code[c++] == ADZE_DIM_CODE_SYMBOL && dim->code[c] == symbol) return true;
+            }
+        }
+    return false;
+}
+
 /* An artifact is what it is: --dim only says what its open dims are where inputs are made up. */
 static bool check_dims(const adze_device *d, const adze_common *common, const adze_artifact *a)
 {
@@ -141,8 +157,9 @@ static bool check_dims(const adze_device *d, const adze_common *common, const ad
         bool found = false;
         for (uint32_t k = 0; k < a->n_symbols; k++) {
             const char *name = a->symbols[k].name;
+            if (!is_chosen(a, k)) continue;
             found |= strlen(name) == n && !strncmp(name, item, n);
-            adze_text_append(&names, "%s%s", k ? ", " : "; it has ", name);
+            adze_text_append(&names, "%s%s", names.size ? ", " : "; it has ", name);
         }
         if (!found)
             adze_error(adze_loc_unknown(d->work->context), "%s: the artifact has no symbolic dim '%.*s'%.*s", d->path,
