@@ -183,7 +183,7 @@ def main():
         if not args.check:
             path.write_text(page)
         elif not path.exists() or path.read_text() != page:
-            print(f"docs/{name}.md is out of date: run tools/docs/generate.py")
+            print(f"docs/{name}.md is out of date: run build/venv/bin/python tools/docs/generate.py {args.adze}")
             stale = True
     if args.check and not stale:
         print("the pages are up to date")

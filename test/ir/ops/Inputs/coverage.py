@@ -15,7 +15,7 @@ for path in pathlib.Path(sys.argv[2]).glob("*.adz"):
             for name in re.findall(r"(?:= |^\s*)([a-z_0-9]+)\(", line):
                 (bad if expected else good).add(name)
             expected = False
-missing = [f"no case of {op}" for op in ops if op not in good]
-missing += [f"no negative twin of {op}" for op in ops if op not in bad]
+missing = [f"no case of {op} in test/ir/ops/*.adz" for op in ops if op not in good]
+missing += [f"no negative twin of {op} in test/ir/ops/*_bad.adz" for op in ops if op not in bad]
 print("\n".join(missing))
 sys.exit(bool(missing) or not ops)
