@@ -61,7 +61,10 @@ adze_op *adze_build(adze_builder *builder, const char *name, adze_ir_value *cons
     loc.context = context;
     const adze_op_row *row = adze_row_find(context, name);
     if (!row) {
-        adze_error(loc, "there is no op '%s'", name);
+        char ask[96];
+        adze_nearest nearest = {.wanted = name};
+        adze_nearest_offer_ops(&nearest, context);
+        adze_error(loc, "there is no op '%s'%s", name, adze_nearest_ask(&nearest, ask, sizeof ask));
         return NULL;
     }
     if (!types && !n_results) n_results = row->out_min;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <adze/row.h>
 #include <adze/text.h>
 
 enum { MAX_NAME = 64, ALMOST = 1 };
@@ -47,6 +48,11 @@ void adze_nearest_offer(adze_nearest *nearest, const char *name)
     if (distance > bound || (nearest->name && distance >= nearest->distance)) return;
     nearest->name = name;
     nearest->distance = distance;
+}
+
+void adze_nearest_offer_ops(adze_nearest *nearest, const adze_context *context)
+{
+    for (uint32_t i = 0; i < adze_row_count(context); i++) adze_nearest_offer(nearest, adze_row_get(context, i)->name);
 }
 
 const char *adze_nearest_ask(const adze_nearest *nearest, char *buffer, size_t size)

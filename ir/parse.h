@@ -78,6 +78,9 @@ const adze_type *adze_parse_type(adze_parser *p);
 adze_dtype adze_parse_dtype_of(const adze_token *token);
 bool adze_parse_int(adze_parser *p, int64_t *out);
 
+/* parse_op.c: reports that `name`, at `token`, is no op, and which one is near. */
+void adze_parse_no_op(adze_parser *p, const adze_token *token, const char *name);
+
 /* parse_attr.c: `{name = value, …}` with the opening brace current. */
 bool adze_parse_op_attrs(adze_parser *p, adze_op *op);
 /* Attributes of modules and functions: kinds come from the spelling. */

@@ -322,7 +322,7 @@ static adze_data *parse_derived(adze_parser *p, const adze_type *type)
     const char *text = adze_parse_name(p, &name);
     const adze_op_row *row = text ? adze_row_find(p->context, text) : NULL;
     adze_parse_next(p);
-    if (text && !row) adze_parse_error(p, &name, "no op '%s'", text);
+    if (text && !row) adze_parse_no_op(p, &name, text);
     if (!row || !parse_inputs(p, &inputs, &broken)) return NULL;
     if (broken) { /* reported there */
         if (p->token.kind == '{') adze_parse_skip_line(p, NULL, p->braces);

@@ -223,12 +223,20 @@ static bool check_count(adze_parser *p, const op_text *text, uint32_t got, uint3
                             text->name.text, verb, range, noun, one ? "" : "s", got);
 }
 
+void adze_parse_no_op(adze_parser *p, const adze_token *token, const char *name)
+{
+    char ask[96];
+    adze_nearest nearest = {.wanted = name};
+    adze_nearest_offer_ops(&nearest, p->context);
+    adze_parse_error(p, token, "no op '%s'%s", name, adze_nearest_ask(&nearest, ask, sizeof ask));
+}
+
 static adze_op *make_op(adze_parser *p, adze_region *region, const op_text *text)
 {
     const char *name = adze_parse_name(p, &text->name);
     const adze_op_row *row = name ? adze_row_find(p->context, name) : NULL;
     if (!row) {
-        if (name) adze_parse_error(p, &text->name, "no op '%s'", name);
+        if (name) adze_parse_no_op(p, &text->name, name);
         return NULL;
     }
     bool fits =

@@ -287,8 +287,12 @@ static bool read_op(parser *p, adze_rule_op *op, uint32_t *out_var)
         if (!name) return false;
         op->row = adze_row_find(p->lex.context, name);
         if (!op->row) {
+            char ask[96];
+            adze_nearest nearest = {.wanted = name};
+            adze_nearest_offer_ops(&nearest, at.context);
             p->lex = at;
-            return fail(p, "there is no op '%s'", name);
+            return fail(p, "there is no op %s",
+                        adze_internf(at.context, "'%s'%s", name, adze_nearest_ask(&nearest, ask, sizeof ask)));
         }
     }
     return read_operands(p, op) && read_attrs(p, op);

@@ -182,9 +182,9 @@ static int help_op(adze_work *work, const adze_common *common, const char *name)
     if (!row) {
         char ask[96];
         adze_nearest nearest = {.wanted = name};
+        adze_nearest_offer_ops(&nearest, work->context);
         for (uint32_t i = 0; i < adze_row_count(work->context); i++) {
             const adze_op_row *one = adze_row_get(work->context, i);
-            adze_nearest_offer(&nearest, one->name);
             if (one->onnx && !strcmp(one->onnx, name)) nearest.name = one->name, nearest.distance = 0;
         }
         return adze_usage_error("there is no op named '%s'%s", name, adze_nearest_ask(&nearest, ask, sizeof ask));

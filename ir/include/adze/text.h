@@ -60,6 +60,8 @@ typedef struct adze_nearest {
     uint32_t distance;
 } adze_nearest;
 ADZE_API void adze_nearest_offer(adze_nearest *nearest, const char *name);
+/* Offers the names of all ops. */
+ADZE_API void adze_nearest_offer_ops(adze_nearest *nearest, const adze_context *context);
 /* "; did you mean 'NAME'?" in `buffer`, or "". */
 ADZE_API const char *adze_nearest_ask(const adze_nearest *nearest, char *buffer, size_t size);
 
