@@ -175,6 +175,12 @@ bool adze_registry_has_backend(const adze_registry *registry, const char *name)
            (adze_name_is_valid(name) && !access(backend_path(registry, name), R_OK));
 }
 
+void adze_backend_suffixes(const char *const *suffixes, adze_text *out)
+{
+    for (uint32_t i = 0; suffixes[i]; i++)
+        adze_text_append(out, "%s%s", i ? ", " : "", *suffixes[i] ? suffixes[i] : "none");
+}
+
 const adze_backend *adze_registry_backend(adze_registry *registry, const char *name)
 {
     const adze_backend *backend = adze_registry_find_backend(registry, name);

@@ -43,7 +43,12 @@ static int check_output(adze_work *work, const options *o)
     const char *slash = strrchr(o->output, '/'), *name = slash ? slash + 1 : o->output, *dot = strrchr(name, '.');
     for (uint32_t i = 0; backend->suffixes[i]; i++)
         if (!strcmp(backend->suffixes[i], dot ? dot : "")) return 0;
-    return adze_usage_error("%s: the %s backend does not write '%s' files", o->output, backend->name, dot ? dot : name);
+    adze_text list = {0};
+    adze_backend_suffixes(backend->suffixes, &list);
+    status = adze_usage_error("%s: the %s backend does not write '%s' files; suffixes are %.*s", o->output,
+                              backend->name, dot ? dot : name, (int)list.size, list.data ? list.data : "");
+    adze_text_free(&list);
+    return status;
 }
 
 static int run(adze_work *work, const void *given, char **files, int n_files)

@@ -30,8 +30,12 @@ static bool find_form(const x86_compile *c, form *out)
                             : ASSEMBLY;
             return true;
         }
-    return adze_error(adze_loc_unknown(c->context), "%s: the x86 backend does not write '%s' files",
-                      c->options->output, dot);
+    adze_text list = {0};
+    adze_backend_suffixes(x86_suffixes, &list);
+    adze_error(adze_loc_unknown(c->context), "%s: the x86 backend does not write '%s' files; suffixes are %.*s",
+               c->options->output, dot, (int)list.size, list.data ? list.data : "");
+    adze_text_free(&list);
+    return false;
 }
 
 static bool find_levels(x86_compile *c)

@@ -55,6 +55,9 @@ struct adze_backend {
     bool takes_tensors; /* emit takes modules of tensor ops too, without loops and places in memory */
 };
 
+/* Appends suffixes for a message: ".so, .o, none, .mlir" (registry.c). */
+ADZE_API void adze_backend_suffixes(const char *const *suffixes, adze_text *out);
+
 #ifdef __cplusplus
 }
 #endif
