@@ -208,7 +208,7 @@ static const char *reason_of(const compress_job *job, uint32_t layer, uint32_t c
 {
     if (!job->reasons) return "named in the plan file";
     if (!compress_layer_at(job, job->trials[job->best].chosen[job->n_layers], layer)->rows) return "left out";
-    if (chosen) return "chosen by the plan";
+    if (chosen) return "chosen by the search";
     for (uint32_t f = 1; f < job->n_formats; f++) {
         const char *reason = job->reasons[(size_t)layer * job->n_formats + f];
         if (!reason) return "float: its loss is spent better elsewhere";

@@ -221,12 +221,12 @@ static void goals(adze_text *out, const adze_report *r)
                          held ? "✓ goal held" : "✗ goal missed");
         adze_report_words(out, goal, "text");
         adze_report_put(out, "</code> <span>reached ");
-        adze_report_field(out, goal, "reached", adze_report_plain);
+        adze_report_field(out, goal, "reached", adze_report_goal_figure(goal));
         if (adze_report_get(goal, "kind")) {
             adze_report_put(out, " (");
             adze_report_words(out, goal, "kind");
             adze_report_put(out, ", bound ");
-            adze_report_field(out, goal, "bound", adze_report_plain);
+            adze_report_field(out, goal, "bound", adze_report_goal_figure(goal));
             adze_report_put(out, ")");
         }
         adze_report_put(out, "</span></li>\n");

@@ -153,6 +153,12 @@ void adze_report_plain(adze_text *out, double value) { with_unit(out, "%.*g", 6,
 
 void adze_report_times(adze_text *out, double value) { with_unit(out, "%.*f×", 2, value); }
 
+adze_report_figure *adze_report_goal_figure(const adze_json *goal)
+{
+    const adze_json *text = adze_report_get(goal, "text");
+    return text && text->size && text->text[text->size - 1] == '%' ? adze_report_percent : adze_report_plain;
+}
+
 /* ---- Text ---- */
 
 /* The character of a valid sequence. */

@@ -45,6 +45,9 @@ adze_report_figure adze_report_bytes, adze_report_ms, adze_report_us, adze_repor
     adze_report_percent, adze_report_points, adze_report_plain, adze_report_times, adze_report_seconds,
     adze_report_bytes_short, adze_report_us_short;
 
+/* That of what a goal bounds and reached: per cents where its text says so. */
+adze_report_figure *adze_report_goal_figure(const adze_json *goal);
+
 /* Appends text that came from a model: control characters, bytes that are no UTF-8 and marks that turn the direction of
  * writing become visible signs; with `html` also what means something to HTML. At most `limit` characters; 0 = all. */
 void adze_report_escape(adze_text *out, const char *text, size_t size, bool html, size_t limit);

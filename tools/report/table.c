@@ -116,7 +116,7 @@ static void goals(adze_text *out, const adze_report *r)
         label(out, "goal");
         words(out, g, "text", 0);
         adze_report_put(out, adze_report_is_true(g, "held") ? ": held, reached " : ": MISSED, reached ");
-        adze_report_plain(out, adze_report_number(g, "reached"));
+        adze_report_goal_figure(g)(out, adze_report_number(g, "reached"));
         adze_report_put(out, "\n");
     }
 }
