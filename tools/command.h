@@ -88,7 +88,8 @@ typedef struct adze_common {
 #define ADZE_COMMON_START {.level = -1, .threads = 1}
 
 #define ADZE_COMMON_FLAGS                                                                                          \
-    {"-O", "0..3", "named pipeline", ADZE_FLAG_LEVEL, offsetof(adze_common, level)},                               \
+    {"-O", "0..3", "named pipeline (compiling: default 2; 3 is the same today)", ADZE_FLAG_LEVEL,                  \
+         offsetof(adze_common, level)},                                                                            \
         {"--passes", "PIPELINE", "passes to run instead, e.g. fold,dce", ADZE_FLAG_TEXT,                           \
          offsetof(adze_common, passes)},                                                                           \
         ADZE_COMMON_FLAGS_WITHOUT_PASSES

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NAMES = 28 }; /* columns of --help before the texts */
+
 int adze_usage_error(const char *format, ...)
 {
     va_list args;
@@ -27,6 +29,14 @@ static void print_name(const adze_flag *flag, char *room, size_t size)
              maybe ? "]" : "");
 }
 
+/* Characters of UTF-8: each takes a column. */
+static int width(const char *text)
+{
+    int n = 0;
+    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
 void adze_flags_help(const adze_flag *flags, const char *usage)
 {
     printf("%s\nFlags:\n", usage);
@@ -39,9 +49,10 @@ void adze_flags_help(const adze_flag *flags, const char *usage)
             used += (size_t)snprintf(left + used, sizeof left - used, ", ");
             print_name(flags, left + used, sizeof left - used);
         }
-        printf("  %-28s%s%s\n", left, strlen(left) > 28 ? "  " : " ", help);
+        int n = width(left);
+        printf("  %s%*s%s%s\n", left, n < NAMES ? NAMES - n : 0, "", n > NAMES ? "  " : " ", help);
     }
-    printf("  %-28s %s\n", "--help", "print this");
+    printf("  %-*s %s\n", NAMES, "--help", "print this");
 }
 
 void adze_flags_free(const adze_flag *flags, void *out)
