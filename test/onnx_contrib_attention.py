@@ -1,4 +1,5 @@
-"""Cases of com.microsoft's attentions, for onnx_contrib.py: they stand behind those of onnx_contrib_cases.py."""
+"""Cases of com.microsoft's attentions, for onnx_contrib.py: they stand behind those of the other files."""
+import onnx_contrib_streams  # noqa: F401  whose cases stand ahead of these
 from onnx_contrib_cases import CASES, OPEN, SHARED, WANTED, bytes_, case, f32, floats, i8, ints, random, u8
 from onnx_suite import TensorProto, helper, np, run_onnx
 
