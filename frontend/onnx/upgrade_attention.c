@@ -291,23 +291,45 @@ static term *cache(adze_onnx_node *node, uint32_t index, uint32_t heads_axis)
     return compose_unsqueeze(node, values, heads_axis, heads_axis + 1);
 }
 
-term *adze_onnx_turn(adze_onnx_node *node, const rotary *r)
+/* Halves as an axis of two: x * cos + (x with its halves swapped) * (-sin, sin), one loop over all. */
+static term *turn_halves(adze_onnx_node *node, const rotary *r, term *x)
 {
+    static const int64_t signs[] = {-1, 1};
     adze_context *context = node->import->context;
+    const adze_dim *two = adze_dim_const(context, 2), *one = adze_dim_const(context, 1);
+    const adze_dim *dims[] = {compose_dim(x, 0), compose_dim(x, 1), compose_dim(x, 2), two,
+                              adze_dim_const(context, r->turned / 2)};
+    term *pairs = compose_reshape(node, x, dims, 5), *swapped = compose_slice(node, pairs, 3, 1, INT64_MIN, -1);
+    term *sign = compose_cast(node, compose_ints(node, signs, 2), compose_dtype(x));
+    sign = compose_reshape(node, sign, (const adze_dim *[]){two, one}, 2);
+    term *sin = compose2(node, "mul", compose_unsqueeze(node, r->sin, 3, 4), sign);
+    term *cos = compose_unsqueeze(node, r->cos, 3, 4);
+    term *y = compose2(node, "add", compose2(node, "mul", cos, pairs), compose2(node, "mul", sin, swapped));
+    return y ? compose_reshape(node, y, adze_type_dims(adze_value_type(x)), 4) : NULL;
+}
+
+/* The same by slices: elements that lie beside each other, or dims that are not known. */
+static term *turn_slices(adze_onnx_node *node, const rotary *r)
+{
     int64_t n = r->turned, half = n / 2;
     term *a = r->interleaved ? compose_slice(node, r->x, 3, 0, n, 2) : compose_slice(node, r->x, 3, 0, half, 1);
     term *b = r->interleaved ? compose_slice(node, r->x, 3, 1, n, 2) : compose_slice(node, r->x, 3, half, n, 1);
     term *real = compose2(node, "sub", compose2(node, "mul", r->cos, a), compose2(node, "mul", r->sin, b));
     term *imaginary = compose2(node, "add", compose2(node, "mul", r->sin, a), compose2(node, "mul", r->cos, b));
-    term *y;
-    if (r->interleaved) {
-        term *pair[] = {compose_unsqueeze(node, real, 4, 5), compose_unsqueeze(node, imaginary, 4, 5)};
-        const adze_dim *dims[] = {compose_dim(r->x, 0), compose_dim(r->x, 1), compose_dim(r->x, 2),
-                                  adze_dim_const(context, n)};
-        y = compose_reshape(node, compose_concat(node, pair, 2, 4), dims, 4);
-    } else {
-        y = compose_concat(node, (term *[]){real, imaginary}, 2, 3);
-    }
+    if (!r->interleaved) return compose_concat(node, (term *[]){real, imaginary}, 2, 3);
+    term *pair[] = {compose_unsqueeze(node, real, 4, 5), compose_unsqueeze(node, imaginary, 4, 5)};
+    const adze_dim *dims[] = {compose_dim(r->x, 0), compose_dim(r->x, 1), compose_dim(r->x, 2),
+                              adze_dim_const(node->import->context, n)};
+    return compose_reshape(node, compose_concat(node, pair, 2, 4), dims, 4);
+}
+
+term *adze_onnx_turn(adze_onnx_node *node, const rotary *r)
+{
+    int64_t n = r->turned;
+    bool halves = !r->interleaved;
+    for (uint32_t i = 0; i < 3; i++) halves = halves && !adze_dim_is_unknown(compose_dim(r->x, i));
+    term *x = n == r->size || !halves ? r->x : compose_slice(node, r->x, 3, 0, n, 1);
+    term *y = !x ? NULL : halves ? turn_halves(node, r, x) : turn_slices(node, r);
     if (n == r->size) return y;
     return compose_concat(node, (term *[]){y, compose_slice(node, r->x, 3, n, r->size, 1)}, 2, 3);
 }

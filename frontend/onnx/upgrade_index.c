@@ -96,10 +96,25 @@ bool adze_onnx_upgrade_scatter(adze_onnx_node *node)
     return adze_onnx_finish(node, "scatter_elements", NULL, 0);
 }
 
-/* An update written into a cache from a place a batch: scatter_elements with indices that count from there. */
+/* The coordinates of the update's entries along axes 0 to n-1, [dims of these axes, n]; NULL after an error. Along the
+ * last of them they begin at `first` [batch], if that is there, and go round the `extent`, if that is. */
+static term *entry_places(adze_onnx_node *node, term *update, uint32_t n, term *first, term *extent)
+{
+    term *parts[ADZE_MAX_RANK], *dims = compose_slice(node, compose1(node, "shape", update), 0, 0, n, 1);
+    for (uint32_t k = 0; k < n; k++) {
+        term *at = compose_positions(node, update, k, n, k);
+        if (k + 1 == n && first) at = compose2(node, "add", at, compose_unsqueeze(node, first, 1, n));
+        if (k + 1 == n && extent) at = compose2(node, "mod", at, extent);
+        parts[k] = compose_unsqueeze(node, compose2(node, "expand", at, dims), n, n + 1);
+        if (!parts[k]) return NULL;
+    }
+    return compose_concat(node, parts, n, n);
+}
+
+/* An update written into a cache from a place a batch: scatter_nd of what lies behind the axis. */
 bool adze_onnx_upgrade_tensor_scatter(adze_onnx_node *node)
 {
-    term *cache, *update, *first = adze_onnx_operand(node, 2);
+    term *cache, *update;
     uint32_t rank, other, axis;
     int64_t wanted = -2;
     const char *mode = "linear";
@@ -110,12 +125,10 @@ bool adze_onnx_upgrade_tensor_scatter(adze_onnx_node *node)
     bool circular = !strcmp(mode, "circular");
     if (!circular && strcmp(mode, "linear")) return adze_onnx_invalid(node, "attribute 'mode' is '%s'", mode);
     if (other != rank || axis == 0) return adze_onnx_invalid(node, "ranks differ, or axis 0 is written along");
-    term *index = compose_positions(node, update, axis, rank, axis);
-    if (first) index = compose2(node, "add", index, compose_unsqueeze(node, first, 1, rank));
-    if (circular) index = compose2(node, "mod", index, compose_scalar(node, compose_size(node, cache, axis)));
-    index = compose2(node, "expand", index, compose1(node, "shape", update));
-    adze_attr attr = adze_attr_int("axis", axis);
-    return compose_end(node, compose_all(node, "scatter_elements", (term *[]){cache, index, update}, 3, 3, &attr, 1));
+    term *extent = circular ? compose_scalar(node, compose_size(node, cache, axis)) : NULL;
+    term *places = circular && !extent ? NULL :
+                                         entry_places(node, update, axis + 1, adze_onnx_operand(node, 2), extent);
+    return compose_end(node, compose3(node, "scatter_nd", cache, places, update));
 }
 
 /* Before opset 10: k as an attribute. */

@@ -41,10 +41,11 @@ adze_status eval_max_unpool(const adze_env *env, const adze_value *in, uint32_t 
         return n == 0 ? ADZE_OK : ev_fail(env, ADZE_ERR_VALUE, "max_unpool: index out of range");
     memset(out->data, 0, (size_t)ev_bytes(out));
     ev_strides(rank, dims, strides);
+    bool same = !memcmp(dims, inner, rank * sizeof *dims);
     for (int64_t k = 0; k < n; k++) {
-        int64_t index = ((const int64_t *)in[1].data)[k], to = 0;
+        int64_t index = ((const int64_t *)in[1].data)[k], to = same ? index : 0;
         if (index < 0 || index >= count) return ev_fail(env, ADZE_ERR_VALUE, "max_unpool: index out of range");
-        for (uint32_t i = rank; i-- > 0; index /= inner[i]) { /* counted in the dims without the third operand */
+        for (uint32_t i = same ? 0 : rank; i-- > 0; index /= inner[i]) { /* counted without the third operand */
             int64_t at = index % inner[i];
             if (at >= dims[i]) return ev_fail(env, ADZE_ERR_VALUE, "max_unpool: index out of range");
             to += at * strides[i];

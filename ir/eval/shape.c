@@ -254,6 +254,29 @@ static int64_t range_count(const adze_value *in)
     return n > INT64_MAX ? -1 : (int64_t)n;
 }
 
+enum { BLOCK = 256 };
+
+/* start + i * step, blocks of them at once. */
+static void put_floats(const adze_value *out, int64_t n, double start, double step)
+{
+    double block[BLOCK];
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t now = n - i < BLOCK ? n - i : BLOCK;
+        for (int64_t k = 0; k < now; k++) block[k] = start + (double)(i + k) * step;
+        ev_store_f64(out->dtype, out->data, i, 1, now, block);
+    }
+}
+
+static void put_ints(const adze_value *out, int64_t n, int64_t start, int64_t step)
+{
+    int64_t block[BLOCK];
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t now = n - i < BLOCK ? n - i : BLOCK;
+        for (int64_t k = 0; k < now; k++) block[k] = (int64_t)((uint64_t)start + (uint64_t)(i + k) * (uint64_t)step);
+        ev_store_i64(out->dtype, out->data, i, 1, now, block);
+    }
+}
+
 adze_status eval_range(const adze_env *env, const adze_value *in, uint32_t n_in, adze_value *out,
                        uint32_t n_out, const void *attrs)
 {
@@ -269,15 +292,7 @@ adze_status eval_range(const adze_env *env, const adze_value *in, uint32_t n_in,
     int64_t n = range_count(in);
     if (n < 0) return ev_fail(env, ADZE_ERR_VALUE, "range: absurd number of elements");
     adze_status status = ev_result(env, out, dtype, 1, &n);
-    for (int64_t i = 0; status == ADZE_OK && i < n; i++) {
-        if (is_float) {
-            double x = ev_get_f64(in, 0) + (double)i * ev_get_f64(&in[2], 0);
-            ev_store_f64(dtype, out->data, i, 1, 1, &x);
-        } else {
-            uint64_t step = (uint64_t)ev_get_i64(&in[2], 0);
-            int64_t x = (int64_t)((uint64_t)ev_get_i64(in, 0) + (uint64_t)i * step);
-            ev_store_i64(dtype, out->data, i, 1, 1, &x);
-        }
-    }
+    if (status == ADZE_OK && is_float) put_floats(out, n, ev_get_f64(in, 0), ev_get_f64(&in[2], 0));
+    if (status == ADZE_OK && !is_float) put_ints(out, n, ev_get_i64(in, 0), ev_get_i64(&in[2], 0));
     return status;
 }

@@ -26,9 +26,9 @@ random = np.random.default_rng(1)
 class Row:
     """One node. Inputs: (element type, dims), fed; or an array, an initializer. `of` makes what is fed."""
 
-    def __init__(self, op, *inputs, outputs=1, name=None, of="normal", **attributes):
+    def __init__(self, op, *inputs, outputs=1, name=None, of="normal", opset=OPSET, **attributes):
         self.op, self.inputs, self.outputs, self.of, self.attributes = op, inputs, outputs, of, attributes
-        self.name = name or op
+        self.name, self.opset = name or op, opset
 
     def model(self):
         fed, stored, names = [], [], []
@@ -41,7 +41,7 @@ class Row:
         results = [f"y{i}" for i in range(self.outputs)]
         graph = helper.make_graph([helper.make_node(self.op, names, results, **self.attributes)], self.name, fed,
                                   [helper.ValueInfoProto(name=r) for r in results], stored)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10)
         return onnx.shape_inference.infer_shapes(model, strict_mode=True)
 
     def feed(self):
@@ -52,7 +52,9 @@ class Row:
             dtype, dims = NUMPY[given[0]], given[1]
             if dtype.kind == "f":
                 x = random.standard_normal(dims) if self.of == "normal" else random.uniform(0.1, 0.9, dims)
-            else:
+            if self.of == "extents":
+                x = np.full(dims, N if dims == [1] else ROWS)
+            elif dtype.kind != "f":
                 x = random.integers(0, 2 if dtype == np.bool_ else 100, dims)
             arrays[f"x{i}"] = x.astype(dtype)
         return arrays
@@ -83,6 +85,8 @@ def scalar(value, dtype):
     return np.array(value, dtype)
 
 
+# Whose ops came later.
+LATER, LATEST = 24, 26
 FLAT, TABLE, PICTURE = (F32, [N]), (F32, [ROWS, COLS]), (F32, list(IMAGE))
 UNARY = ("Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu "
          "Log Mish Neg Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Tan Tanh "
@@ -106,7 +110,11 @@ def elementwise():
     yield Row("Clip", FLAT, scalar(-0.5, np.float32), scalar(0.5, np.float32))
     yield Row("PRelu", PICTURE, floats(CHANNELS, 1, 1))
     yield Row("Where", (BOOL, [N]), FLAT, FLAT)
+    yield Row("Swish", FLAT, opset=LATER)
+    yield from (Row(op, FLAT) for op in ("Celu", "Shrink"))
     yield Row("Cast", FLAT, name="Cast, to int64", to=I64)
+    yield Row("CastLike", FLAT, (I32, [1]))
+    yield Row("BitCast", FLAT, to=I32, opset=LATEST)
     yield Row("Cast", FLAT, name="Cast, to float16", to=TensorProto.FLOAT16)
     yield Row("Dropout", FLAT)
     yield Row("QuantizeLinear", FLAT, scalar(0.02, np.float32), scalar(128, np.uint8))
@@ -126,11 +134,14 @@ def reductions():
     yield Row("Softmax", TABLE, axis=0, name="Softmax, columns")
     yield Row("CumSum", TABLE, scalar(1, np.int64), name="CumSum, rows")
     yield Row("CumSum", TABLE, scalar(0, np.int64), name="CumSum, columns")
+    yield Row("CumProd", TABLE, scalar(1, np.int64), name="CumProd, rows", of="uniform", opset=LATEST)
+    yield Row("CumProd", TABLE, scalar(0, np.int64), name="CumProd, columns", of="uniform", opset=LATEST)
     yield Row("TopK", TABLE, ints(10), outputs=2)
     yield Row("LpNormalization", TABLE, axis=1, p=2)
     yield Row("LayerNormalization", TABLE, floats(COLS), floats(COLS))
     yield Row("LayerNormalization", (F32, [32, 64, 512]), floats(64, 512), axis=1, name="LayerNormalization, two axes")
     yield Row("LayerNormalization", TABLE, floats(COLS), outputs=3, name="LayerNormalization, statistics")
+    yield Row("RMSNormalization", TABLE, floats(COLS), opset=LATER)
     yield Row("GroupNormalization", PICTURE, floats(CHANNELS), floats(CHANNELS), num_groups=8)
     yield Row("InstanceNormalization", PICTURE, floats(CHANNELS), floats(CHANNELS))
     yield Row("BatchNormalization", PICTURE, floats(CHANNELS), floats(CHANNELS), floats(CHANNELS),
@@ -163,6 +174,14 @@ def moves():
     yield Row("NonZero", TABLE)
     yield Row("Unique", (I64, [N]), outputs=4)
     yield Row("EyeLike", TABLE)
+    yield Row("ConstantOfShape", (I64, [2]), of="extents")
+    yield Row("Range", scalar(0, np.float32), (F32, [1]), scalar(1, np.float32), of="extents")
+    yield Row("HannWindow", (I64, [1]), of="extents")
+    yield Row("AffineGrid", (F32, [4, 2, 3]), ints(4, 1, 512, 512))
+    yield Row("TensorScatter", (F32, [4, 16, 256, 64]), (F32, [4, 16, 128, 64]), (I64, [4]), opset=LATER)
+    yield Row("RotaryEmbedding", (F32, [4, 16, 256, 64]), floats(256, 32), floats(256, 32),
+              np.tile(np.arange(256), (4, 1)), opset=LATER)
+    yield Row("MaxUnpool", (F32, [1, 64, 64, 64]), (I64, [1, 64, 64, 64]), kernel_shape=[2, 2], strides=[2, 2])
     yield Row("CenterCropPad", PICTURE, ints(100, 100), axes=[2, 3])
     yield Row("Resize", PICTURE, None, np.array([1, 1, 0.5, 0.5], np.float32), mode="linear",
               name="Resize, linear, 0.5")
@@ -172,6 +191,8 @@ def moves():
               name="Resize, cubic, 2")
     yield Row("GridSample", PICTURE, random.uniform(-1, 1, [1, 128, 128, 2]).astype(np.float32))
     yield Row("Col2Im", (F32, [1, 64 * 9, 126 * 126]), ints(128, 128), ints(3, 3))
+    yield Row("Resize", (U8, [1, 16, 128, 128]), None, np.array([1, 1, 2, 2], np.float32), mode="linear",
+              name="Resize, linear, 2, u8")
     yield Row("RoiAlign", PICTURE, random.uniform(0, 100, [50, 4]).astype(np.float32), np.zeros(50, np.int64),
               output_height=14, output_width=14)
 
@@ -181,10 +202,19 @@ def products():
     yield Row("MatMul", (F32, [1, 8, 256, 64]), (F32, [1, 8, 64, 256]), name="MatMul, both fed")
     yield Row("Gemm", (F32, [256, 1024]), floats(1024, 1024), floats(1024), transB=1)
     yield Row("Einsum", (F32, [8, 128, 64]), (F32, [8, 64, 128]), equation="bij,bjk->bik")
+    yield Row("Attention", *[(F32, [1, 8, 256, 64])] * 3, opset=LATER)
+    yield Row("Attention", *[(F32, [1, 8, 256, 64])] * 3, is_causal=1, name="Attention, causal", opset=LATER)
+    yield Row("Attention", *[(F16, [1, 8, 256, 64])] * 3, name="Attention, f16", opset=LATER)
+    scale, zero = scalar(0.02, np.float32), scalar(128, np.uint8)
+    yield Row("QLinearMatMul", (U8, [256, 1024]), scale, zero, random.integers(0, 256, [1024, 1024]).astype(np.uint8),
+              scale, zero, scalar(0.5, np.float32), zero)
+    yield Row("QLinearMatMul", (U8, [256, 1024]), scale, zero, (U8, [1024, 1024]), scale, zero,
+              scalar(0.5, np.float32), zero, name="QLinearMatMul, both fed")
     yield Row("MatMulInteger", (U8, [256, 1024]), random.integers(-99, 99, [1024, 1024]).astype(np.int8))
     yield Row("Conv", PICTURE, floats(64, 64, 3, 3), pads=[1, 1, 1, 1])
     yield Row("Conv", PICTURE, floats(64, 1, 3, 3), pads=[1, 1, 1, 1], group=64, name="Conv, depthwise")
     yield Row("Conv", PICTURE, floats(64, 64, 1, 1), name="Conv, 1x1")
+    yield Row("Conv", (F32, [1, 16, 16, 32, 32]), floats(16, 16, 3, 3, 3), name="Conv, three axes")
     yield Row("ConvInteger", (U8, list(IMAGE)), random.integers(0, 99, [64, 64, 3, 3]).astype(np.uint8))
     yield Row("ConvInteger", (U8, list(IMAGE)), random.integers(0, 256, [64, 64, 3, 3]).astype(np.uint8),
               name="ConvInteger, weights above 127")
@@ -201,6 +231,9 @@ def products():
     yield Row("DeformConv", (F32, [1, 16, 64, 64]), floats(16, 16, 3, 3), (F32, [1, 18, 64, 64]), pads=[1, 1, 1, 1])
     for op in ("MaxPool", "AveragePool", "LpPool"):
         yield Row(op, PICTURE, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    yield Row("MaxPool", (F32, [1, 16, 32, 64, 64]), kernel_shape=[2, 2, 2], strides=[2, 2, 2],
+              name="MaxPool, three axes")
+    yield Row("MaxPool", PICTURE, kernel_shape=[2, 2], strides=[2, 2], outputs=2, name="MaxPool, indices")
     for op in ("GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool"):
         yield Row(op, PICTURE)
     for op, gates in (("RNN", 1), ("GRU", 3), ("LSTM", 4)):
