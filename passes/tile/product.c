@@ -2,7 +2,7 @@
  *
  * A chunk is a block of rows and a few panels of 32 columns of one matrix of the batch. It packs its
  * panels of the right operand, whatever the strides, then walks its rows tile by tile; what follows the
- * product is the epilogue of each tile. Packing costs one pass over a panel, which a block of ROWS rows
+ * product is the epilogue of each tile. Packing costs one pass over a panel, which a block of about ROWS rows
  * shares, so blocks of rows pack for themselves and no chunk waits for another.
  */
 #include "passes/tile/contract.h"
@@ -25,7 +25,7 @@ typedef struct product {
     uint32_t a_m, a_k, b_n, b_k;      /* dims of the operands at which they stand */
     const adze_dim *a_stride[ADZE_MAX_RANK], *b_stride[ADZE_MAX_RANK]; /* by logical dim */
     const adze_dim *rows, *columns, *depth;
-    int64_t mr, nr, panels;           /* of a chunk */
+    int64_t mr, nr, panels, block;    /* panels and rows of a chunk */
     adze_ir_value *yielded;
     tile_point at;                    /* of the result; the last entry is the lane axis */
     adze_ir_value *packed, *acc;
@@ -99,11 +99,11 @@ static bool rows_collide(const product *p)
 
 static int64_t panels_of_chunk(const product *p)
 {
-    int64_t rows = ROWS, columns = 4 * PANEL, depth = 64;
+    int64_t rows = p->block, columns = 4 * PANEL, depth = 64;
     adze_dim_is_const(p->rows, &rows);
     adze_dim_is_const(p->columns, &columns);
     adze_dim_is_const(p->depth, &depth);
-    if (rows > ROWS) rows = ROWS;
+    if (rows > p->block) rows = p->block;
     if (depth > TILE_CHUNK_FLOPS) depth = TILE_CHUNK_FLOPS;
     int64_t panels = columns / PANEL + (columns % PANEL != 0), flops = 2 * PANEL * rows * depth;
     int64_t wanted = flops > 0 ? (TILE_CHUNK_FLOPS + flops - 1) / flops : 1;
@@ -149,7 +149,7 @@ static const adze_dim *panel_rows(tile *t, const product *p)
 /* A left operand whose rows do not lie in one piece, or collide: rows lo .. hi as panels [depth / 16][rows][16]. */
 static void pack_left(tile *t, product *p, const adze_dim *lo, const adze_dim *hi)
 {
-    const adze_dim *most = tile_min(t, p->rows, tile_dim(t, ROWS));
+    const adze_dim *most = tile_min(t, p->rows, tile_dim(t, p->block));
     const adze_dim *pairs = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p->depth, tile_dim(t, PANEL));
     p->left =
         matrix(t, p, adze_dim_mul_const(t->context, adze_dim_mul(t->context, pairs, most), 2), tile_dim(t, TILE_PANEL));
@@ -293,9 +293,9 @@ static void chunk(tile *t, product *p, const adze_dim *number, const adze_dim *r
     const adze_dim *block = tile_digit(t, &rest, panel_blocks), *rows_at = tile_digit(t, &rest, row_blocks);
     for (uint32_t i = p->at.rank - 2; i--;) p->at.at[i] = tile_digit(t, &rest, adze_type_dim(p->y, i));
     const adze_dim *lo = adze_dim_mul_const(t->context, block, p->panels),
-                   *row_lo = adze_dim_mul_const(t->context, rows_at, ROWS);
+                   *row_lo = adze_dim_mul_const(t->context, rows_at, p->block);
     const adze_dim *hi = tile_min(t, adze_dim_add_const(t->context, lo, p->panels), n_panels);
-    const adze_dim *row_hi = tile_min(t, adze_dim_add_const(t->context, row_lo, ROWS), p->rows);
+    const adze_dim *row_hi = tile_min(t, adze_dim_add_const(t->context, row_lo, p->block), p->rows);
     row_lo = bound(t, row_lo, p);
     row_hi = bound(t, row_hi, p);
     if (!adze_dim_is_value(p->a_stride[p->a_k], 1) || rows_collide(p)) pack_left(t, p, row_lo, row_hi);
@@ -305,6 +305,15 @@ static void chunk(tile *t, product *p, const adze_dim *number, const adze_dim *r
     p->partial = true;
     if (!adze_dim_equal(whole, n_panels))
         panels(t, p, tile_max(t, lo, whole), hi, row_lo, row_hi);
+}
+
+/* Blocks of a like number of rows, whole tiles of them: each packs the panels once more. */
+static int64_t rows_of_block(const product *p)
+{
+    int64_t rows;
+    if (!adze_dim_is_const(p->rows, &rows)) return ROWS;
+    int64_t blocks = rows < ROWS ? 1 : (rows + ROWS / 2) / ROWS, each = (rows + blocks - 1) / blocks;
+    return each < 1 ? p->mr : (each + p->mr - 1) / p->mr * p->mr;
 }
 
 bool tile_product(tile *t)
@@ -320,10 +329,11 @@ bool tile_product(tile *t)
     }
     if (p.mr < 1 || ROWS % p.mr || (p.nr != 16 && p.nr != 32)) return false;
     p.at.rank = adze_type_rank(p.y);
+    p.block = rows_of_block(&p);
     p.panels = panels_of_chunk(&p);
     tile_zero_halo(t, 0);
     if (adze_dim_is_value(adze_type_count(p.y), 0)) return !t->failed;
-    const adze_dim *row_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.rows, tile_dim(t, ROWS));
+    const adze_dim *row_blocks = adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.rows, tile_dim(t, p.block));
     const adze_dim *panel_blocks =
         adze_dim_binary(t->context, ADZE_DIM_CEILDIV, p.columns, tile_dim(t, PANEL * p.panels));
     const adze_dim *chunks = adze_dim_mul(t->context, row_blocks, panel_blocks);
