@@ -37,6 +37,7 @@ typedef struct adze_interp {
 bool adze_interp_new(adze_interp *interp, adze_loc loc, adze_dtype dtype, uint32_t rank,
                      const int64_t *dims, adze_value *out);
 void adze_interp_free(adze_interp *interp, adze_value *value);
+void adze_interp_release(adze_interp *interp, uint64_t bytes); /* so many are no longer held */
 /* What a value takes, but for the bytes of strings: its elements as they are allocated, its dims, its items. */
 uint64_t adze_interp_base(const adze_value *value);
 /* Are so many bytes more beyond the bound? */

@@ -155,7 +155,7 @@ bool adze_interp_repeat(adze_interp *interp, const adze_op *op, const adze_value
     ok = ok && run(&r, in, out);
     for (uint32_t i = 0; r.carried && i < r.n_carried; i++)
         if (r.carried[i].kind != ADZE_VALUE_ABSENT) adze_interp_free(interp, &r.carried[i]);
-    interp->held -= r.capacity * r.n_stacks * sizeof **r.stacks;
+    adze_interp_release(interp, r.capacity * r.n_stacks * sizeof **r.stacks);
     for (uint32_t i = 0; r.stacks && i < r.n_stacks; i++) {
         for (uint64_t k = 0; k < r.runs; k++) adze_interp_free(interp, &r.stacks[i][k]);
         free(r.stacks[i]);

@@ -18,13 +18,23 @@ bool adze_interp_is_over(const adze_interp *interp, uint64_t bytes)
     return bound && (interp->held > bound || bytes > bound - interp->held);
 }
 
+/* What the allocator keeps beside a block. */
+enum { ALLOCATION = 16 };
+
+/* Of a sequence, an optional or a map without its items. */
+static uint64_t list_of(uint64_t n_items) { return adze_interp_room(n_items) * sizeof(adze_value) + ALLOCATION; }
+
+void adze_interp_release(adze_interp *interp, uint64_t bytes)
+{
+    interp->held -= bytes < interp->held ? bytes : interp->held; /* what failed half-way was not counted whole */
+}
+
 uint64_t adze_interp_base(const adze_value *value)
 {
-    enum { ALLOCATION = 16 }; /* what the allocator keeps beside a block */
     if (value->kind == ADZE_VALUE_ABSENT) return 0;
     if (value->kind == ADZE_VALUE_TENSOR)
         return value->data ? room_of(bytes_of(value)) + (value->rank + 1u) * sizeof *value->dims + 2 * ALLOCATION : 0;
-    uint64_t bytes = adze_interp_room(value->n_items) * sizeof *value->items + ALLOCATION;
+    uint64_t bytes = list_of(value->n_items);
     for (uint64_t i = 0; i < value->n_items; i++) bytes += adze_interp_base(&value->items[i]);
     return bytes;
 }
@@ -83,8 +93,7 @@ static void free_value(adze_value *value)
 
 void adze_interp_free(adze_interp *interp, adze_value *value)
 {
-    uint64_t bytes = adze_interp_base(value) + bytes_of_strings(value);
-    interp->held -= bytes < interp->held ? bytes : interp->held; /* what failed half-way was not counted whole */
+    adze_interp_release(interp, adze_interp_base(value) + bytes_of_strings(value));
     free_value(value);
 }
 
@@ -125,6 +134,9 @@ uint64_t adze_interp_room(uint64_t count)
 /* Sequences, optionals and maps with all their items. */
 static bool copy_items(adze_interp *interp, adze_loc loc, const adze_value *from, adze_value *to)
 {
+    *to = (adze_value){.kind = from->kind};
+    if (adze_interp_is_over(interp, list_of(from->n_items)))
+        return adze_error(loc, "%llu items go over the memory bound", (unsigned long long)from->n_items);
     *to = (adze_value){.kind = from->kind, .items = calloc(adze_interp_room(from->n_items), sizeof *to->items)};
     if (!to->items) return adze_error(loc, "out of memory");
     for (; to->n_items < from->n_items; to->n_items++)
@@ -132,7 +144,7 @@ static bool copy_items(adze_interp *interp, adze_loc loc, const adze_value *from
             adze_interp_free(interp, to);
             return false;
         }
-    interp->held += adze_interp_room(to->n_items) * sizeof *to->items;
+    interp->held += list_of(to->n_items);
     return true;
 }
 

@@ -49,23 +49,41 @@ static adze_temporary **find(adze_context *context, const char *path)
     return at;
 }
 
-static void add(adze_context *context, const char *path)
+/* An entry of its own; made before the list is locked: whoever is interrupted inside the allocator may have a handler
+ * that waits for the list. */
+static adze_temporary *make(const char *path)
 {
-    adze_temporary **at = find(context, path);
-    if (*at) return;
     size_t bytes = strlen(path) + 1;
     adze_temporary *made = adze_malloc(sizeof *made + bytes);
     made->next = NULL;
     memcpy(made->path, path, bytes);
+    return made;
+}
+
+/* Appends it; NULL, or itself where the list has the path. */
+static adze_temporary *add(adze_context *context, adze_temporary *made)
+{
+    adze_temporary **at = find(context, made->path);
+    if (*at) return made;
     *at = made;
+    return NULL;
+}
+
+/* The same under the name that the path, as long as before, has got. */
+static adze_temporary *add_as(adze_context *context, adze_temporary *made, const char *path)
+{
+    memcpy(made->path, path, strlen(path) + 1);
+    return add(context, made);
 }
 
 void adze_temporary_add(adze_context *context, const char *path)
 {
     sigset_t old;
+    adze_temporary *made = make(path);
     lock(context, &old);
-    add(context, path);
+    made = add(context, made);
     unlock(context, &old);
+    free(made);
 }
 
 void adze_temporary_forget(adze_context *context, const char *path)
@@ -74,27 +92,31 @@ void adze_temporary_forget(adze_context *context, const char *path)
     lock(context, &old);
     adze_temporary **at = find(context, path), *gone = *at;
     if (gone) *at = gone->next;
-    free(gone);
     unlock(context, &old);
+    free(gone);
 }
 
 int adze_temporary_file(adze_context *context, char *path, int suffix_bytes)
 {
     sigset_t old;
+    adze_temporary *made = make(path);
     lock(context, &old);
     int file = mkostemps(path, suffix_bytes, O_CLOEXEC);
-    if (file >= 0) add(context, path);
+    if (file >= 0) made = add_as(context, made, path);
     unlock(context, &old);
+    free(made);
     return file;
 }
 
 bool adze_temporary_folder(adze_context *context, char *path)
 {
     sigset_t old;
+    adze_temporary *made = make(path);
     lock(context, &old);
     bool ok = mkdtemp(path) != NULL;
-    if (ok) add(context, path);
+    if (ok) made = add_as(context, made, path);
     unlock(context, &old);
+    free(made);
     return ok;
 }
 

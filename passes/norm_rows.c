@@ -91,23 +91,30 @@ static adze_ir_value *cast(adze_builder *b, adze_ir_value *x, adze_dtype to)
     return adze_build1(b, "cast", &x, 1, &attr, 1);
 }
 
-/* Mean and 1 / sqrt(variance + epsilon), in the dims and the element type of the results. */
+static bool replace(const norm *n, uint32_t result, adze_ir_value *value)
+{
+    if (value) adze_value_replace_uses(adze_op_result(n->op, result), value);
+    return value != NULL;
+}
+
+/* Mean and 1 / sqrt(variance + epsilon), in the dims and the element type of the results; computed in that of the
+ * operand, and in f32 at least: what is rounded before the mean is taken off is lost. */
 static bool put_statistics(adze_builder *b, const norm *n)
 {
     int64_t axes[ADZE_MAX_RANK];
     uint32_t n_axes = n->rank - n->axis;
     for (uint32_t i = 0; i < n_axes; i++) axes[i] = n->axis + i;
-    const adze_ir_value *any = adze_op_result(n->op, MEAN);
-    adze_ir_value *x = cast(b, adze_op_operand(n->op, X), adze_type_dtype(adze_value_type(any)));
+    adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(n->op, MEAN)));
+    bool wide = adze_type_dtype(n->type) == ADZE_DTYPE_f64;
+    adze_ir_value *x = cast(b, adze_op_operand(n->op, X), wide ? ADZE_DTYPE_f64 : ADZE_DTYPE_f32);
     adze_ir_value *mean = build_reduce(b, "reduce_mean", x, axes, n_axes, true);
-    if (is_read(n->op, MEAN) && mean) adze_value_replace_uses(adze_op_result(n->op, MEAN), mean);
+    if (is_read(n->op, MEAN) && !replace(n, MEAN, cast(b, mean, to))) return false;
     if (!is_read(n->op, INVERSE)) return mean != NULL;
     adze_ir_value *apart = build_binary(b, "sub", x, mean);
     adze_ir_value *variance = build_reduce(b, "reduce_mean", build_binary(b, "mul", apart, apart), axes, n_axes, true);
     variance = build_with(b, "add", variance, adze_op_attr_float(n->op, "epsilon"));
     adze_ir_value *inverse = build_unary(b, "reciprocal", build_unary(b, "sqrt", variance));
-    if (inverse) adze_value_replace_uses(adze_op_result(n->op, INVERSE), inverse);
-    return inverse != NULL;
+    return replace(n, INVERSE, cast(b, inverse, to));
 }
 
 static bool lower(const norm *n)
@@ -152,6 +159,6 @@ const adze_pass adze_pass_norm_rows = {
     .purpose = "lower",
     .contract = "layer_norm and rms_norm of floats with known dims, whose scale and bias have the dims of the "
                 "normalized axes or one element. Mean and deviation, where they are read, are computed from the "
-                "operand once more, in their own element type: nothing changes with --precision=strict.",
+                "operand once more, in its element type or f32: nothing changes with --precision=strict.",
     .example = adze_example_norm_rows,
 };

@@ -114,12 +114,13 @@ static adze_status assign(const adze_frame *frame, uint32_t index, const adze_va
     return ADZE_OK;
 }
 
-/* Does a tensor, whose size is sound, fill its last byte? */
-static bool is_whole(const adze_value *value)
+/* Bits behind the first ones of `to`; elements below a byte lie there from the lowest bit of a byte on. */
+static void put_bits(uint8_t *to, uint64_t first, const uint8_t *from, uint64_t n)
 {
-    uint64_t bits = adze_dtype_bits((adze_dtype)value->dtype);
-    for (uint32_t i = 0; i < value->rank && bits % 8; i++) bits = bits % 8 * ((uint64_t)value->dims[i] % 8);
-    return bits % 8 == 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint8_t at = (uint8_t)(1u << (first + i) % 8), *byte = &to[(first + i) / 8];
+        *byte = (uint8_t)(from[i / 8] >> i % 8 & 1 ? *byte | at : *byte & ~at);
+    }
 }
 
 /* Strings take their bytes with them, so the whole stack is copied. */
@@ -151,14 +152,15 @@ static adze_status push(const adze_frame *frame, uint32_t index, const adze_valu
     const adze_value *was = &s->late_values[index];
     bool same = number <= 0 || (was->rank == rank && !memcmp(was->dims + 1, dims + 1, value->rank * sizeof *dims));
     if (!same) return fail(s, ADZE_ERR_DIM, "what a loop stacks must have the same dims in every run");
-    if (number > 0 && !is_whole(value))
-        return fail(s, ADZE_ERR_UNSUPPORTED, "parts of a byte cannot be stacked");
-    uint64_t before = number < 0 ? 0 : all - bytes;
+    uint64_t bits = adze_dtype_bits((adze_dtype)value->dtype) * adze_value_count(value);
+    uint64_t before = number < 0 ? 0 : (bits * (uint64_t)number + 7) / 8;
     if (value->dtype == ADZE_DTYPE_str)
         return push_strings(frame, index, value, dims, before, number < 0 ? 0 : bytes);
     adze_status status = reserve(frame, index, (int64_t)all, (int64_t)before);
     if (status) return status;
-    if (number >= 0 && bytes) memcpy((char *)s->late_values[index].data + before, value->data, bytes);
+    uint8_t *to = s->late_values[index].data;
+    if (number >= 0 && bits % 8) put_bits(to, bits * (uint64_t)number, value->data, bits);
+    else if (number >= 0 && bytes) memcpy(to + before, value->data, bytes);
     set_form(s, index, value->dtype, rank, dims);
     return ADZE_OK;
 }

@@ -240,43 +240,46 @@ static bool differs(search *s, candidate *c)
     return c->answer > 0;
 }
 
-/* What the reference has of an operand, as a constant of the clone; NULL where it is none that can be one. */
-static adze_ir_value *as_constant(const search *s, adze_module *module, const adze_ir_value *operand)
+/* What the reference has of an operand; NULL where that cannot be fed. */
+static const adze_value *given_for(const search *s, const adze_ir_value *operand)
 {
     const adze_op *maker = operand ? adze_value_op(operand) : NULL;
     const candidate *c = maker ? find(s, maker) : NULL;
-    const adze_type *type = operand ? adze_value_type(operand) : NULL;
     uint32_t index = c ? adze_value_index(operand) : 0;
-    if (!c || index >= c->n_results || c->results[index].kind != ADZE_VALUE_TENSOR) return NULL;
+    if (!c || index >= c->n_results) return NULL;
     const adze_value *value = &c->results[index];
-    if (value->dtype == ADZE_DTYPE_str || !adze_type_is_tensor(type)) return NULL;
-    adze_context *context = adze_module_context(module);
-    type = adze_type_tensor_const(context, (adze_dtype)value->dtype, value->rank, value->dims);
-    return adze_const_make(module, "given", type, value->data);
+    return value->kind == ADZE_VALUE_TENSOR && value->dtype != ADZE_DTYPE_str ? value : NULL;
 }
 
-/* Does the op differ where it reads what the reference has, too? So where that cannot be found out. */
+/* Does the op differ where it is fed what the reference has, as inputs of the model, too? So where that cannot be found
+ * out. */
 static bool differs_alone(search *s, const candidate *c)
 {
     adze_module *module = adze_module_clone(s->module);
     adze_op *op = op_at(module, (uint32_t)(c - s->ops));
-    uint32_t given = 0;
+    adze_region *body = adze_func_body(adze_module_main(module));
+    uint32_t own = adze_region_num_args(body), n = own;
+    adze_value *inputs = calloc(own + adze_op_num_operands(op) + 1u, sizeof *inputs);
+    if (!inputs) abort();
+    if (own) memcpy(inputs, s->inputs, own * sizeof *inputs);
     for (uint32_t i = 0; i < adze_op_num_operands(op); i++) {
-        adze_ir_value *constant = as_constant(s, module, adze_op_operand(c->op, i));
-        if (!constant) continue;
-        adze_op_set_operand(op, i, constant);
-        given++;
+        const adze_value *value = given_for(s, adze_op_operand(c->op, i));
+        if (!value) continue;
+        adze_context *context = adze_module_context(module);
+        const adze_type *type = adze_type_tensor_const(context, (adze_dtype)value->dtype, value->rank, value->dims);
+        adze_op_set_operand(op, i, adze_region_add_arg(body, type, adze_internf(context, "given%u", i)));
+        inputs[n++] = *value;
     }
-    if (!given || adze_op_num_regions(op)) {
+    int answer = 1;
+    if (n > own && !adze_op_num_regions(op)) {
+        search alone = *s;
+        alone.inputs = inputs;
+        ask_for(module, op, c, false);
+        answer = run_and_compare(&alone, c, module);
+    } else {
         adze_module_destroy(module);
-        return true;
     }
-    ask_for(module, op, c, false);
-    adze_difference difference = s->difference;
-    uint32_t result = s->result;
-    int answer = run_and_compare(s, c, module);
-    s->difference = difference;
-    s->result = result;
+    free(inputs);
     return answer != 0;
 }
 

@@ -37,12 +37,15 @@ static void load_panel(const void *self, int64_t k, int64_t k_count, int64_t n, 
             ev_subtract((uint8_t *)out + (size_t)(i * PRODUCT_N + j) * 8, 1, ev_get_i64(x->b_zero, one ? 0 : n + j));
 }
 
+/* A number that int64 has. */
+static bool is_whole(double x) { return x >= -0x1p63 && x < 0x1p63 && (double)(int64_t)x == x; }
+
 static void store_row(const void *self, int64_t m, int64_t n, int64_t count, void *sums)
 {
     const matrices *x = self;
     double c[PRODUCT_N], *f = sums;
     int64_t ci[PRODUCT_N], *s = sums;
-    bool whole = (double)(int64_t)x->alpha == x->alpha && (double)(int64_t)x->beta == x->beta;
+    bool whole = is_whole(x->alpha) && is_whole(x->beta);
     if (x->c)
         ev_load_block(x->ints, x->c->dtype, x->c->data, m * x->c_m + n * x->c_n, x->c_n, count,
                       x->ints ? (void *)ci : c);

@@ -178,7 +178,7 @@ static bool columns(tile *t, nest *n)
     const adze_dim *extent = adze_type_dim(n->domain, (uint32_t)n->lane_axis);
     int64_t known;
     adze_op *op = adze_dim_is_const(extent, &known) ? find_columns(t, n, known) : NULL;
-    if (!op) return false;
+    if (!op || find_normalization(t->region)) return false; /* that is prepared a row */
     const int64_t whole = known / step * step;
     tile_loop loop = tile_for(t, adze_build_index(&t->b, 0), adze_build_index(&t->b, whole), step, false, NULL, 0);
     t->extents[loop.axis] = extent;
