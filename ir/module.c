@@ -347,8 +347,16 @@ void adze_const_erase(adze_const *constant)
 
 void adze_const_forget(adze_const *constant)
 {
+    adze_module *module = constant->module;
     adze_const_erase(constant);
     constant->forgotten = true;
+    const char *name = constant->name;
+    size_t at = strlen(name);
+    while (at && name[at - 1] >= '0' && name[at - 1] <= '9') at--;
+    if (at < 2 || name[at - 1] != '_') return; /* else "name_7": numbers are given from there on again */
+    const char *base = adze_intern(module->context, name, at - 1);
+    uintptr_t number = strtoull(name + at, NULL, 10), last = (uintptr_t)adze_table_get(&module->const_suffixes, base);
+    if (number > 1 && last >= number) adze_table_put(&module->const_suffixes, base, (void *)(number - 1));
 }
 
 adze_ir_value *adze_const_make(adze_module *module, const char *name, const adze_type *type, const void *bytes)

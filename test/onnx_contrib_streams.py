@@ -80,7 +80,8 @@ for dtype in (np.int32, np.int64):
                  ints([0, 0, 1, 1, 1, 2], [0, 1, 2, 2, 2, 2]) if segments else None]
         case("NGramHashMapping", given, outputs=2, name=f"{name}_{np.dtype(dtype)}", max_ngram_size=4,
              n_head_per_ngram=2, pad_id=1, **more)
-spelled = ints([1, 2, 3, 0], [4, 0, 0, 0], [0, 0, 0, 0], [1, 2, 3, 4], [1, 0, 2, 3], [0, 1, 2, 3], [4, 5, 0, 0])
+# What ONNX Runtime has of a word that begins with no character is memory that nobody wrote.
+spelled = ints([1, 2, 3, 0], [4, 0, 0, 0], [2, 0, 0, 0], [1, 2, 3, 4], [1, 0, 2, 3], [3, 1, 2, 3], [4, 5, 0, 0])
 case("WordConvEmbedding", [spelled], [floats(4, 1, 2, 3), floats(4), floats(6, 3)])
 case("WordConvEmbedding", [spelled, floats(5, 1, 3, 2), floats(5), floats(6, 2)], conv_window_size=3, embedding_size=5,
      char_embedding_size=2, name="_sizes")

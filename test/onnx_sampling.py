@@ -172,7 +172,7 @@ def main():
     shutil.rmtree(FOLDER)
     passed = sum(results.values())
     print(f"{passed} passed, {len(results) - passed} failed, 0 skipped")
-    return passed < len(results)
+    return int(passed < len(results))
 
 
 if __name__ == "__main__":
