@@ -102,6 +102,7 @@ group("_chunk_added", (4,), 5, [None, None, None, floats(1, 1, 3, 5)],
       past=(floats(1, 2, 8, D), floats(1, 2, 8, D)))
 group("_chunk", (6,), 7, angles, inputs=(floats(1, S, G * D), floats(1, S, 2 * D), floats(1, S, 2 * D)),
       past=(floats(1, 2, 3, D), floats(1, 2, 3, D)), do_rotary=1)
+group("_short", (3,), 5, inputs=small, past=(floats(1, 2, 4, D), floats(1, 2, 4, D)))  # the cache has more than its end
 
 
 def cache_model(after):

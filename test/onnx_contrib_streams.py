@@ -92,6 +92,10 @@ for name, pads, at in (("", (1, 0), (2, 3)), ("_axes", (1, 0, 2, 1), (2, 5, 4)))
          name=name, **dynamic)
     case("ConvTransposeWithDynamicPads", [*turned, ints(*pads, dtype=np.int64)], name=f"{name}_input", **dynamic)
 
+# More phases than are put in order, each further on than the one before.
+case("ConvTransposeWithDynamicPads", [floats(1, 2, 3), Constant(floats(2, 3, 4)), Constant(ints(1, 0, dtype=np.int64))],
+     name="_far", strides=[70], dilations=[3], kernel_shape=[4])
+
 # ---- What ai.onnx has as well, and small ones ----
 
 for upper, diagonal in ((1, None), (0, -1), (1, 1)):

@@ -316,13 +316,24 @@ static term *lengthened(adze_onnx_node *node, const group *g, term *past)
     return compose2(node, "pad", past, compose_concat(node, parts, 3, 0));
 }
 
+/* Is the cache of the one that there is in the batch full up to the new keys? It is where it is empty, and where the
+ * model says how many keys there are. */
+static bool is_filled(adze_onnx_node *node, const group *g, const term *past, const term *x)
+{
+    int64_t before, time, end;
+    if (!adze_dim_is_value(compose_dim(x, 0), 1) || !adze_dim_is_const(compose_dim(past, 2), &before)) return false;
+    if (before == 0) return true;
+    return adze_dim_is_const(compose_dim(x, 2), &time) &&
+           adze_value_as_ints(adze_onnx_operand(node, g->ends), &end, 1) == 1 && end + g->behind == before + time;
+}
+
 /* The new keys, or values, of each of the batch behind what it has, and zeros behind them, or what was there. */
 static term *cached(adze_onnx_node *node, const group *g, term *past, term *x)
 {
     bool grows = g->room == NO_ROOM;
     term *all = !grows ? past : compose_concat(node, (term *[]){past, x}, 2, 2);
-    if (grows && adze_dim_is_value(compose_dim(x, 0), 1)) return all;
     if (!all) return NULL;
+    if (grows && is_filled(node, g, past, x)) return all;
     term *place = compose_positions(node, all, 2, 4, 2), *zero = compose_number(node, ADZE_DTYPE_i64, 0);
     term *time = compose_scalar(node, compose_size(node, x, 2));
     term *last = compose2(node, "sub", time, compose_number(node, ADZE_DTYPE_i64, 1));

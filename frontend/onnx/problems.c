@@ -342,8 +342,13 @@ static void write_names(adze_text *out, const fault *f)
     if (f->count > n && f->names[0]) adze_text_append(out, ", …");
 }
 
-/* Lines that the fault takes. */
-static uint32_t lines_of(const fault *f) { return 1u + (f->count > 1) + (f->needed != NULL) + (f->note != NULL); }
+/* Lines that the fault takes; a note may have several. */
+static uint32_t lines_of(const fault *f)
+{
+    uint32_t lines = 1u + (f->count > 1) + (f->needed != NULL) + (f->note != NULL);
+    for (const char *at = f->note; at && (at = strchr(at, '\n')); at++) lines++;
+    return lines;
+}
 
 static void show(const adze_onnx_problems *p, fault *f)
 {

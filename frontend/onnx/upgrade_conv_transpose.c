@@ -173,6 +173,9 @@ static int64_t greatest_divisor(int64_t a, int64_t b)
     return a;
 }
 
+/* Phases that are put in order one by one, where the dilation mixes them. */
+enum { MOST_ORDERED = 64 };
+
 static bool find_axis(const turned *t, uint32_t i, phases *p)
 {
     int64_t s = entry(t->strides, i, 1), d = entry(t->dilations, i, 1), k = t->kernel[i];
@@ -183,6 +186,7 @@ static bool find_axis(const turned *t, uint32_t i, phases *p)
     p->count[i] = s < k ? s : k;
     p->taps[i] = (k + s - 1) / s;
     p->late[i] = d > 1 ? d * (s - 1) / s : 0;
+    if (p->late[i] && s > MOST_ORDERED) return false;
     p->head[i] = reach - t->before[i];
     /* conv gives d (taps - 1) elements more than the operand has; s g of the result lie at each. */
     int64_t all = s * g, rows = d * (p->taps[i] - 1) + p->late[i] + 1, needed = t->after[i] + 1;
@@ -282,17 +286,16 @@ static term *put_in_order(adze_onnx_node *node, term *y, const turned *t, const 
 {
     int64_t s = p->stride[i], d = p->dilation[i];
     uint32_t rank = apart_rank(t);
-    term *all = NULL;
-    for (int64_t r = 0; r < s; r++) {
-        int64_t pads[2 * ADZE_MAX_RANK] = {0}, k = 0;
-        while (d * k % s != r) k++; /* there is one, since s and d have no divisor in common */
+    term *ordered[MOST_ORDERED];
+    for (int64_t k = 0; k < s; k++) { /* each r comes once, since s and d have no divisor in common */
+        int64_t pads[2 * ADZE_MAX_RANK] = {0};
         pads[1 + i] = d * k / s;
         pads[rank + 1 + i] = p->late[i] - pads[1 + i];
         term *phase = compose_slice(node, y, phase_axis(t, i), k, k + 1, 1);
-        phase = compose2(node, "pad", phase, compose_ints(node, pads, 2 * rank));
-        all = all ? compose_concat(node, (term *[]){all, phase}, 2, phase_axis(t, i)) : phase;
+        ordered[d * k % s] = phase ? compose2(node, "pad", phase, compose_ints(node, pads, 2 * rank)) : NULL;
+        if (!ordered[d * k % s]) return NULL;
     }
-    return all;
+    return compose_concat(node, ordered, (uint32_t)s, phase_axis(t, i));
 }
 
 /* Zeros for elements that have no taps: phases past the last, and what a divisor leaves out. */
