@@ -1,6 +1,7 @@
 """Searches of com.microsoft that run a model in a loop, on the reference and compiled, against ONNX Runtime.
 
-    onnx_search.py [--keep] [--target=NAME]     NAME: x86:host, or none; --keep leaves the cases in <build>/test/onnx_search
+    onnx_search.py [--keep] [--target=NAME]     NAME: x86:host, or none; --keep leaves the cases in
+                                                <build>/test/onnx_search
 
 The models are those of onnx_search_models.py.
 """
@@ -74,8 +75,8 @@ def over_gpt(op, seed, words=6, batch=3, length=3, longest=8, least=0, beams=3, 
                [info("sequences", I32, "batch", longest)])[:outputs]
     search = helper.make_node(op, names, [value.name for value in results], domain="com.microsoft", name="search",
                               **attributes)
-    graph = helper.make_graph([search], "g", [info(name, I32, "batch", value.shape[1]) for name, value in inputs.items()],
-                              results,
+    fed = [info(name, I32, "batch", value.shape[1]) for name, value in inputs.items()]
+    graph = helper.make_graph([search], "g", fed, results,
                               constants(**{k: v for k, v in given.items() if v is not None}))
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17),
                                                                  helper.make_opsetid("com.microsoft", 1)]), inputs

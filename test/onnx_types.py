@@ -53,7 +53,7 @@ def bases_of(row):
     return stored().get(row, []), [base for base in moved if base]
 
 
-def listed(schema, variable, text):
+def listed(schema, text):
     """Why the pair is not tried; None where it is."""
     for operators, types, why in LISTED:
         if re.fullmatch(operators, schema.name) and re.fullmatch(types, text):
@@ -79,13 +79,13 @@ def make(row):
 def make_pair(own_and_near, schema, variable, text):
     """Writes the pair's case; "case", or what stands in its place."""
     if "float6" in text:
-        return f"listed: {listed(schema, variable, text)}"
+        return f"listed: {listed(schema, text)}"
     if schema.name in built.CASES and (schema.name != "Identity" or not text.startswith("tensor")):
         return make_built(schema, variable, text)
     own, near = own_and_near
     if any(base.texts.get(variable) == text for base in own):
         return "stored"
-    why = listed(schema, variable, text)
+    why = listed(schema, text)
     if why:
         return f"listed: {why}"
     if variable not in {formal.type_str for formal in (*schema.inputs, *schema.outputs)}:

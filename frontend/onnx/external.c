@@ -85,8 +85,8 @@ static bool read_place(const Pb__Tensor *tensor, adze_loc loc, place *out)
         if (!key || !value) continue;
         while (k < N_KEYS && strcmp(key, keys[k])) k++;
         if (k == N_KEYS) continue;
-        if (given[k]) return adze_error(loc, "external data of '%s': %s is given twice",
-                                           tensor->name ? tensor->name : "", key);
+        if (given[k])
+            return adze_error(loc, "external data of '%s': %s is given twice", tensor->name ? tensor->name : "", key);
         given[k] = true;
         if (k == LOCATION)
             out->location = value;

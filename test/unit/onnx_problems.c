@@ -249,7 +249,8 @@ TEST(notes_follow_their_faults)
     w_msg(&graph, 11, m_value("w", F32, "4 4 1 1"));
     read_model(&r, m_model(ended(graph, "1 4 5 5", "y"), 17), NULL);
     CHECK(!r.module);
-    const char *fault = strstr(r.log, "node 'c0' (Conv): weight is f32[4,4,1,1] but the input has 4 channels and group is 2");
+    const char *fault = strstr(r.log, "node 'c0' (Conv): weight is f32[4,4,1,1] but the input has 4 channels and group "
+                                      "is 2");
     const char *note = strstr(r.log, "expected the weight's second dim to be 2"), *next = strstr(r.log, "node 'other'");
     CHECK(fault && note && next && fault < note && note < next);
     CHECK_INT(times(&r, "expected the weight's"), 1);
