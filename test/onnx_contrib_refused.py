@@ -230,4 +230,8 @@ FAILING = [
                           ((8,), ints(4)), ((10,), ints(11)))],
     *[("CropAndResize", [image, regions, ints(0, 0, 0, 0, 0), ints(*sizes)], {"mode": mode}, "expand")
       for sizes in ((0, 2), (2, 0), (-3, 1), (1, -3)) for mode in ("bilinear", "nearest")],
+    *[("VarlenCausalConvWithState", [floats(4, 2), floats(2, 1, kernel), ints(*bounds), None,
+                                     floats(len(bounds) - 1, 2, kernel - 1)], {}, "index out of range")
+      for bounds in ((0, 3, 2, 4), (1, 4), (0, 3), (0, 5), (-1, 2, 4), (0, -1, 4), (0, 5, 4), (4, 0))
+      for kernel in (3, 1)],
 ]

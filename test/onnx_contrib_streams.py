@@ -61,6 +61,11 @@ case("VarlenCausalConvWithState", [floats(9, 5), Constant(floats(5, 1, 4)), ints
                                    ints(3, 2, -1)], outputs=3, state_update_capacity=4, name="_captured")
 case("VarlenCausalConvWithState", [floats(9, 5, dtype=np.float16), floats(5, 1, 4, dtype=np.float16), ints(0, 1, 6, 9),
                                    None, floats(3, 5, 3, dtype=np.float16)], outputs=2, name="_half")
+for name, bounds in (("first", (0, 0, 4)), ("last", (0, 4, 4)), ("middle", (0, 1, 1, 4)), ("most", (0, 0, 4, 4, 4))):
+    for kernel in (3, 1):
+        requests = [floats(4, 2), floats(2, 1, kernel), ints(*bounds), floats(2),
+                    floats(len(bounds) - 1, 2, kernel - 1), ints(3, 2, 0, 1)[:len(bounds) - 1]]
+        case("VarlenCausalConvWithState", requests, outputs=3, name=f"_empty_{name}_{kernel}", state_update_capacity=3)
 
 # ---- Words and n-grams ----
 

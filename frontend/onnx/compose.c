@@ -192,6 +192,12 @@ term *compose_one(adze_onnx_node *node, term *x)
     return single ? compose_scalar(node, x) : x;
 }
 
+term *compose_zeros_or_error(adze_onnx_node *node, term *wrong)
+{
+    adze_attr axis = adze_attr_int("axis", 0);
+    return compose_all(node, "gather", (term *[]){compose_int(node, 0), wrong}, 2, 2, &axis, 1);
+}
+
 term *compose_unsqueeze(adze_onnx_node *node, term *x, uint32_t from, uint32_t to)
 {
     int64_t axes[ADZE_MAX_RANK];

@@ -264,12 +264,11 @@ static term *end_error(adze_onnx_node *node, const group *g, term *full, term *t
 static bool count_keys(adze_onnx_node *node, group *g)
 {
     static const int64_t both[] = {0, 1};
-    adze_attr axis = adze_attr_int("axis", 0);
     term *time = compose_scalar(node, compose_size(node, g->a.q, 2)), *full = time;
     if (g->a.past_k) full = compose2(node, "add", time, compose_scalar(node, compose_size(node, g->a.past_k, 2)));
     term *wrong = compose2(node, "add", length_error(node, g, full, time), end_error(node, g, full, time));
     if (!g->a.past_k) wrong = compose_unsqueeze(node, compose_reduce(node, "reduce_sum", wrong, both, 2, true), 2, 4);
-    term *none = compose_all(node, "gather", (term *[]){compose_int(node, 0), wrong}, 2, 2, &axis, 1);
+    term *none = compose_zeros_or_error(node, wrong);
     if (!g->a.past_k) {
         g->a.q = compose2(node, "add", g->a.q, compose_cast(node, none, compose_dtype(g->a.q)));
         return g->a.q != NULL;

@@ -8,7 +8,8 @@
 typedef struct requests {
     adze_onnx_node *node;
     term *x, *bounds;              /* [tokens, channels]; where each request begins, then the end, i64[batch + 1] */
-    term *state;                   /* [batch * reach, channels] */
+    term *tokens;                  /* how many, i64[1] */
+    term *table;                   /* x, then the states [batch * reach, channels], or one row of zeros for none */
     term *request, *token, *local; /* of each token, i64[tokens]: its request, its place, its place there */
     const adze_dim *batch;
     int64_t kernel, dilation, reach; /* reach = (kernel - 1) * dilation */
@@ -26,13 +27,11 @@ static term *rows(const requests *r, term *x, term *at)
 static term *rows_at(const requests *r, term *request, term *local)
 {
     adze_onnx_node *node = r->node;
-    uint32_t rank = (uint32_t)compose_rank(local);
-    term *zero = number(r, 0), *begin = rows(r, r->bounds, request);
-    term *now = rows(r, r->x, compose2(node, "add", begin, compose2(node, "max", local, zero)));
-    term *back = compose2(node, "add", compose2(node, "min", local, number(r, -1)), number(r, r->reach));
-    term *at = compose2(node, "add", compose2(node, "mul", request, number(r, r->reach)), back);
-    term *inside = compose_unsqueeze(node, compose2(node, "greater_equal", local, zero), rank, rank + 1);
-    return r->reach ? compose3(node, "where", inside, now, rows(r, r->state, at)) : now;
+    term *zero = number(r, 0), *token = compose2(node, "add", rows(r, r->bounds, request), local);
+    term *back = compose2(node, "max", compose2(node, "add", local, number(r, r->reach)), zero);
+    term *states = compose2(node, "add", compose2(node, "mul", request, number(r, r->reach)), r->tokens);
+    term *inside = compose2(node, "greater_equal", local, zero);
+    return rows(r, r->table, compose3(node, "where", inside, token, compose2(node, "add", states, back)));
 }
 
 /* Each channel's weights times what lies as far back as they say. */
@@ -102,19 +101,44 @@ static bool read_requests(requests *r, term *weight, term *state)
     return true;
 }
 
+/* The bounds, i64. A run where they decrease, or are not from 0 to the number of tokens, looks up what is not there. */
+static bool check_bounds(requests *r)
+{
+    static const int64_t only[] = {0};
+    adze_onnx_node *node = r->node;
+    term *bounds = compose_cast(node, r->bounds, ADZE_DTYPE_i64), *wrong[3];
+    term *begins = compose_slice(node, bounds, 0, 0, -1, 1), *ends = compose_slice(node, bounds, 0, 1, INT64_MAX, 1);
+    term *last = compose_slice(node, bounds, 0, -1, INT64_MAX, 1), *first = compose_slice(node, bounds, 0, 0, 1, 1);
+    r->tokens = compose_size(node, r->x, 0);
+    wrong[0] = compose2(node, "greater", begins, ends);
+    wrong[1] = compose1(node, "not", compose2(node, "equal", first, number(r, 0)));
+    wrong[2] = compose1(node, "not", compose2(node, "equal", last, r->tokens));
+    term *all = compose_cast(node, compose_concat(node, wrong, 3, 0), ADZE_DTYPE_i64);
+    all = compose_reduce(node, "reduce_sum", all, only, 1, true);
+    r->bounds = compose2(node, "add", bounds, compose_zeros_or_error(node, all));
+    return r->bounds != NULL;
+}
+
 /* Of each token its request: as many as end before it. */
 static bool find_tokens(requests *r, term *state)
 {
-    static const int64_t turned[] = {0, 2, 1}, last = -1;
+    static const int64_t turned[] = {0, 2, 1};
     adze_onnx_node *node = r->node;
-    const adze_dim *flat[] = {adze_dim_mul_const(node->import->context, r->batch, r->reach), compose_dim(state, 1)};
-    term *ends = compose_unsqueeze(node, compose_slice(node, r->bounds, 0, 1, INT64_MAX, 1), 0, 1);
+    adze_context *context = node->import->context;
+    adze_attr attrs[] = {adze_attr_int("axis", 0), adze_attr_str("reduction", "add")};
+    const adze_dim *flat[] = {adze_dim_mul_const(context, r->batch, r->reach), compose_dim(state, 1)};
+    term *ends = compose_slice(node, r->bounds, 0, 1, INT64_MAX, 1), *zero = number(r, 0);
     r->token = compose_positions(node, r->x, 0, 1, 0);
-    term *ended = compose2(node, "less_equal", ends, compose_unsqueeze(node, r->token, 1, 2));
-    r->request = compose_reduce(node, "reduce_sum", compose_cast(node, ended, ADZE_DTYPE_i64), &last, 1, false);
+    term *none = compose_concat(node, (term *[]){compose2(node, "mul", r->token, zero), compose_int(node, 0)}, 2, 0);
+    term *ones = compose2(node, "add", compose2(node, "mul", ends, zero), number(r, 1));
+    term *ended = compose_all(node, "scatter_elements", (term *[]){none, ends, ones}, 3, 3, attrs, 2);
+    r->request = compose_slice(node, compose2(node, "cum_sum", ended, zero), 0, 0, -1, 1);
     r->local = compose2(node, "sub", r->token, rows(r, r->bounds, r->request));
-    if (r->reach) r->state = compose_reshape(node, compose_transpose(node, state, turned, 3), flat, 2);
-    return r->local && (!r->reach || r->state);
+    flat[0] = r->reach ? flat[0] : adze_dim_const(context, 1);
+    state = r->reach ? compose_reshape(node, compose_transpose(node, state, turned, 3), flat, 2)
+                     : compose_expand(node, compose_like(node, r->x, 0), flat, 2);
+    r->table = compose_concat(node, (term *[]){r->x, state}, 2, 0);
+    return r->local && r->table;
 }
 
 bool adze_onnx_contrib_varlen_conv(adze_onnx_node *node)
@@ -126,7 +150,8 @@ bool adze_onnx_contrib_varlen_conv(adze_onnx_node *node)
     const char *activation = "none";
     term *weight, *state, *count = adze_onnx_operand(node, COUNT);
     if (!adze_onnx_attr_str(node, "activation", &activation) ||
-        !adze_onnx_attr_int(node, "state_update_capacity", &capacity) || !compose_operand(node, X, 1, &r.x, &rank) ||
+        !adze_onnx_attr_int(node, "state_update_capacity", &capacity) ||
+        !compose_operand(node, X, 1, &r.x, &rank) ||
         !compose_operand(node, WEIGHT, 1, &weight, &rank) || !compose_operand(node, BOUNDS, 1, &r.bounds, &rank) ||
         !compose_operand(node, STATE, 1, &state, &rank) || !read_requests(&r, weight, state))
         return false;
@@ -137,8 +162,7 @@ bool adze_onnx_contrib_varlen_conv(adze_onnx_node *node)
     if (capacity < 0 || capacity > CAPACITY || (capacity > 0) != (count != NULL))
         return adze_onnx_invalid(node, "state_update_capacity %lld %s capture_count", (long long)capacity,
                                  count ? "with a" : "without a");
-    r.bounds = compose_cast(node, r.bounds, ADZE_DTYPE_i64);
-    if (!find_tokens(&r, state)) return false;
+    if (!check_bounds(&r) || !find_tokens(&r, state)) return false;
     term *begins = compose_slice(node, r.bounds, 0, 0, -1, 1),
          *ends = compose_slice(node, r.bounds, 0, 1, INT64_MAX, 1);
     term *length = compose_unsqueeze(node, compose2(node, "sub", ends, begins), 1, 2);
