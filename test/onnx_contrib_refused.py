@@ -178,6 +178,13 @@ REFUSED = [
           (ints([1], dtype=np.int64), {}, "input 1 has rank 2, not 1"),
           (ints(1, dtype=np.int64), {"min_ngram_size": 0}, "ends of 0 to 3 tokens"),
           (ints(1, dtype=np.int64), {"max_ngram_size": 0}, "ends of 1 to 0 tokens"))],
+    *[("BifurcationDetector", [ints(1, 2, 3, dtype=np.int64), ints(7, dtype=np.int64), begin,
+                               ints(*guess, dtype=np.int64)], {}, why)
+      for begin, guess, why in (
+          (ints(0, dtype=np.int64), (), "0 predicted tokens of 3"),
+          (ints(0, dtype=np.int64), (1, 2, 3, 4, 5), "5 predicted tokens of 3"),
+          (Constant(ints(2, dtype=np.int64)), (3,), "1 predicted tokens of 3 from 2 on"),
+          (Constant(ints(-1, dtype=np.int64)), (1, 2), "2 predicted tokens of 3 from -1 on"))],
     ("AttnLSTM", [floats(3, 4)], {}, "the op is not known"),
     ("Inverse", [floats(2, 3)], {}, "matrices that are not square"),
     ("Gelu", [x3], {"alpha": 1.0}, "attribute 'alpha' is not known"),
@@ -234,4 +241,7 @@ FAILING = [
                                      floats(len(bounds) - 1, 2, kernel - 1)], {}, "index out of range")
       for bounds in ((0, 3, 2, 4), (1, 4), (0, 3), (0, 5), (-1, 2, 4), (0, -1, 4), (0, 5, 4), (4, 0))
       for kernel in (3, 1)],
+    *[("BifurcationDetector", [ints(1, 2, 3, dtype=np.int64), ints(7, dtype=np.int64), ints(begin, dtype=np.int64),
+                               ints(*guess, dtype=np.int64)], {}, "index out of range")
+      for begin, guess in ((0, (1, 2, 3)), (2, (3,)), (3, (1, 2)), (4, (1,)), (-1, (3, 1, 2, 3)))],
 ]

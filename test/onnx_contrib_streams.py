@@ -47,6 +47,10 @@ for name, source, now, begin, guess in (
         ("_none", (2,), (9, 2), 0, None)):
     given = [tokens(*source), tokens(*now), tokens(begin), *([] if guess is None else [tokens(*guess)])]
     case("BifurcationDetector", given, outputs=2, name=name, min_ngram_size=1, max_ngram_size=3)
+for name, source, begin, guess in (("", (1, 2, 3, 4), 0, None), ("_guess", (1, 2, 3, 4), 0, (1, 2, 3, 4, 5)),
+                                   ("_end", (1, 2, 3, 4), 4, (5,)), ("_source", (), 0, (5,)), ("_all", (), 0, None)):
+    given = [tokens(*source), tokens(), tokens(begin), *([] if guess is None else [tokens(*guess)])]
+    case("BifurcationDetector", given, outputs=2, name=f"_empty{name}")
 case("BifurcationDetector", [tokens(1, 2, 3, 1, 4, 3), tokens(2, 3), tokens(0)], outputs=2, min_ngram_size=2,
      max_ngram_size=2, name="_pairs")
 

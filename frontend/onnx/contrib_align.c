@@ -124,6 +124,28 @@ bool adze_onnx_contrib_warp(adze_onnx_node *node)
 
 /* ---- BifurcationDetector ---- */
 
+/* `from` is within the source, and there is a predicted token for each of the source from there on, and one more.
+ * Reports what is known to be otherwise; *from becomes a term whose run is an error where it is. */
+static bool check_predicted(adze_onnx_node *node, term *source, term **from, term *predicted)
+{
+    int64_t length, count, place;
+    bool sized = adze_dim_is_const(compose_dim(source, 0), &length) &&
+                 adze_dim_is_const(compose_dim(predicted, 0), &count);
+    if (sized && (count < 1 || count > length + 1))
+        return adze_onnx_invalid(node, "%lld predicted tokens of %lld", (long long)count, (long long)length);
+    if (sized && adze_value_as_ints(*from, &place, 1) == 1 && count != length - place + 1)
+        return adze_onnx_invalid(node, "%lld predicted tokens of %lld from %lld on", (long long)count,
+                                 (long long)length, (long long)place);
+    term *end = compose2(node, "add", compose_size(node, source, 0), compose_int(node, 1));
+    term *begin = compose2(node, "sub", end, compose_size(node, predicted, 0)), *at = compose_scalar(node, *from);
+    term *wrong = compose2(node, "or", compose1(node, "not", compose2(node, "equal", begin, at)),
+                           compose2(node, "less", begin, compose_int(node, 0)));
+    wrong = compose2(node, "or", wrong, compose2(node, "greater_equal", begin, end));
+    wrong = compose_scalar(node, compose_cast(node, wrong, ADZE_DTYPE_i64));
+    *from = compose2(node, "add", at, compose_zeros_or_error(node, wrong));
+    return *from != NULL;
+}
+
 /* How many of the predicted tokens are those of the source from `from` on, and one more, behind the tokens. */
 static term *with_predicted(adze_onnx_node *node, term *tokens, term *source, term *from, term *predicted)
 {
@@ -146,6 +168,7 @@ static term *count_matches(adze_onnx_node *node, term *source, term *tokens, int
     static const int64_t only[] = {0};
     adze_attr axis = adze_attr_int("axis", 0);
     term *length = compose_size(node, tokens, 0), *same = NULL;
+    tokens = compose_concat(node, (term *[]){tokens, compose_int(node, 0)}, 2, 0); /* there may be none */
     for (int64_t i = 0; i < n; i++) {
         term *at = compose2(node, "max", compose2(node, "sub", length, compose_int(node, n - i)), compose_int(node, 0));
         term *last = compose_all(node, "gather", (term *[]){tokens, at}, 2, 2, &axis, 1);
@@ -178,7 +201,8 @@ bool adze_onnx_contrib_bifurcation(adze_onnx_node *node)
     }
     if (predicted && compose_rank(predicted) != 1)
         return adze_onnx_invalid(node, "input %d has rank %d, not 1", PREDICTED, compose_rank(predicted));
-    term *tokens = in[TOKENS], *from = compose_scalar(node, in[FROM]);
+    term *tokens = in[TOKENS], *from = in[FROM];
+    if (predicted && !check_predicted(node, in[SOURCE], &from, predicted)) return false;
     if (predicted) tokens = with_predicted(node, tokens, in[SOURCE], from, predicted);
     term *found = compose_int(node, -1), *open = compose_expand(node, compose_number(node, ADZE_DTYPE_bool, 1),
                                                                 (const adze_dim *[]){adze_dim_const(
