@@ -68,8 +68,8 @@ term *compose_channels(adze_onnx_node *node, term *x, uint32_t rank);
 term *compose_repeat_heads(adze_onnx_node *node, term *x, int64_t have, int64_t want);
 /* A term that holds one element as rank 0; any other one, and NULL, as it is. */
 term *compose_one(adze_onnx_node *node, term *x);
-/* Zeros in i64 of the dims of `wrong`, i64 that is never below 0. A run in which one of its elements is above 0 looks up
- * a place that is not there, which is its error; so add it to what the result needs. */
+/* Zeros in i64 of the dims of `wrong`, i64 that is never below 0. A run in which one of its elements is above 0 looks
+ * up a place that is not there, which is its error; so add it to what the result needs. */
 term *compose_zeros_or_error(adze_onnx_node *node, term *wrong);
 
 /* compose_loop.c: a `loop`. Between begin and end what is said stands in its region, whose arguments are the number of

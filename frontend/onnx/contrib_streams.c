@@ -35,9 +35,30 @@ static term *as_streams(adze_onnx_node *node, term **out_x, bool *out_flat)
     return compose_reshape(node, compose_cast(node, x, ADZE_DTYPE_f32), dims, rank + 1);
 }
 
+/* The first dims of gates, `count` of them, are those of streams. Reports known ones that are not; where that shows in
+ * a run alone, it is an error there. NULL after an error. */
+static term *same_dims(adze_onnx_node *node, term *gates, term *streams, int count, const char *what)
+{
+    static const int64_t only[] = {0};
+    bool equal = true;
+    for (int i = 0; i < count; i++) {
+        int64_t a, b;
+        const adze_dim *dim = compose_dim(gates, (uint32_t)i), *own = compose_dim(streams, (uint32_t)i);
+        equal = equal && adze_dim_equal(dim, own);
+        if (adze_dim_is_const(dim, &a) && adze_dim_is_const(own, &b) && a != b)
+            return adze_onnx_invalid(node, "%s of other dims than the streams", what), NULL;
+    }
+    if (equal) return gates;
+    term *given = compose_slice(node, compose1(node, "shape", gates), 0, 0, count, 1);
+    term *wanted = compose_slice(node, compose1(node, "shape", streams), 0, 0, count, 1);
+    term *wrong = compose_cast(node, compose1(node, "not", compose2(node, "equal", given, wanted)), ADZE_DTYPE_i64);
+    wrong = compose_scalar(node, compose_reduce(node, "reduce_sum", wrong, only, 1, true));
+    return compose2(node, "add", gates, compose_cast(node, compose_zeros_or_error(node, wrong), ADZE_DTYPE_f32));
+}
+
 /* Gates of streams as f32 that broadcast to them: one of each stream, with an axis of 1 or without, or of each element,
- * apart or in a row. */
-static term *gates_of(adze_onnx_node *node, term *gates, const term *streams, const char *what)
+ * apart or, where streams are branches of one axis, in a row. */
+static term *gates_of(adze_onnx_node *node, term *gates, term *streams, bool flat, const char *what)
 {
     int rank = compose_rank(streams), have = compose_rank(gates);
     int64_t row = 0, count = 0, size = 0;
@@ -47,9 +68,11 @@ static term *gates_of(adze_onnx_node *node, term *gates, const term *streams, co
                  adze_dim_is_const(dims[rank - 2], &count) && adze_dim_is_const(dims[rank - 1], &size);
     if (!known) return adze_onnx_undetermined(node, "streams or gates of unknown size"), NULL;
     gates = compose_cast(node, gates, ADZE_DTYPE_f32);
+    if (have == rank || have == rank - 1) gates = same_dims(node, gates, streams, have - 1, what);
+    if (!gates) return NULL;
     if (have == rank && (row == 1 || row == size)) return gates;
     if (have == rank - 1 && row == count) return compose_unsqueeze(node, gates, (uint32_t)rank - 1, (uint32_t)rank);
-    if (have == rank - 1 && row == count * size) return compose_reshape(node, gates, dims, (uint32_t)rank);
+    if (have == rank - 1 && flat && row == count * size) return compose_reshape(node, gates, dims, (uint32_t)rank);
     return adze_onnx_invalid(node, "%s of rank %d and rows of %lld", what, have, (long long)row), NULL;
 }
 
@@ -63,7 +86,7 @@ bool adze_onnx_contrib_stream_sum(adze_onnx_node *node)
     if (!streams || !adze_onnx_attr_float(node, "reduction_scale", &scale) ||
         !compose_operand(node, 1, 1, &gates, &rank))
         return false;
-    gates = gates_of(node, gates, streams, "pre_mix");
+    gates = gates_of(node, gates, streams, flat, "pre_mix");
     term *y = compose_reduce(node, "reduce_sum", compose2(node, "mul", streams, gates), &before_last, 1, false);
     y = compose2(node, "mul", y, compose_number(node, ADZE_DTYPE_f32, scale));
     return compose_end(node, compose_cast(node, y, compose_dtype(x)));
@@ -80,7 +103,7 @@ bool adze_onnx_contrib_stream_mix(adze_onnx_node *node)
         return false;
     uint32_t axes = (uint32_t)compose_rank(streams);
     if (rank + 1 != axes) return adze_onnx_invalid(node, "streams of %u axes and a block's output of %u", axes, rank);
-    gates = gates_of(node, gates, streams, "post_mix");
+    gates = gates_of(node, gates, streams, flat, "post_mix");
     block = compose_unsqueeze(node, compose_cast(node, block, ADZE_DTYPE_f32), axes - 2, axes - 1);
     if (mix) {
         if (compose_rank(mix) != (int)axes)
@@ -196,6 +219,12 @@ static bool read_router(router *r, term *logits, term *weight, uint32_t rank)
     return true;
 }
 
+/* Does the node name that result, be it used or not? */
+static bool has_result(const adze_onnx_node *node, size_t index)
+{
+    return index < node->proto->n_output && node->proto->output[index][0];
+}
+
 /* Logs of the shares of the chosen experts, and of others a number that softmax makes nothing of; or all shares, with
  * the bias that experts are chosen by and without. */
 bool adze_onnx_contrib_group_router(adze_onnx_node *node)
@@ -208,6 +237,8 @@ bool adze_onnx_contrib_group_router(adze_onnx_node *node)
     if (!adze_onnx_attr_float(node, "router_sentinel", &sentinel) || !compose_operand(node, 0, 1, &logits, &rank) ||
         !compose_operand(node, 1, 1, &bias, &unused) || !read_router(&r, logits, weight, rank))
         return false;
+    if (has_result(node, 1) != has_result(node, 2) || (has_result(node, 0) && has_result(node, 1)))
+        return adze_onnx_invalid(node, "the scores are two results that come together and alone");
     if (weight && (rank != 2 || compose_rank(weight) != 2 || node->n_out < 2))
         return adze_onnx_invalid(node, "a projection of rank %d, or without all scores", compose_rank(weight));
     adze_dtype dtype = compose_dtype(logits);
