@@ -1,4 +1,5 @@
-"""What is refused of com.microsoft, and in which words: (op, operands, attributes, what its one error holds)."""
+"""What is refused of com.microsoft, and in which words: (op, operands, attributes, what its one error holds),
+and which outputs, where it is not the first."""
 from onnx_contrib_attention import gk, gq, gv, tokens, w, x
 from onnx_contrib_cases import (Constant, Sparse, beta, bytes_, f32, floats, g, gamma, hidden, image, regions, ints,
                                 line, pixels, qx, skips, taps, u8, window, words, x3)
@@ -135,6 +136,12 @@ REFUSED = [
     ("HyperConnectionPreMix", [floats(2, 12), floats(2, 3)], {"num_branches": 5}, "5 branches of 12 elements"),
     ("HyperConnectionPreMix", [floats(2, 12), floats(2, 3)], {"num_branches": -1}, "'num_branches' is -1"),
     ("HyperConnectionPreMix", [floats(2, 3, 4), floats(2, 5)], {}, "pre_mix of rank 2 and rows of 5"),
+    *[("HyperConnectionPreMix", [floats(2, 3, 4), floats(*gates)], {}, why)
+      for gates, why in (((2, 1, 4), "pre_mix of other dims than the streams"), ((2, 1, 1), "pre_mix of other dims"),
+                         ((1, 3), "pre_mix of other dims"), ((2, 12), "pre_mix of rank 2 and rows of 12"),
+                         ((2, 1), "pre_mix of rank 2 and rows of 1"))],
+    ("HyperConnectionPreMix", [floats(2, 12), floats(1, 12)], {"num_branches": 3}, "pre_mix of other dims"),
+    ("HyperConnectionPostMix", [floats(2, 3, 4), floats(2, 4), floats(2, 1, 4)], {}, "post_mix of other dims"),
     ("HyperConnectionPostMix", [floats(2, 3, 4), floats(2, 3, 4), floats(2, 3)], {}, "a block's output of 3"),
     ("HyperConnectionPostMix", [floats(2, 3, 4), floats(2, 4), floats(3)], {}, "post_mix of rank 1"),
     ("HyperConnectionPostMix", [floats(2, 3, 4), floats(2, 4), floats(2, 3), floats(3, 3)], {}, "stream_mix of rank 2"),
@@ -144,6 +151,8 @@ REFUSED = [
         {"top_k": 9}, {"top_k": 0}, {"top_k": 1, "n_group": 3}, {"top_k": 1, "n_group": 2, "topk_group": 3},
         {"top_k": 1, "group_topk": 0}, {"top_k": 5, "n_group": 2})],
     ("MoEGroupRouter", [floats(5, 256), floats(8), floats(8, 256)], {"top_k": 1}, "without all scores"),
+    *[("MoEGroupRouter", [floats(5, 8), floats(8)], {"top_k": 2}, "that come together and alone", outputs)
+      for outputs in ((0, 1, 2), (0, 1), (1,), (2,))],
     ("MurmurHash3", [floats(3, dtype=np.float16)], {}, "elements that are not of 4 or 8 bytes"),
     *[("NGramHashMapping", [ids, Constant(ints(1, 3, 5)), Constant(ints(7, 9)), *more],
        {"max_ngram_size": 3, "n_head_per_ngram": 1, "pad_id": 0, **attributes}, why)
@@ -153,6 +162,11 @@ REFUSED = [
           (ints([1, 2]), [], {"max_ngram_size": 1}, "n-grams up to 1 of 1 heads"),
           (ints([1, 2]), [], {"n_head_per_ngram": 2}, "vocab_sizes that are not 4"),
           (ints([1, 2]), [], {"max_ngram_size": 4}, "vocab_sizes that are not 3"))],
+    *[("NGramHashMapping", [ints([1, 2]), Constant(ints(1, 3, 5)), Constant(ints(7, size))],
+       {"max_ngram_size": 3, "n_head_per_ngram": 1, "pad_id": 0}, f"vocab_sizes must be positive; entry 1 is {size}")
+      for size in (0, -7)],
+    ("NGramHashMapping", [ints([1, 2]), Constant(ints(1, 3, 5)), Constant(ints(7, 9))],
+     {"max_ngram_size": 3, "n_head_per_ngram": 1}, "attribute 'pad_id' is missing"),
     *[("WordConvEmbedding", [text, floats(4, 1, 2, 3), floats(4), floats(6, 3)], attributes, why)
       for text, attributes, why in ((ints(1, 2, 3), {}, "an input 0 of rank 1, not 2"),
                                     (ints([1], [2]), {}, "words that are shorter than windows of 2"),
@@ -170,6 +184,8 @@ REFUSED = [
           (ints(0, 4, 9), floats(2, 5, 3), [], {"activation": "relu"}, "attribute 'activation' is 'relu'"),
           (ints(0, 4, 9), floats(2, 5, 3), [ints(1, 1)], {}, "state_update_capacity 0 with a capture_count"),
           (ints(0, 4, 9), floats(2, 5, 3), [], {"state_update_capacity": 2}, "2 without a capture_count"),
+          *[(ints(0, 4, 9), floats(2, 5, 3), [], {attribute: 7}, "group_size or delta_offset without a kernel_delta")
+            for attribute in ("group_size", "delta_offset")],
           (ints(0, 4, 9), floats(2, 5, 3), [None, floats(9, 2, 5), floats(9, 1)], {}, "a kernel_delta"))],
     ("DynamicTimeWarping", [floats(2, 3, 4)], {}, "costs of rank 3, and no one matrix"),
     ("DynamicTimeWarping", [floats(0, 4)], {}, "costs of 0 x 4"),
@@ -244,4 +260,6 @@ FAILING = [
     *[("BifurcationDetector", [ints(1, 2, 3, dtype=np.int64), ints(7, dtype=np.int64), ints(begin, dtype=np.int64),
                                ints(*guess, dtype=np.int64)], {}, "index out of range")
       for begin, guess in ((0, (1, 2, 3)), (2, (3,)), (3, (1, 2)), (4, (1,)), (-1, (3, 1, 2, 3)))],
+    *[("NGramHashMapping", [ints([1, 2]), ints(1, 3, 5), ints(7, size)],
+       {"max_ngram_size": 3, "n_head_per_ngram": 1, "pad_id": 0}, "index out of range") for size in (0, -7)],
 ]

@@ -2,6 +2,7 @@
 #include "contrib.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* ---- MurmurHash3 ---- */
 
@@ -102,6 +103,26 @@ static term *segment_starts(const grams *g)
     return compose_cast(node, compose2(node, "pad", other, compose_ints(node, pads, 4)), ADZE_DTYPE_bool);
 }
 
+/* Sizes are above 0. Reports a constant one that is not; a run with another is an error. */
+static bool check_sizes(grams *g, int64_t count)
+{
+    static const int64_t only[] = {0};
+    adze_onnx_node *node = g->node;
+    int64_t *sizes = calloc((size_t)count, sizeof *sizes);
+    int known = sizes ? adze_value_as_ints(g->sizes, sizes, (int)count) : -1;
+    bool ok = true;
+    for (int i = 0; ok && i < known; i++)
+        if (sizes[i] < 1)
+            ok = adze_onnx_invalid(node, "vocab_sizes must be positive; entry %d is %lld", i, (long long)sizes[i]);
+    free(sizes);
+    if (!ok || known == count) return ok;
+    term *wrong = compose_cast(node, compose2(node, "less", g->sizes, compose_like(node, g->sizes, 1)),
+                               ADZE_DTYPE_i64);
+    wrong = compose_zeros_or_error(node, compose_reduce(node, "reduce_sum", wrong, only, 1, true));
+    g->sizes = compose2(node, "add", g->sizes, compose_cast(node, wrong, compose_dtype(g->sizes)));
+    return g->sizes != NULL;
+}
+
 static bool read_grams(grams *g, term **out_ids)
 {
     enum { IDS, MULTIPLIERS, SIZES, PAST, OFFSETS, EOS, SEGMENTS };
@@ -114,6 +135,7 @@ static bool read_grams(grams *g, term **out_ids)
         !compose_operand(node, MULTIPLIERS, 1, &g->multipliers, &unused) ||
         !compose_operand(node, SIZES, 1, &g->sizes, &unused))
         return false;
+    if (!adze_onnx_attr(node, "pad_id")) return adze_onnx_invalid(node, "attribute 'pad_id' is missing");
     if (rank != 2) return adze_onnx_invalid(node, "ids of rank %u, not 2", rank);
     if (g->most < 2 || g->most > 64 || g->heads < 1 || g->heads > 1024)
         return adze_onnx_invalid(node, "n-grams up to %lld of %lld heads", (long long)g->most, (long long)g->heads);
@@ -121,6 +143,7 @@ static bool read_grams(grams *g, term **out_ids)
         !adze_dim_is_const(compose_dim(g->multipliers, 0), &factors) || factors < g->most)
         return adze_onnx_invalid(node, "vocab_sizes that are not %lld, or fewer multipliers than %lld",
                                  (long long)((g->most - 1) * g->heads), (long long)g->most);
+    if (!check_sizes(g, count)) return false;
     term *ids = *out_ids, *past = adze_onnx_operand(node, PAST);
     g->offsets = adze_onnx_operand(node, OFFSETS);
     g->eos = adze_onnx_operand(node, EOS);

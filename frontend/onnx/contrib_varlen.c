@@ -145,13 +145,13 @@ bool adze_onnx_contrib_varlen_conv(adze_onnx_node *node)
 {
     enum { X, WEIGHT, BOUNDS, BIAS, STATE, COUNT, DELTA, CAPACITY = 8 };
     requests r = {.node = node};
-    int64_t capacity = 0;
+    int64_t capacity = 0, offset = 0;
     uint32_t rank;
     const char *activation = "none";
     term *weight, *state, *count = adze_onnx_operand(node, COUNT);
     if (!adze_onnx_attr_str(node, "activation", &activation) ||
         !adze_onnx_attr_int(node, "state_update_capacity", &capacity) ||
-        !compose_operand(node, X, 1, &r.x, &rank) ||
+        !adze_onnx_attr_int(node, "delta_offset", &offset) || !compose_operand(node, X, 1, &r.x, &rank) ||
         !compose_operand(node, WEIGHT, 1, &weight, &rank) || !compose_operand(node, BOUNDS, 1, &r.bounds, &rank) ||
         !compose_operand(node, STATE, 1, &state, &rank) || !read_requests(&r, weight, state))
         return false;
@@ -159,6 +159,8 @@ bool adze_onnx_contrib_varlen_conv(adze_onnx_node *node)
     if (!gated && strcmp(activation, "none"))
         return adze_onnx_invalid(node, "attribute 'activation' is '%s'", activation);
     if (adze_onnx_operand(node, DELTA)) return adze_onnx_unsupported(node, "a kernel_delta");
+    if (adze_onnx_attr(node, "group_size") || offset)
+        return adze_onnx_invalid(node, "group_size or delta_offset without a kernel_delta");
     if (capacity < 0 || capacity > CAPACITY || (capacity > 0) != (count != NULL))
         return adze_onnx_invalid(node, "state_update_capacity %lld %s capture_count", (long long)capacity,
                                  count ? "with a" : "without a");
