@@ -38,13 +38,6 @@ static bool advance(search *s, term **state, term *logits, term *length, bool fi
     return token && state[SEQUENCES] && state[SEEN];
 }
 
-/* Is a sequence not done? */
-static term *goes_on(const search *s, term *const *state)
-{
-    term *done = compose_cast(s->node, state[DONE], ADZE_DTYPE_i64);
-    return compose2(s->node, "equal", compose_reduce(s->node, "reduce_min", done, NULL, 0, false), search_i64(s, 0));
-}
-
 /* The first run of the decoder, and the word behind the prompt. */
 static bool begin(search *s, term *mask, term **state)
 {
@@ -84,7 +77,7 @@ static bool leave(adze_onnx_repeat *self, adze_onnx_body *body, const adze_regio
     for (uint32_t i = 0; i < s->n_caches; i++) state[N_STATE + i] = body->out[1 + i];
     term *length = compose2(s->node, "add", adze_region_arg(region, 0), search_i64(s, s->prompt + 1));
     bool ok = search_prompt_next(s, state + VALUES, s->batch) && advance(s, state, body->out[0], length, false);
-    out[0] = ok ? goes_on(s, state) : NULL;
+    out[0] = ok ? search_goes_on(s, state[DONE]) : NULL;
     ok = out[0] != NULL;
     free(body->out);
     body->out = out;
@@ -105,7 +98,7 @@ static bool repeat(search *s, term **state)
                              .own = s};
     if (s->prompt + 1 == s->longest) return true;
     loop.bound = search_i64(s, s->longest - s->prompt - 1);
-    loop.condition = goes_on(s, state);
+    loop.condition = search_goes_on(s, state[DONE]);
     adze_op *op = loop.bound && loop.condition ? adze_onnx_repeat_import(&loop) : NULL;
     for (uint32_t i = SEQUENCES; op && i < N_STATE; i++) state[i] = adze_onnx_repeat_result(&loop, op, i);
     return op != NULL;

@@ -183,14 +183,6 @@ static bool advance(search *s, term **state, term *logits, term *length, bool fi
     return *origin && state[SEQUENCES] && state[TOKENS] && state[SCORES] && state[SEEN];
 }
 
-/* Is a sequence not done? */
-static term *goes_on(const search *s, term *const *state)
-{
-    adze_onnx_node *node = s->node;
-    term *done = compose_cast(node, state[DONE], ADZE_DTYPE_i64);
-    return compose2(node, "equal", compose_reduce(node, "reduce_min", done, NULL, 0, false), search_i64(s, 0));
-}
-
 /* The keys and values of the rows that the decoder goes on from. */
 static bool turn(const search *s, term **state, term *origin)
 {
@@ -247,7 +239,7 @@ static bool leave(adze_onnx_repeat *self, adze_onnx_body *body, const adze_regio
     term *length = compose2(s->node, "add", adze_region_arg(region, 0), search_i64(s, s->prompt + 1));
     bool ok = advance(s, state, body->out[0], length, false, &origin) && turn(s, state, origin) && longer(s, state);
     if (self->n_stacks) state[self->n_carried] = s->all_scores;
-    out[0] = ok ? goes_on(s, state) : NULL;
+    out[0] = ok ? search_goes_on(s, state[DONE]) : NULL;
     ok = out[0] != NULL;
     free(body->out);
     body->out = out;
@@ -308,7 +300,7 @@ static bool repeat(search *s, term **state)
     term *first = s->all_scores;
     if (s->longest > s->prompt + 1) {
         loop.bound = search_i64(s, s->longest - s->prompt - 1);
-        loop.condition = goes_on(s, state);
+        loop.condition = search_goes_on(s, state[DONE]);
         adze_op *op = loop.bound && loop.condition ? adze_onnx_repeat_import(&loop) : NULL;
         if (!op) return false;
         for (uint32_t i = 0; i < N_STATE; i++) state[i] = adze_onnx_repeat_result(&loop, op, i);

@@ -146,3 +146,10 @@ bool search_read_attributes(search *s, int64_t most)
             return adze_onnx_invalid(node, "a token of its attributes is %lld", (long long)ids[i]);
     return true;
 }
+
+term *search_goes_on(const search *s, term *done)
+{
+    adze_onnx_node *node = s->node;
+    term *least = compose_reduce(node, "reduce_min", compose_cast(node, done, ADZE_DTYPE_i64), NULL, 0, false);
+    return compose2(node, "equal", least, search_i64(s, 0));
+}

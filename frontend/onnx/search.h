@@ -57,6 +57,8 @@ typedef struct search_places {
 bool search_read(search *s, const search_places *at);
 /* The tokens, model_type, which must be one up to `most`, and n-grams. */
 bool search_read_attributes(search *s, int64_t most);
+/* Is a sequence of the batch not done? A bool, of bools of all. */
+term *search_goes_on(const search *s, term *done);
 /* An operand of one integer that must be known; one that may be 0 may be absent. */
 bool search_count(adze_onnx_node *node, uint32_t index, const char *name, int64_t least, int64_t most, int64_t *out);
 
