@@ -15,7 +15,7 @@ int64_t adze_floor_div(int64_t a, int64_t b)
     return q - ((a % b != 0) && ((a < 0) != (b < 0)));
 }
 
-static int64_t gcd(int64_t a, int64_t b)
+int64_t adze_gcd(int64_t a, int64_t b)
 {
     while (b) {
         int64_t r = a % b;
@@ -109,7 +109,7 @@ static const adze_dim *cancel(adze_context *context, adze_dim_kind kind, const p
     const adze_dim *factor = common_factor(rest, d);
     poly p = *rest;
     int64_t g = d.coef, v = factor ? 0 : take_const(&p);
-    for (uint32_t i = 0; i < p.n; i++) g = gcd(g, p.terms[i].coef);
+    for (uint32_t i = 0; i < p.n; i++) g = adze_gcd(g, p.terms[i].coef);
     if (d.coef < 1 || (g == 1 && !factor) || !p.n) return NULL;
     term by = {factor, g};
     for (uint32_t i = 0; i < p.n; i++)

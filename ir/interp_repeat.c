@@ -2,6 +2,7 @@
  *
  *     for (i = 0; i < bound && go_on; i++) (go_on, carried, stacked[i]) = region(i, carried)
  */
+#include "ir/eval/convert.h"
 #include "ir/interp.h"
 
 #include <stdlib.h>
@@ -81,18 +82,6 @@ static uint32_t empty_dims(const repeat *r, const adze_type *type, int64_t *dims
     return rank;
 }
 
-/* `count` elements of `bits` below 8, behind those of the parts before. */
-static void put_codes(void *to, uint64_t first, const void *from, uint64_t count, uint32_t bits)
-{
-    const uint8_t *source = from;
-    uint8_t *target = to, mask = (uint8_t)((1u << bits) - 1);
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t at = (first + i) * bits;
-        uint32_t code = source[i * bits / 8] >> (i * bits % 8) & mask;
-        target[at / 8] = (uint8_t)((target[at / 8] & ~((uint32_t)mask << at % 8)) | code << at % 8);
-    }
-}
-
 static bool stack(repeat *r, uint32_t index, adze_value *out)
 {
     const adze_type *type = r->op->results[r->n_carried + index].type;
@@ -109,11 +98,12 @@ static bool stack(repeat *r, uint32_t index, adze_value *out)
     dims[0] = (int64_t)r->runs;
     if (!adze_interp_new(r->interp, adze_op_loc(r->op), dtype, rank, dims, out)) return false;
     uint64_t count = r->runs ? adze_value_count(&parts[0]) : 0, bits = count * adze_dtype_bits(dtype);
-    for (uint64_t k = 0; k < r->runs && bits; k++)
-        if (bits % 8)
-            put_codes(out->data, k * count, parts[k].data, count, adze_dtype_bits(dtype));
-        else
-            memcpy((char *)out->data + k * (bits / 8), parts[k].data, bits / 8);
+    for (uint64_t k = 0; k < r->runs && bits % 8 == 0; k++)
+        if (bits) memcpy((char *)out->data + k * (bits / 8), parts[k].data, bits / 8);
+    for (uint64_t k = 0; k < r->runs * count && bits % 8; k++) {
+        uint32_t code = ev_get_code(parts[k / count].data, (int64_t)(k % count), adze_dtype_bits(dtype));
+        ev_put_code(out->data, (int64_t)k, adze_dtype_bits(dtype), code);
+    }
     return adze_interp_own(r->interp, adze_op_loc(r->op), out);
 }
 

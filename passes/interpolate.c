@@ -192,12 +192,6 @@ static adze_ir_value *blend(adze_builder *b, adze_ir_value *x, uint32_t at, cons
     return sum;
 }
 
-static adze_ir_value *cast(adze_builder *b, adze_ir_value *x, adze_dtype to)
-{
-    adze_attr attr = adze_attr_type("to", to);
-    return x ? adze_build1(b, "cast", &x, 1, &attr, 1) : NULL;
-}
-
 static adze_outcome lower(adze_op *op, axis axes[ADZE_MAX_RANK], adze_pass_run *self)
 {
     adze_ir_value *result = adze_op_result(op, 0), *x = adze_op_operand(op, X);
@@ -212,11 +206,11 @@ static adze_outcome lower(adze_op *op, axis axes[ADZE_MAX_RANK], adze_pass_run *
     adze_dtype dtype = adze_type_dtype(adze_value_type(x));
     for (uint32_t i = 0; x && i < rank; i++) {
         if (!axes[i].in) continue;
-        if (!any && is_image(dtype)) x = cast(&b, x, ADZE_DTYPE_f64);
+        if (!any && is_image(dtype)) x = build_cast(&b, x, ADZE_DTYPE_f64);
         if (x) x = blend(&b, x, i, &axes[i]);
         any = true;
     }
-    if (any && is_image(dtype)) x = cast(&b, build_unary(&b, "round", x), dtype);
+    if (any && is_image(dtype)) x = build_cast(&b, build_unary(&b, "round", x), dtype);
     if (!x) return ADZE_FAILED;
     if (x != adze_op_operand(op, X) && !adze_value_name(x)) adze_value_set_name(x, adze_value_name(result));
     adze_value_replace_uses(result, x);

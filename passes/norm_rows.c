@@ -84,13 +84,6 @@ static adze_ir_value *rows(adze_builder *b, const norm *n)
     return n->several ? build_reshape_as(b, y, n->type) : y;
 }
 
-static adze_ir_value *cast(adze_builder *b, adze_ir_value *x, adze_dtype to)
-{
-    if (!x || adze_type_dtype(adze_value_type(x)) == to) return x;
-    adze_attr attr = adze_attr_type("to", to);
-    return adze_build1(b, "cast", &x, 1, &attr, 1);
-}
-
 static bool replace(const norm *n, uint32_t result, adze_ir_value *value)
 {
     if (value) adze_value_replace_uses(adze_op_result(n->op, result), value);
@@ -106,15 +99,15 @@ static bool put_statistics(adze_builder *b, const norm *n)
     for (uint32_t i = 0; i < n_axes; i++) axes[i] = n->axis + i;
     adze_dtype to = adze_type_dtype(adze_value_type(adze_op_result(n->op, MEAN)));
     bool wide = adze_type_dtype(n->type) == ADZE_DTYPE_f64;
-    adze_ir_value *x = cast(b, adze_op_operand(n->op, X), wide ? ADZE_DTYPE_f64 : ADZE_DTYPE_f32);
+    adze_ir_value *x = build_cast(b, adze_op_operand(n->op, X), wide ? ADZE_DTYPE_f64 : ADZE_DTYPE_f32);
     adze_ir_value *mean = build_reduce(b, "reduce_mean", x, axes, n_axes, true);
-    if (is_read(n->op, MEAN) && !replace(n, MEAN, cast(b, mean, to))) return false;
+    if (is_read(n->op, MEAN) && !replace(n, MEAN, build_cast(b, mean, to))) return false;
     if (!is_read(n->op, INVERSE)) return mean != NULL;
     adze_ir_value *apart = build_binary(b, "sub", x, mean);
     adze_ir_value *variance = build_reduce(b, "reduce_mean", build_binary(b, "mul", apart, apart), axes, n_axes, true);
     variance = build_with(b, "add", variance, adze_op_attr_float(n->op, "epsilon"));
     adze_ir_value *inverse = build_unary(b, "reciprocal", build_unary(b, "sqrt", variance));
-    return replace(n, INVERSE, cast(b, inverse, to));
+    return replace(n, INVERSE, build_cast(b, inverse, to));
 }
 
 static bool lower(const norm *n)

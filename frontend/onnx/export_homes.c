@@ -83,7 +83,7 @@ static bool is_small(const adze_const *constant)
            adze_data_size(adze_const_data(constant)) <= LARGEST;
 }
 
-/* All that are written, in their order; NULL after none. */
+/* All that are written, in their order. The caller frees the list. */
 static const adze_const **list(const adze_onnx_export *x, size_t *out_count)
 {
     size_t count = 0;

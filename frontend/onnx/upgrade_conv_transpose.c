@@ -163,16 +163,6 @@ typedef struct phases {
     int64_t head[ADZE_MAX_RANK], tail[ADZE_MAX_RANK]; /* what is cut off the result */
 } phases;
 
-static int64_t greatest_divisor(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* Phases that are put in order one by one, where the dilation mixes them. */
 enum { MOST_ORDERED = 64 };
 
@@ -180,7 +170,7 @@ static bool find_axis(const turned *t, uint32_t i, phases *p)
 {
     int64_t s = entry(t->strides, i, 1), d = entry(t->dilations, i, 1), k = t->kernel[i];
     if (s > INT16_MAX || d > INT16_MAX || k > INT16_MAX) return false;
-    int64_t g = p->divisor[i] = greatest_divisor(s, d), reach = (k - 1) * d;
+    int64_t g = p->divisor[i] = adze_gcd(s, d), reach = (k - 1) * d;
     s = p->stride[i] = s / g;
     d = p->dilation[i] = d / g;
     p->count[i] = s < k ? s : k;

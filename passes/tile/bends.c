@@ -6,14 +6,12 @@
  */
 #include "passes/tile/tile.h"
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
 static const adze_dim *settle_mod(tile *t, const adze_dim *a, const adze_dim *b)
 {
     int64_t low, high, n;
     bool known = adze_dim_is_const(b, &n) && n > 0 && adze_dim_range(a, t->extents, t->n_axes, &low, &high);
-    if (known && floor_div(low, n) == floor_div(high, n))
-        return adze_dim_add_const(t->context, a, -n * floor_div(low, n));
+    if (known && adze_floor_div(low, n) == adze_floor_div(high, n))
+        return adze_dim_add_const(t->context, a, -n * adze_floor_div(low, n));
     return adze_dim_binary(t->context, ADZE_DIM_MOD, a, b);
 }
 
@@ -48,7 +46,7 @@ static int64_t next_multiple(tile *t, const adze_dim *expr, int64_t n, uint32_t 
     const adze_dim *rest;
     int64_t coef, at;
     if (!adze_dim_axis_coefficient(t->context, expr, axis, &coef, &rest) || !adze_dim_is_const(rest, &at)) return 0;
-    at -= n * floor_div(at, n);
+    at -= n * adze_floor_div(at, n);
     return coef > 0 ? (n - at + coef - 1) / coef : coef < 0 ? at / -coef + 1 : 0;
 }
 

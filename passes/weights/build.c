@@ -33,6 +33,13 @@ adze_ir_value *build_with(adze_builder *b, const char *name, adze_ir_value *x, d
     return build_binary(b, name, x, build_scalar(b, x, value));
 }
 
+adze_ir_value *build_cast(adze_builder *b, adze_ir_value *x, adze_dtype to)
+{
+    if (!x || adze_type_dtype(adze_value_type(x)) == to) return x;
+    adze_attr attr = adze_attr_type("to", to);
+    return adze_build1(b, "cast", &x, 1, &attr, 1);
+}
+
 static adze_ir_value *build_stated(adze_builder *b, const char *name, adze_ir_value *x, const adze_type *type)
 {
     if (!x || adze_value_type(x) == type) return x;

@@ -13,6 +13,8 @@ adze_ir_value *build_binary(adze_builder *b, const char *name, adze_ir_value *x,
 adze_ir_value *build_scalar(adze_builder *b, const adze_ir_value *x, double value);
 /* op(x, value), value a constant. */
 adze_ir_value *build_with(adze_builder *b, const char *name, adze_ir_value *x, double value);
+/* As another element type; x itself where it is of that. */
+adze_ir_value *build_cast(adze_builder *b, adze_ir_value *x, adze_dtype to);
 /* The same elements in other dims. */
 adze_ir_value *build_reshape(adze_builder *b, adze_ir_value *x, uint32_t rank, const adze_dim *const *dims);
 adze_ir_value *build_reshape_as(adze_builder *b, adze_ir_value *x, const adze_type *type);

@@ -7,10 +7,8 @@
  *     %y = dequantize(%0, %s) : f32[8]                         %2 = clip(%1, -8, 7) : i8[8]
  *                                                              %y = dequantize(%2, %s) : f32[8]
  */
+#include "passes/weights/build.h"
 #include "passes/widen/widen.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 typedef struct narrow {
     adze_pass_run *run;
@@ -31,33 +29,20 @@ static bool is_signed(const adze_ir_value *value) { return adze_dtype_get_kind(d
 
 static adze_dtype byte_of(const adze_ir_value *value) { return is_signed(value) ? ADZE_DTYPE_i8 : ADZE_DTYPE_u8; }
 
-static adze_ir_value *cast(adze_builder *b, adze_ir_value *value, adze_dtype to)
-{
-    if (!value || dtype_of(value) == to) return value;
-    adze_attr attr = adze_attr_type("to", to);
-    return adze_build1(b, "cast", &value, 1, &attr, 1);
-}
-
 /* The value as bytes, for `user`; others as they are. */
 static adze_ir_value *as_bytes(const narrow *n, adze_builder *b, adze_op *user, adze_ir_value *value)
 {
     if (!is_small(value)) return value;
     if (adze_value_const(value)) return widen_constant(user, value, byte_of(value));
     adze_ir_value *known = adze_map_get(n->held, value);
-    return known ? known : cast(b, value, byte_of(value));
+    return known ? known : build_cast(b, value, byte_of(value));
 }
 
-/* A constant of rank 0 with the element of `size` bytes at `element`. */
-static adze_ir_value *scalar(adze_op *user, adze_dtype dtype, const void *element, size_t size)
+/* A constant of rank 0. */
+static adze_ir_value *scalar(adze_op *user, adze_dtype dtype, const void *element)
 {
-    adze_context *context = adze_op_context(user);
-    void *bytes = malloc(size);
-    if (!bytes) abort();
-    memcpy(bytes, element, size);
-    const adze_type *type = adze_type_tensor(context, dtype, 0, NULL, NULL);
-    adze_data *data = adze_data_take(context, bytes, size);
-    adze_const *made = data ? adze_module_add_const(adze_op_module(user), "bound", type, data) : NULL;
-    return made ? adze_const_value(made) : NULL;
+    const adze_type *type = adze_type_tensor(adze_op_context(user), dtype, 0, NULL, NULL);
+    return adze_const_make(adze_op_module(user), "bound", type, element);
 }
 
 /* The op over bytes. */
@@ -89,9 +74,9 @@ static adze_ir_value *quantized(narrow *n, adze_builder *b, adze_op *op)
     if (!made) return NULL;
     if (adze_op_attr_int(op, "output_dtype"))
         adze_op_set_attr(adze_value_op(made), adze_attr_int("output_dtype", is_signed(old) ? ONNX_I8 : ONNX_U8));
-    adze_ir_value *in[] = {made, scalar(op, byte_of(old), &low, 1), scalar(op, byte_of(old), &high, 1)};
+    adze_ir_value *in[] = {made, scalar(op, byte_of(old), &low), scalar(op, byte_of(old), &high)};
     adze_ir_value *held = in[1] && in[2] ? adze_build1(b, "clip", in, 3, NULL, 0) : NULL;
-    adze_ir_value *packed = cast(b, held, dtype_of(old));
+    adze_ir_value *packed = build_cast(b, held, dtype_of(old));
     if (packed) adze_map_set(n->held, packed, held);
     return packed;
 }
@@ -101,21 +86,21 @@ static adze_ir_value *low_bits(adze_builder *b, adze_op *op, adze_ir_value *valu
 {
     if (adze_dtype_get_kind(dtype_of(value)) != ADZE_KIND_FLOAT) return value;
     const float limit = 0x1p31F, none = 0;
-    value = cast(b, value, ADZE_DTYPE_f32);
-    adze_ir_value *bound = scalar(op, ADZE_DTYPE_f32, &limit, sizeof limit);
-    adze_ir_value *zero = scalar(op, ADZE_DTYPE_f32, &none, sizeof none);
+    value = build_cast(b, value, ADZE_DTYPE_f32);
+    adze_ir_value *bound = scalar(op, ADZE_DTYPE_f32, &limit);
+    adze_ir_value *zero = scalar(op, ADZE_DTYPE_f32, &none);
     adze_ir_value *size = value ? adze_build_unary(b, "abs", value) : NULL;
     adze_ir_value *fits = size && bound ? adze_build_binary(b, "less", size, bound) : NULL;
     adze_ir_value *choice[] = {fits, value, zero};
-    return cast(b, fits && zero ? adze_build1(b, "where", choice, 3, NULL, 0) : NULL, ADZE_DTYPE_i32);
+    return build_cast(b, fits && zero ? adze_build1(b, "where", choice, 3, NULL, 0) : NULL, ADZE_DTYPE_i32);
 }
 
 static adze_ir_value *converted(const narrow *n, adze_builder *b, adze_op *op)
 {
     adze_ir_value *value = as_bytes(n, b, op, adze_op_operand(op, 0)), *old = adze_op_result(op, 0);
-    if (!value || !is_small(old)) return cast(b, value, dtype_of(old));
+    if (!value || !is_small(old)) return build_cast(b, value, dtype_of(old));
     value = low_bits(b, op, value);
-    return cast(b, cast(b, value, byte_of(old)), dtype_of(old));
+    return build_cast(b, build_cast(b, value, byte_of(old)), dtype_of(old));
 }
 
 /* A cast of numbers that is more than packing or unpacking; f32 has to hold them. */

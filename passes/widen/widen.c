@@ -11,6 +11,7 @@
 #include <adze/pass.h>
 
 #include "passes/examples_embedded.h"
+#include "passes/weights/build.h"
 #include "passes/widen/widen.h"
 
 typedef struct widener {
@@ -68,19 +69,13 @@ static const adze_type *with_dtype(adze_context *context, const adze_type *type,
     return adze_type_tensor(context, dtype, adze_type_rank(type), adze_type_dims(type), NULL);
 }
 
-static adze_ir_value *cast(adze_builder *b, adze_ir_value *value, adze_dtype to)
-{
-    adze_attr attr = adze_attr_type("to", to);
-    return adze_build1(b, "cast", &value, 1, &attr, 1);
-}
-
 adze_ir_value *widen_constant(adze_op *user, adze_ir_value *value, adze_dtype to)
 {
     adze_module *module = adze_op_module(user);
     adze_context *context = adze_op_context(user);
     adze_const *source = adze_value_const(value);
     adze_builder b = adze_builder_before(user);
-    adze_ir_value *made = cast(&b, value, to);
+    adze_ir_value *made = build_cast(&b, value, to);
     if (!made) return NULL;
     adze_op *op = adze_value_op(made);
     const adze_type *type = adze_value_type(made);
@@ -108,7 +103,7 @@ static adze_ir_value *wide(widener *w, adze_op *user, adze_ir_value *value)
     } else {
         adze_builder b = op ? adze_builder_after(op) : adze_builder_before(adze_region_first(adze_value_region(value)));
         if (op) adze_builder_inherit(&b, op);
-        known = cast(&b, value, ADZE_DTYPE_f32);
+        known = build_cast(&b, value, ADZE_DTYPE_f32);
     }
     if (!known) w->failed = true;
     adze_map_set(w->wide, value, known);
@@ -136,7 +131,7 @@ static bool widen_op(widener *w, adze_op *op)
     adze_builder b = adze_builder_before(op);
     adze_op *made = rebuild(w, &b, op);
     adze_ir_value *result = made ? adze_op_result(made, 0) : NULL;
-    adze_ir_value *narrow = made ? cast(&b, result, adze_type_dtype(adze_value_type(old))) : NULL;
+    adze_ir_value *narrow = made ? build_cast(&b, result, adze_type_dtype(adze_value_type(old))) : NULL;
     if (!narrow) return w->failed = true, false;
     adze_value_set_name(narrow, adze_value_name(old));
     adze_value_replace_uses(old, narrow);

@@ -1,4 +1,5 @@
 /* Opening models: descriptors, shared objects, CPU levels, weights files, descriptions. */
+#include "counting_allocator.h"
 #include "runtime_fixture.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -323,29 +324,6 @@ TEST(weights_file)
     rmdir(folder);
 }
 
-typedef struct counter {
-    int64_t live, calls, budget;
-} counter;
-
-static void *count_alloc(void *self, size_t bytes, size_t alignment)
-{
-    counter *c = self;
-    void *memory;
-    if (c->budget >= 0 && c->calls >= c->budget) return NULL;
-    if (alignment < sizeof(void *)) alignment = sizeof(void *);
-    if (posix_memalign(&memory, alignment, bytes ? bytes : 1)) return NULL;
-    c->calls++;
-    c->live += (int64_t)bytes;
-    return memory;
-}
-
-static void count_free(void *self, void *memory, size_t bytes)
-{
-    counter *c = self;
-    c->live -= (int64_t)bytes;
-    free(memory);
-}
-
 /* Fails each allocation in turn, from open to the end of a run. */
 TEST(every_allocation_may_fail)
 {
@@ -353,7 +331,7 @@ TEST(every_allocation_may_fail)
     fixture *f = calloc(1, sizeof *f);
     REQUIRE(f != NULL);
     for (int64_t budget = 0; budget < 100 && !done; budget++) {
-        counter c = {0, 0, budget};
+        counter c = {.budget = budget};
         adze_allocator allocator = {&c, count_alloc, count_free};
         adze_open_options options = {.struct_size = sizeof options, .allocator = &allocator};
         adze_session_options threads = {.struct_size = sizeof threads, .n_threads = 2};
@@ -380,7 +358,7 @@ TEST(every_allocation_may_fail)
 /* What a run's outputs took serves later runs; what two runs did not need goes back. */
 TEST(outputs_of_earlier_runs)
 {
-    counter c = {0, 0, -1};
+    counter c = {.budget = -1};
     adze_allocator allocator = {&c, count_alloc, count_free};
     adze_open_options options = {.struct_size = sizeof options, .allocator = &allocator};
     adze_session *s = NULL;

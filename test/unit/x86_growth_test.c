@@ -1,33 +1,13 @@
 /* Memory of compiled models whose values only a run knows the size of: sessions that run with changing sizes take no
  * more than the largest runs took, and give all of it back. */
+#include "counting_allocator.h"
 #include "x86_fixture.h"
-
-typedef struct counter {
-    int64_t live, most;
-} counter;
-
-static void *count_alloc(void *self, size_t bytes, size_t alignment)
-{
-    counter *c = self;
-    void *memory;
-    if (alignment < sizeof(void *)) alignment = sizeof(void *);
-    if (posix_memalign(&memory, alignment, bytes ? bytes : 1)) return NULL;
-    c->live += (int64_t)bytes;
-    if (c->live > c->most) c->most = c->live;
-    return memory;
-}
-
-static void count_free(void *self, void *memory, size_t bytes)
-{
-    ((counter *)self)->live -= (int64_t)bytes;
-    free(memory);
-}
 
 /* Runs with 2, 300 and 40 iterations, again and again. Output 0 has half of the elements of input 0 for each. */
 static void run_sizes(const char *path, int64_t elements)
 {
     static const int64_t sizes[] = {2, 300, 40};
-    counter c = {0, 0};
+    counter c = {.budget = -1};
     adze_allocator allocator = {&c, count_alloc, count_free};
     adze_open_options options = {.struct_size = sizeof options, .allocator = &allocator};
     adze_model *model;

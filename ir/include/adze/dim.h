@@ -43,6 +43,8 @@ ADZE_API const adze_dim *adze_dim_mul_const(adze_context *context, const adze_di
 ADZE_API const adze_dim *adze_dim_add_const(adze_context *context, const adze_dim *a, int64_t term);
 /* a / b rounded towards minus infinity. b is not 0, and the quotient fits (dim_divide.c). */
 ADZE_API int64_t adze_floor_div(int64_t a, int64_t b);
+/* The greatest number that divides both, at least 0; of 0 and 0 that is 0. */
+ADZE_API int64_t adze_gcd(int64_t a, int64_t b);
 ADZE_API adze_dim_kind adze_dim_get_kind(const adze_dim *dim);
 /* Operand 0 or 1 of a binary kind; NULL of others. */
 ADZE_API const adze_dim *adze_dim_operand(const adze_dim *dim, uint32_t index);
